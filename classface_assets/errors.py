@@ -1,0 +1,5 @@
+"""The one exception that a user's mistake or bad input ends in; each room subclasses it for its own cases."""
+
+
+class UserError(Exception):
+    """One sentence that says what is wrong and what to do; shown without a traceback."""

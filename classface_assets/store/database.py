@@ -1,0 +1,49 @@
+"""The DuckDB file: an index of the Parquet parts and the ledger, built aside and renamed over the old one.
+
+One process may write a DuckDB file, and then nobody else can even read it; so nothing ever edits it in place, and
+readers open it read-only.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from classface_assets.errors import UserError
+from classface_assets.store.schemas import TABLES
+
+
+class DatabaseError(UserError):
+    """The DuckDB file is not there yet or cannot be read."""
+
+
+def publish(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+    """Write a new DuckDB file with these tables (all of TABLES, those not given empty) in place of the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with duckdb.connect(temporary) as con:
+            for table, columns in TABLES.items():
+                con.execute(f"CREATE TABLE {table} ({columns})")
+                rows = tables.get(table)
+                if rows is not None and not rows.is_empty():
+                    con.register("new_rows", rows.to_arrow())
+                    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
+                    con.unregister("new_rows")
+        temporary.replace(path)
+    finally:
+        for left in path.parent.glob(f"{temporary.name}*"):
+            left.unlink(missing_ok=True)
+
+
+def query(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+    """The rows of one SELECT on the published file. Raises DatabaseError, with what to do, when there is none."""
+    if not path.exists():
+        raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
+    try:
+        with duckdb.connect(path, read_only=True) as con:
+            return con.sql(sql, params=list(parameters)).pl()
+    except duckdb.IOException as error:
+        raise DatabaseError(f"{path} cannot be read ({error}); delete it and run `classface run` again.") from None

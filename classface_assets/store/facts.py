@@ -1,0 +1,133 @@
+"""The facts of all school years, gathered from the parts: every file, every face, every vector that is current.
+
+Current means: the file is in the photos folder as last looked at, and the faces are those of the detector and
+thresholds that the year was last detected with. What is no longer current stays in the parts, and is not gathered.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import numpy as np
+import polars as pl
+
+from classface_assets.store.layout import Layout
+from classface_assets.store.parts import Parts
+from classface_assets.store.schemas import IMAGES
+from classface_assets.store.years import first_year
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`images`: one row a file (IMAGES). `faces`: one row a face, without its chip. `vectors`: float32 (faces, d)."""
+
+    images: pl.DataFrame
+    faces: pl.DataFrame
+    vectors: np.ndarray
+
+
+def image_parts(layout: Layout, year: str) -> Parts:
+    return Parts(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
+
+
+def detection_parts(layout: Layout, detector: str, year: str, settings: str) -> Parts:
+    """Faces by detector version, school year and thresholds; `current_settings` says which thresholds count."""
+    return Parts(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
+
+
+def embedding_parts(layout: Layout, pack: str, year: str) -> Parts:
+    return Parts(layout.parts("embeddings", pack, year), ("face_id",))
+
+
+def years_with_images(layout: Layout) -> list[str]:
+    """The school years that were looked at so far, sorted."""
+    folder = layout.parts("images")
+    return sorted(unquote(f.name) for f in folder.iterdir()) if folder.exists() else []
+
+
+def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
+    """From now on the faces found with these thresholds are the year's faces."""
+    pointer = layout.parts("detections", detector, year) / "current.json"
+    pointer.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pointer.with_name(f".current.{uuid.uuid4().hex}.tmp")
+    temporary.write_text(json.dumps({"settings": settings}))
+    temporary.replace(pointer)
+
+
+def current_settings(layout: Layout, detector: str, year: str) -> str | None:
+    """The thresholds that the year was last detected with; None before that."""
+    pointer = layout.parts("detections", detector, year) / "current.json"
+    return json.loads(pointer.read_text())["settings"] if pointer.exists() else None
+
+
+def year_images(layout: Layout, year: str) -> pl.DataFrame:
+    """The files of one school year, in the order of their paths, copies within the year marked as duplicates."""
+    rows = image_parts(layout, year).read()
+    return mark_duplicates(rows) if rows.width else pl.DataFrame(schema=IMAGES)
+
+
+def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The detection rows of the photos that are in the year now; a frame without columns before the first."""
+    settings = current_settings(layout, detector, year)
+    if settings is None:
+        return pl.DataFrame()
+    rows = detection_parts(layout, detector, year, settings).read(columns)
+    ids = year_images(layout, year)["asset_id"].unique().to_list()
+    return rows.filter(pl.col("asset_id").is_in(ids)) if rows.width else rows
+
+
+def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
+    """Of files with the same bytes the first (by school year, then path) stays `ok`, the others become `duplicate`."""
+    images = images.sort("school_year", "path")
+    first_path = pl.col("path").first().over("asset_id")
+    copy = pl.col("status").is_in(["ok", "duplicate"]) & (pl.col("path") != first_path)
+    return images.with_columns(
+        pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.col("status")).alias("status"),
+        pl.when(copy).then(pl.format("the same file as {}", first_path)).otherwise(pl.col("reason")).alias("reason"),
+    )
+
+
+def gather(layout: Layout, detector: str, pack: str) -> Facts:
+    """All that is current, over all school years. A face in two years (a copied photo) counts in the first."""
+    years = years_with_images(layout)
+    images = pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, y) for y in years)])
+    detected = [d for d in _detections_of_years(layout, detector, years) if d.height]
+    if not detected:
+        return Facts(mark_duplicates(images), pl.DataFrame(), np.zeros((0, 0), np.float32))
+    rows = pl.concat(detected, how="diagonal_relaxed").unique(
+        ["asset_id", "face_id"], keep="first", maintain_order=True
+    )
+    images = _with_failures(mark_duplicates(images), rows)
+    starts = {y: first_year(y) for y in years}
+    faces = rows.filter(pl.col("status") == "ok").with_columns(
+        pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year")
+    )
+    vectors = [embedding_parts(layout, pack, y).read() for y in years]
+    vectors = [v for v in vectors if v.height]
+    if not vectors:
+        return Facts(images, faces.clear(), np.zeros((0, 0), np.float32))
+    known = pl.concat(vectors).unique("face_id", keep="first", maintain_order=True)
+    faces = faces.join(known, on="face_id", how="inner", maintain_order="left")
+    return Facts(images, faces.drop("vector"), faces["vector"].to_numpy())
+
+
+def _detections_of_years(layout: Layout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
+    columns = [
+        *("asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "landmarks"),
+        *("detection_confidence", "quality_score", "blur", "created_at"),
+    ]
+    for year in years:
+        yield year_detections(layout, detector, year, columns).with_columns(pl.lit(year).alias("school_year"))
+
+
+def _with_failures(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
+    """A photo that opened but could not be decoded is unreadable, with the reason that detecting found."""
+    failed = detections.filter(pl.col("status") == "failed").select("asset_id", pl.col("reason").alias("why"))
+    joined = images.join(failed.unique("asset_id"), on="asset_id", how="left", maintain_order="left")
+    broken = pl.col("why").is_not_null()
+    return joined.with_columns(
+        pl.when(broken).then(pl.lit("unreadable")).otherwise(pl.col("status")).alias("status"),
+        pl.when(broken).then(pl.col("why")).otherwise(pl.col("reason")).alias("reason"),
+    ).drop("why")

@@ -1,0 +1,52 @@
+"""Where everything lies below the data folder. Paths only: nothing here reads or writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders and files of one archive: `photos` is only read, all that is made lies below `data`."""
+
+    photos: Path
+    data: Path
+
+    @property
+    def database(self) -> Path:
+        return self.data / "classface.duckdb"
+
+    @property
+    def ledger_url(self) -> str:
+        return f"sqlite:///{self.data / 'ledger.sqlite'}"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data / "dagster_home"
+
+    @property
+    def albums(self) -> Path:
+        return self.data / "albums"
+
+    @property
+    def packs(self) -> Path:
+        """Downloaded model packs."""
+        return self.data / "packs"
+
+    @property
+    def cache(self) -> Path:
+        """Converted models: deleted at will, made again."""
+        return self.data / "cache"
+
+    def parts(self, asset: str, version: str = "", year: str = "") -> Path:
+        """The folder of an asset's Parquet parts; version and school year are made safe as folder names."""
+        folder = self.data / "parts" / asset
+        for name in (version, year):
+            folder = folder / safe_name(name) if name else folder
+        return folder
+
+
+def safe_name(name: str) -> str:
+    """A folder name that any file system takes and that `unquote` reads back."""
+    quoted = quote(name, safe=" @+,=()")
+    return quoted if quoted.strip(". ") == quoted else quoted.replace(".", "%2E").replace(" ", "%20")

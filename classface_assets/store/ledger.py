@@ -1,0 +1,157 @@
+"""The ledger: what people said, appended to a small database and never changed.
+
+Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, never by cluster id, so no re-run can
+lose a name. The database itself refuses to update or delete a row.
+"""
+
+import getpass
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from classface_assets.errors import UserError
+from classface_assets.store.replay import Box, Decisions, Event, Person, fold, replay, undone_events
+
+LONGEST_NAME = 255
+T = TypeVar("T")
+
+_metadata = sa.MetaData()
+_events = sa.Table(
+    "events",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("actor", sa.String(255), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+for _verb in ("UPDATE", "DELETE"):
+    _trigger = sa.DDL(
+        f"CREATE TRIGGER IF NOT EXISTS no_{_verb.lower()} BEFORE {_verb} ON events "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
+    )
+    sa.event.listen(_events, "after_create", _trigger.execute_if(dialect="sqlite"))
+
+
+class LedgerError(UserError):
+    """A decision that cannot be taken, or a ledger that cannot be opened."""
+
+
+@dataclass(frozen=True)
+class LabelledFace:
+    """A face as the ledger keeps it: its id, and the photo and box by which it is found when a detector changes."""
+
+    face_id: str
+    asset_id: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger at one database URL. Every act is one transaction that reads, checks and appends."""
+
+    url: str
+
+    def events(self) -> list[Event]:
+        """All events, oldest first."""
+        return self._transact(_read)
+
+    def decisions(self) -> Decisions:
+        return replay(self.events())
+
+    def label(self, name: str, faces: Sequence[LabelledFace]) -> Person:
+        """Say that the faces are the person of that name, who is created if nobody is called so."""
+        name = _clean(name)
+
+        def act(con: sa.Connection) -> Person:
+            person = replay(_read(con)).named(name)
+            person_id = person.id if person else str(uuid.uuid4())
+            if person is None:
+                _append(con, "person_created", {"person_id": person_id, "name": name})
+            marks = [{"face_id": f.face_id, "asset_id": f.asset_id, "box": list(f.box)} for f in faces]
+            _append(con, "faces_labelled", {"person_id": person_id, "faces": marks})
+            return replay(_read(con)).persons[person_id]
+
+        return self._transact(act)
+
+    def rename(self, old: str, new: str) -> Person:
+        """Give a person another name. Raises LedgerError when nobody has the old one, or somebody else the new one."""
+        new = _clean(new)
+
+        def act(con: sa.Connection) -> Person:
+            decisions = replay(_read(con))
+            person, other = decisions.named(old), decisions.named(new)
+            if person is None:
+                raise LedgerError(f"Nobody is called {old!r}; `classface people` lists the names.")
+            if other is not None and other.id != person.id:
+                raise LedgerError(f"There is already a person called {other.name!r}; choose another name.")
+            _append(con, "person_renamed", {"person_id": person.id, "name": new})
+            return replay(_read(con)).persons[person.id]
+
+        return self._transact(act)
+
+    def undo(self, event_id: int | None = None) -> Event:
+        """Take back one event (the last one in force, unless told), by appending an event that says so."""
+
+        def act(con: sa.Connection) -> Event:
+            events = _read(con)
+            undone = undone_events(events)
+            open_events = [e for e in events if e.id not in undone and (event_id is not None or e.kind != "undone")]
+            chosen = [e for e in open_events if event_id in (None, e.id)]
+            if not chosen:
+                which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
+                raise LedgerError(f"There is {which} to undo; `classface history` lists the events.")
+            _append(con, "undone", {"event_id": chosen[-1].id})
+            return chosen[-1]
+
+        return self._transact(act)
+
+    def _transact(self, act: Callable[[sa.Connection], T]) -> T:
+        try:
+            engine = _engine(self.url)
+            with engine.begin() as con:
+                _metadata.create_all(con)
+                return act(con)
+        except (sa.exc.DBAPIError, OSError) as error:
+            reason = getattr(error, "orig", error)
+            raise LedgerError(f"The ledger {sa.make_url(self.url)} cannot be used: {reason}.") from None
+
+
+def _engine(url: str) -> sa.Engine:
+    """An engine whose SQLite transactions take the write lock at once, so that two writers queue and neither fails."""
+    location = sa.make_url(url)
+    if location.get_backend_name() != "sqlite":
+        return sa.create_engine(location)
+    if location.database:
+        Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args={"timeout": 30, "isolation_level": None})
+    sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _read(con: sa.Connection) -> list[Event]:
+    rows = con.execute(sa.select(_events).order_by(_events.c.id))
+    return [Event(r.id, datetime.fromisoformat(r.at), r.actor, r.kind, r.payload) for r in rows]
+
+
+def _append(con: sa.Connection, kind: str, payload: dict[str, Any]) -> None:
+    actor = os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
+    at = datetime.now(UTC).isoformat()
+    con.execute(_events.insert().values(at=at, actor=actor, kind=kind, payload=payload))
+
+
+def _clean(name: str) -> str:
+    """A name without stray white space. Raises LedgerError when nothing, or too much, is left."""
+    cleaned = " ".join(name.split())
+    if not fold(cleaned):
+        raise LedgerError("A name is needed: an empty one was given.")
+    if len(cleaned) > LONGEST_NAME or not cleaned.isprintable():
+        raise LedgerError(f"A name has at most {LONGEST_NAME} printable characters; this one has {len(cleaned)}.")
+    return cleaned

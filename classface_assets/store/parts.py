@@ -1,0 +1,93 @@
+"""Immutable Parquet parts: the truth of all that is computed.
+
+A part appears whole or not at all (a temporary name, then `os.replace`), so a killed run leaves only finished parts
+and the next run does the rest: pending work is the current ids minus the ids in the parts. What the rows mean is the
+caller's business.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one asset in one folder. Rows are unique on `key`; of two rows with one key the first read stays."""
+
+    folder: Path
+    key: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """All rows, or only some columns of them; a frame without columns when there is no part yet."""
+        files = self.files()
+        if not files:
+            return pl.DataFrame()
+        wanted = None if columns is None else list(dict.fromkeys([*self.key, *columns]))
+        rows = pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="diagonal_relaxed")
+        rows = rows.unique(subset=list(self.key), keep="first", maintain_order=True)
+        return rows if columns is None else rows.select(columns)
+
+    def ids(self, column: str) -> set[str]:
+        """The distinct values of one column over all parts."""
+        found: set[str] = set()
+        for file in self.files():
+            found.update(pl.read_parquet(file, columns=[column])[column].drop_nulls().to_list())
+        return found
+
+    def append(self, rows: pl.DataFrame) -> Path | None:
+        """Write one more part; nothing when there are no rows."""
+        if rows.is_empty():
+            return None
+        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+        write_whole(rows, part)
+        return part
+
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Make `rows` all there is: one new part, then the old ones go. Killed between, rows are only there twice."""
+        old = self.files()
+        if len(old) == 1 and pl.read_parquet(old[0]).equals(rows):
+            return
+        self.append(rows)
+        for file in old:
+            file.unlink(missing_ok=True)
+
+    def compact(self) -> None:
+        """Turn many small parts into one, without changing a row."""
+        if len(self.files()) > 1:
+            self.replace(self.read())
+
+
+def write_whole(rows: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        rows.write_parquet(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_or_empty(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """A Parquet file's rows, or an empty frame of that schema before the file is first written."""
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=schema)
+
+
+def adopt(own: Parts, others: Iterable[Parts], column: str, wanted: set[str]) -> set[str]:
+    """Copy rows of `wanted` ids that other folders hold into `own`; returns the ids still missing.
+
+    A photo that moved to another school year keeps its content id, so what was computed for it is copied, not redone.
+    """
+    missing = set(wanted)
+    for other in others:
+        shared = missing & other.ids(column) if missing else set()
+        if shared:
+            own.append(other.read().filter(pl.col(column).is_in(list(shared))))
+            missing -= shared
+    return missing

@@ -1,0 +1,85 @@
+"""School years as folders: which folder belongs to which school year, which files lie in it, when it was.
+
+Folders named like a school year (`2019-2020`, `2019-20`, `2019_2020`, `2019`, `Schuljahr 2019-20`) share the key
+`2019-2020`; any other folder is its own partition under its own name, and photos loose in the root are `unsorted`.
+"""
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from classface_assets.errors import UserError
+
+UNSORTED = "unsorted"
+SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
+_YEAR = re.compile(r"(?<!\d)(19\d\d|20\d\d)(?:\s*[-_–]\s*(\d{4}|\d{2}))?(?!\d)")
+_NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f]|\.{3}")
+
+
+class PhotosFolderError(UserError):
+    """The photos folder, or a school year in it, is not there or cannot be read."""
+
+
+def school_year(folder_name: str) -> str:
+    """The key of a folder: `2019-2020` for any spelling of that school year, else the folder's own name."""
+    found = _YEAR.search(folder_name)
+    if found:
+        first = int(found[1])
+        second = found[2] or str(first + 1)
+        if int(second) % 100 == (first + 1) % 100:
+            return f"{first}-{first + 1}"
+    return _NOT_IN_A_KEY.sub("_", folder_name)
+
+
+def first_year(key: str) -> int | None:
+    """The calendar year in which a school year starts; None for a folder that names no year."""
+    found = re.fullmatch(r"(\d{4})-\d{4}", key)
+    return int(found[1]) if found else None
+
+
+def year_folders(photos: Path) -> dict[str, list[Path]]:
+    """School year → its folders, sorted by key. Raises PhotosFolderError when the root cannot be read."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    try:
+        entries = sorted(photos.iterdir())
+    except OSError as error:
+        raise PhotosFolderError(
+            f"The photos folder {photos} cannot be read ({error.strerror}); "
+            "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
+        ) from None
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            found[school_year(entry.name)].append(entry)
+        elif photos not in found[UNSORTED] and entry.name not in SYSTEM_FILES:
+            found[UNSORTED].append(photos)
+    return {year: folders for year, folders in sorted(found.items()) if folders}
+
+
+def year_files(photos: Path, folders: list[Path]) -> list[Path]:
+    """Every file below the folders of one school year, sorted; of the photos root itself only the loose ones.
+
+    Left out are only what systems put beside photos: hidden files and folders, Thumbs.db, desktop.ini. Links to folders
+    are not followed, so that no link can lead in a circle.
+    """
+    found = []
+    for folder in folders:
+        for root, inner, names in os.walk(folder):
+            inner[:] = [] if folder == photos else [d for d in inner if not d.startswith(".")]
+            found += [Path(root, n) for n in names if not n.startswith(".") and n not in SYSTEM_FILES]
+    return sorted(found)
+
+
+def fingerprint(files: list[Path]) -> str:
+    """Changes when a file is added, removed, renamed or rewritten. Reads no file's content."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

@@ -1,0 +1,70 @@
+"""The face chip: the aligned square that every embedder cuts its own input from.
+
+A chip is 192×192 RGB, the photo warped so that the five landmarks lie on the ArcFace template, enlarged by 1.2 and
+centred. It is stored as JPEG, and it is all that is needed of a photo to embed a face again with another model.
+"""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from classface_assets.vision.faces import similarity
+
+CHIP_SIZE = 192
+CHIP_SCALE = 1.2
+# InsightFace's 112 px template (insightface/utils/face_align.py, arcface_dst).
+ARCFACE_TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+CHIP_OFFSET = (CHIP_SIZE - 112 * CHIP_SCALE) / 2
+CHIP_TEMPLATE = ARCFACE_TEMPLATE * CHIP_SCALE + CHIP_OFFSET
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The size×size square that a 2×3 matrix (image to square) cuts from an RGB image; black outside the image."""
+    import cv2
+
+    shrink = int(1 / max(np.sqrt(abs(np.linalg.det(matrix[:, :2]))), 1e-3))
+    if shrink < 2:
+        return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    # Bilinear sampling skips pixels when it shrinks by two or more, so the region is averaged down first.
+    back = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ back.T
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(corners.min(0)).astype(int) - shrink, 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + shrink, [left + 1, top + 1], [width, height])
+    region = image[top:bottom, left:right]
+    small = (max(1, region.shape[1] // shrink), max(1, region.shape[0] // shrink))
+    shrunk = cv2.resize(region, small, interpolation=cv2.INTER_AREA)
+    step = np.array([region.shape[1] / small[0], region.shape[0] / small[1]])
+    to_image = np.array([[step[0], 0, left + step[0] / 2 - 0.5], [0, step[1], top + step[1] / 2 - 0.5], [0, 0, 1]])
+    return cv2.warpAffine(shrunk, matrix @ to_image, (size, size), flags=cv2.INTER_LINEAR)
+
+
+def cut_chip(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The (192, 192, 3) chip of one face; image (H, W, 3) RGB, landmarks (5, 2) in its pixels."""
+    return warp(image, similarity(landmarks, CHIP_TEMPLATE), CHIP_SIZE)
+
+
+def crop_for(chip: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """An embedder's size×size input, cut from a chip by that embedder's fixed 2×3 matrix (chip frame to its frame)."""
+    return warp(chip, matrix, size)
+
+
+def arcface_matrix(size: int = 112) -> np.ndarray:
+    """Chip frame to the frame of an ArcFace model of that input size."""
+    scale = size / 112
+    return np.array([[1, 0, -CHIP_OFFSET], [0, 1, -CHIP_OFFSET]]) * scale / CHIP_SCALE
+
+
+def encode_chip(chip: np.ndarray) -> bytes:
+    """A chip as JPEG bytes, quality 92 without colour subsampling (about 15 kB)."""
+    out = BytesIO()
+    Image.fromarray(chip).save(out, "JPEG", quality=92, subsampling=0)
+    return out.getvalue()
+
+
+def decode_chip(data: bytes) -> np.ndarray:
+    """The (H, W, 3) RGB pixels of a stored chip."""
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))

@@ -1,0 +1,79 @@
+"""Plain geometry of faces: what a detector returns, overlap, suppression, the similarity fit behind every alignment.
+
+No model and no file is touched here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces of one picture, best first: boxes (n, 4) as x, y, w, h; landmarks (n, 5, 2); scores (n,). Pixels, float32.
+
+    Landmarks are, as seen in the picture: left eye, right eye, nose, left and right corner of the mouth.
+    """
+
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, keep: np.ndarray) -> "Faces":
+        """The faces that a mask or an index array picks."""
+        return Faces(self.boxes[keep], self.landmarks[keep], self.scores[keep])
+
+    def moved(self, dx: float, dy: float) -> "Faces":
+        """The same faces seen from an origin shifted by (-dx, -dy) pixels."""
+        shift = np.array([dx, dy], np.float32)
+        return Faces(self.boxes + np.array([dx, dy, 0, 0], np.float32), self.landmarks + shift, self.scores)
+
+
+NO_FACES = Faces(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+
+
+def join(parts: list[Faces]) -> Faces:
+    """All faces of several searches of one picture."""
+    if not parts:
+        return NO_FACES
+    return Faces(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("boxes", "landmarks", "scores")))
+
+
+def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Intersection over union, and intersection over the smaller area, of one box with (n, 4) boxes x, y, w, h."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    area, areas = np.prod(box[2:]), np.prod(boxes[:, 2:], axis=1)
+    return common / (area + areas - common), common / np.minimum(area, areas)
+
+
+def suppressed(faces: Faces, iou: float = 0.35, inside: float = 0.8) -> Faces:
+    """Greedy non-maximum suppression, best first.
+
+    A box that lies `inside` a better one goes too: that is the eye or the chin of a face cut by the edge of a tile.
+    """
+    order = np.argsort(-faces.scores, kind="stable")
+    keep = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        keep.append(best)
+        union, smaller = overlaps(faces.boxes[best], faces.boxes[rest])
+        order = rest[(union < iou) & (smaller < inside)]
+    return faces.take(np.array(keep, int))
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The 2×3 matrix of rotation, scale and shift that takes (n, 2) source points closest to the target points.
+
+    Least squares without reflection (Umeyama 1991), in two dimensions a single complex division.
+    """
+    a, b = source @ np.array([1, 1j]), target @ np.array([1, 1j])
+    a_mean, b_mean = a.mean(), b.mean()
+    spread = np.sum(np.abs(a - a_mean) ** 2)
+    turn = np.sum(np.conj(a - a_mean) * (b - b_mean)) / spread if spread > 0 else 1.0 + 0j
+    shift = b_mean - turn * a_mean
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])

@@ -1,0 +1,43 @@
+"""The one place that chooses where models run: a GPU when it really works, the CPU otherwise."""
+
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+
+def session_options(threads: int = 0) -> Any:
+    """onnxruntime options for several processes on one machine; threads 0 lets onnxruntime choose."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)  # the CUDA build without a GPU writes two lines to stderr otherwise
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    # Spinning threads take the cores from the decoders: on a busy machine two of them are slower than one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def providers() -> list[str]:
+    """CUDA first where this build of onnxruntime has it; onnxruntime itself goes on to the CPU when that fails."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in available and hasattr(onnxruntime, "preload_dlls"):
+        with redirect_stdout(StringIO()):
+            onnxruntime.preload_dlls()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+
+
+def open_session(model: bytes | Path, threads: int = 0) -> Any:
+    """An onnxruntime session of a model file or of serialised bytes."""
+    import onnxruntime
+
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, session_options(threads), providers=providers())
+
+
+def device_of(session: Any) -> str:
+    """`cuda` or `cpu`: where a session really runs (the list of available providers names CUDA without a GPU too)."""
+    return "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"

@@ -1,0 +1,77 @@
+"""Putting things on disk so that a kill at any moment leaves the old or the new, never half of either."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class SiteError(Exception):
+    """An album cannot be made as asked; the message says why and what to do."""
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Writes under another name first, so that a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def rebuilt_folder(folder: Path) -> Iterator[Path]:
+    """Hands out an empty sibling folder to fill; when the block ends well, it takes the place of `folder`.
+
+    When the block fails, or the process is killed, `folder` stays as it was.
+    """
+    building = folder.with_name(f".{folder.name}.building")
+    retired = folder.with_name(f".{folder.name}.retired")
+    if retired.exists() and not folder.exists():  # killed between the two renames of a system without exchange
+        retired.rename(folder)
+    for leftover in (building, retired):
+        shutil.rmtree(leftover, ignore_errors=True)
+    building.mkdir(parents=True)
+    yield building
+    if not folder.exists():
+        building.rename(folder)
+    elif _exchange(building, folder):
+        shutil.rmtree(building)
+    else:
+        folder.rename(retired)
+        building.rename(folder)
+        shutil.rmtree(retired)
+
+
+def place(original: Path, target: Path, copies: list[Path]) -> bool:
+    """Puts a photo at `target` as a hard link to `original` or, on another disk, to one of `copies`; else copies it.
+
+    A copy made earlier counts when size and time of change agree. Returns whether bytes were copied.
+    Raises OSError when the original cannot be read.
+    """
+    # Linux would link a symbolic link itself, which points nowhere from the album.
+    original = original.resolve(strict=True)
+    stat = original.stat()
+    for source in [original, *copies]:
+        with contextlib.suppress(OSError):
+            found = source.stat()
+            if (found.st_size, found.st_mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+                os.link(source, target)
+                return False
+    shutil.copy2(original, target)
+    return True
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swaps two folders in one step where the system can: renameat2(2) on Linux, renamex_np(2) on macOS."""
+    here, exchange = -100, 2
+    try:
+        library = ctypes.CDLL(None)
+        a, b = os.fsencode(one), os.fsencode(other)
+        if sys.platform == "darwin":
+            return library.renamex_np(a, b, exchange) == 0
+        return library.renameat2(here, a, here, b, exchange) == 0
+    except (AttributeError, OSError, TypeError):
+        return False

@@ -1,0 +1,147 @@
+"""The pages over all years: the school's index, a page for each student, and the coverage report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+import polars as pl
+
+from classface_assets.site.coverage import YearCoverage, coverage_of, total_of, unread_files
+from classface_assets.site.disk import rebuilt_folder, write_file
+from classface_assets.site.names import album_folder_name, year_path, years_span
+from classface_assets.site.pages import render, write_style
+from classface_assets.site.people import Student, faces_of, folder_names, students_of
+from classface_assets.site.pictures import PhotoKey, Picture, good_photos, pictures_of, portrait
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """What was made: pages of named and of unknown students; `removed` are pages and years that are no more."""
+
+    years: int
+    named: int
+    unknown: int
+    pages: int
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class YearOfStudent:
+    """A student in one school year: the best face, the photos, the year's page and the tidy folder where there are."""
+
+    year: str
+    page: str | None
+    face: str | None
+    folder: str | None
+    pictures: list[Picture]
+
+
+def build_site(
+    out: Path, years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame, school: str = ""
+) -> SiteReport:
+    """Makes the index, student pages and coverage report from the IMAGES and APPEARANCES of all years.
+
+    `years` is the whole list in the order to show. What other years and vanished students left behind is removed.
+    """
+    write_style(out)
+    shown = good_photos(photos.filter(pl.col("school_year").is_in(list(years))))
+    everyone = faces_of(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = students_of(faces, everyone)
+    pictures = pictures_of(out, shown, everyone, students)
+    removed = _write_students(out, years, students, pictures, school)
+    removed += _remove_years(out, years)
+    _remove_crops(out, set(faces["face_id"]), set(photos["asset_id"]))
+    coverage = coverage_of(years, photos, faces)
+    total = total_of(coverage, faces)
+    unread = unread_files(photos, [picture for picture in pictures.values() if picture.lost])
+    write_file(
+        out / "coverage.html",
+        render("coverage.html.j2", root="", school=school, coverage=coverage, unread=unread, total=total),
+    )
+    write_file(
+        out / "index.html",
+        render(
+            "index.html.j2",
+            root="",
+            school=school,
+            years=[_year_card(out, row, pictures.values()) for row in coverage],
+            named=[student for student in students.values() if student.known],
+            unknown=[student for student in students.values() if not student.known],
+            portraits={key: portrait(out, student.best_faces) for key, student in students.items()},
+            spans={key: years_span(_years_of(student, years)) for key, student in students.items()},
+            total=total,
+        ),
+    )
+    named = sum(student.known for student in students.values())
+    return SiteReport(len(years), named, len(students) - named, len(students) + 2, tuple(sorted(removed)))
+
+
+def _write_students(
+    out: Path,
+    years: Sequence[str],
+    students: Mapping[str, Student],
+    pictures: Mapping[PhotoKey, Picture],
+    school: str,
+) -> list[str]:
+    """Writes every student's page into a new folder and swaps it in; returns the pages that are gone."""
+    folders = {
+        year: folder_names(s for s in students.values() if any(face.school_year == year for face in s.faces))
+        for year in years
+    }
+    before = {page.name for page in (out / "students").glob("*.html")}
+    with rebuilt_folder(out / "students") as building:
+        for student in students.values():
+            of_years = [_year_of_student(out, student, year, folders[year], pictures) for year in years]
+            of_years = [one for one in of_years if one.pictures]
+            page = render("student.html.j2", root="../", school=school, student=student, years=of_years)
+            (building / f"{student.slug}.html").write_text(page, encoding="utf-8")
+    after = {f"{student.slug}.html" for student in students.values()}
+    return [f"students/{page}" for page in before - after]
+
+
+def _year_of_student(
+    out: Path, student: Student, year: str, folders: Mapping[str, str], pictures: Mapping[PhotoKey, Picture]
+) -> YearOfStudent:
+    faces = [face for face in student.best_faces if face.school_year == year]
+    page, folder = f"{year_path(year)}/index.html", f"{year_path(year)}/{folders.get(student.key, '')}"
+    keys = {(face.school_year, face.asset_id) for face in faces}
+    theirs = sorted((pictures[key] for key in keys), key=lambda picture: picture.place)
+    return YearOfStudent(
+        year=year,
+        page=page if (out / page).exists() else None,
+        face=portrait(out, faces),
+        folder=folder if (out / folder).is_dir() else None,
+        pictures=theirs,
+    )
+
+
+def _years_of(student: Student, years: Sequence[str]) -> list[str]:
+    theirs = {face.school_year for face in student.faces}
+    return [year for year in years if year in theirs]
+
+
+def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[Picture]) -> dict[str, object]:
+    """A year on the index: its counts, and as cover the photo with most faces."""
+    own = [picture for picture in pictures if picture.key[0] == coverage.year and not picture.lost]
+    cover = max(own, key=lambda picture: (len(picture.boxes), picture.ratio), default=None)
+    built = (out / year_path(coverage.year) / "index.html").exists()
+    return {"coverage": coverage, "cover": cover, "built": built}
+
+
+def _remove_years(out: Path, years: Sequence[str]) -> list[str]:
+    kept = {album_folder_name(year) for year in years}
+    gone = [folder for folder in (out / "years").glob("[!.]*") if folder.is_dir() and folder.name not in kept]
+    for folder in gone:
+        rmtree(folder)
+    return [f"years/{folder.name}" for folder in gone]
+
+
+def _remove_crops(out: Path, faces: set[str], assets: set[str]) -> None:
+    """Deletes pictures of faces and photos that were taken out of the archive: an album keeps nobody in secret."""
+    for crop in (out / "faces").glob("*/*.jpg"):
+        if crop.stem not in faces:
+            crop.unlink()
+    for thumbnail in (out / "thumbs").glob("*/*.jpg"):
+        if thumbnail.stem.rpartition("-")[0] not in assets:
+            thumbnail.unlink()

@@ -1,0 +1,111 @@
+"""The album of one school year: its page, and a tidy folder of photos for each student."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.site.disk import SiteError, place, rebuilt_folder
+from classface_assets.site.names import album_file_name, unused_name, year_path
+from classface_assets.site.pages import render, write_style
+from classface_assets.site.people import Student, faces_of, folder_names, students_of
+from classface_assets.site.pictures import Picture, good_photos, photo_of, pictures_of, portrait
+from classface_assets.site.thumbnails import Progress, make_thumbnails, save_face
+
+
+@dataclass(frozen=True)
+class YearAlbum:
+    """What was made for a year. `linked` files lie in the students' folders, `copied` of them as copies of the bytes.
+
+    `missing` are paths of photos that have vanished or cannot be opened any more.
+    """
+
+    year: str
+    photos: int
+    students: int
+    pages: int
+    thumbnails_made: int
+    linked: int
+    copied: int
+    missing: tuple[str, ...]
+
+
+def build_year(
+    out: Path,
+    photos_root: Path,
+    year: str,
+    photos: pl.DataFrame,
+    faces: pl.DataFrame,
+    progress: Progress | None = None,
+) -> YearAlbum:
+    """Makes `years/<year>/` below `out` anew, with its thumbnails and face crops.
+
+    `photos` are the IMAGES rows of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
+    `progress` is told photos done and photos in all. The old album stays until the new one is whole.
+    Raises SiteError when the albums and the photos folder lie within each other.
+    """
+    _keep_apart(out, photos_root)
+    write_style(out)
+    shown = good_photos(photos)
+    everyone = faces_of(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = students_of(faces, everyone)
+    thumbnails = make_thumbnails(out, photos_root, map(photo_of, shown.iter_rows(named=True)), progress)
+    for student in students.values():
+        best = student.best_faces[0]
+        save_face(out, best.face_id, best.chip)
+    pictures = pictures_of(out, shown, everyone, students)
+    folder = out / year_path(year)
+    with rebuilt_folder(folder) as building:
+        linked, copied, lost = _fill_folders(building, folder, photos_root, students.values(), pictures.values())
+        problems = thumbnails.failed | lost
+        page = render(
+            "year.html.j2",
+            root="../../",
+            year=year,
+            students=list(students.values()),
+            portraits={student.key: portrait(out, student.best_faces) for student in students.values()},
+            folders=folder_names(students.values()),
+            pictures=list(pictures.values()),
+            problems=sorted(problems.items()),
+            faces=len(everyone),
+        )
+        (building / "index.html").write_text(page, encoding="utf-8")
+    return YearAlbum(
+        year, len(pictures), len(students), 1, thumbnails.made, linked, copied, missing=tuple(sorted(problems))
+    )
+
+
+def _fill_folders(
+    building: Path, old: Path, photos_root: Path, students: Iterable[Student], pictures: Iterable[Picture]
+) -> tuple[int, int, dict[str, str]]:
+    """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
+    folders = folder_names(students)
+    taken: dict[str, set[str]] = {key: set() for key in folders}
+    linked, copied, lost = 0, 0, {}
+    for name in folders.values():
+        (building / name).mkdir()
+    for picture in pictures:
+        copies: list[Path] = []
+        for student in picture.students:
+            name = f"{folders[student.key]}/{unused_name(album_file_name(picture.path), taken[student.key])}"
+            try:
+                copied += place(photos_root / picture.path, building / name, [*copies, old / name])
+            except FileNotFoundError:
+                lost[picture.path] = "no longer in the photos folder"
+                break
+            except OSError as error:
+                lost[picture.path] = f"could not be read: {error.strerror}"
+                break
+            copies = [building / name]
+            linked += 1
+    return linked, copied, lost
+
+
+def _keep_apart(out: Path, photos_root: Path) -> None:
+    albums, archive = out.resolve(), photos_root.resolve()
+    if albums == archive or albums in archive.parents or archive in albums.parents:
+        raise SiteError(
+            f"The albums folder {out} and the photos folder {photos_root} lie within each other; "
+            "give the albums a folder of their own."
+        )

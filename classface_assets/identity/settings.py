@@ -1,0 +1,38 @@
+"""The thresholds of assignment, and the values that were measured for each kind of embedder."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AssignmentSettings:
+    """How faces become persons, clusters or noise. Similarities are cosines, -1 to 1."""
+
+    person_threshold: float = 0.45
+    """Least similarity to a known person's prototypes for a face to be given to that person."""
+    person_margin: float = 0.05
+    """A face's best person must lead the runner-up by this much."""
+    person_exemplars: int = 3
+    """Best-quality confirmed faces kept as exemplars for each person and school year, beside the centroid."""
+    method: Literal["temporal", "hdbscan"] = "temporal"
+    """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN on the graph."""
+    cluster_threshold: float = 0.39
+    """Least average similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
+    min_cluster_size: int = 2
+    """Smaller groups are noise."""
+    min_samples: int = 2
+    """How many neighbours make a face's surroundings dense (hdbscan only)."""
+    fade_years: float = 6.0
+    """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
+    drift_per_year: float = 0.01
+    """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
+
+
+ARCFACE_LIKE = AssignmentSettings()
+DLIB = replace(ARCFACE_LIKE, person_threshold=0.90, person_margin=0.01, cluster_threshold=0.88, drift_per_year=0.002)
+
+
+def settings_for(pack_or_embedder: str) -> AssignmentSettings:
+    """The settings measured for a model pack or embedder, by its name; ArcFace-like ones for an unknown name."""
+    name = pack_or_embedder.lower()
+    return DLIB if name.startswith("builtin") or "dlib" in name else ARCFACE_LIKE

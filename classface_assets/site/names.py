@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 FOLDER_BYTES = 120
 FILE_BYTES = 180
-FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
+JOINERS = "\u200c\u200d"
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 UNKNOWN_CLUSTER = re.compile(r"unknown_cluster_(\d+)")
@@ -96,11 +97,9 @@ def _folded(name: str) -> str:
 
 
 def _safe(name: str, limit: int) -> str:
-    # Control and format characters (Cc, Cf) hide or reorder what a person reads; a joiner inside an emoji may stay.
-    kept = (c for c in unicodedata.normalize("NFC", name) if c == "\u200d" or unicodedata.category(c) not in _HIDDEN)
-    safe = " ".join(FORBIDDEN.sub("-", "".join(" " if c.isspace() else c for c in kept)).split())
-    safe = safe.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").strip(" .\u200d")
+    spaced = " ".join(unicodedata.normalize("NFC", name).split())
+    # Control and format characters hide or reorder what a person reads; joiners belong to letters and emoji.
+    visible = "".join(c for c in spaced if c in JOINERS or not unicodedata.category(c).startswith("C"))
+    cut = FORBIDDEN.sub("-", visible).encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+    safe = cut.strip(" ." + JOINERS)
     return f"_{safe}" if RESERVED.match(safe) else safe
-
-
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}

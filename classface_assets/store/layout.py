@@ -38,6 +38,15 @@ class Layout:
         """Converted models: deleted at will, made again."""
         return self.data / "cache"
 
+    @property
+    def head(self) -> Path:
+        """The trained projection head."""
+        return self.data / "models" / "projection_head.pt"
+
+    def table(self, name: str) -> Path:
+        """The Parquet file of an asset that is one for all school years."""
+        return self.data / "tables" / f"{name}.parquet"
+
     def parts(self, asset: str, version: str = "", year: str = "") -> Path:
         """The folder of an asset's Parquet parts; version and school year are made safe as folder names."""
         folder = self.data / "parts" / asset

@@ -1,11 +1,10 @@
-"""School years as folders: which folder belongs to which school year, which files lie in it, when it was.
+"""School years as folders: which folder belongs to which school year, when it was.
 
 Folders named like a school year (`2019-2020`, `2019-20`, `2019_2020`, `2019`, `Schuljahr 2019-20`) share the key
 `2019-2020`; any other folder is its own partition under its own name, and photos loose in the root are `unsorted`.
 """
 
 import hashlib
-import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 from classface_assets.errors import UserError
 
 UNSORTED = "unsorted"
-SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 _YEAR = re.compile(r"(?<!\d)(19\d\d|20\d\d)(?:\s*[-_–]\s*(\d{4}|\d{2}))?(?!\d)")
 _NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f]|\.{3}")
 
@@ -54,23 +52,9 @@ def year_folders(photos: Path) -> dict[str, list[Path]]:
             continue
         if entry.is_dir():
             found[school_year(entry.name)].append(entry)
-        elif photos not in found[UNSORTED] and entry.name not in SYSTEM_FILES:
+        elif photos not in found[UNSORTED]:
             found[UNSORTED].append(photos)
     return {year: folders for year, folders in sorted(found.items()) if folders}
-
-
-def year_files(photos: Path, folders: list[Path]) -> list[Path]:
-    """Every file below the folders of one school year, sorted; of the photos root itself only the loose ones.
-
-    Left out are only what systems put beside photos: hidden files and folders, Thumbs.db, desktop.ini. Links to folders
-    are not followed, so that no link can lead in a circle.
-    """
-    found = []
-    for folder in folders:
-        for root, inner, names in os.walk(folder):
-            inner[:] = [] if folder == photos else [d for d in inner if not d.startswith(".")]
-            found += [Path(root, n) for n in names if not n.startswith(".") and n not in SYSTEM_FILES]
-    return sorted(found)
 
 
 def fingerprint(files: list[Path]) -> str:

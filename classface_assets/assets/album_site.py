@@ -1,0 +1,45 @@
+"""The asset `album_site`: the index, a page for each student across the years, and the coverage report."""
+
+import dagster as dg
+from pydantic import Field
+
+from classface_assets.assets.albums import albums, appearances
+from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
+from classface_assets.assets.identities import identities
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.resources import Archive
+from classface_assets.site.school import build_site
+from classface_assets.store.database import query
+
+
+class SiteConfig(dg.Config):
+    school: str = Field(default="", description="The school's name, as the index's title.")
+
+
+@dg.asset(
+    deps=[albums, identities],
+    group_name="albums",
+    kinds={"html"},
+    owners=OWNERS,
+    pool=PUBLISH_POOL,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
+    """The album's index, every student growing up across the years, and the report of what was found and what was not.
+
+    Open `albums/index.html` in a browser; it needs no server.
+    """
+    layout = archive.layout
+    photos = query(layout.database, "SELECT * FROM image_assets ORDER BY path")
+    years = sorted(set(photos["school_year"]))
+    site = build_site(layout.albums, years, photos, appearances(layout), config.school)
+    return result(
+        site.pages,
+        named_students=site.named,
+        unknown_students=site.unknown,
+        school_years=site.years,
+        removed=list(site.removed),
+        index=dg.MetadataValue.path(layout.albums / "index.html"),
+    )

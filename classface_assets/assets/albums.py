@@ -1,0 +1,71 @@
+"""The asset `albums`: the pages, thumbnails and students' folders of one school year."""
+
+import dagster as dg
+import polars as pl
+
+from classface_assets.assets.common import OWNERS, result
+from classface_assets.assets.identities import identities
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.partitions import school_years
+from classface_assets.progress import Progress
+from classface_assets.resources import Archive, Models
+from classface_assets.site.year import build_year
+from classface_assets.store.database import query
+from classface_assets.store.facts import year_detections
+from classface_assets.store.layout import Layout
+
+APPEARANCES = """
+    SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width, a.height,
+           f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.quality_score, f.cluster_id, f.person_id, p.name AS person_name,
+           f.assignment_score, f.assignment_reason
+    FROM face_instances f
+    JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
+    LEFT JOIN persons p ON p.id = f.person_id
+"""
+
+
+def appearances(layout: Layout, year: str | None = None) -> pl.DataFrame:
+    """Every face with its photo and its person's name, of one school year or of all."""
+    if year is None:
+        return query(layout.database, APPEARANCES + "ORDER BY a.path, f.bbox_x")
+    return query(layout.database, APPEARANCES + "WHERE a.school_year = ? ORDER BY a.path, f.bbox_x", [year])
+
+
+@dg.asset(
+    partitions_def=school_years,
+    deps=[identities],
+    group_name="albums",
+    kinds={"html", "pillow"},
+    owners=OWNERS,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def albums(
+    context: dg.AssetExecutionContext, archive: Archive, models: Models, progress: dg.ResourceParam[Progress]
+) -> dg.MaterializeResult:
+    """One school year's album: a page of its photos with who is in them, and a folder of photos for each student.
+
+    The photos are hard links where the disk allows it, else copies. Thumbnails are kept from run to run. The new album
+    takes the place of the old one only when it is whole.
+    """
+    year, layout = context.partition_key, archive.layout
+    photos = query(layout.database, "SELECT * FROM image_assets WHERE school_year = ? ORDER BY path", [year])
+    chips = year_detections(layout, models.describe(layout).detector_version, year, ["asset_id", "face_id", "chip"])
+    faces = appearances(layout, year)
+    faces = faces.join(chips.select("face_id", "chip"), on="face_id", how="left") if chips.width else _no_chips(faces)
+    with progress.task(f"{year}: making the album", photos.height) as advance:
+        album = build_year(layout.albums, layout.photos, year, photos, faces, lambda *_: advance(1))
+    return result(
+        album.photos,
+        students=album.students,
+        photos_in_folders=album.linked,
+        copied_for_lack_of_hard_links=album.copied,
+        thumbnails_made=album.thumbnails_made,
+        missing=list(album.missing),
+        page=dg.MetadataValue.path(layout.albums / "years" / year / "index.html"),
+    )
+
+
+def _no_chips(faces: pl.DataFrame) -> pl.DataFrame:
+    return faces.with_columns(pl.lit(None, pl.Binary()).alias("chip"))

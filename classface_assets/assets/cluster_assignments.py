@@ -1,0 +1,77 @@
+"""The asset `cluster_assignments`: each face's person, unknown cluster, or neither."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
+from classface_assets.assets.face_tables import current_facts, face_tables
+from classface_assets.assets.knn_graph import knn_graph
+from classface_assets.assets.previews import cluster_picture, summary
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets.resources import Archive, Models
+from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.parts import read_or_empty, write_whole
+from classface_assets.store.schemas import ASSIGNMENTS
+
+
+class AssignmentConfig(dg.Config):
+    """When a face is a known person, and when two unknown faces are one. Empty: what was measured for the pack."""
+
+    method: str = Field(
+        default="temporal",
+        pattern="^(temporal|hdbscan)$",
+        description="How unknown faces are grouped: `temporal` (linkage that knows the school year) or `hdbscan`.",
+    )
+    person_threshold: float | None = Field(
+        default=None, description="Least cosine similarity to a known person. Pack's own: builtin 0.90, others 0.45."
+    )
+    person_margin: float | None = Field(default=None, description="Lead over the second-best person.")
+    cluster_threshold: float | None = Field(
+        default=None, description="Least mean similarity at which two groups of unknown faces are joined."
+    )
+    min_cluster_size: int = Field(default=2, ge=2, description="Smaller groups are single faces.")
+
+    def settings(self, pack: str) -> AssignmentSettings:
+        """The pack's measured settings, with what was given here in their place."""
+        given: Mapping[str, Any] = {name: value for name, value in self.model_dump().items() if value is not None}
+        return replace(settings_for(pack), **given)
+
+
+@dg.asset(
+    deps=[knn_graph, face_tables],
+    group_name="identity",
+    kinds={"hdbscan", "scipy", "parquet"},
+    owners=OWNERS,
+    pool=PUBLISH_POOL,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
+    """Who each face is: first the people that were named, by their labelled faces, then clusters of the unknown.
+
+    Two faces of one photo are never together, a labelled face never moves, and an unknown cluster keeps its number from
+    run to run. Every row says how sure it is and why.
+    """
+    layout, pack = archive.layout, models.describe(archive.layout)
+    facts = current_facts(archive, models)
+    rows = pl.DataFrame(schema=ASSIGNMENTS)
+    if facts.faces.height:
+        rows = assign_faces(
+            facts.faces,
+            facts.vectors,
+            pl.read_parquet(layout.table("knn_graph")),
+            confirmed_faces(archive.open_ledger().decisions(), facts.faces),
+            frozenset(),
+            read_or_empty(layout.table("identities"), ASSIGNMENTS),
+            config.settings(pack.name),
+        )
+    write_whole(rows, layout.table("cluster_assignments"))
+    return result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))

@@ -1,0 +1,80 @@
+"""The asset `identities`: the final word on each face, published."""
+
+import dagster as dg
+import polars as pl
+
+from classface_assets.assets.cluster_assignments import AssignmentConfig, cluster_assignments
+from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
+from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.knn_graph import GraphConfig
+from classface_assets.assets.previews import cluster_picture, summary
+from classface_assets.assets.projection_head import projection_head
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.calibrate import equally_strict
+from classface_assets.identity.head import apply_head
+from classface_assets.identity.knn import knn_edges
+from classface_assets.resources import Archive, Models
+from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.database import publish
+from classface_assets.store.facts import Facts
+from classface_assets.store.head_file import promoted_head
+from classface_assets.store.parts import read_or_empty, write_whole
+from classface_assets.store.schemas import ASSIGNMENTS
+from classface_assets.store.snapshot import snapshot
+
+
+@dg.asset(
+    deps=[cluster_assignments, projection_head],
+    group_name="identity",
+    kinds={"duckdb", "parquet"},
+    owners=OWNERS,
+    pool=PUBLISH_POOL,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
+    """The final word on each face: the assignments, redone with the head's vectors where the head was promoted.
+
+    Published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all that people decided.
+    """
+    layout, pack = archive.layout, models.describe(archive.layout)
+    facts = current_facts(archive, models)
+    events = archive.open_ledger().events()
+    rows = pl.read_parquet(layout.table("cluster_assignments"))
+    before = read_or_empty(layout.table("identities"), ASSIGNMENTS)
+    head = promoted_head(layout.head, pack.key)
+    if head is not None and facts.faces.height:
+        rows = _with_head(head, facts, archive, before, config, pack.name)
+    write_whole(rows, layout.table("identities"))
+    tables = snapshot(facts, rows, events)
+    publish(layout.database, tables)
+    moved = rows.join(before, on="face_id", suffix="_before").filter(
+        pl.col("cluster_id") != pl.col("cluster_id_before")
+    )
+    return result(
+        rows.height,
+        head_used=head is not None,
+        faces_moved_since_last_time=moved.height,
+        persons=table(tables["persons"].select("name", "status", "updated_at"), most=20),
+        database=dg.MetadataValue.path(layout.database),
+        **summary(rows),
+        **cluster_picture(layout, pack, facts.faces, rows),
+    )
+
+
+def _with_head(
+    head: bytes, facts: Facts, archive: Archive, before: pl.DataFrame, config: AssignmentConfig, pack: str
+) -> pl.DataFrame:
+    """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
+    vectors = apply_head(head, facts.vectors)
+    return assign_faces(
+        facts.faces,
+        vectors,
+        knn_edges(facts.faces["face_id"].to_list(), vectors, GraphConfig().neighbours),
+        confirmed_faces(archive.open_ledger().decisions(), facts.faces),
+        frozenset(),
+        before,
+        equally_strict(config.settings(pack), facts.vectors, vectors),
+    )

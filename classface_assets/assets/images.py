@@ -1,0 +1,95 @@
+"""The asset `images`: every file of a school year's folder, looked at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from classface_assets.assets.common import OWNERS, counted, result, table
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.partitions import school_years, year_files
+from classface_assets.progress import Progress
+from classface_assets.resources import Archive
+from classface_assets.store.facts import image_parts, year_images
+from classface_assets.store.parts import Parts
+from classface_assets.store.schemas import IMAGES
+from classface_assets.store.years import PhotosFolderError, year_folders
+from classface_assets.vision.photos import read_facts
+
+BATCH = 256
+
+
+@dg.asset(
+    partitions_def=school_years,
+    group_name="ingest",
+    kinds={"pillow", "parquet"},
+    owners=OWNERS,
+    check_specs=[dg.AssetCheckSpec("every_file_is_accounted_for", asset="images")],
+)
+@says_it_in_a_sentence
+def images(
+    context: dg.AssetExecutionContext, archive: Archive, progress: dg.ResourceParam[Progress]
+) -> dg.MaterializeResult:
+    """Every file in a school year's folder: content id, size, when it was taken, orientation, and a status.
+
+    The status is `ok`, `duplicate` (the same bytes as another file), `unreadable` or `not a photo`, the last three with
+    a reason. Only files that are new or changed are read; files that are gone drop out, here and in all that follows.
+    """
+    year, layout = context.partition_key, archive.layout
+    files = year_files(layout.photos, _folders(layout.photos, year, bool(image_parts(layout, year).files())))
+    parts = image_parts(layout, year)
+    listing = _listing(files, layout.photos)
+    known = parts.read()
+    known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
+    new = listing.join(known, on=["path", "size", "mtime_ns"], how="anti")
+    with progress.task(f"{year}: reading files", new.height) as advance:
+        for batch in new.iter_slices(BATCH):
+            _look_at(batch["path"].to_list(), year, layout.photos, parts)
+            advance(batch.height)
+    parts.replace(parts.read().join(listing, on=list(parts.key), how="semi").sort("path") if files else known.clear())
+    rows = year_images(layout, year)
+    return result(
+        rows.height,
+        [dg.AssetCheckResult(check_name="every_file_is_accounted_for", passed=rows.height == listing.height,
+                             metadata={"files in the folder": listing.height, "rows": rows.height})],
+        new_files=new.height,
+        statuses=table(counted(rows, "status")),
+        preview=table(rows.select("path", "width", "height", "taken_at", "status")),
+        not_ok=table(rows.filter(pl.col("status") != "ok").select("path", "status", "reason"), most=50),
+    )  # fmt: skip
+
+
+def _folders(photos: Path, year: str, seen_before: bool) -> list[Path]:
+    """The year's folders; none when it was there before and is gone. Raises PhotosFolderError for an unknown year."""
+    by_year = year_folders(photos)
+    if year not in by_year and not seen_before:
+        there = ", ".join(by_year) or "none"
+        raise PhotosFolderError(
+            f"There is no folder for the school year {year} in {photos} (there: {there}); "
+            "check the spelling, or add the folder."
+        )
+    return by_year.get(year, [])
+
+
+def _listing(files: list[Path], photos: Path) -> pl.DataFrame:
+    """path, size and time of change of every file: what tells a file that was looked at from a new one."""
+    rows = []
+    for file in files:
+        try:
+            status = file.stat()
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+        except OSError:
+            size, mtime_ns = -1, -1
+        rows.append((file.relative_to(photos).as_posix(), size, mtime_ns))
+    schema = {"path": pl.String(), "size": pl.Int64(), "mtime_ns": pl.Int64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _look_at(paths: list[str], year: str, photos: Path, parts: Parts) -> None:
+    """Read the facts of some files, four at a time, and write them as one part."""
+    with ThreadPoolExecutor(4) as pool:
+        facts = list(pool.map(lambda path: read_facts(photos / path), paths))
+    rows = [{**asdict(fact), "path": path, "school_year": year} for path, fact in zip(paths, facts, strict=True)]
+    parts.append(pl.DataFrame(rows, schema=IMAGES))

@@ -1,0 +1,46 @@
+"""The asset `knn_graph`: each face's nearest neighbours over all school years."""
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result, table
+from classface_assets.assets.embeddings import embeddings
+from classface_assets.assets.face_tables import current_facts
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.identity.knn import knn_edges
+from classface_assets.resources import Archive, Models
+from classface_assets.store.parts import write_whole
+
+
+class GraphConfig(dg.Config):
+    neighbours: int = Field(default=30, ge=1, description="Nearest neighbours kept for each face.")
+
+
+@dg.asset(
+    deps=[embeddings],
+    group_name="identity",
+    kinds={"faiss", "parquet"},
+    owners=OWNERS,
+    pool=INFERENCE_POOL,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
+    """Who looks like whom: each face's nearest neighbours by cosine similarity, over all school years."""
+    facts = current_facts(archive, models)
+    edges = knn_edges(facts.faces["face_id"].to_list() if facts.faces.height else [], facts.vectors, config.neighbours)
+    write_whole(edges, archive.layout.table("knn_graph"))
+    return result(
+        edges.height,
+        faces=facts.faces.height,
+        similarity_of_nearest=table(nearest_similarities(edges)),
+    )
+
+
+def nearest_similarities(edges: pl.DataFrame) -> pl.DataFrame:
+    """How similar the nearest neighbour of a face is: the deciles over all faces."""
+    nearest = edges.group_by("face_id").agg(pl.col("similarity").max())["similarity"]
+    shares = [0.1, 0.25, 0.5, 0.75, 0.9]
+    return pl.DataFrame({"share of faces below": shares, "similarity": [nearest.quantile(s) for s in shares]})

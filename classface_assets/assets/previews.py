@@ -1,0 +1,59 @@
+"""What the assignments look like in Dagster: counts, the largest clusters, and a contact sheet of them."""
+
+from typing import Any
+
+import polars as pl
+
+from classface_assets.assets.common import picture, table
+from classface_assets.store.facts import current_settings, detection_parts
+from classface_assets.store.layout import Layout
+from classface_assets.vision.packs import PackInfo
+from classface_assets.vision.pictures import contact_sheet
+
+
+def summary(rows: pl.DataFrame) -> dict[str, Any]:
+    """How many faces have a name, a cluster or neither, and the largest clusters: what is worth seeing in Dagster."""
+    named = rows.drop_nulls("person_id")
+    unknown = rows.filter(pl.col("cluster_id").str.starts_with("unknown_cluster_"))
+    sizes = rows.group_by("cluster_id").agg(pl.len().alias("faces"), pl.col("assignment_score").mean().alias("score"))
+    largest = sizes.filter(pl.col("faces") > 1).sort("faces", "cluster_id", descending=[True, False])
+    return {
+        "faces_named": named.height,
+        "people": named["person_id"].n_unique(),
+        "faces_in_unknown_clusters": unknown.height,
+        "unknown_clusters": unknown["cluster_id"].n_unique(),
+        "single_faces": rows.height - named.height - unknown.height,
+        "largest": table(largest, most=12),
+    }
+
+
+def cluster_picture(
+    layout: Layout, pack: PackInfo, faces: pl.DataFrame, rows: pl.DataFrame, clusters: int = 8, each: int = 8
+) -> dict[str, Any]:
+    """A contact sheet of the largest clusters, one a row, best faces first; empty when there is no cluster."""
+    if rows.is_empty():
+        return {}
+    placed = rows.join(faces, on="face_id").filter(pl.len().over("cluster_id") >= 2)
+    order = placed.with_columns(pl.len().over("cluster_id").alias("size")).sort(
+        ["size", "cluster_id", "quality_score", "face_id"], descending=[True, False, True, False]
+    )
+    wanted = order.group_by("cluster_id", maintain_order=True).head(each)
+    chosen = wanted["cluster_id"].unique(maintain_order=True).head(clusters).to_list()
+    wanted = wanted.filter(pl.col("cluster_id").is_in(chosen))
+    chips = _chips(layout, pack, wanted)
+    sheet = []
+    for _, group in wanted.group_by("cluster_id", maintain_order=True):
+        line = [chips[face] for face in group["face_id"] if face in chips]
+        sheet += line + [b""] * (each - len(line))
+    return {"clusters": picture(contact_sheet(sheet, columns=each), "the largest clusters, one a row")} if sheet else {}
+
+
+def _chips(layout: Layout, pack: PackInfo, faces: pl.DataFrame) -> dict[str, bytes]:
+    """The chips of a few faces, read from their school years' parts alone."""
+    chips: dict[str, bytes] = {}
+    for (year,), group in faces.group_by("school_year"):
+        settings = current_settings(layout, pack.detector_version, str(year)) or ""
+        for part in detection_parts(layout, pack.detector_version, str(year), settings).files():
+            rows = pl.scan_parquet(part).filter(pl.col("face_id").is_in(group["face_id"].to_list()))
+            chips.update(rows.select("face_id", "chip").collect().iter_rows())
+    return chips

@@ -1,0 +1,56 @@
+"""The asset `projection_head`: a small network that learns from the names."""
+
+from dataclasses import asdict
+
+import dagster as dg
+import numpy as np
+from pydantic import Field
+
+from classface_assets.assets.cluster_assignments import cluster_assignments
+from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result
+from classface_assets.assets.embeddings import embeddings
+from classface_assets.assets.face_tables import current_facts
+from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.identity.head import HeadSettings, train_head
+from classface_assets.resources import Archive, Models
+from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.head_file import save_head
+
+
+class HeadConfig(dg.Config):
+    """How the head is trained, and the least it needs."""
+
+    epochs: int = Field(default=20, ge=1, description="Passes over the labelled faces.")
+    margin: float = Field(default=0.2, gt=0, description="How much nearer one's own faces must be than others'.")
+    batch_size: int = Field(default=32, ge=4, description="Faces a training step.")
+    learning_rate: float = Field(default=1e-4, gt=0, description="Adam's step size.")
+    min_people: int = Field(default=5, ge=2, description="Fewer people with enough labelled faces: no training.")
+    min_faces_per_person: int = Field(default=5, ge=2, description="Labelled faces a person needs to take part.")
+    seed: int = Field(default=0, description="The same seed and labels give the same head.")
+
+
+@dg.asset(
+    deps=[embeddings, cluster_assignments],
+    group_name="identity",
+    kinds={"torch"},
+    owners=OWNERS,
+    pool=INFERENCE_POOL,
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+)
+@says_it_in_a_sentence
+def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
+    """Learns to tell this school's people apart better, from the labelled faces, with a triplet loss.
+
+    A fifth of each person's faces is held out. The head is promoted, and so used by `identities`, only if it beats the
+    plain vectors on those. With fewer than five people of five labelled faces it is skipped, and says so.
+    """
+    facts = current_facts(archive, models)
+    labelled = confirmed_faces(archive.open_ledger().decisions(), facts.faces)
+    faces = facts.faces["face_id"].to_list() if facts.faces.height else []
+    rows = np.array([i for i, face in enumerate(faces) if face in labelled], np.int64)
+    trained = train_head(facts.vectors[rows], [labelled[faces[i]] for i in rows], HeadSettings(**config.model_dump()))
+    report = {k: v for k, v in asdict(trained).items() if k != "checkpoint" and v is not None}
+    pack = models.describe(archive.layout).key
+    save_head(archive.layout.head, trained.checkpoint, {**report, "pack": pack})
+    return result(trained.training_faces, **report)

@@ -1,0 +1,76 @@
+"""Asset checks on what is one for all school years. A year's own rules stand with its asset, as check specs."""
+
+import dagster as dg
+import polars as pl
+
+from classface_assets.assets.face_tables import current_facts
+from classface_assets.resources import Archive, Models
+from classface_assets.site.links import check_links
+from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.database import query
+from classface_assets.store.layout import Layout
+
+
+@dg.asset_check(asset="face_tables", description="The database holds every current face and file, once each.")
+def database_agrees_with_the_parts(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    facts = current_facts(archive, models)
+    rows = query(archive.layout.database, "SELECT count(*) AS n FROM face_instances")["n"][0]
+    files = query(archive.layout.database, "SELECT count(*) AS n FROM image_assets")["n"][0]
+    passed = rows == facts.faces.height == len(facts.vectors) and files == facts.images.height
+    counts = {"faces in parts": facts.faces.height, "faces in the database": rows, "files in the database": files}
+    return dg.AssetCheckResult(passed=passed, metadata=counts)
+
+
+@dg.asset_check(asset="knn_graph", description="Every face has neighbours, none of them itself, none above 1.")
+def neighbours_are_sound(archive: Archive) -> dg.AssetCheckResult:
+    edges = pl.read_parquet(archive.layout.table("knn_graph"))
+    itself = edges.filter(pl.col("face_id") == pl.col("neighbour_id")).height
+    outside = edges.filter(~pl.col("similarity").is_between(-1.001, 1.001)).height
+    return dg.AssetCheckResult(passed=itself == outside == 0, metadata={"to itself": itself, "outside -1…1": outside})
+
+
+@dg.asset_check(asset="cluster_assignments", description="No person and no cluster has two faces of one photo.")
+def one_face_a_photo_in_clusters(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    return _one_face_a_photo(archive, models, "cluster_assignments")
+
+
+@dg.asset_check(asset="identities", description="No person and no cluster has two faces of one photo.")
+def one_face_a_photo_in_identities(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    return _one_face_a_photo(archive, models, "identities")
+
+
+@dg.asset_check(asset="identities", blocking=True, description="Every face that a person labelled has that name.")
+def labelled_faces_keep_their_name(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    wanted = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
+    final = dict(pl.read_parquet(archive.layout.table("identities")).select("face_id", "person_id").iter_rows())
+    moved = [face for face, person in wanted.items() if final.get(face) != person]
+    return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(wanted), "moved": moved[:20]})
+
+
+@dg.asset_check(asset="album_site", description="Every link and picture of the album is there.")
+def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
+    broken = check_links(archive.layout.albums)
+    return dg.AssetCheckResult(passed=not broken, metadata={"broken": broken[:20], "count": len(broken)})
+
+
+def _one_face_a_photo(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
+    """Faces that a person put together stay together; of all others no two of one photo may share a cluster."""
+    labelled = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
+    twice = _repeated(archive.layout, asset).filter(~pl.col("face_id").is_in(list(labelled)))
+    return dg.AssetCheckResult(passed=twice.is_empty(), metadata={"faces too many": twice["face_id"].to_list()[:20]})
+
+
+def _repeated(layout: Layout, asset: str) -> pl.DataFrame:
+    photos = query(layout.database, "SELECT id AS face_id, asset_id FROM face_instances")
+    rows = pl.read_parquet(layout.table(asset)).join(photos, on="face_id")
+    return rows.filter(pl.len().over("asset_id", "cluster_id") > 1)
+
+
+ALL = [
+    database_agrees_with_the_parts,
+    neighbours_are_sound,
+    one_face_a_photo_in_clusters,
+    one_face_a_photo_in_identities,
+    labelled_faces_keep_their_name,
+    links_lead_somewhere,
+]

@@ -1,0 +1,163 @@
+"""`classface …`: the pipeline and the names from the command line. Every command takes --photos and --data."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from classface_assets.errors import UserError
+
+# Everything that costs time to import is imported by the command that needs it, so that `--help` is instant.
+
+
+def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --photos and --data; it is handed the archive they name."""
+
+    @click.option("--photos", type=click.Path(path_type=Path), help="Folder of school years [DATA/photos].")
+    @click.option("--data", type=click.Path(path_type=Path), help="Folder for all that is made [data].")
+    @wraps(command)
+    def wrapped(photos: Path | None, data: Path | None, **options: Any) -> Any:
+        from classface_assets.resources import archive_for
+
+        return command(archive_for(photos, data), **options)
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Finds the students in a school's photos, year by year, and makes albums of them."""
+
+
+@cli.command()
+@archive_options
+@click.option("--years", help="Only these school years, separated by commas [all].")
+@click.option("--pack", help="Model pack: builtin, buffalo_l, … or a folder [builtin].")
+def run(archive: Any, years: str | None, pack: str | None) -> None:
+    """Run the whole chain: faces, students, albums. Does only what is new."""
+    from rich.console import Console
+
+    from classface_assets.home import prepare, release
+    from classface_assets.resources import models_for
+    from classface_assets.running import Chain, chosen_years
+
+    console = Console(stderr=True)
+    instance, _ = prepare(archive.layout)
+    with instance:
+        for freed in release(instance):
+            console.print(f"Run {freed.run_id[:8]} ({freed.job} {freed.partition}) was killed; going on where it was.")
+        chosen = chosen_years(archive.layout.photos, years)
+        stopped = Chain(instance, archive, models_for(pack), console).run(chosen, console.print)
+    for stop in stopped:
+        console.print(f"[red]{stop.year}[/red] ({stop.job}): {stop.reason}", highlight=False)
+    if stopped:
+        sys.exit(1)
+    _print_stats(archive)
+    click.echo(f"Albums: {archive.layout.albums / 'index.html'}")
+
+
+@cli.command()
+@archive_options
+@click.argument("cluster")
+@click.argument("name")
+def label(archive: Any, cluster: str, name: str) -> None:
+    """Say who a cluster is (unknown_cluster_12), or a single face (its id). The next run learns from it."""
+    from classface_assets.naming import faces_of
+
+    faces = faces_of(archive.layout.database, cluster)
+    person = archive.open_ledger().label(name, faces)
+    click.echo(f"{len(faces)} faces are {person.name}. `classface run` carries it into the albums.")
+
+
+@cli.command()
+@archive_options
+@click.argument("old")
+@click.argument("new")
+def rename(archive: Any, old: str, new: str) -> None:
+    """Give a person another name."""
+    click.echo(f"{old} is now {archive.open_ledger().rename(old, new).name}.")
+
+
+@cli.command()
+@archive_options
+@click.argument("event", type=int, required=False)
+def undo(archive: Any, event: int | None) -> None:
+    """Take back the last decision, or the one of that number (see history)."""
+    undone = archive.open_ledger().undo(event)
+    click.echo(f"Undone: {undone.id} {undone.kind}.")
+
+
+@cli.command()
+@archive_options
+def history(archive: Any) -> None:
+    """Every decision, oldest first, with who took it and when."""
+    from classface_assets.naming import history_lines
+
+    for line in history_lines(archive.open_ledger().events()):
+        click.echo(line)
+
+
+@cli.command()
+@archive_options
+def people(archive: Any) -> None:
+    """The names, and how many faces each has."""
+    from classface_assets.naming import people_rows
+
+    for name, faces, years in people_rows(archive.layout.database, archive.open_ledger().decisions()):
+        click.echo(f"{name}\t{faces} faces\t{years}")
+
+
+@cli.command()
+@archive_options
+def stats(archive: Any) -> None:
+    """What was found: files by status, faces, students named and unknown."""
+    _print_stats(archive)
+
+
+@cli.command("release")
+@archive_options
+def release_command(archive: Any) -> None:
+    """Free what killed runs still hold, so that nothing waits for them."""
+    from classface_assets.home import open_instance, release
+
+    with open_instance(archive.layout) as instance:
+        freed = release(instance)
+    for run in freed:
+        click.echo(f"Freed: {run.job} {run.partition} ({run.run_id[:8]})")
+    click.echo(f"{len(freed)} killed runs were freed." if freed else "No killed run holds anything.")
+
+
+@cli.group("years")
+def years_group() -> None:
+    """The school years of the photos folder."""
+
+
+@years_group.command()
+@archive_options
+def sync(archive: Any) -> None:
+    """Register every school year with Dagster, so that --partition knows it."""
+    from classface_assets.home import prepare
+    from classface_assets.store.years import year_folders
+
+    instance, new = prepare(archive.layout)
+    instance.dispose()
+    click.echo(f"{len(year_folders(archive.layout.photos))} school years, new: {', '.join(new) or 'none'}")
+
+
+def _print_stats(archive: Any) -> None:
+    from classface_assets.naming import stats_lines
+
+    for line in stats_lines(archive.layout.database):
+        click.echo(line)
+
+
+def main() -> None:
+    """The command; a user's mistake ends in one sentence and exit code 1."""
+    try:
+        cli()
+    except UserError as error:
+        click.echo(f"classface: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,80 @@
+"""Dagster's own home inside the data folder: its settings, its instance, and what a killed run still holds there."""
+
+import logging
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+
+import dagster as dg
+import psutil
+
+from classface_assets.partitions import sync_school_years
+from classface_assets.store.layout import Layout
+
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dataclass(frozen=True)
+class Released:
+    """A run whose process is gone: it is marked as failed, and its places in the pools are free."""
+
+    run_id: str
+    job: str
+    partition: str
+
+
+def open_instance(layout: Layout) -> dg.DagsterInstance:
+    """The Dagster instance of a data folder, made on first use; DAGSTER_HOME is set for this process."""
+    home = layout.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
+    os.environ["DAGSTER_HOME"] = str(home)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return dg.DagsterInstance.get()
+
+
+def release(instance: dg.DagsterInstance) -> list[Released]:
+    """End the runs whose process was killed, so that nothing waits for them any longer.
+
+    Dagster cannot see that a local process was killed: the run would stay `started` and keep its pool for ever.
+    """
+    freed = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
+        run = record.dagster_run
+        if _is_alive(instance, run.run_id, record.start_time):
+            continue
+        instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
+        freed.append(Released(run.run_id, run.job_name, run.tags.get("dagster/partition", "")))
+    storage = instance.event_log_storage
+    ended = {r.run_id for r in freed} | {
+        run_id for run_id in storage.get_concurrency_run_ids() if _ended(instance, run_id)
+    }
+    for run_id in ended:
+        storage.free_concurrency_slots_for_run(run_id)
+    return freed
+
+
+def _ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
+
+
+def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | None) -> bool:
+    """Whether the process that executes the run is there, and is not a younger one with the same number."""
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events if e.dagster_event]
+    numbers = [int(str(pid.value)) for pid in pids if pid is not None]
+    if not numbers:
+        return started_at is None
+    try:
+        return started_at is None or psutil.Process(numbers[-1]).create_time() <= started_at + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def prepare(layout: Layout) -> tuple[dg.DagsterInstance, list[str]]:
+    """The instance with every school year of the photos folder registered; returns also the new ones."""
+    instance = open_instance(layout)
+    return instance, sync_school_years(instance, layout.photos)

@@ -1,0 +1,42 @@
+"""Thresholds carried to the vectors of a projection head, whose similarities lie on a scale of their own."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from classface_assets.identity.settings import AssignmentSettings
+
+SAMPLE = 2000
+
+
+def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.ndarray) -> AssignmentSettings:
+    """Settings that let as many pairs of faces pass in `after` (n, d') as `settings` do in `before` (n, d).
+
+    Quantile matching on the pairs of up to 2,000 evenly chosen faces; margins and drift are scaled by the spread.
+    """
+    rows = np.unique(np.linspace(0, len(before) - 1, min(SAMPLE, len(before))).astype(int))
+    old, new = _pairs(before[rows]), _pairs(after[rows])
+    if len(old) < 2:
+        return settings
+    scale = float(new.std() / old.std()) if old.std() > 0 else 1.0
+    return replace(
+        settings,
+        person_threshold=_carried(settings.person_threshold, old, new),
+        cluster_threshold=_carried(settings.cluster_threshold, old, new),
+        person_margin=settings.person_margin * scale,
+        drift_per_year=settings.drift_per_year * scale,
+    )
+
+
+def _pairs(vectors: np.ndarray) -> np.ndarray:
+    """The sorted cosine similarities of all pairs of rows."""
+    upper = np.triu_indices(len(vectors), 1)
+    return np.sort((vectors @ vectors.T)[upper])
+
+
+def _carried(threshold: float, old: np.ndarray, new: np.ndarray) -> float:
+    """The value that lies between the same two ranks of `new`, as far along, as the threshold lies in `old`."""
+    above = int(np.clip(np.searchsorted(old, threshold), 1, len(old) - 1))
+    low, high = float(old[above - 1]), float(old[above])
+    share = float(np.clip((threshold - low) / (high - low), 0, 1)) if high > low else 0.5
+    return float(new[above - 1] + share * (new[above] - new[above - 1]))

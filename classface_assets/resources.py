@@ -1,0 +1,84 @@
+"""Everything that the assets are handed: where the archive lies, which models look at it, who is told how far it is."""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from classface_assets.progress import LogProgress
+from classface_assets.store.layout import Layout
+from classface_assets.store.ledger import Ledger
+from classface_assets.vision.packs import ModelPack, PackInfo, describe_pack, load_pack
+
+
+class Archive(dg.ConfigurableResource):
+    """The photos, and the folder of everything that is made from them."""
+
+    photos: str = Field(description="Folder with one sub-folder a school year; only read. (CLASSFACE_PHOTOS)")
+    data: str = Field(description="Folder for everything that is made: parts, database, albums. (CLASSFACE_DATA)")
+    ledger: str = Field(
+        default="",
+        description="SQLAlchemy URL of the ledger of people's decisions; empty: ledger.sqlite in the data folder. "
+        "(CLASSFACE_LEDGER)",
+    )
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(Path(self.photos).expanduser().absolute(), Path(self.data).expanduser().absolute())
+
+    def open_ledger(self) -> Ledger:
+        return Ledger(self.ledger or self.layout.ledger_url)
+
+
+class Models(dg.ConfigurableResource):
+    """The model pack: detector, aligner and embedder under one name."""
+
+    pack: str = Field(
+        description="`builtin` (no download), an InsightFace pack (`buffalo_l`, `buffalo_s`, `antelopev2`: downloaded "
+        "on first use, non-commercial), or the path of a folder in InsightFace's format. (CLASSFACE_PACK)",
+    )
+    threads: int = Field(default=0, description="Threads for the models; 0: as many as the machine has cores.")
+
+    def describe(self, layout: Layout) -> PackInfo:
+        return describe_pack(self.pack, layout.packs)
+
+    def load(self, layout: Layout) -> ModelPack:
+        return _loaded(self.pack, layout.packs, layout.cache, self.threads)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(pack: str, packs: Path, cache: Path, threads: int) -> ModelPack:
+    """A pack takes seconds to load, so the years of one process share it."""
+    return load_pack(pack, packs, cache, threads)
+
+
+@dg.resource(description="Tells how far a step is, in the run's log.")
+def log_progress(_context: dg.InitResourceContext) -> LogProgress:
+    return LogProgress(dg.get_dagster_logger("progress").info)
+
+
+def archive_for(photos: Path | None = None, data: Path | None = None) -> Archive:
+    """The archive of these folders; what is not given comes from CLASSFACE_PHOTOS, CLASSFACE_DATA, CLASSFACE_LEDGER.
+
+    Without those too, the data lie in `data` and the photos in its folder `photos`.
+    """
+    data = data or Path(os.environ.get("CLASSFACE_DATA") or "data")
+    photos = photos or Path(os.environ.get("CLASSFACE_PHOTOS") or data / "photos")
+    return Archive(
+        photos=str(photos.expanduser().absolute()),
+        data=str(data.expanduser().absolute()),
+        ledger=os.environ.get("CLASSFACE_LEDGER", ""),
+    )
+
+
+def models_for(pack: str | None = None) -> Models:
+    """The model pack of that name, else that of CLASSFACE_PACK, else `builtin`."""
+    return Models(pack=pack or os.environ.get("CLASSFACE_PACK") or "builtin")
+
+
+def default_resources() -> dict[str, Any]:
+    """What Dagster hands to the assets: the archive and models of the environment, and progress told in the log."""
+    return {"archive": archive_for(), "models": models_for(), "progress": log_progress}

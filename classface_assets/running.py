@@ -1,0 +1,98 @@
+"""The whole chain without a daemon: every school year, then what is one for all years, then the albums."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from classface_assets.definitions import definitions_with
+from classface_assets.failures import why_it_failed
+from classface_assets.progress import Advance
+from classface_assets.resources import Archive, Models
+from classface_assets.store.years import PhotosFolderError, year_folders
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A step that failed: which job, which school year, and the sentence that says why."""
+
+    job: str
+    year: str
+    reason: str
+
+
+class BarProgress:
+    """A bar in the terminal for each long step; silent where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        if not total or not self.console.is_terminal:
+            yield lambda _: None
+            return
+        name, count = TextColumn("{task.description}"), MofNCompleteColumn()
+        columns = (SpinnerColumn(), name, BarColumn(), count, TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task(label, total=total)
+            yield lambda count: bars.advance(task, count)
+
+
+class Chain:
+    """The jobs of one archive, run in this process and recorded in its Dagster instance."""
+
+    def __init__(self, instance: dg.DagsterInstance, archive: Archive, models: Models, console: Console) -> None:
+        resources = {"archive": archive, "models": models, "progress": BarProgress(console)}
+        self.definitions, self.instance = definitions_with(resources), instance
+
+    def run(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:
+        """Everything for these years. A year that fails is told and passed over; the rest goes on."""
+        stopped = []
+        for year in years:
+            tell(f"{year}: files, faces, vectors")
+            stopped += self.job("ingest_year", year)
+        tell("all years: students")
+        in_the_way = self.job("identify")
+        stopped += in_the_way
+        if not in_the_way:
+            for year in years:
+                tell(f"{year}: album")
+                stopped += self.job("year_album", year)
+            tell("all years: index and reports")
+            stopped += self.job("school_site")
+        return stopped
+
+    def job(self, name: str, year: str | None = None) -> list[Stopped]:
+        """Run one job; empty when all its steps and blocking checks succeeded."""
+        job = self.definitions.resolve_job_def(name)
+        outcome = job.execute_in_process(
+            run_config=QUIET, instance=self.instance, partition_key=year, raise_on_error=False
+        )
+        if outcome.success:
+            return []
+        reasons = [why_it_failed(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]
+        return [Stopped(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
+
+
+def chosen_years(photos: Path, wanted: str | None) -> list[str]:
+    """The school years to run: all that have a folder, or those of a comma-separated list.
+
+    Raises PhotosFolderError for a year without a folder, or when there is none at all.
+    """
+    there = year_folders(photos)
+    if not there:
+        raise PhotosFolderError(f"There is nothing in {photos}; put one folder a school year into it.")
+    years = [y.strip() for y in wanted.split(",")] if wanted else list(there)
+    unknown = [y for y in years if y not in there]
+    if unknown:
+        raise PhotosFolderError(
+            f"There is no folder for {', '.join(unknown)} in {photos}; there are: {', '.join(there)}."
+        )
+    return years

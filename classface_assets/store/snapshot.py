@@ -1,0 +1,95 @@
+"""The rows of the DuckDB file: facts, assignments and decisions joined into the tables that others rely on."""
+
+import json
+import uuid
+
+import polars as pl
+
+from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.facts import Facts
+from classface_assets.store.replay import Decisions, Event, replay, undone_events
+from classface_assets.store.schemas import PERSONS
+
+EXEMPLARS = 3
+SAMPLES = 5
+_PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
+
+
+def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> dict[str, pl.DataFrame]:
+    """Every table of the DuckDB file. `assignments` may lack faces: these have no cluster yet."""
+    decisions = replay(events)
+    faces = _face_instances(facts.faces, assignments) if facts.faces.height else pl.DataFrame()
+    columns = ("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason")
+    return {
+        "image_assets": facts.images.select(columns),
+        "face_instances": faces.drop("school_year", "year") if faces.width else faces,
+        "persons": person_rows(decisions),
+        "person_prototypes": prototypes(facts.faces, decisions),
+        "face_assignment_events": _event_rows(events),
+        "clusters": clusters(faces) if faces.width else faces,
+    }
+
+
+def person_rows(decisions: Decisions) -> pl.DataFrame:
+    """PERSONS, one row a person, whether seen or not."""
+    rows = [
+        (p.id, p.name, p.status, p.merged_into_id, p.created_at.replace(tzinfo=None), p.updated_at.replace(tzinfo=None))
+        for p in decisions.persons.values()
+    ]
+    return pl.DataFrame(rows, schema=PERSONS, orient="row")
+
+
+def clusters(faces: pl.DataFrame) -> pl.DataFrame:
+    """One row a cluster: size, mean quality, its five best faces, and its school years."""
+    best_first = faces.drop_nulls("cluster_id").sort("quality_score", descending=True)
+    return best_first.group_by("cluster_id", maintain_order=True).agg(
+        pl.len().cast(pl.Int32).alias("size"),
+        pl.col("quality_score").mean().alias("mean_quality"),
+        pl.col("id").head(SAMPLES).alias("sample_faces"),
+        pl.col("school_year").unique().sort().alias("school_years"),
+    )
+
+
+def prototypes(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    """Per person and school year the three labelled faces of best quality, and a centroid of all of them."""
+    confirmed = confirmed_faces(decisions, faces)
+    if not confirmed:
+        return pl.DataFrame()
+    mine = pl.DataFrame({"face_id": list(confirmed), "person_id": list(confirmed.values())})
+    labelled = faces.join(mine, on="face_id").sort("quality_score", "face_id", descending=[True, False])
+    groups = labelled.group_by("person_id", "school_year", maintain_order=True)
+    exemplars = groups.head(EXEMPLARS).select(
+        "person_id", "school_year", pl.col("face_id").alias("face_instance_id"), pl.lit("exemplar").alias("role")
+    )
+    centroids = groups.len().select(
+        "person_id", "school_year", pl.lit(None, pl.String).alias("face_instance_id"), pl.lit("centroid").alias("role")
+    )
+    rows = pl.concat([exemplars, centroids])
+    names = rows.select(pl.concat_str(pl.all().fill_null(""), separator="/"))
+    ids = [str(uuid.uuid5(_PROTOTYPE_IDS, name)) for name in names.to_series()]
+    created = {p.id: p.created_at.replace(tzinfo=None) for p in decisions.persons.values()}
+    return rows.with_columns(
+        pl.Series("id", ids),
+        pl.col("person_id").replace_strict(created, return_dtype=pl.Datetime("us")).alias("created_at"),
+    )
+
+
+def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:
+    joined = faces.join(assignments, on="face_id", how="left", maintain_order="left")
+    return joined.drop("status", "reason").rename({"face_id": "id"})
+
+
+def _event_rows(events: list[Event]) -> pl.DataFrame:
+    undone = undone_events(events)
+    rows = [
+        (e.id, e.at.replace(tzinfo=None), e.actor, e.kind, json.dumps(dict(e.payload)), e.id in undone) for e in events
+    ]
+    schema = {
+        "id": pl.Int64(),
+        "created_at": pl.Datetime("us"),
+        "actor": pl.String(),
+        "kind": pl.String(),
+        "payload": pl.String(),
+        "undone": pl.Boolean(),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,5 +1,7 @@
 """Looks for links within the album that lead nowhere."""
 
+import functools
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -7,17 +9,20 @@ from urllib.parse import unquote, urlsplit
 
 def check_links(out: Path) -> list[str]:
     """Broken links as `page: link`: files that are not there, fragments that no element carries as its id."""
-    pages = {page.resolve(): _read(page) for page in _pages(out)}
+    pages = {os.path.realpath(page): _read(page) for page in _pages(out)}
+    exists = functools.cache(os.path.exists)  # most links lead to a few hundred pages, over and over
     broken = []
     for page, read in pages.items():
+        folder = Path(page).parent
         for link in read.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-            unknown_place = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
-            if not target.exists() or unknown_place:
-                broken.append(f"{page.relative_to(out.resolve()).as_posix()}: {link}")
+            path = unquote(parts.path)
+            target = os.path.normpath(f"{folder}/{path}") if path else page
+            lost = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
+            if lost or not exists(target):
+                broken.append(f"{Path(page).relative_to(out.resolve()).as_posix()}: {link}")
     return sorted(broken)
 
 

@@ -27,7 +27,8 @@ class Face:
     chip: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
+# Compared by identity: comparing by value would go through every face each time a student is a key.
+@dataclass(frozen=True, eq=False)
 class Student:
     """A named person or an unknown cluster, with all faces at hand of it."""
 
@@ -37,7 +38,7 @@ class Student:
     cluster_id: str
     faces: tuple[Face, ...]
 
-    @property
+    @cached_property
     def slug(self) -> str:
         return student_slug(self.key, self.name)
 

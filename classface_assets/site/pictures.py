@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +36,7 @@ class Mention:
     unnamed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A photo as pages show it; links are relative to the albums folder.
 
@@ -57,7 +58,7 @@ class Picture:
     def file_name(self) -> str:
         return self.path.rsplit("/", 1)[-1]
 
-    @property
+    @cached_property
     def date(self) -> str:
         return f"{self.taken_at.day} {self.taken_at:%B %Y}" if self.taken_at else ""
 
@@ -65,11 +66,11 @@ class Picture:
     def group(self) -> bool:
         return len(self.boxes) >= GROUP
 
-    @property
+    @cached_property
     def students(self) -> list[Student]:
         return list(dict.fromkeys(m.student for _, row in self.rows for m in row if m.student))
 
-    @property
+    @cached_property
     def alt(self) -> str:
         """What a person who does not see the photo is told."""
         named = [student.name for student in self.students]

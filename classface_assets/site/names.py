@@ -79,11 +79,11 @@ def sort_key(name: str) -> list[tuple[int, int | str]]:
 
 
 def years_span(years: Iterable[str]) -> str:
-    """`2006–2015` for school years in their order; `2006-2007` for one alone."""
+    """`2006 → 2015` for school years in their order; `2006-2007` for one alone."""
     ordered = list(years)
     if len(ordered) < 2:
         return "".join(ordered)
-    return f"{short_year(ordered[0])}–{short_year(ordered[-1])}"
+    return f"{short_year(ordered[0])} → {short_year(ordered[-1])}"
 
 
 def short_year(year: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
 ORIENTATION, DATE, DATE_ORIGINAL, EXIF_IFD = 0x0112, 0x0132, 0x9003, 0x8769
 UPRIGHT = {
@@ -40,6 +40,7 @@ def _formats() -> tuple[str, ...]:
     """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told."""
     import pillow_heif
 
+    Image.init()  # Pillow knows only five formats before
     pillow_heif.register_heif_opener()
     Image.MAX_IMAGE_PIXELS = None
     return FORMATS
@@ -47,8 +48,9 @@ def _formats() -> tuple[str, ...]:
 
 def open_picture(file: BinaryIO) -> Image.Image:
     """Parse the header only. Raises UnreadablePhoto when there is no picture inside or it is too large."""
+    formats = _formats()
     try:
-        picture = Image.open(file, formats=_formats())
+        picture = Image.open(file, formats=formats)
     except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
         raise UnreadablePhoto("no picture inside that can be opened: the file is damaged or something else") from error
     if picture.width * picture.height > MAX_PIXELS:

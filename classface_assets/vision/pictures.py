@@ -9,11 +9,13 @@ from classface_assets.vision.chips import decode_chip
 
 
 def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> bytes:
-    """One JPEG of the chips side by side, each size×size, for a preview; a single grey tile when there is none."""
+    """One JPEG of the chips side by side, each size×size, for a preview; a grey tile for an empty one."""
     across = max(1, min(columns, len(chips)))
     down = max(1, -(-len(chips) // across))
     sheet = Image.new("RGB", (across * size, down * size), (128, 128, 128))
     for place, chip in enumerate(chips):
+        if not chip:
+            continue
         tile = Image.fromarray(decode_chip(chip)).resize((size, size), Image.Resampling.LANCZOS)
         sheet.paste(tile, (place % across * size, place // across * size))
     out = BytesIO()

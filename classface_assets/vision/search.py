@@ -10,7 +10,7 @@ import numpy as np
 
 from classface_assets.vision.faces import NO_FACES, Faces, join, suppressed
 
-LONG_SIDE = 1600  # pictures are searched at no more than this
+COARSE_SIDE, LONG_SIDE = 640, 1600  # the long sides at which pictures are searched: for large faces, for small ones
 GREY = 127
 
 
@@ -44,10 +44,14 @@ def find_faces(detector: Detector, image: np.ndarray, settings: DetectionSetting
 
 def _search(detector: Detector, image: np.ndarray, min_confidence: float) -> Faces:
     side = detector.fixed_input
-    found = [_scaled(detector, image, side or LONG_SIDE, min_confidence)]
-    if side and max(image.shape[:2]) > 1.5 * side:
-        found += _tiles(detector, _shrunk(image, LONG_SIDE), image.shape[1], side, min_confidence)
-    return suppressed(join(found)) if len(found) > 1 else found[0]
+    coarse = _scaled(detector, image, side or COARSE_SIDE, min_confidence)
+    if max(image.shape[:2]) <= 1.25 * (side or COARSE_SIDE):
+        return coarse
+    if side:
+        fine = _tiles(detector, _shrunk(image, LONG_SIDE), image.shape[1], side, min_confidence)
+    else:
+        fine = [_scaled(detector, image, LONG_SIDE, min_confidence)]
+    return suppressed(join([*fine, coarse]))
 
 
 def _shrunk(image: np.ndarray, long_side: int) -> np.ndarray:

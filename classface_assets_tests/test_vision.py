@@ -1,0 +1,419 @@
+"""The vision room on real photos and real models: files, detection, alignment, embedding, model packs."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from classface_assets.vision import centerface, dlib_file
+from classface_assets.vision.chips import CHIP_SIZE, CHIP_TEMPLATE, crop_for, cut_chip, decode_chip, encode_chip
+from classface_assets.vision.decode import MAX_PIXELS, ORIENTATION, TRUNCATED, UPRIGHT, UnreadablePhoto
+from classface_assets.vision.detect import DETECTION_SCHEMA, detect_photos, face_id_of
+from classface_assets.vision.downloads import PackError
+from classface_assets.vision.embed import embed_faces
+from classface_assets.vision.faces import similarity
+from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
+from classface_assets.vision.photos import load_upright, photo_files, read_facts
+from classface_assets.vision.pictures import contact_sheet
+from classface_assets.vision.quality import blur, quality_score
+from classface_assets.vision.search import DetectionSettings, find_faces
+
+SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
+SETTINGS = DetectionSettings()
+DATED = 0x9003
+
+
+@pytest.fixture(scope="module")
+def builtin(tmp_path_factory: pytest.TempPathFactory) -> ModelPack:
+    folder = tmp_path_factory.mktemp("models")
+    return load_pack("builtin", folder, folder)
+
+
+@pytest.fixture(scope="module", params=["builtin", "insightface folder"])
+def pack(request: pytest.FixtureRequest, builtin: ModelPack, tmp_path_factory: pytest.TempPathFactory) -> ModelPack:
+    if request.param == "builtin":
+        return builtin
+    if not SHARED_PACK.is_dir():
+        pytest.skip("the InsightFace-format pack is not on this machine")
+    folder = tmp_path_factory.mktemp("models")
+    return load_pack(str(SHARED_PACK), folder, folder)
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> Image.Image:
+    from skimage import data
+
+    return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="module")
+def group() -> Path:
+    """InsightFace's sample photo: six people."""
+    spec = find_spec("insightface")
+    assert spec and spec.origin
+    return Path(spec.origin).parent / "data" / "images" / "t1.jpg"
+
+
+def detected(pack: ModelPack, *paths: Path) -> pl.DataFrame:
+    jobs = [(read_facts(path).asset_id, path) for path in paths]
+    return pl.concat(list(detect_photos(jobs, pack.detector, SETTINGS)))
+
+
+def boxes_of(frame: pl.DataFrame) -> np.ndarray:
+    return frame.select("bbox_x", "bbox_y", "bbox_w", "bbox_h").to_numpy()
+
+
+# Files and decoding
+
+
+def save_as_photo(picture: Image.Image, path: Path, **options: object) -> Path:
+    picture.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "gif", "jp2", "heic", "avif"])
+def test_a_photo_of_every_format_opens(ending: str, astronaut: Image.Image, tmp_path: Path) -> None:
+    load_upright(save_as_photo(astronaut, tmp_path / "first.png"))  # registers HEIF, for writing too
+    path = save_as_photo(astronaut, tmp_path / f"photo.{ending}")
+    facts = read_facts(path)
+    assert (facts.status, facts.width, facts.height) == ("ok", 512, 512)
+    assert np.abs(load_upright(path).astype(float) - np.asarray(astronaut)).mean() < 12
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_eight_orientations_give_one_upright_photo(
+    ending: str, orientation: int, astronaut: Image.Image, tmp_path: Path
+) -> None:
+    upright = astronaut.crop((100, 0, 400, 200))
+    undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    turn = undo.get(orientation, UPRIGHT.get(orientation))
+    stored = upright if turn is None else upright.transpose(turn)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = save_as_photo(stored, tmp_path / f"photo.{ending}", exif=exif)
+    facts = read_facts(path)
+    assert (facts.width, facts.height, facts.orientation) == (300, 200, orientation)
+    assert np.abs(load_upright(path).astype(float) - np.asarray(upright)).mean() < 6
+
+
+def test_the_eight_orientations_give_the_same_faces(builtin: ModelPack, astronaut: Image.Image, tmp_path: Path) -> None:
+    paths = []
+    for orientation in range(1, 9):
+        undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+        turn = undo.get(orientation, UPRIGHT.get(orientation))
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        stored = astronaut if turn is None else astronaut.transpose(turn)
+        paths.append(save_as_photo(stored, tmp_path / f"{orientation}.png", exif=exif))
+    boxes = boxes_of(detected(builtin, *paths))
+    assert len(boxes) == 8
+    assert np.ptp(boxes, axis=0).max() < 0.01
+
+
+def test_a_photo_tells_when_it_was_taken(astronaut: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2012:01:01 00:00:00"
+    path = save_as_photo(astronaut, tmp_path / "changed.jpg", exif=exif)
+    assert read_facts(path).taken_at == datetime.fromisoformat("2012-01-01")
+    exif.get_ifd(0x8769)[DATED] = "2011:09:05 08:30:00"
+    path = save_as_photo(astronaut, tmp_path / "taken.jpg", exif=exif)
+    assert read_facts(path).taken_at == datetime.fromisoformat("2011-09-05 08:30")
+    exif.get_ifd(0x8769)[DATED] = "0000:00:00 00:00:00"
+    exif[0x0132] = "yesterday"
+    assert read_facts(save_as_photo(astronaut, tmp_path / "nonsense.jpg", exif=exif)).taken_at is None
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "P", "1", "I;16", "RGBA", "LA", "I", "F"])
+def test_pictures_of_every_colour_mode_become_rgb(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
+    grey = np.asarray(astronaut.convert("L"))
+    stored = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else astronaut.convert(mode)
+    ending = {"CMYK": "jpg", "F": "tif", "I": "tif"}.get(mode, "png")
+    pixels = load_upright(save_as_photo(stored, tmp_path / f"photo.{ending}"))
+    assert pixels.shape == (512, 512, 3) and pixels.dtype == np.uint8
+    expected = astronaut if mode in ("CMYK", "P", "RGBA") else astronaut.convert("1" if mode == "1" else "L")
+    assert np.abs(pixels.astype(float) - np.asarray(expected.convert("RGB"))).mean() < 15
+
+
+def test_transparent_parts_become_white(tmp_path: Path) -> None:
+    path = save_as_photo(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "clear.png")
+    assert load_upright(path).min() == 255
+
+
+def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, astronaut: Image.Image) -> None:
+    contents = {"empty.jpg": b"", "notes.jpg": b"not a picture\n", "readme.txt": b"hello", "camera.nef": b"II*\0" * 9}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    facts = {name: read_facts(tmp_path / name) for name in (*contents, "lost.jpg", "pipe.jpg", ".")}
+    said = {name: (fact.status, fact.reason) for name, fact in facts.items()}
+    assert said == {
+        "empty.jpg": ("unreadable", "the file is empty"),
+        "notes.jpg": ("unreadable", "no picture inside that can be opened: the file is damaged or something else"),
+        "readme.txt": ("not a photo", ".txt files are not searched for faces"),
+        "camera.nef": ("not a photo", "a camera raw file: export it as JPEG to have it searched"),
+        "lost.jpg": ("unreadable", "cannot be opened: no such file or directory"),
+        "pipe.jpg": ("not a photo", "a socket, pipe or device, not a file"),
+        ".": ("unreadable", "cannot be opened: is a directory"),
+    }
+    assert len({fact.asset_id for fact in facts.values()}) == len(facts)
+
+
+def test_a_file_without_permission_is_unreadable(tmp_path: Path, astronaut: Image.Image) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may read every file")
+    path = save_as_photo(astronaut, tmp_path / "private.jpg")
+    path.chmod(0)
+    assert read_facts(path).reason == "cannot be opened: permission denied"
+    with pytest.raises(UnreadablePhoto, match="permission denied"):
+        load_upright(path)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
+    side = int(MAX_PIXELS**0.5) + 1
+    path = tmp_path / "bomb.png"
+    Image.new("1", (side, side)).save(path)
+    facts = read_facts(path)
+    assert facts.status == "unreadable" and "more than 250 million" in facts.reason
+    with pytest.raises(UnreadablePhoto, match="more than 250 million"):
+        load_upright(path)
+
+
+def test_every_file_is_listed_in_order_and_link_loops_end(tmp_path: Path) -> None:
+    for name in ("b/2.jpg", "a/1.jpg", "a/.DS_Store", "a/Thumbs.db", "a/@eaDir/1.jpg", "c.txt", ".hidden/3.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "b" / "loop").symlink_to(tmp_path)
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    names = [path.relative_to(tmp_path).as_posix() for path in photo_files(tmp_path)]
+    assert names == ["a/1.jpg", "b/2.jpg", "c.txt", "lost.jpg"]
+
+
+def test_an_asset_id_is_the_files_content_wherever_it_lies(tmp_path: Path, astronaut: Image.Image) -> None:
+    first = save_as_photo(astronaut, tmp_path / "one.png")
+    second = Path(shutil.copy(first, tmp_path / "two.png"))
+    other = save_as_photo(astronaut.rotate(1), tmp_path / "three.png")
+    ids = [read_facts(path).asset_id for path in (first, second, other)]
+    assert ids[0] == ids[1] != ids[2]
+
+
+# Detection
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_truncated_photo_is_searched_as_far_as_it_goes(
+    progressive: bool, builtin: ModelPack, astronaut: Image.Image, tmp_path: Path
+) -> None:
+    whole = save_as_photo(astronaut, tmp_path / "whole.jpg", quality=90, progressive=progressive)
+    part = tmp_path / "part.jpg"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    assert read_facts(part).status == "ok"
+    rows = detected(builtin, part)
+    assert rows["status"].to_list() == ["ok"] and rows["reason"].to_list() == [TRUNCATED]
+
+
+def test_every_photo_ends_as_rows_in_the_order_given(
+    builtin: ModelPack, astronaut: Image.Image, group: Path, tmp_path: Path
+) -> None:
+    whole = save_as_photo(astronaut, tmp_path / "whole.jpg")
+    broken = save_as_photo(astronaut, tmp_path / "broken.png")
+    broken.write_bytes(broken.read_bytes()[:5000])
+    stub = tmp_path / "stub.jpg"
+    stub.write_bytes(whole.read_bytes()[:150])
+    plain = save_as_photo(Image.new("RGB", (640, 480), (90, 120, 90)), tmp_path / "nobody.png")
+    paths = [whole, broken, group, stub, tmp_path / "gone.jpg", plain]
+    jobs = [(read_facts(path).asset_id, path) for path in paths]
+    frames = list(detect_photos(jobs, builtin.detector, SETTINGS, batch=4))
+    rows = pl.concat(frames)
+    assert [frame.schema == DETECTION_SCHEMA for frame in frames] == [True, True]
+    assert rows["asset_id"].unique(maintain_order=True).to_list() == [asset_id for asset_id, _ in jobs]
+    assert rows["status"].to_list() == ["ok", "failed", *["ok"] * 6, "failed", "failed", "no face"]
+    failed = rows.filter(status="failed")
+    assert failed["face_id"].null_count() == 3 and failed["reason"].str.len_chars().min() > 10
+    assert rows.filter(status="ok")["chip"].null_count() == 0
+
+
+def test_the_six_people_of_a_group_are_found_at_any_size(pack: ModelPack, group: Path) -> None:
+    photo = Image.open(group)
+    for width in (400, 1280, 4000):
+        image = np.asarray(photo.resize((width, photo.height * width // photo.width)))
+        faces = find_faces(pack.detector, image, SETTINGS)
+        assert len(faces) == 6
+        low, high = faces.boxes[:, :2], faces.boxes[:, :2] + faces.boxes[:, 2:]
+        assert low.min() >= 0 and (high <= [image.shape[1], image.shape[0]]).all()
+        assert ((faces.landmarks > low[:, None]) & (faces.landmarks < high[:, None])).all()
+        assert (faces.landmarks[:, 0, 0] < faces.landmarks[:, 1, 0]).all()  # left eye first, as seen in the picture
+
+
+def test_a_portrait_without_room_around_the_head_is_found(pack: ModelPack, astronaut: Image.Image) -> None:
+    tight = np.asarray(astronaut.crop((178, 62, 268, 196)).resize((1800, 2680)))
+    (box,) = find_faces(pack.detector, tight, SETTINGS).boxes
+    assert box[2] > 1300 and box[3] > 1900
+
+
+def test_faces_below_the_bounds_are_left_out(builtin: ModelPack, group: Path) -> None:
+    image = load_upright(group)
+    assert len(find_faces(builtin.detector, image, DetectionSettings(min_face_px=110))) < 6
+    assert len(find_faces(builtin.detector, image, DetectionSettings(min_confidence=0.92))) < 6
+
+
+def test_a_face_id_depends_on_the_photo_and_whole_pixels(builtin: ModelPack, group: Path) -> None:
+    asset_id = read_facts(group).asset_id
+    near = face_id_of(asset_id, np.array([10.2, 20.4, 30.1, 39.8]))
+    assert near == face_id_of(asset_id, np.array([10, 20, 30, 40]))
+    assert near != face_id_of(asset_id, np.array([11, 20, 30, 40]))
+    first, second = (detected(builtin, group)["face_id"].to_list() for _ in range(2))
+    assert first == second and len(set(first)) == 6
+
+
+# Chips and quality
+
+
+def test_a_chip_puts_the_landmarks_on_the_template(astronaut: Image.Image) -> None:
+    turn = np.array([[0.8, -0.3, 210.0], [0.3, 0.8, 60.0]])
+    landmarks = CHIP_TEMPLATE @ turn[:, :2].T + turn[:, 2]
+    matrix = similarity(landmarks, CHIP_TEMPLATE)
+    assert np.allclose(landmarks @ matrix[:, :2].T + matrix[:, 2], CHIP_TEMPLATE)
+    assert cut_chip(np.asarray(astronaut), landmarks).shape == (CHIP_SIZE, CHIP_SIZE, 3)
+
+
+def test_a_chip_of_a_large_face_equals_the_chip_of_the_shrunk_photo(builtin: ModelPack, astronaut: Image.Image) -> None:
+    small = np.asarray(astronaut)
+    landmarks = find_faces(builtin.detector, small, SETTINGS).landmarks[0]
+    large = np.asarray(astronaut.resize((512 * 8, 512 * 8), Image.Resampling.BICUBIC))
+    chips = cut_chip(small, landmarks), cut_chip(large, (landmarks + 0.5) * 8 - 0.5)
+    assert np.abs(chips[0].astype(float) - chips[1]).mean() < 2.5
+
+
+def test_a_stored_chip_is_nearly_the_chip(builtin: ModelPack, astronaut: Image.Image) -> None:
+    image = np.asarray(astronaut)
+    chip = cut_chip(image, find_faces(builtin.detector, image, SETTINGS).landmarks[0])
+    stored = decode_chip(encode_chip(chip))
+    assert np.abs(stored.astype(float) - chip).mean() < 3
+    assert np.array_equal(crop_for(chip, np.array([[1.0, 0, -10], [0, 1, -20]]), 100), chip[20:120, 10:110])
+
+
+def test_quality_is_half_size_and_half_confidence() -> None:
+    assert quality_score(np.array([0, 0, 100, 200]), 0.8) == pytest.approx(0.65)
+    assert quality_score(np.array([0, 0, 900, 900]), 1.0) == 1.0
+
+
+def test_a_blurred_chip_measures_lower(astronaut: Image.Image) -> None:
+    face = astronaut.crop((160, 40, 352, 232))
+    soft = face.resize((32, 32)).resize((192, 192), Image.Resampling.BICUBIC)
+    assert blur(np.asarray(soft)) < 0.1 * blur(np.asarray(face))
+
+
+def test_a_contact_sheet_shows_the_chips_in_rows() -> None:
+    chips = [encode_chip(np.full((CHIP_SIZE, CHIP_SIZE, 3), value, np.uint8)) for value in (0, 100, 250)]
+    sheet = np.asarray(Image.open(BytesIO(contact_sheet(chips, size=16, columns=2))))
+    assert sheet.shape == (32, 32, 3)
+    assert [int(sheet[y, x, 0]) // 40 for y, x in ((8, 8), (8, 24), (24, 8))] == [0, 2, 6]
+    assert Image.open(BytesIO(contact_sheet([]))).size == (64, 64)
+
+
+# Embeddings
+
+
+def test_embeddings_are_unit_vectors_that_know_a_person_again(
+    pack: ModelPack, astronaut: Image.Image, group: Path, tmp_path: Path
+) -> None:
+    whole = save_as_photo(astronaut, tmp_path / "whole.jpg")
+    again = save_as_photo(
+        astronaut.rotate(8).crop((60, 0, 460, 400)).resize((300, 300)), tmp_path / "again.jpg", quality=60
+    )
+    rows = detected(pack, whole, again, group, save_as_photo(Image.new("RGB", (99, 99)), tmp_path / "nobody.png"))
+    frame = embed_faces(rows, pack.embedder, batch=3)
+    assert frame["face_id"].to_list() == rows["face_id"].drop_nulls().to_list()
+    assert frame.schema["vector"] == pl.Array(pl.Float32, pack.dim)
+    vectors = frame["vector"].to_numpy()
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    similar = vectors @ vectors.T
+    assert similar[0, 1] > similar[:2, 2:].max() + 0.05
+
+
+def test_no_faces_give_an_empty_frame(builtin: ModelPack) -> None:
+    frame = embed_faces(pl.DataFrame(schema=DETECTION_SCHEMA), builtin.embedder)
+    assert frame.schema == {"face_id": pl.String, "vector": pl.Array(pl.Float32, 128)} and frame.is_empty()
+
+
+# Model packs
+
+
+def test_packs_are_described_without_loading_a_model(tmp_path: Path) -> None:
+    info = describe_pack("builtin", tmp_path)
+    assert info.name == "builtin" and info.version and "Commercial use is allowed" in info.licence
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "det.onnx").write_bytes(b"one")
+    (tmp_path / "mine" / "rec.onnx").write_bytes(b"two")
+    first = describe_pack(str(tmp_path / "mine"), tmp_path)
+    (tmp_path / "mine" / "rec.onnx").write_bytes(b"three")
+    second = describe_pack(str(tmp_path / "mine"), tmp_path)
+    assert first.name == second.name == "mine"
+    assert first.version != second.version and first.detector_version == second.detector_version
+
+
+@pytest.fixture
+def broken_pack(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "det.onnx").write_bytes(b"this is no model")
+    yield folder
+
+
+def test_unusable_packs_say_what_to_do(tmp_path: Path, broken_pack: Path) -> None:
+    (tmp_path / "none").mkdir()
+    detector_only = tmp_path / "half"
+    detector_only.mkdir()
+    found = centerface.weights()
+    assert found
+    shutil.copy(found, detector_only / "det.onnx")
+    for name, message in {
+        "buffalo_x": "No model pack 'buffalo_x': give one of builtin, buffalo_l, buffalo_s, antelopev2, or the path",
+        str(tmp_path / "none"): "No .onnx files in .*: a pack is a folder with a detector and a recognition model",
+        str(broken_pack): "det.onnx is not a model that can be loaded: replace it or delete it",
+        str(detector_only): "half: a pack needs a detector and a recogniser|half/det.onnx",
+    }.items():
+        with pytest.raises(PackError, match=message) as raised:
+            load_pack(name, tmp_path, tmp_path)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_pack_that_cannot_be_downloaded_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with socket.socket() as closed:  # a proxy where nobody listens: no network, on every machine
+        closed.bind(("127.0.0.1", 0))
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(PackError, match=r"buffalo_s is not in .* and could not be downloaded .*: connect to the"):
+            load_pack("buffalo_s", tmp_path / "packs", tmp_path)
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in (tmp_path / "packs").rglob("*")] == ["models"]
+
+
+def test_a_pack_unpacked_into_a_folder_of_its_own_name_is_found(tmp_path: Path) -> None:
+    inner = tmp_path / "models" / "antelopev2" / "antelopev2"
+    inner.mkdir(parents=True)
+    (inner / "scrfd_10g.onnx").write_bytes(b"weights")
+    assert describe_pack("antelopev2", tmp_path).name == "antelopev2"
+
+
+def test_changed_weights_are_refused() -> None:
+    path = dlib_file.weights()
+    assert path
+    data = bytearray(path.read_bytes())
+    data[5_000_000] ^= 1
+    with pytest.raises(ValueError, match="SHA-256"):
+        dlib_file.read_resnet(bytes(data))

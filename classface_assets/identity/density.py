@@ -2,9 +2,6 @@
 
 import numpy as np
 
-AFAR = 1e9
-"""Distance between pieces of the graph that no edge joins."""
-
 
 def hdbscan_groups(
     n: int, pairs: np.ndarray, similarities: np.ndarray, min_cluster_size: int, min_samples: int, threshold: float
@@ -12,7 +9,7 @@ def hdbscan_groups(
     """Cluster of each of n faces, (n,) int64, -1 for noise, from the directed kNN graph (pairs (m, 2), cosines (m,)).
 
     Campello, Moulavi, Sander 2013, with the graph's mutual reachability: a minimum spanning tree of the graph (its
-    pieces tied together from afar) and HDBSCAN's own condensed tree. Links below the threshold are cut.
+    pieces tied together just beyond the threshold) and HDBSCAN's own condensed tree. Links below the threshold are cut.
     """
     labels = np.full(n, -1, np.int64)
     if not len(pairs) or n < max(2, min_cluster_size):
@@ -35,13 +32,15 @@ def hdbscan_groups(
     _, kept = np.unique(low * n + high, return_index=True)
     kept = kept[reach[kept] <= 1.0 - threshold]
     graph = coo_matrix((reach[kept], (low[kept], high[kept])), shape=(n, n)).tocsr()
+    # Just beyond: pieces tied from afar would live long, and so win over the clusters inside them.
+    beyond = 1.0 - threshold + 1e-6
     tree = minimum_spanning_tree(graph).tocoo()
     pieces, piece = connected_components(graph, directed=False)
     heads = np.unique(piece, return_index=True)[1]
     edges = np.vstack(
         [
             np.column_stack([tree.row, tree.col, tree.data]),
-            np.column_stack([heads[:-1], heads[1:], np.full(pieces - 1, AFAR)]),
+            np.column_stack([heads[:-1], heads[1:], np.full(pieces - 1, beyond)]),
         ]
     )
     edges = edges[np.lexsort((edges[:, 1], edges[:, 0], edges[:, 2]))]
@@ -49,7 +48,7 @@ def hdbscan_groups(
     found, _, _ = get_clusters(condensed, compute_stability(condensed))
     labels[:] = found
     # What leaves a cluster only where pieces were tied together was never near it.
-    loose = condensed["child"][(condensed["child"] < n) & (condensed["lambda_val"] <= 2 / AFAR)]
+    loose = condensed["child"][(condensed["child"] < n) & (condensed["lambda_val"] <= 1 / (beyond - 5e-7))]
     labels[loose] = -1
     return labels
 

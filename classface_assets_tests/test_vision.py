@@ -279,6 +279,14 @@ def test_the_six_people_of_a_group_are_found_at_any_size(pack: ModelPack, group:
         assert (faces.landmarks[:, 0, 0] < faces.landmarks[:, 1, 0]).all()  # left eye first, as seen in the picture
 
 
+def test_the_small_faces_of_a_whole_school_are_found(pack: ModelPack, group: Path) -> None:
+    photo = Image.open(group).resize((700, 484))
+    school = Image.new("RGB", (5600, 968), (90, 120, 90))
+    for place in range(16):
+        school.paste(photo, (place % 8 * 700, place // 8 * 484))
+    assert len(find_faces(pack.detector, np.asarray(school), SETTINGS)) == 16 * 6
+
+
 def test_a_portrait_without_room_around_the_head_is_found(pack: ModelPack, astronaut: Image.Image) -> None:
     tight = np.asarray(astronaut.crop((178, 62, 268, 196)).resize((1800, 2680)))
     (box,) = find_faces(pack.detector, tight, SETTINGS).boxes

@@ -10,7 +10,9 @@ import numpy as np
 
 from classface_assets.vision.faces import NO_FACES, Faces, join, suppressed
 
-COARSE_SIDE, LONG_SIDE = 640, 1600  # the long sides at which pictures are searched: for large faces, for small ones
+COARSE_SIDE = 640  # the long side at which large faces are found
+FINE_SIDES = (1600, 3200, 6400)  # for small ones: each further one only where the one before shows a small crowd
+CROWD, CROWD_FACE_PX = 12, 24
 GREY = 127
 
 
@@ -43,15 +45,20 @@ def find_faces(detector: Detector, image: np.ndarray, settings: DetectionSetting
 
 
 def _search(detector: Detector, image: np.ndarray, min_confidence: float) -> Faces:
-    side = detector.fixed_input
-    coarse = _scaled(detector, image, side or COARSE_SIDE, min_confidence)
-    if max(image.shape[:2]) <= 1.25 * (side or COARSE_SIDE):
-        return coarse
-    if side:
-        fine = _tiles(detector, _shrunk(image, LONG_SIDE), image.shape[1], side, min_confidence)
-    else:
-        fine = [_scaled(detector, image, LONG_SIDE, min_confidence)]
-    return suppressed(join([*fine, coarse]))
+    coarse, longest = detector.fixed_input or COARSE_SIDE, max(image.shape[:2])
+    found = [_scaled(detector, image, coarse, min_confidence)]
+    for long_side in FINE_SIDES if longest > 1.25 * coarse else ():
+        small = _shrunk(image, long_side)
+        tiles = _tiles(detector, small, detector.fixed_input or FINE_SIDES[0], min_confidence)
+        found.append(_times(tiles, image.shape[1] / small.shape[1]))
+        if longest <= 1.25 * long_side or not _small_crowd(tiles):
+            break
+    return suppressed(join(found)) if len(found) > 1 else found[0]
+
+
+def _small_crowd(faces: Faces) -> bool:
+    """A picture of a whole school: many faces, so small at this scale that others must have been missed."""
+    return len(faces) >= CROWD and float(np.median(faces.boxes[:, 2])) < CROWD_FACE_PX
 
 
 def _shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
@@ -74,14 +81,14 @@ def _times(faces: Faces, factor: float) -> Faces:
     return Faces(faces.boxes * np.float32(factor), faces.landmarks * np.float32(factor), faces.scores)
 
 
-def _tiles(detector: Detector, image: np.ndarray, width: int, side: int, min_confidence: float) -> list[Faces]:
-    """Faces of overlapping side×side tiles of a picture, in the pixels of the same picture `width` pixels wide."""
+def _tiles(detector: Detector, image: np.ndarray, side: int, min_confidence: float) -> Faces:
+    """Faces of the overlapping side×side tiles of a picture."""
     found = []
     for top in _starts(image.shape[0], side):
         for left in _starts(image.shape[1], side):
             faces = detector.find(image[top : top + side, left : left + side], min_confidence)
-            found.append(_times(faces.moved(left, top), width / image.shape[1]))
-    return found
+            found.append(faces.moved(left, top))
+    return suppressed(join(found))
 
 
 def _starts(length: int, side: int) -> list[int]:
@@ -93,10 +100,10 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _search_with_border(detector: Detector, image: np.ndarray, min_confidence: float) -> Faces:
-    small = _shrunk(image, LONG_SIDE // 2)
+    small = _shrunk(image, FINE_SIDES[0] // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     bordered = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
-    faces = _scaled(detector, bordered, detector.fixed_input or LONG_SIDE, min_confidence)
+    faces = _scaled(detector, bordered, detector.fixed_input or FINE_SIDES[0], min_confidence)
     return _times(faces.moved(-dx, -dy), image.shape[1] / small.shape[1])
 
 

@@ -44,7 +44,8 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
     from classface_assets.resources import models_for
     from classface_assets.running import Chain, chosen_years
 
-    console = Console(stderr=True)
+    # A folder's or a file's name may hold [brackets]: they are no markup.
+    console = Console(stderr=True, markup=False, highlight=False)
     instance, _ = prepare(archive.layout)
     with instance:
         for freed in release(instance):
@@ -52,7 +53,7 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
         chosen = chosen_years(archive.layout.photos, years)
         stopped = Chain(instance, archive, models_for(pack), console).run(chosen, console.print)
     for stop in stopped:
-        console.print(f"[red]{stop.year}[/red] ({stop.job}): {stop.reason}", highlight=False)
+        console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red")
     if stopped:
         sys.exit(1)
     _print_stats(archive)
@@ -65,11 +66,11 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
 @click.argument("name")
 def label(archive: Any, cluster: str, name: str) -> None:
     """Say who a cluster is (unknown_cluster_12), or a single face (its id). The next run learns from it."""
-    from classface_assets.naming import faces_of
+    from classface_assets.naming import faces_are, faces_of
 
     faces = faces_of(archive.layout.database, cluster)
     person = archive.open_ledger().label(name, faces)
-    click.echo(f"{len(faces)} faces are {person.name}. `classface run` carries it into the albums.")
+    click.echo(f"{faces_are(len(faces))} {person.name}. `classface run` carries it into the albums.")
 
 
 @cli.command()
@@ -107,7 +108,7 @@ def people(archive: Any) -> None:
     from classface_assets.naming import people_rows
 
     for name, faces, years in people_rows(archive.layout.database, archive.open_ledger().decisions()):
-        click.echo(f"{name}\t{faces} faces\t{years}")
+        click.echo(f"{name}\t{faces} {'face' if faces == 1 else 'faces'}\t{years}")
 
 
 @cli.command()
@@ -127,7 +128,7 @@ def release_command(archive: Any) -> None:
         freed = release(instance)
     for run in freed:
         click.echo(f"Freed: {run.job} {run.partition} ({run.run_id[:8]})")
-    click.echo(f"{len(freed)} killed runs were freed." if freed else "No killed run holds anything.")
+    click.echo(f"Killed runs that were freed: {len(freed)}." if freed else "No killed run holds anything.")
 
 
 @cli.group("years")
@@ -161,3 +162,7 @@ def main() -> None:
     except UserError as error:
         click.echo(f"classface: {error}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

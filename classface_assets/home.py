@@ -8,10 +8,15 @@ from importlib.resources import files
 import dagster as dg
 import psutil
 
+from classface_assets.errors import UserError
 from classface_assets.partitions import sync_school_years
 from classface_assets.store.layout import Layout
 
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+class DataFolderError(UserError):
+    """The data folder cannot be made or written to."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,21 @@ class Released:
 
 
 def open_instance(layout: Layout) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder, made on first use; DAGSTER_HOME is set for this process."""
+    """The Dagster instance of a data folder, made on first use; DAGSTER_HOME is set for this process.
+
+    Raises DataFolderError.
+    """
     home = layout.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not settings.exists():
+            settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
+    except OSError as error:
+        raise DataFolderError(
+            f"The data folder {layout.data} cannot be written ({error.strerror}); "
+            "name another one with --data or CLASSFACE_DATA."
+        ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return dg.DagsterInstance.get()
@@ -69,7 +83,9 @@ def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | Non
     if not numbers:
         return started_at is None
     try:
-        return started_at is None or psutil.Process(numbers[-1]).create_time() <= started_at + 1
+        process = psutil.Process(numbers[-1])
+        gone = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not asked for it yet
+        return not gone and (started_at is None or process.create_time() <= started_at + 1)
     except psutil.NoSuchProcess:
         return False
 

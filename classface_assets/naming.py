@@ -36,19 +36,24 @@ def people_rows(database: Path, decisions: Decisions) -> list[tuple[str, int, st
     return sorted(rows, key=lambda row: row[0].casefold())
 
 
+def faces_are(count: int) -> str:
+    return "1 face is" if count == 1 else f"{count:,} faces are"
+
+
 def history_lines(events: list[Event]) -> Iterator[str]:
     """One line an event, oldest first."""
     undone = undone_events(events)
     names: dict[str, str] = {}
     for event in events:
         payload = event.payload
-        if "name" in payload:
-            names[payload["person_id"]] = payload["name"]
-        who = names.get(payload.get("person_id", ""), "")
+        person_id = payload.get("person_id", "")
+        if "name" in payload and (event.id not in undone or person_id not in names):
+            names[person_id] = payload["name"]
+        who = payload.get("name") or names.get(person_id, "")
         what = {
             "person_created": f"{who} is a person",
             "person_renamed": f"renamed to {who}",
-            "faces_labelled": f"{len(payload.get('faces', []))} faces are {who}",
+            "faces_labelled": f"{faces_are(len(payload.get('faces', [])))} {who}",
             "undone": f"undid {payload.get('event_id')}",
         }.get(event.kind, event.kind)
         mark = "  (undone)" if event.id in undone else ""

@@ -43,7 +43,15 @@ def query(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFra
     if not path.exists():
         raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
     try:
-        with duckdb.connect(path, read_only=True) as con:
+        # Attached, not connected to: DuckDB would hand a second connection of this process the file that was replaced.
+        with duckdb.connect() as con:
+            con.execute(f"ATTACH '{_quoted(path)}' AS published (READ_ONLY)")
+            con.execute("USE published")
             return con.sql(sql, params=list(parameters)).pl()
-    except duckdb.IOException as error:
-        raise DatabaseError(f"{path} cannot be read ({error}); delete it and run `classface run` again.") from None
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+        raise DatabaseError(f"{path} cannot be read ({why}); delete it and run `classface run` again.") from None
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -8,12 +8,11 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
 
-from classface_assets.store.layout import Layout
+from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.years import first_year
@@ -44,7 +43,7 @@ def embedding_parts(layout: Layout, pack: str, year: str) -> Parts:
 def years_with_images(layout: Layout) -> list[str]:
     """The school years that were looked at so far, sorted."""
     folder = layout.parts("images")
-    return sorted(unquote(f.name) for f in folder.iterdir()) if folder.exists() else []
+    return sorted(name_of(f) for f in folder.iterdir() if f.is_dir()) if folder.exists() else []
 
 
 def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
@@ -81,8 +80,9 @@ def year_detections(layout: Layout, detector: str, year: str, columns: list[str]
 def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
     """Of files with the same bytes the first (by school year, then path) stays `ok`, the others become `duplicate`."""
     images = images.sort("school_year", "path")
-    first_path = pl.col("path").first().over("asset_id")
-    copy = pl.col("status").is_in(["ok", "duplicate"]) & (pl.col("path") != first_path)
+    readable = pl.col("status").is_in(["ok", "duplicate"])
+    first_path = pl.col("path").filter(readable).first().over("asset_id")
+    copy = readable & (pl.col("path") != first_path)
     return images.with_columns(
         pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.col("status")).alias("status"),
         pl.when(copy).then(pl.format("the same file as {}", first_path)).otherwise(pl.col("reason")).alias("reason"),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class Layout:
 
 
 def safe_name(name: str) -> str:
-    """A folder name that any file system takes and that `unquote` reads back."""
-    quoted = quote(name, safe=" @+,=()")
+    """A folder name that any file system takes and that `name_of` reads back.
+
+    Letters of any script stay: quoted, a long name in Cyrillic would no longer fit into the 255 bytes of a folder name.
+    """
+    quoted = "".join(c if ord(c) > 127 else quote(c, safe=" @+,=()") for c in name)
     return quoted if quoted.strip(". ") == quoted else quoted.replace(".", "%2E").replace(" ", "%20")
+
+
+def name_of(folder: Path) -> str:
+    """What `safe_name` made the folder's name of."""
+    return unquote(folder.name)

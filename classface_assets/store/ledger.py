@@ -1,11 +1,12 @@
 """The ledger: what people said, appended to a small database and never changed.
 
 Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, never by cluster id, so no re-run can
-lose a name. The database itself refuses to update or delete a row.
+lose a name. SQLite and PostgreSQL themselves refuse to update or delete a row, and writers queue.
 """
 
 import getpass
 import os
+import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,12 +33,24 @@ _events = sa.Table(
     sa.Column("payload", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
-for _verb in ("UPDATE", "DELETE"):
-    _trigger = sa.DDL(
-        f"CREATE TRIGGER IF NOT EXISTS no_{_verb.lower()} BEFORE {_verb} ON events "
+_GUARDS = {
+    "sqlite": [
+        f"CREATE TRIGGER no_{verb} BEFORE {verb} ON events "
         "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
-    )
-    sa.event.listen(_events, "after_create", _trigger.execute_if(dialect="sqlite"))
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION events_only_grow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the ledger is only ever appended to'; END $$",
+        "CREATE TRIGGER events_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION events_only_grow()",
+    ],
+}
+for _dialect, _statements in _GUARDS.items():
+    for _statement in _statements:
+        sa.event.listen(_events, "after_create", sa.DDL(_statement).execute_if(dialect=_dialect))
+# A transaction takes the only place for writers at once, so that two writers queue and neither fails.
+_ONE_WRITER = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
 
 
 class LedgerError(UserError):
@@ -109,6 +122,7 @@ class Ledger:
                 which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
                 raise LedgerError(f"There is {which} to undo; `classface history` lists the events.")
             _append(con, "undone", {"event_id": chosen[-1].id})
+            _no_name_twice(con, chosen[-1])
             return chosen[-1]
 
         return self._transact(act)
@@ -119,21 +133,34 @@ class Ledger:
             with engine.begin() as con:
                 _metadata.create_all(con)
                 return act(con)
-        except (sa.exc.DBAPIError, OSError) as error:
-            reason = getattr(error, "orig", error)
-            raise LedgerError(f"The ledger {sa.make_url(self.url)} cannot be used: {reason}.") from None
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+            reason = str(getattr(error, "orig", error)).strip()
+            raise LedgerError(
+                f"The ledger {_shown(self.url)} cannot be used ({reason}); make it writable, or name another one "
+                "with CLASSFACE_LEDGER."
+            ) from None
 
 
 def _engine(url: str) -> sa.Engine:
-    """An engine whose SQLite transactions take the write lock at once, so that two writers queue and neither fails."""
+    """An engine without a pool: every act opens a connection and closes it."""
     location = sa.make_url(url)
-    if location.get_backend_name() != "sqlite":
-        return sa.create_engine(location)
-    if location.database:
-        Path(location.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args={"timeout": 30, "isolation_level": None})
-    sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql("BEGIN IMMEDIATE"))
+    dialect, options = location.get_backend_name(), {}
+    if dialect == "sqlite":
+        options = {"timeout": 30, "isolation_level": None}
+        if location.database:
+            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
+    if dialect in _ONE_WRITER:
+        sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(_ONE_WRITER[dialect]))
     return engine
+
+
+def _shown(url: str) -> str:
+    """The address without its password."""
+    try:
+        return str(sa.make_url(url))
+    except sa.exc.ArgumentError:
+        return repr(url)
 
 
 def _read(con: sa.Connection) -> list[Event]:
@@ -142,16 +169,35 @@ def _read(con: sa.Connection) -> list[Event]:
 
 
 def _append(con: sa.Connection, kind: str, payload: dict[str, Any]) -> None:
-    actor = os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
     at = datetime.now(UTC).isoformat()
-    con.execute(_events.insert().values(at=at, actor=actor, kind=kind, payload=payload))
+    con.execute(_events.insert().values(at=at, actor=_actor(), kind=kind, payload=payload))
+
+
+def _actor() -> str:
+    try:
+        return os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has a number and no name
+        return f"user {os.getuid()}"
+
+
+def _no_name_twice(con: sa.Connection, undone: Event) -> None:
+    """Raises LedgerError, and so takes the act back, when two persons are called the same now."""
+    seen: set[str] = set()
+    for person in replay(_read(con)).persons.values():
+        if fold(person.name) in seen:
+            raise LedgerError(
+                f"Undoing event {undone.id} would leave two people called {person.name!r}; rename one of them first."
+            )
+        seen.add(fold(person.name))
 
 
 def _clean(name: str) -> str:
-    """A name without stray white space. Raises LedgerError when nothing, or too much, is left."""
+    """A name without stray white space. Raises LedgerError when nothing, too much, or what no page can show is left."""
     cleaned = " ".join(name.split())
     if not fold(cleaned):
         raise LedgerError("A name is needed: an empty one was given.")
-    if len(cleaned) > LONGEST_NAME or not cleaned.isprintable():
-        raise LedgerError(f"A name has at most {LONGEST_NAME} printable characters; this one has {len(cleaned)}.")
+    if len(cleaned) > LONGEST_NAME:
+        raise LedgerError(f"A name has at most {LONGEST_NAME} characters; this one has {len(cleaned)}.")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in cleaned):
+        raise LedgerError(f"The name {cleaned!r} has characters that cannot be shown; leave them out.")
     return cleaned

@@ -25,19 +25,15 @@ class Parts:
 
     def read(self, columns: list[str] | None = None) -> pl.DataFrame:
         """All rows, or only some columns of them; a frame without columns when there is no part yet."""
-        files = self.files()
-        if not files:
-            return pl.DataFrame()
         wanted = None if columns is None else list(dict.fromkeys([*self.key, *columns]))
-        rows = pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="diagonal_relaxed")
-        rows = rows.unique(subset=list(self.key), keep="first", maintain_order=True)
-        return rows if columns is None else rows.select(columns)
+        rows = self._once(self._frames(wanted))
+        return rows if columns is None or not rows.width else rows.select(columns)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""
         found: set[str] = set()
-        for file in self.files():
-            found.update(pl.read_parquet(file, columns=[column])[column].drop_nulls().to_list())
+        for rows in self._frames([column]):
+            found.update(rows[column].drop_nulls().to_list())
         return found
 
     def append(self, rows: pl.DataFrame) -> Path | None:
@@ -53,14 +49,35 @@ class Parts:
         old = self.files()
         if len(old) == 1 and pl.read_parquet(old[0]).equals(rows):
             return
+        self._put(rows, old)
+
+    def compact(self) -> None:
+        """Turn many small parts into one, without changing a row."""
+        old = self.files()
+        if len(old) > 1:
+            self._put(self._once([pl.read_parquet(file) for file in old]), old)
+
+    def _put(self, rows: pl.DataFrame, old: list[Path]) -> None:
+        """Write rows in place of these parts; a part that another process has added meanwhile stays."""
         self.append(rows)
         for file in old:
             file.unlink(missing_ok=True)
 
-    def compact(self) -> None:
-        """Turn many small parts into one, without changing a row."""
-        if len(self.files()) > 1:
-            self.replace(self.read())
+    def _frames(self, columns: list[str] | None) -> list[pl.DataFrame]:
+        """Every part, read again from the start when another process puts one in place of several meanwhile."""
+        while True:
+            files = self.files()
+            try:
+                return [pl.read_parquet(file, columns=columns) for file in files]
+            except FileNotFoundError:
+                if self.files() == files:
+                    raise
+
+    def _once(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        if not frames:
+            return pl.DataFrame()
+        rows = pl.concat(frames, how="diagonal_relaxed")
+        return rows.unique(subset=list(self.key), keep="first", maintain_order=True)
 
 
 def write_whole(rows: pl.DataFrame, path: Path) -> None:

@@ -1,5 +1,6 @@
 """What people have said so far: the pure replay of the ledger's events into persons and confirmed faces."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -52,8 +53,10 @@ class Decisions:
 
 
 def fold(name: str) -> str:
-    """The form in which two names are the same."""
-    return " ".join(name.split()).casefold()
+    """The form in which two names are the same: no matter the case, the spaces, how accents are encoded, or what is
+    invisible (a joiner between two Persian letters, a mark of the writing direction)."""
+    seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.split())
 
 
 def undone_events(events: Iterable[Event]) -> set[int]:

@@ -41,7 +41,7 @@ def person_rows(decisions: Decisions) -> pl.DataFrame:
 
 def clusters(faces: pl.DataFrame) -> pl.DataFrame:
     """One row a cluster: size, mean quality, its five best faces, and its school years."""
-    best_first = faces.drop_nulls("cluster_id").sort("quality_score", descending=True)
+    best_first = faces.drop_nulls("cluster_id").sort("quality_score", "id", descending=[True, False])
     return best_first.group_by("cluster_id", maintain_order=True).agg(
         pl.len().cast(pl.Int32).alias("size"),
         pl.col("quality_score").mean().alias("mean_quality"),

@@ -12,8 +12,16 @@ from pathlib import Path
 from classface_assets.errors import UserError
 
 UNSORTED = "unsorted"
-_YEAR = re.compile(r"(?<!\d)(19\d\d|20\d\d)(?:\s*[-_–]\s*(\d{4}|\d{2}))?(?!\d)")
-_NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f]|\.{3}")
+# 2010-11-05 is a day in November, not the school year 2010-11.
+_YEAR = re.compile(r"(?<!\d)(19\d\d|20\d\d)(?:\s*[-_–]\s*(\d{4}|\d{2}))?(?!\d|[-_.]\d\d(?![^\W_]))")
+_KEY = re.compile(r"(19\d\d|20\d\d)-(\d{4})")
+# What Dagster refuses in a partition key, and bytes of a name that are not Unicode.
+_NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\.{3}")
+# Left in the root of a drive by systems and network storage; never a school year.
+_LEFT_OUT = frozenset(
+    {"@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found", "system volume information"}
+    | {"thumbs.db", "desktop.ini"}
+)
 
 
 class PhotosFolderError(UserError):
@@ -33,24 +41,24 @@ def school_year(folder_name: str) -> str:
 
 def first_year(key: str) -> int | None:
     """The calendar year in which a school year starts; None for a folder that names no year."""
-    found = re.fullmatch(r"(\d{4})-\d{4}", key)
-    return int(found[1]) if found else None
+    found = _KEY.fullmatch(key)
+    return int(found[1]) if found and int(found[2]) == int(found[1]) + 1 else None
 
 
 def year_folders(photos: Path) -> dict[str, list[Path]]:
     """School year → its folders, sorted by key. Raises PhotosFolderError when the root cannot be read."""
     found: dict[str, list[Path]] = defaultdict(list)
     try:
-        entries = sorted(photos.iterdir())
+        entries = [(entry, entry.is_dir()) for entry in sorted(photos.iterdir())]
     except OSError as error:
         raise PhotosFolderError(
             f"The photos folder {photos} cannot be read ({error.strerror}); "
             "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
         ) from None
-    for entry in entries:
-        if entry.name.startswith("."):
+    for entry, is_folder in entries:
+        if entry.name.startswith(".") or entry.name.lower() in _LEFT_OUT:
             continue
-        if entry.is_dir():
+        if is_folder:
             found[school_year(entry.name)].append(entry)
         elif photos not in found[UNSORTED]:
             found[UNSORTED].append(photos)

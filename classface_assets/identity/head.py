@@ -6,7 +6,8 @@ the true positives at one false in a hundred strictly higher, so that a tie leav
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -91,7 +92,8 @@ def train_head(vectors: np.ndarray, persons: Sequence[str], settings: HeadSettin
     targets = np.array([number[person] for person in labels[keep]], np.int64)
     chosen = np.ascontiguousarray(vectors[keep], np.float32)
     held_out = _held_out(targets, np.random.default_rng(settings.seed))
-    return _train(chosen, targets, held_out, settings)
+    with _one_thread():
+        return _train(chosen, targets, held_out, settings)
 
 
 def apply_head(checkpoint: bytes, vectors: np.ndarray) -> np.ndarray:
@@ -147,11 +149,24 @@ def _network(size: int) -> "nn.Module":
     return head
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The head is so small that handing its sums to other threads costs more than doing them."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _project(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
     import torch
 
     network.eval()
-    with torch.no_grad():
+    with _one_thread(), torch.no_grad():
         return network(torch.from_numpy(np.ascontiguousarray(vectors, np.float32))).numpy()
 
 

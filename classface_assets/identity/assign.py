@@ -1,7 +1,7 @@
 """The word on every face: a known person, a numbered cluster of an unknown one, or noise.
 
-The order of things is here; how prototypes match is in `known`, how groups grow in `linkage` and `density`, how numbers
-stay in `numbering`, the thresholds in `settings`.
+The order of things is here; how prototypes match is in `known`, how groups grow in `linkage`, `density` and
+`leftovers`, how numbers stay in `numbering`, the thresholds in `settings`.
 """
 
 from collections.abc import Mapping, Set
@@ -11,6 +11,7 @@ import polars as pl
 
 from classface_assets.identity.density import hdbscan_groups, part_photo_mates
 from classface_assets.identity.known import build_prototypes, match_known
+from classface_assets.identity.leftovers import attach_single_faces
 from classface_assets.identity.linkage import Gaps, temporal_linkage
 from classface_assets.identity.numbering import PREFIX, number_clusters, previous_numbers
 from classface_assets.identity.settings import AssignmentSettings, settings_for
@@ -124,6 +125,7 @@ def _group_unknown(
     inside = (local[pairs] >= 0).all(axis=1) if len(pairs) else np.zeros(0, bool)
     pairs, similarities = local[pairs[inside]], similarities[inside]
     part, when, where = vectors[unknown], years[unknown], photos[unknown]
+    gaps = Gaps(settings.fade_years, settings.drift_per_year)
     if settings.method == "hdbscan":
         found = hdbscan_groups(
             len(unknown),
@@ -135,8 +137,10 @@ def _group_unknown(
         )
         labels = part_photo_mates(found, where, part)
     else:
-        gaps = Gaps(settings.fade_years, settings.drift_per_year)
         labels = temporal_linkage(part, when, where, pairs, settings.cluster_threshold, gaps)
+    labels = attach_single_faces(
+        labels, part, when, where, pairs, settings.attach_threshold, settings.attach_margin, gaps
+    )
     groups = [np.flatnonzero(labels == g) for g in np.unique(labels[labels >= 0])]
     groups = [g for g in groups if len(g) >= max(2, settings.min_cluster_size)]
     before = previous_numbers(dict(previous.select("face_id", "cluster_id").iter_rows()) if len(previous) else {})

@@ -10,26 +10,38 @@ class AssignmentSettings:
 
     person_threshold: float = 0.45
     """Least similarity to a known person's prototypes for a face to be given to that person."""
-    person_margin: float = 0.05
+    person_margin: float = 0.1
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces kept as exemplars for each person and school year, beside the centroid."""
     method: Literal["temporal", "hdbscan"] = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN on the graph."""
-    cluster_threshold: float = 0.42
+    cluster_threshold: float = 0.44
     """Least average similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
+    attach_threshold: float = 0.42
+    """Least similarity to its two likest faces of a cluster for a face that was left alone to join it."""
+    attach_margin: float = 0.1
+    """That cluster must lead the next one by this much."""
     min_cluster_size: int = 2
     """Smaller groups are noise."""
     min_samples: int = 2
     """How many neighbours make a face's surroundings dense (hdbscan only)."""
-    fade_years: float = 3.0
+    fade_years: float = 2.0
     """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
     drift_per_year: float = 0.01
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
 
 
 ARCFACE_LIKE = AssignmentSettings()
-DLIB = replace(ARCFACE_LIKE, person_threshold=0.90, person_margin=0.01, cluster_threshold=0.93, drift_per_year=0.002)
+DLIB = replace(
+    ARCFACE_LIKE,
+    person_threshold=0.90,
+    person_margin=0.01,
+    cluster_threshold=0.933,
+    attach_threshold=0.935,
+    attach_margin=0.012,
+    drift_per_year=0.0015,
+)
 
 
 def settings_for(pack_or_embedder: str) -> AssignmentSettings:

@@ -1,0 +1,1031 @@
+"""Parts, school years, facts, the DuckDB file and the ledger: real files, real processes, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from classface_assets.store.carry import confirmed_faces, overlap
+from classface_assets.store.database import DatabaseError, publish, query
+from classface_assets.store.facts import (
+    Facts,
+    detection_parts,
+    embedding_parts,
+    gather,
+    image_parts,
+    set_current_settings,
+    year_detections,
+    years_with_images,
+)
+from classface_assets.store.layout import Layout, name_of, safe_name
+from classface_assets.store.ledger import LabelledFace, Ledger, LedgerError
+from classface_assets.store.parts import Parts, adopt
+from classface_assets.store.replay import Box, Decisions, Event, FaceMark, replay
+from classface_assets.store.schemas import ASSIGNMENTS, IMAGES
+from classface_assets.store.snapshot import snapshot
+from classface_assets.store.years import PhotosFolderError, fingerprint, first_year, school_year, year_folders
+
+DETECTOR, PACK, SETTINGS = "centerface-1", "builtin-1", "confidence-0.5 size-20"
+NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
+
+
+def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    """A real process that runs this code; its output is read as text."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_when_it_says(process: "subprocess.Popen[str]", word: str) -> None:
+    """Wait for a line of the process, then kill it where it stands."""
+    assert process.stdout
+    line = process.stdout.readline().strip()
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate()
+    assert line == word, errors
+    assert process.returncode == -signal.SIGKILL
+
+
+# ---- parts
+
+
+def parts_in(folder: Path) -> Parts:
+    return Parts(folder, ("id",))
+
+
+def rows(*ids: str, value: int = 0) -> pl.DataFrame:
+    return pl.DataFrame({"id": list(ids), "value": [value] * len(ids)}, schema={"id": pl.String, "value": pl.Int64})
+
+
+def test_the_next_run_does_only_what_no_part_holds(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    assert parts.read().is_empty() and parts.ids("id") == set()
+    parts.append(rows("a", "b"))
+    parts.append(rows("c"))
+    assert {"a", "b", "c", "d"} - parts.ids("id") == {"d"}
+    assert sorted(parts.read()["id"]) == ["a", "b", "c"]
+
+
+def test_no_rows_make_no_part(tmp_path: Path) -> None:
+    assert parts_in(tmp_path).append(rows()) is None
+    assert parts_in(tmp_path).files() == []
+
+
+def test_only_the_columns_asked_for_are_read_yet_rows_count_once(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    parts.append(rows("a"))
+    parts.append(rows("a", "b"))
+    read = parts.read(["value"])
+    assert read.columns == ["value"] and read.height == 2
+
+
+def test_a_writer_killed_before_the_rename_leaves_only_whole_parts(tmp_path: Path) -> None:
+    code = """
+import sys, time, polars as pl
+from pathlib import Path
+from classface_assets.store.parts import Parts
+parts = Parts(Path(sys.argv[1]), ("id",))
+parts.append(pl.DataFrame({"id": ["done"]}))
+def stop(self, target):
+    print("written", flush=True)
+    time.sleep(60)
+Path.replace = stop
+parts.append(pl.DataFrame({"id": ["lost"]}))
+"""
+    kill_when_it_says(python(code, tmp_path), "written")
+    parts = parts_in(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2, "the killed writer's temporary file lies beside the whole part"
+    assert parts.read()["id"].to_list() == ["done"] and parts.ids("id") == {"done"}
+
+
+def test_a_replacement_killed_half_way_shows_each_row_once(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    parts.append(rows("a", "b"))
+    parts.append(rows("c"))
+    code = """
+import sys, time
+from pathlib import Path
+from classface_assets.store.parts import Parts
+parts = Parts(Path(sys.argv[1]), ("id",))
+def stop(self, missing_ok=False):
+    if self.suffix == ".parquet":
+        print("appended", flush=True)
+        time.sleep(60)
+Path.unlink = stop
+parts.compact()
+"""
+    kill_when_it_says(python(code, tmp_path), "appended")
+    assert len(parts.files()) == 3
+    assert sorted(parts.read()["id"]) == ["a", "b", "c"]
+    parts.compact()
+    assert len(parts.files()) == 1 and sorted(parts.read()["id"]) == ["a", "b", "c"]
+
+
+def test_compacting_changes_no_row(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    vectors = np.random.default_rng(3).normal(size=(9, 4)).astype(np.float32)
+    frame = pl.DataFrame({"id": [f"f{i}" for i in range(9)], "vector": vectors, "chip": [bytes([i]) for i in range(9)]})
+    for batch in frame.iter_slices(2):
+        parts.append(batch)
+    before = parts.read().sort("id")
+    parts.compact()
+    assert len(parts.files()) == 1
+    assert parts.read().sort("id").equals(before) and before.equals(frame)
+
+
+def test_a_part_that_another_process_adds_during_compaction_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = parts_in(tmp_path)
+    parts.append(rows("a"))
+    parts.append(rows("b"))
+    read_parquet = pl.read_parquet
+
+    def read_while_another_appends(file: Path, **options: object) -> pl.DataFrame:
+        if len(parts.files()) == 2:
+            parts.append(rows("late"))
+        return read_parquet(file, **options)
+
+    monkeypatch.setattr(pl, "read_parquet", read_while_another_appends)
+    parts.compact()
+    monkeypatch.undo()
+    assert sorted(parts.read()["id"]) == ["a", "b", "late"]
+
+
+def test_readers_see_every_row_while_another_process_compacts(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    for number in range(4):
+        parts.append(rows(f"r{number}"))
+    code = """
+import sys, polars as pl
+from pathlib import Path
+from classface_assets.store.parts import Parts
+parts = Parts(Path(sys.argv[1]), ("id",))
+print("ready", flush=True)
+for turn in range(150):
+    parts.append(pl.DataFrame({"id": ["r0"], "value": [0]}))
+    parts.compact()
+"""
+    writer = python(code, tmp_path)
+    assert writer.stdout and writer.stdout.readline() == "ready\n"
+    reads = 0
+    while writer.poll() is None:
+        assert parts.ids("id") == {"r0", "r1", "r2", "r3"}
+        assert parts.read().height == 4
+        reads += 1
+    assert writer.communicate()[1] == "" and reads > 5
+
+
+def test_replacing_rows_by_the_same_rows_writes_nothing(tmp_path: Path) -> None:
+    parts = parts_in(tmp_path)
+    part = parts.append(rows("a"))
+    parts.replace(rows("a"))
+    assert parts.files() == [part]
+    parts.replace(rows())
+    assert parts.files() == []
+
+
+def test_what_was_computed_for_a_moved_photo_is_copied_not_redone(tmp_path: Path) -> None:
+    old, other, own = parts_in(tmp_path / "old"), parts_in(tmp_path / "other"), parts_in(tmp_path / "own")
+    old.append(rows("moved", "stays", value=1))
+    other.append(rows("moved", "else", value=2))
+    assert adopt(own, [old, other], "id", {"moved", "else", "new"}) == {"new"}
+    assert own.read().sort("id").rows() == [("else", 2), ("moved", 1)]
+    assert adopt(own, [], "id", {"new"}) == {"new"}
+
+
+# ---- names of folders
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            ".",
+            "..",
+            "...",
+            "a.",
+            "a ",
+            " a",
+            ". .",
+            "trailing dots...",
+            "a/b",
+            "a\\b",
+            "100%",
+            "%41",
+            "a%2Fb",
+            "~",
+            "#1",
+        ),
+        *(
+            "Klasse 3a (2019)",
+            "Übergänge",
+            unicodedata.normalize("NFD", "Übergänge"),
+            "学校の写真",
+            "صور المدرسة",
+            "🎒",
+        ),
+        *("CON?", "<b>", 'q"q', "pipe|star*", "colon:name", "new\nline", "tab\t", "comma, semi;", "a+b=c@d"),
+        *("2019-2020", "unsorted", "confidence-0.5 size-20", "x" * 200),
+    ],
+)
+def test_any_name_is_a_folder_name_and_is_read_back(name: str, tmp_path: Path) -> None:
+    safe = safe_name(name)
+    (tmp_path / safe).mkdir()
+    (made,) = tmp_path.iterdir()
+    assert name_of(made) == name
+    assert not set(safe) & set('/\\:*?"<>|\n\t\0') and not safe.endswith((".", " "))
+
+
+def test_a_long_name_in_any_script_still_fits_into_a_folder_name(tmp_path: Path) -> None:
+    name = "Фотографии нашего любимого класса за весь учебный год и лето"
+    (tmp_path / safe_name(name) / "part").mkdir(parents=True)
+    assert safe_name("学" * 85) == "学" * 85, "85 characters of three bytes are all that a folder name takes"
+
+
+def test_different_names_never_share_a_folder() -> None:
+    names = ["a b", "a%20b", "a.", "a%2E", "a", "A/B", "A%2FB", "ä", unicodedata.normalize("NFD", "ä"), " a", "a "]
+    assert len({safe_name(name) for name in names}) == len(names)
+
+
+# ---- school years
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("2019-2020", "2019-20", "2019_2020", "2019", "2019–2020", "2019 - 2020", "Schuljahr 2019-20", "SY2019-20"),
+        *("Fotos 2019_20 Klasse 3b", "2019-20_10b", "2019-20-3a", "3b (2019)"),
+    ],
+)
+def test_every_spelling_of_a_school_year_is_the_same_year(folder: str) -> None:
+    assert school_year(folder) == "2019-2020"
+    assert first_year(school_year(folder)) == 2019
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("2019-2021", "2019-18", "IMG_20190304", "20190304", "Sommerfest", "1850", "12019", "Klasse 3b"),
+        *("2010-11-05 Martinsumzug", "2003-04-12", "2010-11-05_Fest", "2019-03-04"),
+    ],
+)
+def test_a_folder_that_is_no_school_year_keeps_its_own_name_and_has_no_year(folder: str) -> None:
+    assert school_year(folder) == folder
+    assert first_year(school_year(folder)) is None
+
+
+def test_the_century_turns_within_a_school_year() -> None:
+    assert school_year("1999-00") == "1999-2000" and first_year("1999-2000") == 1999
+
+
+@pytest.mark.parametrize("folder", ["and so on...", "a.....b", "line\nbreak", "tab\there", "bell\a", "Stra\udcdfe"])
+def test_every_folder_has_a_key_that_dagster_takes(folder: str, tmp_path: Path) -> None:
+    name = school_year(folder)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("school_year", [name])
+        assert instance.get_dynamic_partitions("school_year") == [name]
+    (tmp_path / safe_name(name)).mkdir()
+    assert pl.Series([name]).to_list() == [name]
+
+
+def test_folders_of_one_year_come_together_and_loose_photos_are_unsorted(tmp_path: Path) -> None:
+    for folder in ("2019-20", "Schuljahr 2019_2020", "2018", "Sommerfest", ".hidden", "@eaDir", "lost+found"):
+        (tmp_path / folder).mkdir()
+    for file in ("loose.jpg", "more.jpg", ".DS_Store", "Thumbs.db"):
+        (tmp_path / file).touch()
+    assert year_folders(tmp_path) == {
+        "2018-2019": [tmp_path / "2018"],
+        "2019-2020": [tmp_path / "2019-20", tmp_path / "Schuljahr 2019_2020"],
+        "Sommerfest": [tmp_path / "Sommerfest"],
+        "unsorted": [tmp_path],
+    }
+
+
+def test_what_a_system_left_behind_is_not_a_school_year(tmp_path: Path) -> None:
+    (tmp_path / "$RECYCLE.BIN").mkdir()
+    (tmp_path / "desktop.ini").touch()
+    assert year_folders(tmp_path) == {}
+
+
+@pytest.mark.parametrize("root", ["missing", "a file"])
+def test_an_unreadable_photos_folder_is_one_sentence(root: str, tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(PhotosFolderError, match=r"^The photos folder .* cannot be read .*--photos.*\.$"):
+        year_folders(tmp_path / root)
+
+
+def test_the_fingerprint_changes_with_every_change_of_a_file(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    a.write_bytes(b"1")
+    seen = [fingerprint([a])]
+    b.write_bytes(b"1")
+    seen.append(fingerprint([a, b]))
+    seen.append(fingerprint([b]))
+    a.write_bytes(b"22")
+    seen.append(fingerprint([a, b]))
+    os.utime(a, ns=(1, 1))
+    seen.append(fingerprint([a, b]))
+    assert len(set(seen)) == len(seen)
+    assert fingerprint([a, b]) == seen[-1]
+    assert fingerprint([a, b, tmp_path / "gone.jpg"]) == seen[-1], "a file that vanished while looking changes nothing"
+    assert fingerprint([tmp_path / "Stra\udcdfe.jpg"]) == fingerprint([])
+
+
+# ---- facts
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "photos", tmp_path / "data")
+
+
+def add_images(layout: Layout, year: str, *files: tuple[str, str], status: str = "ok") -> None:
+    """Files of a year as (asset id, name)."""
+    facts = {"size": 1, "mtime_ns": 1, "width": 640, "height": 480, "orientation": 1, "taken_at": None, "reason": ""}
+    image_parts(layout, year).append(
+        pl.DataFrame(
+            [
+                {**facts, "asset_id": a, "school_year": year, "path": f"{year}/{name}", "status": status}
+                for a, name in files
+            ],
+            schema=IMAGES,
+        )
+    )
+
+
+def face_rows(asset_id: str, *faces: str, status: str = "ok", reason: str = "", quality: float = 0.5) -> pl.DataFrame:
+    """Detection rows of a photo: its faces side by side, or the one row that says why there is none."""
+    rows = [(face, 10.0 + 100 * n, quality + 0.01 * n) for n, face in enumerate(faces)] or [(None, None, None)]
+    return pl.DataFrame(
+        {
+            "asset_id": [asset_id] * len(rows),
+            "face_id": pl.Series([r[0] for r in rows], dtype=pl.String),
+            "status": status,
+            "reason": reason,
+            "bbox_x": pl.Series([r[1] for r in rows], dtype=pl.Float32),
+            "bbox_y": pl.Series([10.0] * len(rows), dtype=pl.Float32),
+            "bbox_w": pl.Series([80.0] * len(rows), dtype=pl.Float32),
+            "bbox_h": pl.Series([80.0] * len(rows), dtype=pl.Float32),
+            "landmarks": pl.Series([[1.0] * 10] * len(rows), dtype=pl.List(pl.Float32)),
+            "detection_confidence": pl.Series([0.9] * len(rows), dtype=pl.Float32),
+            "quality_score": pl.Series([r[2] for r in rows], dtype=pl.Float32),
+            "blur": pl.Series([50.0] * len(rows), dtype=pl.Float32),
+            "chip": [b"jpeg"] * len(rows),
+            "created_at": pl.Series([NOW.replace(tzinfo=None)] * len(rows), dtype=pl.Datetime("us")),
+        }
+    )
+
+
+def add_detections(layout: Layout, year: str, *photos: pl.DataFrame, settings: str = SETTINGS) -> None:
+    detection_parts(layout, DETECTOR, year, settings).append(pl.concat(photos))
+    set_current_settings(layout, DETECTOR, year, settings)
+
+
+def vector_of(face_id: str) -> np.ndarray:
+    vector = np.random.default_rng(list(face_id.encode())).normal(size=4).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def add_vectors(layout: Layout, year: str, *faces: str) -> None:
+    frame = pl.DataFrame({"face_id": list(faces), "vector": np.stack([vector_of(f) for f in faces])})
+    embedding_parts(layout, PACK, year).append(frame)
+
+
+def statuses(facts: Facts) -> dict[str, tuple[str, str]]:
+    return {
+        path: (status, reason) for path, status, reason in facts.images.select("path", "status", "reason").iter_rows()
+    }
+
+
+def test_before_anything_was_looked_at_there_are_no_facts(layout: Layout) -> None:
+    facts = gather(layout, DETECTOR, PACK)
+    assert facts.images.is_empty() and facts.faces.is_empty() and len(facts.vectors) == 0
+
+
+def test_photos_without_faces_yet_are_facts_already(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"))
+    assert gather(layout, DETECTOR, PACK).images["path"].to_list() == ["2018-2019/a.jpg"]
+
+
+def test_copies_count_once_within_a_year_and_across_years(layout: Layout) -> None:
+    add_images(layout, "2019-2020", ("a", "again.jpg"))
+    add_images(layout, "2018-2019", ("a", "second.jpg"), ("a", "first.jpg"), ("b", "other.jpg"))
+    for year in ("2018-2019", "2019-2020"):
+        add_detections(layout, year, face_rows("a", "a1"))
+        add_vectors(layout, year, "a1")
+    facts = gather(layout, DETECTOR, PACK)
+    why = "the same file as 2018-2019/first.jpg"
+    assert statuses(facts) == {
+        "2018-2019/first.jpg": ("ok", ""),
+        "2018-2019/second.jpg": ("duplicate", why),
+        "2018-2019/other.jpg": ("ok", ""),
+        "2019-2020/again.jpg": ("duplicate", why),
+    }
+    assert facts.faces.select("face_id", "school_year", "year").rows() == [("a1", "2018-2019", 2018)]
+
+
+def test_a_photo_is_no_copy_of_a_file_that_is_not_a_photo(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.cr2"), status="not a photo")
+    add_images(layout, "2018-2019", ("a", "b.jpg"))
+    found = statuses(gather(layout, DETECTOR, PACK))
+    assert [found[f"2018-2019/{name}"][0] for name in ("a.cr2", "b.jpg")] == ["not a photo", "ok"]
+
+
+def test_a_photo_that_could_not_be_decoded_is_unreadable_with_its_reason(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("good", "good.jpg"), ("bad", "bad.jpg"), ("empty", "empty.jpg"))
+    failed = face_rows("bad", status="failed", reason="the file is cut off")
+    add_detections(layout, "2018-2019", face_rows("good", "g1"), failed, face_rows("empty", status="no face"))
+    add_vectors(layout, "2018-2019", "g1")
+    facts = gather(layout, DETECTOR, PACK)
+    assert statuses(facts) == {
+        "2018-2019/good.jpg": ("ok", ""),
+        "2018-2019/bad.jpg": ("unreadable", "the file is cut off"),
+        "2018-2019/empty.jpg": ("ok", ""),
+    }
+    assert facts.faces["face_id"].to_list() == ["g1"]
+
+
+def test_a_failure_is_told_even_when_no_photo_has_a_face(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("bad", "bad.jpg"))
+    add_detections(layout, "2018-2019", face_rows("bad", status="failed", reason="the file is cut off"))
+    assert statuses(gather(layout, DETECTOR, PACK)) == {"2018-2019/bad.jpg": ("unreadable", "the file is cut off")}
+
+
+def test_faces_found_with_other_thresholds_are_not_gathered(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1", "a2"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1"), settings="confidence-0.9 size-20")
+    add_vectors(layout, "2018-2019", "a1", "a2")
+    assert gather(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1"]
+    set_current_settings(layout, DETECTOR, "2018-2019", SETTINGS)
+    assert gather(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1", "a2"]
+
+
+def test_faces_of_photos_that_are_gone_are_not_gathered(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1"), face_rows("gone", "x1"))
+    add_vectors(layout, "2018-2019", "a1", "x1")
+    assert year_detections(layout, DETECTOR, "2018-2019", ["asset_id"])["asset_id"].to_list() == ["a"]
+    assert gather(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1"]
+
+
+def test_each_row_of_vectors_belongs_to_the_face_of_that_row(layout: Layout) -> None:
+    for year in ("2018-2019", "Sommerfest"):
+        photos = [f"{year}-{n}" for n in range(3)]
+        add_images(layout, year, *((p, f"{p}.jpg") for p in photos))
+        add_detections(layout, year, *(face_rows(p, f"{p}-a", f"{p}-b") for p in photos))
+        for photo in reversed(photos):
+            add_vectors(layout, year, f"{photo}-b", f"{photo}-a")
+    embedding_parts(layout, "another pack", "Sommerfest").append(pl.DataFrame({"face_id": ["q"], "vector": [[1.0]]}))
+    facts = gather(layout, DETECTOR, PACK)
+    assert facts.vectors.shape == (12, 4) and facts.vectors.dtype == np.float32
+    assert np.array_equal(facts.vectors, np.stack([vector_of(f) for f in facts.faces["face_id"]]))
+    assert set(facts.faces.select("school_year", "year").rows()) == {("2018-2019", 2018), ("Sommerfest", None)}
+    assert "chip" not in facts.faces.columns
+
+
+def test_a_face_without_a_vector_waits_for_it(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1", "a2"))
+    assert gather(layout, DETECTOR, PACK).faces.is_empty()
+    add_vectors(layout, "2018-2019", "a2")
+    assert gather(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a2"]
+
+
+def test_years_are_read_back_from_their_folders(layout: Layout) -> None:
+    years = ["2018-2019", "Klasse 3/4", "Übergang."]
+    for year in years:
+        add_images(layout, year, ("a", "a.jpg"))
+    (layout.parts("images") / ".DS_Store").touch()
+    assert years_with_images(layout) == years
+
+
+# ---- the DuckDB file
+
+
+def one_photo(path: str) -> dict[str, pl.DataFrame]:
+    row = {"asset_id": "a", "school_year": "2019-2020", "path": path, "status": "ok", "reason": ""}
+    return {"image_assets": pl.DataFrame([row])}
+
+
+def paths_in(database: Path) -> list[str]:
+    return query(database, "SELECT path FROM image_assets")["path"].to_list()
+
+
+def test_a_reader_is_not_disturbed_while_a_new_file_is_published(tmp_path: Path) -> None:
+    database = tmp_path / "it's here.duckdb"
+    publish(database, one_photo("old.jpg"))
+    with duckdb.connect(database, read_only=True) as reader:
+        publish(database, one_photo("new.jpg"))
+        assert reader.sql("SELECT path FROM image_assets").fetchall() == [("old.jpg",)]
+        assert paths_in(database) == ["new.jpg"], "who opens the file now sees the new one, in this process too"
+    assert list(tmp_path.iterdir()) == [database]
+
+
+def test_another_process_that_reads_does_not_stop_a_publication(tmp_path: Path) -> None:
+    database = tmp_path / "c.duckdb"
+    publish(database, one_photo("old.jpg"))
+    code = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as con:
+    print("open", flush=True)
+    sys.stdin.readline()
+    print(con.sql("SELECT path FROM image_assets").fetchall())
+"""
+    command = [sys.executable, "-c", code, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout and reader.stdout.readline() == "open\n"
+        publish(database, one_photo("new.jpg"))
+        assert reader.communicate("\n")[0] == "[('old.jpg',)]\n"
+    assert paths_in(database) == ["new.jpg"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pl.DataFrame({"path": ["new.jpg"], "no_such_column": [1]}),
+        pl.DataFrame({"path": ["new.jpg"], "school_year": [None], "status": ["ok"], "reason": [""]}),
+        pl.concat([one_photo("twice.jpg")["image_assets"]] * 2),
+    ],
+    ids=["an unknown column", "a missing value", "a path twice"],
+)
+def test_wrong_rows_leave_the_old_file_as_it_is(wrong: pl.DataFrame, tmp_path: Path) -> None:
+    database = tmp_path / "c.duckdb"
+    publish(database, one_photo("old.jpg"))
+    before = database.read_bytes()
+    with pytest.raises(duckdb.Error):
+        publish(database, {"image_assets": wrong})
+    assert database.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [database], "no temporary file is left"
+
+
+def test_a_publisher_killed_half_way_leaves_the_old_file_as_it_is(tmp_path: Path) -> None:
+    database = tmp_path / "c.duckdb"
+    publish(database, one_photo("old.jpg"))
+    code = """
+import sys, time
+from pathlib import Path
+from classface_assets.store.database import publish
+def stop(self, target):
+    print("built", flush=True)
+    time.sleep(60)
+Path.replace = stop
+publish(Path(sys.argv[1]), {})
+"""
+    kill_when_it_says(python(code, database), "built")
+    assert paths_in(database) == ["old.jpg"]
+
+
+def test_a_database_that_is_not_there_yet_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"^.*c\.duckdb does not exist yet; .*`classface run`\.$"):
+        query(tmp_path / "c.duckdb", "SELECT 1")
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "cut off", "overwritten", "a folder", "without the tables"])
+def test_a_database_that_cannot_be_read_is_one_sentence(damage: str, tmp_path: Path) -> None:
+    database = tmp_path / "c.duckdb"
+    publish(database, one_photo("a.jpg"))
+    whole = database.read_bytes()
+    database.unlink()
+    if damage == "a folder":
+        database.mkdir()
+    elif damage == "without the tables":
+        duckdb.connect(database).close()
+    else:
+        overwritten = whole[:4096] + b"\xff" * 4096 + whole[8192:]
+        database.write_bytes(
+            {"empty": b"", "garbage": b"no database" * 999, "cut off": whole[:12288], "overwritten": overwritten}[
+                damage
+            ]
+        )
+    with pytest.raises(DatabaseError, match=r"^[^\n]*cannot be read[^\n]*delete it and run `classface run` again\.$"):
+        query(database, "SELECT * FROM image_assets")
+
+
+# ---- the ledger
+
+
+@pytest.fixture
+def ledger(layout: Layout) -> Ledger:
+    return Ledger(layout.ledger_url)
+
+
+def face(face_id: str, asset_id: str = "photo", box: Box = (0, 0, 100, 100)) -> LabelledFace:
+    return LabelledFace(face_id, asset_id, box)
+
+
+def names(ledger: Ledger) -> list[str]:
+    return [person.name for person in ledger.decisions().persons.values()]
+
+
+def who(ledger: Ledger) -> dict[str, str]:
+    """Face id → name."""
+    decisions = ledger.decisions()
+    return {face_id: decisions.persons[mark.person_id].name for face_id, mark in decisions.marks.items()}
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events"])
+def test_the_database_itself_refuses_to_change_what_was_said(statement: str, ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f")])
+    engine = sa.create_engine(ledger.url, poolclass=sa.NullPool)
+    with pytest.raises(sa.exc.DBAPIError, match="only ever appended to"), engine.begin() as con:
+        con.exec_driver_sql(statement)
+    assert len(ledger.events()) == 2 and who(ledger) == {"f": "Anna"}
+
+
+def test_a_label_creates_its_person_once_whatever_the_case_and_the_accents_code(ledger: Ledger) -> None:
+    spellings = [
+        "José Núñez",
+        "josé NÚÑEZ",
+        "  José   Núñez ",
+        unicodedata.normalize("NFD", "José Núñez"),
+        "José\u200b Núñez",
+    ]
+    persons = [ledger.label(name, [face(str(n))]) for n, name in enumerate(spellings)]
+    assert len({p.id for p in persons}) == 1
+    assert names(ledger) == ["José Núñez"] and len(who(ledger)) == len(spellings)
+
+
+def test_the_last_label_of_a_face_counts(ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f"), face("g")])
+    ledger.label("Bella", [face("f")])
+    assert who(ledger) == {"f": "Bella", "g": "Anna"}
+
+
+def test_a_label_says_who_gave_it_and_when(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASSFACE_ACTOR", "Frau Schmidt")
+    before = datetime.now(UTC)
+    ledger.label("Anna", [face("f", "photo", (1.5, 2, 3, 4))])
+    created, labelled = ledger.events()
+    assert (created.kind, labelled.kind, labelled.actor) == ("person_created", "faces_labelled", "Frau Schmidt")
+    assert before <= created.at <= labelled.at <= datetime.now(UTC)
+    assert labelled.payload["faces"] == [{"face_id": "f", "asset_id": "photo", "box": [1.5, 2, 3, 4]}]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become a user without a name"
+)
+def test_a_user_without_a_name_may_label() -> None:
+    code = """
+import os
+for name in ("CLASSFACE_ACTOR", "LOGNAME", "USER", "LNAME", "USERNAME"):
+    os.environ.pop(name, None)
+from classface_assets.store.ledger import Ledger, _actor
+Ledger("sqlite://").events()
+os.setuid(54321)
+Ledger("sqlite://").label("Anna", [])
+print(_actor())
+"""
+    assert python(code).communicate() == ("user 54321\n", "")
+
+
+WRITER = """
+import sys
+from classface_assets.store.ledger import LabelledFace, Ledger
+ledger = Ledger(sys.argv[1])
+for n in range(int(sys.argv[3])):
+    ledger.label("anna" if n % 2 else "ANNA", [LabelledFace(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
+    print(n, flush=True)
+"""
+
+
+def test_four_processes_that_label_at_once_lose_nothing_and_create_one_person(ledger: Ledger) -> None:
+    writers = [python(WRITER, ledger.url, name, 12) for name in "abcd"]
+    assert [writer.communicate()[1] for writer in writers] == [""] * 4
+    assert len(names(ledger)) == 1
+    assert set(who(ledger)) == {f"{name}-{n}" for name in "abcd" for n in range(12)}
+    assert [event.id for event in ledger.events()] == list(range(1, 4 * 12 + 2))
+
+
+def test_a_killed_writer_loses_no_label_that_was_answered(ledger: Ledger) -> None:
+    writer = python(WRITER, ledger.url, "w", 100_000)
+    assert writer.stdout
+    for _ in range(10):
+        writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    answered = writer.communicate()[0].split()
+    last = int(answered[-1]) if answered else 9
+    assert {f"w-{n}" for n in range(last + 1)} <= set(who(ledger))
+    ledger.label("Bella", [face("next")])
+    assert who(ledger)["next"] == "Bella"
+
+
+def test_a_renamed_person_keeps_id_and_faces(ledger: Ledger) -> None:
+    anna = ledger.label("Anna", [face("f")])
+    renamed = ledger.rename("ANNA", "Anna Müller")
+    assert (renamed.id, renamed.name, renamed.created_at) == (anna.id, "Anna Müller", anna.created_at)
+    assert renamed.updated_at > anna.updated_at and who(ledger) == {"f": "Anna Müller"}
+    assert ledger.rename("anna müller", "ANNA MÜLLER").name == "ANNA MÜLLER", "one's own name in another case"
+
+
+def test_a_person_cannot_take_the_name_of_another(ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f")])
+    ledger.label("Bella", [face("g")])
+    with pytest.raises(LedgerError, match=r"^There is already a person called 'Bella'; choose another name\.$"):
+        ledger.rename("Anna", "bella")
+    with pytest.raises(LedgerError, match=r"^Nobody is called 'Carla'; `classface people` lists the names\.$"):
+        ledger.rename("Carla", "Dora")
+    assert len(ledger.events()) == 4
+
+
+def test_an_undo_brings_back_the_state_before_and_may_be_undone(ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f")])
+    before = ledger.decisions()
+    ledger.label("Bella", [face("f")])
+    after = ledger.decisions()
+    ledger.undo()
+    ledger.undo()
+    assert ledger.decisions() == before
+    undo_of_the_person, undo_of_the_label = ledger.events()[-1].id, ledger.events()[-2].id
+    ledger.undo(undo_of_the_person)
+    ledger.undo(undo_of_the_label)
+    assert ledger.decisions() == after and len(ledger.events()) == 8
+
+
+def test_undo_takes_back_the_last_decision_in_force_and_no_other(ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f")])
+    ledger.rename("Anna", "Bella")
+    assert ledger.undo().kind == "person_renamed" and who(ledger) == {"f": "Anna"}
+    assert ledger.undo().kind == "faces_labelled" and who(ledger) == {}
+    assert ledger.undo().kind == "person_created" and names(ledger) == []
+    with pytest.raises(LedgerError, match=r"^There is nothing in the ledger to undo; .*\.$"):
+        ledger.undo()
+    with pytest.raises(LedgerError, match=r"^There is no event 3 in force to undo; .*\.$"):
+        ledger.undo(3)
+
+
+def test_an_undo_never_leaves_two_people_of_one_name(ledger: Ledger) -> None:
+    ledger.label("Anna", [face("f")])
+    renaming = ledger.rename("Anna", "Bella") and ledger.events()[-1]
+    ledger.label("anna", [face("g")])
+    events = ledger.events()
+    with pytest.raises(LedgerError, match=r"two people called 'anna'; rename one of them first\.$"):
+        ledger.undo(renaming.id)
+    assert ledger.events() == events, "the refused undo left nothing behind"
+    ledger.rename("anna", "Anna B.")
+    ledger.undo(renaming.id)
+    assert sorted(names(ledger)) == ["Anna", "Anna B."]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "<script>alert('x')</script>",
+            'O\'Brien "Bob"',
+            "Robert'); DROP TABLE events;--",
+            "{{ name }}",
+            "%s",
+            "a\\b",
+        ),
+        *("José 🎒/Núñez", "محمد بن سلمان", "علی‌رضا", "👨‍👩‍👧", "שרה", "王小明", unicodedata.normalize("NFD", "Zoë")),
+        *("x", "L" * 255),
+    ],
+)
+def test_a_name_is_kept_letter_by_letter(name: str, ledger: Ledger) -> None:
+    assert ledger.label(name, [face("f")]).name == name
+    assert who(ledger) == {"f": name}
+    assert ledger.rename(name, "Other").name == "Other"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "A name is needed: an empty one was given."),
+        (" \t\n", "A name is needed: an empty one was given."),
+        ("\u200b", "A name is needed: an empty one was given."),
+        ("L" * 256, "A name has at most 255 characters; this one has 256."),
+        ("be\all", "The name 'be\\x07ll' has characters that cannot be shown; leave them out."),
+        ("\x1b[31mred", "The name '\\x1b[31mred' has characters that cannot be shown; leave them out."),
+        ("Stra\udcdfe", "The name 'Stra\\udcdfe' has characters that cannot be shown; leave them out."),
+    ],
+)
+def test_a_name_that_cannot_be_is_one_sentence(name: str, sentence: str, ledger: Ledger) -> None:
+    with pytest.raises(LedgerError) as told:
+        ledger.label(name, [face("f")])
+    assert str(told.value) == sentence
+    ledger.label("Anna", [face("f")])
+    with pytest.raises(LedgerError):
+        ledger.rename("Anna", name)
+    assert names(ledger) == ["Anna"]
+
+
+def test_a_ledger_that_cannot_be_used_is_one_sentence_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("no database" * 99)
+    for url in (
+        f"sqlite:///{tmp_path}/a file/ledger.sqlite",
+        f"sqlite:///{tmp_path}",
+        f"sqlite:///{tmp_path}/a file",
+        "no address",
+        "nosuch://host/ledger",
+        "mysql+nosuch://me:secret@localhost/ledger",
+    ):
+        with pytest.raises(
+            LedgerError, match=r"^The ledger [^\n]* cannot be used \([^\n]*\); .*CLASSFACE_LEDGER\.$"
+        ) as told:
+            Ledger(url).label("Anna", [face("f")])
+        assert "secret" not in str(told.value)
+
+
+# ---- replay and carry
+
+
+def event(number: int, kind: str, **payload: object) -> Event:
+    return Event(number, NOW, "me", kind, payload)
+
+
+def label_event(number: int, person: str, *faces: LabelledFace) -> Event:
+    marks = [{"face_id": f.face_id, "asset_id": f.asset_id, "box": list(f.box)} for f in faces]
+    return event(number, "faces_labelled", person_id=person, faces=marks)
+
+
+def test_events_of_a_later_version_are_passed_over() -> None:
+    known = [event(1, "person_created", person_id="p", name="Anna"), label_event(3, "p", face("f"))]
+    unknown = [event(2, "person_knighted", anything={"at": "all"}), event(4, "hidden")]
+    assert replay(known + unknown) == replay(known)
+    assert list(replay(known).marks) == ["f"]
+
+
+def test_replay_is_pure() -> None:
+    events = [event(1, "person_created", person_id="p", name="Anna"), label_event(2, "p", face("f"))]
+    first = replay(events)
+    replay([*events, event(3, "person_renamed", person_id="p", name="Bella")])
+    assert replay(events) == first and first.persons["p"].name == "Anna"
+
+
+def test_labels_of_a_person_who_was_taken_back_have_no_effect() -> None:
+    events = [event(1, "person_created", person_id="p", name="Anna"), label_event(2, "p", face("f"))]
+    assert replay([*events, event(3, "undone", event_id=1)]) == Decisions()
+
+
+def boxes(*faces: tuple[str, str, Box]) -> pl.DataFrame:
+    schema = ["face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+    return pl.DataFrame([(face_id, asset, *box) for face_id, asset, box in faces], schema=schema, orient="row")
+
+
+def marks(*labels: tuple[str, str, str, Box]) -> Decisions:
+    return Decisions({}, {face_id: FaceMark(person, asset, box) for face_id, person, asset, box in labels})
+
+
+def test_a_label_follows_its_face_to_the_box_of_another_detector() -> None:
+    decisions = marks(("old", "anna", "photo", (100, 100, 80, 80)))
+    faces = boxes(
+        ("n1", "photo", (96, 90, 90, 100)), ("n2", "photo", (120, 100, 80, 80)), ("n3", "photo", (400, 100, 80, 80))
+    )
+    assert confirmed_faces(decisions, faces) == {"n1": "anna"}
+
+
+def test_a_label_never_goes_to_a_face_of_another_photo_nor_to_one_beside_it() -> None:
+    decisions = marks(("old", "anna", "photo", (100, 100, 80, 80)))
+    assert confirmed_faces(decisions, boxes(("n", "another photo", (100, 100, 80, 80)))) == {}
+    assert confirmed_faces(decisions, boxes(("n", "photo", (160, 100, 80, 80)))) == {}
+    assert confirmed_faces(decisions, boxes()) == {}
+
+
+def test_two_labels_never_go_to_one_face() -> None:
+    decisions = marks(("o1", "anna", "photo", (100, 100, 80, 80)), ("o2", "bella", "photo", (110, 100, 80, 80)))
+    assert confirmed_faces(decisions, boxes(("n", "photo", (108, 100, 80, 80)))) == {"n": "bella"}
+    both = boxes(("n", "photo", (108, 100, 80, 80)), ("m", "photo", (95, 100, 80, 80)))
+    assert confirmed_faces(decisions, both) == {"n": "bella", "m": "anna"}
+
+
+def test_a_face_that_is_labelled_itself_takes_no_other_label() -> None:
+    decisions = marks(("gone", "anna", "photo", (100, 100, 80, 80)), ("here", "bella", "photo", (100, 100, 80, 80)))
+    assert confirmed_faces(decisions, boxes(("here", "photo", (100, 100, 80, 80)))) == {"here": "bella"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1),
+        ((0, 0, 10, 10), (5, 0, 10, 10), 1 / 3),
+        ((0, 0, 10, 10), (10, 0, 10, 10), 0),
+        ((0, 0, 10, 10), (20, 20, 5, 5), 0),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0),
+    ],
+)
+def test_overlap_is_intersection_over_union(a: Box, b: Box, expected: float) -> None:
+    assert overlap(a, b) == pytest.approx(expected) == overlap(b, a)
+
+
+# ---- the tables that others rely on
+
+DESIGNED = {
+    "image_assets": ["asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"],
+    "face_instances": [
+        *("id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "landmarks", "detection_confidence"),
+        *("quality_score", "cluster_id", "person_id", "assignment_score", "assignment_reason", "created_at"),
+    ],
+    "persons": ["id", "name", "status", "merged_into_id", "created_at", "updated_at"],
+    "person_prototypes": ["id", "person_id", "face_instance_id", "role", "school_year", "created_at"],
+    "face_assignment_events": ["id", "created_at", "actor", "kind", "payload", "undone"],
+    "clusters": ["cluster_id", "size", "mean_quality", "sample_faces", "school_years"],
+}
+
+
+def published(layout: Layout, events: Sequence[Event], assignments: Sequence[tuple[object, ...]] = ()) -> Path:
+    """The facts so far, published with these events and assignments."""
+    frame = pl.DataFrame(list(assignments), schema=ASSIGNMENTS, orient="row")
+    publish(layout.database, snapshot(gather(layout, DETECTOR, PACK), frame, list(events)))
+    return layout.database
+
+
+def a_class(layout: Layout) -> None:
+    """Two years with one photo of six faces each, of quality 0.50 to 0.55."""
+    for year, photo in (("2018-2019", "a"), ("2019-2020", "b")):
+        faces = [f"{photo}{n}" for n in range(6)]
+        add_images(layout, year, (photo, f"{photo}.jpg"))
+        add_detections(layout, year, face_rows(photo, *faces))
+        add_vectors(layout, year, *faces)
+
+
+def test_the_tables_have_the_columns_that_were_promised(layout: Layout) -> None:
+    columns_of = "SELECT table_name, column_name FROM information_schema.columns WHERE table_catalog = 'published'"
+    found: dict[str, list[str]] = {}
+    for table, column in query(published(layout, []), f"{columns_of} ORDER BY ordinal_position").iter_rows():
+        found.setdefault(table, []).append(column)
+    assert set(found) == set(DESIGNED)
+    for table, columns in DESIGNED.items():
+        assert [c for c in found[table] if c in columns] == columns
+        assert set(found[table]) - set(columns) <= {"blur"}
+
+
+def test_every_fact_and_decision_reaches_its_table(layout: Layout) -> None:
+    a_class(layout)
+    events = [
+        event(1, "person_created", person_id="p", name="Anna <b>"),
+        label_event(2, "p", face("a0", "a")),
+        event(3, "person_renamed", person_id="p", name="Oops"),
+        event(4, "undone", event_id=3),
+    ]
+    assigned = [("a0", "person_p", "p", 0.9, "labelled"), ("b0", "unknown_cluster_1", None, 0.5, "alike")]
+    database = published(layout, events, assigned)
+    faces = query(database, "SELECT * FROM face_instances ORDER BY id")
+    assert faces.height == 12
+    assert faces.select("id", "cluster_id", "person_id", "bbox_x", "assignment_reason").rows()[:2] == [
+        ("a0", "person_p", "p", 10.0, "labelled"),
+        ("a1", None, None, 110.0, None),
+    ]
+    assert len(faces["landmarks"][0]) == 10 and faces["created_at"][0] == NOW.replace(tzinfo=None)
+    assert query(database, "SELECT id, name, status FROM persons").rows() == [("p", "Anna <b>", "active")]
+    said = query(database, "SELECT * FROM face_assignment_events ORDER BY id")
+    assert said["undone"].to_list() == [False, False, True, False]
+    assert json.loads(said["payload"][1])["faces"][0]["face_id"] == "a0"
+
+
+def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: Layout) -> None:
+    a_class(layout)
+    labelled = [face(f"a{n}", "a") for n in range(5)] + [face("b5", "b")]
+    events = [event(1, "person_created", person_id="p", name="Anna"), label_event(2, "p", *labelled)]
+    sql = (
+        "SELECT school_year, role, face_instance_id FROM person_prototypes ORDER BY school_year, role, face_instance_id"
+    )
+    assert query(published(layout, events), sql).rows() == [
+        ("2018-2019", "centroid", None),
+        *(("2018-2019", "exemplar", f"a{n}") for n in (2, 3, 4)),
+        ("2019-2020", "centroid", None),
+        ("2019-2020", "exemplar", "b5"),
+    ]
+    ids = query(layout.database, "SELECT id FROM person_prototypes ORDER BY id")
+    assert ids.equals(query(published(layout, events), "SELECT id FROM person_prototypes ORDER BY id")), "ids stay"
+
+
+def test_a_cluster_shows_its_best_faces_first(layout: Layout) -> None:
+    a_class(layout)
+    members = [f"a{n}" for n in range(6)] + ["b0"]
+    assigned = [(f, "unknown_cluster_1", None, 0.5, "") for f in members] + [("b1", "unknown_noise_b1", None, None, "")]
+    sql = "SELECT * FROM clusters ORDER BY cluster_id"
+    big, single = query(published(layout, [], assigned), sql).iter_rows(named=True)
+    assert big["cluster_id"] == "unknown_cluster_1" and big["size"] == 7
+    assert big["sample_faces"] == ["a5", "a4", "a3", "a2", "a1"]
+    assert big["school_years"] == ["2018-2019", "2019-2020"]
+    assert big["mean_quality"] == pytest.approx((0.5 * 7 + 0.15) / 7)
+    assert (single["cluster_id"], single["size"], single["sample_faces"]) == ("unknown_noise_b1", 1, ["b1"])
+
+
+def test_faces_of_the_same_quality_keep_their_order_from_run_to_run(layout: Layout) -> None:
+    for photo in "edcba":
+        add_images(layout, "2018-2019", (photo, f"{photo}.jpg"))
+        add_detections(layout, "2018-2019", face_rows(photo, f"{photo}0"))
+        add_vectors(layout, "2018-2019", f"{photo}0")
+    assigned = [(f"{photo}0", "unknown_cluster_1", None, 0.5, "") for photo in "edcba"]
+    (samples,) = query(published(layout, [], assigned), "SELECT sample_faces FROM clusters")["sample_faces"]
+    assert samples.to_list() == ["a0", "b0", "c0", "d0", "e0"]
+
+
+def test_an_archive_of_nothing_can_be_published(layout: Layout) -> None:
+    database = published(layout, [])
+    for table in DESIGNED:
+        assert query(database, f"SELECT count(*) AS n FROM {table}")["n"][0] == 0

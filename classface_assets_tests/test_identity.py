@@ -17,6 +17,8 @@ from classface_assets.identity.assign import (
 from classface_assets.identity.evaluate import bcubed, evaluate, match_boxes, pairwise
 from classface_assets.identity.head import HeadError, HeadSettings, apply_head, train_head
 from classface_assets.identity.knn import knn_edges, neighbours
+from classface_assets.identity.leftovers import attach_single_faces
+from classface_assets.identity.linkage import Gaps
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
@@ -148,6 +150,21 @@ def test_a_rejected_face_is_never_given_to_that_person_again() -> None:
     after = assign(faces, vectors, confirmed, rejected)
     assert len(rejected) > 30
     assert not rejected & set(after.select("face_id", "person_id").iter_rows())
+
+
+def test_a_face_left_alone_joins_the_cluster_of_its_two_likest_faces_but_not_one_that_has_its_photo() -> None:
+    axes = np.eye(4, dtype=np.float32)
+    # Three faces of one child; a fourth is like two of them and unlike the third.
+    vectors = unit(np.array([axes[0], axes[0] + 0.2 * axes[1], axes[0] + 0.9 * axes[2], axes[0] - 1.5 * axes[2]]))
+    years, labels, gaps = np.full(4, 2010.0), np.array([7, 7, 7, 3]), Gaps()
+    pairs = np.array([[3, 0], [3, 1], [3, 2]])
+
+    def joined(photos: list[int], threshold: float) -> list[int]:
+        return attach_single_faces(labels, vectors, years, np.array(photos), pairs, threshold, 0.1, gaps).tolist()
+
+    assert joined([1, 2, 3, 4], 0.5) == [7, 7, 7, 7]
+    assert joined([1, 2, 3, 4], 0.6) == [7, 7, 7, 3]
+    assert joined([1, 2, 4, 4], 0.5) == [7, 7, 7, 3]
 
 
 def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> None:

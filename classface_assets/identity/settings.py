@@ -35,8 +35,8 @@ class AssignmentSettings:
 ARCFACE_LIKE = AssignmentSettings()
 DLIB = replace(
     ARCFACE_LIKE,
-    person_threshold=0.90,
-    person_margin=0.01,
+    person_threshold=0.945,
+    person_margin=0.015,
     cluster_threshold=0.933,
     attach_threshold=0.935,
     attach_margin=0.012,

@@ -23,7 +23,9 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         settings,
         person_threshold=_carried(settings.person_threshold, old, new),
         cluster_threshold=_carried(settings.cluster_threshold, old, new),
+        attach_threshold=_carried(settings.attach_threshold, old, new),
         person_margin=settings.person_margin * scale,
+        attach_margin=settings.attach_margin * scale,
         drift_per_year=settings.drift_per_year * scale,
     )
 

@@ -27,7 +27,6 @@ GLOBAL_ASSETS = ("face_tables", "knn_graph", "cluster_assignments", "projection_
 ingest_year = dg.define_asset_job(
     "ingest_year",
     selection=dg.AssetSelection.assets(*YEAR_ASSETS),
-    partitions_def=school_years,
     description="Looks at the photos of one school year: files, faces, vectors. Does only what is new.",
 )
 identify = dg.define_asset_job(
@@ -38,7 +37,6 @@ identify = dg.define_asset_job(
 year_album = dg.define_asset_job(
     "year_album",
     selection=dg.AssetSelection.assets("albums"),
-    partitions_def=school_years,
     description="Makes the album of one school year.",
 )
 school_site = dg.define_asset_job(

@@ -50,7 +50,7 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
     with instance:
         for freed in release(instance):
             console.print(f"Run {freed.run_id[:8]} ({freed.job} {freed.partition}) was killed; going on where it was.")
-        chosen = chosen_years(archive.layout.photos, years)
+        chosen = chosen_years(archive.layout, years)
         stopped = Chain(instance, archive, models_for(pack), console).run(chosen, console.print)
     for stop in stopped:
         console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red")

@@ -33,7 +33,7 @@ def demo(folder: Path) -> bool:
     truth = pl.read_csv(sample.truth, infer_schema=False)
     with instance:
         chain = Chain(instance, archive, models, console)
-        years = chosen_years(archive.layout.photos, None)
+        years = chosen_years(archive.layout, None)
         stopped = chain.run(years, console.print)
         if not stopped:
             alone = evaluate(truth, query(archive.layout.database, FOUND))

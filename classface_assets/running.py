@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
@@ -13,6 +12,8 @@ from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
 from classface_assets.progress import Advance
 from classface_assets.resources import Archive, Models
+from classface_assets.store.facts import years_with_images
+from classface_assets.store.layout import Layout
 from classface_assets.store.years import PhotosFolderError, year_folders
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -38,7 +39,7 @@ class BarProgress:
         if not total or not self.console.is_terminal:
             yield lambda _: None
             return
-        name, count = TextColumn("{task.description}"), MofNCompleteColumn()
+        name, count = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
         columns = (SpinnerColumn(), name, BarColumn(), count, TimeRemainingColumn())
         with Progress(*columns, console=self.console, transient=True) as bars:
             task = bars.add_task(label, total=total)
@@ -81,18 +82,21 @@ class Chain:
         return [Stopped(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
 
 
-def chosen_years(photos: Path, wanted: str | None) -> list[str]:
-    """The school years to run: all that have a folder, or those of a comma-separated list.
+def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
+    """The school years to run: all that have a folder or had one, or those of a comma-separated list.
 
+    A year whose folder is gone is run too, so that its photos drop out of the albums.
     Raises PhotosFolderError for a year without a folder, or when there is none at all.
     """
-    there = year_folders(photos)
+    there = year_folders(layout.photos)
     if not there:
-        raise PhotosFolderError(f"There is nothing in {photos}; put one folder a school year into it.")
-    years = [y.strip() for y in wanted.split(",")] if wanted else list(there)
-    unknown = [y for y in years if y not in there]
+        raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder a school year into it.")
+    if wanted is None:
+        return sorted({*there, *years_with_images(layout)})
+    years = [wanted] if wanted in there else [year.strip() for year in wanted.split(",")]
+    unknown = [year for year in years if year not in there]
     if unknown:
         raise PhotosFolderError(
-            f"There is no folder for {', '.join(unknown)} in {photos}; there are: {', '.join(there)}."
+            f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(there)}."
         )
     return years

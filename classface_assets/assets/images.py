@@ -1,7 +1,7 @@
 """The asset `images`: every file of a school year's folder, looked at once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +16,7 @@ from classface_assets.store.facts import image_parts, year_images
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.years import PhotosFolderError, year_folders
-from classface_assets.vision.photos import read_facts
+from classface_assets.vision.photos import PhotoFacts, read_facts
 
 BATCH = 256
 
@@ -38,15 +38,15 @@ def images(
     a reason. Only files that are new or changed are read; files that are gone drop out, here and in all that follows.
     """
     year, layout = context.partition_key, archive.layout
-    files = year_files(layout.photos, _folders(layout.photos, year, bool(image_parts(layout, year).files())))
     parts = image_parts(layout, year)
+    files = year_files(layout.photos, _folders(layout.photos, year, seen_before=parts.folder.exists()))
     listing = _listing(files, layout.photos)
     known = parts.read()
     known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
     new = listing.join(known, on=["path", "size", "mtime_ns"], how="anti")
     with progress.task(f"{year}: reading files", new.height) as advance:
         for batch in new.iter_slices(BATCH):
-            _look_at(batch["path"].to_list(), year, layout.photos, parts)
+            _look_at(batch, year, layout.photos, parts)
             advance(batch.height)
     parts.replace(parts.read().join(listing, on=list(parts.key), how="semi").sort("path") if files else known.clear())
     rows = year_images(layout, year)
@@ -82,14 +82,27 @@ def _listing(files: list[Path], photos: Path) -> pl.DataFrame:
             size, mtime_ns = status.st_size, status.st_mtime_ns
         except OSError:
             size, mtime_ns = -1, -1
-        rows.append((file.relative_to(photos).as_posix(), size, mtime_ns))
+        rows.append((_written(file.relative_to(photos)), size, mtime_ns))
     schema = {"path": pl.String(), "size": pl.Int64(), "mtime_ns": pl.Int64()}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _look_at(paths: list[str], year: str, photos: Path, parts: Parts) -> None:
-    """Read the facts of some files, four at a time, and write them as one part."""
+def _written(path: Path) -> str:
+    """A path as text. Bytes of a name that are no UTF-8 are written as `\\xff`: such a file is then not found by it."""
+    return path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _facts(path: str, photos: Path) -> PhotoFacts:
+    facts = read_facts(photos / path)
+    if "\\x" in path and not (photos / path).exists():
+        return replace(facts, reason="the file's name is not valid Unicode: rename it, and it will be read")
+    return facts
+
+
+def _look_at(listing: pl.DataFrame, year: str, photos: Path, parts: Parts) -> None:
+    """Read the facts of some listed files, four at a time, and write them as one part."""
     with ThreadPoolExecutor(4) as pool:
-        facts = list(pool.map(lambda path: read_facts(photos / path), paths))
-    rows = [{**asdict(fact), "path": path, "school_year": year} for path, fact in zip(paths, facts, strict=True)]
+        facts = list(pool.map(lambda path: _facts(path, photos), listing["path"]))
+    listed = listing.with_columns(pl.lit(year).alias("school_year")).iter_rows(named=True)
+    rows = [{**asdict(fact), **file} for fact, file in zip(facts, listed, strict=True)]
     parts.append(pl.DataFrame(rows, schema=IMAGES))

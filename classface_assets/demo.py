@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from classface_assets.errors import UserError
 from classface_assets.home import prepare
 from classface_assets.identity.evaluate import Evaluation, evaluate, match_boxes
 from classface_assets.naming import faces_of, stats_lines
@@ -83,4 +84,7 @@ def _print_findings(console: Console, archive: Archive, alone: Evaluation, named
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if demo(Path("data/demo").absolute()) else 1)
+    try:
+        raise SystemExit(0 if demo(Path("data/demo").absolute()) else 1)
+    except UserError as error:
+        raise SystemExit(f"demo: {error}") from None

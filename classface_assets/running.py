@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
+from classface_assets.partitions import school_years
 from classface_assets.progress import Advance
 from classface_assets.resources import Archive, Models
 from classface_assets.store.facts import years_with_images
@@ -56,6 +57,7 @@ class Chain:
     def run(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:
         """Everything for these years. A year that fails is told and passed over; the rest goes on."""
         stopped = []
+        self.instance.add_dynamic_partitions(str(school_years.name), list(years))
         for year in years:
             tell(f"{year}: files, faces, vectors")
             stopped += self.job("ingest_year", year)

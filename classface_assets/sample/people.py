@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance
 
+from classface_assets.errors import UserError
+
 # picture -> (importable package, path inside it, what pip calls it, how much of its colour is kept)
 SOURCES = {
     "group": ("insightface", "data/images/t1.jpg", "insightface", 0.68),
@@ -18,7 +20,7 @@ SOURCES = {
 }
 
 
-class SampleError(Exception):
+class SampleError(UserError):
     """The sample cannot be composed; the message says what to do."""
 
 

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from classface_assets.errors import UserError
 
-class SiteError(Exception):
+
+class SiteError(UserError):
     """An album cannot be made as asked; the message says why and what to do."""
 
 

@@ -3,12 +3,13 @@
 import tempfile
 from pathlib import Path
 
+from classface_assets.errors import UserError
 from classface_assets.vision.insight import quiet
 
 INSIGHTFACE_PACKS = ("buffalo_l", "buffalo_s", "antelopev2")
 
 
-class PackError(Exception):
+class PackError(UserError):
     """A model pack that cannot be used; the message says what is wrong and what to do."""
 
 

@@ -1,0 +1,302 @@
+"""The assets together, on real photos, real models and real Dagster instances."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from classface_assets.assets.cluster_assignments import AssignmentConfig
+from classface_assets.definitions import defs
+from classface_assets.demo import FOUND, name_clusters
+from classface_assets.identity.evaluate import evaluate
+from classface_assets.naming import faces_of
+from classface_assets.sample.compose import SampleArchive
+from classface_assets.site.links import check_links
+from classface_assets.store.facts import detection_parts, embedding_parts, gather, year_images
+from classface_assets.vision.packs import describe_pack
+from classface_assets_tests.conftest import World
+
+BY_YEAR = ["images", "detections", "embeddings", "albums"]
+ASSETS = [
+    *BY_YEAR,
+    *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "album_site"),
+]
+YEARS = ["2016-2017", "2017-2018", "2018-2019", "2019-2020"]
+SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
+
+
+def materialized(world: World, asset: str) -> int:
+    records = world.instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
+    return len(records)
+
+
+def outcome(world: World) -> pl.DataFrame:
+    """What a run found, whatever the order: files with their status, and faces with their cluster."""
+    return world.query(
+        "SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, f.cluster_id FROM image_assets a "
+        "LEFT JOIN face_instances f ON f.asset_id = a.asset_id AND a.status = 'ok' ORDER BY ALL"
+    )
+
+
+def test_the_sample_becomes_albums_and_every_person_is_found(finished: World, sample: SampleArchive) -> None:
+    truth = pl.read_csv(sample.truth, infer_schema=False)
+    score = evaluate(truth, finished.query(FOUND))
+    assert score.detected >= 0.98 * score.faces
+    assert score.bcubed.precision >= 0.99 and score.bcubed.f >= 0.95
+    assert check_links(finished.layout.albums) == []
+    for year in YEARS:
+        assert (finished.layout.albums / "years" / year / "index.html").is_file()
+
+
+def test_every_file_of_the_folders_is_in_the_database_with_a_reason_where_it_is_not_ok(finished: World) -> None:
+    rows = finished.query("SELECT path, status, reason FROM image_assets")
+    on_disk = {
+        p.relative_to(finished.layout.photos).as_posix() for p in finished.layout.photos.rglob("*") if p.is_file()
+    }
+    assert set(rows["path"]) == on_disk and rows.height == len(on_disk)
+    assert rows.filter((pl.col("status") == "ok") != (pl.col("reason") == "")).is_empty()
+    assert set(rows["status"]) == {"ok", "duplicate", "unreadable"}
+
+
+def test_each_asset_reports_its_rows_and_passes_its_checks(finished: World) -> None:
+    for asset in ASSETS:
+        assert materialized(finished, asset) == (4 if asset in BY_YEAR else 1)
+        partition = YEARS[0] if asset in BY_YEAR else None
+        assert finished.number(asset, "dagster/row_count", partition) >= 0
+    records = finished.instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=100).records
+    evaluations = [
+        log.dagster_event.asset_check_evaluation_data
+        for record in records
+        for log in finished.instance.all_logs(record.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if log.dagster_event
+    ]
+    assert len({(e.asset_key, e.check_name) for e in evaluations}) == 11
+    assert [e for e in evaluations if not e.passed] == []
+
+
+def test_the_head_is_skipped_with_its_reason_while_nobody_is_named(finished: World) -> None:
+    record = finished.instance.fetch_materializations(dg.AssetKey("projection_head"), limit=1).records[0]
+    assert record.asset_materialization is not None
+    metadata = record.asset_materialization.metadata
+    assert metadata["status"].value == "skipped"
+    assert "5 are needed: label more faces" in str(metadata["reason"].value)
+
+
+def test_a_second_run_does_nothing_twice(world: World) -> None:
+    before = outcome(world)
+    parts = {p: p.stat().st_mtime_ns for p in world.layout.data.rglob("part-*.parquet")}
+    assert world.run() == []
+    assert sum(world.number("images", "new_files", y) for y in YEARS) == 0
+    assert sum(world.number("detections", "photos_searched_now", y) for y in YEARS) == 0
+    assert sum(world.number("embeddings", "embedded_now", y) for y in YEARS) == 0
+    assert sum(world.number("albums", "thumbnails_made", y) for y in YEARS) == 0
+    assert {p: p.stat().st_mtime_ns for p in world.layout.data.rglob("part-*.parquet")} == parts
+    assert outcome(world).equals(before)
+
+
+def test_a_renamed_year_folder_recomputes_nothing(world: World) -> None:
+    faces = world.query("SELECT id FROM face_instances ORDER BY id")
+    (world.layout.photos / "2016-2017").rename(world.layout.photos / "Jahrgang 2006")
+    assert world.run() == []
+    assert world.number("detections", "photos_searched_now", "2006-2007") == 0
+    assert world.number("embeddings", "embedded_now", "2006-2007") == 0
+    assert world.query("SELECT id FROM face_instances ORDER BY id").equals(faces)
+    assert (world.layout.albums / "years" / "2006-2007" / "index.html").is_file()
+    assert not (world.layout.albums / "years" / "2016-2017").exists()
+    assert check_links(world.layout.albums) == []
+
+
+def test_a_deleted_photo_drops_out_of_everything_and_costs_nobody_else_a_number(world: World) -> None:
+    before = dict(world.query("SELECT id, cluster_id FROM face_instances").iter_rows())
+    gone = world.query("SELECT asset_id, path FROM image_assets WHERE path LIKE '2019%portrait%' ORDER BY path").row(0)
+    (world.layout.photos / gone[1]).unlink()
+    assert world.run("2019-2020") == []
+    assert world.query(f"SELECT * FROM face_instances WHERE asset_id = '{gone[0]}'").is_empty()
+    assert not [p for p in world.layout.albums.rglob("*") if p.name == Path(gone[1]).name]
+    after = dict(world.query("SELECT id, cluster_id FROM face_instances").iter_rows())
+    assert len(after) == len(before) - 1
+    assert after == {face: before[face] for face in after}
+
+
+def test_names_come_back_after_all_outputs_were_deleted(world: World, sample: SampleArchive) -> None:
+    ledger = world.archive.open_ledger()
+    assert name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False)) >= 7
+    ledger.rename("Ana", "Ana <b>López</b>")
+    assert world.run() == []
+    named = "SELECT f.id, p.name FROM face_instances f JOIN persons p ON p.id = f.person_id ORDER BY f.id"
+    before = world.query(named)
+    assert before.height == world.query("SELECT id FROM face_instances").height
+    assert "Ana <b>López</b>" in set(before["name"]) and "Ana" not in set(before["name"])
+
+    for made in world.layout.data.iterdir():
+        if made.name not in {"ledger.sqlite", "dagster_home"}:
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
+    assert world.run() == []
+    assert world.query(named).equals(before)
+    folders = {p.name for p in (world.layout.albums / "years" / "2016-2017").iterdir() if p.is_dir()}
+    assert len([f for f in folders if "López" in f]) == 1
+    page = (world.layout.albums / "index.html").read_text()
+    assert "Ana &lt;b&gt;López&lt;/b&gt;" in page and "<b>López" not in page
+
+
+def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, sample: SampleArchive) -> None:
+    name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False))
+    assert world.chain.job("identify") == []
+    record = world.instance.fetch_materializations(dg.AssetKey("projection_head"), limit=1).records[0]
+    assert record.asset_materialization is not None
+    metadata = record.asset_materialization.metadata
+    assert metadata["status"].value == "trained" and world.layout.head.is_file()
+    used = world.instance.fetch_materializations(dg.AssetKey("identities"), limit=1).records[0].asset_materialization
+    assert used is not None and used.metadata["head_used"].value == metadata["promoted"].value
+
+
+def test_an_undone_label_leaves_the_faces_unknown_again(world: World) -> None:
+    before = world.query("SELECT id, cluster_id FROM face_instances ORDER BY id")
+    ledger = world.archive.open_ledger()
+    ledger.label("Kim", faces_of(world.layout.database, "unknown_cluster_1"))
+    assert world.chain.job("identify") == []
+    assert world.query("SELECT count(person_id) AS n FROM face_instances")["n"][0] > 0
+    ledger.undo()
+    assert world.chain.job("identify") == []
+    assert world.query("SELECT count(person_id) AS n FROM face_instances")["n"][0] == 0
+    assert world.query("SELECT id, cluster_id FROM face_instances ORDER BY id").height == before.height
+
+
+def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
+    if not SHARED_PACK.exists():
+        pytest.skip("needs the InsightFace-format pack of ../shared, which is not here")
+    faces = faces_of(world.layout.database, "unknown_cluster_1")
+    world.archive.open_ledger().label("Kim", faces)
+    other = World(world.folder, world.instance, str(SHARED_PACK))
+    assert other.run() == []
+    named = other.query(
+        "SELECT f.asset_id FROM face_instances f JOIN persons p ON p.id = f.person_id AND p.name = 'Kim'"
+    )
+    assert {f.asset_id for f in faces} <= set(named["asset_id"])
+    info = describe_pack(str(SHARED_PACK), world.layout.packs)
+    vectors = embedding_parts(world.layout, info.key, YEARS[0]).read()["vector"]
+    assert vectors.dtype == pl.Array(pl.Float32, 128)
+    assert embedding_parts(world.layout, "builtin@1", YEARS[0]).files(), "the first pack's vectors stay beside them"
+
+
+def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: World, tmp_path: Path) -> None:
+    """Killed -9 in the middle of a year, between two parts: what was found stays, the rest is done once."""
+    shutil.copytree(sample.photos, tmp_path / "photos" / "2017-2018")
+    world = World(tmp_path, dg.DagsterInstance.ephemeral(), "builtin", "data of a killed run")
+    places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
+    command = [sys.executable, "-m", "classface_assets.cli", "run", *places]
+    parts = detection_parts(world.layout, "centerface-1", "2017-2018", "confidence-0.5 size-20").folder
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_until(lambda: any(parts.glob("part-*.parquet")), victim)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    found = read_parts(parts)
+    assert 0 < found["asset_id"].n_unique() < 42
+
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "was killed; going on where it was" in run.stderr
+    rows = read_parts(parts)
+    assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
+    kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
+    assert kept.height == found.height, "what the killed run had found was not computed again"
+    undisturbed = gather(finished.layout, "centerface-1", "builtin@1").faces
+    assert set(gather(world.layout, "centerface-1", "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
+
+
+def read_parts(folder: Path) -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(part) for part in folder.glob("part-*.parquet")])
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "the run never got that far"
+        time.sleep(0.005)
+
+
+def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: World) -> None:
+    settings = detection_parts(world.layout, "centerface-1", "2018-2019", "confidence-0.5 size-20").folder
+    shutil.rmtree(settings)
+    settings.write_text("a file where the year's folder belongs")
+    stopped = world.run()
+    assert {s.year for s in stopped} == {"2018-2019"}
+    assert all("\n" not in s.reason for s in stopped)
+
+
+@pytest.mark.parametrize(
+    ("pack", "says"),
+    [("no_such_pack", "no_such_pack"), ("broken", "not a model that can be loaded"), ("empty", "No .onnx files")],
+)
+def test_a_pack_that_cannot_be_used_fails_with_one_sentence(world: World, tmp_path: Path, pack: str, says: str) -> None:
+    for name in ("broken", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "broken" / "det_10g.onnx").write_bytes(b"this is no model")
+    name = pack if pack == "no_such_pack" else str(tmp_path / pack)
+    other = World(world.folder, world.instance, name)
+    (stop,) = other.chain.job("ingest_year", register(other, "2016-2017"))
+    assert says in stop.reason and "\n" not in stop.reason
+    assert year_images(world.layout, "2016-2017").height == 10
+
+
+def test_an_unknown_school_year_fails_with_one_sentence(world: World) -> None:
+    (stop,) = world.chain.job("ingest_year", register(world, "1900-1901"))
+    assert stop.reason.startswith("There is no folder for the school year 1900-1901 in ")
+    assert "2016-2017" in stop.reason
+
+
+def register(world: World, year: str) -> str:
+    world.instance.add_dynamic_partitions("school_year", [year])
+    return year
+
+
+def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(world: World) -> None:
+    register(world, "2016-2017")
+    job = world.chain.definitions.resolve_job_def("ingest_year")
+    config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
+    assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
+    large = gather(world.layout, "centerface-1", "builtin@1").faces.filter(school_year="2016-2017")
+    assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
+    old = detection_parts(world.layout, "centerface-1", "2016-2017", "confidence-0.5 size-20")
+    assert old.read().filter(pl.col("status") == "ok").height == 23
+
+
+def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() -> None:
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(ASSETS)
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description and node.owners and node.kinds and node.group_name != "default", key
+    launchpad = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type.fields
+    described = {}
+    for place, names in (("ops", ASSETS), ("resources", ["archive", "models"])):
+        for name in names:
+            config = launchpad[place].config_type.fields[name].config_type.fields["config"]
+            assert not config.is_required, f"{name} runs without any config"
+            described |= {key: field.description for key, field in getattr(config.config_type, "fields", {}).items()}
+    assert [key for key, description in described.items() if not description] == []
+    wanted = {
+        "pack",
+        "min_confidence",
+        "min_face_px",
+        "neighbours",
+        "person_threshold",
+        "cluster_threshold",
+        "min_people",
+    }
+    assert wanted <= set(described)
+
+
+def test_settings_that_are_not_given_are_the_packs_own() -> None:
+    assert AssignmentConfig().settings("builtin").cluster_threshold > AssignmentConfig().settings("x").cluster_threshold
+    assert AssignmentConfig(cluster_threshold=0.7).settings("builtin").cluster_threshold == 0.7

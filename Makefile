@@ -18,7 +18,7 @@ ui: .venv/ready
 		CLASSFACE_DATA="$(DATA)" CLASSFACE_PHOTOS="$(PHOTOS)" $(BIN)/dagster dev -w workspace.yaml
 
 bench: .venv/ready
-	$(BIN)/python -m classface_assets.bench
+	ARCHIVE="$(ARCHIVE)" PACK="$(PACK)" $(BIN)/python -m classface_assets.bench
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -300,3 +300,28 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
 def test_settings_that_are_not_given_are_the_packs_own() -> None:
     assert AssignmentConfig().settings("builtin").cluster_threshold > AssignmentConfig().settings("x").cluster_threshold
     assert AssignmentConfig(cluster_threshold=0.7).settings("builtin").cluster_threshold == 0.7
+
+
+def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_network(
+    sample: SampleArchive, tmp_path: Path
+) -> None:
+    """onnxruntime and Dagster report to their makers unless told not to; photos of minors are nobody's business."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copytree(sample.photos / "2016-2017", tmp_path / "photos" / "2016-2017")
+    quiet = {k: v for k, v in os.environ.items() if k not in {"CI", "DAGSTER_HOME", "ORT_DISABLE_TELEMETRY"}}
+    code = (
+        "import socket, sys\n"
+        "def refuse(*args): raise AssertionError(f'connects to {args[1:]}')\n"
+        "socket.socket.connect = refuse\n"
+        "from classface_assets.cli import main\n"
+        "sys.argv = ['classface', 'run', '--photos', 'photos', '--data', 'data']\n"
+        "main()"
+    )
+    environment = {**quiet, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "TMPDIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    assert [p for p in home.rglob("*") if p.is_file()] == []
+    assert {p.name for p in tmp_path.iterdir()} == {"home", "photos", "data"}

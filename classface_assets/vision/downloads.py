@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classface_assets.errors import UserError
 from classface_assets.vision.insight import quiet
+from classface_assets.vision.sessions import runtime
 
 INSIGHTFACE_PACKS = ("buffalo_l", "buffalo_s", "antelopev2")
 
@@ -39,6 +40,7 @@ def _download(name: str, packs_dir: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with quiet(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as root:
+            runtime()
             from insightface.utils.storage import ensure_available
 
             fetched = Path(ensure_available("models", name, root=root))

@@ -11,7 +11,7 @@ import numpy as np
 
 from classface_assets.vision.chips import arcface_matrix, crop_for
 from classface_assets.vision.faces import NO_FACES, Faces
-from classface_assets.vision.sessions import providers, session_options
+from classface_assets.vision.sessions import providers, runtime, session_options
 
 USUAL_INPUT = 640
 
@@ -26,6 +26,7 @@ def quiet() -> Iterator[None]:
 def load_model(path: Path, threads: int) -> Any:
     """insightface's model of one ONNX file, None for a kind that it does not know. Raises all kinds of errors."""
     with quiet():
+        runtime()
         from insightface.model_zoo import get_model
 
         logging.getLogger("insightface").setLevel(logging.ERROR)

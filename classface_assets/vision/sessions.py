@@ -1,15 +1,28 @@
-"""The one place that chooses where models run: a GPU when it really works, the CPU otherwise."""
+"""The one place that imports onnxruntime, and chooses where models run: a GPU when it really works, else the CPU."""
 
+import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 
-def session_options(threads: int = 0) -> Any:
-    """onnxruntime options for several processes on one machine; threads 0 lets onnxruntime choose."""
+def runtime() -> Any:
+    """The module onnxruntime, with its telemetry switched off.
+
+    From 1.29 on the official Linux builds report every model they load to Microsoft, and keep a device id in the home
+    folder, unless this variable is set before the first import.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def session_options(threads: int = 0) -> Any:
+    """onnxruntime options for several processes on one machine; threads 0 lets onnxruntime choose."""
+    onnxruntime = runtime()
     onnxruntime.set_default_logger_severity(4)  # the CUDA build without a GPU writes two lines to stderr otherwise
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -21,8 +34,7 @@ def session_options(threads: int = 0) -> Any:
 
 def providers() -> list[str]:
     """CUDA first where this build of onnxruntime has it; onnxruntime itself goes on to the CPU when that fails."""
-    import onnxruntime
-
+    onnxruntime = runtime()
     available = onnxruntime.get_available_providers()
     if "CUDAExecutionProvider" in available and hasattr(onnxruntime, "preload_dlls"):
         with redirect_stdout(StringIO()):
@@ -32,10 +44,8 @@ def providers() -> list[str]:
 
 def open_session(model: bytes | Path, threads: int = 0) -> Any:
     """An onnxruntime session of a model file or of serialised bytes."""
-    import onnxruntime
-
     source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, session_options(threads), providers=providers())
+    return runtime().InferenceSession(source, session_options(threads), providers=providers())
 
 
 def device_of(session: Any) -> str:

@@ -1,8 +1,7 @@
 """The asset `cluster_assignments`: each face's person, unknown cluster, or neither."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Literal
 
 import dagster as dg
 import polars as pl
@@ -25,24 +24,43 @@ from classface_assets.store.schemas import ASSIGNMENTS
 class AssignmentConfig(dg.Config):
     """When a face is a known person, and when two unknown faces are one. Empty: what was measured for the pack."""
 
-    method: str = Field(
+    method: Literal["temporal", "hdbscan"] = Field(
         default="temporal",
-        pattern="^(temporal|hdbscan)$",
         description="How unknown faces are grouped: `temporal` (linkage that knows the school year) or `hdbscan`.",
     )
     person_threshold: float | None = Field(
-        default=None, description="Least cosine similarity to a known person. Pack's own: builtin 0.90, others 0.45."
+        default=None, description="Least cosine similarity to a known person. builtin: 0.945, other packs: 0.45."
     )
-    person_margin: float | None = Field(default=None, description="Lead over the second-best person.")
+    person_margin: float | None = Field(
+        default=None, description="Least lead over the second-best person. builtin: 0.015, other packs: 0.1."
+    )
+    person_exemplars: int | None = Field(
+        default=None, description="Best labelled faces a person and year that stand for the person. 3."
+    )
     cluster_threshold: float | None = Field(
-        default=None, description="Least mean similarity at which two groups of unknown faces are joined."
+        default=None,
+        description="Least mean similarity at which two groups of unknown faces are joined. builtin: 0.933 (hdbscan "
+        "0.92), other packs: 0.44 (hdbscan 0.40).",
+    )
+    attach_threshold: float | None = Field(
+        default=None, description="Least similarity for a single face to join a cluster. builtin: 0.935, others: 0.42."
+    )
+    attach_margin: float | None = Field(
+        default=None, description="That cluster's least lead over the next one. builtin: 0.012, other packs: 0.1."
+    )
+    fade_years: float | None = Field(
+        default=None, description="Pairs of faces n years apart weigh exp(-n / fade_years) in `temporal`. 2."
+    )
+    drift_per_year: float | None = Field(
+        default=None, description="Similarity taken off for each year of gap beyond the first. builtin: 0.0015, 0.01."
     )
     min_cluster_size: int = Field(default=2, ge=2, description="Smaller groups are single faces.")
+    min_samples: int | None = Field(default=None, description="Neighbours that make a dense place, for `hdbscan`. 2.")
 
     def settings(self, pack: str) -> AssignmentSettings:
         """The pack's measured settings, with what was given here in their place."""
-        given: Mapping[str, Any] = {name: value for name, value in self.model_dump().items() if value is not None}
-        return replace(settings_for(pack), **given)
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        return replace(settings_for(pack, self.method), **given)
 
 
 @dg.asset(

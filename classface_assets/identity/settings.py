@@ -44,7 +44,11 @@ DLIB = replace(
 )
 
 
-def settings_for(pack_or_embedder: str) -> AssignmentSettings:
-    """The settings measured for a model pack or embedder, by its name; ArcFace-like ones for an unknown name."""
+def settings_for(pack_or_embedder: str, method: Literal["temporal", "hdbscan"] = "temporal") -> AssignmentSettings:
+    """The settings measured for a model pack or embedder, by name, and a method; ArcFace-like for an unknown name."""
     name = pack_or_embedder.lower()
-    return DLIB if name.startswith("builtin") or "dlib" in name else ARCFACE_LIKE
+    dlib = name.startswith("builtin") or "dlib" in name
+    settings = DLIB if dlib else ARCFACE_LIKE
+    if method == "hdbscan":
+        return replace(settings, method=method, cluster_threshold=0.92 if dlib else 0.40)
+    return settings

@@ -38,14 +38,11 @@ def cli() -> None:
 @click.option("--pack", help="Model pack: builtin, buffalo_l, … or a folder [builtin].")
 def run(archive: Any, years: str | None, pack: str | None) -> None:
     """Run the whole chain: faces, students, albums. Does only what is new."""
-    from rich.console import Console
-
     from classface_assets.home import prepare, release
     from classface_assets.resources import models_for
-    from classface_assets.running import Chain, chosen_years
+    from classface_assets.running import Chain, chosen_years, terminal
 
-    # A folder's or a file's name may hold [brackets]: they are no markup.
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = terminal()
     instance, _ = prepare(archive.layout)
     with instance:
         for freed in release(instance):

@@ -13,7 +13,7 @@ from classface_assets.home import prepare
 from classface_assets.identity.evaluate import Evaluation, evaluate, match_boxes
 from classface_assets.naming import faces_of, stats_lines
 from classface_assets.resources import Archive, archive_for, models_for
-from classface_assets.running import Chain, chosen_years
+from classface_assets.running import Chain, chosen_years, terminal
 from classface_assets.sample.compose import compose_sample
 from classface_assets.store.database import query
 
@@ -33,7 +33,7 @@ def demo(folder: Path) -> bool:
     instance, _ = prepare(archive.layout)
     truth = pl.read_csv(sample.truth, infer_schema=False)
     with instance:
-        chain = Chain(instance, archive, models, console)
+        chain = Chain(instance, archive, models, terminal())
         years = chosen_years(archive.layout, None)
         stopped = chain.run(years, console.print)
         if not stopped:

@@ -1,5 +1,7 @@
 """The whole chain without a daemon: every school year, then what is one for all years, then the albums."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,16 @@ from classface_assets.store.layout import Layout
 from classface_assets.store.years import PhotosFolderError, year_folders
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def terminal() -> Console:
+    """A console on this process's error output that Dagster leaves alone: it takes the original one into each step's
+    log. Names may hold [brackets]: they are no markup."""
+    try:
+        stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
+    except OSError:
+        return Console(stderr=True, markup=False, highlight=False)
+    return Console(file=stream, markup=False, highlight=False)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The assets together, on real photos, real models and real Dagster instances."""
 
+import contextlib
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -325,3 +327,18 @@ def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_net
     assert run.returncode == 0, run.stderr
     assert [p for p in home.rglob("*") if p.is_file()] == []
     assert {p.name for p in tmp_path.iterdir()} == {"home", "photos", "data"}
+
+
+def test_a_terminal_shows_how_far_the_run_is(sample: SampleArchive, tmp_path: Path) -> None:
+    shutil.copytree(sample.photos / "2016-2017", tmp_path / "photos" / "2016-2017")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "classface_assets.cli", "run", "--photos", "photos", "--data", "data"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO when the other end of a terminal has closed
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert run.wait() == 0
+    assert b"2016-2017: finding faces" in shown and b"10/10" in shown

@@ -682,11 +682,12 @@ def test_a_user_without_a_name_may_label() -> None:
 import os
 for name in ("CLASSFACE_ACTOR", "LOGNAME", "USER", "LNAME", "USERNAME"):
     os.environ.pop(name, None)
-from classface_assets.store.ledger import Ledger, _actor
+from classface_assets.store.ledger import Ledger
+from classface_assets.store.ledger_table import actor
 Ledger("sqlite://").events()
 os.setuid(54321)
 Ledger("sqlite://").label("Anna", [])
-print(_actor())
+print(actor())
 """
     assert python(code).communicate() == ("user 54321\n", "")
 

@@ -4,53 +4,20 @@ Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, n
 lose a name. SQLite and PostgreSQL themselves refuse to update or delete a row, and writers queue.
 """
 
-import getpass
-import os
 import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from classface_assets.errors import UserError
+from classface_assets.store.ledger_table import append_event, metadata, open_table, read_events, without_password
 from classface_assets.store.replay import Box, Decisions, Event, Person, fold, replay, undone_events
 
 LONGEST_NAME = 255
 T = TypeVar("T")
-
-_metadata = sa.MetaData()
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.String(40), nullable=False),
-    sa.Column("actor", sa.String(255), nullable=False),
-    sa.Column("kind", sa.String(40), nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
-    sqlite_autoincrement=True,
-)
-_GUARDS = {
-    "sqlite": [
-        f"CREATE TRIGGER no_{verb} BEFORE {verb} ON events "
-        "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
-        for verb in ("UPDATE", "DELETE")
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION events_only_grow() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the ledger is only ever appended to'; END $$",
-        "CREATE TRIGGER events_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
-        "FOR EACH STATEMENT EXECUTE FUNCTION events_only_grow()",
-    ],
-}
-for _dialect, _statements in _GUARDS.items():
-    for _statement in _statements:
-        sa.event.listen(_events, "after_create", sa.DDL(_statement).execute_if(dialect=_dialect))
-# A transaction takes the only place for writers at once, so that two writers queue and neither fails.
-_ONE_WRITER = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
 
 
 class LedgerError(UserError):
@@ -74,7 +41,7 @@ class Ledger:
 
     def events(self) -> list[Event]:
         """All events, oldest first."""
-        return self._transact(_read)
+        return self._transact(read_events)
 
     def decisions(self) -> Decisions:
         return replay(self.events())
@@ -84,13 +51,13 @@ class Ledger:
         name = _clean(name)
 
         def act(con: sa.Connection) -> Person:
-            person = replay(_read(con)).named(name)
+            person = replay(read_events(con)).named(name)
             person_id = person.id if person else str(uuid.uuid4())
             if person is None:
-                _append(con, "person_created", {"person_id": person_id, "name": name})
+                append_event(con, "person_created", {"person_id": person_id, "name": name})
             marks = [{"face_id": f.face_id, "asset_id": f.asset_id, "box": list(f.box)} for f in faces]
-            _append(con, "faces_labelled", {"person_id": person_id, "faces": marks})
-            return replay(_read(con)).persons[person_id]
+            append_event(con, "faces_labelled", {"person_id": person_id, "faces": marks})
+            return replay(read_events(con)).persons[person_id]
 
         return self._transact(act)
 
@@ -99,14 +66,14 @@ class Ledger:
         new = _clean(new)
 
         def act(con: sa.Connection) -> Person:
-            decisions = replay(_read(con))
+            decisions = replay(read_events(con))
             person, other = decisions.named(old), decisions.named(new)
             if person is None:
                 raise LedgerError(f"Nobody is called {old!r}; `classface people` lists the names.")
             if other is not None and other.id != person.id:
                 raise LedgerError(f"There is already a person called {other.name!r}; choose another name.")
-            _append(con, "person_renamed", {"person_id": person.id, "name": new})
-            return replay(_read(con)).persons[person.id]
+            append_event(con, "person_renamed", {"person_id": person.id, "name": new})
+            return replay(read_events(con)).persons[person.id]
 
         return self._transact(act)
 
@@ -114,14 +81,14 @@ class Ledger:
         """Take back one event (the last one in force, unless told), by appending an event that says so."""
 
         def act(con: sa.Connection) -> Event:
-            events = _read(con)
+            events = read_events(con)
             undone = undone_events(events)
             open_events = [e for e in events if e.id not in undone and (event_id is not None or e.kind != "undone")]
             chosen = [e for e in open_events if event_id in (None, e.id)]
             if not chosen:
                 which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
                 raise LedgerError(f"There is {which} to undo; `classface history` lists the events.")
-            _append(con, "undone", {"event_id": chosen[-1].id})
+            append_event(con, "undone", {"event_id": chosen[-1].id})
             _no_name_twice(con, chosen[-1])
             return chosen[-1]
 
@@ -129,61 +96,22 @@ class Ledger:
 
     def _transact(self, act: Callable[[sa.Connection], T]) -> T:
         try:
-            engine = _engine(self.url)
+            engine = open_table(self.url)
             with engine.begin() as con:
-                _metadata.create_all(con)
+                metadata.create_all(con)
                 return act(con)
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             reason = str(getattr(error, "orig", error)).strip()
             raise LedgerError(
-                f"The ledger {_shown(self.url)} cannot be used ({reason}); make it writable, or name another one "
-                "with CLASSFACE_LEDGER."
+                f"The ledger {without_password(self.url)} cannot be used ({reason}); make it writable, or name "
+                "another one with CLASSFACE_LEDGER."
             ) from None
-
-
-def _engine(url: str) -> sa.Engine:
-    """An engine without a pool: every act opens a connection and closes it."""
-    location = sa.make_url(url)
-    dialect, options = location.get_backend_name(), {}
-    if dialect == "sqlite":
-        options = {"timeout": 30, "isolation_level": None}
-        if location.database:
-            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
-    if dialect in _ONE_WRITER:
-        sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(_ONE_WRITER[dialect]))
-    return engine
-
-
-def _shown(url: str) -> str:
-    """The address without its password."""
-    try:
-        return str(sa.make_url(url))
-    except sa.exc.ArgumentError:
-        return repr(url)
-
-
-def _read(con: sa.Connection) -> list[Event]:
-    rows = con.execute(sa.select(_events).order_by(_events.c.id))
-    return [Event(r.id, datetime.fromisoformat(r.at), r.actor, r.kind, r.payload) for r in rows]
-
-
-def _append(con: sa.Connection, kind: str, payload: dict[str, Any]) -> None:
-    at = datetime.now(UTC).isoformat()
-    con.execute(_events.insert().values(at=at, actor=_actor(), kind=kind, payload=payload))
-
-
-def _actor() -> str:
-    try:
-        return os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has a number and no name
-        return f"user {os.getuid()}"
 
 
 def _no_name_twice(con: sa.Connection, undone: Event) -> None:
     """Raises LedgerError, and so takes the act back, when two persons are called the same now."""
     seen: set[str] = set()
-    for person in replay(_read(con)).persons.values():
+    for person in replay(read_events(con)).persons.values():
         if fold(person.name) in seen:
             raise LedgerError(
                 f"Undoing event {undone.id} would leave two people called {person.name!r}; rename one of them first."

@@ -8,18 +8,41 @@ import json
 from collections.abc import Mapping
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from classface_assets.failures import why_it_failed
+from classface_assets.home import release
 from classface_assets.partitions import school_years, year_files
 from classface_assets.resources import Archive
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
+_Condition = dg.AutomationCondition
+PER_YEAR = dg.AssetSelection.assets("images", "detections", "embeddings", "albums")
+SEEN_AGAIN_IN_VECTORS = dg.AssetSelection.assets("images", "detections")
+
+_missing = _Condition.missing() & ~_Condition.will_be_requested()
+_GUARDS = (
+    ~_Condition.any_deps_match(_missing).ignore(PER_YEAR).with_label("one for all years is missing")
+    # A year that failed must not hold up all the others; one that was never run must, its faces are still to come.
+    & ~_Condition.any_deps_match(_missing & ~_Condition.execution_failed()).allow(PER_YEAR).with_label("a year missing")
+    & ~_Condition.any_deps_in_progress()
+    & ~_Condition.in_progress()
+    & _Condition.all_deps_blocking_checks_passed()
+)
+
+WHEN_ITS_YEAR_CHANGED = (_Condition.any_deps_updated().since_last_handled() & _GUARDS).with_label(
+    "when what it is made from changed for its year"
+)
+# Photos and faces of a year reach what is one for all years by way of its vectors, which are made after them.
 WHEN_ALL_YEARS_ARE_READY = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.any_deps_missing()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
+    _Condition.any_deps_updated().ignore(SEEN_AGAIN_IN_VECTORS).since_last_handled() & _GUARDS
 ).with_label("when all it is made from is there and at rest")
+# New identities do not start it, and put it off: the albums are made anew from them, and then it is its turn.
+WHEN_ALL_ALBUMS_ARE_READY = (
+    _Condition.any_deps_updated().allow(PER_YEAR).since_last_handled()
+    & ~_Condition.any_deps_match(_Condition.will_be_requested())
+    & _GUARDS
+).with_label("when the albums of all years are made")
 
 YEAR_ASSETS = ("images", "detections", "embeddings")
 GLOBAL_ASSETS = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities")
@@ -51,16 +74,24 @@ def changed_years(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     return sorted(year for year in {*before, *now} if before.get(year) != now.get(year))
 
 
-@dg.sensor(job=ingest_year, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    job=ingest_year,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Watches the photos folder: a new or changed school year is run, an unchanged one is left alone.",
+)
 def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult | dg.SkipReason:
-    """Watches the photos folder: a new or changed school year is run, an unchanged one is left alone."""
+    """Runs the school years that changed. A folder that cannot be read or lies empty is no reason to drop them all."""
     photos = archive.layout.photos
     try:
         folders = year_folders(photos)
     except PhotosFolderError as error:
         return dg.SkipReason(str(error))
     now = {year: fingerprint(year_files(photos, places)) for year, places in folders.items()}
-    changed = changed_years(json.loads(context.cursor or "{}"), now)
+    before = json.loads(context.cursor or "{}")
+    if not now:
+        return dg.SkipReason(f"There is nothing in {photos}; put a folder a school year into it, or connect its drive.")
+    changed = changed_years(before, now)
     if not changed:
         return dg.SkipReason(f"Nothing new in the {len(now)} school years of {photos}.")
     requests = [dg.RunRequest(run_key=f"{y}:{now.get(y, 'gone')}", partition_key=y) for y in changed]
@@ -71,19 +102,49 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     )
 
 
-@dg.schedule(job=identify, cron_schedule="0 3 * * *", default_status=dg.DefaultScheduleStatus.STOPPED)
+@dg.schedule(
+    job=identify,
+    cron_schedule="0 3 * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every night at three: groups all faces again, so that the day's names are learned from.",
+)
 def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Every night at three: group all faces again, so that the day's names are learned from."""
+    """One run a night, however often the schedule is asked."""
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}")
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes every failed run to the log, with its school year and the sentence that says why.",
+)
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Writes every failed run to the log, with its school year and the sentence that says why."""
+    """The sentence is the step's own, or that of the run when no step of it failed."""
     run = context.dagster_run
     reasons = [why_it_failed(event.event_specific_data) for event in context.get_step_failure_events()]
     why = "; ".join(reasons) or context.failure_event.message
     context.log.error(f"Run {run.run_id} of {run.tags.get('dagster/partition', 'all years')} failed: {why}")
+
+
+def launched_here(run: dg.DagsterRun) -> bool:
+    """Whether the code server of this machine started the run's process, so that its absence means its death.
+
+    A run of `classface run` may belong to another machine or container that shares the records.
+    """
+    return GRPC_INFO_TAG in run.tags
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends the runs whose process was killed, so that nothing waits for them; the next run does the rest.",
+)
+def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Dagster itself does not see that a local process was killed: its run would keep its pool for ever."""
+    if not isinstance(context.instance.run_launcher, dg.DefaultRunLauncher):
+        return dg.SkipReason("Runs are processes of other machines here; Dagster itself watches them.")
+    freed = release(context.instance, launched_here)
+    told = ", ".join(f"{run.job} {run.partition} ({run.run_id[:8]})" for run in freed)
+    return dg.SkipReason(f"Freed: {told}." if freed else "No run was killed.")
 
 
 automatic = dg.AutomationConditionSensorDefinition(

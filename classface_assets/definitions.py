@@ -38,7 +38,7 @@ def definitions_with(resources: Mapping[str, Any]) -> dg.Definitions:
         assets=ASSETS,
         asset_checks=checks.ALL,
         jobs=[automation.ingest_year, automation.identify, automation.year_album, automation.school_site],
-        sensors=[automation.photo_folders, automation.automatic, automation.failed_runs],
+        sensors=[automation.photo_folders, automation.automatic, automation.failed_runs, automation.killed_runs],
         schedules=[automation.nightly],
         resources=resources,
         executor=dg.in_process_executor,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -49,15 +50,17 @@ def open_instance(layout: Layout) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def release(instance: dg.DagsterInstance) -> list[Released]:
-    """End the runs whose process was killed, so that nothing waits for them any longer.
+def release(
+    instance: dg.DagsterInstance, of_this_machine: Callable[[dg.DagsterRun], bool] = lambda _: True
+) -> list[Released]:
+    """End the runs of this machine whose process was killed, so that nothing waits for them any longer.
 
     Dagster cannot see that a local process was killed: the run would stay `started` and keep its pool for ever.
     """
     freed = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
         run = record.dagster_run
-        if _is_alive(instance, run.run_id, record.start_time):
+        if not of_this_machine(run) or _is_alive(instance, run.run_id, record.start_time):
             continue
         instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
         freed.append(Released(run.run_id, run.job_name, run.tags.get("dagster/partition", "")))

@@ -6,7 +6,7 @@ from pydantic import Field
 from classface_assets.assets.albums import albums, appearances
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.identities import identities
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation import WHEN_ALL_ALBUMS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive
 from classface_assets.site.school import build_site
@@ -23,7 +23,7 @@ class SiteConfig(dg.Config):
     kinds={"html"},
     owners=OWNERS,
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automation_condition=WHEN_ALL_ALBUMS_ARE_READY,
 )
 @says_it_in_a_sentence
 def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:

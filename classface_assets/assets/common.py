@@ -16,8 +16,8 @@ PUBLISH_POOL = "publish"
 
 def table(rows: pl.DataFrame, most: int = 10) -> dg.MetadataValue:
     """The first rows as a Markdown table."""
-    if not rows.width:
-        return dg.MetadataValue.md("*no rows*")
+    if rows.is_empty():
+        return dg.MetadataValue.md("none")
     lines = ["| " + " | ".join(rows.columns) + " |", "|" + " --- |" * rows.width]
     for row in rows.head(most).iter_rows():
         lines.append("| " + " | ".join(_cell(value) for value in row) + " |")

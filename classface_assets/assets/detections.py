@@ -8,6 +8,7 @@ from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, counted, picture, result, table
 from classface_assets.assets.images import images
+from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
@@ -42,6 +43,7 @@ class DetectionConfig(dg.Config):
     kinds={"onnx", "parquet"},
     owners=OWNERS,
     pool=INFERENCE_POOL,
+    automation_condition=WHEN_ITS_YEAR_CHANGED,
     check_specs=[
         dg.AssetCheckSpec("every_photo_was_searched", asset="detections"),
         dg.AssetCheckSpec("faces_lie_in_their_photo", asset="detections"),

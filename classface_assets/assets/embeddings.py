@@ -7,6 +7,7 @@ from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result
 from classface_assets.assets.detections import detections
+from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
@@ -29,6 +30,7 @@ class EmbeddingConfig(dg.Config):
     kinds={"onnx", "parquet"},
     owners=OWNERS,
     pool=INFERENCE_POOL,
+    automation_condition=WHEN_ITS_YEAR_CHANGED,
     check_specs=[
         dg.AssetCheckSpec("one_vector_a_face", asset="embeddings"),
         dg.AssetCheckSpec("vectors_have_unit_length", asset="embeddings"),

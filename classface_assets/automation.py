@@ -8,13 +8,15 @@ import json
 from collections.abc import Mapping
 
 import dagster as dg
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from classface_assets.failures import why_it_failed
 from classface_assets.home import release
 from classface_assets.partitions import school_years, year_files
 from classface_assets.resources import Archive
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
+
+LAUNCHED_BY_CODE_SERVER = ".dagster/grpc_info"
+"""The tag by which Dagster's default launcher finds the process of a run again."""
 
 _Condition = dg.AutomationCondition
 PER_YEAR = dg.AssetSelection.assets("images", "detections", "embeddings", "albums")
@@ -94,9 +96,9 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     changed = changed_years(before, now)
     if not changed:
         return dg.SkipReason(f"Nothing new in the {len(now)} school years of {photos}.")
-    requests = [dg.RunRequest(run_key=f"{y}:{now.get(y, 'gone')}", partition_key=y) for y in changed]
+    # No run key: a year that comes to look as it once did, say after a photo was taken out again, is run all the same.
     return dg.SensorResult(
-        run_requests=requests,
+        run_requests=[dg.RunRequest(partition_key=year) for year in changed],
         dynamic_partitions_requests=[school_years.build_add_request(changed)],
         cursor=json.dumps(now),
     )
@@ -130,7 +132,7 @@ def launched_here(run: dg.DagsterRun) -> bool:
 
     A run of `classface run` may belong to another machine or container that shares the records.
     """
-    return GRPC_INFO_TAG in run.tags
+    return LAUNCHED_BY_CODE_SERVER in run.tags
 
 
 @dg.sensor(

@@ -63,8 +63,11 @@ def test_a_changed_year_is_run_and_the_others_are_left_alone(photos: Path, insta
     (photos / YEARS[1] / "b.jpg").write_bytes(b"b")
     after = found(photos, instance, before.cursor)
     assert asked(after) == [YEARS[1]]
-    keys = {r.run_key for r in before.run_requests or []} & {r.run_key for r in after.run_requests or []}
-    assert not keys, "Dagster would skip a run whose key it knows"
+    (photos / YEARS[1] / "b.jpg").unlink()
+    back = found(photos, instance, after.cursor)
+    assert asked(back) == [YEARS[1]]
+    keys = [r.run_key for result in (before, after, back) for r in result.run_requests or []]
+    assert keys == [None] * 4, "Dagster would skip a run whose key it knows, and the photo taken out would stay"
 
 
 def test_a_year_whose_folder_is_gone_is_run_so_that_it_drops_out(photos: Path, instance: dg.DagsterInstance) -> None:

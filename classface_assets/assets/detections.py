@@ -45,8 +45,14 @@ class DetectionConfig(dg.Config):
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ITS_YEAR_CHANGED,
     check_specs=[
-        dg.AssetCheckSpec("every_photo_was_searched", asset="detections"),
-        dg.AssetCheckSpec("faces_lie_in_their_photo", asset="detections"),
+        dg.AssetCheckSpec(
+            "every_photo_was_searched",
+            asset="detections",
+            description="Each photo has its faces, or a row that says that it has none or why it failed.",
+        ),
+        dg.AssetCheckSpec(
+            "faces_lie_in_their_photo", asset="detections", description="No face lies wholly outside its photo."
+        ),
     ],
 )
 @says_it_in_a_sentence

@@ -32,8 +32,10 @@ class EmbeddingConfig(dg.Config):
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ITS_YEAR_CHANGED,
     check_specs=[
-        dg.AssetCheckSpec("one_vector_a_face", asset="embeddings"),
-        dg.AssetCheckSpec("vectors_have_unit_length", asset="embeddings"),
+        dg.AssetCheckSpec("one_vector_a_face", asset="embeddings", description="Every face has one vector."),
+        dg.AssetCheckSpec(
+            "vectors_have_unit_length", asset="embeddings", description="Length 1 within 0.001, and no NaN."
+        ),
     ],
 )
 @says_it_in_a_sentence

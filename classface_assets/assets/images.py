@@ -26,7 +26,11 @@ BATCH = 256
     group_name="ingest",
     kinds={"pillow", "parquet"},
     owners=OWNERS,
-    check_specs=[dg.AssetCheckSpec("every_file_is_accounted_for", asset="images")],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_file_is_accounted_for", asset="images", description="There is a row for each file of the folder."
+        )
+    ],
 )
 @says_it_in_a_sentence
 def images(

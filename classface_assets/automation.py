@@ -108,7 +108,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     job=identify,
     cron_schedule="0 3 * * *",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every night at three: groups all faces again, so that the day's names are learned from.",
+    description="Every night at three (UTC): groups all faces again, so that the day's names are learned from.",
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run a night, however often the schedule is asked."""

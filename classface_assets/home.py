@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -13,6 +14,7 @@ from classface_assets.errors import UserError
 from classface_assets.partitions import sync_school_years
 from classface_assets.store.layout import Layout
 
+SAYS_ITS_PROCESS_WITHIN_S = 60
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -83,8 +85,8 @@ def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | Non
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events if e.dagster_event]
     numbers = [int(str(pid.value)) for pid in pids if pid is not None]
-    if not numbers:
-        return started_at is None
+    if not numbers:  # a run says its process a moment after it has started
+        return started_at is None or time.time() - started_at < SAYS_ITS_PROCESS_WITHIN_S
     try:
         process = psutil.Process(numbers[-1])
         gone = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not asked for it yet

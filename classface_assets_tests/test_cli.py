@@ -14,6 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from classface_assets.automation import launched_here
 from classface_assets.cli import main
 from classface_assets.home import open_instance, release
 from classface_assets.store.database import publish
@@ -236,6 +237,8 @@ def test_a_killed_run_is_freed_and_a_living_one_is_left_alone(
         os.kill(sleeping_run.pid, signal.SIGKILL)
         # Its parent, this test, has not waited for it: the process is a zombie now, as below a Dagster daemon.
         os.waitid(os.P_PID, sleeping_run.pid, os.WEXITED | os.WNOWAIT)
+        # The sensor leaves it too: it may be a run of another machine, and only its user can know that it is dead.
+        assert release(instance, launched_here) == [] and places_held(instance) == 1
         assert (
             in_a_process(layout, "release").stdout
             == f"Freed: sleeping  ({run.run_id[:8]})\nKilled runs that were freed: 1.\n"

@@ -4,7 +4,7 @@ DATA ?= data
 PHOTOS ?= $(DATA)/photos
 BIN := .venv/bin
 
-.PHONY: demo test ui bench lint clean
+.PHONY: demo test ui bench lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo

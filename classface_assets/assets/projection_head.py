@@ -42,8 +42,9 @@ class HeadConfig(dg.Config):
 def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """Learns to tell this school's people apart better, from the labelled faces, with a triplet loss.
 
-    A fifth of each person's faces is held out. The head is promoted, and so used by `identities`, only if it beats the
-    plain vectors on those. With fewer than five people of five labelled faces it is skipped, and says so.
+    Some faces of each person, and some people altogether, are held out. The head is promoted, and so used by
+    `identities`, only if it beats the plain vectors on those faces and does no worse on those people. With fewer than
+    five people of five labelled faces it is skipped, and says so.
     """
     facts = current_facts(archive, models)
     labelled = confirmed_faces(archive.open_ledger().decisions(), facts.faces)

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import pillow_heif
 import polars as pl
 import pytest
+import skimage.data
+from PIL import Image
 
 from classface_assets.assets.cluster_assignments import AssignmentConfig
 from classface_assets.definitions import defs
@@ -327,6 +330,48 @@ def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_net
     assert run.returncode == 0, run.stderr
     assert [p for p in home.rglob("*") if p.is_file()] == []
     assert {p.name for p in tmp_path.iterdir()} == {"home", "photos", "data"}
+
+
+def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: Path) -> None:
+    pillow_heif.register_heif_opener()
+    year, loose = tmp_path / "photos" / "Sommerfest #1 [50%] é", tmp_path / "photos"
+    year.mkdir(parents=True)
+    astronaut = Image.fromarray(skimage.data.astronaut())
+    formats = ("jpg", "png", "tiff", "webp", "heic", "avif", "gif", "bmp")
+    for turn, ending in enumerate(formats, start=1):
+        astronaut.rotate(turn).save(year / f"a photo.{ending}")
+    astronaut.save(loose / "loose one.jpg")
+    (year / "list.txt").write_text("Ana, Ben")
+    Path(os.fsdecode(bytes(year) + b"/bad\xff.jpg")).write_bytes((loose / "loose one.jpg").read_bytes())
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = World(tmp_path, instance)
+        assert world.run() == []
+    rows = world.query(
+        "SELECT a.path, a.status, a.reason, count(f.id) AS faces FROM image_assets a "
+        "LEFT JOIN face_instances f USING (asset_id) GROUP BY ALL"
+    )
+    found = {path: (status, faces) for path, status, _, faces in rows.iter_rows()}
+    assert found.pop("loose one.jpg") == ("ok", 1)
+    assert {Path(path).name: what for path, what in found.items()} == {
+        **{f"a photo.{ending}": ("ok", 1) for ending in formats},
+        "list.txt": ("not a photo", 0),
+        "bad\\xff.jpg": ("unreadable", 0),
+    }
+    (reason,) = rows.filter(status="unreadable")["reason"]
+    assert reason == "the file's name is not valid Unicode: rename it, and it will be read"
+    assert check_links(world.layout.albums) == []
+    assert (world.layout.albums / "years" / "unsorted" / "index.html").is_file()
+
+
+def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "2001").mkdir(parents=True)
+    Image.new("RGB", (300, 200), (90, 120, 90)).save(tmp_path / "photos" / "2001" / "wall.png")
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = World(tmp_path, instance)
+        assert world.run() == [] and world.run() == [], "also when there is nothing new"
+    assert world.query("SELECT status FROM image_assets").rows() == [("ok",)]
+    assert check_links(world.layout.albums) == []
+    assert "wall.png" in (world.layout.albums / "years" / "2001-2002" / "index.html").read_text()
 
 
 def test_a_terminal_shows_how_far_the_run_is(sample: SampleArchive, tmp_path: Path) -> None:

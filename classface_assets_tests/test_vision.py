@@ -23,7 +23,7 @@ from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.faces import similarity
 from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
-from classface_assets.vision.photos import load_upright, photo_files, read_facts
+from classface_assets.vision.photos import load_photo, photo_files, read_facts
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.quality import blur, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
@@ -106,11 +106,11 @@ def save_as_photo(picture: Image.Image, path: Path, **options: object) -> Path:
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "gif", "jp2", "heic", "avif"])
 def test_a_photo_of_every_format_opens(ending: str, astronaut: Image.Image, tmp_path: Path) -> None:
-    load_upright(save_as_photo(astronaut, tmp_path / "first.png"))  # registers HEIF, for writing too
+    load_photo(save_as_photo(astronaut, tmp_path / "first.png"))[0]  # registers HEIF, for writing too
     path = save_as_photo(astronaut, tmp_path / f"photo.{ending}")
     facts = read_facts(path)
     assert (facts.status, facts.width, facts.height) == ("ok", 512, 512)
-    assert np.abs(load_upright(path).astype(float) - np.asarray(astronaut)).mean() < 12
+    assert np.abs(load_photo(path)[0].astype(float) - np.asarray(astronaut)).mean() < 12
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
@@ -127,7 +127,7 @@ def test_the_eight_orientations_give_one_upright_photo(
     path = save_as_photo(stored, tmp_path / f"photo.{ending}", exif=exif)
     facts = read_facts(path)
     assert (facts.width, facts.height, facts.orientation) == (300, 200, orientation)
-    assert np.abs(load_upright(path).astype(float) - np.asarray(upright)).mean() < 6
+    assert np.abs(load_photo(path)[0].astype(float) - np.asarray(upright)).mean() < 6
 
 
 def test_the_eight_orientations_give_the_same_faces(builtin: ModelPack, astronaut: Image.Image, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_pictures_of_every_colour_mode_become_rgb(mode: str, astronaut: Image.Im
     grey = np.asarray(astronaut.convert("L"))
     stored = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else astronaut.convert(mode)
     ending = {"CMYK": "jpg", "F": "tif", "I": "tif"}.get(mode, "png")
-    pixels = load_upright(save_as_photo(stored, tmp_path / f"photo.{ending}"))
+    pixels = load_photo(save_as_photo(stored, tmp_path / f"photo.{ending}"))[0]
     assert pixels.shape == (512, 512, 3) and pixels.dtype == np.uint8
     expected = astronaut if mode in ("CMYK", "P", "RGBA") else astronaut.convert("1" if mode == "1" else "L")
     assert np.abs(pixels.astype(float) - np.asarray(expected.convert("RGB"))).mean() < 15
@@ -170,7 +170,7 @@ def test_pictures_of_every_colour_mode_become_rgb(mode: str, astronaut: Image.Im
 
 def test_transparent_parts_become_white(tmp_path: Path) -> None:
     path = save_as_photo(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "clear.png")
-    assert load_upright(path).min() == 255
+    assert load_photo(path)[0].min() == 255
 
 
 def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, astronaut: Image.Image) -> None:
@@ -200,7 +200,7 @@ def test_a_file_without_permission_is_unreadable(tmp_path: Path, astronaut: Imag
     path.chmod(0)
     assert read_facts(path).reason == "cannot be opened: permission denied"
     with pytest.raises(UnreadablePhoto, match="permission denied"):
-        load_upright(path)
+        load_photo(path)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     facts = read_facts(path)
     assert facts.status == "unreadable" and "more than 250 million" in facts.reason
     with pytest.raises(UnreadablePhoto, match="more than 250 million"):
-        load_upright(path)
+        load_photo(path)
 
 
 def test_every_file_is_listed_in_order_and_link_loops_end(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_portrait_without_room_around_the_head_is_found(pack: ModelPack, astro
 
 
 def test_faces_below_the_bounds_are_left_out(builtin: ModelPack, group: Path) -> None:
-    image = load_upright(group)
+    image = load_photo(group)[0]
     assert len(find_faces(builtin.detector, image, DetectionSettings(min_face_px=110))) < 6
     assert len(find_faces(builtin.detector, image, DetectionSettings(min_confidence=0.92))) < 6
 
@@ -376,7 +376,7 @@ def test_embeddings_are_unit_vectors_that_know_a_person_again(
 
 def test_descriptors_equal_those_of_dlib_itself(builtin: ModelPack, astronaut: Image.Image, group: Path) -> None:
     assert isinstance(builtin.embedder, DlibResnet)
-    faces = np.stack([np.asarray(astronaut)[25:175, 150:300], load_upright(group)[335:485, 722:872]])
+    faces = np.stack([np.asarray(astronaut)[25:175, 150:300], load_photo(group)[0][335:485, 722:872]])
     own = [np.array(numbers.split(), float) / 1e6 for numbers in (DLIB_ASTRONAUT, DLIB_GROUP)]
     found = builtin.embedder.descriptors(faces)
     assert np.abs(found[0] - own[0]).max() < 3e-6

@@ -10,6 +10,7 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
 from classface_assets.store.database import query
 from classface_assets.store.facts import year_detections
@@ -63,7 +64,7 @@ def albums(
         copied_for_lack_of_hard_links=album.copied,
         thumbnails_made=album.thumbnails_made,
         missing=list(album.missing),
-        page=dg.MetadataValue.path(layout.albums / "years" / year / "index.html"),
+        page=dg.MetadataValue.path(layout.albums / year_path(year) / "index.html"),
     )
 
 

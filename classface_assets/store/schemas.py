@@ -17,7 +17,6 @@ IMAGES = pl.Schema(
         "reason": pl.String(),
     }
 )
-EDGES = pl.Schema({"face_id": pl.String(), "neighbour_id": pl.String(), "similarity": pl.Float32()})
 ASSIGNMENTS = pl.Schema(
     {
         "face_id": pl.String(),

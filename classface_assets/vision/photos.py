@@ -129,8 +129,3 @@ def load_photo(path: Path) -> tuple[np.ndarray, str]:
         return decode(path.read_bytes())
     except OSError as error:
         raise UnreadablePhoto(f"cannot be opened: {_why(error)}") from error
-
-
-def load_upright(path: Path) -> np.ndarray:
-    """The upright (H, W, 3) uint8 RGB pixels of a photo; raises UnreadablePhoto."""
-    return load_photo(path)[0]

@@ -14,13 +14,17 @@ import polars as pl
 
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
-from classface_assets.store.schemas import IMAGES
+from classface_assets.store.schemas import DETECTIONS, IMAGES
 from classface_assets.store.years import first_year
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`images`: one row a file (IMAGES). `faces`: one row a face, without its chip. `vectors`: float32 (faces, d)."""
+    """All that is current. Width and height of `images` are those of the photo as detecting turned it.
+
+    `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip. `vectors`: float32
+    (faces, d).
+    """
 
     images: pl.DataFrame
     faces: pl.DataFrame
@@ -64,7 +68,13 @@ def current_settings(layout: Layout, detector: str, year: str) -> str | None:
 def year_images(layout: Layout, year: str) -> pl.DataFrame:
     """The files of one school year, in the order of their paths, copies within the year marked as duplicates."""
     rows = image_parts(layout, year).read()
-    return mark_duplicates(rows) if rows.width else pl.DataFrame(schema=IMAGES)
+    return mark_duplicates(_with_all(IMAGES, rows)) if rows.width else pl.DataFrame(schema=IMAGES)
+
+
+def _with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with every column of the schema; parts from before a column existed have null in it."""
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
+    return rows.with_columns(missing)
 
 
 def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
@@ -93,16 +103,19 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
     """All that is current, over all school years. A face in two years (a copied photo) counts in the first."""
     years = years_with_images(layout)
     images = pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, y) for y in years)])
-    detected = [d for d in _detections_of_years(layout, detector, years) if d.height]
+    detected = list(_detections_of_years(layout, detector, years))
     if not detected:
-        return Facts(mark_duplicates(images), pl.DataFrame(), np.zeros((0, 0), np.float32))
+        images = _as_searched(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
+        return Facts(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
     rows = pl.concat(detected, how="diagonal_relaxed").unique(
         ["asset_id", "face_id"], keep="first", maintain_order=True
     )
-    images = _with_failures(mark_duplicates(images), rows)
+    images = _as_searched(mark_duplicates(images), rows)
     starts = {y: first_year(y) for y in years}
-    faces = rows.filter(pl.col("status") == "ok").with_columns(
-        pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year")
+    faces = (
+        rows.drop("rotation", "phash")
+        .filter(pl.col("status") == "ok")
+        .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
     vectors = [embedding_parts(layout, pack, y).read() for y in years]
     vectors = [v for v in vectors if v.height]
@@ -114,20 +127,24 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
 
 
 def _detections_of_years(layout: Layout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
-    columns = [
-        *("asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "landmarks"),
-        *("detection_confidence", "quality_score", "blur", "created_at"),
-    ]
     for year in years:
-        yield year_detections(layout, detector, year, columns).with_columns(pl.lit(year).alias("school_year"))
+        rows = year_detections(layout, detector, year, list(DETECTIONS))
+        if rows.height:
+            yield _with_all(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
 
 
-def _with_failures(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
-    """A photo that opened but could not be decoded is unreadable, with the reason that detecting found."""
-    failed = detections.filter(pl.col("status") == "failed").select("asset_id", pl.col("reason").alias("why"))
-    joined = images.join(failed.unique("asset_id"), on="asset_id", how="left", maintain_order="left")
-    broken = pl.col("why").is_not_null()
+def _as_searched(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
+    """The images with what detecting found out about them: which way is up, how they look, and what cannot be decoded.
+
+    A photo that opened but could not be decoded is unreadable, with the reason that detecting found.
+    """
+    failed = pl.col("reason").filter(pl.col("status") == "failed").first().alias("why")
+    photos = detections.group_by("asset_id").agg(pl.col("rotation", "phash").drop_nulls().first(), failed)
+    joined = images.join(photos, on="asset_id", how="left", maintain_order="left")
+    broken, sideways = pl.col("why").is_not_null(), pl.col("rotation").is_in([90, 270])
     return joined.with_columns(
         pl.when(broken).then(pl.lit("unreadable")).otherwise(pl.col("status")).alias("status"),
         pl.when(broken).then(pl.col("why")).otherwise(pl.col("reason")).alias("reason"),
+        pl.when(sideways).then(pl.col("height")).otherwise(pl.col("width")).alias("width"),
+        pl.when(sideways).then(pl.col("width")).otherwise(pl.col("height")).alias("height"),
     ).drop("why")

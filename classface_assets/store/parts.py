@@ -24,10 +24,13 @@ class Parts:
         return sorted(self.folder.glob("part-*.parquet"))
 
     def read(self, columns: list[str] | None = None) -> pl.DataFrame:
-        """All rows, or only some columns of them; a frame without columns when there is no part yet."""
+        """All rows, or only some columns of them; a frame without columns when there is no part yet.
+
+        A part from before a column existed gives null; a column that no part has is left out.
+        """
         wanted = None if columns is None else list(dict.fromkeys([*self.key, *columns]))
         rows = self._once(self._frames(wanted))
-        return rows if columns is None or not rows.width else rows.select(columns)
+        return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""
@@ -68,7 +71,7 @@ class Parts:
         while True:
             files = self.files()
             try:
-                return [pl.read_parquet(file, columns=columns) for file in files]
+                return [pl.read_parquet(file, columns=_those_of(file, columns)) for file in files]
             except FileNotFoundError:
                 if self.files() == files:
                     raise
@@ -78,6 +81,11 @@ class Parts:
             return pl.DataFrame()
         rows = pl.concat(frames, how="diagonal_relaxed")
         return rows.unique(subset=list(self.key), keep="first", maintain_order=True)
+
+
+def _those_of(file: Path, columns: list[str] | None) -> list[str] | None:
+    """The columns that a part has: one written before a column existed lacks it."""
+    return None if columns is None else [c for c in columns if c in pl.read_parquet_schema(file)]
 
 
 def write_whole(rows: pl.DataFrame, path: Path) -> None:

@@ -15,6 +15,34 @@ IMAGES = pl.Schema(
         "taken_at": pl.Datetime("us"),
         "status": pl.String(),
         "reason": pl.String(),
+        "taken_at_source": pl.String(),  # exif | file name | school year | "" when unknown
+        "utc_offset": pl.Int16(),  # minutes east of Greenwich, where the camera knew
+        "has_orientation": pl.Boolean(),  # the file has an EXIF orientation, so a camera knew which way is up
+    }
+)
+# What is gathered of the detections: all but the chips.
+DETECTIONS = pl.Schema(
+    {
+        "asset_id": pl.String(),
+        "face_id": pl.String(),
+        "status": pl.String(),
+        "reason": pl.String(),
+        "bbox_x": pl.Float32(),
+        "bbox_y": pl.Float32(),
+        "bbox_w": pl.Float32(),
+        "bbox_h": pl.Float32(),
+        "landmarks": pl.List(pl.Float32()),
+        "detection_confidence": pl.Float32(),
+        "quality_score": pl.Float32(),
+        "blur": pl.Float32(),
+        "yaw": pl.Float32(),
+        "pitch": pl.Float32(),
+        "roll": pl.Float32(),
+        "brightness": pl.Float32(),
+        "outside": pl.Float32(),
+        "rotation": pl.Int16(),  # degrees clockwise by which the photo, after EXIF, was turned to be upright
+        "phash": pl.String(),  # hex of 256 bits
+        "created_at": pl.Datetime("us"),
     }
 )
 ASSIGNMENTS = pl.Schema(
@@ -40,12 +68,14 @@ PERSONS = pl.Schema(
 TABLES = {
     "image_assets": """
         asset_id VARCHAR, school_year VARCHAR NOT NULL, path VARCHAR PRIMARY KEY, width INTEGER,
-        height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL""",
+        height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL, taken_at_source VARCHAR,
+        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR""",
     "face_instances": """
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
-        quality_score FLOAT, blur FLOAT, cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT,
-        assignment_reason VARCHAR, created_at TIMESTAMP, UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
+        quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
+        cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR, created_at TIMESTAMP,
+        UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,
         created_at TIMESTAMP, updated_at TIMESTAMP""",

@@ -19,9 +19,12 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
     """Every table of the DuckDB file. `assignments` may lack faces: these have no cluster yet."""
     decisions = replay(events)
     faces = _face_instances(facts.faces, assignments) if facts.faces.height else pl.DataFrame()
-    columns = ("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason")
+    columns = [
+        *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
+        *("taken_at_source", "utc_offset", "rotation", "near_group"),
+    ]
     return {
-        "image_assets": facts.images.select(columns),
+        "image_assets": facts.images.select(c for c in columns if c in facts.images.columns),
         "face_instances": faces.drop("school_year", "year") if faces.width else faces,
         "persons": person_rows(decisions),
         "person_prototypes": prototypes(facts.faces, decisions),

@@ -4,7 +4,6 @@ One process may write a DuckDB file, and then nobody else can even read it; so n
 readers open it read-only.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.store.schemas import TABLES
+from classface_assets.store.temporary import sweep, temporary_name
 
 
 class DatabaseError(UserError):
@@ -22,7 +22,8 @@ class DatabaseError(UserError):
 def publish(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
     """Write a new DuckDB file with these tables (all of TABLES, those not given empty) in place of the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    sweep(path.parent)
+    temporary = temporary_name(path)
     try:
         with duckdb.connect(temporary) as con:
             for table, columns in TABLES.items():

@@ -5,7 +5,6 @@ thresholds that the year was last detected with. What is no longer current stays
 """
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import polars as pl
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
+from classface_assets.store.temporary import sweep, temporary_name
 from classface_assets.store.years import first_year
 
 
@@ -54,7 +54,8 @@ def set_current_settings(layout: Layout, detector: str, year: str, settings: str
     """From now on the faces found with these thresholds are the year's faces."""
     pointer = layout.parts("detections", detector, year) / "current.json"
     pointer.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pointer.with_name(f".current.{uuid.uuid4().hex}.tmp")
+    sweep(pointer.parent)
+    temporary = temporary_name(pointer)
     temporary.write_text(json.dumps({"settings": settings}))
     temporary.replace(pointer)
 

@@ -1,12 +1,12 @@
 """The projection head on disk: its checkpoint, and beside it which pack it was trained on and whether it won."""
 
 import json
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from classface_assets.errors import UserError
+from classface_assets.store.temporary import sweep, temporary_name
 
 
 class HeadFileError(UserError):
@@ -34,6 +34,7 @@ def promoted_head(path: Path, pack: str) -> bytes | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    sweep(path.parent)
+    temporary = temporary_name(path)
     temporary.write_bytes(content)
     temporary.replace(path)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.store.temporary import sweep, temporary_name
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -49,6 +51,7 @@ class Parts:
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Make `rows` all there is: one new part, then the old ones go. Killed between, rows are only there twice."""
+        sweep(self.folder)
         old = self.files()
         if len(old) == 1 and pl.read_parquet(old[0]).equals(rows):
             return
@@ -56,6 +59,7 @@ class Parts:
 
     def compact(self) -> None:
         """Turn many small parts into one, without changing a row."""
+        sweep(self.folder)
         old = self.files()
         if len(old) > 1:
             self._put(self._once([pl.read_parquet(file) for file in old]), old)
@@ -91,7 +95,8 @@ def _those_of(file: Path, columns: list[str] | None) -> list[str] | None:
 def write_whole(rows: pl.DataFrame, path: Path) -> None:
     """Write a Parquet file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    sweep(path.parent)
+    temporary = temporary_name(path)
     try:
         rows.write_parquet(temporary)
         temporary.replace(path)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from classface_assets.progress import LogProgress
+from classface_assets.progress import Progress, dagster_events, log_lines
 from classface_assets.store.layout import Layout
 from classface_assets.store.ledger import Ledger
 from classface_assets.vision.packs import ModelPack, PackInfo, describe_pack, load_pack
@@ -55,9 +55,9 @@ def _loaded(pack: str, packs: Path, cache: Path, threads: int) -> ModelPack:
     return load_pack(pack, packs, cache, threads)
 
 
-@dg.resource(description="Tells how far a step is, in the run's log.")
-def log_progress(_context: dg.InitResourceContext) -> LogProgress:
-    return LogProgress(dg.get_dagster_logger("progress").info)
+@dg.resource(description="Tells how far a step is, in the run's log and as events of the asset.")
+def log_progress(_context: dg.InitResourceContext) -> Progress:
+    return Progress((log_lines(dg.get_dagster_logger("progress").info), dagster_events()))
 
 
 def archive_for(photos: Path | None = None, data: Path | None = None) -> Archive:
@@ -80,5 +80,5 @@ def models_for(pack: str | None = None) -> Models:
 
 
 def default_resources() -> dict[str, Any]:
-    """What Dagster hands to the assets: the archive and models of the environment, and progress told in the log."""
+    """What Dagster hands to the assets: the archive and models of the environment, and progress told as events."""
     return {"archive": archive_for(), "models": models_for(), "progress": log_progress}

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import dagster as dg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
 from classface_assets.partitions import school_years
-from classface_assets.progress import Advance
+from classface_assets.progress import Listener, Meter, Progress, dagster_events
 from classface_assets.resources import Archive, Models
 from classface_assets.store.facts import years_with_images
 from classface_assets.store.layout import Layout
@@ -41,29 +42,28 @@ class Stopped:
     reason: str
 
 
-class BarProgress:
+def bar(console: Console) -> Listener:
     """A bar in the terminal for each long step; silent where there is no terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Advance]:
-        if not total or not self.console.is_terminal:
-            yield lambda _: None
+    def listen(meter: Meter) -> Iterator[Callable[[], None]]:
+        if not console.is_terminal:
+            yield lambda: None
             return
-        name, count = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
-        columns = (SpinnerColumn(), name, BarColumn(), count, TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True) as bars:
-            task = bars.add_task(label, total=total)
-            yield lambda count: bars.advance(task, count)
+        name, counts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[counts]}", markup=False)
+        columns = (SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), counts, TimeRemainingColumn())
+        with Bars(*columns, console=console, transient=True) as bars:
+            task = bars.add_task(meter.label, total=meter.total, counts="")
+            yield lambda: bars.update(task, completed=meter.done, counts=meter.counts)
+
+    return listen
 
 
 class Chain:
     """The jobs of one archive, run in this process and recorded in its Dagster instance."""
 
     def __init__(self, instance: dg.DagsterInstance, archive: Archive, models: Models, console: Console) -> None:
-        resources = {"archive": archive, "models": models, "progress": BarProgress(console)}
+        resources = {"archive": archive, "models": models, "progress": Progress((bar(console), dagster_events()))}
         self.definitions, self.instance = definitions_with(resources), instance
 
     def run(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:

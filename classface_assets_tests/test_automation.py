@@ -178,6 +178,22 @@ def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_onc
     assert set(ticks.tick()) == set(automation.GLOBAL_ASSETS), "the site waits for the albums that follow"
 
 
+def test_progress_told_of_a_year_starts_nothing(instance: dg.DagsterInstance) -> None:
+    """Observations are events of an asset too; an asset that is observed anew would start all that is made from it."""
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*automation.YEAR_ASSETS, year=year)
+    ticks.tick()
+    ticks.made(*automation.GLOBAL_ASSETS)
+    ticks.checked(passed=True)
+    ticks.tick()
+    for asset in automation.YEAR_ASSETS:
+        ticks.instance.report_runless_asset_event(dg.AssetObservation(asset, partition=YEARS[0]))
+    assert ticks.tick() == {}
+    ticks.made("detections", year=YEARS[0])
+    assert "embeddings" in ticks.tick(), "what was made does"
+
+
 def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
     for year in YEARS:

@@ -99,7 +99,8 @@ def _search(
         for rows in detect_photos(jobs, detector, settings):
             now = datetime.now(UTC).replace(tzinfo=None)
             parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
-            advance(rows["asset_id"].n_unique())
+            faces, errors = (rows.filter(pl.col("status") == status).height for status in ("ok", "failed"))
+            advance(rows["asset_id"].n_unique(), faces, errors)
 
 
 def _report(rows: pl.DataFrame, photos: pl.DataFrame, searched: int) -> dg.MaterializeResult:

@@ -61,7 +61,7 @@ def embeddings(
         rows = year_detections(layout, pack.detector_version, year, ["asset_id", "face_id", "chip"])
         rows = rows.filter(pl.col("face_id").is_in(list(pending)))
         embedder = models.load(layout).embedder
-        with progress.task(f"{year}: embedding faces", rows.height) as advance:
+        with progress.task(f"{year}: embedding faces", rows.height, "faces") as advance:
             for batch in rows.iter_slices(config.faces_a_part):
                 parts.append(embed_faces(batch, embedder))
                 advance(batch.height)

@@ -48,7 +48,7 @@ def images(
     known = parts.read()
     known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
     new = listing.join(known, on=["path", "size", "mtime_ns"], how="anti")
-    with progress.task(f"{year}: reading files", new.height) as advance:
+    with progress.task(f"{year}: reading files", new.height, "files") as advance:
         for batch in new.iter_slices(BATCH):
             _look_at(batch, year, layout.photos, parts)
             advance(batch.height)

@@ -1,48 +1,79 @@
 """Immutable Parquet parts: the truth of all that is computed.
 
-A part appears whole or not at all (a temporary name, then `os.replace`), so a killed run leaves only finished parts
-and the next run does the rest: pending work is the current ids minus the ids in the parts. What the rows mean is the
-caller's business.
+A part appears whole or not at all, so a killed run leaves only finished parts and the next run does the rest: pending
+work is the current ids minus the ids in the parts. A row leaves a part only when another part, already on the disk,
+holds it; so several processes may append, compact and read at once. What the rows mean is the caller's business.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
-from classface_assets.store.temporary import sweep, temporary_name
+from classface_assets.places import Entry, Place, entries, remove
+from classface_assets.store.tables import keep_names, read_table, scan_table, write_whole
+from classface_assets.store.tables import read_or_empty as read_or_empty
+from classface_assets.store.temporary import sweep
+
+PART_BYTES = 64 << 20
+REMOTE_READERS = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Parts:
     """The parts of one asset in one folder. Rows are unique on `key`; of two rows with one key the first read stays."""
 
-    folder: Path
+    folder: Place
     key: tuple[str, ...]
 
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("part-*.parquet"))
+    def files(self) -> list[Place]:
+        return [entry.path for entry in self._listed()]
 
     def read(self, columns: list[str] | None = None) -> pl.DataFrame:
         """All rows, or only some columns of them; a frame without columns when there is no part yet.
 
         A part from before a column existed gives null; a column that no part has is left out.
         """
-        wanted = None if columns is None else list(dict.fromkeys([*self.key, *columns]))
-        rows = self._once(self._frames(wanted))
+        wanted = None if columns is None else self._with_key(columns)
+        _, frames = self._all(lambda file: read_table(file, wanted))
+        rows = self._once(frames)
         return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
+
+    def scan(self, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+        """All rows once each in frames of bounded size, never the whole folder in memory, only the keys seen.
+
+        A frame from a part from before a column existed lacks it. Parts that another process puts in place of others
+        meanwhile are read instead.
+        """
+        wanted = None if columns is None else self._with_key(columns)
+        seen: set[tuple[object, ...]] = set()
+        read: set[Place] = set()
+        waiting = self.files()
+        while waiting:
+            file = waiting.pop(0)
+            try:
+                for rows in scan_table(file, wanted):
+                    fresh = self._not_in(seen, rows)
+                    if fresh.height:
+                        yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
+            except FileNotFoundError:
+                waiting = [f for f in self.files() if f not in read]
+                if file in waiting:
+                    raise
+            read.add(file)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""
-        found: set[str] = set()
-        for rows in self._frames([column]):
-            found.update(rows[column].drop_nulls().to_list())
-        return found
+        _, found = self._all(lambda file: set(read_table(file, [column])[column].drop_nulls().to_list()))
+        return set().union(*found)
 
-    def append(self, rows: pl.DataFrame) -> Path | None:
-        """Write one more part; nothing when there are no rows."""
+    def append(self, rows: pl.DataFrame) -> Place | None:
+        """Write one more part; nothing when there are no rows. Raises StorageError."""
         if rows.is_empty():
             return None
         part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
@@ -51,34 +82,68 @@ class Parts:
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Make `rows` all there is: one new part, then the old ones go. Killed between, rows are only there twice."""
-        sweep(self.folder)
         old = self.files()
-        if len(old) == 1 and pl.read_parquet(old[0]).equals(rows):
+        if len(old) == 1 and read_table(old[0]).equals(rows):
             return
         self._put(rows, old)
 
+    def keep(self, keys: pl.DataFrame) -> None:
+        """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
+        old, frames = self._all(read_table)
+        rows = self._once(frames)
+        if not rows.width:
+            return
+        kept = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
+        if len(old) > 1 or kept.height < rows.height:
+            self._put(kept, old)
+
     def compact(self) -> None:
-        """Turn many small parts into one, without changing a row."""
-        sweep(self.folder)
-        old = self.files()
-        if len(old) > 1:
-            self._put(self._once([pl.read_parquet(file) for file in old]), old)
+        """Turn many small parts into a few of up to 64 MB, one after the other, without changing a row.
 
-    def _put(self, rows: pl.DataFrame, old: list[Path]) -> None:
+        Any number of processes may do it at once: one that finds a part gone leaves this to the one that took it.
+        """
+        if isinstance(self.folder, Path):
+            sweep(self.folder)
+        for group in _groups(self._listed()):
+            try:
+                rows = self._once([read_table(file) for file in group])
+            except FileNotFoundError:
+                return
+            self._put(rows, group)
+
+    def _listed(self) -> list[Entry]:
+        return [e for e in entries(self.folder) if e.path.name.startswith("part-") and e.path.suffix == ".parquet"]
+
+    def _put(self, rows: pl.DataFrame, old: list[Place]) -> None:
         """Write rows in place of these parts; a part that another process has added meanwhile stays."""
-        self.append(rows)
+        if self.append(rows) is not None:
+            keep_names(self.folder)
         for file in old:
-            file.unlink(missing_ok=True)
+            remove(file)
 
-    def _frames(self, columns: list[str] | None) -> list[pl.DataFrame]:
+    def _all(self, read: Callable[[Place], T]) -> tuple[list[Place], list[T]]:
         """Every part, read again from the start when another process puts one in place of several meanwhile."""
         while True:
             files = self.files()
             try:
-                return [pl.read_parquet(file, columns=_those_of(file, columns)) for file in files]
+                if isinstance(self.folder, Path) or len(files) < 2:
+                    return files, [read(file) for file in files]
+                with ThreadPoolExecutor(REMOTE_READERS) as readers:  # a server takes its time over each of them
+                    return files, list(readers.map(read, files))
             except FileNotFoundError:
                 if self.files() == files:
                     raise
+
+    def _with_key(self, columns: list[str]) -> list[str]:
+        return list(dict.fromkeys([*self.key, *columns]))
+
+    def _not_in(self, seen: set[tuple[object, ...]], rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows whose key was not seen yet; remembers them."""
+        fresh = []
+        for key in rows.select(self.key).iter_rows():
+            fresh.append(key not in seen)
+            seen.add(key)
+        return rows if all(fresh) else rows.filter(pl.Series(fresh, dtype=pl.Boolean))
 
     def _once(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         if not frames:
@@ -87,26 +152,20 @@ class Parts:
         return rows.unique(subset=list(self.key), keep="first", maintain_order=True)
 
 
-def _those_of(file: Path, columns: list[str] | None) -> list[str] | None:
-    """The columns that a part has: one written before a column existed lacks it."""
-    return None if columns is None else [c for c in columns if c in pl.read_parquet_schema(file)]
-
-
-def write_whole(rows: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    temporary = temporary_name(path)
-    try:
-        rows.write_parquet(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_or_empty(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    """A Parquet file's rows, or an empty frame of that schema before the file is first written."""
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=schema)
+def _groups(parts: list[Entry]) -> Iterator[list[Place]]:
+    """Small parts (less than half of PART_BYTES) in groups of up to PART_BYTES; a part alone is no group."""
+    group: list[Place] = []
+    size = 0
+    for part in parts:
+        if part.size >= PART_BYTES // 2:
+            continue
+        if size + part.size > PART_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(part.path)
+        size += part.size
+    if len(group) > 1:
+        yield group
 
 
 def adopt(own: Parts, others: Iterable[Parts], column: str, wanted: set[str]) -> set[str]:
@@ -118,6 +177,7 @@ def adopt(own: Parts, others: Iterable[Parts], column: str, wanted: set[str]) ->
     for other in others:
         shared = missing & other.ids(column) if missing else set()
         if shared:
-            own.append(other.read().filter(pl.col(column).is_in(list(shared))))
+            for rows in other.scan():
+                own.append(rows.filter(pl.col(column).is_in(list(shared))))
             missing -= shared
     return missing

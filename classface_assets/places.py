@@ -1,0 +1,189 @@
+"""Where photos and data lie: a local path or an fsspec URL (`s3://bucket/…`), and what is told when a place fails.
+
+Names in a URL are taken as they are written (a key may hold spaces, `#`, `?` or `%`), and nothing here matches
+patterns. Credentials and endpoints come from the environment that the storage's own tools read.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from upath import UPath
+
+from classface_assets.errors import UserError
+
+Place = Path | UPath
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def _numbers(*names: str) -> set[int]:
+    """The error numbers of these names that this system knows."""
+    return {getattr(errno, name) for name in names if hasattr(errno, name)}
+
+
+_FULL = _numbers("ENOSPC", "EDQUOT")
+_GONE = _numbers(
+    *("EIO", "ENODEV", "ENXIO", "ENOTCONN", "ESTALE", "EREMOTEIO", "EPIPE", "EHOSTDOWN", "EHOSTUNREACH"),
+    *("ENETDOWN", "ENETUNREACH", "ENETRESET", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED"),
+)
+# Polars and DuckDB keep the system's error number in their text only.
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+_WHEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
+
+
+class StorageError(UserError):
+    """A disk, drive or server that is full, gone, or refuses access."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder as a listing tells it. Size in bytes, time of change in ns since 1970 (0 where unknown)."""
+
+    path: Place
+    size: int
+    mtime_ns: int
+    is_folder: bool = False
+
+
+def place(text: str) -> Place:
+    """The place that a person named: a local path (absolute, `~` is the home folder), or a URL.
+
+    A URL's listings are not kept in memory, since other processes write there. Raises StorageError for one whose
+    protocol is unknown or not installed.
+    """
+    if not _URL.match(text):
+        return Path(text).expanduser().absolute()
+    if text.startswith(("file://", "local://")):
+        return Path(unquote(urlsplit(text).path)).absolute()
+    try:
+        found = UPath(text.rstrip("/"), use_listings_cache=False)
+        _ = found.fs
+        return found
+    except ImportError as error:
+        raise StorageError(f"{text} cannot be used ({error}); for S3: pip install 'classface_assets[s3]'.") from None
+    except ValueError as error:
+        raise StorageError(
+            f"{text} cannot be used ({error}); name a folder, or a URL such as s3://bucket/folder."
+        ) from None
+
+
+def is_local(where: Place) -> bool:
+    return isinstance(where, Path)
+
+
+def entries(folder: Place) -> list[Entry]:
+    """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too."""
+    try:
+        if isinstance(folder, Path):
+            found = [_local_entry(path) for path in folder.iterdir()]
+        else:
+            found = [_entry(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((entry for entry in found if entry and entry.path != folder), key=lambda entry: entry.path.name)
+
+
+def files_below(folder: UPath) -> list[Entry]:
+    """Every file below a URL with its size and time of change, sorted, from one listing."""
+    found = folder.fs.find(folder.path, detail=True, withdirs=False)
+    listed = [_entry(folder, info) for info in found.values()]
+    return sorted((entry for entry in listed if not entry.is_folder), key=lambda entry: str(entry.path))
+
+
+def remove(file: Place) -> None:
+    """Delete one file; that it is gone already is no error."""
+    if isinstance(file, Path):
+        file.unlink(missing_ok=True)
+    else:
+        with suppress(FileNotFoundError):
+            file.fs.rm_file(file.path)
+
+
+@contextmanager
+def told_in_a_sentence(where: object) -> Iterator[None]:
+    """Raises StorageError in place of what a full disk, a lost drive or a refusing server raises."""
+    try:
+        yield
+    except Exception as error:
+        sentence = storage_error(error, where)
+        if sentence is None:
+            raise
+        raise sentence from None
+
+
+def storage_error(error: BaseException, where: object) -> StorageError | None:
+    """What to tell when a disk is full or read-only, or a drive or server has gone away or refuses; else None.
+
+    `where` is the place as the user knows it. A file that is missing or may not be read is none of these.
+    """
+    number = _number_of(error)
+    if number in _FULL:
+        return StorageError(f"There is no space left for {where}; free some and run again, what is done is kept.")
+    if number == errno.EROFS:
+        return StorageError(f"{where} lies on a disk that can only be read; make it writable, or name another folder.")
+    if number in _GONE:
+        why = os.strerror(number).lower()
+        return StorageError(
+            f"{where} cannot be reached any more ({why}); connect its drive or server and run again, "
+            "what is done is kept."
+        )
+    return _remote_error(error, where)
+
+
+def _remote_error(error: BaseException, where: object) -> StorageError | None:
+    """The same for errors of a server: s3fs turns most into OSErrors, whose cause is botocore's own."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "Credentials" in type(error).__name__:
+        return StorageError(f"There are no credentials for {where}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    if isinstance(error, PermissionError) and _is_remote(error.__cause__):
+        return StorageError(f"{where} refuses access ({why}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    if isinstance(error, FileNotFoundError) and "bucket does not exist" in why:
+        return StorageError(f"There is no bucket for {where}; check its name, or create it.")
+    if _is_remote(error) or (isinstance(error, OSError) and _is_remote(error.__cause__) and error.errno is not None):
+        return StorageError(
+            f"{where} cannot be reached ({why}); check its name, AWS_ENDPOINT_URL and the network, and run again, "
+            "what is done is kept."
+        )
+    return None
+
+
+def _is_remote(error: BaseException | None) -> bool:
+    libraries = {cls.__module__.split(".")[0] for cls in type(error).__mro__}
+    return bool(libraries & {"botocore", "aiobotocore", "aiohttp", "gcsfs", "azure", "fsspec"})
+
+
+def _number_of(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _NUMBER.search(str(error)) if not isinstance(error, UserError) else None
+    return int(found[1]) if found else None
+
+
+def _local_entry(path: Path) -> Entry | None:
+    try:
+        status = path.stat()
+    except OSError:  # gone meanwhile, or a link to nowhere
+        return None
+    return Entry(path, status.st_size, status.st_mtime_ns, path.is_dir())
+
+
+def _entry(folder: UPath, info: Mapping[str, Any]) -> Entry:
+    below = str(info["name"]).rstrip("/").removeprefix(folder.path.rstrip("/")).lstrip("/")
+    path = folder / below if below else folder
+    return Entry(path, info.get("size") or 0, _changed_ns(info), info["type"] == "directory")
+
+
+def _changed_ns(info: Mapping[str, Any]) -> int:
+    when = next((info[key] for key in _WHEN if info.get(key)), 0)
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when)
+    seconds = when.timestamp() if isinstance(when, datetime) else float(when)
+    return round(seconds * 1_000_000) * 1_000

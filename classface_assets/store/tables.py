@@ -1,0 +1,130 @@
+"""One file in the data place, local or at a URL: there whole or not at all, and Parquet read by column or in pieces.
+
+A local file is written under another name, flushed to the disk and renamed; so after a power cut too it is whole or
+not there. An object storage shows an object when it is whole.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import polars as pl
+
+from classface_assets.errors import UserError
+from classface_assets.places import Place, StorageError, told_in_a_sentence
+from classface_assets.store.temporary import sweep, temporary_name
+
+FRAME_ROWS = 1024
+ROW_GROUP_BYTES = 4 << 20
+
+
+class DamagedFileError(UserError):
+    """A Parquet file is cut off or is none."""
+
+
+def write_whole(rows: pl.DataFrame, file: Place) -> None:
+    """Write a Parquet file, in row groups of about 4 MB so that it can be read in pieces. Raises StorageError."""
+    group = round(rows.height * ROW_GROUP_BYTES / max(1, rows.estimated_size()))
+    group = min(max(group, 64), 100_000)
+    write_file(file, lambda out: rows.write_parquet(out, row_group_size=group))
+
+
+def write_file(file: Place, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file that takes the place of the old one when it is whole. Raises StorageError."""
+    with told_in_a_sentence(file.parent):
+        if isinstance(file, Path):
+            _write_local(file, write)
+        else:
+            content = BytesIO()
+            write(content)
+            file.fs.pipe_file(file.path, content.getvalue())
+
+
+def _write_local(file: Path, write: Callable[[BinaryIO], object]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sweep(file.parent)
+    temporary = temporary_name(file)
+    try:
+        with temporary.open("wb") as out:
+            write(out)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def keep_names(folder: Place) -> None:
+    """Flush a local folder's names to the disk, before files are deleted whose rows are in a new one."""
+    if isinstance(folder, Path) and os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_table(file: Place, columns: list[str] | None = None) -> pl.DataFrame:
+    """A Parquet file's rows; of `columns` those that it has. Raises FileNotFoundError, DamagedFileError."""
+    with _damage_told(file):
+        if isinstance(file, Path):
+            has = None if columns is None else set(pl.read_parquet_schema(file))
+            wanted = None if columns is None or has is None else [c for c in columns if c in has]
+            return pl.read_parquet(file, columns=wanted)
+        if columns is None:
+            return pl.read_parquet(BytesIO(file.fs.cat_file(file.path)))
+    frames = list(scan_table(file, columns, rows=1 << 20))
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def read_or_empty(file: Place, schema: pl.Schema) -> pl.DataFrame:
+    """A Parquet file's rows, or an empty frame of that schema before the file is first written."""
+    try:
+        return read_table(file)
+    except FileNotFoundError:
+        return pl.DataFrame(schema=schema)
+
+
+def scan_table(file: Place, columns: list[str] | None = None, rows: int = FRAME_ROWS) -> Iterator[pl.DataFrame]:
+    """A Parquet file's rows in frames of at most `rows`; of a URL only the bytes of these columns are fetched.
+
+    Raises FileNotFoundError, DamagedFileError.
+    """
+    import pyarrow.parquet as pq
+
+    local = isinstance(file, Path)
+    with _damage_told(file), _opened(file) as source:
+        parquet = pq.ParquetFile(source, pre_buffer=not local, buffer_size=1 << 20 if local else 0)
+        wanted = None if columns is None else [c for c in columns if c in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(rows, columns=wanted, use_threads=False):
+            yield cast(pl.DataFrame, pl.from_arrow(batch))
+
+
+@contextmanager
+def _opened(file: Place) -> Iterator[BinaryIO]:
+    if isinstance(file, Path):
+        with file.open("rb") as source:
+            yield source
+    else:
+        with file.fs.open(file.path, "rb", cache_type="none") as source:
+            yield source
+
+
+@contextmanager
+def _damage_told(file: Place) -> Iterator[None]:
+    try:
+        with told_in_a_sentence(file):
+            yield
+    except (FileNotFoundError, PermissionError, StorageError):
+        raise
+    except (pl.exceptions.ComputeError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFileError(
+            f"{file} is damaged and cannot be read; `classface find-orphans --fix` removes it, "
+            "and the next run makes it again."
+        ) from error

@@ -231,6 +231,38 @@ def test_an_asset_id_is_the_files_content_wherever_it_lies(tmp_path: Path, astro
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_a_jpeg_is_decoded_no_larger_than_needed_and_tells_its_true_size(
+    astronaut: Image.Image, tmp_path: Path
+) -> None:
+    large = astronaut.resize((3000, 2000))
+    for orientation in (1, 6):
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        stored = large if orientation == 1 else large.transpose(Image.Transpose.ROTATE_90)
+        path = save_as_photo(stored, tmp_path / f"{orientation}.jpg", exif=exif, quality=95)
+        for least, factor in ((None, 1), (3100, 1), (1600, 1), (1500, 2), (1400, 2), (700, 4), (300, 8), (1, 8)):
+            photo = load_photo(path, least)
+            assert (photo.width, photo.height, photo.factor, photo.note) == (3000, 2000, factor, "")
+            assert photo.pixels.shape[1::-1] == (3000 // factor, 2000 // factor)
+            assert least is None or max(photo.pixels.shape) >= min(least, 3000)
+            expected = np.asarray(large.resize(photo.pixels.shape[1::-1], Image.Resampling.BOX)).astype(float)
+            assert np.abs(photo.pixels - expected).mean() < 3
+    png = load_photo(save_as_photo(large, tmp_path / "large.png"), 300)
+    assert (png.width, png.height, png.factor) == (3000, 2000, 1)
+    slim = load_photo(save_as_photo(large.resize((3000, 3)), tmp_path / "slim.jpg"), 300)
+    assert max(slim.pixels.shape) >= 300 and slim.pixels.shape[1] == 3000 // slim.factor
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+def test_a_truncated_jpeg_is_decoded_reduced_too(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
+    path = save_as_photo(astronaut.resize((2048, 2048)).convert(mode), tmp_path / "whole.jpg")
+    whole = load_photo(path, 500)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    part = load_photo(path, 500)
+    assert (part.note, part.factor, part.pixels.shape) == (TRUNCATED, 4, (512, 512, 3))
+    assert np.abs(part.pixels[:250].astype(float) - whole.pixels[:250]).mean() < 1
+
+
 # Detection
 
 

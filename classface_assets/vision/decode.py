@@ -6,7 +6,7 @@ Working with files and folders belongs in photos.
 from datetime import datetime
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,19 @@ class UnreadablePhoto(Exception):  # noqa: N818
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class DecodedPhoto(NamedTuple):
+    """Upright (H, W, 3) uint8 RGB pixels, each `factor`×`factor` pixels of the photo, whose size is width × height.
+
+    `note` is "" or what was wrong with a photo that could partly be read.
+    """
+
+    pixels: np.ndarray
+    note: str
+    width: int
+    height: int
+    factor: int
 
 
 @cache
@@ -104,30 +117,45 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def decode(data: bytes) -> tuple[np.ndarray, str]:
-    """The upright (H, W, 3) uint8 RGB pixels of a picture file's bytes, and a note ("" or TRUNCATED).
+def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:
+    """The upright pixels of a picture file's bytes; a truncated JPEG is decoded as far as it goes.
 
-    A truncated JPEG is decoded as far as it goes. Raises UnreadablePhoto.
+    With `least_side` a JPEG is decoded at a half, a quarter or an eighth of its size where its long side still has that
+    many pixels: libjpeg then skips most of the work. Raises UnreadablePhoto.
     """
     picture, note = open_picture(BytesIO(data)), ""
+    width, height = upright_size(picture)
     turn = None if _already_turned(picture) else UPRIGHT.get(orientation_of(picture))
+    factor = _reduce(picture, least_side)
     try:
         picture.load()
     except Exception as error:
         if picture.format not in ("JPEG", "MPO"):
             raise UnreadablePhoto(f"damaged {picture.format} file: its pixels cannot be decoded") from error
-        picture, note = _load_truncated(data), TRUNCATED
+        picture, note = _load_truncated(data, least_side), TRUNCATED
     try:
         picture = _rgb(picture)
     except Exception as error:
         raise UnreadablePhoto(f"its colours ({picture.mode}) cannot be converted to RGB") from error
-    return np.asarray(picture.transpose(turn) if turn is not None else picture), note
+    pixels = np.asarray(picture.transpose(turn) if turn is not None else picture)
+    return DecodedPhoto(pixels, note, width, height, factor)
 
 
-def _load_truncated(data: bytes) -> Image.Image:
+def _reduce(picture: Image.Image, least_side: int | None) -> int:
+    """Has a JPEG decoded at 1/2, 1/4 or 1/8 of its size, its long side no shorter than that; returns 1, 2, 4 or 8."""
+    full = picture.size
+    if least_side is None or picture.format not in ("JPEG", "MPO"):
+        return 1
+    wanted = next(s for s in (8, 4, 2, 1) if s == 1 or max(full) >= least_side * s)
+    done = picture.draft(None, (max(1, full[0] // wanted), max(1, full[1] // wanted)))
+    return round(full[0] / done[1][2]) if done else 1
+
+
+def _load_truncated(data: bytes, least_side: int | None) -> Image.Image:
     """With an end marker behind it, the JPEG decoder fills what is missing with grey, progressive files included."""
     try:
         picture = open_picture(BytesIO(data + END_OF_JPEG))
+        _reduce(picture, least_side)
         picture.load()
     except Exception as error:
         raise UnreadablePhoto("truncated or damaged JPEG: nothing of it can be decoded") from error

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.vision.chips import cut_chip, encode_chip
-from classface_assets.vision.decode import UnreadablePhoto
+from classface_assets.vision.decode import DecodedPhoto, UnreadablePhoto
 from classface_assets.vision.photos import load_photo
 from classface_assets.vision.quality import blur, quality_score
 from classface_assets.vision.search import DetectionSettings, Detector, find_faces
@@ -90,18 +90,18 @@ def detect_photos(
 
 
 def _rows(
-    asset_id: str, loading: "Future[tuple[np.ndarray, str]]", detector: Detector, settings: DetectionSettings
+    asset_id: str, loading: "Future[DecodedPhoto]", detector: Detector, settings: DetectionSettings
 ) -> list[dict[str, Any]]:
     try:
-        image, note = loading.result()
-        return detect_photo(asset_id, image, detector, settings, note)
+        photo = loading.result()
+        return detect_photo(asset_id, photo.pixels, detector, settings, photo.note)
     except UnreadablePhoto as error:
         return [{"asset_id": asset_id, "status": "failed", "reason": error.reason}]
     except MemoryError:
         return [{"asset_id": asset_id, "status": "failed", "reason": "too large for this machine's memory"}]
 
 
-def _decoded_ahead(jobs: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, "Future[tuple[np.ndarray, str]]"]]:
+def _decoded_ahead(jobs: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, "Future[DecodedPhoto]"]]:
     with ThreadPoolExecutor(DECODERS) as decoders:
         try:
             queue = deque((name, decoders.submit(load_photo, path)) for name, path in islice(jobs, AHEAD))

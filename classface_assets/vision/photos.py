@@ -12,9 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from classface_assets.vision.decode import UnreadablePhoto, decode, open_picture, orientation_of, taken_at, upright_size
+from classface_assets.vision.decode import (
+    DecodedPhoto,
+    UnreadablePhoto,
+    decode,
+    open_picture,
+    orientation_of,
+    taken_at,
+    upright_size,
+)
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -120,12 +126,12 @@ def _header_facts(path: Path, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
     return replace(facts, width=width, height=height, orientation=orientation, taken_at=taken_at(picture))
 
 
-def load_photo(path: Path) -> tuple[np.ndarray, str]:
-    """The upright (H, W, 3) uint8 RGB pixels and a note, "" or what was wrong with a photo that could partly be read.
+def load_photo(path: Path, least_side: int | None = None) -> DecodedPhoto:
+    """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
 
     Raises UnreadablePhoto.
     """
     try:
-        return decode(path.read_bytes())
+        return decode(path.read_bytes(), least_side)
     except OSError as error:
         raise UnreadablePhoto(f"cannot be opened: {_why(error)}") from error

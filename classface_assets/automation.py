@@ -11,7 +11,7 @@ import dagster as dg
 
 from classface_assets.failures import why_it_failed
 from classface_assets.home import release
-from classface_assets.partitions import school_years, year_files
+from classface_assets.partitions import school_years, year_listing
 from classface_assets.resources import Archive
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
@@ -89,7 +89,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
         folders = year_folders(photos)
     except PhotosFolderError as error:
         return dg.SkipReason(str(error))
-    now = {year: fingerprint(year_files(photos, places)) for year, places in folders.items()}
+    now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}
     before = json.loads(context.cursor or "{}")
     if not now:
         return dg.SkipReason(f"There is nothing in {photos}; put a folder a school year into it, or connect its drive.")

@@ -9,6 +9,7 @@ from classface_assets.site.links import check_links
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
+from classface_assets.store.tables import read_table
 
 
 @dg.asset_check(asset="face_tables", description="The database holds every current face and file, once each.")
@@ -23,7 +24,7 @@ def database_agrees_with_the_parts(archive: Archive, models: Models) -> dg.Asset
 
 @dg.asset_check(asset="knn_graph", description="Every face has neighbours, none of them itself, none above 1.")
 def neighbours_are_sound(archive: Archive) -> dg.AssetCheckResult:
-    edges = pl.read_parquet(archive.layout.table("knn_graph"))
+    edges = read_table(archive.layout.table("knn_graph"))
     itself = edges.filter(pl.col("face_id") == pl.col("neighbour_id")).height
     outside = edges.filter(~pl.col("similarity").is_between(-1.001, 1.001)).height
     return dg.AssetCheckResult(passed=itself == outside == 0, metadata={"to itself": itself, "outside -1…1": outside})
@@ -42,7 +43,7 @@ def one_face_a_photo_in_identities(archive: Archive, models: Models) -> dg.Asset
 @dg.asset_check(asset="identities", blocking=True, description="Every face that a person labelled has that name.")
 def labelled_faces_keep_their_name(archive: Archive, models: Models) -> dg.AssetCheckResult:
     wanted = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
-    final = dict(pl.read_parquet(archive.layout.table("identities")).select("face_id", "person_id").iter_rows())
+    final = dict(read_table(archive.layout.table("identities")).select("face_id", "person_id").iter_rows())
     moved = [face for face, person in wanted.items() if final.get(face) != person]
     return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(wanted), "moved": moved[:20]})
 
@@ -62,7 +63,7 @@ def _one_face_a_photo(archive: Archive, models: Models, asset: str) -> dg.AssetC
 
 def _repeated(layout: Layout, asset: str) -> pl.DataFrame:
     photos = query(layout.database, "SELECT id AS face_id, asset_id FROM face_instances")
-    rows = pl.read_parquet(layout.table(asset)).join(photos, on="face_id")
+    rows = read_table(layout.table(asset)).join(photos, on="face_id")
     return rows.filter(pl.len().over("asset_id", "cluster_id") > 1)
 
 

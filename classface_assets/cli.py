@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,15 +13,16 @@ from classface_assets.errors import UserError
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --photos and --data; it is handed the archive they name."""
+    """Give a command --photos, --data and --local; it is handed the archive they name."""
 
-    @click.option("--photos", type=click.Path(path_type=Path), help="Folder of school years [DATA/photos].")
-    @click.option("--data", type=click.Path(path_type=Path), help="Folder for all that is made [data].")
+    @click.option("--photos", help="Folder or URL (s3://bucket/photos) of school years [DATA/photos].")
+    @click.option("--data", help="Folder or URL for all that is made [data].")
+    @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
-    def wrapped(photos: Path | None, data: Path | None, **options: Any) -> Any:
+    def wrapped(photos: str | None, data: str | None, local: str | None, **options: Any) -> Any:
         from classface_assets.resources import archive_for
 
-        return command(archive_for(photos, data), **options)
+        return command(archive_for(photos, data, local), **options)
 
     return wrapped
 
@@ -54,7 +54,7 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
     if stopped:
         sys.exit(1)
     _print_stats(archive)
-    click.echo(f"Albums: {archive.layout.albums / 'index.html'}")
+    click.echo(f"Albums: {(archive.layout.published_albums or archive.layout.albums) / 'index.html'}")
 
 
 @cli.command()
@@ -128,6 +128,63 @@ def release_command(archive: Any) -> None:
     click.echo(f"Killed runs that were freed: {len(freed)}." if freed else "No killed run holds anything.")
 
 
+@cli.command("prune")
+@archive_options
+@click.option("--pack", help="The model pack in use [builtin].")
+@click.option("--keep", multiple=True, metavar="PACK", help="A further pack whose faces and vectors stay.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune_command(archive: Any, pack: str | None, keep: tuple[str, ...], yes: bool) -> None:
+    """Remove what is no longer used: other thresholds and packs, and all that was made of deleted photos."""
+    from classface_assets import upkeep
+    from classface_assets.home import open_instance
+    from classface_assets.resources import models_for
+    from classface_assets.store.prune import prune
+
+    with open_instance(archive.layout) as instance:
+        upkeep.at_rest(instance)
+        found = upkeep.unused(archive, [models_for(pack), *map(models_for, keep)])
+        if not found:
+            click.echo("There is nothing that is not used.")
+            return
+        click.echo("\n".join(upkeep.leftover_lines(found)))
+        if not yes:
+            click.confirm("Remove it?", abort=True)
+            upkeep.at_rest(instance)
+        prune(archive.layout, found)
+        upkeep.forget_years(instance, archive.layout)
+    click.echo("Removed.")
+
+
+@cli.command("find-orphans")
+@archive_options
+@click.option("--pack", help="The model pack in use [builtin].")
+@click.option("--fix", is_flag=True, help="Remove what is broken and make it again.")
+def find_orphans_command(archive: Any, pack: str | None, fix: bool) -> None:
+    """Compare photos, faces, vectors and the database both ways; exit code 1 when something does not fit."""
+    from classface_assets import upkeep
+    from classface_assets.home import prepare
+    from classface_assets.resources import models_for
+    from classface_assets.running import Chain, terminal
+
+    models = models_for(pack)
+    found = upkeep.orphans(archive, models)
+    if found and fix:
+        click.echo("\n".join(upkeep.orphan_lines(found)))
+        console = terminal()
+        instance, _ = prepare(archive.layout)
+        with instance:
+            upkeep.at_rest(instance)
+            stopped = upkeep.fix(Chain(instance, archive, models, console), found, console.print)
+        for stop in stopped:
+            console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red")
+        found = upkeep.orphans(archive, models)
+        click.echo("Mended." if not found else "This is left:")
+    if found:
+        click.echo("\n".join(upkeep.orphan_lines(found)))
+        sys.exit(1)
+    click.echo("Photos, faces, vectors and the database fit together.")
+
+
 @cli.group("years")
 def years_group() -> None:
     """The school years of the photos folder."""
@@ -158,6 +215,14 @@ def main() -> None:
         cli()
     except UserError as error:
         click.echo(f"classface: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from classface_assets.places import storage_error
+
+        sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
+        if sentence is None:
+            raise
+        click.echo(f"classface: {sentence}", err=True)
         sys.exit(1)
 
 

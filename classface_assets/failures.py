@@ -7,10 +7,11 @@ from typing import Any
 import dagster as dg
 
 from classface_assets.errors import UserError
+from classface_assets.places import storage_error
 
 
 def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """An asset whose user errors end the step with their one sentence instead of a traceback."""
+    """An asset whose user errors, or whose disk or server, end the step with one sentence instead of a traceback."""
 
     @functools.wraps(compute)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -18,6 +19,11 @@ def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:
             return compute(*args, **kwargs)
         except UserError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
+        except Exception as error:
+            sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
+            if sentence is None:
+                raise
+            raise dg.Failure(description=str(sentence), allow_retries=False) from error
 
     return wrapped
 

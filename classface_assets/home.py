@@ -12,6 +12,7 @@ import psutil
 
 from classface_assets.errors import UserError
 from classface_assets.partitions import sync_school_years
+from classface_assets.places import entries
 from classface_assets.store.layout import Layout
 
 SAYS_ITS_PROCESS_WITHIN_S = 60
@@ -32,24 +33,29 @@ class Released:
 
 
 def open_instance(layout: Layout) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder, made on first use; DAGSTER_HOME is set for this process.
+    """The Dagster instance of an archive, made on first use; DAGSTER_HOME is set for this process.
 
-    Raises DataFolderError.
+    Raises DataFolderError, and StorageError for data at a URL that cannot be reached.
     """
     home = layout.dagster_home
     settings = home / "dagster.yaml"
+    entries(layout.data)  # a server that is not there, or refuses, is better told now than after an hour
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not settings.exists():
             settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
     except OSError as error:
         raise DataFolderError(
-            f"The data folder {layout.data} cannot be written ({error.strerror}); "
-            "name another one with --data or CLASSFACE_DATA."
+            f"The data folder {layout.local} cannot be written ({error.strerror}); "
+            f"name another one with {_option(layout)}."
         ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return dg.DagsterInstance.get()
+
+
+def _option(layout: Layout) -> str:
+    return "--data or CLASSFACE_DATA" if layout.local == layout.data else "--local or CLASSFACE_LOCAL"
 
 
 def release(

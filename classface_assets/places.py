@@ -7,6 +7,7 @@ patterns. Credentials and endpoints come from the environment that the storage's
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -75,25 +76,34 @@ def place(text: str) -> Place:
         ) from None
 
 
-def is_local(where: Place) -> bool:
-    return isinstance(where, Path)
+def local_place(text: str) -> Path:
+    """A folder that must lie on this machine. Raises StorageError for a URL."""
+    found = place(text)
+    if isinstance(found, Path):
+        return found
+    raise StorageError(f"{text} is no folder on this machine, where databases and models must lie; name a local one.")
 
 
 def entries(folder: Place) -> list[Entry]:
-    """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too."""
+    """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too.
+
+    Raises StorageError.
+    """
     try:
-        if isinstance(folder, Path):
-            found = [_local_entry(path) for path in folder.iterdir()]
-        else:
-            found = [_entry(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
+        with told_in_a_sentence(folder):
+            if isinstance(folder, Path):
+                found = [entry for entry in map(look_at, folder.iterdir()) if entry.size >= 0]
+            else:
+                found = [_entry(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((entry for entry in found if entry and entry.path != folder), key=lambda entry: entry.path.name)
+    return sorted((entry for entry in found if entry.path != folder), key=lambda entry: entry.path.name)
 
 
 def files_below(folder: UPath) -> list[Entry]:
-    """Every file below a URL with its size and time of change, sorted, from one listing."""
-    found = folder.fs.find(folder.path, detail=True, withdirs=False)
+    """Every file below a URL with its size and time of change, sorted, from one listing. Raises StorageError."""
+    with told_in_a_sentence(folder):
+        found = folder.fs.find(folder.path, detail=True, withdirs=False)
     listed = [_entry(folder, info) for info in found.values()]
     return sorted((entry for entry in listed if not entry.is_folder), key=lambda entry: str(entry.path))
 
@@ -167,12 +177,13 @@ def _number_of(error: BaseException) -> int | None:
     return int(found[1]) if found else None
 
 
-def _local_entry(path: Path) -> Entry | None:
+def look_at(path: Path) -> Entry:
+    """A local file or folder as a listing would tell it; size and time are -1 when it cannot be looked at."""
     try:
         status = path.stat()
-    except OSError:  # gone meanwhile, or a link to nowhere
-        return None
-    return Entry(path, status.st_size, status.st_mtime_ns, path.is_dir())
+    except OSError:  # gone meanwhile, a link to nowhere, or a folder that may not be read
+        return Entry(path, -1, -1)
+    return Entry(path, status.st_size, status.st_mtime_ns, stat.S_ISDIR(status.st_mode))
 
 
 def _entry(folder: UPath, info: Mapping[str, Any]) -> Entry:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from classface_assets.places import local_place, place
 from classface_assets.progress import Progress, dagster_events, log_lines
 from classface_assets.store.layout import Layout
 from classface_assets.store.ledger import Ledger
@@ -17,17 +18,28 @@ from classface_assets.vision.packs import ModelPack, PackInfo, describe_pack, lo
 class Archive(dg.ConfigurableResource):
     """The photos, and the folder of everything that is made from them."""
 
-    photos: str = Field(description="Folder with one sub-folder a school year; only read. (CLASSFACE_PHOTOS)")
-    data: str = Field(description="Folder for everything that is made: parts, database, albums. (CLASSFACE_DATA)")
+    photos: str = Field(
+        description="Folder with one sub-folder a school year; only read. A path, or a URL such as s3://bucket/photos. "
+        "(CLASSFACE_PHOTOS)"
+    )
+    data: str = Field(
+        description="Folder for everything that is made: parts, albums, and what the local folder is for where none is "
+        "given. A path, or a URL such as s3://bucket/data. (CLASSFACE_DATA)"
+    )
+    local: str = Field(
+        default="",
+        description="Folder on this machine for the database, the ledger, the models and Dagster's records; empty: the "
+        "data folder, or `data` when the data are at a URL. (CLASSFACE_LOCAL)",
+    )
     ledger: str = Field(
         default="",
-        description="SQLAlchemy URL of the ledger of people's decisions; empty: ledger.sqlite in the data folder. "
+        description="SQLAlchemy URL of the ledger of people's decisions; empty: ledger.sqlite in the local folder. "
         "(CLASSFACE_LEDGER)",
     )
 
     @property
     def layout(self) -> Layout:
-        return Layout(Path(self.photos).expanduser().absolute(), Path(self.data).expanduser().absolute())
+        return Layout(place(self.photos), place(self.data), local_place(self.local) if self.local else None)
 
     def open_ledger(self) -> Ledger:
         return Ledger(self.ledger or self.layout.ledger_url)
@@ -60,16 +72,21 @@ def log_progress(_context: dg.InitResourceContext) -> Progress:
     return Progress((log_lines(dg.get_dagster_logger("progress").info), dagster_events()))
 
 
-def archive_for(photos: Path | None = None, data: Path | None = None) -> Archive:
-    """The archive of these folders; what is not given comes from CLASSFACE_PHOTOS, CLASSFACE_DATA, CLASSFACE_LEDGER.
+def archive_for(
+    photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
+) -> Archive:
+    """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL, _LEDGER.
 
-    Without those too, the data lie in `data` and the photos in its folder `photos`.
+    Without those too, the data lie in `data` and the photos in its folder `photos`. Raises StorageError for a URL that
+    cannot be one.
     """
-    data = data or Path(os.environ.get("CLASSFACE_DATA") or "data")
-    photos = photos or Path(os.environ.get("CLASSFACE_PHOTOS") or data / "photos")
+    made = place(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
+    named = photos or os.environ.get("CLASSFACE_PHOTOS")
+    here = local or os.environ.get("CLASSFACE_LOCAL")
     return Archive(
-        photos=str(photos.expanduser().absolute()),
-        data=str(data.expanduser().absolute()),
+        photos=str(place(str(named)) if named else made / "photos"),
+        data=str(made),
+        local=str(local_place(str(here))) if here else "",
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
     )
 

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from classface_assets.places import look_at
 from classface_assets.store.carry import confirmed_faces, overlap
 from classface_assets.store.database import DatabaseError, publish, query
 from classface_assets.store.facts import (
@@ -327,20 +328,23 @@ def test_an_unreadable_photos_folder_is_one_sentence(root: str, tmp_path: Path) 
 
 
 def test_the_fingerprint_changes_with_every_change_of_a_file(tmp_path: Path) -> None:
+    def prints(files: list[Path]) -> str:
+        return fingerprint(map(look_at, files))
+
     a, b = tmp_path / "a.jpg", tmp_path / "b.jpg"
     a.write_bytes(b"1")
-    seen = [fingerprint([a])]
+    seen = [prints([a])]
     b.write_bytes(b"1")
-    seen.append(fingerprint([a, b]))
-    seen.append(fingerprint([b]))
+    seen.append(prints([a, b]))
+    seen.append(prints([b]))
     a.write_bytes(b"22")
-    seen.append(fingerprint([a, b]))
+    seen.append(prints([a, b]))
     os.utime(a, ns=(1, 1))
-    seen.append(fingerprint([a, b]))
+    seen.append(prints([a, b]))
     assert len(set(seen)) == len(seen)
-    assert fingerprint([a, b]) == seen[-1]
-    assert fingerprint([a, b, tmp_path / "gone.jpg"]) == seen[-1], "a file that vanished while looking changes nothing"
-    assert fingerprint([tmp_path / "Stra\udcdfe.jpg"]) == fingerprint([])
+    assert prints([a, b]) == seen[-1]
+    assert prints([a, b, tmp_path / "gone.jpg"]) == seen[-1], "a file that vanished while looking changes nothing"
+    assert prints([tmp_path / "Stra\udcdfe.jpg"]) == prints([])
 
 
 # ---- facts

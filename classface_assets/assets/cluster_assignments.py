@@ -17,8 +17,8 @@ from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
-from classface_assets.store.parts import read_or_empty, write_whole
 from classface_assets.store.schemas import ASSIGNMENTS
+from classface_assets.store.tables import read_or_empty, read_table, write_whole
 
 
 class AssignmentConfig(dg.Config):
@@ -85,7 +85,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
         rows = assign_faces(
             facts.faces,
             facts.vectors,
-            pl.read_parquet(layout.table("knn_graph")),
+            read_table(layout.table("knn_graph")),
             confirmed_faces(archive.open_ledger().decisions(), facts.faces),
             frozenset(),
             read_or_empty(layout.table("identities"), ASSIGNMENTS),

@@ -12,9 +12,9 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive, Models
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts, gather
-from classface_assets.store.parts import read_or_empty
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
+from classface_assets.store.tables import read_or_empty
 
 
 def current_facts(archive: Archive, models: Models) -> Facts:

@@ -20,9 +20,9 @@ from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts
 from classface_assets.store.head_file import promoted_head
-from classface_assets.store.parts import read_or_empty, write_whole
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
+from classface_assets.store.tables import read_or_empty, read_table, write_whole
 
 
 @dg.asset(
@@ -42,7 +42,7 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     layout, pack = archive.layout, models.describe(archive.layout)
     facts = current_facts(archive, models)
     events = archive.open_ledger().events()
-    rows = pl.read_parquet(layout.table("cluster_assignments"))
+    rows = read_table(layout.table("cluster_assignments"))
     before = read_or_empty(layout.table("identities"), ASSIGNMENTS)
     head = promoted_head(layout.head, pack.key)
     if head is not None and facts.faces.height:

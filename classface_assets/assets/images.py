@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
 from classface_assets.assets.common import OWNERS, counted, result, table
 from classface_assets.failures import says_it_in_a_sentence
-from classface_assets.partitions import school_years, year_files
+from classface_assets.partitions import school_years, year_listing
+from classface_assets.places import Entry, Place
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive
 from classface_assets.store.facts import image_parts, year_images
@@ -43,7 +43,7 @@ def images(
     """
     year, layout = context.partition_key, archive.layout
     parts = image_parts(layout, year)
-    files = year_files(layout.photos, _folders(layout.photos, year, seen_before=parts.folder.exists()))
+    files = year_listing(layout.photos, _folders(layout.photos, year, seen_before=parts.folder.exists()))
     listing = _listing(files, layout.photos)
     known = parts.read()
     known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
@@ -52,7 +52,7 @@ def images(
         for batch in new.iter_slices(BATCH):
             _look_at(batch, year, layout.photos, parts)
             advance(batch.height)
-    parts.replace(parts.read().join(listing, on=list(parts.key), how="semi").sort("path") if files else known.clear())
+    parts.keep(listing)
     rows = year_images(layout, year)
     return result(
         rows.height,
@@ -65,7 +65,7 @@ def images(
     )  # fmt: skip
 
 
-def _folders(photos: Path, year: str, seen_before: bool) -> list[Path]:
+def _folders(photos: Place, year: str, seen_before: bool) -> list[Place]:
     """The year's folders; none when it was there before and is gone. Raises PhotosFolderError for an unknown year."""
     by_year = year_folders(photos)
     if year not in by_year and not seen_before:
@@ -77,33 +77,27 @@ def _folders(photos: Path, year: str, seen_before: bool) -> list[Path]:
     return by_year.get(year, [])
 
 
-def _listing(files: list[Path], photos: Path) -> pl.DataFrame:
+def _listing(files: list[Entry], photos: Place) -> pl.DataFrame:
     """path, size and time of change of every file: what tells a file that was looked at from a new one."""
-    rows = []
-    for file in files:
-        try:
-            status = file.stat()
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-        except OSError:
-            size, mtime_ns = -1, -1
-        rows.append((_written(file.relative_to(photos)), size, mtime_ns))
+    above = len(photos.as_posix().rstrip("/")) + 1
+    rows = [(_written(file.path.as_posix()[above:]), file.size, file.mtime_ns) for file in files]
     schema = {"path": pl.String(), "size": pl.Int64(), "mtime_ns": pl.Int64()}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _written(path: Path) -> str:
+def _written(path: str) -> str:
     """A path as text. Bytes of a name that are no UTF-8 are written as `\\xff`: such a file is then not found by it."""
-    return path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _facts(path: str, photos: Path) -> PhotoFacts:
+def _facts(path: str, photos: Place) -> PhotoFacts:
     facts = read_facts(photos / path)
     if "\\x" in path and not (photos / path).exists():
         return replace(facts, reason="the file's name is not valid Unicode: rename it, and it will be read")
     return facts
 
 
-def _look_at(listing: pl.DataFrame, year: str, photos: Path, parts: Parts) -> None:
+def _look_at(listing: pl.DataFrame, year: str, photos: Place, parts: Parts) -> None:
     """Read the facts of some listed files, four at a time, and write them as one part."""
     with ThreadPoolExecutor(4) as pool:
         facts = list(pool.map(lambda path: _facts(path, photos), listing["path"]))

@@ -11,7 +11,7 @@ from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.knn import knn_edges
 from classface_assets.resources import Archive, Models
-from classface_assets.store.parts import write_whole
+from classface_assets.store.tables import write_whole
 
 
 class GraphConfig(dg.Config):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from classface_assets.errors import UserError
+from classface_assets.places import Entry
 
 
 class SiteError(UserError):
@@ -47,22 +48,24 @@ def rebuilt_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(retired)
 
 
-def place(original: Path, target: Path, copies: list[Path]) -> bool:
-    """Puts a photo at `target` as a hard link to `original` or, on another disk, to one of `copies`; else copies it.
+def put_photo(original: Entry, target: Path, copies: list[Path]) -> bool:
+    """Puts a photo at `target` as a hard link to the original or, from elsewhere, to one of `copies`; else a copy.
 
     A copy made earlier counts when size and time of change agree. Returns whether bytes were copied.
     Raises OSError when the original cannot be read.
     """
-    # Linux would link a symbolic link itself, which points nowhere from the album.
-    original = original.resolve(strict=True)
-    stat = original.stat()
-    for source in [original, *copies]:
+    photo = original.path
+    for source in [photo, *copies] if isinstance(photo, Path) else copies:
         with contextlib.suppress(OSError):
             found = source.stat()
-            if (found.st_size, found.st_mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            if (found.st_size, found.st_mtime_ns) == (original.size, original.mtime_ns):
                 os.link(source, target)
                 return False
-    shutil.copy2(original, target)
+    if isinstance(photo, Path):
+        shutil.copy2(photo, target)
+    else:
+        target.write_bytes(photo.read_bytes())
+        os.utime(target, ns=(original.mtime_ns, original.mtime_ns))
     return True
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from classface_assets.site.disk import write_file
+from classface_assets.site.originals import Originals
 
 SMALL, LARGE = 720, 1600
 Progress = Callable[[int, int], None]
@@ -45,13 +46,13 @@ def face_path(face_id: str) -> str:
     return f"faces/{face_id[:2]}/{face_id}.jpg"
 
 
-def make_thumbnails(out: Path, photos_root: Path, photos: Iterable[Photo], progress: Progress | None) -> Thumbnails:
+def make_thumbnails(out: Path, originals: Originals, photos: Iterable[Photo], progress: Progress | None) -> Thumbnails:
     """Makes what is missing, in threads (decoding releases the interpreter lock)."""
     register_heif()
     todo = {photo.asset_id: photo for photo in photos}
     made, failed = 0, {}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        jobs = {pool.submit(_make, out, photos_root / photo.path, photo): photo for photo in todo.values()}
+        jobs = {pool.submit(_make, out, originals, photo): photo for photo in todo.values()}
         for done, job in enumerate(as_completed(jobs), start=1):
             try:
                 made += job.result()
@@ -76,14 +77,13 @@ def register_heif() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _make(out: Path, source: Path, photo: Photo) -> int:
-    if not source.exists():
-        raise FileNotFoundError(source)
+def _make(out: Path, originals: Originals, photo: Photo) -> int:
+    originals.find(photo.path)
     targets = {out / thumbnail_path(photo, size): size for size in (LARGE, SMALL)}
     missing = {path: size for path, size in targets.items() if not path.exists()}
     if not missing:
         return 0
-    with Image.open(source) as image:
+    with Image.open(originals.open(photo.path)) as image:
         image.draft("RGB", (LARGE, LARGE))  # JPEG decodes at a fraction of the size, many times faster
         picture = _rgb(ImageOps.exif_transpose(image))
     profile = picture.info.get("icc_profile") if image.mode == "RGB" else None

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from classface_assets.site.disk import SiteError, place, rebuilt_folder
+from classface_assets.places import Place
+from classface_assets.site.disk import SiteError, put_photo, rebuilt_folder
 from classface_assets.site.names import album_file_name, unused_name, year_path
+from classface_assets.site.originals import Originals, originals_of
 from classface_assets.site.pages import render, write_style
 from classface_assets.site.people import Student, faces_of, folder_names, students_of
 from classface_assets.site.pictures import Picture, good_photos, photo_of, pictures_of, portrait
@@ -33,7 +35,7 @@ class YearAlbum:
 
 def build_year(
     out: Path,
-    photos_root: Path,
+    photos_root: Place,
     year: str,
     photos: pl.DataFrame,
     faces: pl.DataFrame,
@@ -43,21 +45,22 @@ def build_year(
 
     `photos` are the IMAGES rows of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
     `progress` is told photos done and photos in all. The old album stays until the new one is whole.
-    Raises SiteError when the albums and the photos folder lie within each other.
+    Raises SiteError when the albums and the photos folder lie within each other, StorageError for photos at a URL.
     """
     _keep_apart(out, photos_root)
     write_style(out)
     shown = good_photos(photos)
     everyone = faces_of(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
     students = students_of(faces, everyone)
-    thumbnails = make_thumbnails(out, photos_root, map(photo_of, shown.iter_rows(named=True)), progress)
+    originals = originals_of(photos_root, shown["path"])
+    thumbnails = make_thumbnails(out, originals, map(photo_of, shown.iter_rows(named=True)), progress)
     for student in students.values():
         best = student.best_faces[0]
         save_face(out, best.face_id, best.chip)
     pictures = pictures_of(out, shown, everyone, students)
     folder = out / year_path(year)
     with rebuilt_folder(folder) as building:
-        linked, copied, lost = _fill_folders(building, folder, photos_root, students.values(), pictures.values())
+        linked, copied, lost = _fill_folders(building, folder, originals, students.values(), pictures.values())
         problems = thumbnails.failed | lost
         page = render(
             "year.html.j2",
@@ -77,7 +80,7 @@ def build_year(
 
 
 def _fill_folders(
-    building: Path, old: Path, photos_root: Path, students: Iterable[Student], pictures: Iterable[Picture]
+    building: Path, old: Path, originals: Originals, students: Iterable[Student], pictures: Iterable[Picture]
 ) -> tuple[int, int, dict[str, str]]:
     """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
     folders = folder_names(students)
@@ -90,7 +93,7 @@ def _fill_folders(
         for student in picture.students:
             name = f"{folders[student.key]}/{unused_name(album_file_name(picture.path), taken[student.key])}"
             try:
-                copied += place(photos_root / picture.path, building / name, [*copies, old / name])
+                copied += put_photo(originals.find(picture.path), building / name, [*copies, old / name])
             except FileNotFoundError:
                 lost[picture.path] = "no longer in the photos folder"
                 break
@@ -102,7 +105,9 @@ def _fill_folders(
     return linked, copied, lost
 
 
-def _keep_apart(out: Path, photos_root: Path) -> None:
+def _keep_apart(out: Path, photos_root: Place) -> None:
+    if not isinstance(photos_root, Path):
+        return
     albums, archive = out.resolve(), photos_root.resolve()
     if albums == archive or albums in archive.parents or archive in albums.parents:
         raise SiteError(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.places import entries
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
-from classface_assets.store.temporary import sweep, temporary_name
+from classface_assets.store.tables import write_file
 from classface_assets.store.years import first_year
 
 
@@ -46,24 +47,22 @@ def embedding_parts(layout: Layout, pack: str, year: str) -> Parts:
 
 def years_with_images(layout: Layout) -> list[str]:
     """The school years that were looked at so far, sorted."""
-    folder = layout.parts("images")
-    return sorted(name_of(f) for f in folder.iterdir() if f.is_dir()) if folder.exists() else []
+    return sorted(name_of(entry.path) for entry in entries(layout.parts("images")) if entry.is_folder)
 
 
 def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
     """From now on the faces found with these thresholds are the year's faces."""
-    pointer = layout.parts("detections", detector, year) / "current.json"
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    sweep(pointer.parent)
-    temporary = temporary_name(pointer)
-    temporary.write_text(json.dumps({"settings": settings}))
-    temporary.replace(pointer)
+    content = json.dumps({"settings": settings}).encode()
+    write_file(layout.parts("detections", detector, year) / "current.json", lambda out: out.write(content))
 
 
 def current_settings(layout: Layout, detector: str, year: str) -> str | None:
     """The thresholds that the year was last detected with; None before that."""
     pointer = layout.parts("detections", detector, year) / "current.json"
-    return json.loads(pointer.read_text())["settings"] if pointer.exists() else None
+    try:
+        return json.loads(pointer.read_text())["settings"]
+    except FileNotFoundError:
+        return None
 
 
 def year_images(layout: Layout, year: str) -> pl.DataFrame:

@@ -16,7 +16,6 @@ import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
 from classface_assets.store.tables import keep_names, read_table, scan_table, write_whole
-from classface_assets.store.tables import read_or_empty as read_or_empty
 from classface_assets.store.temporary import sweep
 
 PART_BYTES = 64 << 20

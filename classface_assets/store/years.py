@@ -7,9 +7,11 @@ Folders named like a school year (`2019-2020`, `2019-20`, `2019_2020`, `2019`, `
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from classface_assets.errors import UserError
+from classface_assets.places import Entry, Place, StorageError, entries
 
 UNSORTED = "unsorted"
 # 2010-11-05 is a day in November, not the school year 2010-11.
@@ -45,17 +47,19 @@ def first_year(key: str) -> int | None:
     return int(found[1]) if found and int(found[2]) == int(found[1]) + 1 else None
 
 
-def year_folders(photos: Path) -> dict[str, list[Path]]:
+def year_folders(photos: Place) -> dict[str, list[Place]]:
     """School year → its folders, sorted by key. Raises PhotosFolderError when the root cannot be read."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    found: dict[str, list[Place]] = defaultdict(list)
     try:
-        entries = [(entry, entry.is_dir()) for entry in sorted(photos.iterdir())]
+        inside = _inside(photos)
+    except StorageError as error:
+        raise PhotosFolderError(str(error)) from None
     except OSError as error:
         raise PhotosFolderError(
             f"The photos folder {photos} cannot be read ({error.strerror}); "
             "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
         ) from None
-    for entry, is_folder in entries:
+    for entry, is_folder in inside:
         if entry.name.startswith(".") or entry.name.lower() in _LEFT_OUT:
             continue
         if is_folder:
@@ -65,13 +69,17 @@ def year_folders(photos: Path) -> dict[str, list[Path]]:
     return {year: folders for year, folders in sorted(found.items()) if folders}
 
 
-def fingerprint(files: list[Path]) -> str:
-    """Changes when a file is added, removed, renamed or rewritten. Reads no file's content."""
+def _inside(folder: Place) -> list[tuple[Place, bool]]:
+    """What lies in a folder, sorted, and whether it is a folder itself; of a local one also what cannot be opened."""
+    if isinstance(folder, Path):
+        return [(path, path.is_dir()) for path in sorted(folder.iterdir())]
+    return [(entry.path, entry.is_folder) for entry in entries(folder)]
+
+
+def fingerprint(files: Iterable[Entry]) -> str:
+    """Changes when a file is added, removed, renamed or rewritten; files that could not be looked at do not count."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        if file.size >= 0:
+            digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

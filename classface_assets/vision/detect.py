@@ -5,12 +5,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from classface_assets.places import Place
 from classface_assets.vision.chips import cut_chip, encode_chip
 from classface_assets.vision.decode import DecodedPhoto, UnreadablePhoto
 from classface_assets.vision.photos import load_photo
@@ -71,7 +71,7 @@ def detect_photo(
 
 
 def detect_photos(
-    jobs: Iterable[tuple[str, Path]], detector: Detector, settings: DetectionSettings, batch: int = 16
+    jobs: Iterable[tuple[str, Place]], detector: Detector, settings: DetectionSettings, batch: int = 16
 ) -> Iterator[pl.DataFrame]:
     """DETECTION_SCHEMA frames, one for every `batch` of (asset id, photo) jobs, in the order of the jobs.
 
@@ -101,7 +101,7 @@ def _rows(
         return [{"asset_id": asset_id, "status": "failed", "reason": "too large for this machine's memory"}]
 
 
-def _decoded_ahead(jobs: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, "Future[DecodedPhoto]"]]:
+def _decoded_ahead(jobs: Iterator[tuple[str, Place]]) -> Iterator[tuple[str, "Future[DecodedPhoto]"]]:
     with ThreadPoolExecutor(DECODERS) as decoders:
         try:
             queue = deque((name, decoders.submit(load_photo, path)) for name, path in islice(jobs, AHEAD))

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from classface_assets.places import Place
 from classface_assets.vision.decode import (
     DecodedPhoto,
     UnreadablePhoto,
@@ -85,7 +86,7 @@ def content_id(file: BinaryIO) -> str:
     return str(uuid.UUID(bytes=digest.digest()))
 
 
-def read_facts(path: Path) -> PhotoFacts:
+def read_facts(path: Place) -> PhotoFacts:
     """Hash a file and read its header; whatever is wrong with it becomes its status and reason.
 
     A file that cannot be opened has no content to hash, so its id is made of its path.
@@ -109,7 +110,7 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _header_facts(path: Path, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
+def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES:
         return replace(facts, status="not a photo", reason="a camera raw file: export it as JPEG to have it searched")
@@ -126,7 +127,7 @@ def _header_facts(path: Path, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
     return replace(facts, width=width, height=height, orientation=orientation, taken_at=taken_at(picture))
 
 
-def load_photo(path: Path, least_side: int | None = None) -> DecodedPhoto:
+def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
     """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
 
     Raises UnreadablePhoto.

@@ -88,6 +88,7 @@ class Parts:
 
     def keep(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
+        self._sweep()
         old, frames = self._all(read_table)
         rows = self._once(frames)
         if not rows.width:
@@ -101,14 +102,18 @@ class Parts:
 
         Any number of processes may do it at once: one that finds a part gone leaves this to the one that took it.
         """
-        if isinstance(self.folder, Path):
-            sweep(self.folder)
+        self._sweep()
         for group in _groups(self._listed()):
             try:
                 rows = self._once([read_table(file) for file in group])
             except FileNotFoundError:
                 return
             self._put(rows, group)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left behind; an object storage has nothing half written."""
+        if isinstance(self.folder, Path):
+            sweep(self.folder)
 
     def _listed(self) -> list[Entry]:
         return [e for e in entries(self.folder) if e.path.name.startswith("part-") and e.path.suffix == ".parquet"]

@@ -26,7 +26,7 @@ def temporary_name(path: Path) -> Path:
 def left_behind(folder: Path) -> Iterator[Path]:
     """The temporary files of one folder that nobody is writing any more."""
     if folder.is_dir():
-        yield from (file for file in sorted(folder.glob(".*.tmp*")) if _is_abandoned(file))
+        yield from (file for file in sorted(folder.glob(".*.tmp*")) if is_abandoned(file))
 
 
 def sweep(folder: Path) -> None:
@@ -39,7 +39,8 @@ def _machine() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "_", platform.node()) or "unnamed"
 
 
-def _is_abandoned(file: Path) -> bool:
+def is_abandoned(file: Path) -> bool:
+    """Whether the process that was writing this temporary file is gone."""
     try:
         written = file.stat().st_mtime
     except FileNotFoundError:

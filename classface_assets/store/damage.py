@@ -63,7 +63,8 @@ def broken_vectors(parts: Parts, size: int) -> tuple[set[str], list[Place]]:
             return
         missing = rows["vector"].is_null().to_numpy()
         vectors = rows["vector"].fill_null([0.0] * size).to_numpy() if missing.any() else rows["vector"].to_numpy()
-        sound = np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH_WITHIN  # false of what is not a number
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        sound = np.abs(lengths - 1) < UNIT_LENGTH_WITHIN  # false of what is not a number
         found.update(rows["face_id"].filter(pl.Series(~sound)))
 
     return found, unreadable(parts.files(), look, ["face_id", "vector"])

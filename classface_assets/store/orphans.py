@@ -71,6 +71,8 @@ class _Year:
     files: set[str] = field(default_factory=set)
     faces: set[str] = field(default_factory=set)
     found: list[Orphans] = field(default_factory=list)
+    all_faces_read: bool = True
+    """If not, a vector without a face may only lack it until the photo is searched again, and is left alone."""
 
     def tell(self, kind: str, names: Iterable[str], parts: Parts | None = None, rows_of: str = "") -> None:
         self.found.append(Orphans(kind, self.name, tuple(sorted(names)), (), parts, rows_of))
@@ -135,6 +137,7 @@ def _look_at_faces(year: _Year, detector: str, photos: set[str]) -> tuple[set[st
     rows, broken = readable(parts, [*parts.key, "status"])
     blind, without_end = without_chip(parts)
     year.tell_unreadable(*broken, *without_end)
+    year.all_faces_read = not broken
     year.tell_twice(parts, rows, "asset_id")
     year.tell(NEVER_SEARCHED, photos - set(rows["asset_id"]))
     year.tell(NO_CHIP, blind, parts, "asset_id")
@@ -148,7 +151,7 @@ def _look_at_vectors(year: _Year, detector: str, pack: str, size: int, every_fac
     rows, broken = readable(parts, ["face_id"])
     bad, without_end = broken_vectors(parts, size)
     known = set(rows["face_id"])
-    stray = known - every_face
+    stray = known - every_face if year.all_faces_read else set()
     year.tell_unreadable(*broken, *without_end)
     year.tell_twice(parts, rows, "face_id")
     year.tell(BAD_VECTOR, bad, parts, "face_id")

@@ -46,12 +46,16 @@ class StorageError(UserError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder as a listing tells it. Size in bytes, time of change in ns since 1970 (0 where unknown)."""
+    """A file or folder as a listing tells it. Size in bytes, time of change in ns since 1970 (0 where unknown).
+
+    `md5` is the hexadecimal digest of a file at a URL, "" where the storage does not tell it.
+    """
 
     path: Place
     size: int
     mtime_ns: int
     is_folder: bool = False
+    md5: str = ""
 
 
 def place(text: str) -> Place:
@@ -64,8 +68,11 @@ def place(text: str) -> Place:
         return Path(text).expanduser().absolute()
     if text.startswith(("file://", "local://")):
         return Path(unquote(urlsplit(text).path)).absolute()
+    protocol, _, below = text.partition("://")
     try:
-        found = UPath(text.rstrip("/"), use_listings_cache=False)
+        if not below.strip("/"):
+            raise ValueError("it names no bucket or folder")
+        found = UPath(f"{protocol}://{below.rstrip('/')}", use_listings_cache=False)
         _ = found.fs
         return found
     except ImportError as error:
@@ -189,7 +196,9 @@ def look_at(path: Path) -> Entry:
 def _entry(folder: UPath, info: Mapping[str, Any]) -> Entry:
     below = str(info["name"]).rstrip("/").removeprefix(folder.path.rstrip("/")).lstrip("/")
     path = folder / below if below else folder
-    return Entry(path, info.get("size") or 0, _changed_ns(info), info["type"] == "directory")
+    tag = str(info.get("ETag", "")).strip('"')  # of a file that was uploaded in pieces it has a `-`, and is no MD5
+    md5 = tag if re.fullmatch("[0-9a-f]{32}", tag) else ""
+    return Entry(path, info.get("size") or 0, _changed_ns(info), info["type"] == "directory", md5)
 
 
 def _changed_ns(info: Mapping[str, Any]) -> int:

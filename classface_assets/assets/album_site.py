@@ -1,5 +1,8 @@
 """The asset `album_site`: the index, a page for each student across the years, and the coverage report."""
 
+from dataclasses import asdict
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
@@ -9,6 +12,7 @@ from classface_assets.assets.identities import identities
 from classface_assets.automation import WHEN_ALL_ALBUMS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive
+from classface_assets.site.mirror import mirror
 from classface_assets.site.school import build_site
 from classface_assets.store.database import query
 
@@ -35,11 +39,14 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     photos = query(layout.database, "SELECT * FROM image_assets ORDER BY path")
     years = sorted(set(photos["school_year"]))
     site = build_site(layout.albums, years, photos, appearances(layout), config.school)
+    home = layout.published_albums
+    copied: dict[str, Any] = asdict(mirror(layout.albums, home, thorough=True)) if home else {}
     return result(
         site.pages,
         named_students=site.named,
         unknown_students=site.unknown,
         school_years=site.years,
         removed=list(site.removed),
-        index=dg.MetadataValue.path(layout.albums / "index.html"),
+        index=dg.MetadataValue.path(str((home or layout.albums) / "index.html")),
+        **copied,
     )

@@ -1,5 +1,8 @@
 """The asset `albums`: the pages, thumbnails and students' folders of one school year."""
 
+from dataclasses import asdict
+from typing import Any
+
 import dagster as dg
 import polars as pl
 
@@ -10,6 +13,7 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.site.mirror import mirror
 from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
 from classface_assets.store.database import query
@@ -48,7 +52,7 @@ def albums(
     """One school year's album: a page of its photos with who is in them, and a folder of photos for each student.
 
     The photos are hard links where the disk allows it, else copies. Thumbnails are kept from run to run. The new album
-    takes the place of the old one only when it is whole.
+    takes the place of the old one only when it is whole. With data at a URL it is then copied there.
     """
     year, layout = context.partition_key, archive.layout
     photos = query(layout.database, "SELECT * FROM image_assets WHERE school_year = ? ORDER BY path", [year])
@@ -57,6 +61,10 @@ def albums(
     faces = faces.join(chips.select("face_id", "chip"), on="face_id", how="left") if chips.width else _no_chips(faces)
     with progress.task(f"{year}: making the album", photos.height) as advance:
         album = build_year(layout.albums, layout.photos, year, photos, faces, lambda *_: advance(1))
+    home = layout.published_albums
+    copied: dict[str, Any] = (
+        asdict(mirror(layout.albums, home, [year_path(year), "thumbs", "faces", "style.css"])) if home else {}
+    )
     return result(
         album.photos,
         students=album.students,
@@ -64,7 +72,8 @@ def albums(
         copied_for_lack_of_hard_links=album.copied,
         thumbnails_made=album.thumbnails_made,
         missing=list(album.missing),
-        page=dg.MetadataValue.path(layout.albums / year_path(year) / "index.html"),
+        page=dg.MetadataValue.path(str((home or layout.albums) / year_path(year) / "index.html")),
+        **copied,
     )
 
 

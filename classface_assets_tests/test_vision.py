@@ -160,6 +160,67 @@ def test_a_photo_tells_when_it_was_taken(astronaut: Image.Image, tmp_path: Path)
     assert read_facts(save_as_photo(astronaut, tmp_path / "nonsense.jpg", exif=exif)).taken_at is None
 
 
+EXIF_IFD, OFFSET, OFFSET_ORIGINAL = 0x8769, 0x9010, 0x9011
+
+
+def test_a_photo_tells_its_camera_clocks_offset(astronaut: Image.Image, tmp_path: Path) -> None:
+    for date, offsets, minutes in (
+        (DATED, {OFFSET_ORIGINAL: "+02:00", OFFSET: "-08:00"}, 120),
+        (DATED, {OFFSET: "-03:30"}, -210),
+        (DATED, {OFFSET_ORIGINAL: "+99:00"}, None),
+        (DATED, {OFFSET_ORIGINAL: "   :  "}, None),
+        (0x0132, {OFFSET: "+00:00"}, 0),
+        (0x0132, {}, None),
+    ):
+        exif = Image.Exif()
+        (exif if date == 0x0132 else exif.get_ifd(EXIF_IFD))[date] = "2019:06:12 10:15:30"
+        exif.get_ifd(EXIF_IFD).update(offsets)
+        facts = read_facts(save_as_photo(astronaut, tmp_path / "IMG_20010101_000001.jpg", exif=exif))
+        assert (str(facts.taken_at), facts.taken_at_source) == ("2019-06-12 10:15:30", "exif")
+        assert facts.utc_offset == minutes
+
+
+@pytest.mark.parametrize(
+    ("name", "date"),
+    [
+        ("IMG_20190612_101530.jpg", "2019-06-12 10:15:30"),
+        ("PXL_20190612_101530123.MP.jpg", "2019-06-12 10:15:30"),
+        ("2019-06-12 10.15.30-1.jpg", "2019-06-12 10:15:30"),
+        ("2019-06-12T10:15:30.jpg", "2019-06-12 10:15:30"),
+        ("Screenshot_2019-06-12-10-15-30.png", "2019-06-12 10:15:30"),
+        ("WhatsApp Image 2019-06-12 at 1.15.30 PM (1).jpeg", "2019-06-12 13:15:30"),
+        ("IMG-20190612-WA0001.jpg", "2019-06-12 00:00:00"),
+        ("20190612_3.jpg", "2019-06-12 00:00:00"),
+        ("1953-06-12 Abschluss.tif", "1953-06-12 00:00:00"),
+        *((name, None) for name in ("DSC_0001.JPG", "DSC02019.JPG", "P1010001.JPG", "1560327330123.jpg")),
+        *((name, None) for name in ("20191345.jpg", "20190230_101530.jpg", "21990612.jpg", "class 2019-2020 (12).jpg")),
+    ],
+)
+def test_a_photo_without_exif_is_dated_by_its_name(
+    name: str, date: str | None, astronaut: Image.Image, tmp_path: Path
+) -> None:
+    facts = read_facts(save_as_photo(astronaut.resize((32, 32)), tmp_path / name))
+    assert facts.taken_at == (datetime.fromisoformat(date) if date else None)
+    assert facts.taken_at_source == ("file name" if date else "") and facts.utc_offset is None
+
+
+def test_dates_that_cannot_be_are_passed_over(astronaut: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(EXIF_IFD)[DATED] = "2098:01:01 00:00:00"
+    exif[0x0132] = "1899:12:30 00:00:00"
+    assert read_facts(save_as_photo(astronaut, tmp_path / "wrong clock.jpg", exif=exif)).taken_at is None
+    facts = read_facts(save_as_photo(astronaut, tmp_path / "IMG_20190612_101530.jpg", exif=exif))
+    assert (str(facts.taken_at), facts.taken_at_source) == ("2019-06-12 10:15:30", "file name")
+
+
+def test_a_photo_tells_whether_a_camera_knew_which_way_is_up(astronaut: Image.Image, tmp_path: Path) -> None:
+    upright = Image.Exif()
+    upright[ORIENTATION] = 1
+    stated = {"camera.jpg": upright, "plain.jpg": Image.Exif(), "scan.tif": upright, "plain.png": Image.Exif()}
+    known = {n: read_facts(save_as_photo(astronaut, tmp_path / n, exif=exif)) for n, exif in stated.items()}
+    assert {n: f.has_orientation for n, f in known.items()} == {n: n == "camera.jpg" for n in stated}
+
+
 @pytest.mark.parametrize("mode", ["CMYK", "L", "P", "1", "I;16", "RGBA", "LA", "I", "F"])
 def test_pictures_of_every_colour_mode_become_rgb(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
     grey = np.asarray(astronaut.convert("L"))

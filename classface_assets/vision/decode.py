@@ -3,17 +3,16 @@
 Working with files and folders belongs in photos.
 """
 
-from datetime import datetime
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
-ORIENTATION, DATE, DATE_ORIGINAL, EXIF_IFD = 0x0112, 0x0132, 0x9003, 0x8769
+ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -72,7 +71,8 @@ def open_picture(file: BinaryIO) -> Image.Image:
     return picture
 
 
-def _exif(picture: Image.Image) -> Any:
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """The EXIF of an opened picture; empty where it has none."""
     try:
         return Image.Image.getexif(picture)  # the PNG plugin's own would decode the whole picture
     except Exception:  # damaged EXIF is as good as none
@@ -81,8 +81,18 @@ def _exif(picture: Image.Image) -> Any:
 
 def orientation_of(picture: Image.Image) -> int:
     """The EXIF orientation, 1 to 8 (1 when missing or damaged)."""
-    value = _exif(picture).get(ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return _stated_orientation(picture) or 1
+
+
+def knows_up(picture: Image.Image) -> bool:
+    """Whether a camera has said which way is up. Every scanner's TIFF says 1, which says nothing."""
+    stated = _stated_orientation(picture)
+    return stated is not None and (stated > 1 or picture.format != "TIFF")
+
+
+def _stated_orientation(picture: Image.Image) -> int | None:
+    value = exif_of(picture).get(ORIENTATION)
+    return value if isinstance(value, int) and 1 <= value <= 8 else None
 
 
 def _already_turned(picture: Image.Image) -> bool:
@@ -93,18 +103,6 @@ def upright_size(picture: Image.Image) -> tuple[int, int]:
     """Width and height once the orientation is applied."""
     turned = orientation_of(picture) >= 5 and not _already_turned(picture)
     return (picture.height, picture.width) if turned else picture.size
-
-
-def taken_at(picture: Image.Image) -> datetime | None:
-    """EXIF DateTimeOriginal, else DateTime; the camera's own clock, without a zone."""
-    exif = _exif(picture)
-    for value in (exif.get_ifd(EXIF_IFD).get(DATE_ORIGINAL), exif.get(DATE)):
-        text = str(value or "").strip("\0 ")
-        try:
-            return datetime.fromisoformat(f"{text[:10].replace(':', '-')} {text[11:19]}")
-        except ValueError:
-            continue
-    return None
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

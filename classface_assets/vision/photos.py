@@ -4,22 +4,24 @@
 """
 
 import hashlib
+import os
 import stat
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from classface_assets.places import Place
+from classface_assets.places import Place, storage_error
+from classface_assets.vision.dates import taken
 from classface_assets.vision.decode import (
     DecodedPhoto,
     UnreadablePhoto,
     decode,
+    exif_of,
+    knows_up,
     open_picture,
     orientation_of,
-    taken_at,
     upright_size,
 )
 
@@ -33,6 +35,9 @@ SUFFIXES = frozenset(
 RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".dng", ".pef", ".srw"})
 # Left behind by systems and photo programs, never put there as photos (@eaDir holds a NAS's thumbnails of each photo).
 LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+# What such a reason begins with may be over the next time, though neither size nor time of change tells.
+NOT_OPENED, CHANGED = "cannot be opened", "changed while it was read"
+NOT_A_FILE = "a socket, pipe or device, not a file"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,10 @@ class PhotoFacts:
     width: int = 0
     height: int = 0
     orientation: int = 1
+    has_orientation: bool = False
     taken_at: datetime | None = None
+    taken_at_source: str = ""  # exif | file name | "" when unknown
+    utc_offset: int | None = None  # minutes east of Greenwich
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
 
@@ -56,26 +64,31 @@ def photo_files(folder: Path) -> list[Path]:
     Links are followed, each folder once. What cannot be opened (a folder without permission, a link to nowhere, a
     socket) is in the list too, so that read_facts accounts for it.
     """
-    return sorted(_files(folder, set()))
-
-
-def _files(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        here = folder.stat()
-        if (here.st_dev, here.st_ino) in seen:
-            return
-        seen.add((here.st_dev, here.st_ino))
-        entries = sorted(folder.iterdir())
-    except OSError:
-        yield folder
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in LEFT_OUT:
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            info = here.stat()
+            inside = sorted(here.iterdir(), reverse=True)
+        except OSError:
+            found.append(here)
             continue
-        if entry.is_dir():
-            yield from _files(entry, seen)
-        else:
-            yield entry
+        if (info.st_dev, info.st_ino) in seen:
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        wanted = [p for p in inside if not p.name.startswith(".") and p.name.lower() not in LEFT_OUT]
+        for entry in wanted:
+            (folders if _is_folder(entry) else found).append(entry)
+    return sorted(found)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a folder that may be listed but not entered
+        return False
 
 
 def content_id(file: BinaryIO) -> str:
@@ -89,21 +102,54 @@ def content_id(file: BinaryIO) -> str:
 def read_facts(path: Place) -> PhotoFacts:
     """Hash a file and read its header; whatever is wrong with it becomes its status and reason.
 
-    A file that cannot be opened has no content to hash, so its id is made of its path.
+    A file that cannot be opened has no content to hash, so its id is made of its path. Raises StorageError when a
+    server cannot be reached: that is no fault of the file.
     """
     name_hash = hashlib.blake2b(str(path).encode("utf-8", "surrogateescape"), digest_size=16)
     facts = PhotoFacts(str(uuid.UUID(bytes=name_hash.digest())), 0, 0)
     try:
-        info = path.stat()
-        facts = replace(facts, size=info.st_size, mtime_ns=info.st_mtime_ns)
-        if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
-            return replace(facts, status="not a photo", reason="a socket, pipe or device, not a file")
-        with path.open("rb") as file:
+        before = path.stat()
+        facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
+        with open_file(path) as file:
             facts = replace(facts, asset_id=content_id(file))
             file.seek(0)
-            return _header_facts(path, file, facts)
-    except OSError as error:
-        return replace(facts, status="unreadable", reason=f"cannot be opened: {_why(error)}")
+            found = _header_facts(path, file, facts)
+        after = path.stat()
+    except NotAFile:
+        return replace(facts, status="not a photo", reason=NOT_A_FILE)
+    except Exception as error:
+        lost = None if isinstance(path, Path) else storage_error(error, path)
+        if lost or not isinstance(error, OSError):
+            raise lost or error from None
+        return replace(facts, status="unreadable", reason=f"{NOT_OPENED}: {_why(error)}")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return replace(facts, status="unreadable", reason=f"{CHANGED}: the next run looks again")
+    return found
+
+
+class NotAFile(Exception):  # noqa: N818
+    """A socket, a pipe or a device: opening it might wait for ever, or never end."""
+
+
+def open_file(path: Place) -> BinaryIO:
+    """Open for reading; never waits for the other end of a pipe. Raises OSError, NotAFile."""
+    if not isinstance(path, Path):
+        return path.open("rb")
+    if _is_special(path.stat().st_mode):
+        raise NotAFile
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 Path.open knows no opener
+    if _is_special(os.fstat(file.fileno()).st_mode):  # it took the place of a file since
+        file.close()
+        raise NotAFile
+    return file
+
+
+def _is_special(mode: int) -> bool:
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _why(error: OSError) -> str:
@@ -123,8 +169,17 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
         kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
         return replace(facts, status="unreadable" if named else "not a photo", reason=error.reason if named else kind)
     width, height = upright_size(picture)
-    orientation = orientation_of(picture)
-    return replace(facts, width=width, height=height, orientation=orientation, taken_at=taken_at(picture))
+    when = taken(exif_of(picture), path.name)
+    return replace(
+        facts,
+        width=width,
+        height=height,
+        orientation=orientation_of(picture),
+        has_orientation=knows_up(picture),
+        taken_at=when.at,
+        taken_at_source=when.source,
+        utc_offset=when.utc_offset,
+    )
 
 
 def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
@@ -133,6 +188,10 @@ def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
     Raises UnreadablePhoto.
     """
     try:
-        return decode(path.read_bytes(), least_side)
+        with open_file(path) as file:
+            data = file.read()
+    except NotAFile:
+        raise UnreadablePhoto(NOT_A_FILE) from None
     except OSError as error:
-        raise UnreadablePhoto(f"cannot be opened: {_why(error)}") from error
+        raise UnreadablePhoto(f"{NOT_OPENED}: {_why(error)}") from error
+    return decode(data, least_side)

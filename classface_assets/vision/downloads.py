@@ -14,14 +14,19 @@ class PackError(UserError):
     """A model pack that cannot be used; the message says what is wrong and what to do."""
 
 
-def pack_folder(name: str, packs_dir: Path) -> Path:
-    """The folder with a pack's ONNX files, downloaded when it is one of InsightFace's and missing. Raises PackError."""
+def pack_path(name: str, packs_dir: Path) -> Path:
+    """The folder with a pack's ONNX files, or a pack's one .onnx file.
+
+    One of InsightFace's packs is downloaded when it is missing. Raises PackError.
+    """
     if name not in INSIGHTFACE_PACKS:
-        folder = Path(name).expanduser()
-        if folder.is_dir():
-            return folder
+        path = Path(name).expanduser()
+        if path.is_dir() or (path.suffix == ".onnx" and path.is_file()):
+            return path
         known = ", ".join(("builtin", *INSIGHTFACE_PACKS))
-        raise PackError(f"No model pack {name!r}: give one of {known}, or the path of a folder with ONNX files.")
+        raise PackError(
+            f"No model pack {name!r}: give one of {known}, or the path of a folder with ONNX files or of an .onnx file."
+        )
     for root in (packs_dir, Path.home() / ".insightface"):
         if (root / "models" / name).is_dir():
             return _unnested(root / "models" / name)

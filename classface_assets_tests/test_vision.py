@@ -17,19 +17,30 @@ from PIL import Image, ImageDraw
 
 from classface_assets.identity.settings import settings_for
 from classface_assets.vision import centerface, dlib_file
-from classface_assets.vision.chips import CHIP_SIZE, CHIP_TEMPLATE, crop_for, cut_chip, decode_chip, encode_chip
+from classface_assets.vision.chips import (
+    ARCFACE_TEMPLATE,
+    CHIP_SIZE,
+    CHIP_TEMPLATE,
+    crop_for,
+    cut_chip,
+    decode_chip,
+    encode_chip,
+)
 from classface_assets.vision.decode import MAX_PIXELS, ORIENTATION, TRUNCATED, UPRIGHT, UnreadablePhoto
-from classface_assets.vision.detect import DETECTION_SCHEMA, detect_photos, face_id_of
+from classface_assets.vision.detect import DETECTION_SCHEMA, PhotoJob, detect_photos, face_id_of
 from classface_assets.vision.dlib_resnet import DlibResnet
 from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
-from classface_assets.vision.faces import similarity
+from classface_assets.vision.faces import Faces, similarity
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
 from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
 from classface_assets.vision.photos import load_photo, photo_files, read_facts
 from classface_assets.vision.pictures import contact_sheet
-from classface_assets.vision.quality import blur, quality_score
+from classface_assets.vision.pose import pose
+from classface_assets.vision.quality import blur, brightness, outside_share, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
+from classface_assets.vision.tiles import Detector
+from classface_assets.vision.view import open_view, view_of
 
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 SETTINGS = DetectionSettings()
@@ -91,8 +102,12 @@ def group() -> Path:
 
 
 def detected(pack: ModelPack, *paths: Path) -> pl.DataFrame:
-    jobs = [(read_facts(path).asset_id, path) for path in paths]
-    return pl.concat(list(detect_photos(jobs, pack.detector, SETTINGS)))
+    jobs = [PhotoJob(read_facts(path).asset_id, path) for path in paths]
+    return pl.concat([searched.rows for searched in detect_photos(jobs, pack.detector, SETTINGS)])
+
+
+def faces_in(pack: ModelPack, image: np.ndarray, settings: DetectionSettings = SETTINGS) -> Faces:
+    return find_faces(pack.detector, view_of(image), settings).faces
 
 
 def boxes_of(frame: pl.DataFrame) -> np.ndarray:
@@ -352,14 +367,16 @@ def test_every_photo_ends_as_rows_in_the_order_given(
     stub.write_bytes(whole.read_bytes()[:150])
     plain = save_as_photo(Image.new("RGB", (640, 480), (90, 120, 90)), tmp_path / "nobody.png")
     paths = [whole, broken, group, stub, tmp_path / "gone.jpg", plain]
-    jobs = [(read_facts(path).asset_id, path) for path in paths]
-    frames = list(detect_photos(jobs, builtin.detector, SETTINGS, batch=4))
-    rows = pl.concat(frames)
-    assert [frame.schema == DETECTION_SCHEMA for frame in frames] == [True, True]
-    assert rows["asset_id"].unique(maintain_order=True).to_list() == [asset_id for asset_id, _ in jobs]
-    assert rows["status"].to_list() == ["ok", "failed", *["ok"] * 6, "failed", "failed", "no face"]
+    jobs = [PhotoJob(read_facts(path).asset_id, path) for path in paths]
+    batches = list(detect_photos(jobs, builtin.detector, SETTINGS, batch=4))
+    rows = pl.concat([batch.rows for batch in batches])
+    assert [batch.rows.schema == DETECTION_SCHEMA for batch in batches] == [True, True]
+    searched = [job.asset_id for job in jobs if job.path.name != "gone.jpg"]
+    assert rows["asset_id"].unique(maintain_order=True).to_list() == searched
+    assert [list(batch.unopened) for batch in batches] == [[], [jobs[4].asset_id]], "a missing file is tried again"
+    assert rows["status"].to_list() == ["ok", "failed", *["ok"] * 6, "failed", "no face"]
     failed = rows.filter(status="failed")
-    assert failed["face_id"].null_count() == 3 and failed["reason"].str.len_chars().min() > 10
+    assert failed["face_id"].null_count() == 2 and failed["reason"].str.len_chars().min() > 10
     assert rows.filter(status="ok")["chip"].null_count() == 0
 
 
@@ -367,7 +384,7 @@ def test_the_six_people_of_a_group_are_found_at_any_size(pack: ModelPack, group:
     photo = Image.open(group)
     for width in (400, 1280, 4000):
         image = np.asarray(photo.resize((width, photo.height * width // photo.width)))
-        faces = find_faces(pack.detector, image, SETTINGS)
+        faces = faces_in(pack, image)
         assert len(faces) == 6
         low, high = faces.boxes[:, :2], faces.boxes[:, :2] + faces.boxes[:, 2:]
         assert low.min() >= 0 and (high <= [image.shape[1], image.shape[0]]).all()
@@ -380,19 +397,93 @@ def test_the_small_faces_of_a_whole_school_are_found(pack: ModelPack, group: Pat
     school = Image.new("RGB", (5600, 968), (90, 120, 90))
     for place in range(16):
         school.paste(photo, (place % 8 * 700, place // 8 * 484))
-    assert len(find_faces(pack.detector, np.asarray(school), SETTINGS)) == 16 * 6
+    assert len(faces_in(pack, np.asarray(school))) == 16 * 6
 
 
 def test_a_portrait_without_room_around_the_head_is_found(pack: ModelPack, astronaut: Image.Image) -> None:
     tight = np.asarray(astronaut.crop((178, 62, 268, 196)).resize((1800, 2680)))
-    (box,) = find_faces(pack.detector, tight, SETTINGS).boxes
+    (box,) = faces_in(pack, tight).boxes
     assert box[2] > 1300 and box[3] > 1900
+
+
+class Counted:
+    """A real detector that counts how often it looks."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector, self.looks = detector, 0
+        self.fixed_input, self.reliable_px = detector.fixed_input, detector.reliable_px
+
+    def find(self, image: np.ndarray, min_confidence: float) -> Faces:
+        self.looks += 1
+        return self.detector.find(image, min_confidence)
+
+
+def looks_at(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:
+    counted = Counted(pack.detector)
+    find_faces(counted, view_of(np.asarray(image.convert("RGB"))), SETTINGS, turnable)
+    return counted.looks
+
+
+def test_a_plain_photo_is_looked_at_once_and_only_what_asks_for_it_more_often(
+    pack: ModelPack, astronaut: Image.Image, group: Path
+) -> None:
+    photo = Image.open(group)
+    assert looks_at(pack, photo) == looks_at(pack, photo.resize((4000, 2768))) == 1
+    assert looks_at(pack, astronaut, turnable=True) == 1, "a face that is surely upright is not tried on its side"
+    tight = astronaut.crop((178, 62, 268, 196)).resize((1800, 2680))
+    nobody = Image.new("RGB", (4000, 3000), (90, 120, 90))
+    assert looks_at(pack, tight) <= looks_at(pack, nobody) == 2, "once more within a border"
+    far = Image.new("RGB", (5000, 3460), (90, 120, 90))
+    far.paste(photo.resize((500, 346)), (2000, 1500))
+    assert looks_at(pack, far) > 2, "faces this small are looked for at a finer scale"
+    assert len(faces_in(pack, np.asarray(far))) == 6
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_scan_lying_on_its_side_is_turned_until_its_faces_are_upright(
+    pack: ModelPack, group: Path, turn: int, tmp_path: Path
+) -> None:
+    photo = Image.open(group)
+    scan = save_as_photo(photo.rotate(turn, expand=True), tmp_path / "scan.jpg", quality=95)
+    (searched,) = detect_photos([PhotoJob("0" * 32, scan, turnable=True)], pack.detector, SETTINGS)
+    assert set(searched.rows["rotation"]) == {turn}, "a picture turned to the left is turned back to the right"
+    upright = faces_in(pack, np.asarray(photo)).boxes
+    boxes = boxes_of(searched.rows)
+    assert np.abs(boxes[boxes[:, 0].argsort()] - upright[upright[:, 0].argsort()]).max() < 0.03 * photo.width
+    (as_it_is,) = detect_photos([PhotoJob("0" * 32, scan, turnable=False)], pack.detector, SETTINGS)
+    assert set(as_it_is.rows["rotation"]) == {0}, "a photo that says which way is up is believed"
+
+
+def test_a_photo_without_a_face_stays_as_it_is_however_it_is_turned(pack: ModelPack) -> None:
+    from skimage import data
+
+    for picture in (data.chelsea(), data.coffee(), data.rocket()):
+        found = find_faces(pack.detector, view_of(picture), SETTINGS, turnable=True)
+        assert (len(found.faces), found.rotation) == (0, 0)
+
+
+def test_a_large_jpeg_is_decoded_small_unless_its_faces_need_more(
+    builtin: ModelPack, astronaut: Image.Image, group: Path, tmp_path: Path
+) -> None:
+    portrait = save_as_photo(astronaut.resize((4096, 4096)), tmp_path / "portrait.jpg", quality=95)
+    view = open_view(portrait)
+    assert (view.width, view.height) == (4096, 4096) and view.at(9999).shape == (4096, 4096, 3)
+    small, whole = open_view(portrait).sharp(1000, 96), open_view(portrait).sharp(100, 96)
+    assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (2048, 0.5, 4096, 1.0)
+    landmarks = find_faces(builtin.detector, view, SETTINGS).faces.landmarks[0]
+    chips = [cut_chip(picture, landmarks * np.float32(scale)).astype(float) for picture, scale in (small, whole)]
+    assert np.abs(chips[0] - chips[1]).mean() < 2.5
+    crowd = save_as_photo(Image.open(group).resize((4000, 2768)), tmp_path / "crowd.jpg", quality=95)
+    (row, *_) = detected(builtin, crowd).sort("bbox_x").to_dicts()
+    box = faces_in(builtin, np.asarray(Image.open(group)))
+    first = box.boxes[box.boxes[:, 0].argmin()] * (4000 / 1280)
+    assert np.abs(np.array([row[f"bbox_{side}"] for side in "xywh"]) - first).max() < 20
 
 
 def test_faces_below_the_bounds_are_left_out(builtin: ModelPack, group: Path) -> None:
     image = load_photo(group)[0]
-    assert len(find_faces(builtin.detector, image, DetectionSettings(min_face_px=110))) < 6
-    assert len(find_faces(builtin.detector, image, DetectionSettings(min_confidence=0.92))) < 6
+    assert len(faces_in(builtin, image, DetectionSettings(min_face_px=110))) < 6
+    assert len(faces_in(builtin, image, DetectionSettings(min_confidence=0.92))) < 6
 
 
 def test_a_face_id_depends_on_the_photo_and_whole_pixels(builtin: ModelPack, group: Path) -> None:
@@ -496,7 +587,7 @@ def test_children_before_one_backdrop_are_never_a_near_duplicate(
 ) -> None:
     heads = [astronaut.crop((160, 40, 300, 210))]
     large = Image.open(group)
-    for box in find_faces(pack.detector, load_photo(group).pixels, SETTINGS).boxes:
+    for box in faces_in(pack, load_photo(group).pixels).boxes:
         x, y, w, h = map(float, box)
         heads.append(large.crop((int(x - w / 4), int(y - h / 4), int(x + 1.25 * w), int(y + 1.25 * h))))
     children = [in_a_gown(head) for head in heads]
@@ -508,8 +599,8 @@ def test_children_before_one_backdrop_are_never_a_near_duplicate(
     assert least <= BURST_BITS, "hash and time take two of these children for one burst"
 
     jobs = list(paths.items())
-    rows = pl.concat(list(detect_photos([(str(uuid.uuid5(uuid.NAMESPACE_URL, n)), p) for n, p in jobs], pack.detector,
-                                        SETTINGS)))  # fmt: skip
+    searches = [PhotoJob(str(uuid.uuid5(uuid.NAMESPACE_URL, n)), p) for n, p in jobs]
+    rows = pl.concat([searched.rows for searched in detect_photos(searches, pack.detector, SETTINGS)])
     names = {str(uuid.uuid5(uuid.NAMESPACE_URL, n)): n for n, _ in jobs}
     vectors = embed_faces(rows, pack.embedder)["vector"].to_numpy()
     owners = rows.drop_nulls("face_id")["asset_id"].replace_strict(names)
@@ -535,7 +626,7 @@ def test_a_chip_puts_the_landmarks_on_the_template(astronaut: Image.Image) -> No
 
 def test_a_chip_of_a_large_face_equals_the_chip_of_the_shrunk_photo(builtin: ModelPack, astronaut: Image.Image) -> None:
     small = np.asarray(astronaut)
-    landmarks = find_faces(builtin.detector, small, SETTINGS).landmarks[0]
+    landmarks = faces_in(builtin, small).landmarks[0]
     large = np.asarray(astronaut.resize((512 * 8, 512 * 8), Image.Resampling.BICUBIC))
     chips = cut_chip(small, landmarks), cut_chip(large, (landmarks + 0.5) * 8 - 0.5)
     assert np.abs(chips[0].astype(float) - chips[1]).mean() < 2.5
@@ -543,7 +634,7 @@ def test_a_chip_of_a_large_face_equals_the_chip_of_the_shrunk_photo(builtin: Mod
 
 def test_a_stored_chip_is_nearly_the_chip(builtin: ModelPack, astronaut: Image.Image) -> None:
     image = np.asarray(astronaut)
-    chip = cut_chip(image, find_faces(builtin.detector, image, SETTINGS).landmarks[0])
+    chip = cut_chip(image, faces_in(builtin, image).landmarks[0])
     stored = decode_chip(encode_chip(chip))
     assert np.abs(stored.astype(float) - chip).mean() < 3
     assert np.array_equal(crop_for(chip, np.array([[1.0, 0, -10], [0, 1, -20]]), 100), chip[20:120, 10:110])
@@ -558,6 +649,45 @@ def test_a_blurred_chip_measures_lower(astronaut: Image.Image) -> None:
     face = astronaut.crop((160, 40, 352, 232))
     soft = face.resize((32, 32)).resize((192, 192), Image.Resampling.BICUBIC)
     assert blur(np.asarray(soft)) < 0.1 * blur(np.asarray(face))
+
+
+def seen_from(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Landmarks of a mean face, its nose before its eyes, that looks right, up and tilts clockwise by these degrees."""
+    depth = np.array([0, 0, -17, -3, -3.0])
+    face = np.column_stack([ARCFACE_TEMPLATE - ARCFACE_TEMPLATE.mean(0), depth - depth.mean()])
+    y, p, r = np.radians([yaw, pitch, roll])
+    about_down = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
+    about_right = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
+    in_picture = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return (face @ (in_picture @ about_down @ about_right).T)[:, :2] * 3.7 + 250
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll"), [(0, 0, 0), (40, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -25, 0), (0, 0, 70)]
+)
+def test_yaw_pitch_and_roll_are_read_from_the_landmarks(yaw: float, pitch: float, roll: float) -> None:
+    assert np.abs(np.array(pose(seen_from(yaw, pitch, roll))) - [yaw, pitch, roll]).max() < 3
+
+
+def test_a_mirrored_face_looks_the_other_way(pack: ModelPack, group: Path) -> None:
+    image = np.asarray(Image.open(group))
+    faces, mirrored = faces_in(pack, image), faces_in(pack, np.ascontiguousarray(image[:, ::-1]))
+    one = np.array([pose(marks) for marks in faces.landmarks[faces.boxes[:, 0].argsort()]])
+    other = np.array([pose(marks) for marks in mirrored.landmarks[mirrored.boxes[:, 0].argsort()]])[::-1]
+    assert np.abs(one * [-1, 1, -1] - other).max() < 25, "degrees; a pixel or two at these sizes"
+    assert np.corrcoef(one[:, 0], -other[:, 0])[0, 1] > 0.9
+
+
+def test_a_face_tells_its_light_and_how_much_of_it_is_cut_off(builtin: ModelPack, astronaut: Image.Image) -> None:
+    image = np.asarray(astronaut)
+    chip = cut_chip(image, faces_in(builtin, image).landmarks[0])
+    assert brightness(chip) == pytest.approx(2 * brightness(chip // 2), abs=2)
+    assert 90 < brightness(chip) < 200
+    boxes = np.array([[10, 10, 20, 20], [-10, 0, 20, 20], [90, 90, 20, 20]], np.float32)
+    assert outside_share(boxes, 100, 100).tolist() == pytest.approx([0, 0.5, 0.75])
+    cut = image[:, 230:]
+    found = find_faces(builtin.detector, view_of(np.ascontiguousarray(cut)), SETTINGS)
+    assert not len(found.faces) or (found.outside[0] > 0.05 and found.faces.boxes[0, 0] == 0)
 
 
 def test_a_contact_sheet_shows_the_chips_in_rows() -> None:

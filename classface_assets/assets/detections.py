@@ -11,9 +11,11 @@ from classface_assets.assets.images import images
 from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
+from classface_assets.places import place_of
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
 from classface_assets.store.facts import (
+    current_settings,
     detection_parts,
     set_current_settings,
     year_detections,
@@ -22,8 +24,16 @@ from classface_assets.store.facts import (
 )
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts, adopt
-from classface_assets.vision.detect import DetectionSettings, detect_photos
+from classface_assets.store.schemas import DETECTIONS
+from classface_assets.store.years import year_folders
+from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.pictures import contact_sheet
+from classface_assets.vision.search import DetectionSettings
+
+REPORTED = (
+    *("asset_id", "face_id", "status", "reason", "rotation", "quality_score"),
+    *("bbox_x", "bbox_y", "bbox_w", "bbox_h"),
+)
 
 
 class DetectionConfig(dg.Config):
@@ -31,6 +41,8 @@ class DetectionConfig(dg.Config):
 
     min_confidence: float = Field(default=0.5, ge=0, le=1, description="The detector's own confidence, 0 to 1.")
     min_face_px: int = Field(default=20, ge=1, description="Shorter side of the smallest face box, in photo pixels.")
+    photos_at_once: int = Field(default=0, ge=0, description="Photos searched side by side; 0: as the machine allows.")
+    photos_a_part: int = Field(default=32, ge=1, description="Photos after which what was found is written.")
 
     def folder(self) -> str:
         return f"confidence-{self.min_confidence:g} size-{self.min_face_px}"
@@ -51,8 +63,9 @@ class DetectionConfig(dg.Config):
             description="Each photo has its faces, or a row that says that it has none or why it failed.",
         ),
         dg.AssetCheckSpec(
-            "faces_lie_in_their_photo", asset="detections", description="No face lies wholly outside its photo."
+            "faces_lie_in_their_photo", asset="detections", description="Every box lies within its photo."
         ),
+        dg.AssetCheckSpec("no_face_twice", asset="detections", description="No two faces have one id."),
     ],
 )
 @says_it_in_a_sentence
@@ -63,10 +76,11 @@ def detections(
     models: Models,
     progress: dg.ResourceParam[Progress],
 ) -> dg.MaterializeResult:
-    """Every face: its box, five landmarks, confidence, quality, sharpness, and the aligned face chip.
+    """Every face: its box, five landmarks, confidence, quality, sharpness, light, pose, and the aligned face chip.
 
-    A photo without a face, or one that cannot be decoded, keeps a row that says so and is not tried again. A killed run
-    keeps what it has found; the next does the rest. A photo that moved between years is not searched again.
+    A photo without a face, or one that cannot be decoded, keeps a row that says so and is not tried again. A scan that
+    does not say which way is up is turned until its faces are. A killed run keeps what it has found; the next does the
+    rest. A photo that moved between years is not searched again.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
@@ -75,58 +89,103 @@ def detections(
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
     others = [detection_parts(layout, detector, y, config.folder()) for y in years_with_images(layout) if y != year]
     pending = adopt(parts, others, "asset_id", pending)
+    unopened: dict[str, str] = {}
     if pending:
-        _search(photos.filter(pl.col("asset_id").is_in(list(pending))), parts, config, models, layout, progress, year)
+        new = photos.filter(pl.col("asset_id").is_in(list(pending)))
+        unopened = _search(context, new, parts, config, models, layout, progress)
     parts.compact()
     set_current_settings(layout, detector, year, config.folder())
-    return _report(year_detections(layout, detector, year), photos, len(pending))
+    return _report(layout, detector, year, photos, len(pending), unopened)
 
 
 def _search(
+    context: dg.AssetExecutionContext,
     photos: pl.DataFrame,
     parts: Parts,
     config: DetectionConfig,
     models: Models,
     layout: Layout,
     progress: Progress,
-    year: str,
-) -> None:
-    """Search photos for faces; each batch is a part as soon as it is done."""
+) -> dict[str, str]:
+    """Search photos for faces; each batch is a part as soon as it is done. Returns those that could not be opened.
+
+    They get no row, so that the next run tries them again. Raises PhotosFolderError when the whole folder is gone.
+    """
+    pack = models.load(layout)
+    context.log.info(f"{photos.height} photos with {pack.info.name} on {pack.device.upper()}")
     settings = DetectionSettings(config.min_confidence, config.min_face_px)
-    jobs = [(asset_id, layout.photos / path) for asset_id, path in photos.select("asset_id", "path").iter_rows()]
-    detector = models.load(layout).detector
-    with progress.task(f"{year}: finding faces", len(jobs)) as advance:
-        for rows in detect_photos(jobs, detector, settings):
+    columns = ("asset_id", "path", "has_orientation")
+    jobs = [PhotoJob(a, place_of(layout.photos, p), not known) for a, p, known in photos.select(columns).iter_rows()]
+    unopened: dict[str, str] = {}
+    with progress.task(f"{context.partition_key}: finding faces", len(jobs)) as advance:
+        for searched in detect_photos(jobs, pack.detector, settings, config.photos_a_part, config.photos_at_once):
+            if searched.unopened:
+                year_folders(layout)
+                unopened |= searched.unopened
+            rows = searched.rows
             now = datetime.now(UTC).replace(tzinfo=None)
             parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
-            faces, errors = (rows.filter(pl.col("status") == status).height for status in ("ok", "failed"))
-            advance(rows["asset_id"].n_unique(), faces, errors)
+            failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)
+            advance(rows["asset_id"].n_unique() + len(searched.unopened), rows["face_id"].count(), failed)
+    return unopened
 
 
-def _report(rows: pl.DataFrame, photos: pl.DataFrame, searched: int) -> dg.MaterializeResult:
-    if not rows.width:
-        return result(0, [_passed("every_photo_was_searched", not photos.height), _passed("faces_lie_in_their_photo")])
+def _report(
+    layout: Layout, detector: str, year: str, photos: pl.DataFrame, searched: int, unopened: dict[str, str]
+) -> dg.MaterializeResult:
+    rows = year_detections(layout, detector, year, [*REPORTED])
+    rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED})
     faces = rows.filter(pl.col("status") == "ok").sort("quality_score", descending=True)
-    best = faces.head(48)["chip"].to_list()
-    seen = rows["asset_id"].n_unique()
-    apart = faces.join(photos.select("asset_id", "width", "height"), on="asset_id").filter(
-        (pl.col("bbox_x") + pl.col("bbox_w") <= 0)
-        | (pl.col("bbox_y") + pl.col("bbox_h") <= 0)
-        | (pl.col("bbox_x") >= pl.col("width"))
-        | (pl.col("bbox_y") >= pl.col("height"))
+    done = rows.unique("asset_id").join(photos, on="asset_id", how="semi")
+    paths = photos.select("asset_id", "path")
+    broken = done.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
+    lost = paths.filter(pl.col("asset_id").is_in(list(unopened))).with_columns(
+        pl.col("asset_id").replace_strict(unopened, default="", return_dtype=pl.String).alias("reason")
     )
+    best = _chips(layout, detector, year, faces.head(48)["face_id"].to_list())
     return result(
         faces.height,
         [
-            _passed("every_photo_was_searched", seen >= photos.height, photos=photos.height, searched=seen),
-            _passed("faces_lie_in_their_photo", apart.is_empty(), outside=apart.height),
+            _check(
+                "every_photo_was_searched", done.height == photos.height, photos=photos.height, searched=done.height
+            ),
+            _check("faces_lie_in_their_photo", *_outside(faces, photos)),
+            _check("no_face_twice", faces["face_id"].is_unique().all(), faces=faces.height),
         ],
-        photos_searched_now=searched,
-        photos_by_outcome=table(counted(rows.unique("asset_id"), "status")),
-        failed=table(rows.filter(pl.col("status") == "failed").select("asset_id", "reason"), most=50),
+        photos_searched_now=searched - len(unopened),
+        photos_by_outcome=table(counted(done, "status")),
+        turned_scans=done.filter(pl.col("rotation") != 0).height,
+        failed=table(broken, most=50),
+        not_opened=table(lost.select("path", "reason"), most=50),
         **({"best_faces": picture(contact_sheet(best), "the faces of best quality")} if best else {}),
     )
 
 
-def _passed(name: str, passed: bool = True, **metadata: int) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(check_name=name, passed=passed, metadata=metadata)
+def _chips(layout: Layout, detector: str, year: str, face_ids: list[str]) -> list[bytes]:
+    """The chips of a few faces, in that order, without reading the whole year into memory."""
+    settings = current_settings(layout, detector, year)
+    found: dict[str, bytes] = {}
+    for rows in detection_parts(layout, detector, year, settings or "").scan(["face_id", "chip"]) if face_ids else ():
+        found |= dict(rows.filter(pl.col("face_id").is_in(face_ids)).iter_rows())
+    return [found[face_id] for face_id in face_ids]
+
+
+def _outside(faces: pl.DataFrame, photos: pl.DataFrame) -> tuple[bool, int]:
+    """Whether all boxes lie in their photo, turned as they were found, and how many do not."""
+    turned = pl.col("rotation").is_in([90, 270])
+    size = photos.select("asset_id", "width", "height")
+    width = pl.when(turned).then("height").otherwise("width")
+    height = pl.when(turned).then("width").otherwise("height")
+    beyond = faces.join(size, on="asset_id").filter(
+        (pl.col("bbox_x") < 0)
+        | (pl.col("bbox_y") < 0)
+        | (pl.col("bbox_x") + pl.col("bbox_w") > width + 1)
+        | (pl.col("bbox_y") + pl.col("bbox_h") > height + 1)
+    )
+    return beyond.is_empty(), beyond.height
+
+
+def _check(name: str, passed: bool, beyond: int | None = None, **metadata: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name, passed=passed, metadata=metadata if beyond is None else {"outside": beyond}
+    )

@@ -1,21 +1,25 @@
 """From photo files to detection rows: every photo ends as its faces, as one `no face` row or as one `failed` row."""
 
+import os
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from classface_assets.places import Place
+from classface_assets.places import Place, storage_error
 from classface_assets.vision.chips import cut_chip, encode_chip
-from classface_assets.vision.decode import DecodedPhoto, UnreadablePhoto
-from classface_assets.vision.photos import load_photo
-from classface_assets.vision.quality import blur, quality_score
-from classface_assets.vision.search import DetectionSettings, Detector, find_faces
+from classface_assets.vision.decode import UnreadablePhoto
+from classface_assets.vision.near import perceptual_hash
+from classface_assets.vision.pose import pose
+from classface_assets.vision.quality import blur, brightness, quality_score
+from classface_assets.vision.search import LOOK, DetectionSettings, Detector, find_faces
+from classface_assets.vision.view import PhotoView, open_view
 
 DETECTION_SCHEMA = pl.Schema(
     [
@@ -31,82 +35,124 @@ DETECTION_SCHEMA = pl.Schema(
         ("detection_confidence", pl.Float32),
         ("quality_score", pl.Float32),
         ("blur", pl.Float32),
+        ("yaw", pl.Float32),
+        ("pitch", pl.Float32),
+        ("roll", pl.Float32),
+        ("brightness", pl.Float32),
+        ("outside", pl.Float32),
+        ("rotation", pl.Int16),
+        ("phash", pl.String),
         ("chip", pl.Binary),
     ]
 )
-DECODERS = 2
-AHEAD = 4  # decoded photos that may wait for the detector; it bounds the memory (18 megapixels are 54 MB)
+MOST_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
+CHIP_FACE_PX = 96  # a face of that width fills its chip without being enlarged
+
+
+@dataclass(frozen=True)
+class PhotoJob:
+    """A photo to search; `turnable` when the file does not say which way is up."""
+
+    asset_id: str
+    path: Place
+    turnable: bool = False
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Rows (DETECTION_SCHEMA) of some photos, and why others could not be opened: those are to be tried again."""
+
+    rows: pl.DataFrame
+    unopened: dict[str, str]
+
+
+def workers() -> int:
+    """How many photos are searched at once: one a core, each network then on one core, as far as memory allows."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_WORKERS)
+
+
+def detect_photos(
+    jobs: Iterable[PhotoJob], detector: Detector, settings: DetectionSettings, batch: int = 16, at_once: int = 0
+) -> Iterator[Searched]:
+    """What was found, once for every `batch` photos, in the order of the jobs.
+
+    `at_once` photos (0: `workers()`) are decoded, searched and cut each in a thread of its own, while the caller
+    writes; no more than twice as many are finished ahead of it. Raises StorageError when the disk or server is lost.
+    """
+    rows: list[dict[str, Any]] = []
+    unopened: dict[str, str] = {}
+    done = 0
+    for job, searching in _searched_ahead(iter(jobs), detector, settings, at_once or workers()):
+        try:
+            rows += searching.result()
+        except OSError as error:
+            if lost := storage_error(error, job.path):
+                raise lost from None
+            unopened[job.asset_id] = f"cannot be opened: {(error.strerror or str(error)).lower()}"
+        done += 1
+        if done == batch:
+            yield Searched(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+            rows, unopened, done = [], {}, 0
+    if done:
+        yield Searched(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+
+
+def _searched_ahead(
+    jobs: Iterator[PhotoJob], detector: Detector, settings: DetectionSettings, at_once: int
+) -> Iterator[tuple[PhotoJob, "Future[list[dict[str, Any]]]"]]:
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            queue = deque((job, pool.submit(_search, job, detector, settings)) for job in islice(jobs, 2 * at_once))
+            while queue:
+                job, searching = queue.popleft()
+                searching.exception()  # waits, so that no further photo is begun before this one is done
+                queue.extend((job, pool.submit(_search, job, detector, settings)) for job in islice(jobs, 1))
+                yield job, searching
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _search(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[dict[str, Any]]:
+    try:
+        return detect_photo(job.asset_id, open_view(job.path), detector, settings, job.turnable)
+    except UnreadablePhoto as error:
+        return [{"asset_id": job.asset_id, "status": "failed", "reason": error.reason}]
+    except MemoryError:
+        return [{"asset_id": job.asset_id, "status": "failed", "reason": "too large for this machine's memory"}]
+
+
+def detect_photo(
+    asset_id: str, view: PhotoView, detector: Detector, settings: DetectionSettings, turnable: bool = False
+) -> list[dict[str, Any]]:
+    """The detection rows of one photo; what was wrong with it becomes their reason."""
+    of_photo: dict[str, Any] = {"asset_id": asset_id, "reason": view.note, "phash": perceptual_hash(view.at(LOOK))}
+    found = find_faces(detector, view, settings, turnable)
+    of_photo["rotation"] = found.rotation
+    if not len(found.faces):
+        return [{**of_photo, "status": "no face"}]
+    faces = found.faces
+    picture, scale = view.sharp(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
+    rows: dict[str, dict[str, Any]] = {}
+    for box, landmarks, score, outside in zip(faces.boxes, faces.landmarks, faces.scores, found.outside, strict=True):
+        measured = {"detection_confidence": float(score), "outside": float(outside)}
+        face_id = face_id_of(asset_id, box)
+        row = _face_row(box, landmarks, score, cut_chip(picture, landmarks * np.float32(scale)))
+        rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
+    return list(rows.values())
+
+
+def _face_row(box: np.ndarray, landmarks: np.ndarray, score: float, chip: np.ndarray) -> dict[str, Any]:
+    return {
+        **dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), map(float, box), strict=True)),
+        **dict(zip(("yaw", "pitch", "roll"), pose(landmarks), strict=True)),
+        "landmarks": landmarks.ravel().tolist(),
+        "quality_score": quality_score(box, score),
+        "blur": blur(chip),
+        "brightness": brightness(chip),
+        "chip": encode_chip(chip),
+    }
 
 
 def face_id_of(asset_id: str, box: np.ndarray) -> str:
     """The id of a face: a UUID5 of its photo and its box x, y, w, h rounded to whole pixels."""
     return str(uuid.uuid5(uuid.UUID(asset_id), ",".join(str(round(float(v))) for v in box)))
-
-
-def detect_photo(
-    asset_id: str, image: np.ndarray, detector: Detector, settings: DetectionSettings, note: str = ""
-) -> list[dict[str, Any]]:
-    """The detection rows of one upright (H, W, 3) RGB photo; `note` becomes their reason."""
-    faces = find_faces(detector, image, settings)
-    rows: dict[str, dict[str, Any]] = {}
-    for box, landmarks, score in zip(faces.boxes, faces.landmarks, faces.scores, strict=True):
-        chip = cut_chip(image, landmarks)
-        face_id = face_id_of(asset_id, box)
-        rows.setdefault(
-            face_id,
-            {
-                "asset_id": asset_id,
-                "face_id": face_id,
-                "status": "ok",
-                "reason": note,
-                **dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), map(float, box), strict=True)),
-                "landmarks": landmarks.ravel().tolist(),
-                "detection_confidence": float(score),
-                "quality_score": quality_score(box, score),
-                "blur": blur(chip),
-                "chip": encode_chip(chip),
-            },
-        )
-    return list(rows.values()) or [{"asset_id": asset_id, "status": "no face", "reason": note}]
-
-
-def detect_photos(
-    jobs: Iterable[tuple[str, Place]], detector: Detector, settings: DetectionSettings, batch: int = 16
-) -> Iterator[pl.DataFrame]:
-    """DETECTION_SCHEMA frames, one for every `batch` of (asset id, photo) jobs, in the order of the jobs.
-
-    Photos are decoded ahead in two threads while the detector works. A photo that cannot be used is a `failed` row.
-    """
-    rows: list[dict[str, Any]] = []
-    waiting = 0
-    for asset_id, loading in _decoded_ahead(iter(jobs)):
-        rows += _rows(asset_id, loading, detector, settings)
-        waiting += 1
-        if waiting == batch:
-            yield pl.DataFrame(rows, schema=DETECTION_SCHEMA)
-            rows, waiting = [], 0
-    if rows:
-        yield pl.DataFrame(rows, schema=DETECTION_SCHEMA)
-
-
-def _rows(
-    asset_id: str, loading: "Future[DecodedPhoto]", detector: Detector, settings: DetectionSettings
-) -> list[dict[str, Any]]:
-    try:
-        photo = loading.result()
-        return detect_photo(asset_id, photo.pixels, detector, settings, photo.note)
-    except UnreadablePhoto as error:
-        return [{"asset_id": asset_id, "status": "failed", "reason": error.reason}]
-    except MemoryError:
-        return [{"asset_id": asset_id, "status": "failed", "reason": "too large for this machine's memory"}]
-
-
-def _decoded_ahead(jobs: Iterator[tuple[str, Place]]) -> Iterator[tuple[str, "Future[DecodedPhoto]"]]:
-    with ThreadPoolExecutor(DECODERS) as decoders:
-        try:
-            queue = deque((name, decoders.submit(load_photo, path)) for name, path in islice(jobs, AHEAD))
-            while queue:
-                yield queue.popleft()
-                queue.extend((name, decoders.submit(load_photo, path)) for name, path in islice(jobs, 1))
-        finally:
-            decoders.shutdown(wait=False, cancel_futures=True)

@@ -185,13 +185,11 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
 def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
     """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
 
-    Raises UnreadablePhoto.
+    Raises UnreadablePhoto, and OSError when the file cannot be opened now.
     """
     try:
         with open_file(path) as file:
             data = file.read()
     except NotAFile:
         raise UnreadablePhoto(NOT_A_FILE) from None
-    except OSError as error:
-        raise UnreadablePhoto(f"{NOT_OPENED}: {_why(error)}") from error
     return decode(data, least_side)

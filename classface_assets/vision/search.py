@@ -1,18 +1,25 @@
-"""How a picture is searched, whatever the detector: at which scales, in which tiles, and again with a border.
+"""How a photo is searched, whatever the detector: one look at most; finer, bordered or turned where that look says so.
 
 Detectors only look at the pixels that they are given.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from classface_assets.vision.faces import NO_FACES, Faces, join, suppressed
+from classface_assets.vision.pose import roll
+from classface_assets.vision.quality import outside_share
+from classface_assets.vision.tiles import Detector, tiled
+from classface_assets.vision.view import PhotoView
 
-COARSE_SIDE = 640  # the long side at which large faces are found
-FINE_SIDES = (1600, 3200, 6400)  # for small ones: each further one only where the one before shows a small crowd
-CROWD, CROWD_FACE_PX = 12, 24
+LOOK = 640  # the long side of the one look that every photo gets; more for a panorama, of no more pixels in all
+FINE_SIDES = (1600, 3200, 6400)  # each further one only where the one before shows many small faces
+# Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
+WEAK = 0.12
+# A look at a turned photo finds some faces in nine of ten, but none as surely as upright: measured on 110 photos, the
+# surest of each upright one was above 0.75 in all but 1 %, of the turned ones in less than 8 %.
+UNSURE, TILTED = 0.75, 45
 GREY = 127
 
 
@@ -24,93 +31,122 @@ class DetectionSettings:
     min_face_px: int = 20
 
 
-class Detector(Protocol):
-    """Finds the faces of an (H, W, 3) RGB picture. `fixed_input` is its side when it takes squares of one size only."""
+@dataclass(frozen=True)
+class Found:
+    """Faces in pixels of the photo turned clockwise by `rotation` degrees, and the share of each box outside of it."""
 
-    fixed_input: int | None
+    faces: Faces
+    outside: np.ndarray
+    rotation: int = 0
 
-    def find(self, image: np.ndarray, min_confidence: float) -> Faces: ...
 
+def find_faces(detector: Detector, view: PhotoView, settings: DetectionSettings, turnable: bool = False) -> Found:
+    """All faces of a photo, best first, in its pixels, boxes clipped to it; the view is left turned as they were found.
 
-def find_faces(detector: Detector, image: np.ndarray, settings: DetectionSettings) -> Faces:
-    """All faces of an upright RGB photo, best first, in its pixels, boxes clipped to it.
-
-    A tight portrait leaves the detector no room around the head: when nothing is found, the photo is searched again
-    within a grey border of half its size.
+    A `turnable` photo, one that does not say which way is up, is tried on its sides and on its head when what is found
+    is unsure, and stays as the upright faces in it are most.
     """
-    faces = _search(detector, image, settings.min_confidence)
+    faces = _search(detector, view, settings.min_confidence)
+    if turnable and _unsure(faces):
+        rotation = _best_rotation(detector, view, settings.min_confidence, faces)
+        if rotation:
+            view.rotation = rotation
+            faces = _search(detector, view, settings.min_confidence)
+    return _within(faces, view, settings.min_face_px)
+
+
+def _search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
+    """One look; then a finer one where faces are so small that others were missed, or a border where there is none.
+
+    A tight portrait leaves the detector no room around the head.
+    """
+    side = detector.fixed_input or _look_side(view)
+    look = _looked(detector, view, side, min(WEAK, min_confidence))
+    faces = look.take(look.scores >= min_confidence)
+    if _many_small(faces, detector, side, view):
+        return _finer(detector, view, faces, min_confidence)
     if not len(faces):
-        faces = _search_with_border(detector, image, settings.min_confidence)
-    return _within(faces, image.shape[1], image.shape[0], settings.min_face_px)
+        faces = _bordered(detector, view, min_confidence)
+    if not len(faces) and len(look):
+        faces = _finer(detector, view, faces, min_confidence)
+    return faces
 
 
-def _search(detector: Detector, image: np.ndarray, min_confidence: float) -> Faces:
-    coarse, longest = detector.fixed_input or COARSE_SIDE, max(image.shape[:2])
-    found = [_scaled(detector, image, coarse, min_confidence)]
-    for long_side in FINE_SIDES if longest > 1.25 * coarse else ():
-        small = _shrunk(image, long_side)
-        tiles = _tiles(detector, small, detector.fixed_input or FINE_SIDES[0], min_confidence)
-        found.append(_times(tiles, image.shape[1] / small.shape[1]))
-        if longest <= 1.25 * long_side or not _small_crowd(tiles):
+def _look_side(view: PhotoView) -> int:
+    wide = max(view.width, view.height) / min(view.width, view.height)
+    return round(LOOK * max(1.0, (wide / 2) ** 0.5))
+
+
+def _looked(detector: Detector, view: PhotoView, long_side: int, min_confidence: float) -> Faces:
+    picture = view.at(long_side)
+    return _times(detector.find(picture, min_confidence), view.width / picture.shape[1])
+
+
+def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: float) -> Faces:
+    """Adds what tiles of the photo show at a finer scale, and at the next as long as the faces stay small."""
+    longest, found = max(view.width, view.height), [faces]
+    for long_side in FINE_SIDES if longest > 1.25 * LOOK else ():
+        picture = view.at(long_side)
+        tiles = tiled(detector, picture, detector.fixed_input or FINE_SIDES[0], min_confidence)
+        found.append(_times(tiles, view.width / picture.shape[1]))
+        if longest <= 1.25 * long_side or not _many_small(found[-1], detector, long_side, view):
             break
-    return suppressed(join(found)) if len(found) > 1 else found[0]
+    return suppressed(join(found)) if len(found) > 1 else faces
 
 
-def _small_crowd(faces: Faces) -> bool:
-    """A picture of a whole school: many faces, so small at this scale that others must have been missed."""
-    return len(faces) >= CROWD and float(np.median(faces.boxes[:, 2])) < CROWD_FACE_PX
-
-
-def _shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
-    import cv2
-
-    height, width = image.shape[:2]
-    factor = long_side / max(height, width)
-    if factor >= 1:
-        return image
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _scaled(detector: Detector, image: np.ndarray, long_side: int, min_confidence: float) -> Faces:
-    small = _shrunk(image, long_side)
-    return _times(detector.find(small, min_confidence), image.shape[1] / small.shape[1])
+def _many_small(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> bool:
+    """Whether a quarter of the faces are at the edge of what the detector sees, so that it must have missed others."""
+    if not len(faces):
+        return False
+    scale = min(1.0, long_side / max(view.width, view.height))
+    return float(np.percentile(faces.boxes[:, 2], 25)) * scale < detector.reliable_px
 
 
 def _times(faces: Faces, factor: float) -> Faces:
     return Faces(faces.boxes * np.float32(factor), faces.landmarks * np.float32(factor), faces.scores)
 
 
-def _tiles(detector: Detector, image: np.ndarray, side: int, min_confidence: float) -> Faces:
-    """Faces of the overlapping side×side tiles of a picture."""
-    found = []
-    for top in _starts(image.shape[0], side):
-        for left in _starts(image.shape[1], side):
-            faces = detector.find(image[top : top + side, left : left + side], min_confidence)
-            found.append(faces.moved(left, top))
-    return suppressed(join(found))
-
-
-def _starts(length: int, side: int) -> list[int]:
-    """Where tiles start that cover a length, each overlapping the next by a quarter or more."""
-    if length <= side:
-        return [0]
-    count = 1 + int(np.ceil((length - side) / (0.75 * side)))
-    return [round(i * (length - side) / (count - 1)) for i in range(count)]
-
-
-def _search_with_border(detector: Detector, image: np.ndarray, min_confidence: float) -> Faces:
-    small = _shrunk(image, FINE_SIDES[0] // 2)
+def _bordered(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
+    """The look again, at half the size within a grey border of half its sides."""
+    small = view.at(LOOK // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     bordered = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
-    faces = _scaled(detector, bordered, detector.fixed_input or FINE_SIDES[0], min_confidence)
-    return _times(faces.moved(-dx, -dy), image.shape[1] / small.shape[1])
+    return _times(detector.find(bordered, min_confidence).moved(-dx, -dy), view.width / small.shape[1])
 
 
-def _within(faces: Faces, width: int, height: int, min_face_px: int) -> Faces:
+def _unsure(faces: Faces) -> bool:
+    return not len(faces) or float(faces.scores.max()) < UNSURE or float(np.median(np.abs(_rolls(faces)))) > TILTED
+
+
+def _rolls(faces: Faces) -> np.ndarray:
+    return np.array([roll(landmarks) for landmarks in faces.landmarks])
+
+
+def _best_rotation(detector: Detector, view: PhotoView, min_confidence: float, as_it_is: Faces) -> int:
+    """The rotation (0, 90, 180, 270) with the largest sum of confidences over the faces that it shows upright.
+
+    None but 0 without a face that is sure: a cup on its side is a face of a confidence of 0.6.
+    """
+    sums = {0: _upright_sum(as_it_is)}
+    for rotation in (90, 180, 270):
+        view.rotation = rotation
+        faces = _looked(detector, view, LOOK, min_confidence)
+        faces = faces if len(faces) else _bordered(detector, view, min_confidence)
+        sums[rotation] = 0.0 if _unsure(faces) else _upright_sum(faces)
+    view.rotation = 0
+    return max(sums, key=lambda rotation: sums[rotation])
+
+
+def _upright_sum(faces: Faces) -> float:
+    return float(faces.scores[np.abs(_rolls(faces)) < TILTED].sum()) if len(faces) else 0.0
+
+
+def _within(faces: Faces, view: PhotoView, min_face_px: int) -> Found:
     if not len(faces):
-        return NO_FACES
-    low = np.clip(faces.boxes[:, :2], 0, [width, height])
-    high = np.clip(faces.boxes[:, :2] + faces.boxes[:, 2:], 0, [width, height])
+        return Found(NO_FACES, np.empty(0, np.float32), view.rotation)
+    size = [view.width, view.height]
+    low = np.clip(faces.boxes[:, :2], 0, size)
+    high = np.clip(faces.boxes[:, :2] + faces.boxes[:, 2:], 0, size)
     clipped = Faces(np.concatenate([low, high - low], axis=1).astype(np.float32), faces.landmarks, faces.scores)
-    return clipped.take((high - low).min(axis=1) >= min_face_px)
+    large = (high - low).min(axis=1) >= min_face_px
+    return Found(clipped.take(large), outside_share(faces.boxes, *size)[large], view.rotation)

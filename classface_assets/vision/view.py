@@ -1,0 +1,76 @@
+"""One photo at whatever size is asked for, decoded no larger than that needs."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from classface_assets.places import Place
+from classface_assets.vision.decode import DecodedPhoto
+from classface_assets.vision.photos import load_photo
+
+LOOK_SIDE = 1600  # what all but crowds are searched at; a JPEG of twice that side or more is first decoded at half
+Decode = Callable[[int | None], DecodedPhoto]
+
+
+class PhotoView:
+    """The upright photo, width × height pixels, turned clockwise by `rotation` degrees; one decoded copy is kept."""
+
+    def __init__(self, decode: Decode, rotation: int = 0) -> None:
+        """Raises what `decode` raises: OSError, UnreadablePhoto."""
+        self._decode, self._photo, self.rotation = decode, decode(LOOK_SIDE), rotation
+
+    @property
+    def width(self) -> int:
+        return self._photo.height if self.rotation % 180 else self._photo.width
+
+    @property
+    def height(self) -> int:
+        return self._photo.width if self.rotation % 180 else self._photo.height
+
+    @property
+    def note(self) -> str:
+        return self._photo.note
+
+    def at(self, long_side: int) -> np.ndarray:
+        """The (h, w, 3) RGB picture with a long side of `long_side`, or of the photo's own where that is shorter."""
+        if long_side > max(self._photo.pixels.shape[:2]):
+            self._whole()
+        return _turned(shrunk(self._photo.pixels, long_side), self.rotation)
+
+    def sharp(self, smallest_px: float, needed_px: int) -> tuple[np.ndarray, float]:
+        """A picture in which `smallest_px` of the photo are `needed_px` if the photo has so many, and its scale."""
+        if smallest_px / self._photo.factor < needed_px:
+            self._whole()
+        pixels = _turned(self._photo.pixels, self.rotation)
+        return pixels, pixels.shape[1] / self.width
+
+    def _whole(self) -> None:
+        if self._photo.factor > 1:
+            self._photo = self._decode(None)
+
+
+def open_view(path: Place) -> PhotoView:
+    """Raises UnreadablePhoto, and OSError when the file cannot be read now."""
+    return PhotoView(lambda least_side: load_photo(path, least_side))
+
+
+def view_of(image: np.ndarray, note: str = "") -> PhotoView:
+    """A view of upright (H, W, 3) RGB pixels."""
+    height, width = image.shape[:2]
+    return PhotoView(lambda _: DecodedPhoto(image, note, width, height, 1))
+
+
+def shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
+    """The image with a long side of at most that, its pixels averaged."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = long_side / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _turned(image: np.ndarray, rotation: int) -> np.ndarray:
+    return np.ascontiguousarray(np.rot90(image, -rotation // 90)) if rotation else image

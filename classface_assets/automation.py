@@ -86,7 +86,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     """Runs the school years that changed. A folder that cannot be read or lies empty is no reason to drop them all."""
     photos = archive.layout.photos
     try:
-        folders = year_folders(photos)
+        folders = year_folders(archive.layout)
     except PhotosFolderError as error:
         return dg.SkipReason(str(error))
     now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}

@@ -199,7 +199,7 @@ def sync(archive: Any) -> None:
 
     instance, new = prepare(archive.layout)
     instance.dispose()
-    click.echo(f"{len(year_folders(archive.layout.photos))} school years, new: {', '.join(new) or 'none'}")
+    click.echo(f"{len(year_folders(archive.layout))} school years, new: {', '.join(new) or 'none'}")
 
 
 def _print_stats(archive: Any) -> None:

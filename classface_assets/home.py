@@ -104,4 +104,4 @@ def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | Non
 def prepare(layout: Layout) -> tuple[dg.DagsterInstance, list[str]]:
     """The instance with every school year of the photos folder registered; returns also the new ones."""
     instance = open_instance(layout)
-    return instance, sync_school_years(instance, layout.photos)
+    return instance, sync_school_years(instance, layout)

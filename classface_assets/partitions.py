@@ -6,13 +6,14 @@ from pathlib import Path
 import dagster as dg
 
 from classface_assets.places import Entry, Place, entries, files_below, look_at
+from classface_assets.store.layout import Layout
 from classface_assets.store.years import year_folders
 from classface_assets.vision.photos import LEFT_OUT, photo_files
 
 school_years = dg.DynamicPartitionsDefinition(name="school_year")
 
 
-def sync_school_years(instance: dg.DagsterInstance, photos: Place) -> list[str]:
+def sync_school_years(instance: dg.DagsterInstance, layout: Layout) -> list[str]:
     """Register every school year that has a folder; returns the keys that were new.
 
     A year whose folder is gone stays registered, so that its run can let its photos drop out.
@@ -20,7 +21,7 @@ def sync_school_years(instance: dg.DagsterInstance, photos: Place) -> list[str]:
     """
     name = str(school_years.name)
     known = set(instance.get_dynamic_partitions(name))
-    new = [year for year in year_folders(photos) if year not in known]
+    new = [year for year in year_folders(layout) if year not in known]
     if new:
         instance.add_dynamic_partitions(name, new)
     return new

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from upath import UPath
@@ -21,7 +21,9 @@ from upath import UPath
 from classface_assets.errors import UserError
 
 Place = Path | UPath
+P = TypeVar("P", Path, UPath, Place)
 
+_ESCAPED = re.compile(r"\\(x[0-9a-f]{2})")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -81,6 +83,21 @@ def place(text: str) -> Place:
         raise StorageError(
             f"{text} cannot be used ({error}); name a folder, or a URL such as s3://bucket/folder."
         ) from None
+
+
+def path_text(path: Place, root: Place) -> str:
+    """The path below `root` as text, with `/`; `place_of` finds the file by it.
+
+    A byte of a name that is no UTF-8 is written as `\\xff`, and a backslash that would look like that as `\\x5c`.
+    """
+    below = path.as_posix()[len(root.as_posix().rstrip("/")) + 1 :]
+    plain = _ESCAPED.sub(r"\\x5c\1", below)
+    return plain.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def place_of(root: P, text: str) -> P:
+    """The file below `root` that `path_text` wrote so."""
+    return root / _ESCAPED.sub(lambda found: os.fsdecode(bytes.fromhex(found[1][1:])), text)
 
 
 def local_place(text: str) -> Path:

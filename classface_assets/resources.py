@@ -36,10 +36,20 @@ class Archive(dg.ConfigurableResource):
         description="SQLAlchemy URL of the ledger of people's decisions; empty: ledger.sqlite in the local folder. "
         "(CLASSFACE_LEDGER)",
     )
+    year_pattern: str = Field(
+        default="",
+        description=r"Regular expression that finds the school year in a folder's name, with groups first and perhaps "
+        r"second: (?P<first>\d{4})-(?P<second>\d\d). Empty: 2019-2020, 2019-20, 2019_2020, 2019, Schuljahr 2019-20. "
+        "(CLASSFACE_YEAR_PATTERN)",
+    )
+    year_start: str = Field(
+        default="09-01", description="Month and day on which a school year starts. (CLASSFACE_YEAR_START)"
+    )
 
     @property
     def layout(self) -> Layout:
-        return Layout(place(self.photos), place(self.data), local_place(self.local) if self.local else None)
+        local = local_place(self.local) if self.local else None
+        return Layout(place(self.photos), place(self.data), local, self.year_pattern, self.year_start)
 
     def open_ledger(self) -> Ledger:
         return Ledger(self.ledger or self.layout.ledger_url)
@@ -75,10 +85,10 @@ def log_progress(_context: dg.InitResourceContext) -> Progress:
 def archive_for(
     photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
 ) -> Archive:
-    """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL, _LEDGER.
+    """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL.
 
-    Without those too, the data lie in `data` and the photos in its folder `photos`. Raises StorageError for a URL that
-    cannot be one.
+    So do the ledger and the settings of school years. Without those too, the data lie in `data` and the photos in its
+    folder `photos`. Raises StorageError for a URL that cannot be one.
     """
     made = place(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     named = photos or os.environ.get("CLASSFACE_PHOTOS")
@@ -88,6 +98,8 @@ def archive_for(
         data=str(made),
         local=str(local_place(str(here))) if here else "",
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
+        year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN", ""),
+        year_start=os.environ.get("CLASSFACE_YEAR_START") or "09-01",
     )
 
 

@@ -102,7 +102,7 @@ def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
     A year whose folder is gone is run too, so that its photos drop out of the albums.
     Raises PhotosFolderError for a year without a folder, or when there is none at all.
     """
-    there = year_folders(layout.photos)
+    there = year_folders(layout)
     if not there:
         raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder a school year into it.")
     if wanted is None:

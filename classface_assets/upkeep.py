@@ -8,6 +8,7 @@ import dagster as dg
 from classface_assets.errors import UserError
 from classface_assets.home import UNFINISHED, release
 from classface_assets.partitions import school_years, year_files
+from classface_assets.places import path_text
 from classface_assets.resources import Archive, Models
 from classface_assets.running import Chain, Stopped
 from classface_assets.store.facts import image_parts, years_with_images
@@ -54,7 +55,7 @@ def at_rest(instance: dg.DagsterInstance) -> None:
 def forget_years(instance: dg.DagsterInstance, layout: Layout) -> None:
     """Let Dagster forget the school years of which nothing is left."""
     name = str(school_years.name)
-    for year in set(instance.get_dynamic_partitions(name)) - {*year_folders(layout.photos), *years_with_images(layout)}:
+    for year in set(instance.get_dynamic_partitions(name)) - {*year_folders(layout), *years_with_images(layout)}:
         instance.delete_dynamic_partition(name, year)
 
 
@@ -97,10 +98,9 @@ def fix(chain: Chain, found: Sequence[Orphans], tell: Callable[[str], None]) -> 
 
 def _changed_since(layout: Layout) -> tuple[int, int]:
     """How many files of the photos folder no run has looked at, and how many of those looked at are gone."""
-    folders = year_folders(layout.photos)
-    above = len(layout.photos.parts)
-    there = {"/".join(f.parts[above:]) for places in folders.values() for f in year_files(layout.photos, places)}
-    there = {path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path in there}
+    folders = year_folders(layout)
+    files = [file for places in folders.values() for file in year_files(layout.photos, places)]
+    there = {path_text(file, layout.photos) for file in files}
     known = {path for year in years_with_images(layout) for path in image_parts(layout, year).ids("path")}
     return len(there - known), len(known - there)
 

@@ -40,7 +40,7 @@ class World:
         return Chain(self.instance, self.archive, Models(pack=self.pack), Console(quiet=True))
 
     def run(self, years: str | None = None) -> list[Stopped]:
-        sync_school_years(self.instance, self.layout.photos)
+        sync_school_years(self.instance, self.layout)
         return self.chain.run(chosen_years(self.layout, years), lambda _: None)
 
     def query(self, sql: str) -> pl.DataFrame:

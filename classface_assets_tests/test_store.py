@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,9 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from classface_assets.partitions import year_files
 from classface_assets.places import look_at
+from classface_assets.resources import archive_for
 from classface_assets.store.carry import confirmed_faces, overlap
 from classface_assets.store.database import DatabaseError, publish, query
 from classface_assets.store.facts import (
@@ -36,7 +39,15 @@ from classface_assets.store.parts import Parts, adopt
 from classface_assets.store.replay import Box, Decisions, Event, FaceMark, replay
 from classface_assets.store.schemas import ASSIGNMENTS, IMAGES
 from classface_assets.store.snapshot import snapshot
-from classface_assets.store.years import PhotosFolderError, fingerprint, first_year, school_year, year_folders
+from classface_assets.store.years import (
+    PhotosFolderError,
+    YearSettingError,
+    fingerprint,
+    first_year,
+    school_year,
+    start_of,
+    year_folders,
+)
 
 DETECTOR, PACK, SETTINGS = "centerface-1", "builtin-1", "confidence-0.5 size-20"
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
@@ -306,7 +317,7 @@ def test_folders_of_one_year_come_together_and_loose_photos_are_unsorted(tmp_pat
         (tmp_path / folder).mkdir()
     for file in ("loose.jpg", "more.jpg", ".DS_Store", "Thumbs.db"):
         (tmp_path / file).touch()
-    assert year_folders(tmp_path) == {
+    assert year_folders(Layout(tmp_path, tmp_path / "data")) == {
         "2018-2019": [tmp_path / "2018"],
         "2019-2020": [tmp_path / "2019-20", tmp_path / "Schuljahr 2019_2020"],
         "Sommerfest": [tmp_path / "Sommerfest"],
@@ -314,17 +325,64 @@ def test_folders_of_one_year_come_together_and_loose_photos_are_unsorted(tmp_pat
     }
 
 
+@pytest.mark.parametrize("file", ["2019/20/a.jpg", "2019/2020/a.jpg", "2019/Sommerfest/a.jpg", "2019-20/3a/a.jpg"])
+def test_folders_below_a_school_year_belong_to_it(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    folders = year_folders(Layout(tmp_path, tmp_path / "data"))
+    assert {year: [f.name for f in year_files(tmp_path, f)] for year, f in folders.items()} == {"2019-2020": ["a.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "key"),
+    [
+        (r"^SJ(?P<first>\d\d)(?P<second>\d\d)", "SJ1920 Fotos", "2019-2020"),
+        (r"^SJ(?P<first>\d\d)(?P<second>\d\d)", "SJ9900", "1999-2000"),
+        (r"^SJ(?P<first>\d\d)(?P<second>\d\d)", "2019-2020", "2019-2020"),
+        (r"^SJ(?P<first>\d\d)(?P<second>\d\d)", "2019", "2019"),
+        (r"^SJ(?P<first>\d\d)(?P<second>\d\d)", "SJ1925", "SJ1925"),
+        (r"Jahr (?P<first>\d{4})$", "Das Jahr 2019", "2019-2020"),
+        (r"(?P<first>\d{4})/(?P<second>\d\d)?", "2019", "2019"),
+    ],
+)
+def test_an_archive_may_name_its_school_years_in_its_own_way(
+    pattern: str, folder: str, key: str, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir()
+    assert list(year_folders(Layout(tmp_path, tmp_path / "data", year_pattern=pattern))) == [key]
+
+
+def test_settings_of_school_years_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASSFACE_YEAR_PATTERN", r"SJ(?P<first>\d\d)")
+    monkeypatch.setenv("CLASSFACE_YEAR_START", "02-01")
+    layout = archive_for(tmp_path, tmp_path / "data").layout
+    assert (layout.year_pattern, layout.year_start) == (r"SJ(?P<first>\d\d)", "02-01")
+
+
+@pytest.mark.parametrize("pattern", ["(?P<first>", r"\d{4}", r"(?P<first>\d{4})(?P<third>\d\d)"])
+def test_a_year_pattern_that_cannot_be_used_is_one_sentence(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "2019").mkdir()
+    with pytest.raises(YearSettingError, match=r"^The year pattern .*CLASSFACE_YEAR_PATTERN.*\.$"):
+        year_folders(Layout(tmp_path, tmp_path / "data", year_pattern=pattern))
+
+
+@pytest.mark.parametrize("day", ["1 September", "13-01", "02-30", ""])
+def test_a_day_on_which_no_school_year_can_start_is_one_sentence(day: str) -> None:
+    with pytest.raises(YearSettingError, match=r"no day on which a school year can start; set CLASSFACE_YEAR_START"):
+        start_of("2019-2020", day)
+
+
 def test_what_a_system_left_behind_is_not_a_school_year(tmp_path: Path) -> None:
     (tmp_path / "$RECYCLE.BIN").mkdir()
     (tmp_path / "desktop.ini").touch()
-    assert year_folders(tmp_path) == {}
+    assert year_folders(Layout(tmp_path, tmp_path / "data")) == {}
 
 
 @pytest.mark.parametrize("root", ["missing", "a file"])
 def test_an_unreadable_photos_folder_is_one_sentence(root: str, tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
     with pytest.raises(PhotosFolderError, match=r"^The photos folder .* cannot be read .*--photos.*\.$"):
-        year_folders(tmp_path / root)
+        year_folders(Layout(tmp_path / root, tmp_path))
 
 
 def test_the_fingerprint_changes_with_every_change_of_a_file(tmp_path: Path) -> None:
@@ -358,6 +416,7 @@ def layout(tmp_path: Path) -> Layout:
 def add_images(layout: Layout, year: str, *files: tuple[str, str], status: str = "ok") -> None:
     """Files of a year as (asset id, name)."""
     facts = {"size": 1, "mtime_ns": 1, "width": 640, "height": 480, "orientation": 1, "taken_at": None, "reason": ""}
+    facts |= {"taken_at_source": ""}
     image_parts(layout, year).append(
         pl.DataFrame(
             [
@@ -519,6 +578,30 @@ def test_a_photo_that_detecting_turned_has_the_size_of_the_turned_photo(layout: 
     assert rows == [(0, 640, 480), (90, 480, 640), (180, 640, 480), (270, 480, 640), (None, 640, 480)]
 
 
+def test_photos_that_nobody_dated_are_of_the_first_day_of_their_school_year(layout: Layout) -> None:
+    for year in ("2018-2019", "Sommerfest"):
+        add_images(layout, year, (year, "undated.jpg"))
+        add_images(layout, year, (f"{year} text", "list.txt"), status="not a photo")
+    dated = pl.lit(NOW.replace(tzinfo=None), pl.Datetime("us"))
+    parts = image_parts(layout, "2018-2019")
+    parts.append(
+        parts.read()
+        .head(1)
+        .with_columns(path=pl.lit("dated"), asset_id=pl.lit("b"), taken_at=dated)
+        .drop("taken_at_source")
+    )
+    southern = replace(layout, year_start="02-01")
+    for place, start in ((layout, "2018-09-01 00:00:00"), (southern, "2018-02-01 00:00:00")):
+        facts = gather(place, DETECTOR, PACK).images.select("path", pl.col("taken_at").cast(str), "taken_at_source")
+        assert {path: (at and at[:19], source) for path, at, source in facts.iter_rows()} == {
+            "2018-2019/undated.jpg": (start, "school year"),
+            "2018-2019/list.txt": (None, ""),
+            "dated": (str(NOW)[:19], "exif"),
+            "Sommerfest/undated.jpg": (None, ""),
+            "Sommerfest/list.txt": (None, ""),
+        }
+
+
 def test_parts_from_before_a_column_existed_are_read_with_nulls(layout: Layout) -> None:
     old, new = "taken_at_source", {"rotation": pl.Int16, "phash": pl.String, "yaw": pl.Float32, "outside": pl.Float32}
     for photo in ("old", "new"):
@@ -533,7 +616,7 @@ def test_parts_from_before_a_column_existed_are_read_with_nulls(layout: Layout) 
     facts = gather(layout, DETECTOR, PACK)
     assert set(facts.faces.select("face_id", "yaw", "outside").rows()) == {("old1", None, None), ("new1", 7, 7)}
     assert set(facts.images.select("asset_id", "rotation").rows()) == {("old", None), ("new", 7)}
-    assert facts.images[old].null_count() == 2
+    assert facts.images["has_orientation"].null_count() == 2 and facts.images[old].null_count() == 0
 
 
 def test_years_are_read_back_from_their_folders(layout: Layout) -> None:

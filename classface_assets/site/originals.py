@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from classface_assets.places import Entry, Place, entries, files_below, look_at
+from classface_assets.places import Entry, Place, entries, files_below, look_at, path_text, place_of
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class Originals:
 
     def find(self, path: str) -> Entry:
         """Raises FileNotFoundError for a photo that is no longer there, OSError for one that cannot be opened."""
-        if not isinstance(self.root, Path):
+        found = place_of(self.root, path)
+        if not isinstance(found, Path):
             if path not in self.listed:
                 raise FileNotFoundError(path)
             return self.listed[path]
         # A hard link to a symbolic link would be one itself, which points nowhere from the album.
-        return look_at((self.root / path).resolve(strict=True))
+        return look_at(found.resolve(strict=True))
 
     def open(self, path: str) -> Path | BytesIO:
         """What Pillow reads a photo from."""
@@ -35,6 +36,5 @@ def originals_of(root: Place, paths: Iterable[str]) -> Originals:
     if isinstance(root, Path):
         return Originals(root, {})
     folders = {path.partition("/")[0] if "/" in path else "" for path in paths}
-    found = [e for name in folders for e in (files_below(root / name) if name else entries(root))]
-    above = len(str(root)) + 1
-    return Originals(root, {str(entry.path)[above:]: entry for entry in found if not entry.is_folder})
+    found = [e for name in folders for e in (files_below(place_of(root, name)) if name else entries(root))]
+    return Originals(root, {path_text(entry.path, root): entry for entry in found if not entry.is_folder})

@@ -7,6 +7,7 @@ thresholds that the year was last detected with. What is no longer current stays
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
 from classface_assets.store.tables import write_file
-from classface_assets.store.years import first_year
+from classface_assets.store.years import first_year, start_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def years_with_images(layout: Layout) -> list[str]:
 
 def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
     """From now on the faces found with these thresholds are the year's faces."""
+    if current_settings(layout, detector, year) == settings:
+        return
     content = json.dumps({"settings": settings}).encode()
     write_file(layout.parts("detections", detector, year) / "current.json", lambda out: out.write(content))
 
@@ -68,7 +71,24 @@ def current_settings(layout: Layout, detector: str, year: str) -> str | None:
 def year_images(layout: Layout, year: str) -> pl.DataFrame:
     """The files of one school year, in the order of their paths, copies within the year marked as duplicates."""
     rows = image_parts(layout, year).read()
-    return mark_duplicates(_with_all(IMAGES, rows)) if rows.width else pl.DataFrame(schema=IMAGES)
+    if not rows.width:
+        return pl.DataFrame(schema=IMAGES)
+    return mark_duplicates(_dated(_with_all(IMAGES, rows), start_of(year, layout.year_start)))
+
+
+def _dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
+    """A photo that nothing dates is taken for one of the school year's first day; its source says so.
+
+    Parts from before there was a source hold dates from EXIF alone.
+    """
+    undated = pl.col("taken_at").is_null() & (pl.col("status") == "ok") & pl.lit(start_of_year is not None)
+    source = pl.col("taken_at_source").fill_null(
+        pl.when(pl.col("taken_at").is_null()).then(pl.lit("")).otherwise(pl.lit("exif"))
+    )
+    return images.with_columns(
+        pl.when(undated).then(pl.lit(start_of_year, pl.Datetime("us"))).otherwise("taken_at").alias("taken_at"),
+        pl.when(undated).then(pl.lit("school year")).otherwise(source).alias("taken_at_source"),
+    )
 
 
 def _with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:

@@ -15,11 +15,17 @@ from classface_assets.places import Place
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders and files of one archive: `photos` is only read, what is made lies below `data` and `local`."""
+    """The folders and files of one archive: `photos` is only read, what is made lies below `data` and `local`.
+
+    `year_pattern` and `year_start` say how the photos' folders name school years, and on which day (month-day) one
+    starts: see `years`.
+    """
 
     photos: Place
     data: Place
     local_folder: Path | None = None
+    year_pattern: str = ""
+    year_start: str = "09-01"
 
     @property
     def local(self) -> Path:
@@ -68,6 +74,10 @@ class Layout:
     def table(self, name: str) -> Place:
         """The Parquet file of an asset that is one for all school years."""
         return self.data / "tables" / f"{name}.parquet"
+
+    def stamp(self, asset: str, year: str = "") -> Path:
+        """What an asset, or its part of one school year, was last made of."""
+        return self.local / "stamps" / (f"{asset}.json" if not year else f"{asset}/{safe_name(year)}.json")
 
     def parts(self, asset: str, version: str = "", year: str = "") -> Place:
         """The folder of an asset's Parquet parts; version and school year are made safe as folder names."""

@@ -1,7 +1,6 @@
 """The asset `album_site`: the index, a page for each student across the years, and the coverage report."""
 
 from dataclasses import asdict
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -9,9 +8,11 @@ from pydantic import Field
 from classface_assets.assets.albums import albums, appearances
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.identities import identities
+from classface_assets.assets.stamped import stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_ALBUMS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive
+from classface_assets.site.listing import files_of_site, seen_by_site
 from classface_assets.site.mirror import mirror
 from classface_assets.site.school import build_site
 from classface_assets.store.database import query
@@ -36,17 +37,24 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     Open `albums/index.html` in a browser; it needs no server.
     """
     layout = archive.layout
+    out, home = layout.albums, layout.published_albums
     photos = query(layout.database, "SELECT * FROM image_assets ORDER BY path")
     years = sorted(set(photos["school_year"]))
-    site = build_site(layout.albums, years, photos, appearances(layout), config.school)
-    home = layout.published_albums
-    copied: dict[str, Any] = asdict(mirror(layout.albums, home, thorough=True)) if home else {}
-    return result(
-        site.pages,
-        named_students=site.named,
-        unknown_students=site.unknown,
-        school_years=site.years,
-        removed=list(site.removed),
-        index=dg.MetadataValue.path(str((home or layout.albums) / "index.html")),
-        **copied,
-    )
+    faces = appearances(layout)
+    made_of = photos, faces, seen_by_site(out, years, photos, faces), config.model_dump()
+    stamp = stamp_of(layout, "album_site", made_of, str(layout.data))
+    told = unchanged(stamp)
+    if told is None:
+        site = build_site(out, years, photos, faces, config.school)
+        told = result(
+            site.pages,
+            named_students=site.named,
+            unknown_students=site.unknown,
+            school_years=site.years,
+            removed=list(site.removed),
+            index=dg.MetadataValue.path(str((home or out) / "index.html")),
+        )
+        told = stamped(stamp, told, files_of_site(out), removed=[])
+    if home is None:
+        return told
+    return dg.MaterializeResult(metadata={**(told.metadata or {}), **asdict(mirror(out, home, thorough=True))})

@@ -8,16 +8,18 @@ import polars as pl
 
 from classface_assets.assets.common import OWNERS, result
 from classface_assets.assets.identities import identities
+from classface_assets.assets.stamped import stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.site.listing import files_of_year
 from classface_assets.site.mirror import mirror
 from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
 from classface_assets.store.database import query
-from classface_assets.store.facts import year_detections
+from classface_assets.store.facts import current_settings, year_detections
 from classface_assets.store.layout import Layout
 
 APPEARANCES = """
@@ -31,10 +33,13 @@ APPEARANCES = """
 
 
 def appearances(layout: Layout, year: str | None = None) -> pl.DataFrame:
-    """Every face with its photo and its person's name, of one school year or of all."""
-    if year is None:
-        return query(layout.database, APPEARANCES + "ORDER BY a.path, f.bbox_x")
-    return query(layout.database, APPEARANCES + "WHERE a.school_year = ? ORDER BY a.path, f.bbox_x", [year])
+    """Every face with its photo and its person's name, of one school year or of all.
+
+    Without score and reason, which no album shows: a label elsewhere may change them, and no page changes with them.
+    """
+    of_year, given = ("", []) if year is None else ("WHERE a.school_year = ?", [year])
+    rows = query(layout.database, f"{APPEARANCES} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
+    return rows.drop("assignment_score", "assignment_reason")
 
 
 @dg.asset(
@@ -55,9 +60,14 @@ def albums(
     takes the place of the old one only when it is whole. With data at a URL it is then copied there.
     """
     year, layout = context.partition_key, archive.layout
+    detector = models.describe(layout).detector_version
     photos = query(layout.database, "SELECT * FROM image_assets WHERE school_year = ? ORDER BY path", [year])
-    chips = year_detections(layout, models.describe(layout).detector_version, year, ["asset_id", "face_id", "chip"])
     faces = appearances(layout, year)
+    made_of = photos, faces, detector, current_settings(layout, detector, year)
+    stamp = stamp_of(layout, "albums", made_of, str(layout.data), year=year)
+    if same := unchanged(stamp):
+        return same
+    chips = year_detections(layout, detector, year, ["asset_id", "face_id", "chip"])
     faces = faces.join(chips.select("face_id", "chip"), on="face_id", how="left") if chips.width else _no_chips(faces)
     with progress.task(f"{year}: making the album", photos.height) as advance:
         album = build_year(layout.albums, layout.photos, year, photos, faces, lambda *_: advance(1))
@@ -65,7 +75,7 @@ def albums(
     copied: dict[str, Any] = (
         asdict(mirror(layout.albums, home, [year_path(year), "thumbs", "faces", "style.css"])) if home else {}
     )
-    return result(
+    told = result(
         album.photos,
         students=album.students,
         photos_in_folders=album.linked,
@@ -75,6 +85,9 @@ def albums(
         page=dg.MetadataValue.path(str((home or layout.albums) / year_path(year) / "index.html")),
         **copied,
     )
+    if album.missing:  # tried again by the next run
+        return told
+    return stamped(stamp, told, files_of_year(layout.albums, year, photos, faces), thumbnails_made=0)
 
 
 def _no_chips(faces: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.face_tables import current_facts, face_tables
 from classface_assets.assets.knn_graph import knn_graph
 from classface_assets.assets.previews import cluster_picture, summary
+from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.assign import assign_faces
@@ -18,6 +19,7 @@ from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.schemas import ASSIGNMENTS
+from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
 
 
@@ -79,17 +81,24 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     run to run. Every row says how sure it is and why.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
+    output, graph = layout.table("cluster_assignments"), layout.table("knn_graph")
+    # Not of the last run's numbers, which it only hands on: with all else the same they come out the same.
+    made_of = archive_state(archive, models), seen(graph), config.model_dump()
+    stamp = stamp_of(layout, "cluster_assignments", made_of)
+    if same := unchanged(stamp):
+        return same
     facts = current_facts(archive, models)
     rows = pl.DataFrame(schema=ASSIGNMENTS)
     if facts.faces.height:
         rows = assign_faces(
             facts.faces,
             facts.vectors,
-            read_table(layout.table("knn_graph")),
+            read_table(graph),
             confirmed_faces(archive.open_ledger().decisions(), facts.faces),
             frozenset(),
             read_or_empty(layout.table("identities"), ASSIGNMENTS),
             config.settings(pack.name),
         )
-    write_whole(rows, layout.table("cluster_assignments"))
-    return result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))
+    write_whole(rows, output)
+    told = result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))
+    return stamped(stamp, told, [output])

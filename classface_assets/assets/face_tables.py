@@ -7,6 +7,7 @@ from classface_assets.assets.common import OWNERS, PUBLISH_POOL, counted, result
 from classface_assets.assets.detections import detections
 from classface_assets.assets.embeddings import embeddings
 from classface_assets.assets.images import images
+from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive, Models
@@ -38,11 +39,15 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
     It is built aside and renamed over the old one, so readers never wait and never see half. Names and clusters of the
     last run stay in it until `identities` has the new ones.
     """
-    layout = archive.layout
+    layout, state = archive.layout, archive_state(archive, models)
+    stamp, database = stamp_of(layout, "face_tables", state, str(layout.database)), database_stamp(layout, state)
+    if database.told() is not None and (same := unchanged(stamp)):
+        return same
     facts = current_facts(archive, models)
     last = read_or_empty(layout.table("identities"), ASSIGNMENTS)
     publish(layout.database, snapshot(facts, last, archive.open_ledger().events()))
-    return result(
+    database.put({}, [layout.database])
+    told = result(
         facts.faces.height,
         files=facts.images.height,
         photos=facts.images.filter(pl.col("status") == "ok").height,
@@ -52,3 +57,4 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
         else "no faces yet",
         database=dg.MetadataValue.path(layout.database),
     )
+    return stamped(stamp, told, [])

@@ -9,6 +9,7 @@ from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.knn_graph import GraphConfig
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.projection_head import projection_head
+from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.assign import assign_faces
@@ -19,9 +20,10 @@ from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts
-from classface_assets.store.head_file import promoted_head
+from classface_assets.store.head_file import head_files, promoted_head
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
+from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
 
 
@@ -40,20 +42,27 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     Published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all that people decided.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
+    output, assigned = layout.table("identities"), layout.table("cluster_assignments")
+    state = archive_state(archive, models)
+    made_of = state, config.model_dump(), seen(assigned), [seen(file) for file in head_files(layout.head)]
+    stamp = stamp_of(layout, "identities", made_of, str(layout.database))
+    if database_stamp(layout, state).told() is not None and (same := unchanged(stamp)):
+        return same
     facts = current_facts(archive, models)
     events = archive.open_ledger().events()
-    rows = read_table(layout.table("cluster_assignments"))
-    before = read_or_empty(layout.table("identities"), ASSIGNMENTS)
+    rows = read_table(assigned)
+    before = read_or_empty(output, ASSIGNMENTS)
     head = promoted_head(layout.head, pack.key)
     if head is not None and facts.faces.height:
         rows = _with_head(head, facts, archive, before, config, pack.name)
-    write_whole(rows, layout.table("identities"))
+    write_whole(rows, output)
     tables = snapshot(facts, rows, events)
     publish(layout.database, tables)
+    database_stamp(layout, state).put({}, [layout.database])
     moved = rows.join(before, on="face_id", suffix="_before").filter(
         pl.col("cluster_id") != pl.col("cluster_id_before")
     )
-    return result(
+    told = result(
         rows.height,
         head_used=head is not None,
         faces_moved_since_last_time=moved.height,
@@ -62,6 +71,7 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
         **summary(rows),
         **cluster_picture(layout, pack, facts.faces, rows),
     )
+    return stamped(stamp, told, [output], faces_moved_since_last_time=0)
 
 
 def _with_head(

@@ -7,6 +7,7 @@ from pydantic import Field
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result, table
 from classface_assets.assets.embeddings import embeddings
 from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.knn import knn_edges
@@ -29,14 +30,16 @@ class GraphConfig(dg.Config):
 @says_it_in_a_sentence
 def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """Who looks like whom: each face's nearest neighbours by cosine similarity, over all school years."""
+    output = archive.layout.table("knn_graph")
+    faces, _ = archive_state(archive, models)
+    stamp = stamp_of(archive.layout, "knn_graph", faces, config.model_dump())
+    if same := unchanged(stamp):
+        return same
     facts = current_facts(archive, models)
     edges = knn_edges(facts.faces["face_id"].to_list() if facts.faces.height else [], facts.vectors, config.neighbours)
-    write_whole(edges, archive.layout.table("knn_graph"))
-    return result(
-        edges.height,
-        faces=facts.faces.height,
-        similarity_of_nearest=table(nearest_similarities(edges)),
-    )
+    write_whole(edges, output)
+    told = result(edges.height, faces=facts.faces.height, similarity_of_nearest=table(nearest_similarities(edges)))
+    return stamped(stamp, told, [output])
 
 
 def nearest_similarities(edges: pl.DataFrame) -> pl.DataFrame:

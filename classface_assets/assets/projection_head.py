@@ -10,12 +10,13 @@ from classface_assets.assets.cluster_assignments import cluster_assignments
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result
 from classface_assets.assets.embeddings import embeddings
 from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.head import HeadSettings, train_head
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
-from classface_assets.store.head_file import save_head
+from classface_assets.store.head_file import head_files, save_head
 
 
 class HeadConfig(dg.Config):
@@ -46,12 +47,15 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
     `identities`, only if it beats the plain vectors on those faces and does no worse on those people. With fewer than
     five people of five labelled faces it is skipped, and says so.
     """
+    layout, pack = archive.layout, models.describe(archive.layout)
+    stamp = stamp_of(layout, "projection_head", archive_state(archive, models), config.model_dump())
+    if same := unchanged(stamp):
+        return same
     facts = current_facts(archive, models)
     labelled = confirmed_faces(archive.open_ledger().decisions(), facts.faces)
     faces = facts.faces["face_id"].to_list() if facts.faces.height else []
     rows = np.array([i for i, face in enumerate(faces) if face in labelled], np.int64)
     trained = train_head(facts.vectors[rows], [labelled[faces[i]] for i in rows], HeadSettings(**config.model_dump()))
     report = {k: v for k, v in asdict(trained).items() if k != "checkpoint" and v is not None}
-    pack = models.describe(archive.layout).key
-    save_head(archive.layout.head, trained.checkpoint, {**report, "pack": pack})
-    return result(trained.training_faces, **report)
+    save_head(layout.head, trained.checkpoint, {**report, "pack": pack.key})
+    return stamped(stamp, result(trained.training_faces, **report), head_files(layout.head))

@@ -16,7 +16,9 @@ def render(template: str, **values: object) -> str:
 
 
 def write_style(out: Path) -> None:
-    write_file(out / "style.css", (HERE / "templates" / "style.css").read_bytes())
+    style, content = out / "style.css", (HERE / "templates" / "style.css").read_bytes()
+    if not style.exists() or style.read_bytes() != content:
+        write_file(style, content)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -21,6 +21,11 @@ def save_head(path: Path, checkpoint: bytes | None, report: Mapping[str, Any]) -
     _write(path.with_suffix(".json"), json.dumps(dict(report), indent=1).encode())
 
 
+def head_files(path: Path) -> list[Path]:
+    """The checkpoint, where one was ever trained, and its report."""
+    return [file for file in (path, path.with_suffix(".json")) if file.exists()]
+
+
 def promoted_head(path: Path, pack: str) -> bytes | None:
     """The checkpoint in use: the last one trained, if it won on held-out faces of this very model pack."""
     report_file = path.with_suffix(".json")

@@ -13,7 +13,14 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from classface_assets.errors import UserError
-from classface_assets.store.ledger_table import append_event, metadata, open_table, read_events, without_password
+from classface_assets.store.ledger_table import (
+    append_event,
+    metadata,
+    open_table,
+    read_events,
+    read_last,
+    without_password,
+)
 from classface_assets.store.replay import Box, Decisions, Event, Person, fold, replay, undone_events
 
 LONGEST_NAME = 255
@@ -42,6 +49,10 @@ class Ledger:
     def events(self) -> list[Event]:
         """All events, oldest first."""
         return self._transact(read_events)
+
+    def last(self) -> tuple[int, str, str] | None:
+        """Number, time and kind of the last event: since none is ever changed, these stand for all of them."""
+        return self._transact(read_last)
 
     def decisions(self) -> Decisions:
         return replay(self.events())

@@ -68,6 +68,12 @@ def read_events(con: sa.Connection) -> list[Event]:
     return [Event(r.id, datetime.fromisoformat(r.at), r.actor, r.kind, r.payload) for r in rows]
 
 
+def read_last(con: sa.Connection) -> tuple[int, str, str] | None:
+    """Number, time and kind of the last event; None when there is none yet."""
+    row = con.execute(sa.select(events.c.id, events.c.at, events.c.kind).order_by(events.c.id.desc()).limit(1)).first()
+    return None if row is None else (row.id, row.at, row.kind)
+
+
 def append_event(con: sa.Connection, kind: str, payload: dict[str, Any]) -> None:
     at = datetime.now(UTC).isoformat()
     con.execute(events.insert().values(at=at, actor=actor(), kind=kind, payload=payload))

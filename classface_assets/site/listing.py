@@ -1,0 +1,57 @@
+"""Which files albums consist of, and which of them the pages over all years look for: to tell when nothing changed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.site.names import year_path
+from classface_assets.site.pictures import photo_of
+from classface_assets.site.thumbnails import LARGE, SMALL, face_path, thumbnail_path
+
+
+def files_of_year(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
+    """Every file of a year's album that is there: its page and folders, its photos' thumbnails, its faces' crops."""
+    shared = (*_thumbnails(photos), *map(face_path, faces["face_id"]), "style.css")
+    return [*_files(out / year_path(year)), *(out / path for path in shared if (out / path).exists())]
+
+
+def files_of_site(out: Path) -> list[Path]:
+    """The pages over all years and their style."""
+    return [*sorted(out.glob("*.html")), *sorted((out / "students").glob("*.html")), out / "style.css"]
+
+
+def seen_by_site(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[str]:
+    """What the site's pages would link to: the years' pages and students' folders, thumbnails and crops that are there.
+
+    Of what belongs to no year, photo or face of today nothing is listed: the site removes it.
+    """
+    folders = [year_path(year) for year in years]
+    albums = [f"{folder}/{entry}" for folder in folders for entry in _names(out / folder)]
+    wanted = {*_thumbnails(photos), *map(face_path, faces["face_id"])}
+    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _names(out / kind)
+             for name in _names(out / kind / part))  # fmt: skip
+    return sorted([*albums, *(path for path in crops if path in wanted)])
+
+
+def whole_album(out: Path) -> list[tuple[str, int, int]]:
+    """Every file of the albums with its size and time of change."""
+    files = ((str(file.relative_to(out)), file.stat()) for file in _files(out))
+    return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
+
+
+def _thumbnails(photos: pl.DataFrame) -> Iterator[str]:
+    shown = photos.filter(pl.col("status") == "ok").select("asset_id", "path", "width", "height")
+    for row in shown.iter_rows(named=True):
+        yield from {thumbnail_path(photo_of(row), size) for size in (SMALL, LARGE)}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(here, name) for name in names)
+
+
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []

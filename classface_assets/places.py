@@ -37,8 +37,9 @@ _GONE = _numbers(
     *("EIO", "ENODEV", "ENXIO", "ENOTCONN", "ESTALE", "EREMOTEIO", "EPIPE", "EHOSTDOWN", "EHOSTUNREACH"),
     *("ENETDOWN", "ENETUNREACH", "ENETRESET", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED"),
 )
-# Polars and DuckDB keep the system's error number in their text only.
+# Polars keeps the system's error number in its text only, DuckDB and SQLite not even that.
 _NUMBER = re.compile(r"\(os error (\d+)\)")
+_NO_SPACE = ("No space left on device", "database or disk is full")
 _WHEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 
 
@@ -197,6 +198,8 @@ def _is_remote(error: BaseException | None) -> bool:
 def _number_of(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
+    if any(words in str(error) for words in _NO_SPACE):
+        return errno.ENOSPC
     found = _NUMBER.search(str(error)) if not isinstance(error, UserError) else None
     return int(found[1]) if found else None
 

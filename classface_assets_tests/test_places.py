@@ -141,6 +141,9 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
         parts.append(rows("a", "b"))
         parts.append(rows("b", "c"))
         assert sorted(parts.read()["id"]) == ["a", "b", "c"] == sorted(pl.concat(parts.scan(["id"]))["id"])
+        picked = parts.pick("id", ["a", "c", "x"], ["id", "chip"])
+        assert picked.columns == ["id", "chip"] and sorted(picked["id"]) == ["a", "c"]
+        assert parts.pick("id", ["x"], ["id"]).is_empty()
         assert parts.read(["number"]).columns == ["number"] and parts.ids("id") == {"a", "b", "c"}
         parts.compact()
         assert len(parts.files()) == 1 and parts.read().height == 3
@@ -192,7 +195,7 @@ for turn in range(int(sys.argv[2])):
 """
 
 
-@pytest.mark.parametrize(("where", "turns"), [("local", 60), ("s3", 6)])
+@pytest.mark.parametrize(("where", "turns"), [("local", 60), ("s3", 4)])
 def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
     bucket: UPath, tmp_path: Path, where: str, turns: int
 ) -> None:
@@ -393,7 +396,10 @@ def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: Sample
         assert broken_links(data / "albums", tmp_path / "fetched again") == []
 
 
-LOCAL = {"classface.duckdb", "ledger.sqlite", "albums", "models", "cache", "packs", "dagster_home"}
+LOCAL = {
+    *("classface.duckdb", "ledger.sqlite", "albums", "albums.copied.json"),
+    *("models", "cache", "packs", "stamps", "dagster_home"),
+}
 
 
 def test_local_photos_with_data_at_a_url_and_the_albums_of_a_lost_disk(
@@ -427,7 +433,7 @@ mirror(Path(sys.argv[1]), place(sys.argv[2]))
 
 def test_albums_are_copied_pages_last_and_a_killed_copy_goes_on_where_it_was(bucket: UPath, tmp_path: Path) -> None:
     albums, target = tmp_path / "albums", bucket / "albums"
-    pictures = [f"years/2019/Ana #1/{number}.jpg" for number in range(400)]
+    pictures = [f"years/2019/Ana #1/{number}.jpg" for number in range(240)]
     pages = ["index.html", "coverage.html", "years/2019/index.html", "students/ana.html"]
     for name in [*pictures, *pages, "years/.2019.building/half.jpg"]:
         (albums / name).parent.mkdir(parents=True, exist_ok=True)
@@ -436,10 +442,11 @@ def test_albums_are_copied_pages_last_and_a_killed_copy_goes_on_where_it_was(buc
     assert victim.stdout and victim.stdout.readline() == b"begins\n"
     while len(copied := stored(target)) < 20:
         assert victim.poll() is None
+        time.sleep(0.01)
     victim.kill()
     victim.communicate()
     copied = stored(target)
-    assert 20 <= len(copied) < 400 and not any(name.endswith(".html") for name in copied)
+    assert 20 <= len(copied) < 240 and not any(name.endswith(".html") for name in copied)
 
     assert mirror(albums, target) == Mirrored(len(pictures + pages) - len(copied), 0)
     assert {name.removeprefix(f"{target}/") for name in stored(target)} == {*pictures, *pages}

@@ -19,7 +19,7 @@ from classface_assets.site.mirror import mirror
 from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
 from classface_assets.store.database import query
-from classface_assets.store.facts import current_settings, year_detections
+from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout
 
 APPEARANCES = """
@@ -30,6 +30,8 @@ APPEARANCES = """
     JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
     LEFT JOIN persons p ON p.id = f.person_id
 """
+
+CHIPS_A_STUDENT = 3
 
 
 def appearances(layout: Layout, year: str | None = None) -> pl.DataFrame:
@@ -67,8 +69,7 @@ def albums(
     stamp = stamp_of(layout, "albums", made_of, str(layout.data), year=year)
     if same := unchanged(stamp):
         return same
-    chips = year_detections(layout, detector, year, ["asset_id", "face_id", "chip"])
-    faces = faces.join(chips.select("face_id", "chip"), on="face_id", how="left") if chips.width else _no_chips(faces)
+    faces = with_best_chips(layout, detector, year, faces)
     with progress.task(f"{year}: making the album", photos.height) as advance:
         album = build_year(layout.albums, layout.photos, year, photos, faces, lambda *_: advance(1))
     home = layout.published_albums
@@ -87,8 +88,16 @@ def albums(
     )
     if album.missing:  # tried again by the next run
         return told
-    return stamped(stamp, told, files_of_year(layout.albums, year, photos, faces), thumbnails_made=0)
+    outputs = files_of_year(layout.albums, year, photos, faces)
+    return stamped(stamp, told, outputs, thumbnails_made=0, **dict.fromkeys(copied, 0))
 
 
-def _no_chips(faces: pl.DataFrame) -> pl.DataFrame:
-    return faces.with_columns(pl.lit(None, pl.Binary()).alias("chip"))
+def with_best_chips(layout: Layout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:
+    """The faces with a column `chip`, filled for the best of each student alone: an album shows one chip a student."""
+    order = faces.drop_nulls("cluster_id").sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_A_STUDENT)["face_id"].to_list()
+    parts = detection_parts(layout, detector, year, current_settings(layout, detector, year) or "")
+    chips = parts.pick("face_id", best, ["face_id", "chip"]) if best else pl.DataFrame()
+    if not chips.width:
+        return faces.with_columns(pl.lit(None, pl.Binary()).alias("chip"))
+    return faces.join(chips, on="face_id", how="left")

@@ -53,6 +53,6 @@ def _chips(layout: Layout, pack: PackInfo, faces: pl.DataFrame) -> dict[str, byt
     chips: dict[str, bytes] = {}
     for (year,), group in faces.group_by("school_year"):
         settings = current_settings(layout, pack.detector_version, str(year)) or ""
-        for rows in detection_parts(layout, pack.detector_version, str(year), settings).scan(["face_id", "chip"]):
-            chips.update(rows.filter(pl.col("face_id").is_in(group["face_id"].to_list())).iter_rows())
+        parts = detection_parts(layout, pack.detector_version, str(year), settings)
+        chips.update(parts.pick("face_id", group["face_id"].to_list(), ["face_id", "chip"]).iter_rows())
     return chips

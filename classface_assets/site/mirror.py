@@ -19,7 +19,6 @@ from classface_assets.places import Entry, files_below, told_in_a_sentence
 from classface_assets.site.disk import write_file
 
 UPLOADS = 8
-NOTE = ".mirror.json"
 Stamp = tuple[int, int]
 
 
@@ -50,7 +49,7 @@ def mirror(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: boo
             list(pool.map(lambda path: _upload(out / path, target, path), pages))
         list(pool.map(lambda path: target.fs.rm_file(f"{target.path}/{path}"), gone))
     others = {path: stamp for path, stamp in _note(out).items() if not _is_below(path, below)}
-    write_file(out / NOTE, json.dumps(others | here))
+    write_file(_note_of(out), json.dumps(others | here))
     return Mirrored(len(new), len(gone))
 
 
@@ -71,9 +70,13 @@ def _stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
+def _note_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.copied.json")
+
+
 def _note(out: Path) -> dict[str, Stamp]:
     try:
-        return {path: (size, changed) for path, (size, changed) in json.loads((out / NOTE).read_bytes()).items()}
+        return {path: (size, changed) for path, (size, changed) in json.loads(_note_of(out).read_bytes()).items()}
     except (OSError, ValueError):
         return {}
 

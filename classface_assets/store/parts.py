@@ -6,7 +6,7 @@ holds it; so several processes may append, compact and read at once. What the ro
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TypeVar
 import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
-from classface_assets.store.tables import keep_names, read_table, scan_table, write_whole
+from classface_assets.store.tables import keep_names, pick_rows, read_table, scan_table, write_whole
 from classface_assets.store.temporary import sweep
 
 PART_BYTES = 64 << 20
@@ -65,6 +65,12 @@ class Parts:
                 if file in waiting:
                     raise
             read.add(file)
+
+    def pick(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+        """These columns of the rows with one of these values, hardly reading more than those; none: no columns."""
+        _, frames = self._all(lambda file: pick_rows(file, column, values, self._with_key(columns)))
+        rows = self._once([frame for frame in frames if frame.width])
+        return rows.select(c for c in columns if c in rows.columns)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""

@@ -5,7 +5,7 @@ not there. An object storage shows an object when it is whole.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -102,6 +102,25 @@ def scan_table(file: Place, columns: list[str] | None = None, rows: int = FRAME_
         wanted = None if columns is None else [c for c in columns if c in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(rows, columns=wanted, use_threads=False):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
+
+
+def pick_rows(file: Place, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+    """The rows of a Parquet file that have one of these values; only row groups that hold one are read further.
+
+    Raises FileNotFoundError, DamagedFileError.
+    """
+    import pyarrow.parquet as pq
+
+    found = []
+    with _damage_told(file), _opened(file) as source:
+        parquet = pq.ParquetFile(source)
+        wanted = [c for c in dict.fromkeys([column, *columns]) if c in parquet.schema_arrow.names]
+        for group in range(parquet.num_row_groups):
+            held = cast(pl.DataFrame, pl.from_arrow(parquet.read_row_group(group, [column])))
+            if held[column].is_in(list(values)).any():
+                rows = cast(pl.DataFrame, pl.from_arrow(parquet.read_row_group(group, wanted)))
+                found.append(rows.filter(pl.col(column).is_in(list(values))))
+    return pl.concat(found) if found else pl.DataFrame()
 
 
 @contextmanager

@@ -60,7 +60,8 @@ class Models(dg.ConfigurableResource):
 
     pack: str = Field(
         description="`builtin` (no download), an InsightFace pack (`buffalo_l`, `buffalo_s`, `antelopev2`: downloaded "
-        "on first use, non-commercial), or the path of a folder in InsightFace's format. (CLASSFACE_PACK)",
+        "on first use, non-commercial), or the path of a folder in InsightFace's format, of one with a pack.toml, or "
+        "of an .onnx file with its description beside it. (CLASSFACE_PACK)",
     )
     threads: int = Field(default=0, description="Threads for the models; 0: as many as the machine has cores.")
 

@@ -40,6 +40,8 @@ _GONE = _numbers(
 # Polars keeps the system's error number in its text only, DuckDB and SQLite not even that.
 _NUMBER = re.compile(r"\(os error (\d+)\)")
 _NO_SPACE = ("No space left on device", "database or disk is full")
+# SQLite says no more when a disk is full at the wrong moment, or gone.
+_SQLITE = ("disk I/O error", "unable to open database file", "attempt to write a readonly database")
 _WHEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 
 
@@ -170,6 +172,12 @@ def storage_error(error: BaseException, where: object) -> StorageError | None:
             f"{where} cannot be reached any more ({why}); connect its drive or server and run again, "
             "what is done is kept."
         )
+    why = next((words for words in _SQLITE if words in str(error)), "")
+    if why and {"sqlite3", "sqlalchemy"} & _libraries(error):
+        return StorageError(
+            f"{where} cannot be written ({why}); see whether its disk is full, gone or can only be read, "
+            "and run again, what is done is kept."
+        )
     return _remote_error(error, where)
 
 
@@ -191,8 +199,11 @@ def _remote_error(error: BaseException, where: object) -> StorageError | None:
 
 
 def _is_remote(error: BaseException | None) -> bool:
-    libraries = {cls.__module__.split(".")[0] for cls in type(error).__mro__}
-    return bool(libraries & {"botocore", "aiobotocore", "aiohttp", "gcsfs", "azure", "fsspec"})
+    return bool(_libraries(error) & {"botocore", "aiobotocore", "aiohttp", "gcsfs", "azure", "fsspec"})
+
+
+def _libraries(error: BaseException | None) -> set[str]:
+    return {cls.__module__.split(".")[0] for cls in type(error).__mro__}
 
 
 def _number_of(error: BaseException) -> int | None:

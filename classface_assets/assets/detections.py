@@ -25,7 +25,7 @@ from classface_assets.store.facts import (
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts, adopt
 from classface_assets.store.schemas import DETECTIONS
-from classface_assets.store.years import year_folders
+from classface_assets.store.years import folders_still_there
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.search import DetectionSettings
@@ -120,7 +120,7 @@ def _search(
     with progress.task(f"{context.partition_key}: finding faces", len(jobs)) as advance:
         for searched in detect_photos(jobs, pack.detector, settings, config.photos_a_part, config.photos_at_once):
             if searched.unopened:
-                year_folders(layout)
+                folders_still_there(layout)
                 unopened |= searched.unopened
             rows = searched.rows
             now = datetime.now(UTC).replace(tzinfo=None)

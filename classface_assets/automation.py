@@ -12,6 +12,7 @@ import dagster as dg
 from classface_assets.failures import why_it_failed
 from classface_assets.home import release
 from classface_assets.partitions import school_years, year_listing
+from classface_assets.places import StorageError
 from classface_assets.resources import Archive
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
@@ -87,9 +88,9 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     photos = archive.layout.photos
     try:
         folders = year_folders(archive.layout)
-    except PhotosFolderError as error:
+        now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}
+    except (PhotosFolderError, StorageError) as error:
         return dg.SkipReason(str(error))
-    now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}
     before = json.loads(context.cursor or "{}")
     if not now:
         return dg.SkipReason(f"There is nothing in {photos}; put a folder a school year into it, or connect its drive.")

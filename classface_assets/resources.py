@@ -93,7 +93,7 @@ def archive_for(
     """
     made = place(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     named = photos or os.environ.get("CLASSFACE_PHOTOS")
-    here = local or os.environ.get("CLASSFACE_LOCAL")
+    here = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(made, Path) else "data")
     return Archive(
         photos=str(place(str(named)) if named else made / "photos"),
         data=str(made),

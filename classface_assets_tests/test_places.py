@@ -20,6 +20,7 @@ from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 from upath import UPath
 
+from classface_assets.automation import photo_folders
 from classface_assets.cli import main
 from classface_assets.partitions import year_listing
 from classface_assets.places import Place, StorageError, entries, files_below, place, remove, storage_error
@@ -121,6 +122,24 @@ def test_school_years_at_a_url_are_found_with_one_listing_each(bucket: UPath, mo
     before = fingerprint(listings["2019-2020"])
     (photos / "2019-20" / "a" / "2.jpg").write_bytes(b"longer than it was")
     assert fingerprint(year_listing(photos, folders["2019-2020"])) != before
+
+
+def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
+    archive = Archive(photos=str(bucket / "photos"), data=str(bucket / "data"))
+
+    def look(cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"archive": archive}) as context:
+            return photo_folders(context)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert "There is nothing in s3://" in str(look().skip_message)
+        for name in ("2018/a.jpg", "2019/b.jpg"):
+            (bucket / "photos" / name).write_bytes(b"photo")
+        first = look()
+        assert [request.partition_key for request in first.run_requests] == ["2018-2019", "2019-2020"]
+        assert "Nothing new in the 2 school years" in str(look(first.cursor).skip_message)
+        (bucket / "photos" / "2019" / "c.jpg").write_bytes(b"photo")
+        assert [request.partition_key for request in look(first.cursor).run_requests] == ["2019-2020"]
 
 
 # ---- parts

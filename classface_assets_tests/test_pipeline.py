@@ -363,6 +363,45 @@ def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: P
     assert (world.layout.albums / "years" / "unsorted" / "index.html").is_file()
 
 
+def test_a_scan_on_its_side_is_turned_and_copies_count_once_all_the_way_to_the_album(tmp_path: Path) -> None:
+    year = tmp_path / "photos" / "2001-02"
+    year.mkdir(parents=True)
+    astronaut = Image.fromarray(skimage.data.astronaut())
+    astronaut.crop((100, 0, 400, 512)).rotate(90, expand=True).save(year / "scan.png")
+    astronaut.save(year / "IMG_20020105_101530.jpg")
+    astronaut.resize((300, 300)).save(year / "small.jpg", quality=60)
+    Image.fromarray(skimage.data.chelsea()).save(year / "cat.jpg")
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = World(tmp_path, instance)
+        assert world.run() == []
+    rows = {Path(r["path"]).name: r for r in world.query("SELECT * FROM image_assets").iter_rows(named=True)}
+    assert {name: (r["rotation"], r["width"], r["height"]) for name, r in rows.items()} == {
+        "scan.png": (90, 300, 512),
+        "IMG_20020105_101530.jpg": (0, 512, 512),
+        "small.jpg": (0, 300, 300),
+        "cat.jpg": (0, 451, 300),
+    }
+    large = rows["IMG_20020105_101530.jpg"]["asset_id"]
+    groups = {name: row["near_group"] for name, row in rows.items()}
+    assert groups == {"IMG_20020105_101530.jpg": groups["small.jpg"], "small.jpg": groups["small.jpg"]} | {
+        "scan.png": None, "cat.jpg": None,
+    }  # fmt: skip
+    assert groups["small.jpg"] in (large, rows["small.jpg"]["asset_id"])
+    assert {name: (str(r["taken_at"]), r["taken_at_source"]) for name, r in rows.items()} == {
+        "scan.png": ("2001-09-01 00:00:00", "school year"),
+        "IMG_20020105_101530.jpg": ("2002-01-05 10:15:30", "file name"),
+        "small.jpg": ("2001-09-01 00:00:00", "school year"),
+        "cat.jpg": ("2001-09-01 00:00:00", "school year"),
+    }
+    (box,) = world.query(
+        "SELECT bbox_x, bbox_y FROM face_instances JOIN image_assets USING (asset_id) WHERE rotation = 90"
+    ).rows()
+    assert 40 < box[0] < 150 and 40 < box[1] < 120
+    (made,) = world.layout.albums.glob(f"thumbs/*/{rows['scan.png']['asset_id']}-*.jpg")
+    with Image.open(made) as thumbnail:
+        assert thumbnail.size == (300, 512)
+
+
 def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:
     (tmp_path / "photos" / "2001").mkdir(parents=True)
     Image.new("RGB", (300, 200), (90, 120, 90)).save(tmp_path / "photos" / "2001" / "wall.png")
@@ -387,3 +426,31 @@ def test_a_terminal_shows_how_far_the_run_is(sample: SampleArchive, tmp_path: Pa
     os.close(ours)
     assert run.wait() == 0
     assert b"2016-2017: finding faces" in shown and b"10/10" in shown
+
+
+def test_a_broken_chip_fails_a_check_that_says_what_to_do_and_nothing_else(world: World) -> None:
+    pack, year = describe_pack("builtin", world.layout.packs), YEARS[0]
+    (part,) = world.layout.parts("detections", pack.detector_version, year).rglob("part-*.parquet")
+    rows = pl.read_parquet(part).with_row_index()
+    first = rows.filter(pl.col("face_id").is_not_null())["index"][0]
+    chip = pl.when(pl.col("index") == first).then(pl.lit(b"broken")).otherwise(pl.col("chip"))
+    rows.with_columns(chip.alias("chip")).drop("index").write_parquet(part)
+    shutil.rmtree(world.layout.parts("embeddings", pack.key, year))
+    assert world.run(year) == []
+    faces = rows["face_id"].count()
+    assert world.number("embeddings", "embedded_now", year) == faces - 1
+    assert world.number("embeddings", "chips_not_decoded", year) == 1
+    (materialized,) = world.instance.fetch_materializations(dg.AssetKey("embeddings"), limit=1).records
+    assert materialized.asset_materialization
+    metadata = materialized.asset_materialization.metadata
+    assert rows["face_id"][first] in str(metadata["faces_whose_chip_is_broken"].value)
+    assert metadata["device"].value == "cpu" and metadata["faces_a_second"].value > 0
+    checks = {
+        check.check_name: check
+        for event in world.instance.all_logs(materialized.run_id)
+        if event.dagster_event and event.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        for check in [event.dagster_event.asset_check_evaluation_data]
+        if check.asset_key == dg.AssetKey("embeddings")
+    }
+    assert [name for name, check in checks.items() if not check.passed] == ["one_vector_a_face"]
+    assert "classface find-orphans --fix" in str(checks["one_vector_a_face"].metadata["what to do"].value)

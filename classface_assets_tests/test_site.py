@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,10 +91,12 @@ class Archive:
     def row(self, path: str, status: str = "ok", reason: str = "", **values: object) -> None:
         row = {"asset_id": str(uuid.uuid4()), "school_year": path.split("/")[0], "path": path, "size": 1, "mtime_ns": 0}
         row |= {"width": None, "height": None, "orientation": 1, "taken_at": None, "status": status, "reason": reason}
+        row |= {"taken_at_source": "", "utc_offset": None, "rotation": 0, "near_group": None}
         self.images.append(row | values)
 
     def photos(self) -> pl.DataFrame:
-        return pl.DataFrame(self.images, schema_overrides={"taken_at": pl.Datetime("us")}, infer_schema_length=None)
+        schema = {"taken_at": pl.Datetime("us"), "near_group": pl.String}
+        return pl.DataFrame(self.images, schema_overrides=schema, infer_schema_length=None)
 
     def appearances(self, names: Sequence[str]) -> pl.DataFrame:
         rows = []
@@ -289,6 +292,57 @@ def test_thumbnails_stand_upright(archive: Archive) -> None:
         assert not thumbnail.getexif()
         difference = np.abs(np.asarray(thumbnail, dtype=float) - np.asarray(upright.resize(thumbnail.size)))
     assert difference.mean() < 5
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_scan_that_was_turned_to_find_its_faces_is_shown_so_and_kept_as_it_is(
+    rotation: int, archive: Archive
+) -> None:
+    upright = astronaut().crop((100, 0, 400, 512))
+    scan = archive.add("2007-2008/scan.png", upright.rotate(rotation, expand=True))
+    size = {"width": upright.width, "height": upright.height, "rotation": rotation}
+    archive.images[-1] |= size
+    asset_id = str(archive.images[-1]["asset_id"])
+    face = {"face_id": str(uuid.uuid4()), "asset_id": asset_id, "path": "2007-2008/scan.png", "taken_at": None}
+    face |= {"school_year": "2007-2008", "bbox_x": 75, "bbox_y": 64, "bbox_w": 90, "bbox_h": 128, "who": 0}
+    archive.faces.append(face | {"quality_score": 0.8, "chip": archive.faces[0]["chip"]} | size)
+    del archive.faces[-1]["rotation"]
+    archive.build()
+    (made,) = (archive.out / "thumbs" / asset_id[:2]).glob(f"{asset_id}-720*.jpg")
+    with Image.open(made) as thumbnail:
+        assert thumbnail.size == upright.size
+        assert np.abs(np.asarray(thumbnail, dtype=float) - np.asarray(upright)).mean() < 5
+    assert check_links(archive.out) == []
+    assert "left:25.0%;top:12.5%;width:30.0%;height:25.0%" in page_of(archive.out, "years/2007-2008/index.html")
+    (kept,) = (archive.out / "years" / "2007-2008").glob("*/scan.png")
+    assert kept.read_bytes() == scan.read_bytes()
+    assert archive.build_year("2007-2008").thumbnails_made == 0
+
+
+def page_of(out: Path, page: str) -> str:
+    return (out / page).read_text().replace("; ", ";").replace(": ", ":")
+
+
+def test_a_date_that_only_the_school_year_gives_is_not_shown(archive: Archive) -> None:
+    for name, at, source in (("late.jpg", "2008-05-01", "exif"), ("undated.jpg", "2007-09-01", "school year")):
+        archive.add(f"2007-2008/{name}", t1().rotate(3 if source == "exif" else 4), {0: TABLE[0]})
+        archive.images[-1] |= {"taken_at": datetime.fromisoformat(at), "taken_at_source": source}
+    archive.build()
+    text = Text(archive.out / "years" / "2007-2008" / "index.html").text
+    assert "1 May 2008" in text and "September" not in text
+    assert text.index("1 May 2008") < text.index("undated.jpg")
+
+
+def test_the_coverage_report_counts_a_burst_once(archive: Archive) -> None:
+    first = archive.images[0]["asset_id"]
+    for row in archive.images[:3]:
+        row["near_group"] = first
+    archive.build()
+    page = (archive.out / "coverage.html").read_text()
+    cells = re.findall(r"<bdi>2006-2007</bdi></th>(.*?)</tr>", page, re.DOTALL)[0]
+    assert re.findall(r">([\d,]+)</td>", cells)[:5] == ["4", "3", "1", "0", "1"]
+    total = re.findall(r"All years</th>(.*?)</tr>", page, re.DOTALL)[0]
+    assert re.findall(r">([\d,]+)</td>", total)[:5] == ["7", "5", "3", "0", "2"]
 
 
 def test_scans_with_16_bits_and_see_through_pictures_keep_their_tones(archive: Archive) -> None:

@@ -7,6 +7,7 @@ from classface_assets.assets.common import OWNERS, PUBLISH_POOL, counted, result
 from classface_assets.assets.detections import detections
 from classface_assets.assets.embeddings import embeddings
 from classface_assets.assets.images import images
+from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
@@ -43,7 +44,7 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
     stamp, database = stamp_of(layout, "face_tables", state, str(layout.database)), database_stamp(layout, state)
     if database.told() is not None and (same := unchanged(stamp)):
         return same
-    facts = current_facts(archive, models)
+    facts = with_near_groups(current_facts(archive, models), models.describe(layout).name)
     last = read_or_empty(layout.table("identities"), ASSIGNMENTS)
     publish(layout.database, snapshot(facts, last, archive.open_ledger().events()))
     database.put({}, [layout.database])
@@ -51,6 +52,9 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
         facts.faces.height,
         files=facts.images.height,
         photos=facts.images.filter(pl.col("status") == "ok").height,
+        photos_with_a_burst_counted_once=facts.images.filter(pl.col("status") == "ok")
+        .select(pl.coalesce("near_group", "asset_id"))
+        .n_unique(),
         files_by_status=table(counted(facts.images, "status")),
         faces_by_year=table(counted(facts.faces, "school_year").sort("school_year"), most=60)
         if facts.faces.height

@@ -7,6 +7,7 @@ from classface_assets.assets.cluster_assignments import AssignmentConfig, cluste
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
 from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.knn_graph import GraphConfig
+from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.projection_head import projection_head
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
@@ -56,7 +57,7 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     if head is not None and facts.faces.height:
         rows = _with_head(head, facts, archive, before, config, pack.name)
     write_whole(rows, output)
-    tables = snapshot(facts, rows, events)
+    tables = snapshot(with_near_groups(facts, pack.name), rows, events)
     publish(layout.database, tables)
     database_stamp(layout, state).put({}, [layout.database])
     moved = rows.join(before, on="face_id", suffix="_before").filter(

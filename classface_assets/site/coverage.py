@@ -8,14 +8,20 @@ import polars as pl
 from classface_assets.site.people import NOISE
 from classface_assets.site.pictures import Picture
 
+_OF_PHOTOS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
+
 
 @dataclass(frozen=True)
 class YearCoverage:
-    """Counts of one school year: files = photos + duplicates + unread; faces = named + clustered + single."""
+    """Counts of one school year: files = photos + duplicates + unread; faces = named + clustered + single.
+
+    `scenes` are the photos with a burst, or the sizes of one picture, counted once.
+    """
 
     year: str
     files: int
     photos: int
+    scenes: int
     duplicates: int
     unread: int
     faces: int
@@ -47,8 +53,8 @@ def unread_files(photos: pl.DataFrame, lost: Sequence[Picture]) -> list[tuple[st
 
 def total_of(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:
     """All years as one row; students and clusters that live through many years count once."""
-    whole = _year("", pl.DataFrame(schema={"status": pl.String}), faces)
-    summed = ("files", "photos", "duplicates", "unread", "faces", "named", "clustered", "single")
+    whole = _year("", pl.DataFrame(schema=_OF_PHOTOS), faces)
+    summed = ("files", "photos", "scenes", "duplicates", "unread", "faces", "named", "clustered", "single")
     return replace(whole, **{name: sum(getattr(row, name) for row in rows) for name in summed})
 
 
@@ -62,6 +68,7 @@ def _year(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> YearCoverage:
         year=year,
         files=photos.height,
         photos=int(ok),
+        scenes=photos.filter(status == "ok").select(pl.coalesce("near_group", "asset_id")).n_unique(),
         duplicates=int(duplicates),
         unread=photos.height - int(ok) - int(duplicates),
         faces=faces.height,

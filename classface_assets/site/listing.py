@@ -42,7 +42,7 @@ def whole_album(out: Path) -> list[tuple[str, int, int]]:
 
 
 def _thumbnails(photos: pl.DataFrame) -> Iterator[str]:
-    shown = photos.filter(pl.col("status") == "ok").select("asset_id", "path", "width", "height")
+    shown = photos.filter(pl.col("status") == "ok").select("asset_id", "path", "width", "height", "rotation")
     for row in shown.iter_rows(named=True):
         yield from {thumbnail_path(photo_of(row), size) for size in (SMALL, LARGE)}
 

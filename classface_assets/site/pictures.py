@@ -82,15 +82,20 @@ class Picture:
 
 
 def good_photos(photos: pl.DataFrame) -> pl.DataFrame:
-    """The photos that albums show, in the order of the day: files that were read, each content once a year."""
-    good = photos.filter(pl.col("status") == "ok").sort("school_year", "taken_at", "path", nulls_last=True)
+    """The photos that albums show, in the order of the day: files that were read, each content once a year.
+
+    The first day of the school year, which stands for an unknown date, is none to show.
+    """
+    known = pl.when(pl.col("taken_at_source") != "school year").then("taken_at").alias("taken_at")
+    good = photos.filter(pl.col("status") == "ok").with_columns(known)
+    good = good.sort("school_year", "taken_at", "path", nulls_last=True)
     return good.unique(["school_year", "asset_id"], keep="first", maintain_order=True)
 
 
 def photo_of(row: Mapping[str, object]) -> Photo:
     width, height = row["width"] or 4, row["height"] or 3
     assert isinstance(width, int) and isinstance(height, int)
-    return Photo(str(row["asset_id"]), str(row["path"]), width, height)
+    return Photo(str(row["asset_id"]), str(row["path"]), width, height, int(str(row["rotation"] or 0)))
 
 
 def pictures_of(

@@ -40,7 +40,7 @@ class YearOfStudent:
 def build_site(
     out: Path, years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame, school: str = ""
 ) -> SiteReport:
-    """Makes the index, student pages and coverage report from the IMAGES and APPEARANCES of all years.
+    """Makes the index, student pages and coverage report from the `image_assets` and APPEARANCES of all years.
 
     `years` is the whole list in the order to show. What other years and vanished students left behind is removed.
     """
@@ -143,5 +143,5 @@ def _remove_crops(out: Path, faces: set[str], assets: set[str]) -> None:
         if crop.stem not in faces:
             crop.unlink()
     for thumbnail in (out / "thumbs").glob("*/*.jpg"):
-        if thumbnail.stem.rpartition("-")[0] not in assets:
+        if thumbnail.stem[:36] not in assets:  # the length of an id
             thumbnail.unlink()

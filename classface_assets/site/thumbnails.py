@@ -14,17 +14,22 @@ from classface_assets.site.disk import write_file
 from classface_assets.site.originals import Originals
 
 SMALL, LARGE = 720, 1600
+CLOCKWISE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of the archive: `path` relative to the photos folder, upright size in pixels."""
+    """A photo of the archive: `path` relative to the photos folder, upright size in pixels.
+
+    `rotation`: degrees clockwise by which a scan, after EXIF, is turned to be upright.
+    """
 
     asset_id: str
     path: str
     width: int
     height: int
+    rotation: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ def thumbnail_path(photo: Photo, size: int) -> str:
     """Where the thumbnail with a long side of at most `size` pixels lies below the albums folder."""
     # A photo no larger than the small one needs no second file.
     size = SMALL if max(photo.width, photo.height) <= SMALL else size
-    return f"thumbs/{photo.asset_id[:2]}/{photo.asset_id}-{size}.jpg"
+    turned = f"-turned-{photo.rotation}" if photo.rotation else ""
+    return f"thumbs/{photo.asset_id[:2]}/{photo.asset_id}-{size}{turned}.jpg"
 
 
 def face_path(face_id: str) -> str:
@@ -86,6 +92,8 @@ def _make(out: Path, originals: Originals, photo: Photo) -> int:
     with Image.open(originals.open(photo.path)) as image:
         image.draft("RGB", (LARGE, LARGE))  # JPEG decodes at a fraction of the size, many times faster
         picture = _rgb(ImageOps.exif_transpose(image))
+    if photo.rotation in CLOCKWISE:
+        picture = picture.transpose(CLOCKWISE[photo.rotation])
     profile = picture.info.get("icc_profile") if image.mode == "RGB" else None
     for path, size in sorted(missing.items(), key=lambda item: -item[1]):
         picture.thumbnail((size, size), Image.Resampling.LANCZOS)

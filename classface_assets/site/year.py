@@ -43,7 +43,7 @@ def build_year(
 ) -> YearAlbum:
     """Makes `years/<year>/` below `out` anew, with its thumbnails and face crops.
 
-    `photos` are the IMAGES rows of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
+    `photos` are the `image_assets` of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
     `progress` is told photos done and photos in all. The old album stays until the new one is whole.
     Raises SiteError when the albums and the photos folder lie within each other, StorageError for photos at a URL.
     """

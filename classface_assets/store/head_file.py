@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classface_assets.errors import UserError
-from classface_assets.store.temporary import sweep, temporary_name
+from classface_assets.temporary import sweep, temporary_name
 
 
 class HeadFileError(UserError):

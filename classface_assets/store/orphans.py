@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from classface_assets.places import Place, entries, remove
+from classface_assets.places import Place, entries
 from classface_assets.store.damage import broken_vectors, readable, unreadable, usual_size, without_chip
 from classface_assets.store.database import DatabaseError, query
 from classface_assets.store.facts import (
@@ -21,7 +21,7 @@ from classface_assets.store.facts import (
 )
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
-from classface_assets.store.prune import drop_rows, keep_rows, temporary_files
+from classface_assets.store.prune import drop_rows, keep_rows, take_away, temporary_files
 
 UNREADABLE = "file that cannot be read"
 NEVER_SEARCHED = "photo that was never searched"
@@ -106,7 +106,7 @@ def mend(found: Iterable[Orphans]) -> None:
     """Take out what is broken; what has to be made again is then missing, and the next run makes it."""
     for orphans in sorted(found, key=lambda o: not o.files):  # rows are then taken out of what can be read
         for file in orphans.files:
-            remove(file)
+            take_away(file)
         if orphans.kind == TWICE and orphans.parts is not None:
             keep_rows(orphans.parts, _first_of_each(orphans.parts.key))
         elif orphans.parts is not None:

@@ -16,7 +16,7 @@ import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
 from classface_assets.store.tables import keep_names, pick_rows, read_table, scan_table, write_whole
-from classface_assets.store.temporary import sweep
+from classface_assets.temporary import sweep
 
 PART_BYTES = 64 << 20
 REMOTE_READERS = 8

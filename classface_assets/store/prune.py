@@ -16,7 +16,7 @@ from classface_assets.store.facts import current_settings, detection_parts, embe
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.tables import read_table
-from classface_assets.store.temporary import is_abandoned
+from classface_assets.temporary import discard, is_abandoned
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,20 @@ def prune(layout: Layout, found: Iterable[Leftover]) -> None:
     """Take these away. Killed at any moment, the next call does the rest."""
     for leftover in found:
         for file in leftover.files:
-            remove(file)
+            take_away(file)
         if leftover.parts is not None:
             drop_rows(leftover.parts, leftover.column, leftover.ids)
     for asset in ("images", "detections", "embeddings"):
         for folder in _folders(layout.parts(asset)):
             _remove_empty(folder)
+
+
+def take_away(left: Place) -> None:
+    """Delete a file or, as a temporary one may be on this machine, a whole folder."""
+    if isinstance(left, Path):
+        discard(left)
+    else:
+        remove(left)
 
 
 def drop_rows(parts: Parts, column: str, ids: Set[str]) -> None:
@@ -86,11 +94,20 @@ def keep_rows(parts: Parts, wanted: Callable[[pl.DataFrame], pl.DataFrame]) -> N
 
 
 def temporary_files(layout: Layout) -> list[Entry]:
-    """What killed processes left on this machine below the data, the photos and Dagster's own records left out."""
+    """The files and folders that killed processes left on this machine below the data, photos and records left out."""
     roots = {folder for folder in (layout.data, layout.local) if isinstance(folder, Path)}
-    inside = [e for root in sorted(roots) for e in entries(root) if e.path not in (layout.photos, layout.dagster_home)]
-    found = [e for entry in inside for e in (tree(entry.path) if entry.is_folder else [entry])]
-    return [e for e in found if e.path.match(".*.tmp*") and isinstance(e.path, Path) and is_abandoned(e.path)]
+    found: list[Entry] = []
+    folders = sorted(roots)
+    while folders:
+        for entry in entries(folders.pop()):
+            path = entry.path
+            if not isinstance(path, Path) or path.is_symlink() or path in (layout.photos, layout.dagster_home):
+                continue
+            if path.match(".*.tmp*"):
+                found += [entry] if is_abandoned(path) else []
+            elif entry.is_folder:
+                folders.append(path)
+    return sorted(found, key=lambda entry: entry.path)
 
 
 def tree(folder: Place) -> list[Entry]:

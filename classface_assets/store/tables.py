@@ -15,7 +15,7 @@ import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.places import Place, StorageError, told_in_a_sentence
-from classface_assets.store.temporary import sweep, temporary_name
+from classface_assets.temporary import sweep, temporary_name
 
 FRAME_ROWS = 1024
 ROW_GROUP_BYTES = 4 << 20

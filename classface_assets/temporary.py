@@ -1,4 +1,4 @@
-"""Temporary files: what a file is called until it is whole, and which of them a killed process left behind.
+"""Temporary files and folders: what is not whole yet is called so, and which of them a killed process left behind.
 
 The name says whose it is, so that of two processes at work in one folder neither removes what the other is writing.
 """
@@ -6,6 +6,7 @@ The name says whose it is, so that of two processes at work in one folder neithe
 import os
 import platform
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -24,23 +25,32 @@ def temporary_name(path: Path) -> Path:
 
 
 def left_behind(folder: Path) -> Iterator[Path]:
-    """The temporary files of one folder that nobody is writing any more."""
+    """The temporary files and folders in one folder that nobody is writing any more."""
     if folder.is_dir():
         yield from (file for file in sorted(folder.glob(".*.tmp*")) if is_abandoned(file))
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left behind in a folder."""
-    for file in left_behind(folder):
-        file.unlink(missing_ok=True)
+    for left in left_behind(folder):
+        discard(left)
+
+
+def discard(left: Path) -> None:
+    """Remove a file or a whole folder; that it is gone already is no error."""
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def _machine() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "_", platform.node()) or "unnamed"
+    """Short: the name of a school year's album may be as long as a file system allows but for so much."""
+    return re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:16] or "unnamed"
 
 
 def is_abandoned(file: Path) -> bool:
-    """Whether the process that was writing this temporary file is gone."""
+    """Whether the process that was writing this temporary file or folder is gone."""
     try:
         written = file.stat().st_mtime
     except FileNotFoundError:

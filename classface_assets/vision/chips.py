@@ -68,3 +68,12 @@ def encode_chip(chip: np.ndarray) -> bytes:
 def decode_chip(data: bytes) -> np.ndarray:
     """The (H, W, 3) RGB pixels of a stored chip."""
     return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
+def chip_or_none(data: bytes | None) -> np.ndarray | None:
+    """The (192, 192, 3) pixels of a stored chip; None where it is empty, damaged or no chip."""
+    try:
+        chip = decode_chip(data or b"")
+    except (OSError, ValueError, SyntaxError):  # Pillow says SyntaxError of some damaged files
+        return None
+    return chip if chip.shape == (CHIP_SIZE, CHIP_SIZE, 3) else None

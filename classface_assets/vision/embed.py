@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from classface_assets.vision.chips import CHIP_SIZE, decode_chip
+from classface_assets.vision.chips import chip_or_none
 
 BATCHES = {"cpu": 16, "cuda": 256}  # on a CPU larger ones are no faster and take more memory: 130 MB at 16, 310 at 64
 AHEAD = 2  # decoded batches that may wait for the model
@@ -63,18 +63,10 @@ def _decoded(frames: Iterable[pl.DataFrame], batch: int) -> Iterator[tuple[list[
         for rows in frame.select("face_id", "chip").iter_slices(batch):
             names, chips, undecoded = [], [], []
             for name, data in rows.iter_rows():
-                chip = _chip(data)
+                chip = chip_or_none(data)
                 if chip is None:
                     undecoded.append(name)
                 else:
                     names.append(name)
                     chips.append(chip)
             yield names, chips, undecoded
-
-
-def _chip(data: bytes | None) -> np.ndarray | None:
-    try:
-        chip = decode_chip(data or b"")
-    except (OSError, ValueError, SyntaxError):  # Pillow says SyntaxError of some damaged files
-        return None
-    return chip if chip.shape == (CHIP_SIZE, CHIP_SIZE, 3) else None

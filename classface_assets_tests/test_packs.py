@@ -175,7 +175,7 @@ def test_whatever_changes_vectors_changes_the_packs_version_and_nothing_else_doe
         return describe_pack(described(tmp_path, f'embedder = "model.onnx"\n{text}'), tmp_path).key
 
     plain = key("")
-    assert key("# a comment\nflip = false\nmean = 127.5\n" + 'licence = "MIT"') == plain
+    assert key("# a comment\nflip = false\nmean = 127.5\nembedding_size = 8\n" + 'licence = "MIT"') == plain
     changes = ("flip = true", "mean = 0", "scale = [127.5, 127.5, 128]", 'channels = "BGR"', 'align = "dlib"')
     assert len({plain, *map(key, changes)}) == 1 + len(changes)
     means_of_strips(tmp_path / "det_other.onnx")

@@ -31,8 +31,9 @@ class PackFile:
 
     @property
     def fingerprint(self) -> bytes:
-        """What of the description changes vectors."""
-        return repr(sorted(asdict(self.recipe()).items())).encode()
+        """What of the description changes vectors: of an InsightFace folder's own model only what is written counts."""
+        settings = self.given if self.embedder is None else asdict(self.recipe())
+        return repr(sorted((k, v) for k, v in settings.items() if k != "embedding_size")).encode()
 
     def recipe(self, usual: Recipe | None = None) -> Recipe:
         """How the model sees a face; what is not written is as `usual`."""

@@ -3,16 +3,23 @@
 import os
 import shutil
 import socket
+import struct
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pillow_heif
 import polars as pl
 import pytest
+import tifffile
 from PIL import Image, ImageDraw
 
 from classface_assets.identity.settings import settings_for
@@ -33,13 +40,14 @@ from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.faces import Faces, similarity
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
 from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
-from classface_assets.vision.photos import load_photo, photo_files, read_facts
+from classface_assets.vision.photos import MAX_BYTES, load_photo, photo_files, read_facts
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.pose import pose
 from classface_assets.vision.quality import blur, brightness, outside_share, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import open_view, view_of
+from classface_assets_tests.conftest import become_nobody
 
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 SETTINGS = DetectionSettings()
@@ -103,16 +111,73 @@ def save_as_photo(picture: Image.Image, path: Path, **options: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "gif", "jp2", "heic", "avif"])
-def test_a_photo_of_every_format_opens(ending: str, astronaut: Image.Image, tmp_path: Path) -> None:
-    load_photo(save_as_photo(astronaut, tmp_path / "first.png"))[0]  # registers HEIF, for writing too
-    path = save_as_photo(astronaut, tmp_path / f"photo.{ending}")
-    facts = read_facts(path)
-    assert (facts.status, facts.width, facts.height) == ("ok", 512, 512)
-    assert np.abs(load_photo(path)[0].astype(float) - np.asarray(astronaut)).mean() < 12
+def turned(picture: Image.Image) -> list[Image.Image]:
+    """What further pages and frames hold, so that the first one is told from them."""
+    return [picture.transpose(Image.Transpose.ROTATE_180)]
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def deep(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture).astype(np.uint16) * 257
+
+
+FORMATS: dict[str, Callable[[Image.Image, Path], object]] = {
+    "baseline.jpg": lambda p, to: p.save(to),
+    "progressive.jpeg": lambda p, to: p.save(to, progressive=True),
+    "Adobe's inverted CMYK.jpg": lambda p, to: p.convert("CMYK").save(to),
+    "without subsampling.jpe": lambda p, to: p.save(to, format="JPEG", subsampling=0),
+    "two pictures.mpo": lambda p, to: p.save(to, save_all=True, append_images=turned(p)),
+    "plain.png": lambda p, to: p.save(to),
+    "16 bits.png": lambda p, to: cv2.imwrite(str(to), deep(p)[..., ::-1]),
+    "palette.png": lambda p, to: p.quantize(256).save(to),
+    "alpha.png": lambda p, to: p.convert("RGBA").save(to),
+    "interlaced.png": lambda p, to: write_interlaced(p, to),
+    "animated.png": lambda p, to: p.save(to, save_all=True, append_images=turned(p)),
+    "plain.webp": lambda p, to: p.save(to),
+    "animated.webp": lambda p, to: p.save(to, save_all=True, append_images=turned(p)),
+    "plain.tif": lambda p, to: p.save(to),
+    "16 bits.tiff": lambda p, to: tifffile.imwrite(to, deep(p), photometric="rgb"),
+    "pages, LZW.tif": lambda p, to: p.save(to, save_all=True, append_images=turned(p), compression="tiff_lzw"),
+    "CMYK.tif": lambda p, to: p.convert("CMYK").save(to, compression="tiff_lzw"),
+    "JPEG inside.tif": lambda p, to: p.save(to, compression="jpeg"),
+    "iphone.heic": lambda p, to: p.save(to),
+    "other.heif": lambda p, to: p.save(to),
+    "plain.avif": lambda p, to: p.save(to),
+    "animated.avif": lambda p, to: p.save(to, save_all=True, append_images=turned(p)),
+    "plain.gif": lambda p, to: p.save(to),
+    "animated.gif": lambda p, to: p.save(to, save_all=True, append_images=turned(p)),
+    "plain.bmp": lambda p, to: p.save(to),
+    "plain.jp2": lambda p, to: p.save(to),
+    "WRONG ENDING.PNG": lambda p, to: p.save(to, format="JPEG"),
+}
+
+
+def write_interlaced(picture: Image.Image, to: Path) -> None:
+    """An Adam7 PNG, which Pillow reads but does not write (PNG specification, 8.2)."""
+    pixels, rows = np.asarray(picture), b""
+    for top, left, down, right in ADAM7:
+        for row in pixels[top::down, left::right]:
+            rows += b"\0" + row.tobytes()
+    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    whole = [struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks]
+    to.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(whole))
+
+
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_photo_of_every_format_opens(name: str, astronaut: Image.Image, tmp_path: Path) -> None:
+    pillow_heif.register_heif_opener()
+    FORMATS[name](astronaut, tmp_path / name)
+    facts = read_facts(tmp_path / name)
+    assert (facts.status, facts.reason, facts.width, facts.height) == ("ok", "", 512, 512)
+    photo = load_photo(tmp_path / name)
+    assert photo.pixels.shape == (512, 512, 3) and photo.pixels.dtype == np.uint8
+    assert np.abs(photo.pixels.astype(float) - np.asarray(astronaut)).mean() < 6
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "heic"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_eight_orientations_give_one_upright_photo(
     ending: str, orientation: int, astronaut: Image.Image, tmp_path: Path
@@ -123,9 +188,11 @@ def test_the_eight_orientations_give_one_upright_photo(
     stored = upright if turn is None else upright.transpose(turn)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    path = save_as_photo(stored, tmp_path / f"photo.{ending}", exif=exif)
+    pillow_heif.register_heif_opener()
+    path = save_as_photo(stored, tmp_path / f"photo.{ending}", exif=exif.tobytes())
     facts = read_facts(path)
-    assert (facts.width, facts.height, facts.orientation) == (300, 200, orientation)
+    said = 1 if ending == "heic" else orientation  # its own boxes say how it is turned
+    assert (facts.width, facts.height, facts.orientation) == (300, 200, said)
     assert np.abs(load_photo(path)[0].astype(float) - np.asarray(upright)).mean() < 6
 
 
@@ -221,6 +288,8 @@ def test_a_photo_tells_whether_a_camera_knew_which_way_is_up(astronaut: Image.Im
 def test_pictures_of_every_colour_mode_become_rgb(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
     grey = np.asarray(astronaut.convert("L"))
     stored = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else astronaut.convert(mode)
+    if mode == "F":
+        stored = Image.fromarray(grey.astype(np.float32) / 255)
     ending = {"CMYK": "jpg", "F": "tif", "I": "tif"}.get(mode, "png")
     pixels = load_photo(save_as_photo(stored, tmp_path / f"photo.{ending}"))[0]
     assert pixels.shape == (512, 512, 3) and pixels.dtype == np.uint8
@@ -233,13 +302,22 @@ def test_transparent_parts_become_white(tmp_path: Path) -> None:
     assert load_photo(path)[0].min() == 255
 
 
-def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, astronaut: Image.Image) -> None:
+def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = {"empty.jpg": b"", "notes.jpg": b"not a picture\n", "readme.txt": b"hello", "camera.nef": b"II*\0" * 9}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    for name, target in (("lost.jpg", "nowhere.jpg"), ("loop.jpg", "loop.jpg"), ("zero.jpg", "/dev/zero")):
+        (tmp_path / name).symlink_to(target)
     os.mkfifo(tmp_path / "pipe.jpg")
-    facts = {name: read_facts(tmp_path / name) for name in (*contents, "lost.jpg", "pipe.jpg", ".")}
+    odd = ("lost.jpg", "loop.jpg", "zero.jpg", "pipe.jpg", "socket.jpg", "gone.jpg", ".")
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.jpg")
+        facts = {name: read_facts(tmp_path / name) for name in (*contents, *odd)}
+        assert {path.name for path in photo_files(tmp_path)} == {*facts} - {"gone.jpg", "."}
+        for name in ("zero.jpg", "pipe.jpg", "socket.jpg"):
+            with pytest.raises(UnreadablePhoto, match="a socket, pipe or device, not a file"):
+                load_photo(tmp_path / name)
     said = {name: (fact.status, fact.reason) for name, fact in facts.items()}
     assert said == {
         "empty.jpg": ("unreadable", "the file is empty"),
@@ -247,20 +325,64 @@ def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, astronaut: 
         "readme.txt": ("not a photo", ".txt files are not searched for faces"),
         "camera.nef": ("not a photo", "a camera raw file: export it as JPEG to have it searched"),
         "lost.jpg": ("unreadable", "cannot be opened: no such file or directory"),
-        "pipe.jpg": ("not a photo", "a socket, pipe or device, not a file"),
+        "loop.jpg": ("unreadable", "cannot be opened: too many levels of symbolic links"),
+        "gone.jpg": ("unreadable", "cannot be opened: no such file or directory"),
+        **dict.fromkeys(
+            ("zero.jpg", "pipe.jpg", "socket.jpg"), ("not a photo", "a socket, pipe or device, not a file")
+        ),
         ".": ("unreadable", "cannot be opened: is a directory"),
     }
     assert len({fact.asset_id for fact in facts.values()}) == len(facts)
 
 
-def test_a_file_without_permission_is_unreadable(tmp_path: Path, astronaut: Image.Image) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("the superuser may read every file")
-    path = save_as_photo(astronaut, tmp_path / "private.jpg")
-    path.chmod(0)
-    assert read_facts(path).reason == "cannot be opened: permission denied"
-    with pytest.raises(UnreadablePhoto, match="permission denied"):
-        load_photo(path)
+def test_what_may_not_be_read_is_listed_and_says_why(nobodys: Path, astronaut: Image.Image) -> None:
+    save_as_photo(astronaut, nobodys / "private.jpg").chmod(0)
+    for folder, rights in (("closed", 0), ("names only", 0o744), ("open", 0o755)):
+        (nobodys / folder).mkdir()
+        save_as_photo(astronaut, nobodys / folder / "photo.jpg")
+        (nobodys / folder).chmod(rights if os.geteuid() == 0 else rights & 0o500)
+    become_nobody()
+    found = {str(path.relative_to(nobodys)): read_facts(path) for path in photo_files(nobodys)}
+    assert {name: (facts.status, facts.reason) for name, facts in found.items()} == {
+        "open/photo.jpg": ("ok", ""),
+        **dict.fromkeys(
+            ("private.jpg", "closed", "names only/photo.jpg"), ("unreadable", "cannot be opened: permission denied")
+        ),
+    }
+    with pytest.raises(PermissionError):
+        load_photo(nobodys / "private.jpg")
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_time(astronaut: Image.Image, tmp_path: Path) -> None:
+    path = save_as_photo(astronaut, tmp_path / "upload.jpg")
+    stop = threading.Event()
+
+    def write_on() -> None:
+        with path.open("ab") as file:
+            while not stop.is_set():
+                file.write(b"more" * 4096)
+                file.flush()
+                time.sleep(0)
+
+    writer = threading.Thread(target=write_on)
+    with path.open("ab") as file:
+        file.write(b"\0" * 20_000_000)
+    writer.start()
+    try:
+        facts = read_facts(path)
+    finally:
+        stop.set()
+        writer.join()
+    assert (facts.status, facts.reason) == ("unreadable", "changed while it was read: the next run looks again")
+    assert read_facts(path).status == "ok"
+
+
+def test_a_file_too_large_to_be_read_whole_is_refused(astronaut: Image.Image, tmp_path: Path) -> None:
+    path = save_as_photo(astronaut, tmp_path / "huge.jpg")
+    with path.open("r+b") as file:
+        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
+    facts = read_facts(path)
+    assert (facts.status, facts.reason) == ("unreadable", "1.0 GB are more than 1: save it smaller")
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -392,7 +514,11 @@ class Counted:
 
     def __init__(self, detector: Detector) -> None:
         self.detector, self.looks = detector, 0
-        self.fixed_input, self.reliable_px = detector.fixed_input, detector.reliable_px
+        self.look_side, self.fixed_input, self.reliable_px = (
+            detector.look_side,
+            detector.fixed_input,
+            detector.reliable_px,
+        )
 
     def find(self, image: np.ndarray, min_confidence: float) -> Faces:
         self.looks += 1
@@ -415,7 +541,7 @@ def test_a_plain_photo_is_looked_at_once_and_only_what_asks_for_it_more_often(
     nobody = Image.new("RGB", (4000, 3000), (90, 120, 90))
     assert looks_at(pack, tight) <= looks_at(pack, nobody) == 2, "once more within a border"
     far = Image.new("RGB", (5000, 3460), (90, 120, 90))
-    far.paste(photo.resize((500, 346)), (2000, 1500))
+    far.paste(photo.resize((700, 484)), (2000, 1500))
     assert looks_at(pack, far) > 2, "faces this small are looked for at a finer scale"
     assert len(faces_in(pack, np.asarray(far))) == 6
 

@@ -39,6 +39,7 @@ def any_size(path: Path) -> bytes:
 class CenterFace:
     """Detector: `find` searches one picture at the scale that it is given, and may be called from many threads."""
 
+    look_side = 640
     fixed_input: int | None = None
     reliable_px = 16  # measured: of narrower faces up to 5 % are missed, of those below 12 half
 

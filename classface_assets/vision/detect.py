@@ -18,7 +18,8 @@ from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.near import perceptual_hash
 from classface_assets.vision.pose import pose
 from classface_assets.vision.quality import blur, brightness, quality_score
-from classface_assets.vision.search import LOOK, DetectionSettings, Detector, find_faces
+from classface_assets.vision.search import DetectionSettings, find_faces, look_side
+from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import PhotoView, open_view
 
 DETECTION_SCHEMA = pl.Schema(
@@ -125,7 +126,11 @@ def detect_photo(
     asset_id: str, view: PhotoView, detector: Detector, settings: DetectionSettings, turnable: bool = False
 ) -> list[dict[str, Any]]:
     """The detection rows of one photo; what was wrong with it becomes their reason."""
-    of_photo: dict[str, Any] = {"asset_id": asset_id, "reason": view.note, "phash": perceptual_hash(view.at(LOOK))}
+    of_photo: dict[str, Any] = {
+        "asset_id": asset_id,
+        "reason": view.note,
+        "phash": perceptual_hash(view.at(look_side(detector, view))),
+    }
     found = find_faces(detector, view, settings, turnable)
     of_photo["rotation"] = found.rotation
     if not len(found.faces):

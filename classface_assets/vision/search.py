@@ -13,7 +13,6 @@ from classface_assets.vision.quality import outside_share
 from classface_assets.vision.tiles import Detector, tiled
 from classface_assets.vision.view import PhotoView
 
-LOOK = 640  # the long side of the one look that every photo gets; more for a panorama, of no more pixels in all
 FINE_SIDES = (1600, 3200, 6400)  # each further one only where the one before shows many small faces
 # Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
 WEAK = 0.12
@@ -60,7 +59,7 @@ def _search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces
 
     A tight portrait leaves the detector no room around the head.
     """
-    side = detector.fixed_input or _look_side(view)
+    side = look_side(detector, view)
     look = _looked(detector, view, side, min(WEAK, min_confidence))
     faces = look.take(look.scores >= min_confidence)
     if _many_small(faces, detector, side, view):
@@ -72,9 +71,10 @@ def _search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces
     return faces
 
 
-def _look_side(view: PhotoView) -> int:
+def look_side(detector: Detector, view: PhotoView) -> int:
+    """The long side of the one look that every photo gets; larger for a panorama, of no more pixels in all."""
     wide = max(view.width, view.height) / min(view.width, view.height)
-    return round(LOOK * max(1.0, (wide / 2) ** 0.5))
+    return detector.fixed_input or round(detector.look_side * max(1.0, (wide / 2) ** 0.5))
 
 
 def _looked(detector: Detector, view: PhotoView, long_side: int, min_confidence: float) -> Faces:
@@ -85,7 +85,7 @@ def _looked(detector: Detector, view: PhotoView, long_side: int, min_confidence:
 def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: float) -> Faces:
     """Adds what tiles of the photo show at a finer scale, and at the next as long as the faces stay small."""
     longest, found = max(view.width, view.height), [faces]
-    for long_side in FINE_SIDES if longest > 1.25 * LOOK else ():
+    for long_side in FINE_SIDES if longest > 1.25 * look_side(detector, view) else ():
         picture = view.at(long_side)
         tiles = tiled(detector, picture, detector.fixed_input or FINE_SIDES[0], min_confidence)
         found.append(_times(tiles, view.width / picture.shape[1]))
@@ -108,7 +108,7 @@ def _times(faces: Faces, factor: float) -> Faces:
 
 def _bordered(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
     """The look again, at half the size within a grey border of half its sides."""
-    small = view.at(LOOK // 2)
+    small = view.at(look_side(detector, view) // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     bordered = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
     return _times(detector.find(bordered, min_confidence).moved(-dx, -dy), view.width / small.shape[1])
@@ -130,7 +130,7 @@ def _best_rotation(detector: Detector, view: PhotoView, min_confidence: float, a
     sums = {0: _upright_sum(as_it_is)}
     for rotation in (90, 180, 270):
         view.rotation = rotation
-        faces = _looked(detector, view, LOOK, min_confidence)
+        faces = _looked(detector, view, look_side(detector, view), min_confidence)
         faces = faces if len(faces) else _bordered(detector, view, min_confidence)
         sums[rotation] = 0.0 if _unsure(faces) else _upright_sum(faces)
     view.rotation = 0

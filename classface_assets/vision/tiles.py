@@ -10,9 +10,11 @@ from classface_assets.vision.faces import Faces, join, suppressed
 class Detector(Protocol):
     """Finds the faces of an (H, W, 3) RGB picture.
 
-    `fixed_input` is its side when it takes squares of one size only; faces narrower than `reliable_px` may be missed.
+    `look_side` is the long side at which it is shown a photo first, `fixed_input` its side when it takes squares of one
+    size only; faces narrower than `reliable_px` may be missed.
     """
 
+    look_side: int
     fixed_input: int | None
     reliable_px: int
 

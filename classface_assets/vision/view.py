@@ -18,6 +18,7 @@ class PhotoView:
     def __init__(self, decode: Decode, rotation: int = 0) -> None:
         """Raises what `decode` raises: OSError, UnreadablePhoto."""
         self._decode, self._photo, self.rotation = decode, decode(LOOK_SIDE), rotation
+        self._shrunk: dict[int, np.ndarray] = {}
 
     @property
     def width(self) -> int:
@@ -35,7 +36,9 @@ class PhotoView:
         """The (h, w, 3) RGB picture with a long side of `long_side`, or of the photo's own where that is shorter."""
         if long_side > max(self._photo.pixels.shape[:2]):
             self._whole()
-        return _turned(shrunk(self._photo.pixels, long_side), self.rotation)
+        if long_side not in self._shrunk:
+            self._shrunk = {long_side: shrunk(self._photo.pixels, long_side)}  # asked for again by the next look
+        return _turned(self._shrunk[long_side], self.rotation)
 
     def sharp(self, smallest_px: float, needed_px: int) -> tuple[np.ndarray, float]:
         """A picture in which `smallest_px` of the photo are `needed_px` if the photo has so many, and its scale."""

@@ -147,6 +147,8 @@ def report(parts: Parts, wanted: set[str], done: Done, pack: str) -> dg.Material
     count, broken, off = 0, 0, 0.0
     for rows in parts.scan():
         counting = rows.join(names, on="face_id", how="semi")
+        if counting.is_empty():  # of a school year that is gone, say
+            continue
         vectors = counting["vector"].to_numpy().reshape(counting.height, -1)
         finite = np.isfinite(vectors).all(axis=1)
         lengths = np.linalg.norm(vectors[finite], axis=1)

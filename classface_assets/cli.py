@@ -50,7 +50,7 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
         chosen = chosen_years(archive.layout, years)
         stopped = Chain(instance, archive, models_for(pack), console).run(chosen, console.print)
     for stop in stopped:
-        console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red")
+        console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red", soft_wrap=True)
     if stopped:
         sys.exit(1)
     _print_stats(archive)
@@ -176,7 +176,7 @@ def find_orphans_command(archive: Any, pack: str | None, fix: bool) -> None:
             upkeep.at_rest(instance)
             stopped = upkeep.fix(Chain(instance, archive, models, console), found, console.print)
         for stop in stopped:
-            console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red")
+            console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red", soft_wrap=True)
         found = upkeep.orphans(archive, models)
         click.echo("Mended." if not found else "This is left:")
     if found:

@@ -42,6 +42,7 @@ _NUMBER = re.compile(r"\(os error (\d+)\)")
 _NO_SPACE = ("No space left on device", "database or disk is full")
 # SQLite says no more when a disk is full at the wrong moment, or gone.
 _SQLITE = ("disk I/O error", "unable to open database file", "attempt to write a readonly database")
+_ADDRESS = re.compile(r':? "https?://[^"]*"')  # of one request, longer than all that is to be said
 _WHEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 
 
@@ -183,7 +184,7 @@ def storage_error(error: BaseException, where: object) -> StorageError | None:
 
 def _remote_error(error: BaseException, where: object) -> StorageError | None:
     """The same for errors of a server: s3fs turns most into OSErrors, whose cause is botocore's own."""
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    why = _ADDRESS.sub("", str(error).splitlines()[0]) if str(error) else type(error).__name__
     if "Credentials" in type(error).__name__:
         return StorageError(f"There are no credentials for {where}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
     if isinstance(error, PermissionError) and _is_remote(error.__cause__):

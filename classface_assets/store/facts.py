@@ -16,7 +16,7 @@ from classface_assets.places import entries
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
-from classface_assets.store.tables import write_file
+from classface_assets.store.tables import read_file, write_file
 from classface_assets.store.years import first_year, start_of
 
 
@@ -63,7 +63,7 @@ def current_settings(layout: Layout, detector: str, year: str) -> str | None:
     """The thresholds that the year was last detected with; None before that."""
     pointer = layout.parts("detections", detector, year) / "current.json"
     try:
-        return json.loads(pointer.read_text())["settings"]
+        return json.loads(read_file(pointer))["settings"]
     except FileNotFoundError:
         return None
 
@@ -94,7 +94,7 @@ def _dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame
 def _with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with every column of the schema; parts from before a column existed have null in it."""
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
-    return rows.with_columns(missing)
+    return rows.with_columns(missing).select(schema.names())
 
 
 def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:

@@ -32,6 +32,12 @@ def write_whole(rows: pl.DataFrame, file: Place) -> None:
     write_file(file, lambda out: rows.write_parquet(out, row_group_size=group))
 
 
+def read_file(file: Place) -> bytes:
+    """Raises FileNotFoundError, StorageError."""
+    with told_in_a_sentence(file):
+        return file.read_bytes()
+
+
 def write_file(file: Place, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file that takes the place of the old one when it is whole. Raises StorageError."""
     with told_in_a_sentence(file.parent):

@@ -1,6 +1,7 @@
 """The builtin embedder: dlib's face recognition ResNet (King 2017, CC0), rebuilt as ONNX from dlib's own weights.
 
-The rebuilt network gives dlib's own descriptors (to 1e-6), twenty times as fast. Weights are read by dlib_file.
+The rebuilt network gives dlib's own descriptors (to 1e-6) in a twelfth of the time: 5.4 ms of one core a face,
+dlib 20.0.1 from PyPI 70 ms. Weights are read by dlib_file.
 """
 
 import os

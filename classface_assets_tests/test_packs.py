@@ -329,7 +329,7 @@ def dlib_faces() -> np.ndarray:
 
 
 def test_fifty_descriptors_equal_those_of_dlib_itself(builtin: ModelPack) -> None:
-    """The file holds what `face_recognition_model_v1.compute_face_descriptor` of dlib 20.0.1 gives for these faces, times DLIB_UNIT."""
+    """The file holds what dlib 20.0.1 gives for these faces, `compute_face_descriptor`, times DLIB_UNIT."""
     assert isinstance(builtin.embedder, DlibResnet)
     own = np.loadtxt(Path(__file__).with_name("dlib_descriptors.txt")) / DLIB_UNIT
     found = builtin.embedder.descriptors(dlib_faces()).astype(float)

@@ -1,6 +1,8 @@
 """Archives that tests share: the composed sample, and a finished run on it that a test may copy and change."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,3 +83,24 @@ def world(finished: World, tmp_path: Path) -> Iterator[World]:
     shutil.copytree(finished.folder, tmp_path / "archive")
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(tmp_path / "archive", instance)
+
+
+@pytest.fixture
+def nobodys(tmp_path: Path) -> Iterator[Path]:
+    """A folder of another user, looked at by somebody who is not the superuser."""
+    if os.geteuid():
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def become_nobody() -> None:
+    """From now on until the end of the test, which has `nobodys`."""
+    if not os.geteuid():
+        os.seteuid(65534)

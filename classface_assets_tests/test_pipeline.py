@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pillow_heif
@@ -19,15 +20,17 @@ import skimage.data
 from PIL import Image
 
 from classface_assets.assets.cluster_assignments import AssignmentConfig
+from classface_assets.assets.images import images
 from classface_assets.definitions import defs
 from classface_assets.demo import FOUND, name_clusters
 from classface_assets.identity.evaluate import evaluate
 from classface_assets.naming import faces_of
+from classface_assets.resources import Archive, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
-from classface_assets.store.facts import detection_parts, embedding_parts, gather, year_images
+from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
 from classface_assets.vision.packs import describe_pack
-from classface_assets_tests.conftest import World
+from classface_assets_tests.conftest import World, become_nobody
 
 BY_YEAR = ["images", "detections", "embeddings", "albums"]
 ASSETS = [
@@ -400,6 +403,49 @@ def test_a_scan_on_its_side_is_turned_and_copies_count_once_all_the_way_to_the_a
     (made,) = world.layout.albums.glob(f"thumbs/*/{rows['scan.png']['asset_id']}-*.jpg")
     with Image.open(made) as thumbnail:
         assert thumbnail.size == (300, 512)
+
+
+def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_be(nobodys: Path) -> None:
+    year = nobodys / "photos" / "Sommerfest"
+    year.mkdir(parents=True)
+    for place, name in enumerate(("open.jpg", "IMG_20020105_101530.jpg", "private.jpg")):
+        Image.fromarray(skimage.data.astronaut()).rotate(place).save(year / name)
+    (year / "notes.txt").write_text("Ana, Ben")
+    (year / "private.jpg").chmod(0)
+    (nobodys / "data").mkdir()
+    (nobodys / "data").chmod(0o777)
+    archive = Archive(photos=str(nobodys / "photos"), data=str(nobodys / "data"))
+
+    def look() -> dict[str, Any]:
+        result = dg.materialize(
+            [images], partition_key="Sommerfest", instance=instance,
+            resources={"archive": archive, "progress": log_progress},
+        )  # fmt: skip
+        assert all(check.passed for check in result.get_asset_check_evaluations())
+        return {
+            name: value.value for name, value in result.asset_materializations_for_node("images")[0].metadata.items()
+        }
+
+    def parts() -> list[str]:
+        return [str(part) for part in image_parts(archive.layout, "Sommerfest").files()]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("school_year", ["Sommerfest"])
+        become_nobody()
+        told, before = look(), parts()
+        assert told["new_files"] == 4
+        assert "| cannot be opened: permission denied | 1 |" in told["reasons"]
+        assert "| .txt files are not searched for faces | 1 |" in told["reasons"]
+        assert "| ok | 2 |" in told["statuses"] and "| file name | 1 |" in told["dates"]
+        assert look()["new_files"] == 0 and parts() == before, "nothing is written as long as it says the same"
+        os.seteuid(os.getuid())
+        (year / "private.jpg").chmod(0o644)
+        become_nobody()
+        told = look()
+        assert told["new_files"] == 1 and "| ok | 3 |" in told["statuses"]
+        assert look()["new_files"] == 0
+    rows = year_images(archive.layout, "Sommerfest")
+    assert rows.height == 4 and rows.filter(path="Sommerfest/private.jpg")["status"].to_list() == ["ok"]
 
 
 def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def start_of(key: str, year_start: str) -> datetime | None:
     Raises YearSettingError.
     """
     try:
-        start = datetime.strptime(f"2001-{year_start}", "%Y-%m-%d")  # noqa: DTZ007
+        start = datetime.fromisoformat(f"2001-{year_start}")
     except ValueError:
         raise YearSettingError(
             f"{year_start!r} is no day on which a school year can start; set CLASSFACE_YEAR_START to month-day, 09-01."

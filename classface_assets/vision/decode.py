@@ -106,9 +106,11 @@ def upright_size(picture: Image.Image) -> tuple[int, int]:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off instead of scaling
-        values = np.asarray(picture).astype(np.int64)
-        return Image.fromarray((values >> 8 if values.max(initial=0) > 255 else values).astype(np.uint8)).convert("RGB")
+    if picture.mode[0] in "IF":  # more than 8 bits of grey, which Pillow would cut off instead of scaling
+        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+        most = values.max(initial=0)
+        whole = 1 if picture.mode == "F" and most <= 1 else 255 if most <= 255 else max(65535, most)
+        return Image.fromarray((values * (255 / whole)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

@@ -37,6 +37,7 @@ RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2"
 LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 # What such a reason begins with may be over the next time, though neither size nor time of change tells.
 NOT_OPENED, CHANGED = "cannot be opened", "changed while it was read"
+MAX_BYTES = 1_000_000_000  # a photo is read whole before it is decoded
 NOT_A_FILE = "a socket, pipe or device, not a file"
 
 
@@ -100,10 +101,10 @@ def content_id(file: BinaryIO) -> str:
 
 
 def read_facts(path: Place) -> PhotoFacts:
-    """Hash a file and read its header; whatever is wrong with it becomes its status and reason.
+    """Read a file's header and hash a photo; whatever is wrong with it becomes its status and reason.
 
-    A file that cannot be opened has no content to hash, so its id is made of its path. Raises StorageError when a
-    server cannot be reached: that is no fault of the file.
+    The id of what is no photo or cannot be read is made of its path: a folder of videos takes no time.
+    Raises StorageError when a server cannot be reached: that is no fault of the file.
     """
     name_hash = hashlib.blake2b(str(path).encode("utf-8", "surrogateescape"), digest_size=16)
     facts = PhotoFacts(str(uuid.UUID(bytes=name_hash.digest())), 0, 0)
@@ -111,9 +112,10 @@ def read_facts(path: Place) -> PhotoFacts:
         before = path.stat()
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_file(path) as file:
-            facts = replace(facts, asset_id=content_id(file))
-            file.seek(0)
             found = _header_facts(path, file, facts)
+            if found.status == "ok":
+                file.seek(0)
+                found = replace(found, asset_id=content_id(file))
         after = path.stat()
     except NotAFile:
         return replace(facts, status="not a photo", reason=NOT_A_FILE)
@@ -164,6 +166,8 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
     try:
         if facts.size == 0 and named:
             raise UnreadablePhoto("the file is empty")
+        if facts.size > MAX_BYTES and named:
+            raise UnreadablePhoto(f"{facts.size / 1e9:.1f} GB are more than {MAX_BYTES / 1e9:.0f}: save it smaller")
         picture = open_picture(file)
     except UnreadablePhoto as error:
         kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"

@@ -12,7 +12,7 @@ from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.places import place_of
-from classface_assets.progress import Progress
+from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
 from classface_assets.store.facts import (
     current_settings,
@@ -29,6 +29,7 @@ from classface_assets.store.years import folders_still_there
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.search import DetectionSettings
+from classface_assets.vision.tiles import Detector
 
 REPORTED = (
     *("asset_id", "face_id", "status", "reason", "rotation", "quality_score"),
@@ -89,49 +90,46 @@ def detections(
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
     others = [detection_parts(layout, detector, y, config.folder()) for y in years_with_images(layout) if y != year]
     pending = adopt(parts, others, "asset_id", pending)
-    unopened: dict[str, str] = {}
+    unopened, device = {}, ""
     if pending:
+        pack = models.load(layout)
+        device = pack.device
+        context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
-        unopened = _search(context, new, parts, config, models, layout, progress)
+        with progress.task(f"{year}: finding faces", new.height) as advance:
+            unopened = _search(new, parts, config, pack.detector, layout, advance)
     parts.compact()
     set_current_settings(layout, detector, year, config.folder())
-    return _report(layout, detector, year, photos, len(pending), unopened)
+    return _report(layout, detector, year, photos, len(pending), unopened, device)
 
 
 def _search(
-    context: dg.AssetExecutionContext,
-    photos: pl.DataFrame,
-    parts: Parts,
-    config: DetectionConfig,
-    models: Models,
-    layout: Layout,
-    progress: Progress,
+    photos: pl.DataFrame, parts: Parts, config: DetectionConfig, detector: Detector, layout: Layout, advance: Advance
 ) -> dict[str, str]:
     """Search photos for faces; each batch is a part as soon as it is done. Returns those that could not be opened.
 
     They get no row, so that the next run tries them again. Raises PhotosFolderError when the whole folder is gone.
     """
-    pack = models.load(layout)
-    context.log.info(f"{photos.height} photos with {pack.info.name} on {pack.device.upper()}")
     settings = DetectionSettings(config.min_confidence, config.min_face_px)
     columns = ("asset_id", "path", "has_orientation")
-    jobs = [PhotoJob(a, place_of(layout.photos, p), not known) for a, p, known in photos.select(columns).iter_rows()]
+    jobs = [
+        PhotoJob(a, place_of(layout.photos, path), not known) for a, path, known in photos.select(columns).iter_rows()
+    ]
     unopened: dict[str, str] = {}
-    with progress.task(f"{context.partition_key}: finding faces", len(jobs)) as advance:
-        for searched in detect_photos(jobs, pack.detector, settings, config.photos_a_part, config.photos_at_once):
-            if searched.unopened:
-                folders_still_there(layout)
-                unopened |= searched.unopened
-            rows = searched.rows
-            now = datetime.now(UTC).replace(tzinfo=None)
-            parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
-            failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)
-            advance(rows["asset_id"].n_unique() + len(searched.unopened), rows["face_id"].count(), failed)
+    for searched in detect_photos(jobs, detector, settings, config.photos_a_part, config.photos_at_once):
+        if searched.unopened:
+            folders_still_there(layout)
+            unopened |= searched.unopened
+        rows = searched.rows
+        now = datetime.now(UTC).replace(tzinfo=None)
+        parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
+        failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)
+        advance(rows["asset_id"].n_unique() + len(searched.unopened), rows["face_id"].count(), failed)
     return unopened
 
 
 def _report(
-    layout: Layout, detector: str, year: str, photos: pl.DataFrame, searched: int, unopened: dict[str, str]
+    layout: Layout, detector: str, year: str, photos: pl.DataFrame, searched: int, unopened: dict[str, str], device: str
 ) -> dg.MaterializeResult:
     rows = year_detections(layout, detector, year, [*REPORTED])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED})
@@ -142,6 +140,7 @@ def _report(
     lost = paths.filter(pl.col("asset_id").is_in(list(unopened))).with_columns(
         pl.col("asset_id").replace_strict(unopened, default="", return_dtype=pl.String).alias("reason")
     )
+    beyond = _outside(faces, photos)
     best = _chips(layout, detector, year, faces.head(48)["face_id"].to_list())
     return result(
         faces.height,
@@ -149,10 +148,11 @@ def _report(
             _check(
                 "every_photo_was_searched", done.height == photos.height, photos=photos.height, searched=done.height
             ),
-            _check("faces_lie_in_their_photo", *_outside(faces, photos)),
+            _check("faces_lie_in_their_photo", beyond == 0, outside=beyond),
             _check("no_face_twice", faces["face_id"].is_unique().all(), faces=faces.height),
         ],
         photos_searched_now=searched - len(unopened),
+        **({"device": device} if device else {}),
         photos_by_outcome=table(counted(done, "status")),
         turned_scans=done.filter(pl.col("rotation") != 0).height,
         failed=table(broken, most=50),
@@ -164,14 +164,13 @@ def _report(
 def _chips(layout: Layout, detector: str, year: str, face_ids: list[str]) -> list[bytes]:
     """The chips of a few faces, in that order, without reading the whole year into memory."""
     settings = current_settings(layout, detector, year)
-    found: dict[str, bytes] = {}
-    for rows in detection_parts(layout, detector, year, settings or "").scan(["face_id", "chip"]) if face_ids else ():
-        found |= dict(rows.filter(pl.col("face_id").is_in(face_ids)).iter_rows())
+    parts = detection_parts(layout, detector, year, settings or "")
+    found = dict(parts.pick("face_id", face_ids, ["face_id", "chip"]).iter_rows()) if face_ids else {}
     return [found[face_id] for face_id in face_ids]
 
 
-def _outside(faces: pl.DataFrame, photos: pl.DataFrame) -> tuple[bool, int]:
-    """Whether all boxes lie in their photo, turned as they were found, and how many do not."""
+def _outside(faces: pl.DataFrame, photos: pl.DataFrame) -> int:
+    """How many boxes reach beyond their photo, turned as they were found."""
     turned = pl.col("rotation").is_in([90, 270])
     size = photos.select("asset_id", "width", "height")
     width = pl.when(turned).then("height").otherwise("width")
@@ -182,10 +181,8 @@ def _outside(faces: pl.DataFrame, photos: pl.DataFrame) -> tuple[bool, int]:
         | (pl.col("bbox_x") + pl.col("bbox_w") > width + 1)
         | (pl.col("bbox_y") + pl.col("bbox_h") > height + 1)
     )
-    return beyond.is_empty(), beyond.height
+    return beyond.height
 
 
-def _check(name: str, passed: bool, beyond: int | None = None, **metadata: int) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name, passed=passed, metadata=metadata if beyond is None else {"outside": beyond}
-    )
+def _check(name: str, passed: bool, **metadata: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(check_name=name, passed=passed, metadata=metadata)

@@ -1,10 +1,14 @@
 """Pictures too large for one look: overlapping tiles, whose faces are merged."""
 
+from threading import BoundedSemaphore
 from typing import Protocol
 
 import numpy as np
 
 from classface_assets.vision.faces import Faces, join, suppressed
+
+# A network takes some 300 MB for a tile of 1600 pixels: two at a time, however many photos are searched side by side.
+_AT_ONCE = BoundedSemaphore(2)
 
 
 class Detector(Protocol):
@@ -26,7 +30,8 @@ def tiled(detector: Detector, image: np.ndarray, side: int, min_confidence: floa
     found = []
     for top in _starts(image.shape[0], side):
         for left in _starts(image.shape[1], side):
-            faces = detector.find(image[top : top + side, left : left + side], min_confidence)
+            with _AT_ONCE:
+                faces = detector.find(image[top : top + side, left : left + side], min_confidence)
             found.append(faces.moved(left, top))
     return suppressed(join(found))
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from classface_assets.assets.face_tables import forget_facts
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
 from classface_assets.partitions import school_years
@@ -75,6 +76,7 @@ class Chain:
             stopped += self.job("ingest_year", year)
         tell("all years: students")
         in_the_way = self.job("identify")
+        forget_facts()
         stopped += in_the_way
         if not in_the_way:
             for year in years:

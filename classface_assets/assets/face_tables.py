@@ -1,5 +1,7 @@
 """The asset `face_tables`: the DuckDB file's tables of facts."""
 
+import functools
+
 import dagster as dg
 import polars as pl
 
@@ -14,15 +16,29 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive, Models
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts, gather
+from classface_assets.store.layout import Layout
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
+from classface_assets.store.stamps import facts_digest
 from classface_assets.store.tables import read_or_empty
 
 
 def current_facts(archive: Archive, models: Models) -> Facts:
     """All files, faces and vectors of the model pack in use."""
     pack = models.describe(archive.layout)
-    return gather(archive.layout, pack.detector_version, pack.key)
+    parts = facts_digest(archive.layout, pack.detector_version, pack.key)
+    return _gathered(archive.layout, pack.detector_version, pack.key, parts)
+
+
+@functools.lru_cache(maxsize=1)
+def _gathered(layout: Layout, detector: str, pack: str, parts: str) -> Facts:  # noqa: ARG001 - other parts, other facts
+    """Five assets and their checks look at the same facts, one after the other."""
+    return gather(layout, detector, pack)
+
+
+def forget_facts() -> None:
+    """Free the memory that the facts take, when the last that looks at them is done."""
+    _gathered.cache_clear()
 
 
 @dg.asset(

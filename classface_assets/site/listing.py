@@ -14,7 +14,7 @@ from classface_assets.site.thumbnails import LARGE, SMALL, face_path, thumbnail_
 def files_of_year(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
     """Every file of a year's album that is there: its page and folders, its photos' thumbnails, its faces' crops."""
     shared = (*_thumbnails(photos), *map(face_path, faces["face_id"]), "style.css")
-    return [*_files(out / year_path(year)), *(out / path for path in shared if (out / path).exists())]
+    return [*map(Path, _below(str(out / year_path(year)))), *(out / path for path in shared if (out / path).exists())]
 
 
 def files_of_site(out: Path) -> list[Path]:
@@ -37,7 +37,8 @@ def seen_by_site(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Da
 
 def whole_album(out: Path) -> list[tuple[str, int, int]]:
     """Every file of the albums with its size and time of change."""
-    files = ((str(file.relative_to(out)), file.stat()) for file in _files(out))
+    above = len(str(out)) + 1
+    files = ((file[above:], os.stat(file)) for file in _below(str(out)))  # noqa: PTH116
     return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
 
 
@@ -47,10 +48,11 @@ def _thumbnails(photos: pl.DataFrame) -> Iterator[str]:
         yield from {thumbnail_path(photo_of(row), size) for size in (SMALL, LARGE)}
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _below(folder: str) -> Iterator[str]:
+    """Every file below a folder, as text: an album has tens of thousands, and a Path each takes longer than asking."""
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(here, name) for name in names)
+        yield from (f"{here}/{name}" for name in names)
 
 
 def _names(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ never comes back, so the names of the parts stand for what is in them.
 
 import functools
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.places import Place, entries, look_at
+from classface_assets.places import Place, entries
 from classface_assets.store.facts import (
     current_settings,
     detection_parts,
@@ -67,8 +68,12 @@ class Stamp:
         raise ValueError(f"{file} lies below none of {self.roots}")
 
     def _outputs(self, names: Iterable[str]) -> dict[str, list[int] | None]:
-        places = ((name, name.partition("/")) for name in names)
-        return {name: seen(self.roots[int(number)] / path) for name, (number, _, path) in places}
+        found = {}
+        for name in names:
+            number, _, path = name.partition("/")
+            root = self.roots[int(number)]
+            found[name] = _seen_here(f"{root}/{path}") if isinstance(root, Path) else seen(root / path)
+        return found
 
 
 def digest(*things: object) -> str:
@@ -78,8 +83,10 @@ def digest(*things: object) -> str:
 
 def seen(file: Place) -> list[int] | None:
     """Size and time of change of a file; None when it is not there."""
-    found = [look_at(file)] if isinstance(file, Path) else [e for e in entries(file.parent) if e.path == file]
-    return next(([entry.size, entry.mtime_ns] for entry in found if entry.size >= 0 and not entry.is_folder), None)
+    if isinstance(file, Path):
+        return _seen_here(str(file))
+    found = (entry for entry in entries(file.parent) if entry.path == file)
+    return next(([entry.size, entry.mtime_ns] for entry in found if not entry.is_folder), None)
 
 
 def facts_digest(layout: Layout, detector: str, pack: str) -> str:
@@ -98,6 +105,14 @@ def program_digest(folder: Path = PROGRAM) -> str:
     """Of the program itself, code and templates: what another version of it made is made anew."""
     files = sorted(file for ending in ("*.py", "*.j2", "*.css") for file in folder.rglob(ending))
     return digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
+
+
+def _seen_here(file: str) -> list[int] | None:
+    """The same of a local file, as text: there are tens of thousands in an album."""
+    with suppress(OSError):
+        status = os.stat(file)  # noqa: PTH116
+        return [status.st_size, status.st_mtime_ns]
+    return None
 
 
 def _names(parts: Parts) -> list[str]:

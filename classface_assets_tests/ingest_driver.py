@@ -21,7 +21,7 @@ Job = dict[str, Any]
 
 
 def small_batches() -> None:
-    """Parts of two files, one photo, three faces: a handful of photos then makes as many parts as thousands would."""
+    """Parts of two files, one photo, one face: a handful of photos then makes as many parts as thousands would."""
     from classface_assets.assets import images
 
     images.BATCH = 2
@@ -39,7 +39,10 @@ def ingest(job: Job) -> dict[str, Any]:
     archive = Archive(photos=job["photos"], data=job["data"])
     config = {
         **QUIET,
-        "ops": {"detections": {"config": {"photos_a_part": 1}}, "embeddings": {"config": {"faces_a_part": 3}}},
+        "ops": {
+            "detections": {"config": {"photos_a_part": 1}},
+            "embeddings": {"config": {"batch": 1, "faces_a_part": 1}},
+        },
     }
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("school_year", [job["year"]])
@@ -79,7 +82,7 @@ def die(_job: Job) -> None:
 
 def die_soon(job: Job) -> None:
     """A real kill at a random moment of the work that follows."""
-    threading.Thread(target=lambda: (time.sleep(job["when"]["seconds"]), die(job)), daemon=True).start()
+    threading.Timer(job["when"]["seconds"], die, [job]).start()
 
 
 def take_the_photos_away(job: Job) -> None:
@@ -106,6 +109,8 @@ def run_in_a_child(job: Job) -> int:
             while not Path(job["wait_for"]).exists():
                 time.sleep(0.001)
         Path(job["answer"]).write_text(json.dumps(ingest(job)))
+        for timer in (t for t in threading.enumerate() if isinstance(t, threading.Timer)):
+            timer.join()  # a death that comes late comes all the same
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -171,16 +172,16 @@ BEFORE_A_REMOVAL = {"call": "unlink", "n": 1, "do": "die"}
 
 def deaths(rng: random.Random) -> list[tuple[str, Any]]:
     """Twenty, in the order of the work: seven just before a rename, six between a compaction's new part and the removal
-    of the old ones, four within a tenth of a second after a part, three out of the blue."""
+    of the old ones, four a moment after a part, three out of the blue."""
 
-    def later() -> dict[str, Any]:
-        return {"call": "replace", "n": 1, "do": "die soon", "seconds": rng.uniform(0, 0.1)}
+    def later(within: float) -> dict[str, Any]:
+        return {"call": "replace", "n": 1, "do": "die soon", "seconds": rng.uniform(0, within)}
 
     r, x = BEFORE_A_RENAME, BEFORE_A_REMOVAL
     moments = {
-        "images": [r, rng.uniform(0, 0.3), r, x, x],
-        "detections": [r, later(), r, later(), rng.uniform(0, 0.6), x, x],
-        "embeddings": [r, later(), rng.uniform(0, 0.3), r, later(), r, x, x],
+        "images": [r, rng.uniform(0, 0.15), r, x, x],
+        "detections": [r, later(0.05), r, later(0.05), rng.uniform(0, 0.3), x, x],
+        "embeddings": [r, later(0.01), rng.uniform(0, 0.2), r, later(0.01), r, x, x],
     }
     return [(asset, moment) for asset, those in moments.items() for moment in those]
 
@@ -222,14 +223,10 @@ def test_a_drive_that_left_its_empty_folder_costs_no_photo_its_place(place: Plac
 
 
 def test_a_full_disk_ends_the_run_with_a_sentence_and_the_next_goes_on(place: Place, undisturbed: Place) -> None:
-    """A real one: a file system of a few hundred kilobytes for the parts, in a mount namespace of the driver's own."""
-    (place.data / "parts").mkdir()
-    mount = 'mount -t tmpfs -o size=64m none "$1" && shift && exec "$@"'
-    command = ["unshare", "-rm", "sh", "-c", mount, "sh", str(place.data / "parts")]
-    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a file system of their own")
-    small = Driver([*command, *DRIVER])
-    disk, place.driver = place.data / "parts", small
+    """A real one, for the parts: in the middle of the photos' facts, and in the middle of the search for faces."""
+    disk = place.data / "parts"
+    disk.mkdir()
+    small = place.driver = Driver([*own_disk(disk), *DRIVER])
     for left in (2_000, 100_000):
         small.ask(fill=str(disk), leave=left)
         (reason,) = place.run()
@@ -239,6 +236,28 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_the_next_goes_on(place: Pl
     small.ask(copy=[str(disk), str(place.folder / "copied" / "parts")])
     small.end()
     assert_the_same_rows(Place(place.folder, undisturbed.driver, "copied"), undisturbed)
+
+
+@pytest.mark.parametrize("left", [0, 150_000])
+def test_a_disk_too_full_for_dagsters_own_records_is_told_in_a_sentence(tmp_path: Path, left: int) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "photos" / YEAR).mkdir(parents=True)
+    fill = 'head -c $(( $(df --output=avail -B1 data | tail -1) - $1 )) /dev/zero > data/filler && shift && exec "$@"'
+    run = [sys.executable, "-m", "classface_assets.cli", "run", "--photos", "photos", "--data", "data"]
+    command = [*own_disk(tmp_path / "data"), "sh", "-c", fill, "sh", str(left), *run]
+    (tmp_path / "photos" / YEAR / "list.txt").write_text("Ana, Ben")
+    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert said.returncode == 1 and "Traceback" not in said.stderr
+    assert re.search("no space left|No space left|cannot be written", said.stderr.splitlines()[-1])
+
+
+def own_disk(folder: Path) -> list[str]:
+    """A command that runs the rest of the line with a small file system of its own in place of a folder."""
+    mount = 'mount -t tmpfs -o size=64m none "$1" && shift && exec "$@"'
+    command = ["unshare", "-rm", "sh", "-c", mount, "sh", str(folder)]
+    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system of their own")
+    return command
 
 
 def test_new_moved_renamed_and_deleted_photos_cost_only_the_work_that_is_new(world: World) -> None:

@@ -53,6 +53,7 @@ def leftovers(layout: Layout, in_use: Iterable[InUse]) -> list[Leftover]:
         found += _other_thresholds(layout, detector, images)
     for year, photos in images.items():
         found += _rows_of_the_gone(layout, kept, year, photos)
+    found.append(_stamps(layout, set(images)))
     found.append(_albums(layout, set().union(*images.values()), _all_faces(layout, detectors, images)))
     found.append(_of_files("temporary files of killed runs", "", temporary_files(layout)))
     return [leftover for leftover in found if leftover.count]
@@ -174,6 +175,13 @@ def _albums(layout: Layout, photos: Set[str], faces: Set[str]) -> Leftover:
     crops = [e for e in tree(layout.albums / "faces") if e.path.stem not in faces]
     thumbnails = [e for e in tree(layout.albums / "thumbs") if e.path.stem.rpartition("-")[0] not in photos]
     return _of_files("album pictures of deleted photos", "albums", [*crops, *thumbnails])
+
+
+def _stamps(layout: Layout, years: Set[str]) -> Leftover:
+    """What was noted of the albums of years that are gone."""
+    noted = entries(layout.stamp("albums", "any year").parent)
+    of_no_year = [e for e in noted if name_of(e.path.with_suffix("")) not in years]
+    return _of_files("school years that are gone", "stamps", of_no_year)
 
 
 def _rows(kind: str, layout: Layout, parts: Parts, column: str, ids: Set[str]) -> Leftover:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, counted, picture, result, table
 from classface_assets.assets.images import images
+from classface_assets.assets.stamped import stamp_of
 from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
@@ -133,7 +134,7 @@ def _report(
 ) -> dg.MaterializeResult:
     rows = year_detections(layout, detector, year, [*REPORTED])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED})
-    faces = rows.filter(pl.col("status") == "ok").sort("quality_score", descending=True)
+    faces = rows.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
     done = rows.unique("asset_id").join(photos, on="asset_id", how="semi")
     paths = photos.select("asset_id", "path")
     broken = done.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
@@ -141,7 +142,6 @@ def _report(
         pl.col("asset_id").replace_strict(unopened, default="", return_dtype=pl.String).alias("reason")
     )
     beyond = _outside(faces, photos)
-    best = _chips(layout, detector, year, faces.head(48)["face_id"].to_list())
     return result(
         faces.height,
         [
@@ -157,8 +157,19 @@ def _report(
         turned_scans=done.filter(pl.col("rotation") != 0).height,
         failed=table(broken, most=50),
         not_opened=table(lost.select("path", "reason"), most=50),
-        **({"best_faces": picture(contact_sheet(best), "the faces of best quality")} if best else {}),
+        **_best_faces(layout, detector, year, faces.head(48)["face_id"].to_list()),
     )
+
+
+def _best_faces(layout: Layout, detector: str, year: str, face_ids: list[str]) -> dict[str, dg.MetadataValue]:
+    """A contact sheet of these faces, the last one again when they are the same; empty when there are none."""
+    stamp = stamp_of(layout, "best_faces", detector, face_ids, year=year)
+    told = stamp.told()
+    if told is None and face_ids:
+        sheet = picture(contact_sheet(_chips(layout, detector, year, face_ids)), "the faces of best quality")
+        told = {"best_faces": sheet.value}
+        stamp.put(told, [])
+    return {name: dg.MetadataValue.md(value) for name, value in (told or {}).items()}
 
 
 def _chips(layout: Layout, detector: str, year: str, face_ids: list[str]) -> list[bytes]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import dagster as dg
 import psutil
+from dagster._core.storage.event_log import SqlEventLogStorage
 
 from classface_assets.errors import UserError
 from classface_assets.partitions import sync_school_years
@@ -78,7 +79,19 @@ def release(
     }
     for run_id in ended:
         storage.free_concurrency_slots_for_run(run_id)
+    hand_out_free_places(instance)
     return freed
+
+
+def hand_out_free_places(instance: dg.DagsterInstance) -> None:
+    """Let steps that wait for a place in a pool take those that are free.
+
+    Dagster 1.13 forgets a step that begins to wait in the very moment in which the place becomes free: it would wait
+    for ever. The places themselves are counted, so nobody gets one too many.
+    """
+    storage = instance.event_log_storage
+    if isinstance(storage, SqlEventLogStorage):
+        storage.assign_pending_steps(sorted(storage.get_concurrency_keys()))
 
 
 def _ended(instance: dg.DagsterInstance, run_id: str) -> bool:

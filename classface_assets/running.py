@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 from classface_assets.assets.face_tables import forget_facts
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
+from classface_assets.home import hand_out_free_places
 from classface_assets.partitions import school_years
 from classface_assets.progress import Listener, Meter, Progress, dagster_events
 from classface_assets.resources import Archive, Models
@@ -92,6 +93,7 @@ class Chain:
         outcome = job.execute_in_process(
             run_config=QUIET, instance=self.instance, partition_key=year, raise_on_error=False
         )
+        hand_out_free_places(self.instance)
         if outcome.success:
             return []
         reasons = [why_it_failed(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]

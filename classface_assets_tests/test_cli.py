@@ -22,7 +22,7 @@ from classface_assets.store.layout import Layout
 
 COMMANDS = [
     *([], ["run"], ["label"], ["rename"], ["undo"], ["history"], ["people"], ["stats"], ["release"]),
-    *(["years"], ["years", "sync"]),
+    *(["years"], ["years", "sync"], ["prune"], ["find-orphans"]),
 ]
 
 

@@ -59,7 +59,7 @@ def arcface_matrix(size: int = 112) -> np.ndarray:
 
 
 def encode_chip(chip: np.ndarray) -> bytes:
-    """A chip as JPEG bytes, quality 92 without colour subsampling (about 15 kB)."""
+    """A chip as JPEG bytes, quality 92 without colour subsampling (about 10 kB)."""
     out = BytesIO()
     Image.fromarray(chip).save(out, "JPEG", quality=92, subsampling=0)
     return out.getvalue()

@@ -201,7 +201,7 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     world = World(tmp_path, dg.DagsterInstance.ephemeral(), "builtin", "data of a killed run")
     places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
     command = [sys.executable, "-m", "classface_assets.cli", "run", *places]
-    parts = detection_parts(world.layout, "centerface-1", "2017-2018", "confidence-0.5 size-20").folder
+    parts = detection_parts(world.layout, "centerface-2", "2017-2018", "confidence-0.5 size-20").folder
     victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(lambda: any(parts.glob("part-*.parquet")), victim)
     os.killpg(victim.pid, signal.SIGKILL)
@@ -216,8 +216,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
     kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
     assert kept.height == found.height, "what the killed run had found was not computed again"
-    undisturbed = gather(finished.layout, "centerface-1", "builtin@1").faces
-    assert set(gather(world.layout, "centerface-1", "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
+    undisturbed = gather(finished.layout, "centerface-2", "builtin@1").faces
+    assert set(gather(world.layout, "centerface-2", "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
 
 
 def read_parts(folder: Path) -> pl.DataFrame:
@@ -233,7 +233,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: World) -> None:
-    settings = detection_parts(world.layout, "centerface-1", "2018-2019", "confidence-0.5 size-20").folder
+    settings = detection_parts(world.layout, "centerface-2", "2018-2019", "confidence-0.5 size-20").folder
     shutil.rmtree(settings)
     settings.write_text("a file where the year's folder belongs")
     stopped = world.run()
@@ -272,10 +272,13 @@ def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(w
     job = world.chain.definitions.resolve_job_def("ingest_year")
     config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
     assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
-    large = gather(world.layout, "centerface-1", "builtin@1").faces.filter(school_year="2016-2017")
+    large = gather(world.layout, "centerface-2", "builtin@1").faces.filter(school_year="2016-2017")
     assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
-    old = detection_parts(world.layout, "centerface-1", "2016-2017", "confidence-0.5 size-20")
+    old = detection_parts(world.layout, "centerface-2", "2016-2017", "confidence-0.5 size-20")
     assert old.read().filter(pl.col("status") == "ok").height == 23
+    assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
+    stayed = gather(world.layout, "centerface-2", "builtin@1").faces.filter(school_year="2016-2017")
+    assert stayed.height == large.height, "thresholds that a person chose stay in force"
 
 
 def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() -> None:

@@ -188,11 +188,11 @@ def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
 
 
 def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
-    before = facts_digest(settled.layout, "centerface-1", "builtin@1")
-    assert facts_digest(settled.layout, "centerface-1", "other@1") != before
-    (pointer,) = (settled.layout.parts("detections", "centerface-1", YEARS[0])).glob("current.json")
+    before = facts_digest(settled.layout, "centerface-2", "builtin@1")
+    assert facts_digest(settled.layout, "centerface-2", "other@1") != before
+    (pointer,) = (settled.layout.parts("detections", "centerface-2", YEARS[0])).glob("current.json")
     pointer.write_text('{"settings": "confidence-0.5 size-120"}')
-    assert facts_digest(settled.layout, "centerface-1", "builtin@1") != before
+    assert facts_digest(settled.layout, "centerface-2", "builtin@1") != before
 
 
 def test_another_version_of_the_program_makes_everything_anew(tmp_path: Path) -> None:

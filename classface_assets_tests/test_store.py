@@ -49,7 +49,7 @@ from classface_assets.store.years import (
     year_folders,
 )
 
-DETECTOR, PACK, SETTINGS = "centerface-1", "builtin-1", "confidence-0.5 size-20"
+DETECTOR, PACK, SETTINGS = "centerface-2", "builtin-1", "confidence-0.5 size-20"
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
 
 

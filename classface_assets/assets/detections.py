@@ -39,15 +39,30 @@ REPORTED = (
 
 
 class DetectionConfig(dg.Config):
-    """What counts as a face. Other values make new parts beside the old ones."""
+    """What counts as a face. Other values make new parts beside the old ones, and stay in force for the year."""
 
-    min_confidence: float = Field(default=0.5, ge=0, le=1, description="The detector's own confidence, 0 to 1.")
-    min_face_px: int = Field(default=20, ge=1, description="Shorter side of the smallest face box, in photo pixels.")
+    min_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="The detector's own confidence, 0 to 1; empty: as the year was searched last, 0.5 at first.",
+    )
+    min_face_px: int | None = Field(
+        default=None,
+        ge=1,
+        description="Shorter side of the smallest face box, in photo pixels; empty: as the year was searched last, "
+        "20 at first.",
+    )
     photos_at_once: int = Field(default=0, ge=0, description="Photos searched side by side; 0: as the machine allows.")
     photos_a_part: int = Field(default=32, ge=1, description="Photos after which what was found is written.")
 
-    def folder(self) -> str:
-        return f"confidence-{self.min_confidence:g} size-{self.min_face_px}"
+    def settings(self, last: str | None) -> DetectionSettings:
+        """What is given, for the rest the settings of that name, for the rest the usual ones."""
+        before = DetectionSettings.named(last) if last else DetectionSettings()
+        return DetectionSettings(
+            before.min_confidence if self.min_confidence is None else self.min_confidence,
+            before.min_face_px if self.min_face_px is None else self.min_face_px,
+        )
 
 
 @dg.asset(
@@ -87,9 +102,10 @@ def detections(
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
     photos = year_images(layout, year).filter(pl.col("status") == "ok")
-    parts = detection_parts(layout, detector, year, config.folder())
+    settings = config.settings(current_settings(layout, detector, year))
+    parts = detection_parts(layout, detector, year, settings.name)
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
-    others = [detection_parts(layout, detector, y, config.folder()) for y in years_with_images(layout) if y != year]
+    others = [detection_parts(layout, detector, y, settings.name) for y in years_with_images(layout) if y != year]
     pending = adopt(parts, others, "asset_id", pending)
     unopened, device = {}, ""
     if pending:
@@ -98,20 +114,25 @@ def detections(
         context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
-            unopened = _search(new, parts, config, pack.detector, layout, advance)
+            unopened = _search(new, parts, settings, config, pack.detector, layout, advance)
     parts.compact()
-    set_current_settings(layout, detector, year, config.folder())
+    set_current_settings(layout, detector, year, settings.name)
     return _report(layout, detector, year, photos, len(pending), unopened, device)
 
 
 def _search(
-    photos: pl.DataFrame, parts: Parts, config: DetectionConfig, detector: Detector, layout: Layout, advance: Advance
+    photos: pl.DataFrame,
+    parts: Parts,
+    settings: DetectionSettings,
+    config: DetectionConfig,
+    detector: Detector,
+    layout: Layout,
+    advance: Advance,
 ) -> dict[str, str]:
     """Search photos for faces; each batch is a part as soon as it is done. Returns those that could not be opened.
 
     They get no row, so that the next run tries them again. Raises PhotosFolderError when the whole folder is gone.
     """
-    settings = DetectionSettings(config.min_confidence, config.min_face_px)
     columns = ("asset_id", "path", "has_orientation")
     jobs = [
         PhotoJob(a, place_of(layout.photos, path), not known) for a, path, known in photos.select(columns).iter_rows()

@@ -21,7 +21,8 @@ from classface_assets.vision.search import Detector
 from classface_assets.vision.sessions import device_of, first_line
 
 BUILTIN = "builtin"
-BUILTIN_DETECTOR = "centerface-1"
+SEARCH = 2  # to be raised when a photo would give other faces: then all are searched again
+BUILTIN_DETECTOR = f"centerface-{SEARCH}"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
 FOLDER_LICENCE = "As the folder's own models say; check it before use."
@@ -70,9 +71,11 @@ def describe_pack(name: str, packs_dir: Path) -> PackInfo:
     short = name if name in INSIGHTFACE_PACKS else path.name
     if description is None:
         files = _onnx_files(path)
-        return PackInfo(short, _version(files), f"{short}-{_version(_detectors(path) or files)}", licence)
+        return PackInfo(short, _version(files), f"{short}-{_version(_detectors(path) or files)}-{SEARCH}", licence)
     models = [description.embedder] if description.embedder else _onnx_files(path)
-    detector = f"{description.name}-{_version([description.detector])}" if description.detector else BUILTIN_DETECTOR
+    detector = (
+        f"{description.name}-{_version([description.detector])}-{SEARCH}" if description.detector else BUILTIN_DETECTOR
+    )
     version = _version(models, detector.encode() + description.fingerprint)
     return PackInfo(description.name, version, detector, description.licence or licence)
 

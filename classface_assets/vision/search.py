@@ -29,6 +29,17 @@ class DetectionSettings:
     min_confidence: float = 0.5
     min_face_px: int = 20
 
+    @property
+    def name(self) -> str:
+        """What the folder of the faces that were found with them is called."""
+        return f"confidence-{self.min_confidence:g} size-{self.min_face_px}"
+
+    @classmethod
+    def named(cls, name: str) -> "DetectionSettings":
+        """The settings of that name."""
+        confidence, size = name.split()
+        return cls(float(confidence.removeprefix("confidence-")), int(size.removeprefix("size-")))
+
 
 @dataclass(frozen=True)
 class Found:

@@ -306,7 +306,7 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     small = world.query("SELECT * FROM face_instances ORDER BY bbox_w LIMIT 1").row(0, named=True)
     world.archive.open_ledger().label("Kim", faces_of(layout.database, small["id"]))
     year = world.query(f"SELECT school_year FROM image_assets WHERE asset_id = '{small['asset_id']}'").item(0, 0)
-    with_large_faces_only(world, year)
+    with_faces_of_at_least(120, world, year)
     found = year_detections(layout, "centerface-2", year)
     old = detection_parts(layout, "centerface-2", year, DetectionSettings().name)
     assert small["id"] not in set(found["face_id"]) and small["id"] in old.ids("face_id")
@@ -327,6 +327,7 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     assert len(kept) == len(parts) - 1, "only the vectors of that year's small faces went with them"
     assert classface(layout, "prune", "--yes").stdout == "There is nothing that is not used.\n"
 
+    with_faces_of_at_least(20, world, year)
     assert world.run() == []
     rows = world.query(
         f"SELECT p.name FROM face_instances f JOIN persons p ON p.id = f.person_id WHERE f.id = '{small['id']}'"
@@ -334,10 +335,10 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     assert rows.rows() == [("Kim",)], "with the old thresholds the face is found again, and has its name"
 
 
-def with_large_faces_only(world: World, year: str) -> None:
+def with_faces_of_at_least(pixels: int, world: World, year: str) -> None:
     job = world.chain.definitions.resolve_job_def("ingest_year")
     world.instance.add_dynamic_partitions("school_year", [year])
-    config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
+    config = {"ops": {"detections": {"config": {"min_face_px": pixels}}}}
     assert job.execute_in_process(run_config=config, instance=world.instance, partition_key=year).success
 
 

@@ -96,7 +96,7 @@ def _listing(files: list[Entry], photos: Place) -> pl.DataFrame:
 def _look_at(listing: pl.DataFrame, year: str, layout: Layout, folders: Sequence[Place]) -> pl.DataFrame:
     """Read the facts of some listed files, four at a time. Raises PhotosFolderError when the folder itself is gone."""
     with ThreadPoolExecutor(4) as pool:
-        facts = list(pool.map(lambda path: read_facts(place_of(layout.photos, path)), listing["path"]))
+        facts = list(pool.map(lambda path: read_facts(place_of(layout.photos, path), path), listing["path"]))
     if any(fact.reason.startswith(NOT_OPENED) for fact in facts):
         folders_still_there(layout)  # else it is not this file that is broken, and it gets no row
         gone = [folder for folder in folders if not folder.exists()]

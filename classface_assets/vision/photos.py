@@ -100,13 +100,13 @@ def content_id(file: BinaryIO) -> str:
     return str(uuid.UUID(bytes=digest.digest()))
 
 
-def read_facts(path: Place) -> PhotoFacts:
+def read_facts(path: Place, name: str = "") -> PhotoFacts:
     """Read a file's header and hash a photo; whatever is wrong with it becomes its status and reason.
 
-    The id of what is no photo or cannot be read is made of its path: a folder of videos takes no time.
-    Raises StorageError when a server cannot be reached: that is no fault of the file.
+    The id of what is no photo or cannot be read is made of its `name`, such as its path below the photos folder: a
+    folder of videos takes no time. Raises StorageError when a server cannot be reached: that is no fault of the file.
     """
-    name_hash = hashlib.blake2b(str(path).encode("utf-8", "surrogateescape"), digest_size=16)
+    name_hash = hashlib.blake2b((name or str(path)).encode("utf-8", "surrogateescape"), digest_size=16)
     facts = PhotoFacts(str(uuid.UUID(bytes=name_hash.digest())), 0, 0)
     try:
         before = path.stat()

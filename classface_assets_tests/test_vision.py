@@ -33,7 +33,7 @@ from classface_assets.vision.chips import (
     decode_chip,
     encode_chip,
 )
-from classface_assets.vision.decode import MAX_PIXELS, ORIENTATION, TRUNCATED, UPRIGHT, UnreadablePhoto
+from classface_assets.vision.decode import MAX_PIXELS, ORIENTATION, TRUNCATED, UnreadablePhoto
 from classface_assets.vision.detect import DETECTION_SCHEMA, PhotoJob, detect_photos, face_id_of
 from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
@@ -51,6 +51,15 @@ from classface_assets_tests.conftest import become_nobody
 
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 SETTINGS = DetectionSettings()
+TURNED_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 DATED = 0x9003
 
 
@@ -184,7 +193,7 @@ def test_the_eight_orientations_give_one_upright_photo(
 ) -> None:
     upright = astronaut.crop((100, 0, 400, 200))
     undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    turn = undo.get(orientation, UPRIGHT.get(orientation))
+    turn = undo.get(orientation, TURNED_BY.get(orientation))
     stored = upright if turn is None else upright.transpose(turn)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -200,7 +209,7 @@ def test_the_eight_orientations_give_the_same_faces(builtin: ModelPack, astronau
     paths = []
     for orientation in range(1, 9):
         undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-        turn = undo.get(orientation, UPRIGHT.get(orientation))
+        turn = undo.get(orientation, TURNED_BY.get(orientation))
         exif = Image.Exif()
         exif[ORIENTATION] = orientation
         stored = astronaut if turn is None else astronaut.transpose(turn)

@@ -3,6 +3,7 @@
 Working with files and folders belongs in photos.
 """
 
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
@@ -10,20 +11,22 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
+from classface_assets.vision.jpeg import END_OF_JPEG, decode_jpeg
+
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
 ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.transpose(1, 0, 2),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
+    8: lambda stored: np.rot90(stored),
 }
 TRUNCATED = "truncated: only the part that could be read was searched"
-END_OF_JPEG = b"\xff\xd9"
 
 
 class UnreadablePhoto(Exception):  # noqa: N818
@@ -125,37 +128,48 @@ def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:
     """
     picture, note = open_picture(BytesIO(data)), ""
     width, height = upright_size(picture)
-    turn = None if _already_turned(picture) else UPRIGHT.get(orientation_of(picture))
-    factor = _reduce(picture, least_side)
+    turn = 1 if _already_turned(picture) else orientation_of(picture)
+    factor = _factor(picture, least_side)
+    pixels = decode_jpeg(data, picture, factor)
+    if pixels is None:
+        pixels, note = _with_pillow(picture, data, factor)
+    factor = round(max(width, height) / max(pixels.shape[:2]))  # not every JPEG can be had smaller
+    return DecodedPhoto(np.ascontiguousarray(UPRIGHT[turn](pixels)), note, width, height, factor)
+
+
+def _factor(picture: Image.Image, least_side: int | None) -> int:
+    """8, 4, 2 or 1: how much smaller a JPEG may be decoded, its long side no shorter than that."""
+    if least_side is None or picture.format not in ("JPEG", "MPO"):
+        return 1
+    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or max(picture.size) >= least_side * factor)
+
+
+def _with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple[np.ndarray, str]:
+    """The RGB pixels as stored, and a note. Raises UnreadablePhoto."""
+    note = ""
+    _reduce(picture, factor)
     try:
         picture.load()
     except Exception as error:
         if picture.format not in ("JPEG", "MPO"):
             raise UnreadablePhoto(f"damaged {picture.format} file: its pixels cannot be decoded") from error
-        picture, note = _load_truncated(data, least_side), TRUNCATED
+        picture, note = _load_truncated(data, factor), TRUNCATED
     try:
-        picture = _rgb(picture)
+        return np.asarray(_rgb(picture)), note
     except Exception as error:
         raise UnreadablePhoto(f"its colours ({picture.mode}) cannot be converted to RGB") from error
-    pixels = np.asarray(picture.transpose(turn) if turn is not None else picture)
-    return DecodedPhoto(pixels, note, width, height, factor)
 
 
-def _reduce(picture: Image.Image, least_side: int | None) -> int:
-    """Has a JPEG decoded at 1/2, 1/4 or 1/8 of its size, its long side no shorter than that; returns 1, 2, 4 or 8."""
-    full = picture.size
-    if least_side is None or picture.format not in ("JPEG", "MPO"):
-        return 1
-    wanted = next(s for s in (8, 4, 2, 1) if s == 1 or max(full) >= least_side * s)
-    done = picture.draft(None, (max(1, full[0] // wanted), max(1, full[1] // wanted)))
-    return round(full[0] / done[1][2]) if done else 1
+def _reduce(picture: Image.Image, factor: int) -> None:
+    if factor > 1:
+        picture.draft(None, (max(1, picture.width // factor), max(1, picture.height // factor)))
 
 
-def _load_truncated(data: bytes, least_side: int | None) -> Image.Image:
+def _load_truncated(data: bytes, factor: int) -> Image.Image:
     """With an end marker behind it, the JPEG decoder fills what is missing with grey, progressive files included."""
     try:
         picture = open_picture(BytesIO(data + END_OF_JPEG))
-        _reduce(picture, least_side)
+        _reduce(picture, factor)
         picture.load()
     except Exception as error:
         raise UnreadablePhoto("truncated or damaged JPEG: nothing of it can be decoded") from error

@@ -76,8 +76,7 @@ class Scrfd:
     `find` may be called from many threads: onnxruntime's sessions allow it, and insightface only fills a dictionary.
     """
 
-    # Measured: down to that width all of 2,475 labelled faces are found, at 512 pixels as well as at 640.
-    reliable_px = 12
+    reliable_px = 10  # measured: of wider faces 1 % is missed, of those of 9 pixels 4 %, of 8 pixels 15 %
 
     def __init__(self, model: Any, size: tuple[int, int] | None = None, free: bool = True) -> None:
         self.model, self.session, self.free = model, model.session, free

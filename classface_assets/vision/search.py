@@ -13,7 +13,7 @@ from classface_assets.vision.quality import outside_share
 from classface_assets.vision.tiles import Detector, tiled
 from classface_assets.vision.view import PhotoView
 
-FINE_SIDES = (1600, 3200, 6400)  # each further one only where the one before shows many small faces
+TILE, MOST_ZOOM, FINER_LOOKS = 1600, 3.0, 3
 # Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
 WEAK = 0.12
 # A look at a turned photo finds some faces in nine of ten, but none as surely as upright: measured on 110 photos, the
@@ -94,23 +94,33 @@ def _looked(detector: Detector, view: PhotoView, long_side: int, min_confidence:
 
 
 def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: float) -> Faces:
-    """Adds what tiles of the photo show at a finer scale, and at the next as long as the faces stay small."""
-    longest, found = max(view.width, view.height), [faces]
-    for long_side in FINE_SIDES if longest > 1.25 * look_side(detector, view) else ():
-        picture = view.at(long_side)
-        tiles = tiled(detector, picture, detector.fixed_input or FINE_SIDES[0], min_confidence)
+    """Adds what tiles of the photo show at a finer scale, and at a still finer one as long as the faces stay small."""
+    longest, side, found = max(view.width, view.height), look_side(detector, view), [faces]
+    while longest > 1.25 * side and len(found) <= FINER_LOOKS:
+        side = min(longest, round(side * _zoom(found[-1], detector, side, view)))
+        picture = view.at(side)
+        tiles = tiled(detector, picture, detector.fixed_input or TILE, min_confidence)
         found.append(_times(tiles, view.width / picture.shape[1]))
-        if longest <= 1.25 * long_side or not _many_small(found[-1], detector, long_side, view):
+        if not _many_small(found[-1], detector, side, view):
             break
     return suppressed(join(found)) if len(found) > 1 else faces
 
 
 def _many_small(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> bool:
     """Whether a quarter of the faces are at the edge of what the detector sees, so that it must have missed others."""
+    return len(faces) > 0 and _small_width(faces, long_side, view) < detector.reliable_px
+
+
+def _zoom(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> float:
+    """How much finer to look, so that the small faces are as wide as the detector needs them, and a quarter more."""
     if not len(faces):
-        return False
-    scale = min(1.0, long_side / max(view.width, view.height))
-    return float(np.percentile(faces.boxes[:, 2], 25)) * scale < detector.reliable_px
+        return MOST_ZOOM
+    return float(np.clip(1.25 * detector.reliable_px / _small_width(faces, long_side, view), 1.25, MOST_ZOOM))
+
+
+def _small_width(faces: Faces, long_side: int, view: PhotoView) -> float:
+    """The width below which a quarter of the faces are, in pixels of the look."""
+    return float(np.percentile(faces.boxes[:, 2], 25)) * min(1.0, long_side / max(view.width, view.height))
 
 
 def _times(faces: Faces, factor: float) -> Faces:

@@ -8,7 +8,9 @@ from classface_assets.places import Place
 from classface_assets.vision.decode import DecodedPhoto
 from classface_assets.vision.photos import load_photo
 
-LOOK_SIDE = 1600  # what all but crowds are searched at; a JPEG of twice that side or more is first decoded at half
+LOOK_SIDE = (
+    960  # enough for the first look: a JPEG of twice that side is first decoded at half, of four times at a quarter
+)
 Decode = Callable[[int | None], DecodedPhoto]
 
 

@@ -8,9 +8,8 @@ from classface_assets.places import Place
 from classface_assets.vision.decode import DecodedPhoto
 from classface_assets.vision.photos import load_photo
 
-LOOK_SIDE = (
-    960  # enough for the first look: a JPEG of twice that side is first decoded at half, of four times at a quarter
-)
+# Enough for the first look: a JPEG of two or four times that side is first decoded so much smaller.
+LOOK_SIDE = 960
 Decode = Callable[[int | None], DecodedPhoto]
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-from classface_assets.vision.jpeg import END_OF_JPEG, decode_jpeg
+from classface_assets.vision.plain import END_OF_JPEG, decode_plain
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
@@ -130,7 +130,7 @@ def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:
     width, height = upright_size(picture)
     turn = 1 if _already_turned(picture) else orientation_of(picture)
     factor = _factor(picture, least_side)
-    pixels = decode_jpeg(data, picture, factor)
+    pixels = decode_plain(data, picture, factor)
     if pixels is None:
         pixels, note = _with_pillow(picture, data, factor)
     factor = round(max(width, height) / max(pixels.shape[:2]))  # not every JPEG can be had smaller

@@ -38,6 +38,7 @@ from classface_assets.vision.detect import DETECTION_SCHEMA, PhotoJob, detect_ph
 from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.faces import Faces, similarity
+from classface_assets.vision.landmarks import refined
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
 from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
 from classface_assets.vision.photos import MAX_BYTES, load_photo, photo_files, read_facts
@@ -568,6 +569,20 @@ def test_a_scan_lying_on_its_side_is_turned_until_its_faces_are_upright(
     assert np.abs(boxes[boxes[:, 0].argsort()] - upright[upright[:, 0].argsort()]).max() < 0.03 * photo.width
     (as_it_is,) = detect_photos([PhotoJob("0" * 32, scan, turnable=False)], pack.detector, SETTINGS)
     assert set(as_it_is.rows["rotation"]) == {0}, "a photo that says which way is up is believed"
+
+
+def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -> None:
+    large = np.asarray(Image.open(group).resize((2560, 1772)))
+    rough = faces_in(pack, large)
+    close = refined(pack.detector, large, rough)
+    fine = faces_in(pack, np.asarray(Image.open(group).resize((640, 443)))).times(4)
+    order, same = rough.boxes[:, 0].argsort(), fine.boxes[:, 0].argsort()
+    eyes = np.linalg.norm(rough.landmarks[:, 0] - rough.landmarks[:, 1], axis=1)
+    moved = np.linalg.norm(close - rough.landmarks, axis=2).max(axis=1) / eyes
+    assert moved.max() < 0.25 and (moved > 0.005).all(), "by a little, each of them"
+    assert np.abs(close[order] - fine.landmarks[same]).max() / eyes.min() < 0.3
+    empty = np.zeros_like(large)
+    assert np.array_equal(refined(pack.detector, empty, rough), rough.landmarks), "what is not found again stays"
 
 
 def test_a_photo_without_a_face_stays_as_it_is_however_it_is_turned(pack: ModelPack) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 from classface_assets.places import Place, storage_error
 from classface_assets.vision.chips import cut_chip, encode_chip
 from classface_assets.vision.decode import UnreadablePhoto
+from classface_assets.vision.landmarks import refined
 from classface_assets.vision.near import perceptual_hash
 from classface_assets.vision.pose import pose
 from classface_assets.vision.quality import blur, brightness, quality_score
@@ -137,11 +138,12 @@ def detect_photo(
         return [{**of_photo, "status": "no face"}]
     faces = found.faces
     picture, scale = view.sharp(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
+    shown = refined(detector, picture, faces.times(scale))
     rows: dict[str, dict[str, Any]] = {}
-    for box, landmarks, score, outside in zip(faces.boxes, faces.landmarks, faces.scores, found.outside, strict=True):
+    for box, marks, score, outside in zip(faces.boxes, shown, faces.scores, found.outside, strict=True):
         measured = {"detection_confidence": float(score), "outside": float(outside)}
         face_id = face_id_of(asset_id, box)
-        row = _face_row(box, landmarks, score, cut_chip(picture, landmarks * np.float32(scale)))
+        row = _face_row(box, marks / np.float32(scale), score, cut_chip(picture, marks))
         rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
     return list(rows.values())
 

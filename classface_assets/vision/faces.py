@@ -31,6 +31,10 @@ class Faces:
         shift = np.array([dx, dy], np.float32)
         return Faces(self.boxes + np.array([dx, dy, 0, 0], np.float32), self.landmarks + shift, self.scores)
 
+    def times(self, factor: float) -> "Faces":
+        """The same faces in a picture of that many times the size."""
+        return Faces(self.boxes * np.float32(factor), self.landmarks * np.float32(factor), self.scores)
+
 
 NO_FACES = Faces(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
 

@@ -90,7 +90,7 @@ def look_side(detector: Detector, view: PhotoView) -> int:
 
 def _looked(detector: Detector, view: PhotoView, long_side: int, min_confidence: float) -> Faces:
     picture = view.at(long_side)
-    return _times(detector.find(picture, min_confidence), view.width / picture.shape[1])
+    return detector.find(picture, min_confidence).times(view.width / picture.shape[1])
 
 
 def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: float) -> Faces:
@@ -100,7 +100,7 @@ def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: fl
         side = min(longest, round(side * _zoom(found[-1], detector, side, view)))
         picture = view.at(side)
         tiles = tiled(detector, picture, detector.fixed_input or TILE, min_confidence)
-        found.append(_times(tiles, view.width / picture.shape[1]))
+        found.append(tiles.times(view.width / picture.shape[1]))
         if not _many_small(found[-1], detector, side, view):
             break
     return suppressed(join(found)) if len(found) > 1 else faces
@@ -123,16 +123,12 @@ def _small_width(faces: Faces, long_side: int, view: PhotoView) -> float:
     return float(np.percentile(faces.boxes[:, 2], 25)) * min(1.0, long_side / max(view.width, view.height))
 
 
-def _times(faces: Faces, factor: float) -> Faces:
-    return Faces(faces.boxes * np.float32(factor), faces.landmarks * np.float32(factor), faces.scores)
-
-
 def _bordered(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
     """The look again, at half the size within a grey border of half its sides."""
     small = view.at(look_side(detector, view) // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     bordered = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
-    return _times(detector.find(bordered, min_confidence).moved(-dx, -dy), view.width / small.shape[1])
+    return detector.find(bordered, min_confidence).moved(-dx, -dy).times(view.width / small.shape[1])
 
 
 def _unsure(faces: Faces) -> bool:

@@ -574,7 +574,8 @@ def test_a_scan_lying_on_its_side_is_turned_until_its_faces_are_upright(
 def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -> None:
     large = np.asarray(Image.open(group).resize((2560, 1772)))
     rough = faces_in(pack, large)
-    close = refined(pack.detector, large, rough)
+    seen = np.full(len(rough), 20.0)
+    close = refined(pack.detector, large, rough, seen)
     fine = faces_in(pack, np.asarray(Image.open(group).resize((640, 443)))).times(4)
     order, same = rough.boxes[:, 0].argsort(), fine.boxes[:, 0].argsort()
     eyes = np.linalg.norm(rough.landmarks[:, 0] - rough.landmarks[:, 1], axis=1)
@@ -582,7 +583,8 @@ def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -
     assert moved.max() < 0.25 and (moved > 0.005).all(), "by a little, each of them"
     assert np.abs(close[order] - fine.landmarks[same]).max() / eyes.min() < 0.3
     empty = np.zeros_like(large)
-    assert np.array_equal(refined(pack.detector, empty, rough), rough.landmarks), "what is not found again stays"
+    assert np.array_equal(refined(pack.detector, empty, rough, seen), rough.landmarks), "what is not found stays"
+    assert np.array_equal(refined(pack.detector, large, rough, seen * 9), rough.landmarks), "as does what was seen well"
 
 
 def test_a_photo_without_a_face_stays_as_it_is_however_it_is_turned(pack: ModelPack) -> None:

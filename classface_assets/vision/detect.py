@@ -138,7 +138,8 @@ def detect_photo(
         return [{**of_photo, "status": "no face"}]
     faces = found.faces
     picture, scale = view.sharp(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
-    shown = refined(detector, picture, faces.times(scale))
+    in_look = look_side(detector, view) / max(view.width, view.height)
+    shown = refined(detector, picture, faces.times(scale), faces.boxes[:, 2] * min(1.0, in_look))
     rows: dict[str, dict[str, Any]] = {}
     for box, marks, score, outside in zip(faces.boxes, shown, faces.scores, found.outside, strict=True):
         measured = {"detection_confidence": float(score), "outside": float(outside)}

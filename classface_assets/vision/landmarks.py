@@ -11,19 +11,20 @@ from classface_assets.vision.faces import Faces
 from classface_assets.vision.tiles import Detector
 
 CROP, FACE = 128, 64  # pixels of the small picture, and of the longer side of the face's box in it
+SEEN = 48  # the width of such a face
 WEAK = 0.3
 
 
-def refined(detector: Detector, picture: np.ndarray, faces: Faces) -> np.ndarray:
+def refined(detector: Detector, picture: np.ndarray, faces: Faces, seen_px: np.ndarray) -> np.ndarray:
     """Landmarks (n, 5, 2) in pixels of the (H, W, 3) RGB picture, which the faces are in too.
 
-    A face that is not found again in its crop keeps those it has, as do all with a detector of one input size, for
-    which a crop is as much work as the whole photo.
+    A face keeps those it has when it was `seen_px` (n,) wide, as large as it would be in its crop, in the look; when it
+    is not found again; and with a detector of one input size, for which a crop is as much work as the whole photo.
     """
     if detector.fixed_input:
         return faces.landmarks
-    pairs = zip(faces.boxes, faces.landmarks, strict=True)
-    return np.stack([_refined(detector, picture, box, landmarks) for box, landmarks in pairs])
+    triples = zip(faces.boxes, faces.landmarks, seen_px, strict=True)
+    return np.stack([m if seen >= SEEN else _refined(detector, picture, box, m) for box, m, seen in triples])
 
 
 def _refined(detector: Detector, picture: np.ndarray, box: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

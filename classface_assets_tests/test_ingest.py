@@ -412,7 +412,7 @@ def damage(layout: Layout) -> None:
     numbers[0], numbers[1, 0] = 2 * numbers[0], float("nan")
     rows = rows.with_columns(pl.Series("vector", numbers, dtype=rows.schema["vector"]))
     pl.concat([rows[:4], rows[5:], rows[6:8]]).write_parquet(part)  # one is missing, two are there twice
-    stray = rows[8:10].with_columns("stray-" + pl.col("face_id"))
+    stray = rows[8:10].with_columns((pl.lit("stray-") + pl.col("face_id")).alias("face_id"))
     vectors[YEARS[0]].append(stray)
     short = rows[10:12].select("face_id", pl.col("vector").arr.head(8).list.to_array(8))
     vectors[YEARS[1]].append(short)

@@ -137,7 +137,7 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
         .filter(pl.col("status") == "ok")
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
-    vectors = [embedding_parts(layout, pack, y).read() for y in years]
+    vectors = [embedding_parts(layout, pack, y).read(["face_id", "vector"]) for y in years]
     vectors = [v for v in vectors if v.height]
     if not vectors:
         return Facts(images, faces.clear(), np.zeros((0, 0), np.float32))

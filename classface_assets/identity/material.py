@@ -46,7 +46,7 @@ class Material:
             raise MaterialError(f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair.")
         for name in ("pairs", "must", "cannot"):
             rows = getattr(self, name)
-            if len(rows) and not (0 <= rows.min() and rows.max() < n):
+            if len(rows) and (rows.min() < 0 or rows.max() >= n):
                 raise MaterialError(f"Some {name} name faces outside the {n} that there are.")
 
     def __len__(self) -> int:

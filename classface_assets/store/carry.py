@@ -1,12 +1,40 @@
 """Decisions carried onto the faces of today: by face id, or by place when another detector drew the box."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from classface_assets.store.replay import Box, Decisions
 
 SAME_FACE_OVERLAP = 0.4
+
+
+@dataclass(frozen=True)
+class Said:
+    """What people said, as constraints on the faces of today; merged persons are those they became.
+
+    `confirmed`: face → its person, of every face that somebody labelled or confirmed. `rejected`: (face, person) who it
+    is not. `must`, `cannot`: pairs of faces of one person, of two people; they contradict neither each other nor
+    `confirmed`. `collages`: photos (asset ids) that may show a person twice. `siblings`: person → those who look like
+    them. `not_faces`: faces that are none, and in no other field. `barred`: faces of people who were erased, which may
+    not be embedded, and are in no other field.
+    """
+
+    confirmed: dict[str, str] = field(default_factory=dict)
+    rejected: frozenset[tuple[str, str]] = frozenset()
+    must: tuple[tuple[str, str], ...] = ()
+    cannot: tuple[tuple[str, str], ...] = ()
+    collages: frozenset[str] = frozenset()
+    siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    not_faces: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
+
+
+def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
+    """The decisions carried over to `faces` (face_id, asset_id, bbox_*)."""
+    return Said(confirmed=confirmed_faces(decisions, faces))
 
 
 def confirmed_faces(decisions: Decisions, faces: pl.DataFrame) -> dict[str, str]:

@@ -16,7 +16,7 @@ from classface_assets.identity.assign import (
 )
 from classface_assets.identity.evaluate import bcubed, evaluate, match_boxes, pairwise
 from classface_assets.identity.head import HeadError, HeadSettings, apply_head, train_head
-from classface_assets.identity.knn import knn_edges, neighbours
+from classface_assets.identity.knn import build_graph, neighbours
 from classface_assets.identity.leftovers import attach_single_faces
 from classface_assets.identity.linkage import Gaps
 
@@ -56,8 +56,8 @@ def assign(
     previous: pl.DataFrame = NOTHING_BEFORE,
     settings: AssignmentSettings = METHODS[0],
 ) -> pl.DataFrame:
-    edges = knn_edges(faces["face_id"].to_list(), vectors, 15)
-    return assign_faces(faces, vectors, edges, confirmed or {}, rejected, previous, settings)
+    graph = build_graph(faces["face_id"], vectors, 15)
+    return assign_faces(faces, vectors, graph, confirmed or {}, rejected, previous, settings)
 
 
 def test_neighbours_are_those_of_brute_force() -> None:
@@ -74,7 +74,7 @@ def test_a_handful_of_faces_has_fewer_neighbours_than_asked(n: int) -> None:
     vectors = np.eye(3, 8, dtype=np.float32)[:n]
     indices, similarities = neighbours(vectors, 10)
     assert indices.shape == similarities.shape == (n, max(0, n - 1))
-    assert knn_edges([f"f{i}" for i in range(n)], vectors, 10).height == n * max(0, n - 1)
+    assert len(build_graph([f"f{i}" for i in range(n)], vectors, 10).pairs()[0]) == n * max(0, n - 1)
 
 
 def test_a_face_is_never_its_own_neighbour_even_among_exact_copies() -> None:
@@ -187,7 +187,7 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:
     faces, vectors, _ = school(1)
     with pytest.raises(AssignmentError, match="100 faces but 99 vectors"):
-        assign_faces(faces, vectors[1:], knn_edges([], vectors[:0], 5), {}, set(), NOTHING_BEFORE, METHODS[0])
+        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), {}, set(), NOTHING_BEFORE, METHODS[0])
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:

@@ -15,6 +15,7 @@ from classface_assets.assets.stamped import archive_state, stamp_of, stamped, un
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.graph import Graph
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
@@ -93,7 +94,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
         rows = assign_faces(
             facts.faces,
             facts.vectors,
-            read_table(graph),
+            Graph.of_frame(read_table(graph)),
             confirmed_faces(archive.open_ledger().decisions(), facts.faces),
             frozenset(),
             read_or_empty(layout.table("identities"), ASSIGNMENTS),

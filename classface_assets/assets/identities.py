@@ -16,7 +16,7 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.calibrate import equally_strict
 from classface_assets.identity.head import apply_head
-from classface_assets.identity.knn import knn_edges
+from classface_assets.identity.knn import build_graph
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import publish
@@ -83,7 +83,7 @@ def _with_head(
     return assign_faces(
         facts.faces,
         vectors,
-        knn_edges(facts.faces["face_id"].to_list(), vectors, GraphConfig().neighbours),
+        build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours),
         confirmed_faces(archive.open_ledger().decisions(), facts.faces),
         frozenset(),
         before,

@@ -10,7 +10,8 @@ from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
-from classface_assets.identity.knn import knn_edges
+from classface_assets.identity.graph import NOBODY, Graph
+from classface_assets.identity.knn import build_graph
 from classface_assets.resources import Archive, Models
 from classface_assets.store.tables import write_whole
 
@@ -36,14 +37,15 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
     if same := unchanged(stamp):
         return same
     facts = current_facts(archive, models)
-    edges = knn_edges(facts.faces["face_id"].to_list() if facts.faces.height else [], facts.vectors, config.neighbours)
-    write_whole(edges, output)
-    told = result(edges.height, faces=facts.faces.height, similarity_of_nearest=table(nearest_similarities(edges)))
+    ids = facts.faces["face_id"] if facts.faces.height else pl.Series("face_id", [], pl.String)
+    graph = build_graph(ids, facts.vectors, config.neighbours)
+    write_whole(graph.to_frame(), output)
+    told = result(len(ids), faces=len(ids), similarity_of_nearest=table(nearest_similarities(graph)))
     return stamped(stamp, told, [output])
 
 
-def nearest_similarities(edges: pl.DataFrame) -> pl.DataFrame:
-    """How similar the nearest neighbour of a face is: the deciles over all faces."""
-    nearest = edges.group_by("face_id").agg(pl.col("similarity").max())["similarity"]
+def nearest_similarities(graph: Graph) -> pl.DataFrame:
+    """How similar the nearest neighbour of a face is: the deciles over all faces that have one."""
+    nearest = pl.Series(graph.similarities[:, 0][graph.neighbours[:, 0] != NOBODY])
     shares = [0.1, 0.25, 0.5, 0.75, 0.9]
     return pl.DataFrame({"share of faces below": shares, "similarity": [nearest.quantile(s) for s in shares]})

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.density import hdbscan_groups, part_photo_mates
+from classface_assets.identity.graph import Graph
 from classface_assets.identity.known import build_prototypes, match_known
 from classface_assets.identity.leftovers import attach_single_faces
 from classface_assets.identity.linkage import Gaps, temporal_linkage
@@ -32,13 +33,13 @@ Row = tuple[str, str | None, float | None, str]
 
 
 class AssignmentError(ValueError):
-    """Faces, vectors and edges that do not belong together."""
+    """Faces and vectors that do not belong together."""
 
 
 def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
-    edges: pl.DataFrame,
+    graph: Graph,
     confirmed: Mapping[str, str],
     rejected: Set[tuple[str, str]],
     previous: pl.DataFrame,
@@ -46,7 +47,7 @@ def assign_faces(
 ) -> pl.DataFrame:
     """ASSIGNMENTS, one row for each row of `faces`, in its order.
 
-    faces: FACES; vectors (n, d) unit float32, row by row with faces; edges: EDGES (ids that faces lacks are left out);
+    faces: FACES; vectors (n, d) unit float32, row by row with faces; graph: of these faces (others in it are left out);
     confirmed: face id -> person id, as people said; rejected: (face id, person id) that may never be;
     previous: ASSIGNMENTS of the run before, for its cluster numbers, possibly empty.
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
@@ -58,7 +59,7 @@ def assign_faces(
     order = faces["face_id"].arg_sort().to_numpy()
     table = faces[order]
     found = _assign_sorted(
-        table, np.asarray(vectors, np.float32)[order], edges, confirmed, rejected, previous, settings
+        table, np.asarray(vectors, np.float32)[order], graph, confirmed, rejected, previous, settings
     )
     return faces.select("face_id").join(found, on="face_id", how="left", maintain_order="left")
 
@@ -66,7 +67,7 @@ def assign_faces(
 def _assign_sorted(
     table: pl.DataFrame,
     vectors: np.ndarray,
-    edges: pl.DataFrame,
+    graph: Graph,
     confirmed: Mapping[str, str],
     rejected: Set[tuple[str, str]],
     previous: pl.DataFrame,
@@ -77,7 +78,7 @@ def _assign_sorted(
     years = table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     photos = table["asset_id"].rank("dense").to_numpy().astype(np.int64)
     quality = table["quality_score"].fill_null(0.0).to_numpy()
-    pairs, similarities = _pairs(edges, row_of)
+    pairs, similarities = graph.of(table["face_id"]).pairs()
 
     said = {row_of[face]: person for face, person in confirmed.items() if face in row_of}
     rows: dict[int, Row] = {i: (f"person_{person}", person, 1.0, "labelled") for i, person in said.items()}
@@ -94,18 +95,6 @@ def _assign_sorted(
     unknown = np.array([i for i in range(len(ids)) if i not in rows], np.int64)
     rows.update(_group_unknown(unknown, ids, vectors, years, photos, pairs, similarities, previous, settings))
     return pl.DataFrame([(face, *rows[i]) for i, face in enumerate(ids)], schema=ASSIGNMENTS_SCHEMA, orient="row")
-
-
-def _pairs(edges: pl.DataFrame, row_of: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """EDGES as row numbers (m, 2) and similarities (m,)."""
-    numbers = pl.DataFrame(
-        {"id": list(row_of), "row": list(row_of.values())}, schema={"id": pl.String, "row": pl.Int64}
-    )
-    known = edges.join(numbers, left_on="face_id", right_on="id").join(
-        numbers, left_on="neighbour_id", right_on="id", suffix="_neighbour"
-    )
-    known = known.sort("row", "row_neighbour")
-    return known.select("row", "row_neighbour").to_numpy(), known["similarity"].to_numpy()
 
 
 def _group_unknown(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-EDGES_SCHEMA = {"face_id": pl.String, "neighbour_id": pl.String, "similarity": pl.Float32}
+from classface_assets.identity.graph import Graph
 
 
 def neighbours(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,15 +35,11 @@ def neighbours(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.take_along_axis(indices, order, 1), np.take_along_axis(similarities, order, 1)
 
 
-def knn_edges(face_ids: Sequence[str], vectors: np.ndarray, k: int) -> pl.DataFrame:
-    """The directed k nearest neighbour graph as EDGES: face_id, neighbour_id, similarity (cosine)."""
-    indices, similarities = neighbours(vectors, k)
-    ids = np.asarray(face_ids, dtype=object)
-    return pl.DataFrame(
-        {
-            "face_id": np.repeat(ids, indices.shape[1]).tolist(),
-            "neighbour_id": ids[indices.ravel()].tolist(),
-            "similarity": similarities.ravel(),
-        },
-        schema=EDGES_SCHEMA,
-    )
+def build_graph(face_ids: pl.Series | Sequence[str], vectors: np.ndarray, k: int) -> Graph:
+    """The graph of the k nearest neighbours of each face. vectors: (n, d) float32 of unit length, row by row."""
+    graph = Graph.empty(face_ids, k)
+    by_id = graph.face_ids.arg_sort().to_numpy().astype(np.int64)
+    indices, similarities = neighbours(vectors[by_id], k)
+    graph.neighbours[by_id, : indices.shape[1]] = by_id[indices]
+    graph.similarities[by_id, : indices.shape[1]] = similarities
+    return graph

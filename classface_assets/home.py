@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import dagster as dg
 import psutil
 from dagster._core.storage.event_log import SqlEventLogStorage
+from filelock import FileLock
 
 from classface_assets.errors import UserError
 from classface_assets.partitions import sync_school_years
@@ -43,13 +45,19 @@ def open_instance(layout: Layout) -> dg.DagsterInstance:
     entries(layout.data)  # a server that is not there, or refuses, is better told now than after an hour
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not settings.exists():
-            settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
+        # Dagster makes its tables on first use, and fails where a second process makes them in the same moment.
+        with FileLock(home / ".being_made.lock"):
+            if not settings.exists():
+                settings.write_text((files("classface_assets") / "dagster.yaml").read_text())
+            return _instance(home)
     except OSError as error:
         raise DataFolderError(
             f"The data folder {layout.local} cannot be written ({error.strerror}); "
             f"name another one with {_option(layout)}."
         ) from None
+
+
+def _instance(home: Path) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(home)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return dg.DagsterInstance.get()

@@ -24,7 +24,7 @@ from classface_assets.automation import photo_folders
 from classface_assets.cli import main
 from classface_assets.partitions import year_listing
 from classface_assets.places import Place, StorageError, entries, files_below, place, remove, storage_error
-from classface_assets.resources import Archive, archive_for
+from classface_assets.resources import Archive, archive_for, models_for
 from classface_assets.running import chosen_years
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
@@ -32,8 +32,10 @@ from classface_assets.site.mirror import Mirrored, mirror
 from classface_assets.site.names import album_file_name
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
+from classface_assets.store.prune import prune
 from classface_assets.store.tables import DamagedFileError, write_file
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
+from classface_assets.upkeep import fix, orphans, unused
 from classface_assets_tests.conftest import World
 
 ODD_NAMES = ["a b.jpg", "é.jpg", "#1.jpg", "why?.jpg", "50%.jpg", "50%20.jpg", "[x]*.jpg", "a::b.jpg", "a&b=c+d.jpg"]
@@ -204,6 +206,7 @@ COMPACT = """
 import sys
 from classface_assets.places import place
 from classface_assets.store.parts import Parts
+from classface_assets.store.prune import prune
 import polars as pl
 parts = Parts(place(sys.argv[1]), ("id",))
 print("ready", flush=True)
@@ -413,6 +416,17 @@ def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: Sample
         assert added.name in names and PurePosixPath(path).name not in names
         assert not any(name.startswith(asset_id) for name in names)
         assert broken_links(data / "albums", tmp_path / "fetched again") == []
+
+        left = unused(world.archive, [models_for("builtin")])
+        assert {"faces of deleted photos", "vectors of faces no longer there"} <= {one.kind for one in left}
+        prune(world.layout, left)
+        assert unused(world.archive, [models_for("builtin")]) == []
+        assert orphans(world.archive, models_for("builtin")) == []
+        damaged = next(e.path for e in files_below(data) if "embeddings" in str(e.path))
+        write_file(damaged, lambda out: out.write(b"no longer a table"))
+        broken = orphans(world.archive, models_for("builtin"))
+        assert broken and fix(world.chain, broken, lambda _: None) == []
+        assert orphans(world.archive, models_for("builtin")) == []
 
 
 LOCAL = {

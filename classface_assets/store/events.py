@@ -1,0 +1,34 @@
+"""An event of the ledger, which events have no effect, and which kinds are read by a check that needs a part only."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+# Few and short: who is who. Undone events are among them, since they may be about any of these.
+PEOPLE_KINDS = (
+    *("person_created", "person_renamed", "person_merged", "person_hidden", "person_shown", "person_kind_set"),
+    *("siblings_declared", "birth_date_set", "consent_given", "consent_withdrawn", "person_erased", "undone"),
+)
+LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
+PHOTO_KINDS = ("photo_marked", "photo_unmarked")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One act. `id` grows with every event; what `payload` holds depends on `kind`."""
+
+    id: int
+    at: datetime
+    actor: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+def undone_events(events: Iterable[Event]) -> set[int]:
+    """Ids of the events without effect. An undo may itself be undone, so the last word is read first."""
+    undone: set[int] = set()
+    for event in sorted(events, key=lambda e: e.id, reverse=True):
+        if event.kind == "undone" and event.id not in undone:
+            undone.add(event.payload["event_id"])
+    return undone

@@ -1,0 +1,61 @@
+"""Decisions while a replay lets them grow, and what they are once all is said."""
+
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person
+from classface_assets.store.events import Event
+
+
+@dataclass
+class State:
+    """Decisions while they grow. Marks keep the person they named, so that undoing a merge parts them again."""
+
+    persons: dict[str, Person] = field(default_factory=dict)
+    marks: dict[str, FaceMark] = field(default_factory=dict)
+    taken_off: dict[str, FaceMark] = field(default_factory=dict)
+    rejected: dict[str, dict[str, FaceMark]] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    photo_marks: dict[str, str] = field(default_factory=dict)
+    siblings: list[list[str]] = field(default_factory=list)
+    consents: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    drawn: dict[str, LabelledFace] = field(default_factory=dict)
+    barred: dict[str, LabelledFace] = field(default_factory=dict)
+
+    def became(self, person_id: str) -> str:
+        while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
+            person_id = person.merged_into_id
+        return person_id
+
+    def change(self, event: Event, **changes: Any) -> None:
+        person = self.persons.get(event.payload["person_id"])
+        if person is not None:
+            self.persons[person.id] = replace(person, updated_at=event.at, **changes)
+
+
+def settled(state: State) -> Decisions:
+    """The decisions with every merged person resolved, and without what was said of people who are not there."""
+    whose = {p: state.became(p) for p in state.persons}
+    consent = {whose[p]: given for p, (_, given) in sorted(state.consents.items(), key=lambda c: c[1]) if p in whose}
+    persons = {p: replace(who, consent=consent.get(whose[p])) for p, who in state.persons.items()}
+    merged = {p for p, now in whose.items() if p != now}
+    marks = {
+        f: replace(m, person_id=whose[m.person_id]) if m.person_id in merged else m for f, m in state.marks.items()
+    }
+    rejected = {
+        (face, whose[person]): replace(mark, person_id=whose[person])
+        for face, people in state.rejected.items()
+        for person, mark in people.items()
+        if person in whose and not (face in marks and marks[face].person_id == whose[person])
+    }
+    siblings: dict[str, set[str]] = {}
+    for group in state.siblings:
+        for a, b in combinations({whose[p] for p in group if p in whose and not persons[p].erased}, 2):
+            siblings.setdefault(a, set()).add(b)
+            siblings.setdefault(b, set()).add(a)
+    near = {person: frozenset(others) for person, others in siblings.items()}
+    links = tuple(state.links)
+    return Decisions(
+        persons, marks, state.taken_off, rejected, links, state.photo_marks, near, state.drawn, state.barred
+    )

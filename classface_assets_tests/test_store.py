@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from classface_assets.partitions import year_files
 from classface_assets.places import look_at
 from classface_assets.resources import archive_for
-from classface_assets.store.carry import confirmed_faces, overlap
+from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import DatabaseError, publish, query
 from classface_assets.store.facts import (
     Facts,
@@ -33,6 +33,7 @@ from classface_assets.store.facts import (
     year_detections,
     years_with_images,
 )
+from classface_assets.store.homes import overlap
 from classface_assets.store.layout import Layout, name_of, safe_name
 from classface_assets.store.ledger import LabelledFace, Ledger, LedgerError
 from classface_assets.store.parts import Parts, adopt

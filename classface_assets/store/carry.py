@@ -1,14 +1,14 @@
 """Decisions carried onto the faces of today: by face id, or by place when another detector drew the box."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import polars as pl
 
-from classface_assets.store.replay import Box, Decisions
-
-SAME_FACE_OVERLAP = 0.4
+from classface_assets.store.decisions import Decisions, LabelledFace
+from classface_assets.store.homes import homes
+from classface_assets.store.links import Word, anchor, resolve
 
 
 @dataclass(frozen=True)
@@ -33,45 +33,73 @@ class Said:
 
 
 def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
-    """The decisions carried over to `faces` (face_id, asset_id, bbox_*)."""
-    return Said(confirmed=confirmed_faces(decisions, faces))
+    """The decisions carried over to `faces` (face_id, asset_id, bbox_*).
+
+    A face of the ledger is the face of the same id, else the one at its place (`homes`). Where several faces of the
+    ledger are one face of today, as when two detectors drew it, the later word on it counts.
+    """
+    home = homes(_places(decisions), faces)
+    barred = frozenset(home[f][0] for f in decisions.barred if f in home)
+    confirmed, rejections = _latest(decisions, home, barred)
+    kinds = {p.id: p.kind for p in decisions.persons.values()}
+    not_faces = frozenset(face for face, person in confirmed.items() if kinds.get(person) == "not a face")
+    confirmed = {face: person for face, person in confirmed.items() if face not in not_faces}
+    words = sorted([*rejections, *_linked(decisions, home, barred | not_faces)], key=lambda word: word.event_id)
+    kept, _ = resolve(confirmed, words)
+    people = {anchor(person): person for person in decisions.persons}
+    return Said(
+        confirmed=confirmed,
+        rejected=frozenset((w.a, people[w.b]) for w in kept if w.b in people and w.a not in not_faces),
+        must=tuple((w.a, w.b) for w in kept if w.same),
+        cannot=tuple((w.a, w.b) for w in kept if not w.same and w.b not in people),
+        collages=frozenset(decisions.photo_marks),
+        siblings=decisions.siblings,
+        not_faces=not_faces,
+        barred=barred,
+    )
 
 
 def confirmed_faces(decisions: Decisions, faces: pl.DataFrame) -> dict[str, str]:
-    """Face id → person id for every face of `faces` (face_id, asset_id, bbox_*) that a person has labelled.
-
-    A mark whose face id is gone goes to the unmarked face of the same photo that overlaps its box best, if by 0.4 or
-    more (intersection over union).
-    """
-    if faces.is_empty():
-        return {}
-    present = set(faces["face_id"])
-    confirmed = {f: mark.person_id for f, mark in decisions.marks.items() if f in present}
-    homeless = [mark for f, mark in decisions.marks.items() if f not in present]
-    if not homeless:
-        return confirmed
-    photos = {mark.asset_id for mark in homeless}
-    columns = ("asset_id", "face_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    by_photo: dict[str, list[tuple[str, Box]]] = defaultdict(list)
-    for asset_id, face_id, *box in faces.filter(pl.col("asset_id").is_in(list(photos))).select(columns).iter_rows():
-        by_photo[asset_id].append((face_id, (box[0], box[1], box[2], box[3])))
-    pairs = [
-        (overlap(mark.box, box), face_id, number)
-        for number, mark in enumerate(homeless)
-        for face_id, box in by_photo[mark.asset_id]
-    ]
-    placed: set[int] = set()
-    for shared, face_id, number in sorted(pairs, reverse=True):
-        if shared >= SAME_FACE_OVERLAP and face_id not in confirmed and number not in placed:
-            confirmed[face_id] = homeless[number].person_id
-            placed.add(number)
-    return confirmed
+    """Face id → person id for every face of `faces` (face_id, asset_id, bbox_*) that a person has labelled."""
+    return said(decisions, faces).confirmed
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (x, y, width, height)."""
-    width = max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
-    shared = width * height
-    union = a[2] * a[3] + b[2] * b[3] - shared
-    return shared / union if union > 0 else 0.0
+def _places(decisions: Decisions) -> dict[str, LabelledFace]:
+    """Where every face lies that anything was said of."""
+    marks = {**decisions.taken_off, **decisions.marks}
+    places = {f: LabelledFace(f, mark.asset_id, mark.box) for f, mark in marks.items()}
+    for (f, _), mark in decisions.rejected.items():
+        places.setdefault(f, LabelledFace(f, mark.asset_id, mark.box))
+    ends = [end for link in decisions.links for end in (link.a, link.b)]
+    return places | {end.face_id: end for end in ends} | decisions.barred
+
+
+def _latest(
+    decisions: Decisions, home: Mapping[str, tuple[str, float]], barred: frozenset[str]
+) -> tuple[dict[str, str], list[Word]]:
+    """Whose each face is by the last word on it, and the rejections that no later label overrules."""
+    last: dict[str, tuple[int, float, str]] = {}
+    for f, mark in chain(decisions.taken_off.items(), decisions.marks.items()):
+        face, shared = home.get(f, ("", 0.0))
+        if face and face not in barred:
+            last[face] = max(last.get(face, (-1, 0.0, "")), (mark.event_id, shared, mark.person_id))
+    rejections = []
+    for (f, person), mark in decisions.rejected.items():
+        face, _ = home.get(f, ("", 0.0))
+        if face and face not in barred:
+            said_at, _, whose = last.get(face, (-1, 0.0, ""))
+            if whose == person and said_at < mark.event_id:
+                last[face] = (mark.event_id, 0.0, "")
+            if whose != person or said_at < mark.event_id:
+                rejections.append(Word(face, anchor(person), False, mark.event_id))
+    return {face: person for face, (_, _, person) in last.items() if person}, rejections
+
+
+def _linked(decisions: Decisions, home: Mapping[str, tuple[str, float]], left_out: frozenset[str]) -> list[Word]:
+    """What was said of pairs of faces, where both are there today and are two."""
+    words = []
+    for link in decisions.links:
+        a, b = (home.get(end.face_id, ("", 0.0))[0] for end in (link.a, link.b))
+        if a and b and a != b and not {a, b} & left_out:
+            words.append(Word(a, b, link.same, link.event_id))
+    return words

@@ -1,0 +1,57 @@
+"""Which face of today a face of the ledger is: by its id, or by its place when another detector drew the box."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from classface_assets.store.decisions import Box, LabelledFace
+
+SAME_FACE_OVERLAP = 0.4
+
+
+def homes(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:
+    """Face of the ledger → (face of today, overlap of the boxes, 2 for the same id); those without any left out.
+
+    Best overlaps first, each face of today goes to one face of the ledger, and to others that overlap that one: one
+    detector draws no two such boxes, so they are the same face under another. Overlaps are at least 0.4.
+    """
+    present = set(faces["face_id"]) if faces.width else set()
+    home = {f: (f, 2.0) for f in places if f in present}
+    taken = {f: places[f].box for f in home}
+    homeless = {f: place for f, place in places.items() if f not in present}
+    for old, new, shared in _overlapping(homeless, faces) if homeless and present else ():
+        if (
+            old not in home
+            and overlap(homeless[old].box, taken.setdefault(new, homeless[old].box)) >= SAME_FACE_OVERLAP
+        ):
+            home[old] = (new, shared)
+    return home
+
+
+def _overlapping(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> list[tuple[str, str, float]]:
+    """(face of the ledger, face of today, intersection over union) of one photo, best first."""
+    rows = [(f, place.asset_id, *place.box) for f, place in places.items()]
+    schema = {"old": pl.String, "asset_id": pl.String} | dict.fromkeys("xywh", pl.Float64)
+    old = pl.DataFrame(rows, schema=schema, orient="row")
+    boxes = [pl.col(f"bbox_{side}").cast(pl.Float64) for side in "xywh"]
+    pairs = old.join(faces.select("asset_id", "face_id", *boxes), on="asset_id")
+    width, height = (
+        (
+            pl.min_horizontal(pl.col(at) + pl.col(size), pl.col(f"bbox_{at}") + pl.col(f"bbox_{size}"))
+            - pl.max_horizontal(at, f"bbox_{at}")
+        ).clip(0)
+        for at, size in ("xw", "yh")
+    )
+    union = pl.col("w") * pl.col("h") + pl.col("bbox_w") * pl.col("bbox_h") - width * height
+    pairs = pairs.with_columns((width * height / union).alias("shared")).filter(pl.col("shared") >= SAME_FACE_OVERLAP)
+    best = pairs.sort("shared", "old", "face_id", descending=[True, False, False])
+    return best.select("old", "face_id", "shared").rows()
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes (x, y, width, height)."""
+    width = max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
+    shared = width * height
+    union = a[2] * a[3] + b[2] * b[3] - shared
+    return shared / union if union > 0 else 0.0

@@ -1,0 +1,80 @@
+"""Who-belongs-together words that contradict each other, resolved: labels hold, and of other words the later one."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Word(NamedTuple):
+    """Faces a and b are of one person (`same`) or of two. b may be `anchor(person)` instead of a face."""
+
+    a: str
+    b: str
+    same: bool
+    event_id: int
+
+
+def anchor(person_id: str) -> str:
+    """What stands for a person among the faces."""
+    return f"person:{person_id}"
+
+
+def resolve(owners: Mapping[str, str], words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
+    """(kept, dropped), each in the order given. `owners`: labelled face → person; `words`: oldest first.
+
+    Words are taken newest first; one that contradicts the labels and the newer words, be it by way of other faces, is
+    dropped.
+    """
+    groups = _Groups(owners)
+    kept = [word for word in reversed(words) if groups.take(word)]
+    counted = set(kept)
+    return kept[::-1], [word for word in words if word not in counted]
+
+
+class _Groups:
+    """Faces known to be of one person (union-find), and which groups are known to be of two."""
+
+    def __init__(self, owners: Mapping[str, str]) -> None:
+        self.parent: dict[str, str] = {}
+        self.apart: dict[str, set[str]] = defaultdict(set)
+        self.owner: dict[str, str] = {}
+        for face, person in owners.items():
+            self.parent[face] = anchor(person)
+
+    def root(self, node: str) -> str:
+        path = []
+        while (parent := self.parent.get(node)) is not None:
+            path.append(node)
+            node = parent
+        for passed in path:
+            self.parent[passed] = node
+        if node.startswith("person:"):
+            self.owner.setdefault(node, node)
+        return node
+
+    def take(self, word: Word) -> bool:
+        """Keep to this word from now on; False when it contradicts what was taken before."""
+        a, b = self.root(word.a), self.root(word.b)
+        if not word.same:
+            if a == b:
+                return False
+            self.apart[a].add(b)
+            self.apart[b].add(a)
+            return True
+        if a == b:
+            return True
+        if b in self.apart[a] or (a in self.owner and b in self.owner):
+            return False
+        self._join(a, b)
+        return True
+
+    def _join(self, a: str, b: str) -> None:
+        if len(self.apart[a]) > len(self.apart[b]):
+            a, b = b, a
+        self.parent[a] = b
+        for other in self.apart.pop(a):
+            self.apart[other].remove(a)
+            self.apart[other].add(b)
+            self.apart[b].add(other)
+        if a in self.owner:
+            self.owner[b] = self.owner.pop(a)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Method = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
+
 
 @dataclass(frozen=True)
 class AssignmentSettings:
@@ -14,8 +16,9 @@ class AssignmentSettings:
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces kept as exemplars for each person and school year, beside the centroid."""
-    method: Literal["temporal", "hdbscan"] = "temporal"
-    """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN on the graph."""
+    method: Method = "temporal"
+    """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
+    linkage on the graph."""
     cluster_threshold: float = 0.44
     """Least average similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
     attach_threshold: float = 0.42
@@ -25,7 +28,13 @@ class AssignmentSettings:
     min_cluster_size: int = 2
     """Smaller groups are noise."""
     min_samples: int = 2
-    """How many neighbours make a face's surroundings dense (hdbscan only)."""
+    """How many neighbours (dbscan: faces, itself counted) make a face's surroundings dense (hdbscan, dbscan)."""
+    cluster_selection_epsilon: float = 0.0
+    """Clusters nearer to each other than this cosine distance are one (hdbscan only)."""
+    eps: float = 0.5
+    """Greatest cosine distance between neighbours (dbscan) or groups that join (agglomerative)."""
+    linkage: Literal["average", "single", "complete"] = "average"
+    """What the distance between two groups is (agglomerative only)."""
     fade_years: float = 2.0
     """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
     drift_per_year: float = 0.01
@@ -44,7 +53,7 @@ DLIB = replace(
 )
 
 
-def settings_for(pack_or_embedder: str, method: Literal["temporal", "hdbscan"] = "temporal") -> AssignmentSettings:
+def settings_for(pack_or_embedder: str, method: Method = "temporal") -> AssignmentSettings:
     """The settings measured for a model pack or embedder, by name, and a method; ArcFace-like for an unknown name."""
     name = pack_or_embedder.lower()
     dlib = name.startswith("builtin") or "dlib" in name

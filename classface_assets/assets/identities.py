@@ -14,8 +14,8 @@ from classface_assets.assets.stamped import archive_state, database_stamp, stamp
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.assign import assign_faces
-from classface_assets.identity.calibrate import equally_strict
 from classface_assets.identity.head import apply_head
+from classface_assets.identity.head_thresholds import equally_strict
 from classface_assets.identity.knn import build_graph
 from classface_assets.resources import Archive, Models
 from classface_assets.store.carry import confirmed_faces

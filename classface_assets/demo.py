@@ -10,7 +10,8 @@ from rich.table import Table
 
 from classface_assets.errors import UserError
 from classface_assets.home import prepare
-from classface_assets.identity.evaluate import Evaluation, evaluate, match_boxes
+from classface_assets.identity.boxes import match_boxes
+from classface_assets.identity.evaluate import Evaluation, evaluate
 from classface_assets.naming import faces_of, stats_lines
 from classface_assets.resources import Archive, archive_for, models_for
 from classface_assets.running import Chain, chosen_years, terminal

@@ -14,11 +14,13 @@ from classface_assets.identity.assign import (
     assign_faces,
     settings_for,
 )
-from classface_assets.identity.evaluate import bcubed, evaluate, match_boxes, pairwise
+from classface_assets.identity.boxes import match_boxes
+from classface_assets.identity.evaluate import evaluate
 from classface_assets.identity.head import HeadError, HeadSettings, apply_head, train_head
 from classface_assets.identity.knn import build_graph, neighbours
 from classface_assets.identity.leftovers import attach_single_faces
 from classface_assets.identity.linkage import Gaps
+from classface_assets.identity.measures import bcubed, pairwise
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]

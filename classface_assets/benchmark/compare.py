@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.errors import UserError
-from classface_assets.identity.evaluate import Box, match_boxes
+from classface_assets.identity.boxes import Box, match_boxes
 
 Boxes = Mapping[str, Sequence[Box]]
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from classface_assets.benchmark.bare import bare_definitions
 from classface_assets.errors import UserError
 from classface_assets.home import prepare
-from classface_assets.identity.evaluate import Box
+from classface_assets.identity.boxes import Box
 from classface_assets.resources import Archive, Models, archive_for, models_for
 from classface_assets.running import Chain, chosen_years
 from classface_assets.store.facts import gather

@@ -1,30 +1,15 @@
 """`classface …`: the pipeline and the names from the command line. Every command takes --photos and --data."""
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import click
 
+from classface_assets.cli_options import archive_options
+from classface_assets.cli_review import review
 from classface_assets.errors import UserError
 
 # Everything that costs time to import is imported by the command that needs it, so that `--help` is instant.
-
-
-def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --photos, --data and --local; it is handed the archive they name."""
-
-    @click.option("--photos", help="Folder or URL (s3://bucket/photos) of school years [DATA/photos].")
-    @click.option("--data", help="Folder or URL for all that is made [data].")
-    @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
-    @wraps(command)
-    def wrapped(photos: str | None, data: str | None, local: str | None, **options: Any) -> Any:
-        from classface_assets.resources import archive_for
-
-        return command(archive_for(photos, data, local), **options)
-
-    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,8 +51,9 @@ def label(archive: Any, cluster: str, name: str) -> None:
     from classface_assets.naming import faces_are, faces_of
 
     faces = faces_of(archive.layout.database, cluster)
-    person = archive.open_ledger().label(name, faces)
-    click.echo(f"{faces_are(len(faces))} {person.name}. `classface run` carries it into the albums.")
+    act = archive.open_ledger().label(name, faces, "hand" if [cluster] == [f.face_id for f in faces] else "cluster")
+    click.echo("\n".join([f"{faces_are(len(faces))} {act.person.name}.", *act.notes]))
+    click.echo("`classface run` carries it into the albums.")
 
 
 @cli.command()
@@ -76,7 +62,7 @@ def label(archive: Any, cluster: str, name: str) -> None:
 @click.argument("new")
 def rename(archive: Any, old: str, new: str) -> None:
     """Give a person another name."""
-    click.echo(f"{old} is now {archive.open_ledger().rename(old, new).name}.")
+    click.echo(f"{old} is now {archive.open_ledger().rename(old, new).person.name}.")
 
 
 @cli.command()
@@ -207,6 +193,9 @@ def _print_stats(archive: Any) -> None:
 
     for line in stats_lines(archive.layout.database):
         click.echo(line)
+
+
+cli.add_command(review)
 
 
 def main() -> None:

@@ -1,0 +1,34 @@
+"""`classface review`: the pages and the REST API where people say who is who."""
+
+import sys
+from typing import Any
+
+import click
+
+from classface_assets.cli_options import archive_options
+
+
+@click.command("review")
+@archive_options
+@click.option("--pack", help="The model pack in use [builtin].")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; another one needs a token.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option("--token", envvar="CLASSFACE_TOKEN", help="What one must know to log in [made for you].")
+@click.option("--certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file, for https.")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False), help="The certificate's private key.")
+def review(
+    archive: Any, pack: str | None, host: str, port: int, token: str | None, certificate: str | None, key: str | None
+) -> None:
+    """Name, confirm and correct in the browser; also a REST API (/docs)."""
+    from classface_assets.resources import models_for
+    from classface_assets.review.serve import serve
+
+    if bool(certificate) != bool(key):
+        raise click.UsageError("--certificate and --key belong together.")
+    both = (certificate, key) if certificate and key else None
+
+    def tell(line: str) -> None:
+        click.echo(line)
+        sys.stdout.flush()
+
+    serve(archive, models_for(pack), host, port, token, tell, both)

@@ -1,0 +1,124 @@
+"""Clusters: lists, one with its faces, naming one."""
+
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from fastapi import APIRouter, Query
+
+from classface_assets.review.api.common import (
+    BASE,
+    AtDesk,
+    Cluster,
+    ClusterId,
+    Face,
+    Name,
+    Page,
+    Paging,
+    Shape,
+    clusters_of,
+    faces_of,
+    told,
+)
+from classface_assets.review.desk import marks
+from classface_assets.review.problems import NotFoundError
+from classface_assets.review.view import View
+
+EXEMPLARS = 3
+router = APIRouter(prefix=f"{BASE}/clusters", tags=["clusters"])
+_ORDERS = {
+    "size": (pl.col("size"), True),
+    "quality": (pl.col("mean_quality"), True),
+    # The less alike its faces, the more a look at it brings.
+    "uncertainty": (pl.col("mean_score"), False),
+}
+
+
+class ClusterFaces(Shape):
+    cluster_id: str
+    person_id: str | None
+    person_name: str | None
+    faces: list[Face]
+
+
+class Label(Shape):
+    name: Name
+    face_ids: list[str] | None = None
+    """Only these faces of the cluster; all of them where none are given."""
+
+
+class Labelled(Shape):
+    person_id: str
+    person_name: str
+    faces_labeled: int
+    prototypes_created: int
+
+
+def clusters_listed(
+    view: View,
+    include_labeled: bool = False,
+    min_size: int = 1,
+    school_year: str | None = None,
+    sort: Literal["size", "quality", "uncertainty"] = "size",
+) -> pl.DataFrame:
+    """The rows of the view's clusters that are asked for, single faces left out, in the order asked for."""
+    rows = view.clusters.filter(pl.col("size") >= min_size, ~pl.col("cluster_id").str.starts_with("unknown_noise_"))
+    if not include_labeled:
+        rows = rows.filter(pl.col("person_id").is_null())
+    if school_year is not None:
+        rows = rows.filter(pl.col("school_years").list.contains(school_year))
+    by, falling = _ORDERS[sort]
+    return rows.sort(by, "size", "cluster_id", descending=[falling, True, False], nulls_last=True)
+
+
+@router.get("", response_model=Page[Cluster], responses=told())
+def list_clusters(
+    desk: AtDesk,
+    asked: Paging,
+    include_labeled: Annotated[bool, Query(alias="includeLabeled")] = False,
+    min_size: Annotated[int, Query(alias="minSize", ge=1, le=1_000_000_000)] = 1,
+    school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None,
+    sort: Literal["size", "quality", "uncertainty"] = "size",
+) -> dict[str, Any]:
+    """Unknown clusters, those of known people too where asked for; single faces are no clusters."""
+    rows = clusters_listed(desk.view(), include_labeled, min_size, school_year, sort)
+    return asked.answer(clusters_of(asked.of(rows)), rows.height)
+
+
+def rows_of_cluster(view: View, cluster_id: str) -> pl.DataFrame:
+    """The faces of a cluster, best first. Raises NotFoundError."""
+    rows = view.faces_of(cluster_id)
+    if rows.is_empty():
+        raise NotFoundError("cluster", cluster_id)
+    return rows.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+
+
+@router.get("/{clusterId}", response_model=ClusterFaces, responses=told(404))
+def get_cluster(desk: AtDesk, cluster_id: ClusterId) -> dict[str, Any]:
+    """One cluster with all its faces, best first."""
+    rows = rows_of_cluster(desk.view(), cluster_id)
+    first = rows.row(0, named=True)
+    return {
+        "cluster_id": cluster_id,
+        "person_id": first["person_id"],
+        "person_name": first["person_name"],
+        "faces": faces_of(rows),
+    }
+
+
+@router.post("/{clusterId}/label", response_model=Labelled, responses=told(404, 409))
+def label_cluster(desk: AtDesk, cluster_id: ClusterId, body: Label) -> dict[str, Any]:
+    """Say who a cluster is: the person of that name, whatever the case, who is created if nobody is called so."""
+    view = desk.view()
+    rows = rows_of_cluster(view, cluster_id)
+    if body.face_ids is not None:
+        outside = set(body.face_ids) - set(rows["face_id"])
+        if outside or not body.face_ids:
+            raise NotFoundError("face", f"{min(outside, default='in an empty list')} in {cluster_id}")
+        rows = rows.filter(pl.col("face_id").is_in(body.face_ids))
+    person = desk.ledger.label(body.name, marks(view, rows["face_id"].to_list())).person.person
+    return {
+        "person_id": person.id,
+        "person_name": person.name,
+        "faces_labeled": rows.height,
+        "prototypes_created": min(EXEMPLARS, rows.height),
+    }

@@ -1,0 +1,130 @@
+"""What all answers share: camelCase, pages of a list, and the shapes of faces, clusters and persons."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import polars as pl
+from fastapi import Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from classface_assets.review.desk import Desk, desk_of
+
+BASE = "/api/v1/faces"
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """An answer or a body: camelCase outside, snake_case inside; what is not known of is refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Page(Shape, Generic[T]):
+    """A page of a list, and how many there are in all."""
+
+    items: list[T]
+    total: int
+    page: int
+    page_size: int
+
+
+class Box(Shape):
+    """Pixels of the upright photo."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Face(Shape):
+    id: str
+    asset_id: str
+    bbox: Box
+    detection_confidence: float | None
+    quality_score: float | None
+    cluster_id: str
+    person_id: str | None
+    person_name: str | None
+    school_year: str
+    created_at: datetime | None
+    assignment_score: float | None
+    assignment_reason: str | None
+    confirmed: bool
+
+
+class Cluster(Shape):
+    cluster_id: str
+    face_count: int
+    sample_face_ids: list[str]
+    avg_quality: float | None
+    school_years: list[str]
+    person_id: str | None
+    person_name: str | None
+
+
+class Asked:
+    """The page of a list that was asked for."""
+
+    def __init__(
+        self,
+        page: Annotated[int, Query(ge=1, le=10_000_000)] = 1,
+        page_size: Annotated[int, Query(ge=1, le=100, alias="pageSize")] = 20,
+    ) -> None:
+        self.page, self.page_size = page, page_size
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.slice((self.page - 1) * self.page_size, self.page_size)
+
+    def answer(self, items: list[Any], total: int) -> dict[str, Any]:
+        return {"items": items, "total": total, "page": self.page, "page_size": self.page_size}
+
+
+CLUSTER_ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
+AtDesk = Annotated[Desk, Depends(desk_of)]
+Paging = Annotated[Asked, Depends()]
+ClusterId = Annotated[str, Path(alias="clusterId", pattern=CLUSTER_ID.pattern)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Status = Literal["active", "merged", "hidden"]
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors that a call may answer with, for OpenAPI."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": "Problem details", "content": content} for status in (*statuses, 401, 403, 422)}
+
+
+def faces_of(rows: pl.DataFrame) -> list[Face]:
+    """The faces of rows of the view."""
+    return [
+        Face(
+            id=row["face_id"],
+            bbox=Box(x=row["bbox_x"], y=row["bbox_y"], width=row["bbox_w"], height=row["bbox_h"]),
+            **{name: row[name] for name in Face.model_fields if name not in ("id", "bbox")},
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def clusters_of(rows: pl.DataFrame) -> list[Cluster]:
+    """The clusters of rows of the view."""
+    return [
+        Cluster(
+            face_count=row["size"],
+            sample_face_ids=row["sample_faces"],
+            avg_quality=row["mean_quality"],
+            **{name: row[name] for name in ("cluster_id", "school_years", "person_id", "person_name")},
+        )
+        for row in rows.iter_rows(named=True)
+    ]

@@ -1,0 +1,44 @@
+"""The app of `classface review`: REST API and pages over one archive, behind one guard."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from classface_assets.review import docs, login
+from classface_assets.review.api import clusters, faces
+from classface_assets.review.desk import Desk
+from classface_assets.review.problems import tell_problems
+from classface_assets.review.security import Guard
+from classface_assets.review.sessions import Sessions
+
+if TYPE_CHECKING:
+    from classface_assets.resources import Archive, Models
+
+HERE = Path(__file__).parent
+ROUTERS = (clusters.router, faces.router, login.router, docs.router)
+
+
+def create_app(
+    archive: "Archive", models: "Models", token: str | None = None, names: frozenset[str] = frozenset()
+) -> FastAPI:
+    """The app of an archive. Without a token everybody who can reach it may use it: then bind it to loopback only.
+
+    `names`: host names beside `localhost` by which it is called. Raises TokenError, PackError, StorageError.
+    """
+    sessions = Sessions(token)
+    app = FastAPI(
+        title="classface review",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Guard, sessions=sessions, names=names)],
+    )
+    app.state.desk, app.state.sessions = Desk(archive, models), sessions
+    tell_problems(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    return app

@@ -1,0 +1,45 @@
+"""The desk that people label at: all that a request needs of one archive, made once for the server."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from classface_assets.review.images import Images
+from classface_assets.review.problems import NotFoundError
+from classface_assets.review.view import View, Views
+from classface_assets.store.ledger import LabelledFace
+
+if TYPE_CHECKING:
+    from classface_assets.resources import Archive, Models
+
+
+class Desk:
+    """One archive with its ledger, its pictures and its models."""
+
+    def __init__(self, archive: "Archive", models: "Models") -> None:
+        """Raises PackError for a model pack that is not there."""
+        self.archive, self.models = archive, models
+        self.layout, self.ledger = archive.layout, archive.open_ledger()
+        self.pack = models.describe(self.layout)
+        self.images = Images(self.layout, self.pack.detector_version)
+        self._views = Views(self.layout.database, self.ledger)
+
+    def view(self) -> View:
+        """What is known right now. Raises DatabaseError, LedgerError."""
+        return self._views.now()
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the app that was asked: for `Depends`."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def marks(view: View, face_ids: list[str]) -> list[LabelledFace]:
+    """The faces as the ledger keeps them. Raises NotFoundError for the first that is not there."""
+    rows = view.pick(face_ids)
+    if rows.height < len(face_ids):
+        missing = sorted(set(face_ids) - set(rows["face_id"]))
+        raise NotFoundError("face", missing[0])
+    columns = rows.select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    return [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]

@@ -1,0 +1,73 @@
+"""Every error as problem details (RFC 9457): type, title, status and one sentence of detail."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from classface_assets.errors import UserError
+from classface_assets.places import StorageError
+from classface_assets.store.database import DatabaseError
+from classface_assets.store.ledger import LedgerError
+
+_LOG = logging.getLogger("classface.review")
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemError(UserError):
+    """An answer that is an error: its HTTP status and a sentence."""
+
+    def __init__(self, status: int, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.more = status, detail, more
+
+
+class NotFoundError(ProblemError):
+    """There is nothing of that id."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(404, f"There is no {what} {name}.")
+
+
+def problem_response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """The answer that tells a problem; `more` are further members of it."""
+    title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, CONTENT_TYPE)
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Let every error of the app, those of its framework too, be told so."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(UserError, _users)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # What was sent is not sent back: it may be anything.
+    wrong = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
+    detail = "; ".join(f"{one['where']}: {one['what']}" for one in wrong[:3]) or "The request is not valid."
+    return problem_response(422, detail, errors=wrong)
+
+
+def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+def _users(_: Request, error: Exception) -> Response:
+    if isinstance(error, ProblemError):
+        return problem_response(error.status, error.detail, **error.more)
+    unavailable = isinstance(error, DatabaseError | StorageError)
+    return problem_response(503 if unavailable else 409 if isinstance(error, LedgerError) else 422, str(error))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(500, "The server made a mistake; its log says which.")

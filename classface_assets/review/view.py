@@ -1,0 +1,178 @@
+"""What is known right now: the published snapshot with the ledger laid over it, so that a decision shows at once.
+
+Read again only when the database file or the ledger has changed. Nothing here loops over faces; what people said is
+carried onto them by joins.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from classface_assets.review.overlay import laid_over
+from classface_assets.store.carry import Said, said
+from classface_assets.store.database import query
+from classface_assets.store.ledger import Ledger
+from classface_assets.store.replay import Decisions, Event, replay
+
+SAMPLES = 5
+_FACES = """
+    SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width AS photo_width,
+           a.height AS photo_height, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.detection_confidence, f.quality_score,
+           f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, f.created_at
+    FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
+_PHOTOS = """
+    SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation
+    FROM image_assets WHERE status = 'ok'"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The published file: faces, photos, and the number of the last event that was known when it was made."""
+
+    faces: pl.DataFrame
+    photos: pl.DataFrame
+    known_until: int
+
+
+@dataclass(frozen=True)
+class View:
+    """All that pages and answers show.
+
+    `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
+    bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
+    assignment_score, assignment_reason, confirmed, created_at; without what is no face and without erased people.
+    `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
+    person_name. `persons`: id, name, status, kind, merged_into_id, face_count, confirmed_count, school_years,
+    created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width, height, rotation.
+    """
+
+    version: str
+    faces: pl.DataFrame
+    clusters: pl.DataFrame
+    persons: pl.DataFrame
+    photos: pl.DataFrame
+    decisions: Decisions
+    said: Said
+    events: Sequence[Event]
+
+    def face(self, face_id: str) -> dict[str, Any] | None:
+        """The row of one face; None where there is none."""
+        return _row(self.faces, "face_id", face_id)
+
+    def photo(self, asset_id: str) -> dict[str, Any] | None:
+        """The row of one photo; None where there is none."""
+        return _row(self.photos, "asset_id", asset_id)
+
+    def faces_of(self, cluster_id: str) -> pl.DataFrame:
+        return self.faces.filter(pl.col("cluster_id") == cluster_id)
+
+    def pick(self, face_ids: Sequence[str]) -> pl.DataFrame:
+        """The rows of these faces, in their order; those that are not there are left out."""
+        wanted = pl.DataFrame({"face_id": list(face_ids)}, schema={"face_id": pl.String})
+        return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
+
+
+class Views:
+    """Hands out the view of the moment; several threads may ask."""
+
+    def __init__(self, database: Path, ledger: Ledger) -> None:
+        self._database, self._ledger = database, ledger
+        self._lock = threading.Lock()
+        self._snapshot: tuple[object, Snapshot] | None = None
+        self._view: tuple[object, View] | None = None
+
+    def now(self) -> View:
+        """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
+        file, last = _file_version(self._database), self._ledger.last()
+        if self._view is not None and self._view[0] == (file, last):
+            return self._view[1]
+        with self._lock:
+            if self._view is None or self._view[0] != (file, last):
+                view = view_of(self._published(file), self._ledger.events())
+                self._view = (file, last), view
+            return self._view[1]
+
+    def _published(self, file: object) -> Snapshot:
+        if self._snapshot is None or self._snapshot[0] != file:
+            self._snapshot = file, read_snapshot(self._database)
+        return self._snapshot[1]
+
+
+def read_snapshot(database: Path) -> Snapshot:
+    """Raises DatabaseError."""
+    last = query(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
+    faces, photos = query(database, _FACES), query(database, _PHOTOS)
+    return Snapshot(faces.sort("face_id"), photos.sort("asset_id"), last)
+
+
+def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
+    """The snapshot as the events up to now have changed it."""
+    decisions = replay(events)
+    now = said(decisions, snapshot.faces)
+    before = said(replay(events, snapshot.known_until), snapshot.faces)
+    taken_off = {f for f, mark in decisions.taken_off.items() if mark.event_id > snapshot.known_until}
+    faces = laid_over(snapshot.faces, decisions, now, before, events, taken_off)
+    last = events[-1] if events else None
+    version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
+    clusters = cluster_rows(faces)
+    return View(version, faces, clusters, person_rows(decisions, faces), snapshot.photos, decisions, now, events)
+
+
+def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
+    """One row a cluster, largest first."""
+    best_first = faces.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    return (
+        best_first.group_by("cluster_id", maintain_order=True)
+        .agg(
+            pl.len().alias("size"),
+            pl.col("quality_score").mean().alias("mean_quality"),
+            pl.col("assignment_score").mean().alias("mean_score"),
+            pl.col("face_id").head(SAMPLES).alias("sample_faces"),
+            pl.col("school_year").unique().sort().alias("school_years"),
+            pl.col("person_id", "person_name").first(),
+        )
+        .sort("size", "cluster_id", descending=[True, False])
+    )
+
+
+def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
+    """One row a person, whether seen or not, by name; those who were erased are left out."""
+    fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
+    rows = [
+        tuple(getattr(person, name) for name in fields) for person in decisions.persons.values() if not person.erased
+    ]
+    schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
+    persons = pl.DataFrame(rows, schema=schema, orient="row")
+    seen = (
+        faces.drop_nulls("person_id")
+        .group_by("person_id")
+        .agg(
+            pl.len().alias("face_count"),
+            pl.col("confirmed").sum().alias("confirmed_count"),
+            pl.col("school_year").unique().sort().alias("school_years"),
+        )
+    )
+    return (
+        persons.join(seen, left_on="id", right_on="person_id", how="left", maintain_order="left")
+        .with_columns(pl.col("face_count", "confirmed_count").fill_null(0), pl.col("school_years").fill_null([]))
+        .sort(pl.col("name").str.to_lowercase(), "id")
+    )
+
+
+def _row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
+    """The row of that name of rows that are sorted by it, found without a look at all of them."""
+    number = rows[column].search_sorted(name)
+    found = number < rows.height and rows[column][number] == name
+    return rows.row(number, named=True) if found else None
+
+
+def _file_version(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,15 +1,19 @@
-"""The ledger's one table: its columns, the guards that keep it append-only, and how a row is read and appended."""
+"""The ledger's tables: their columns, the guards that keep them append-only, and how rows are read and appended.
 
-import getpass
-import os
+`events` is the ledger. `touched` says which events are about which photos, so that a check reads only these; a ledger
+from before it existed gets it, with the guards it lacks, by the first act.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from classface_assets.store.replay import Event
+from classface_assets.store.events import Event
 
+ONE_BY_ONE = 400  # more photos or events than this are not asked for by name
 metadata = sa.MetaData()
 events = sa.Table(
     "events",
@@ -21,51 +25,63 @@ events = sa.Table(
     sa.Column("payload", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+touched = sa.Table(
+    "touched",
+    metadata,
+    sa.Column("event_id", sa.Integer, sa.ForeignKey("events.id"), nullable=False),
+    sa.Column("asset_id", sa.String(64), nullable=False, index=True),
+    sa.Column("person_id", sa.String(64), index=True),
+)
 _GUARDS = {
     "sqlite": [
-        f"CREATE TRIGGER no_{verb} BEFORE {verb} ON events "
-        "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
-        for verb in ("UPDATE", "DELETE")
+        *(
+            f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb} ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
+            for table in ("events", "touched")
+            for verb in ("UPDATE", "DELETE")
+        ),
+        # INSERT OR REPLACE deletes without calling the trigger that guards deleting.
+        "CREATE TRIGGER IF NOT EXISTS events_no_replace BEFORE INSERT ON events "
+        "WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id) "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END",
     ],
     "postgresql": [
         "CREATE OR REPLACE FUNCTION events_only_grow() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'the ledger is only ever appended to'; END $$",
-        "CREATE TRIGGER events_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
-        "FOR EACH STATEMENT EXECUTE FUNCTION events_only_grow()",
+        *(
+            f"CREATE OR REPLACE TRIGGER {table}_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION events_only_grow()"
+            for table in ("events", "touched")
+        ),
     ],
 }
-for _dialect, _statements in _GUARDS.items():
-    for _statement in _statements:
-        sa.event.listen(events, "after_create", sa.DDL(_statement).execute_if(dialect=_dialect))
-# A transaction takes the only place for writers at once, so that two writers queue and neither fails.
-_ONE_WRITER = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
 
 
-def open_table(url: str) -> sa.Engine:
-    """An engine without a pool: every act opens a connection and closes it."""
-    location = sa.make_url(url)
-    dialect, options = location.get_backend_name(), {}
-    if dialect == "sqlite":
-        options = {"timeout": 30, "isolation_level": None}
-        if location.database:
-            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
-    if dialect in _ONE_WRITER:
-        sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(_ONE_WRITER[dialect]))
-    return engine
+def has_tables(con: sa.Connection) -> bool:
+    return sa.inspect(con).has_table(touched.name)
 
 
-def without_password(url: str) -> str:
-    """The address without its password."""
-    try:
-        return str(sa.make_url(url))
-    except sa.exc.ArgumentError:
-        return repr(url)
+def create_tables(con: sa.Connection) -> None:
+    """What is not there yet of tables and guards; does nothing to a ledger that has all."""
+    if has_tables(con):
+        return
+    metadata.create_all(con)
+    for statement in _GUARDS.get(con.dialect.name, ()):
+        con.exec_driver_sql(statement)
+    _note_touched(con, ((event.id, event.payload) for event in read_events(con)))
 
 
-def read_events(con: sa.Connection) -> list[Event]:
-    rows = con.execute(sa.select(events).order_by(events.c.id))
-    return [Event(r.id, datetime.fromisoformat(r.at), r.actor, r.kind, r.payload) for r in rows]
+def read_events(con: sa.Connection, kinds: Collection[str] = (), also: Collection[int] = ()) -> list[Event]:
+    """All events, or those of these kinds and those of these ids; oldest first."""
+    columns = (events.c.id, events.c.at, events.c.actor, events.c.kind, sa.cast(events.c.payload, sa.Text))
+    query = sa.select(*columns).order_by(events.c.id)
+    if kinds and len(also) <= ONE_BY_ONE:
+        query = query.where(sa.or_(events.c.kind.in_(kinds), events.c.id.in_(also)))
+    rows = con.execute(query).all()
+    return [
+        Event(number, datetime.fromisoformat(at), actor, kind, json.loads(payload))
+        for number, at, actor, kind, payload in rows
+    ]
 
 
 def read_last(con: sa.Connection) -> tuple[int, str, str] | None:
@@ -74,13 +90,53 @@ def read_last(con: sa.Connection) -> tuple[int, str, str] | None:
     return None if row is None else (row.id, row.at, row.kind)
 
 
-def append_event(con: sa.Connection, kind: str, payload: dict[str, Any]) -> None:
-    at = datetime.now(UTC).isoformat()
-    con.execute(events.insert().values(at=at, actor=actor(), kind=kind, payload=payload))
+def events_about(con: sa.Connection, photos: Collection[str]) -> set[int]:
+    """Ids of the events that are about faces of these photos, or about the photos."""
+    found: set[int] = set()
+    names = list(photos)
+    for start in range(0, len(names), ONE_BY_ONE):
+        some = names[start : start + ONE_BY_ONE]
+        found |= set(con.scalars(sa.select(touched.c.event_id).where(touched.c.asset_id.in_(some))))
+    return found
 
 
-def actor() -> str:
-    try:
-        return os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has a number and no name
-        return f"user {os.getuid()}"
+def photos_of(con: sa.Connection, people: Collection[str]) -> set[str]:
+    """The photos with a face about which anything was ever said that named one of these people."""
+    return set(con.scalars(sa.select(touched.c.asset_id).where(touched.c.person_id.in_(people)).distinct()))
+
+
+def append_event(con: sa.Connection, kind: str, payload: Mapping[str, Any], actor: str) -> int:
+    """The id of the new event."""
+    row = {"at": datetime.now(UTC).isoformat(), "actor": actor, "kind": kind, "payload": payload}
+    key = con.execute(events.insert().values(row)).inserted_primary_key
+    assert key is not None
+    _note_touched(con, [(key[0], payload)])
+    return key[0]
+
+
+def insert_events(con: sa.Connection, told: Iterable[Event]) -> None:
+    """Append events that already have their ids and times, as an imported ledger's."""
+    told = list(told)
+    rows = [{"id": e.id, "at": e.at.isoformat(), "actor": e.actor, "kind": e.kind, "payload": e.payload} for e in told]
+    if rows:
+        con.execute(events.insert(), rows)
+        _note_touched(con, ((e.id, e.payload) for e in told))
+    if rows and con.dialect.name == "postgresql":
+        con.exec_driver_sql("SELECT setval(pg_get_serial_sequence('events', 'id'), (SELECT max(id) FROM events))")
+
+
+def _note_touched(con: sa.Connection, told: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    rows = [
+        {"event_id": event_id, "asset_id": asset_id, "person_id": payload.get("person_id")}
+        for event_id, payload in told
+        for asset_id in sorted(set(_photos_in(payload)))
+    ]
+    if rows:
+        con.execute(touched.insert(), rows)
+
+
+def _photos_in(payload: Mapping[str, Any]) -> Iterator[str]:
+    if "asset_id" in payload:
+        yield payload["asset_id"]
+    for faces in (payload.get("faces", ()), *payload.get("groups", ())):
+        yield from (face["asset_id"] for face in faces)

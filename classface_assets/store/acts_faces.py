@@ -1,0 +1,162 @@
+"""The acts about faces and photos: whose a face is or is not, who belongs together, what a photo shows."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from classface_assets.store.acts_people import PeopleActs, create_person
+from classface_assets.store.decisions import LABELLED_BY, Decisions, LabelledFace
+from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, clean, counted, distinct
+
+NOT_A_FACE = "Not a face"
+
+
+class FaceActs(PeopleActs):
+    """Every face comes with its photo and box, by which it is found again under another detector."""
+
+    def label(self, name: str, faces: Sequence[LabelledFace], how: str = "hand") -> Act:
+        """Say that the faces are the person of that name, who is created if nobody is called so.
+
+        `how` the faces were chosen: as a cluster, by hand, or by an import.
+        """
+        name, faces = clean(name), distinct(faces)
+        if how not in LABELLED_BY:
+            raise LedgerError(f"Faces are labelled by {', '.join(LABELLED_BY)}, not by {how!r}.")
+
+        def act(now: Writing) -> Act:
+            person = now.people().named(name)
+            return _labelled(now, person.id if person else create_person(now, name), faces, "faces_labelled", how=how)
+
+        return self._write(act)
+
+    def confirm(self, who: str, faces: Sequence[LabelledFace]) -> Act:
+        """Yes, these are that person, who must be known."""
+        faces = distinct(faces)
+        return self._write(lambda now: _labelled(now, now.person(who).id, faces, "faces_confirmed"))
+
+    def not_faces(self, faces: Sequence[LabelledFace]) -> Act:
+        """These are no faces at all."""
+        faces = distinct(faces)
+
+        def act(now: Writing) -> Act:
+            person = now.people().named(NOT_A_FACE)
+            person_id = person.id if person else create_person(now, NOT_A_FACE)
+            if person is None:
+                now.append("person_kind_set", person_id=person_id, value="not a face")
+            return _labelled(now, person_id, faces, "faces_labelled", how="hand")
+
+        return self._write(act)
+
+    def reject(self, who: str, faces: Sequence[LabelledFace]) -> Act:
+        """No, these are not that person, and are never offered as them again. `faces`: how many were theirs."""
+        faces = distinct(faces)
+
+        def act(now: Writing) -> Act:
+            person = now.person(who)
+            marks = now.around(_photos(faces)).marks
+            were = [f for f in faces if f.face_id in marks and marks[f.face_id].person_id == person.id]
+            if were:
+                now.notes.append(
+                    f"{counted(len(were), 'face')} had been said to be {person.name}; the later word counts."
+                )
+            now.append("faces_rejected", person_id=person.id, faces=_payload(faces))
+            return now.done(person.id, len(were))
+
+        return self._write(act)
+
+    def take_off(self, faces: Sequence[LabelledFace]) -> Act:
+        """The faces are nobody's any more, and may be anybody's again."""
+        faces = distinct(faces)
+
+        def act(now: Writing) -> Act:
+            marks = now.around(_photos(faces)).marks
+            labelled = sum(face.face_id in marks for face in faces)
+            if not labelled:
+                raise ConflictError("None of these faces was labelled, so there is no name to take off.")
+            now.append("faces_taken_off", faces=_payload(faces))
+            return now.done(None, labelled)
+
+        return self._write(act)
+
+    def mark_photo(self, asset_id: str, mark: str) -> Act:
+        """The photo is a collage, or shows a mirror: it may show a person more than once."""
+        if mark not in ("collage", "mirror"):
+            raise LedgerError(f"A photo is marked as collage or mirror, not as {mark!r}.")
+        return self._photo(asset_id, mark)
+
+    def unmark_photo(self, asset_id: str) -> Act:
+        return self._photo(asset_id, None)
+
+    def draw(self, face: LabelledFace) -> Act:
+        """Here is a face that no detector found."""
+        x, y, width, height = face.box
+        if width < 1 or height < 1 or x + width < 1 or y + height < 1:
+            raise LedgerError(
+                "A face's box must lie in the photo and be at least a pixel wide and high; draw it again."
+            )
+
+        def act(now: Writing) -> Act:
+            now.append("face_drawn", faces=_payload([face]))
+            return now.done(None, 1)
+
+        return self._write(act)
+
+    def _photo(self, asset_id: str, mark: str | None) -> Act:
+        def act(now: Writing) -> Act:
+            if now.around([asset_id]).photo_marks.get(asset_id) == mark:
+                raise ConflictError(
+                    f"The photo {asset_id} {f'is marked as {mark} already' if mark else 'is not marked'}."
+                )
+            if mark is None:
+                now.append("photo_unmarked", asset_id=asset_id)
+            else:
+                now.append("photo_marked", asset_id=asset_id, mark=mark)
+            return now.done(None)
+
+        return self._write(act)
+
+
+def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind: str, **said: str) -> Act:
+    before = now.around(_photos(faces))
+    barred = [face for face in faces if face.face_id in before.barred]
+    if barred:
+        raise ConflictError(
+            f"The face {barred[0].face_id} is of a person who was erased, and cannot be labelled; undo that first."
+        )
+    now.notes += _told(before, person_id, faces)
+    now.append(kind, person_id=person_id, faces=_payload(faces), **said)
+    return now.done(person_id, len(faces))
+
+
+def _told(before: Decisions, person_id: str, faces: Sequence[LabelledFace]) -> Iterable[str]:
+    """What a label overrules, and where it gives a person two faces in one photo."""
+    ids = {face.face_id for face in faces}
+    name = before.persons[person_id].name if person_id in before.persons else "that person"
+    others = Counter(before.marks[f].person_id for f in ids if f in before.marks)
+    for other, count in others.items():
+        if other != person_id:
+            yield f"{counted(count, 'face')} had been said to be {before.persons[other].name}; the later word counts."
+    rejected = sum((f, person_id) in before.rejected for f in ids)
+    if rejected:
+        yield f"{counted(rejected, 'face')} had been said not to be {name}; the later word counts."
+    apart = [x for x in before.links if not x.same and {x.a.face_id, x.b.face_id} <= ids]
+    if apart:
+        yield f"{counted(len(apart), 'pair')} of these faces had been said to be two people; the label counts."
+    if person_id in before.persons and before.persons[person_id].kind == "not a face":
+        return
+    inside = {f.asset_id for f in faces} - before.photo_marks.keys()
+    mine = {f: m.asset_id for f, m in before.marks.items() if m.person_id == person_id}
+    counts = Counter((mine | {face.face_id: face.asset_id for face in faces}).values())
+    twice = sorted(photo for photo in inside if counts[photo] > 1)
+    if twice:
+        yield (
+            f"{name} now has more than one face in {counted(len(twice), 'photo')} (as {twice[0]}): "
+            "take the wrong ones off, or mark the photo as a collage."
+        )
+
+
+def _photos(faces: Iterable[LabelledFace]) -> set[str]:
+    return {face.asset_id for face in faces}
+
+
+def _payload(faces: Iterable[LabelledFace]) -> list[dict[str, object]]:
+    return [face.payload() for face in faces]

@@ -17,7 +17,7 @@ from classface_assets.identity.assign import (
 from classface_assets.identity.boxes import match_boxes
 from classface_assets.identity.evaluate import evaluate
 from classface_assets.identity.head import HeadError, HeadSettings, apply_head, train_head
-from classface_assets.identity.knn import build_graph, neighbours
+from classface_assets.identity.knn import build_graph
 from classface_assets.identity.leftovers import attach_single_faces
 from classface_assets.identity.linkage import Gaps
 from classface_assets.identity.measures import bcubed, pairwise
@@ -60,29 +60,6 @@ def assign(
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
     return assign_faces(faces, vectors, graph, confirmed or {}, rejected, previous, settings)
-
-
-def test_neighbours_are_those_of_brute_force() -> None:
-    _, vectors, _ = school(1)
-    indices, similarities = neighbours(vectors, 7)
-    every = vectors @ vectors.T
-    np.fill_diagonal(every, -2)
-    np.testing.assert_array_equal(indices, np.argsort(-every, axis=1)[:, :7])
-    np.testing.assert_allclose(similarities, -np.sort(-every, axis=1)[:, :7], atol=1e-5)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_a_handful_of_faces_has_fewer_neighbours_than_asked(n: int) -> None:
-    vectors = np.eye(3, 8, dtype=np.float32)[:n]
-    indices, similarities = neighbours(vectors, 10)
-    assert indices.shape == similarities.shape == (n, max(0, n - 1))
-    assert len(build_graph([f"f{i}" for i in range(n)], vectors, 10).pairs()[0]) == n * max(0, n - 1)
-
-
-def test_a_face_is_never_its_own_neighbour_even_among_exact_copies() -> None:
-    vectors = np.tile(np.eye(1, 8, dtype=np.float32), (6, 1))
-    indices, _ = neighbours(vectors, 3)
-    assert not (indices == np.arange(6)[:, None]).any()
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=lambda s: s.method)

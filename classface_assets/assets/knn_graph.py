@@ -11,13 +11,21 @@ from classface_assets.assets.stamped import archive_state, stamp_of, stamped, un
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.graph import NOBODY, Graph
-from classface_assets.identity.knn import build_graph
+from classface_assets.identity.kept import of_kept, to_keep
+from classface_assets.identity.knn import make_graph
+from classface_assets.identity.settings import settings_for
+from classface_assets.places import Place
 from classface_assets.resources import Archive, Models
-from classface_assets.store.tables import write_whole
+from classface_assets.store.tables import DamagedFileError, read_table, write_whole
 
 
 class GraphConfig(dg.Config):
     neighbours: int = Field(default=30, ge=1, description="Nearest neighbours kept for each face.")
+    least_similarity: float | None = Field(
+        default=None,
+        description="Faces less alike than this are no neighbours: far below what anything is joined at, so that "
+        "strangers do not fill the graph. builtin: 0.9, other packs: 0.25.",
+    )
 
 
 @dg.asset(
@@ -30,7 +38,11 @@ class GraphConfig(dg.Config):
 )
 @says_it_in_a_sentence
 def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
-    """Who looks like whom: each face's nearest neighbours by cosine similarity, over all school years."""
+    """Who looks like whom: each face's nearest neighbours by cosine similarity, over all school years.
+
+    Only faces that came since the last run are searched, and those that lost a neighbour; the edges are the same as
+    from nothing.
+    """
     output = archive.layout.table("knn_graph")
     faces, _ = archive_state(archive, models)
     stamp = stamp_of(archive.layout, "knn_graph", faces, config.model_dump())
@@ -38,10 +50,28 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
         return same
     facts = current_facts(archive, models)
     ids = facts.faces["face_id"] if facts.faces.height else pl.Series("face_id", [], pl.String)
-    graph = build_graph(ids, facts.vectors, config.neighbours)
-    write_whole(graph.to_frame(), output)
-    told = result(len(ids), faces=len(ids), similarity_of_nearest=table(nearest_similarities(graph)))
-    return stamped(stamp, told, [output])
+    least = settings_for(models.describe(archive.layout).name).least_edge
+    least = least if config.least_similarity is None else config.least_similarity
+    before = of_kept(_before(output), ids, facts.vectors, config.neighbours, least)
+    made = make_graph(ids, facts.vectors, config.neighbours, least, before)
+    write_whole(to_keep(made.graph, facts.vectors, least), output)
+    told = result(
+        len(ids),
+        faces=len(ids),
+        faces_searched=made.searched,
+        search=made.way,
+        neighbours=int((made.graph.neighbours != NOBODY).sum()),
+        similarity_of_nearest=table(nearest_similarities(made.graph)),
+    )
+    return stamped(stamp, told, [output], faces_searched=0)
+
+
+def _before(output: Place) -> pl.DataFrame:
+    """The graph of the last run; an empty frame when there is none that can be read."""
+    try:
+        return read_table(output)
+    except (FileNotFoundError, DamagedFileError):
+        return pl.DataFrame()
 
 
 def nearest_similarities(graph: Graph) -> pl.DataFrame:

@@ -35,6 +35,9 @@ class AssignmentSettings:
     """Greatest cosine distance between neighbours (dbscan) or groups that join (agglomerative)."""
     linkage: Literal["average", "single", "complete"] = "average"
     """What the distance between two groups is (agglomerative only)."""
+    least_edge: float = 0.25
+    """Faces less alike are no neighbours in the graph. Far below any threshold: measured, of the edges between faces of
+    one person one in 500 (dlib: one in 3,000) is weaker, and none that is could join anything by itself."""
     fade_years: float = 2.0
     """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
     drift_per_year: float = 0.01
@@ -49,6 +52,7 @@ DLIB = replace(
     cluster_threshold=0.933,
     attach_threshold=0.935,
     attach_margin=0.012,
+    least_edge=0.90,
     drift_per_year=0.0015,
 )
 

@@ -24,8 +24,8 @@ from classface_assets.store.years import first_year, start_of
 class Facts:
     """All that is current. Width and height of `images` are those of the photo as detecting turned it.
 
-    `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip. `vectors`: float32
-    (faces, d).
+    `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip, in the order of their
+    ids. `vectors`: float32 (faces, d).
     """
 
     images: pl.DataFrame
@@ -137,13 +137,26 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
         .filter(pl.col("status") == "ok")
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
-    vectors = [embedding_parts(layout, pack, y).read(["face_id", "vector"]) for y in years]
-    vectors = [v for v in vectors if v.height]
-    if not vectors:
-        return Facts(images, faces.clear(), np.zeros((0, 0), np.float32))
-    known = pl.concat(vectors).unique("face_id", keep="first", maintain_order=True)
-    faces = faces.join(known, on="face_id", how="inner", maintain_order="left")
-    return Facts(images, faces.drop("vector"), faces["vector"].to_numpy())
+    faces, vectors = _with_vectors(layout, pack, years, faces.sort("face_id"))
+    return Facts(images, faces, vectors)
+
+
+def _with_vectors(layout: Layout, pack: str, years: list[str], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """The faces that have a vector, and the vectors. A year at a time: a million of them take two gigabytes, once."""
+    vectors = np.zeros((0, 0), np.float32)
+    place = faces.select("face_id").with_row_index("row")
+    there = np.zeros(faces.height, bool)
+    for year in years:
+        held = embedding_parts(layout, pack, year).read(["face_id", "vector"])
+        if not held.height:
+            continue
+        held = held.join(place, on="face_id")
+        rows, of_year = held["row"].to_numpy(), held["vector"].to_numpy()
+        if not vectors.size:
+            vectors = np.empty((faces.height, of_year.shape[1]), np.float32)
+        fresh = ~there[rows]
+        vectors[rows[fresh]], there[rows[fresh]] = of_year[fresh], True
+    return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 
 
 def _detections_of_years(layout: Layout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench lint
+.PHONY: demo test ui bench bench-identity lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -27,6 +27,12 @@ bench: PHOTOS =
 bench: .venv/ready
 	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
 		$(BIN)/python -m classface_assets.bench
+
+# How well faces are grouped and named, beside other methods: tables in Markdown, means over archives.
+#   ARCHIVES="folder folder"    with photos/ and truth.csv each; or finished data folders, DATA=TRUTH.csv
+#   PACK=pack                   (builtin)       TUNE=1   chooses the other methods' settings anew
+bench-identity: .venv/ready
+	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" TUNE="$(TUNE)" $(BIN)/python -m classface_assets.benchmark.accuracy
 
 lint: .venv/ready
 	$(BIN)/ruff check

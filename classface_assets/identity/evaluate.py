@@ -62,7 +62,7 @@ def evaluation(judged: pl.DataFrame) -> Evaluation:
         ageing_faces=len(aged[0]),
         ageing_bcubed=bcubed(*aged) if aged[0] else None,
         ageing_pairwise=pairwise(*aged) if aged[0] else None,
-        naming=_naming(judged),
+        naming=naming(judged),
         unknown_purity=purity(*unknown),
         person_recall=person_recall(*everybody),
         by_gap=by_gap(judged),
@@ -92,7 +92,8 @@ def _columns(judged: pl.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
     return judged["person"].to_list(), judged["cluster"].to_list()
 
 
-def _naming(judged: pl.DataFrame) -> Naming | None:
+def naming(judged: pl.DataFrame) -> Naming | None:
+    """How well known people were named; None where nobody is known."""
     asked, given = judged.filter("asked"), judged.filter(pl.col("named").is_not_null())
     if asked.is_empty():
         return None

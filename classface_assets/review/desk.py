@@ -1,10 +1,14 @@
 """The desk that people label at: all that a request needs of one archive, made once for the server."""
 
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from classface_assets.review.eyes import Eyes
 from classface_assets.review.images import Images
+from classface_assets.review.likeness import Likeness, Vectors
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.view import View, Views
 from classface_assets.store.ledger import LabelledFace
@@ -23,23 +27,36 @@ class Desk:
         self.pack = models.describe(self.layout)
         self.images = Images(self.layout, self.pack.detector_version)
         self._views = Views(self.layout.database, self.ledger)
+        self._vectors = Vectors(self.layout, self.pack)
+        self.eyes = Eyes(lambda: models.load(self.layout))
+
+    def of(self, who: str) -> "Desk":
+        """The same desk, with somebody at it: what they say is noted as theirs."""
+        if not who:
+            return self
+        theirs = copy.copy(self)
+        theirs.ledger = replace(self.ledger, actor=who)
+        return theirs
 
     def view(self) -> View:
         """What is known right now. Raises DatabaseError, LedgerError."""
         return self._views.now()
 
+    def likeness(self) -> Likeness:
+        """Who looks like whom, by the vectors of all faces, which are read once for a published database."""
+        return Likeness(self.view(), self._vectors.now(), self._vectors)
+
 
 def desk_of(request: Request) -> Desk:
-    """The desk of the app that was asked: for `Depends`."""
+    """The desk of the app that was asked, with whoever asks at it: for `Depends`."""
     desk: Desk = request.app.state.desk
-    return desk
+    return desk.of(request.state.session.who)
 
 
 def marks(view: View, face_ids: list[str]) -> list[LabelledFace]:
-    """The faces as the ledger keeps them. Raises NotFoundError for the first that is not there."""
+    """The faces as the ledger keeps them. Raises NotFoundError for one that is not there."""
     rows = view.pick(face_ids)
     if rows.height < len(face_ids):
-        missing = sorted(set(face_ids) - set(rows["face_id"]))
-        raise NotFoundError("face", missing[0])
+        raise NotFoundError("face", min(set(face_ids) - set(rows["face_id"])))
     columns = rows.select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
     return [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]

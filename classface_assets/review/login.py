@@ -22,6 +22,8 @@ _PAGE = """<!doctype html>
 <form method="post" action="/login">
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<label for="who">Your name, for the history (optional)</label>
+<input id="who" name="who" maxlength="80" autocomplete="name">
 <button>Log in</button>
 </form>
 </main></body>
@@ -35,13 +37,15 @@ def login_page(wrong: str = "") -> str:
 
 
 @router.post("/login")
-async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)]) -> Response:
+async def log_in(
+    request: Request, token: Annotated[str, Form(max_length=1000)], who: Annotated[str, Form(max_length=80)] = ""
+) -> Response:
     """A session for the right token; a wrong one takes half a second, so that guessing takes for ever."""
     sessions: Sessions = request.app.state.sessions
     if not sessions.is_token(token):
         await asyncio.sleep(WRONG_COSTS_S)
         return RedirectResponse("/login?wrong=1", 303)
-    return sessions.start(request, RedirectResponse("/", 303))
+    return sessions.start(request, RedirectResponse("/", 303), " ".join(who.split()))
 
 
 @router.post("/logout")

@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, Response
 from classface_assets.errors import UserError
 from classface_assets.places import StorageError
 from classface_assets.store.database import DatabaseError
-from classface_assets.store.ledger import LedgerError
+from classface_assets.store.ledger import ConflictError, LedgerError, UnknownError
 
+# A ledger's other errors are of what was asked for: a name that no page can show.
+_STATUS = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}
 _LOG = logging.getLogger("classface.review")
 CONTENT_TYPE = "application/problem+json"
 
@@ -64,8 +66,8 @@ def _http(_: Request, error: Exception) -> Response:
 def _users(_: Request, error: Exception) -> Response:
     if isinstance(error, ProblemError):
         return problem_response(error.status, error.detail, **error.more)
-    unavailable = isinstance(error, DatabaseError | StorageError)
-    return problem_response(503 if unavailable else 409 if isinstance(error, LedgerError) else 422, str(error))
+    status = next((status for kinds, status in _STATUS.items() if isinstance(error, kinds)), 422)
+    return problem_response(status, str(error))
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Tokens and session cookies. A session is a signed cookie, so it outlives a restart; another token ends them all."""
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -13,6 +14,7 @@ from classface_assets.errors import UserError
 
 LIFETIME_S = 30 * 24 * 3600
 SHORTEST_TOKEN = 16
+LONGEST_NAME = 80
 
 
 class TokenError(UserError):
@@ -26,6 +28,8 @@ class Session:
 
     csrf: str
     by_cookie: bool
+    who: str = ""
+    """Who says they are asking: what the ledger notes of them."""
 
 
 class Sessions:
@@ -45,18 +49,19 @@ class Sessions:
         """The session of a request, by its bearer token or its cookie; None: it has none."""
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.is_token(bearer.strip()):
-            return Session("", by_cookie=False)
+            return Session("", by_cookie=False, who=request.headers.get("x-classface-actor", "")[:LONGEST_NAME])
         started = self._started(request.cookies.get(cookie_name(request), ""))
         if started is not None:
-            return Session(self._sign(f"csrf {started}"), by_cookie=True)
+            return Session(self._sign(f"csrf {started}"), by_cookie=True, who=_text(started.rpartition(".")[2]))
         if self._token is not None:
             return None
         by_browser = "origin" in request.headers or "sec-fetch-site" in request.headers
         return Session(self._sign("csrf nobody"), by_cookie=by_browser)
 
-    def start(self, request: Request, response: Response) -> Response:
-        """The response with the cookie of a new session."""
-        started = f"{int(time.time())}-{secrets.token_urlsafe(12)}"
+    def start(self, request: Request, response: Response, who: str = "") -> Response:
+        """The response with the cookie of a new session of somebody."""
+        name = base64.urlsafe_b64encode(who[:LONGEST_NAME].encode()).decode().rstrip("=")
+        started = f"{int(time.time())}.{secrets.token_urlsafe(12)}.{name}"
         response.set_cookie(
             cookie_name(request),
             f"{started}.{self._sign(f'session {started}')}",
@@ -76,11 +81,15 @@ class Sessions:
         started, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(f"session {started}").encode()):
             return None
-        when = started.partition("-")[0]
+        when = started.partition(".")[0]
         return started if when.isdecimal() and time.time() - int(when) < LIFETIME_S else None
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _text(name: str) -> str:
+    return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
 
 
 def cookie_name(request: Request) -> str:

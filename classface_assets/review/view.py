@@ -16,7 +16,8 @@ from classface_assets.review.overlay import laid_over
 from classface_assets.store.carry import Said, said
 from classface_assets.store.database import query
 from classface_assets.store.ledger import Ledger
-from classface_assets.store.replay import Decisions, Event, replay
+from classface_assets.store.replay import Decisions, Event, fold, replay
+from classface_assets.store.snapshot import EXEMPLARS
 
 SAMPLES = 5
 _FACES = """
@@ -46,8 +47,9 @@ class View:
     bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
     assignment_score, assignment_reason, confirmed, created_at; without what is no face and without erased people.
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
-    person_name. `persons`: id, name, status, kind, merged_into_id, face_count, confirmed_count, school_years,
-    created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width, height, rotation.
+    person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
+    prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,
+    height, rotation.
     """
 
     version: str
@@ -87,7 +89,7 @@ class Views:
 
     def now(self) -> View:
         """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
-        file, last = _file_version(self._database), self._ledger.last()
+        file, last = file_version(self._database), self._ledger.last()
         if self._view is not None and self._view[0] == (file, last):
             return self._view[1]
         with self._lock:
@@ -106,6 +108,7 @@ def read_snapshot(database: Path) -> Snapshot:
     """Raises DatabaseError."""
     last = query(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
     faces, photos = query(database, _FACES), query(database, _PHOTOS)
+    faces = faces.with_columns(pl.col("created_at").dt.replace_time_zone("UTC"))
     return Snapshot(faces.sort("face_id"), photos.sort("asset_id"), last)
 
 
@@ -142,25 +145,33 @@ def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
 def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     """One row a person, whether seen or not, by name; those who were erased are left out."""
     fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
-    rows = [
-        tuple(getattr(person, name) for name in fields) for person in decisions.persons.values() if not person.erased
-    ]
+    known = [person for person in decisions.persons.values() if not person.erased]
+    rows = [tuple(getattr(person, name) for name in fields) for person in known]
     schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
-    persons = pl.DataFrame(rows, schema=schema, orient="row")
+    persons = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.Series("folded", [fold(person.name) for person in known], pl.String)
+    )
     seen = (
         faces.drop_nulls("person_id")
         .group_by("person_id")
         .agg(
             pl.len().alias("face_count"),
             pl.col("confirmed").sum().alias("confirmed_count"),
+            _prototypes().alias("prototype_count"),
             pl.col("school_year").unique().sort().alias("school_years"),
         )
     )
     return (
         persons.join(seen, left_on="id", right_on="person_id", how="left", maintain_order="left")
-        .with_columns(pl.col("face_count", "confirmed_count").fill_null(0), pl.col("school_years").fill_null([]))
-        .sort(pl.col("name").str.to_lowercase(), "id")
+        .with_columns(pl.col("^.*_count$").fill_null(0), pl.col("school_years").fill_null([]))
+        .sort("folded", "id")
     )
+
+
+def _prototypes() -> pl.Expr:
+    """How many a group of faces gives: up to three exemplars and a centroid a school year, of what is confirmed."""
+    a_year = pl.col("school_year").filter("confirmed").value_counts().struct.field("count")
+    return a_year.clip(upper_bound=EXEMPLARS).sum() + a_year.len()
 
 
 def _row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
@@ -170,7 +181,8 @@ def _row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
     return rows.row(number, named=True) if found else None
 
 
-def _file_version(file: Path) -> tuple[int, ...] | None:
+def file_version(file: Path) -> tuple[int, ...] | None:
+    """What changes when another file is put in its place; None when there is none."""
     try:
         status = file.stat()
     except FileNotFoundError:

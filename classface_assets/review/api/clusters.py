@@ -115,7 +115,7 @@ def label_cluster(desk: AtDesk, cluster_id: ClusterId, body: Label) -> dict[str,
         if outside or not body.face_ids:
             raise NotFoundError("face", f"{min(outside, default='in an empty list')} in {cluster_id}")
         rows = rows.filter(pl.col("face_id").is_in(body.face_ids))
-    person = desk.ledger.label(body.name, marks(view, rows["face_id"].to_list())).person.person
+    person = desk.ledger.label(body.name, marks(view, rows["face_id"].to_list())).person
     return {
         "person_id": person.id,
         "person_name": person.name,

@@ -1,0 +1,225 @@
+"""Persons: who there is, what they are called, who is the same, whose a face is or is not."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import polars as pl
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+
+from classface_assets.review.api.common import (
+    BASE,
+    AtDesk,
+    Face,
+    Name,
+    Page,
+    Paging,
+    Shape,
+    Status,
+    faces_of,
+    told,
+)
+from classface_assets.review.desk import marks
+from classface_assets.review.problems import NotFoundError, ProblemError
+from classface_assets.review.view import View
+from classface_assets.store.replay import fold
+from classface_assets.store.snapshot import prototypes
+
+MOST_FACES = 50_000
+router = APIRouter(prefix=f"{BASE}/persons", tags=["persons"])
+PersonId = Annotated[UUID, Path(alias="id")]
+
+
+class Person(Shape):
+    id: str
+    name: str
+    status: Status
+    kind: str
+    merged_into_id: str | None
+    face_count: int
+    confirmed_count: int
+    prototype_count: int
+    school_years: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Prototype(Shape):
+    id: str
+    role: str
+    school_year: str | None
+    face_instance_id: str | None
+
+
+class YearCount(Shape):
+    school_year: str
+    faces: int
+    confirmed: int
+
+
+class WholePerson(Person):
+    prototypes: list[Prototype]
+    years: list[YearCount]
+
+
+class NewPerson(Shape):
+    name: Name
+
+
+class Changes(Shape):
+    name: Name | None = None
+    status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
+
+
+class Merge(Shape):
+    into_person_id: UUID
+
+
+class Merged(Shape):
+    source_person_id: str
+    target_person_id: str
+    faces_moved: int
+
+
+class FaceIds(Shape):
+    face_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_FACES)]
+
+
+class FacesChanged(Shape):
+    faces_changed: int
+    notes: list[str]
+
+
+class Suggestion(Face):
+    similarity: float
+
+
+class Suggestions(Shape):
+    items: list[Suggestion]
+
+
+def persons_listed(view: View, status: str | None = None, q: str | None = None) -> pl.DataFrame:
+    """The rows of the view's persons that are asked for, by name; what was said to be no face is nobody."""
+    rows = view.persons.filter(pl.col("kind") != "not a face")
+    if status is not None:
+        rows = rows.filter(pl.col("status") == status)
+    if q:
+        rows = rows.filter(pl.col("folded").str.contains(fold(q), literal=True))
+    return rows
+
+
+def person_row(view: View, person_id: object) -> dict[str, Any]:
+    """The row of a person. Raises NotFoundError."""
+    rows = view.persons.filter(pl.col("id") == str(person_id))
+    if rows.is_empty():
+        raise NotFoundError("person", person_id)
+    return rows.row(0, named=True)
+
+
+def persons_of(rows: pl.DataFrame) -> list[Person]:
+    """The persons of rows of the view."""
+    return [Person(**row) for row in rows.select(*Person.model_fields).iter_rows(named=True)]
+
+
+def _person(view: View, person_id: object) -> Person:
+    row = person_row(view, person_id)
+    return Person(**{name: row[name] for name in Person.model_fields})
+
+
+@router.get("", response_model=Page[Person], responses=told())
+def list_persons(
+    desk: AtDesk,
+    asked: Paging,
+    status: Status | None = None,
+    q: Annotated[str | None, Query(max_length=255)] = None,
+) -> dict[str, Any]:
+    """Everybody, by name; `q` is a part of the name, whatever the case."""
+    rows = persons_listed(desk.view(), status, q)
+    return asked.answer(persons_of(asked.of(rows)), rows.height)
+
+
+@router.post("", response_model=Person, status_code=201, responses=told(409))
+def create_person(desk: AtDesk, body: NewPerson) -> Person:
+    """A person without a face yet."""
+    person = desk.ledger.create(body.name).person
+    return _person(desk.view(), person.id)
+
+
+@router.get("/{id}", response_model=WholePerson, responses=told(404))
+def get_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
+    """A person with the faces that stand for them, and how many there are of each school year."""
+    view = desk.view()
+    row = person_row(view, person_id)
+    mine = view.faces.filter(pl.col("person_id") == str(person_id))
+    years = mine.group_by("school_year").agg(pl.len().alias("faces"), pl.col("confirmed").sum()).sort("school_year")
+    found = prototypes(mine, view.decisions)
+    found = found.sort("school_year", "role", "face_instance_id") if found.width else found
+    return {name: row[name] for name in Person.model_fields} | {
+        "prototypes": [{n: p[n] for n in Prototype.model_fields} for p in found.iter_rows(named=True)],
+        "years": years.to_dicts(),
+    }
+
+
+@router.patch("/{id}", response_model=Person, responses=told(404, 409))
+def change_person(desk: AtDesk, person_id: PersonId, body: Changes) -> Person:
+    """Another name, hide, or show again."""
+    row = person_row(desk.view(), person_id)
+    if row["status"] == "merged":
+        raise ProblemError(409, f"{row['name']} was merged into somebody else; undo that first, or change that person.")
+    if body.name is not None and body.name != row["name"]:
+        desk.ledger.rename(row["id"], body.name)
+    if body.status is not None and body.status != row["status"]:
+        (desk.ledger.hide if body.status == "hidden" else desk.ledger.show)(row["id"])
+    return _person(desk.view(), person_id)
+
+
+@router.post("/{id}/merge", response_model=Merged, responses=told(404, 409))
+def merge_person(desk: AtDesk, person_id: PersonId, body: Merge) -> dict[str, Any]:
+    """These two are one. Both records stay; what was said of the first is said of the second."""
+    view = desk.view()
+    source, target = person_row(view, person_id), person_row(view, body.into_person_id)
+    act = desk.ledger.merge(source["id"], target["id"])
+    moved = view.faces.filter(pl.col("person_id") == source["id"]).height
+    return {"source_person_id": source["id"], "target_person_id": act.person.id, "faces_moved": moved}
+
+
+@router.get("/{id}/suggestions", response_model=Suggestions, responses=told(404, 503))
+def suggest(
+    desk: AtDesk, person_id: PersonId, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> dict[str, list[Suggestion]]:
+    """The faces that are most likely this person and that nobody has confirmed or rejected, likest first."""
+    likeness = desk.likeness()
+    person_row(likeness.view, person_id)
+    found = likeness.suggestions(str(person_id), limit)
+    similar = zip(faces_of(found), found["similarity"], strict=True)
+    return {"items": [Suggestion(**face.model_dump(), similarity=similarity) for face, similarity in similar]}
+
+
+@router.post("/{id}/confirm", response_model=FacesChanged, responses=told(404, 409))
+def confirm(desk: AtDesk, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
+    """Yes, these are that person."""
+    view = desk.view()
+    row = person_row(view, person_id)
+    faces = marks(view, [str(face) for face in dict.fromkeys(body.face_ids)])
+    act = desk.ledger.confirm(row["id"], faces)
+    return {"faces_changed": len(faces), "notes": list(act.notes)}
+
+
+@router.post("/{id}/reject", response_model=FacesChanged, responses=told(404, 409))
+def reject(desk: AtDesk, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
+    """No, these are not that person, and are never offered as them again."""
+    view = desk.view()
+    row = person_row(view, person_id)
+    faces = marks(view, [str(face) for face in dict.fromkeys(body.face_ids)])
+    act = desk.ledger.reject(row["id"], faces)
+    return {"faces_changed": len(faces), "notes": list(act.notes)}
+
+
+@router.delete("/{id}", status_code=200, responses=told(404, 409))
+def delete_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
+    """Hide a person."""
+    row = person_row(desk.view(), person_id)
+    if row["status"] != "hidden":
+        desk.ledger.hide(row["id"])
+    return {"id": row["id"], "status": "hidden"}

@@ -26,12 +26,12 @@ class FaceActs(PeopleActs):
             person = now.people().named(name)
             return _labelled(now, person.id if person else create_person(now, name), faces, "faces_labelled", how=how)
 
-        return self._write(act)
+        return self.write(act)
 
     def confirm(self, who: str, faces: Sequence[LabelledFace]) -> Act:
         """Yes, these are that person, who must be known."""
         faces = distinct(faces)
-        return self._write(lambda now: _labelled(now, now.person(who).id, faces, "faces_confirmed"))
+        return self.write(lambda now: _labelled(now, now.person(who).id, faces, "faces_confirmed"))
 
     def not_faces(self, faces: Sequence[LabelledFace]) -> Act:
         """These are no faces at all."""
@@ -44,7 +44,7 @@ class FaceActs(PeopleActs):
                 now.append("person_kind_set", person_id=person_id, value="not a face")
             return _labelled(now, person_id, faces, "faces_labelled", how="hand")
 
-        return self._write(act)
+        return self.write(act)
 
     def reject(self, who: str, faces: Sequence[LabelledFace]) -> Act:
         """No, these are not that person, and are never offered as them again. `faces`: how many were theirs."""
@@ -61,7 +61,7 @@ class FaceActs(PeopleActs):
             now.append("faces_rejected", person_id=person.id, faces=_payload(faces))
             return now.done(person.id, len(were))
 
-        return self._write(act)
+        return self.write(act)
 
     def take_off(self, faces: Sequence[LabelledFace]) -> Act:
         """The faces are nobody's any more, and may be anybody's again."""
@@ -75,7 +75,7 @@ class FaceActs(PeopleActs):
             now.append("faces_taken_off", faces=_payload(faces))
             return now.done(None, labelled)
 
-        return self._write(act)
+        return self.write(act)
 
     def mark_photo(self, asset_id: str, mark: str) -> Act:
         """The photo is a collage, or shows a mirror: it may show a person more than once."""
@@ -98,7 +98,7 @@ class FaceActs(PeopleActs):
             now.append("face_drawn", faces=_payload([face]))
             return now.done(None, 1)
 
-        return self._write(act)
+        return self.write(act)
 
     def _photo(self, asset_id: str, mark: str | None) -> Act:
         def act(now: Writing) -> Act:
@@ -112,7 +112,7 @@ class FaceActs(PeopleActs):
                 now.append("photo_marked", asset_id=asset_id, mark=mark)
             return now.done(None)
 
-        return self._write(act)
+        return self.write(act)
 
 
 def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind: str, **said: str) -> Act:

@@ -20,7 +20,7 @@ class LinkActs(FaceActs):
         faces = distinct(faces, 2)
 
         def act(now: Writing) -> Act:
-            before = now.around({face.asset_id for face in faces})
+            before = _near(now, faces)
             named = {before.marks[f.face_id].person_id for f in faces if f.face_id in before.marks}
             if len(named) > 1:
                 names = " and ".join(sorted(before.persons[p].name for p in named))
@@ -29,7 +29,7 @@ class LinkActs(FaceActs):
                 )
             return _say(now, before, len(faces), "must_linked", faces=[face.payload() for face in faces])
 
-        return self._write(act)
+        return self.write(act)
 
     def cannot_link(self, faces: Sequence[LabelledFace]) -> Act:
         """No two of these are one person. Raises ConflictError when two are labelled as the same."""
@@ -38,7 +38,7 @@ class LinkActs(FaceActs):
             raise LedgerError(f"At most {MOST_APART} faces can be said to be different people at once; name fewer.")
 
         def act(now: Writing) -> Act:
-            before = now.around({face.asset_id for face in faces})
+            before = _near(now, faces)
             marks = [before.marks[f.face_id].person_id for f in faces if f.face_id in before.marks]
             twice = next((a for a, b in combinations(marks, 2) if a == b), None)
             if twice is not None:
@@ -46,7 +46,7 @@ class LinkActs(FaceActs):
                 raise ConflictError(f"Two of these faces are labelled as {name}; take the wrong label off first.")
             return _say(now, before, len(faces), "cannot_linked", faces=[face.payload() for face in faces])
 
-        return self._write(act)
+        return self.write(act)
 
     def split(self, cluster_id: str, groups: Sequence[Sequence[LabelledFace]]) -> Act:
         """The faces of a cluster are as many people as there are groups, and each group is one."""
@@ -58,11 +58,26 @@ class LinkActs(FaceActs):
             raise LedgerError("A face is in two groups of the split; put it into one.")
 
         def act(now: Writing) -> Act:
-            before = now.around({face.asset_id for part in parts for face in part})
+            before = _near(now, [face for part in parts for face in part])
             payload = [[face.payload() for face in part] for part in parts]
             return _say(now, before, len(ids), "cluster_split", cluster_id=cluster_id, groups=payload)
 
-        return self._write(act)
+        return self.write(act)
+
+
+def _near(now: Writing, faces: Sequence[LabelledFace]) -> Decisions:
+    """What was said of these faces, and of all that belong together with them by way of others."""
+    linked: dict[str, list[LabelledFace]] = {}
+    for link in now.around(()).links:
+        if link.same:
+            linked.setdefault(link.a.face_id, []).append(link.b)
+            linked.setdefault(link.b.face_id, []).append(link.a)
+    found, waiting = {face.face_id: face for face in faces}, list(faces)
+    while waiting:
+        new = [face for face in linked.pop(waiting.pop().face_id, ()) if face.face_id not in found]
+        found |= {face.face_id: face for face in new}
+        waiting += new
+    return now.around({face.asset_id for face in found.values()})
 
 
 def _say(now: Writing, before: Decisions, count: int, kind: str, **payload: object) -> Act:

@@ -19,7 +19,7 @@ class PeopleActs(Book):
         def act(now: Writing) -> Act:
             return now.done(create_person(now, now.free(name)))
 
-        return self._write(act)
+        return self.write(act)
 
     def rename(self, who: str, name: str) -> Act:
         """Give a person another name. Raises UnknownError, or ConflictError when somebody else has it."""
@@ -29,7 +29,7 @@ class PeopleActs(Book):
             now.append("person_renamed", person_id=person.id, name=now.free(name, person.id))
             return now.done(person.id)
 
-        return self._write(act)
+        return self.write(act)
 
     def merge(self, who: str, into: str) -> Act:
         """Two people are one: all that was said of the first is said of the second. `faces`: how many that moves."""
@@ -51,7 +51,7 @@ class PeopleActs(Book):
             now.append("person_merged", person_id=person.id, into_id=target.id)
             return now.done(target.id, len(moved))
 
-        return self._write(act)
+        return self.write(act)
 
     def hide(self, who: str) -> Act:
         """The person is shown nowhere; their faces stay theirs."""
@@ -85,7 +85,7 @@ class PeopleActs(Book):
             now.append("siblings_declared", person_ids=ids)
             return now.done(ids[0])
 
-        return self._write(act)
+        return self.write(act)
 
     def erase(self, who: str, faces: Sequence[LabelledFace] = ()) -> Act:
         """Forget a person: their labelled faces and these ones are barred from ever being embedded again.
@@ -101,7 +101,7 @@ class PeopleActs(Book):
             now.append("person_erased", person_id=person.id, faces=[face.payload() for face in barred.values()])
             return now.done(person.id, len(barred))
 
-        return self._write(act)
+        return self.write(act)
 
     def _about(
         self, who: str, kind: str, already: Callable[[Person], bool] = lambda _: False, told: str = "", **said: object
@@ -113,7 +113,7 @@ class PeopleActs(Book):
             now.append(kind, person_id=person.id, **said)
             return now.done(person.id)
 
-        return self._write(act)
+        return self.write(act)
 
 
 def create_person(now: Writing, name: str) -> str:

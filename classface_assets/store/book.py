@@ -46,9 +46,9 @@ class Book:
         there, found = self._connected(False, look)
         if there:
             return found  # type: ignore[return-value]
-        return self._write(lambda act: read(act.con))
+        return self.write(lambda act: read(act.con))
 
-    def _write(self, act: Callable[[Writing], T]) -> T:
+    def write(self, act: Callable[[Writing], T]) -> T:
         """One transaction that reads, checks and appends; what raises leaves nothing behind."""
 
         def begun(con: sa.Connection) -> T:
@@ -72,6 +72,7 @@ class Book:
 def who_acts() -> str:
     """CLASSFACE_ACTOR, or the user of the machine."""
     try:
-        return os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
+        name = os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
+        return name.encode("utf-8", "replace").decode("utf-8")[:255]
     except (KeyError, OSError):  # a container's user often has a number and no name
         return f"user {os.getuid()}"

@@ -116,9 +116,9 @@ def _linked(same: bool) -> Callable[[State, Event], None]:
 def _cluster_split(state: State, event: Event) -> None:
     """The faces of a group belong together; that one face of each differs parts the groups."""
     groups = [[LabelledFace.of(face) for face in group] for group in event.payload["groups"]]
+    state.links += [Link(a[0], b[0], False, event.id) for a, b in combinations(groups, 2)]
     for group in groups:
         state.links += [Link(a, b, True, event.id) for a, b in pairwise(group)]
-    state.links += [Link(a[0], b[0], False, event.id) for a, b in combinations(groups, 2)]
 
 
 def _photo_marked(state: State, event: Event) -> None:

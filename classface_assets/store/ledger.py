@@ -35,7 +35,7 @@ class Ledger(LinkActs):
             _no_merge_lost(now, chosen)
             return read_events(now.con, ["no other"], [chosen])[0]
 
-        return self._write(act)
+        return self.write(act)
 
 
 def _in_force(con: sa.Connection, event_id: int | None) -> int | None:

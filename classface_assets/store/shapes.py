@@ -1,0 +1,90 @@
+"""What the payload of each kind of event holds, so that a ledger from outside is looked at before it is believed."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from math import isfinite
+from typing import Any
+
+from classface_assets.store.decisions import KINDS
+
+
+def flaw(kind: str, payload: Mapping[str, Any]) -> str | None:
+    """What is wrong with the payload of an event of this kind; None when nothing is, or the kind is not known here."""
+    for name, is_sound in SHAPES.get(kind, {}).items():
+        if name not in payload:
+            return f"a {kind} event has no {name}"
+        if not is_sound(payload[name]):
+            return f"its {name} cannot be {str(payload[name])[:60]!r}"
+    return None
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+def _name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 255 and bool(value.strip()) and not _unspeakable(value)
+
+
+def _unspeakable(value: str) -> bool:
+    return any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _face(value: Any) -> bool:
+    if not isinstance(value, dict) or not _text(value.get("face_id")) or not _text(value.get("asset_id")):
+        return False
+    box = value.get("box")
+    return isinstance(box, list) and len(box) == 4 and all(map(_number, box))
+
+
+def _list_of(is_sound: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and len(value) >= least and all(map(is_sound, value))
+
+
+def _day(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(value, str) and bool(date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _one_of(*values: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in values
+
+
+def _event_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+_PERSON: dict[str, Callable[[Any], bool]] = {"person_id": _text}
+_FACES: dict[str, Callable[[Any], bool]] = {"faces": _list_of(_face)}
+SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "person_created": _PERSON | {"name": _name},
+    "person_renamed": _PERSON | {"name": _name},
+    "person_merged": _PERSON | {"into_id": _text},
+    "person_hidden": _PERSON,
+    "person_shown": _PERSON,
+    "person_kind_set": _PERSON | {"value": _one_of(*KINDS)},
+    "siblings_declared": {"person_ids": _list_of(_text, 2)},
+    "birth_date_set": _PERSON | {"birth_date": _day},
+    "consent_given": _PERSON,
+    "consent_withdrawn": _PERSON,
+    "person_erased": _PERSON | _FACES,
+    "faces_labelled": _PERSON | _FACES,
+    "faces_confirmed": _PERSON | _FACES,
+    "faces_rejected": _PERSON | _FACES,
+    "faces_taken_off": _FACES,
+    "must_linked": _FACES,
+    "cannot_linked": _FACES,
+    "cluster_split": {"groups": _list_of(_list_of(_face, 1), 2)},
+    "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
+    "photo_unmarked": {"asset_id": _text},
+    "face_drawn": _FACES,
+    "undone": {"event_id": _event_id},
+}

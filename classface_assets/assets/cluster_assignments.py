@@ -18,18 +18,22 @@ from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
+from classface_assets.store.calibration import calibration_file, fitted
 from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.layout import Layout
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
+from classface_assets.vision.packs import PackInfo
 
 
 class AssignmentConfig(dg.Config):
     """When a face is a known person, and when two unknown faces are one. Empty: what was measured for the pack."""
 
-    method: Literal["temporal", "hdbscan"] = Field(
+    method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] = Field(
         default="temporal",
-        description="How unknown faces are grouped: `temporal` (linkage that knows the school year) or `hdbscan`.",
+        description="How unknown faces are grouped: `temporal` (linkage that knows the school year), or `hdbscan`, "
+        "`dbscan`, `agglomerative`, which do not.",
     )
     person_threshold: float | None = Field(
         default=None, description="Least cosine similarity to a known person. builtin: 0.945, other packs: 0.45."
@@ -58,12 +62,25 @@ class AssignmentConfig(dg.Config):
         default=None, description="Similarity taken off for each year of gap beyond the first. builtin: 0.0015, 0.01."
     )
     min_cluster_size: int = Field(default=2, ge=2, description="Smaller groups are single faces.")
-    min_samples: int | None = Field(default=None, description="Neighbours that make a dense place, for `hdbscan`. 2.")
+    min_samples: int | None = Field(
+        default=None, description="Faces that make a dense place, for `hdbscan` and `dbscan`. Empty: as measured."
+    )
+    cluster_selection_epsilon: float | None = Field(
+        default=None,
+        description="Clusters nearer than this cosine distance are one, for `hdbscan`. 0.",
+    )
+    eps: float | None = Field(
+        default=None,
+        description="Greatest cosine distance between neighbours (`dbscan`) or groups that join (`agglomerative`).",
+    )
+    linkage: Literal["average", "single", "complete"] = Field(
+        default="average", description="What the distance between two groups is, for `agglomerative`."
+    )
 
-    def settings(self, pack: str) -> AssignmentSettings:
-        """The pack's measured settings, with what was given here in their place."""
+    def settings(self, pack: PackInfo, layout: Layout) -> AssignmentSettings:
+        """The pack's measured settings; before them those fitted to the archive, before all what is given here."""
         given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return replace(settings_for(pack, self.method), **given)
+        return replace(settings_for(pack.name, self.method), **{**fitted(layout, pack.key, self.method), **given})
 
 
 @dg.asset(
@@ -84,7 +101,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     layout, pack = archive.layout, models.describe(archive.layout)
     output, graph = layout.table("cluster_assignments"), layout.table("knn_graph")
     # Not of the last run's numbers, which it only hands on: with all else the same they come out the same.
-    made_of = archive_state(archive, models), seen(graph), config.model_dump()
+    made_of = archive_state(archive, models), seen(graph), config.model_dump(), seen(calibration_file(layout))
     stamp = stamp_of(layout, "cluster_assignments", made_of)
     if same := unchanged(stamp):
         return same
@@ -98,7 +115,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
             confirmed_faces(archive.open_ledger().decisions(), facts.faces),
             frozenset(),
             read_or_empty(layout.table("identities"), ASSIGNMENTS),
-            config.settings(pack.name),
+            config.settings(pack, layout),
         )
     write_whole(rows, output)
     told = result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))

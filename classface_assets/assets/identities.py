@@ -17,7 +17,9 @@ from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.head import apply_head
 from classface_assets.identity.head_thresholds import equally_strict
 from classface_assets.identity.knn import build_graph
+from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive, Models
+from classface_assets.store.calibration import calibration_file
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts
@@ -45,7 +47,13 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     layout, pack = archive.layout, models.describe(archive.layout)
     output, assigned = layout.table("identities"), layout.table("cluster_assignments")
     state = archive_state(archive, models)
-    made_of = state, config.model_dump(), seen(assigned), [seen(file) for file in head_files(layout.head)]
+    made_of = (
+        state,
+        config.model_dump(),
+        seen(assigned),
+        seen(calibration_file(layout)),
+        [seen(file) for file in head_files(layout.head)],
+    )
     stamp = stamp_of(layout, "identities", made_of, str(layout.database))
     if database_stamp(layout, state).told() is not None and (same := unchanged(stamp)):
         return same
@@ -55,7 +63,7 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     before = read_or_empty(output, ASSIGNMENTS)
     head = promoted_head(layout.head, pack.key)
     if head is not None and facts.faces.height:
-        rows = _with_head(head, facts, archive, before, config, pack.name)
+        rows = _with_head(head, facts, archive, before, config.settings(pack, layout))
     write_whole(rows, output)
     tables = snapshot(with_near_groups(facts, pack.name), rows, events)
     publish(layout.database, tables)
@@ -76,7 +84,7 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
 
 
 def _with_head(
-    head: bytes, facts: Facts, archive: Archive, before: pl.DataFrame, config: AssignmentConfig, pack: str
+    head: bytes, facts: Facts, archive: Archive, before: pl.DataFrame, settings: AssignmentSettings
 ) -> pl.DataFrame:
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
     vectors = apply_head(head, facts.vectors)
@@ -87,5 +95,5 @@ def _with_head(
         confirmed_faces(archive.open_ledger().decisions(), facts.faces),
         frozenset(),
         before,
-        equally_strict(config.settings(pack), facts.vectors, vectors),
+        equally_strict(settings, facts.vectors, vectors),
     )

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -87,11 +88,23 @@ class Chain:
             stopped += self.job("school_site")
         return stopped
 
-    def job(self, name: str, year: str | None = None) -> list[Stopped]:
-        """Run one job; empty when all its steps and blocking checks succeeded."""
+    def job(
+        self,
+        name: str,
+        year: str | None = None,
+        ops: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[Stopped]:
+        """Run one job, with this config of its assets; empty when all its steps and blocking checks succeeded."""
         job = self.definitions.resolve_job_def(name)
         outcome = job.execute_in_process(
-            run_config=QUIET, instance=self.instance, partition_key=year, raise_on_error=False
+            run_config={**QUIET, "ops": dict(ops or {})},
+            instance=self.instance,
+            partition_key=year,
+            raise_on_error=False,
+            run_id=run_id,
+            tags=tags,
         )
         hand_out_free_places(self.instance)
         if outcome.success:

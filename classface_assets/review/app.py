@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from classface_assets.review import docs, login
-from classface_assets.review.api import clusters, events, faces, persons, profiles
+from classface_assets.review.api import clusters, events, faces, measures, persons, profiles, work
 from classface_assets.review.desk import Desk
 from classface_assets.review.problems import tell_problems
 from classface_assets.review.security import Guard
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from classface_assets.resources import Archive, Models
 
 HERE = Path(__file__).parent
-API = (clusters.router, persons.router, profiles.router, events.router, faces.router)
+API = (clusters.router, persons.router, profiles.router, events.router, work.router, measures.router, faces.router)
 ROUTERS = (*API, login.router, docs.router)
 
 

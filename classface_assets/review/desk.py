@@ -1,8 +1,10 @@
 """The desk that people label at: all that a request needs of one archive, made once for the server."""
 
 import copy
+import json
+import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
@@ -15,6 +17,7 @@ from classface_assets.store.ledger import LabelledFace
 
 if TYPE_CHECKING:
     from classface_assets.resources import Archive, Models
+    from classface_assets.review.work import Work
 
 
 class Desk:
@@ -28,6 +31,8 @@ class Desk:
         self.images = Images(self.layout, self.pack.detector_version)
         self._views = Views(self.layout.database, self.ledger)
         self._vectors = Vectors(self.layout, self.pack)
+        self._lock = threading.Lock()
+        self._work: Work | None = None
         self.eyes = Eyes(lambda: models.load(self.layout))
 
     def of(self, who: str) -> "Desk":
@@ -41,6 +46,20 @@ class Desk:
     def view(self) -> View:
         """What is known right now. Raises DatabaseError, LedgerError."""
         return self._views.now()
+
+    def work(self) -> "Work":
+        """The Dagster runs of the archive; importing Dagster takes seconds, so it is done when first asked for."""
+        with self._lock:
+            if self._work is None:
+                from classface_assets.review.work import Work
+
+                self._work = Work(self.archive, self.models)
+            return self._work
+
+    def head_report(self) -> dict[str, Any]:
+        """What was told of the last training; empty before the first."""
+        file = self.layout.head.with_suffix(".json")
+        return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def likeness(self) -> Likeness:
         """Who looks like whom, by the vectors of all faces, which are read once for a published database."""

@@ -49,7 +49,7 @@ class View:
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
     person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
     prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,
-    height, rotation.
+    height, rotation. `published`: the faces without what was said since.
     """
 
     version: str
@@ -57,6 +57,7 @@ class View:
     clusters: pl.DataFrame
     persons: pl.DataFrame
     photos: pl.DataFrame
+    published: pl.DataFrame
     decisions: Decisions
     said: Said
     events: Sequence[Event]
@@ -122,7 +123,8 @@ def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
     last = events[-1] if events else None
     version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
     clusters = cluster_rows(faces)
-    return View(version, faces, clusters, person_rows(decisions, faces), snapshot.photos, decisions, now, events)
+    persons = person_rows(decisions, faces)
+    return View(version, faces, clusters, persons, snapshot.photos, snapshot.faces, decisions, now, events)
 
 
 def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,28 @@
+"""A process that does one run of the pipeline (`python -m classface_assets.review.worker`), told on standard input."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from classface_assets.home import prepare, release
+from classface_assets.resources import Archive, Models
+from classface_assets.running import Chain
+
+
+def main() -> None:
+    """Do what is told, as the run of that id; exit code 1 when it failed."""
+    told = json.load(sys.stdin)
+    archive, models, order = Archive(**told["archive"]), Models(**told["models"]), told["order"]
+    instance, _ = prepare(archive.layout)
+    with instance, Path(os.devnull).open("w") as nowhere:
+        release(instance)
+        chain = Chain(instance, archive, models, Console(file=nowhere))
+        stopped = chain.job(order["job"], order["year"], order["ops"], told["run_id"], {"classface/by": "review"})
+    sys.exit(1 if stopped else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ import numpy as np
 
 from classface_assets.identity.agglomerate import agglomerate, part
 from classface_assets.identity.density import dbscan_groups, hdbscan_groups
-from classface_assets.identity.linkage import Gaps, temporal_linkage
+from classface_assets.identity.linkage import temporal_linkage
 from classface_assets.identity.material import Material
 from classface_assets.identity.settings import AssignmentSettings
 
@@ -24,9 +24,7 @@ def _grouped(material: Material, settings: AssignmentSettings) -> np.ndarray:
     n, pairs, similarities = len(material), material.pairs, material.similarities
     match settings.method:
         case "temporal":
-            gaps = Gaps(settings.fade_years, settings.drift_per_year)
-            vectors, years, photos = material.vectors, material.years, material.photos
-            return part(temporal_linkage(vectors, years, photos, pairs, settings.cluster_threshold, gaps), material)
+            return temporal_linkage(material, settings)
         case "hdbscan":
             size, samples, least = settings.min_cluster_size, settings.min_samples, settings.cluster_threshold
             found = hdbscan_groups(n, pairs, similarities, size, samples, least, settings.cluster_selection_epsilon)

@@ -1,59 +1,65 @@
 """A second chance for faces that were left alone: they may join a group that is already there, never found one."""
 
-from collections import defaultdict
-
 import numpy as np
 
-from classface_assets.identity.linkage import Gaps
+from classface_assets.identity.constraints import Conflicts
+from classface_assets.identity.material import Material
 
 ONE_WITNESS = 0.1
 """A second likest face that is not there counts as this much less like than the first."""
 
 
-def attach_single_faces(
-    labels: np.ndarray,
-    vectors: np.ndarray,
-    years: np.ndarray,
-    photos: np.ndarray,
-    pairs: np.ndarray,
-    threshold: float,
-    margin: float,
-    gaps: Gaps,
-) -> np.ndarray:
-    """The same labels (n,), but a face that is alone joins the group whose two likest neighbours are like it.
+def join_leftovers(of: np.ndarray, material: Material, threshold: float, margin: float) -> np.ndarray:
+    """The same groups, of (n,) numbered by a face of each, but a face that is alone joins the group whose two likest
+    neighbours are like it.
 
     An average over a whole group is hard on a blurred or turned face, which is near only to its likes. It joins when
-    the mean of the two reaches the threshold and leads the next group by the margin, and the group lacks its photo;
-    the likest faces first. labels: a number a group, negative for noise; the rest as for `temporal_linkage`.
+    the mean cosine of the two reaches the threshold and leads the next group by the margin, and no photo and no
+    cannot-link forbids it. Of several that one forbids together the likest joins.
     """
-    labels = labels.copy()
-    sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    alone = (sizes[2][sizes[1]] == 1) | (labels < 0)
-    pairs = pairs.reshape(-1, 2)
-    pairs = np.unique(pairs[alone[pairs[:, 0]] & ~alone[pairs[:, 1]]], axis=0)
-    gap = np.nan_to_num(np.abs(years[pairs[:, 0]] - years[pairs[:, 1]]))
-    likeness = np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]]) - gaps.penalty(gap)
+    alone = np.bincount(of, minlength=len(of))[of] == 1
+    pairs = material.pairs
+    towards = alone[pairs[:, 0]] & ~alone[pairs[:, 1]]
+    face, group, worth = _two_likest(pairs[towards, 0], of[pairs[towards, 1]], material.similarities[towards])
+    open_to = ~Conflicts(material).between(of[face], group, of)
+    face, group, worth = face[open_to], group[open_to], worth[open_to]
 
-    seen: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (face, mate), value in zip(pairs.tolist(), likeness.tolist(), strict=True):
-        seen[face][int(labels[mate])].append(value)
-    present: dict[int, set[int]] = defaultdict(set)
-    for photo, label in zip(photos.tolist(), labels.tolist(), strict=True):
-        present[label].add(photo)
+    order = np.lexsort((group, -worth, face))
+    face, group, worth = face[order], group[order], worth[order]
+    first = np.flatnonzero(np.diff(face, prepend=-1))
+    following = np.minimum(first + 1, len(face) - 1)
+    rival = np.where((following > first) & (face[following] == face[first]), worth[following], -1.0)
+    sure = first[(worth[first] >= threshold) & (worth[first] - rival >= margin)]
+    sure = sure[np.lexsort((face[sure], -worth[sure]))]
+    face, group = face[sure], group[sure]
 
-    offers = []
-    for face, groups in seen.items():
-        free = [g for g in groups if photos[face] not in present[g]]
-        ranked = sorted(((_two_likest(groups[g]), g) for g in free), reverse=True)
-        if ranked and ranked[0][0] >= threshold and ranked[0][0] - (ranked[1][0] if ranked[1:] else -1.0) >= margin:
-            offers.append((-ranked[0][0], face, ranked[0][1]))
-    for _, face, group in sorted(offers):
-        if photos[face] not in present[group]:
-            labels[face] = group
-            present[group].add(int(photos[face]))
-    return labels
+    keys = group * (int(material.photos.max(initial=0)) + 1) + material.photos[face]
+    kept = np.sort(np.unique(keys, return_index=True)[1])
+    joined = of.copy()
+    joined[face[kept]] = group[kept]
+    return _without_forbidden(joined, face[kept], material.cannot)
 
 
-def _two_likest(values: list[float]) -> float:
-    first, *rest = sorted(values, reverse=True)
-    return (first + (rest[0] if rest else first - ONE_WITNESS)) / 2
+def _two_likest(face: np.ndarray, group: np.ndarray, likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each face and group that any edge ties, once, and the mean of the greatest two of the edges' likenesses."""
+    order = np.lexsort((-likeness, group, face))
+    face, group, likeness = face[order], group[order], likeness[order].astype(np.float64)
+    new = np.ones(len(face), bool)
+    new[1:] = (face[1:] != face[:-1]) | (group[1:] != group[:-1])
+    first = np.flatnonzero(new)
+    second = np.minimum(first + 1, len(face) - 1)
+    has_second = (second > first) & ~new[second]
+    other = np.where(has_second, likeness[second], likeness[first] - ONE_WITNESS)
+    return face[first], group[first], (likeness[first] + other) / 2
+
+
+def _without_forbidden(joined: np.ndarray, faces: np.ndarray, cannot: np.ndarray) -> np.ndarray:
+    """Two faces that joined one group in spite of a cannot-link between them: the one that came later leaves."""
+    came = np.full(len(joined), -1, np.int64)
+    came[faces] = np.arange(len(faces))
+    both = (came[cannot] >= 0).all(axis=1) & (joined[cannot[:, 0]] == joined[cannot[:, 1]])
+    for one, other in cannot[both]:
+        if joined[one] == joined[other]:
+            later = one if came[one] > came[other] else other
+            joined[later] = later
+    return joined

@@ -1,120 +1,112 @@
 """Grouping faces that may be years apart: constrained average linkage along the nearest neighbour graph.
 
-Here is the merging alone; what a group is called and who it is, is decided in assign.
+Here is the merging alone. The space in which faces are compared is in `space`, the sums that make averages cheap in
+`year_sums`, the second chance of single faces in `leftovers`.
 """
 
-import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.identity.constraints import Conflicts, must_groups
+from classface_assets.identity.gaps import Gaps, year_gaps
+from classface_assets.identity.leftovers import join_leftovers
+from classface_assets.identity.links import Links, each_others_best
+from classface_assets.identity.material import Material
+from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.space import space_of
+from classface_assets.identity.year_sums import YearSums
+
+__all__ = ["Gaps", "average_linkage", "temporal_linkage", "year_gaps"]
+
+
+def temporal_linkage(material: Material, settings: AssignmentSettings) -> np.ndarray:
+    """Group of each face, (n,) int64, numbered by a face of it; a face that nobody is like is a group of its own.
+
+    Average linkage in the archive's own space, pairs of faces weighted by closeness in years; then single faces may
+    join a group. Faces of one photo and cannot-links never are in one group, must-links always are.
+    """
+    threshold, gain, share = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
+    space = space_of(material.vectors, threshold, gain, share, material.sample)
+    gaps = Gaps(settings.fade_years, 0.0)
+    of = average_linkage(material, space.vectors, space.offset, threshold, gaps)
+    return join_leftovers(of, material, settings.attach_threshold, settings.attach_margin)
+
+
+def average_linkage(material: Material, vectors: np.ndarray, offset: float, threshold: float, gaps: Gaps) -> np.ndarray:
+    """The lowest face of each face's group, (n,) int64.
+
+    vectors (n, d): their products plus offset are likenesses; they are overwritten. Groups join while the mean over all
+    pairs of their faces, pairs weighted by closeness in years, reaches the threshold, the likest first. Only groups
+    that share an edge of the graph may meet. All pairs of groups that are each other's best join at once, which
+    gives what joining one after the other gives, for no mean exceeds the greater of those that it is made of (RAC:
+    Sumengen et al. 2021). For the same reason what lies below the threshold is forgotten, and measured anew only
+    together with something that lies above. Ties go to the lower numbers.
+    """
+    n = len(material)
+    of, conflicts = must_groups(material), Conflicts(material)
+    sums = YearSums(vectors, offset, material.years, of, gaps)
+    bonds = _measured(_first(material, of), sums, conflicts, of)
+    while True:
+        bonds = bonds.where(bonds.total >= threshold * bonds.weight)
+        if not len(bonds.a):
+            return of
+        a, b = each_others_best(bonds.links(), n)
+        into, living = np.arange(n), np.zeros(n, bool)
+        into[b] = a
+        living[bonds.a] = living[bonds.b] = True
+        of = into[of]
+        sums.join(into, living)
+        bonds = _measured(_renamed(bonds, into), sums, conflicts, of)
+
 
 @dataclass(frozen=True)
-class Gaps:
-    """How the years between two faces change what their similarity is worth."""
+class _Bonds:
+    """Pairs of groups a < b with the sums that make their mean; weight 0 where it is to be measured."""
 
-    fade_years: float = 6.0
-    """A pair of faces weighs exp(-gap / fade_years) in the average."""
-    drift: float = 0.01
-    """Similarity taken off for each year of gap beyond the first."""
+    a: np.ndarray
+    b: np.ndarray
+    total: np.ndarray
+    weight: np.ndarray
 
-    def weights(self, gap: np.ndarray) -> np.ndarray:
-        return np.exp(-gap / self.fade_years)
+    def where(self, kept: np.ndarray) -> "_Bonds":
+        return _Bonds(self.a[kept], self.b[kept], self.total[kept], self.weight[kept])
 
-    def penalty(self, gap: np.ndarray) -> np.ndarray:
-        return self.drift * np.maximum(gap - 1, 0)
-
-
-def year_gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Years between each of a and each of b, (len(a), len(b)); 0 where one is NaN, for then nothing is known."""
-    return np.nan_to_num(np.abs(a[:, None] - b[None, :]))
+    def links(self) -> Links:
+        return Links(self.a, self.b, (self.total / self.weight).astype(np.float32), np.zeros(len(self.a), bool))
 
 
-@dataclass
-class _Groups:
-    """The groups while they grow: members, their photos, and the weighted similarity to each neighbouring group."""
-
-    vectors: np.ndarray
-    years: np.ndarray
-    gaps: Gaps
-    members: dict[int, np.ndarray]
-    photos: dict[int, set[int]]
-    links: dict[int, dict[int, tuple[float, float]]] = field(default_factory=dict)
-
-    def measure(self, group: int, others: list[int]) -> list[tuple[float, float]]:
-        """(weighted sum, sum of weights) of the similarity between a group and each of the others."""
-        mine, theirs = self.members[group], np.concatenate([self.members[o] for o in others])
-        gap = year_gaps(self.years[mine], self.years[theirs])
-        weights = self.gaps.weights(gap)
-        worth = (self.vectors[mine] @ self.vectors[theirs].T - self.gaps.penalty(gap)) * weights
-        starts = np.cumsum([0, *(len(self.members[o]) for o in others[:-1])])
-        sums, totals = np.add.reduceat(worth.sum(0), starts), np.add.reduceat(weights.sum(0), starts)
-        return list(zip(sums.tolist(), totals.tolist(), strict=True))
-
-    def merge(self, a: int, b: int, new: int) -> dict[int, tuple[float, float]]:
-        """Joins a and b as `new` and returns its links to the groups it may still join."""
-        near_a, near_b = self.links.pop(a), self.links.pop(b)
-        photos = self.photos.pop(a) | self.photos.pop(b)
-        allowed = [c for c in sorted({*near_a, *near_b} - {a, b}) if photos.isdisjoint(self.photos[c])]
-        for group, near in ((a, near_a), (b, near_b)):
-            unseen = [c for c in allowed if c not in near]
-            if unseen:
-                near.update(zip(unseen, self.measure(group, unseen), strict=True))
-        for c in {*near_a, *near_b} - {a, b}:
-            if c in self.links:
-                self.links[c].pop(a, None)
-                self.links[c].pop(b, None)
-        self.members[new] = np.concatenate([self.members.pop(a), self.members.pop(b)])
-        self.photos[new] = photos
-        joined = {c: (near_a[c][0] + near_b[c][0], near_a[c][1] + near_b[c][1]) for c in allowed}
-        self.links[new] = joined
-        for c, link in joined.items():
-            self.links[c][new] = link
-        return joined
+def _first(material: Material, of: np.ndarray) -> _Bonds:
+    """The graph's edges, each pair of groups once, all to be measured."""
+    a, b = of[material.pairs[:, 0]], of[material.pairs[:, 1]]
+    apart = a != b
+    keys = np.unique(np.minimum(a, b)[apart] * len(of) + np.maximum(a, b)[apart])
+    return _Bonds(keys // len(of), keys % len(of), np.zeros(len(keys)), np.zeros(len(keys)))
 
 
-def temporal_linkage(
-    vectors: np.ndarray,
-    years: np.ndarray,
-    photos: np.ndarray,
-    pairs: np.ndarray,
-    threshold: float,
-    gaps: Gaps,
-) -> np.ndarray:
-    """Group number of each face, (n,) int64, by average linkage with closeness in years as weight.
-
-    vectors (n, d) unit; years (n,) float, NaN when unknown; photos (n,) a number a photo; pairs (m, 2) the graph's
-    edges, along which groups may meet. The two groups with the greatest average are joined until none reaches
-    the threshold; groups that share a photo never are. The averages are exact: a pair of groups that one of its halves
-    had not met is measured face by face. Ties go to the lower numbers, so the result is the same each time.
-    """
-    n = len(vectors)
-    groups = _Groups(
-        vectors, years, gaps, {i: np.array([i]) for i in range(n)}, {i: {int(p)} for i, p in enumerate(photos)}
+def _renamed(bonds: _Bonds, into: np.ndarray) -> _Bonds:
+    """The bonds between the groups as they are now: sums add up, unless a part of them had been forgotten."""
+    parts = np.bincount(into, minlength=len(into))
+    a, b = into[bonds.a], into[bonds.b]
+    touched = ((parts[a] > 1) | (parts[b] > 1)) & (a != b)
+    still = bonds.where((parts[a] == 1) & (parts[b] == 1))
+    a, b, total, weight = a[touched], b[touched], bonds.total[touched], bonds.weight[touched]
+    keys, of, count = np.unique(
+        np.minimum(a, b) * len(into) + np.maximum(a, b), return_inverse=True, return_counts=True
     )
-    groups.links = {i: {} for i in range(n)}
-    queue: list[tuple[float, int, int]] = []
-    if len(pairs):
-        pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-        pairs = pairs[(pairs[:, 0] != pairs[:, 1]) & (photos[pairs[:, 0]] != photos[pairs[:, 1]])]
-        gap = np.nan_to_num(np.abs(years[pairs[:, 0]] - years[pairs[:, 1]]))
-        similarity = np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]]) - gaps.penalty(gap)
-        weight = gaps.weights(gap)
-        for (i, j), s, w in zip(pairs.tolist(), similarity.tolist(), weight.tolist(), strict=True):
-            groups.links[i][j] = groups.links[j][i] = (s * w, w)
-            if s >= threshold:
-                queue.append((-s, i, j))
-    heapq.heapify(queue)
-    new = n
-    while queue:
-        _, a, b = heapq.heappop(queue)
-        if a not in groups.links or b not in groups.links:
-            continue
-        for c, (total, weight_sum) in groups.merge(a, b, new).items():
-            if total / weight_sum >= threshold:
-                heapq.heappush(queue, (-total / weight_sum, c, new))
-        new += 1
-    labels = np.empty(n, np.int64)
-    for number, members in enumerate(groups.members.values()):
-        labels[members] = number
-    return labels
+    a, b = keys // len(into), keys % len(into)
+    total, weight = np.bincount(of, total, len(keys)), np.bincount(of, weight, len(keys))
+    weight[count < parts[a] * parts[b]] = 0
+    joined = _Bonds(a, b, total, weight)
+    return _Bonds(*(np.concatenate([getattr(still, f), getattr(joined, f)]) for f in ("a", "b", "total", "weight")))
+
+
+def _measured(bonds: _Bonds, sums: YearSums, conflicts: Conflicts, of: np.ndarray) -> _Bonds:
+    """The bonds without those in conflict, all with their sums. What was known of both parts was in no conflict."""
+    unknown = bonds.weight == 0
+    clash = unknown.copy()
+    clash[unknown] = conflicts.between(bonds.a[unknown], bonds.b[unknown], of)
+    bonds = bonds.where(~clash)
+    unknown = bonds.weight == 0
+    bonds.total[unknown], bonds.weight[unknown] = sums.measure(bonds.a[unknown], bonds.b[unknown])
+    return bonds

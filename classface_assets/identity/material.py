@@ -3,9 +3,11 @@
 No frames and no ids in here: rows are numbers. Who a row is, is known to whoever made the material.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from classface_assets.identity.space import fair_sample
 
 
 class MaterialError(ValueError):
@@ -36,6 +38,8 @@ class Material:
     """(q, 2) int64: faces that people said are one person."""
     cannot: np.ndarray = field(default_factory=_no_pairs)
     """(q, 2) int64: faces that people said are not one person."""
+    sample: np.ndarray | None = None
+    """(s, d) faces that show what all the archive's faces have in common; None: those of `vectors`."""
 
     def __post_init__(self) -> None:
         n, m = len(self.vectors), len(self.pairs)
@@ -52,10 +56,14 @@ class Material:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def with_edges(self, kept: np.ndarray) -> "Material":
+        """The same faces with only the edges of `kept`, a mask (m,) bool."""
+        return replace(self, pairs=self.pairs[kept], similarities=self.similarities[kept])
+
     def subset(self, rows: np.ndarray) -> "Material":
         """The material of these faces alone (row numbers without repeats, or a mask), in the order given.
 
-        Pairs, must and cannot keep what lies wholly within; their rows are numbered anew.
+        Pairs, must and cannot keep what lies wholly within; their rows are numbered anew. The sample stays the whole's.
         """
         rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
         new = np.full(len(self), -1, np.int64)
@@ -76,4 +84,5 @@ class Material:
             self.similarities[kept],
             within(self.must)[0],
             within(self.cannot)[0],
+            fair_sample(self.vectors) if self.sample is None else self.sample,
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Method = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
+Assign = Literal["prototype", "centroid", "vote", "knn"]
+Scope = Literal["all", "school year", "event"]
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,36 @@ class AssignmentSettings:
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces kept as exemplars for each person and school year, beside the centroid."""
+    assign: Assign = "prototype"
+    """How a face is compared with people: its nearest prototype, the nearest mean of a year, votes of all prototypes
+    above the threshold, or its nearest labelled faces."""
+    alike_margin: float = 0.15
+    """The lead that is needed over a runner-up who is a declared sibling or a look-alike."""
+    look_alike: float = 0.45
+    """Two people whose prototypes are on average as similar as this are look-alikes."""
+    knn_neighbours: int = 5
+    """How many of the nearest labelled faces are asked (knn only)."""
+    use_voting: bool = True
+    """Whether they vote, or the nearest one decides (knn only)."""
+    follow_years: bool = True
+    """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
+    follow_threshold: float = 0.165
+    """Least mean similarity of such a group to all faces of the person, over what strangers have in common with them."""
+    follow_margin: float = 0.03
+    """The least lead of that person over the next; half as much again between siblings and look-alikes."""
+    follow_fade_years: float = 3.0
+    """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
+    follow_group_threshold: float = 0.48
+    """Least average similarity within the groups that are given to people whole."""
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
-    cluster_threshold: float = 0.44
-    """Least average similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
+    cluster_threshold: float = 0.47
+    """Least average likeness at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
+    whitened_gain: float = 1.1
+    """How many spreads of the plain cosine one spread of the whitened one is worth (temporal only)."""
+    whitened_share: float = 1.0
+    """Share of the whitened similarity against the plain one in an archive of many people (temporal only)."""
     attach_threshold: float = 0.42
     """Least similarity to its two likest faces of a cluster for a face that was left alone to join it."""
     attach_margin: float = 0.1
@@ -42,6 +69,20 @@ class AssignmentSettings:
     """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
     drift_per_year: float = 0.01
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
+    similarity_threshold: float = -1.0
+    """Faces that are less alike than this are not compared: neither edges of the graph nor neighbours in knn."""
+    quality_threshold: float = 0.0
+    """Unknown faces of less quality are not grouped. Nothing by default: quality weighs, it does not gate."""
+    max_faces: int = 0
+    """At most so many unknown faces are grouped, the best first; 0: all."""
+    max_clusters: int = 0
+    """At most so many clusters, the largest; 0: all."""
+    time_bucket: str = ""
+    """Only unknown faces of photos taken in this month (YYYY-MM) are grouped anew; empty: all."""
+    scope: Scope = "all"
+    """Within what unknown faces are one: everywhere, in a school year, or in an event (a folder of a school year)."""
+    include_identified: bool = False
+    """Whether faces that nobody labelled are grouped as unknown even where a known person fits."""
 
 
 ARCFACE_LIKE = AssignmentSettings()
@@ -49,8 +90,15 @@ DLIB = replace(
     ARCFACE_LIKE,
     person_threshold=0.945,
     person_margin=0.015,
-    cluster_threshold=0.933,
-    attach_threshold=0.935,
+    alike_margin=0.02,
+    look_alike=0.945,
+    follow_threshold=0.029,
+    follow_margin=0.004,
+    follow_group_threshold=0.937,
+    cluster_threshold=0.936,
+    whitened_gain=0.6,
+    whitened_share=0.5,
+    attach_threshold=0.938,
     attach_margin=0.012,
     least_edge=0.90,
     drift_per_year=0.0015,

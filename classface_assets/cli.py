@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from classface_assets import cli_ledger
+from classface_assets.cli_evaluate import calibrate, evaluate
 from classface_assets.cli_options import archive_options
 from classface_assets.cli_review import review
 from classface_assets.errors import UserError
@@ -48,7 +50,8 @@ def run(archive: Any, years: str | None, pack: str | None) -> None:
 @click.argument("name")
 def label(archive: Any, cluster: str, name: str) -> None:
     """Say who a cluster is (unknown_cluster_12), or a single face (its id). The next run learns from it."""
-    from classface_assets.naming import faces_are, faces_of
+    from classface_assets.history import faces_are
+    from classface_assets.naming import faces_of
 
     faces = faces_of(archive.layout.database, cluster)
     act = archive.open_ledger().label(name, faces, "hand" if [cluster] == [f.face_id for f in faces] else "cluster")
@@ -70,15 +73,20 @@ def rename(archive: Any, old: str, new: str) -> None:
 @click.argument("event", type=int, required=False)
 def undo(archive: Any, event: int | None) -> None:
     """Take back the last decision, or the one of that number (see history)."""
-    undone = archive.open_ledger().undo(event)
-    click.echo(f"Undone: {undone.id} {undone.kind}.")
+    from classface_assets.history import sentences
+
+    ledger = archive.open_ledger()
+    undone = ledger.undo(event)
+    events = ledger.events()
+    told = dict(zip((e.id for e in events), sentences(events), strict=True))
+    click.echo(f"Undone: {undone.id} {told[undone.id]}.")
 
 
 @cli.command()
 @archive_options
 def history(archive: Any) -> None:
     """Every decision, oldest first, with who took it and when."""
-    from classface_assets.naming import history_lines
+    from classface_assets.history import history_lines
 
     for line in history_lines(archive.open_ledger().events()):
         click.echo(line)
@@ -196,6 +204,10 @@ def _print_stats(archive: Any) -> None:
 
 
 cli.add_command(review)
+cli.add_command(evaluate)
+cli.add_command(calibrate)
+for decision in cli_ledger.COMMANDS:
+    cli.add_command(decision)
 
 
 def main() -> None:

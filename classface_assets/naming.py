@@ -1,16 +1,20 @@
-"""What the command line says of people: the faces of a cluster, the names, the history, the counts."""
+"""What the command line says of people: the faces of a cluster, the names, the counts."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from classface_assets.errors import UserError
 from classface_assets.store.database import query
+from classface_assets.store.decisions import Decisions
 from classface_assets.store.ledger import LabelledFace
-from classface_assets.store.replay import Decisions, Event, undone_events
 
 
 class UnknownClusterError(UserError):
     """No face has that cluster id or face id."""
+
+
+class UnknownPhotoError(UserError):
+    """No photo lies there."""
 
 
 def faces_of(database: Path, cluster: str) -> list[LabelledFace]:
@@ -25,39 +29,27 @@ def faces_of(database: Path, cluster: str) -> list[LabelledFace]:
     return [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows]
 
 
+def photo_of(database: Path, photo: str) -> str:
+    """The asset id of the photo of that path below the photos folder, or of that id. Raises UnknownPhotoError."""
+    sql = "SELECT asset_id FROM image_assets WHERE (path = ? OR asset_id = ?) AND asset_id IS NOT NULL LIMIT 1"
+    found = query(database, sql, [photo, photo])["asset_id"].to_list()
+    if not found:
+        raise UnknownPhotoError(
+            f"There is no photo {photo}; name it as it lies in the photos folder, as 2019-2020/a.jpg."
+        )
+    return found[0]
+
+
 def people_rows(database: Path, decisions: Decisions) -> list[tuple[str, int, str]]:
-    """Name, number of faces, and school years of every person, by name."""
+    """Name, number of faces, and school years of every person, by name; who was merged is no person any more."""
     sql = """
         SELECT f.person_id, count(*) AS n, string_agg(DISTINCT a.school_year, ', ' ORDER BY a.school_year) AS years
         FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
         WHERE f.person_id IS NOT NULL GROUP BY f.person_id"""
     counts = {person: (n, years) for person, n, years in query(database, sql).iter_rows()} if database.exists() else {}
-    rows = [(p.name, *counts.get(p.id, (0, ""))) for p in decisions.persons.values()]
+    kept = [p for p in decisions.persons.values() if p.status != "merged" and not p.erased]
+    rows = [(p.name + " (hidden)" * (p.status == "hidden"), *counts.get(p.id, (0, ""))) for p in kept]
     return sorted(rows, key=lambda row: row[0].casefold())
-
-
-def faces_are(count: int) -> str:
-    return "1 face is" if count == 1 else f"{count:,} faces are"
-
-
-def history_lines(events: list[Event]) -> Iterator[str]:
-    """One line an event, oldest first."""
-    undone = undone_events(events)
-    names: dict[str, str] = {}
-    for event in events:
-        payload = event.payload
-        person_id = payload.get("person_id", "")
-        if "name" in payload and (event.id not in undone or person_id not in names):
-            names[person_id] = payload["name"]
-        who = payload.get("name") or names.get(person_id, "")
-        what = {
-            "person_created": f"{who} is a person",
-            "person_renamed": f"renamed to {who}",
-            "faces_labelled": f"{faces_are(len(payload.get('faces', [])))} {who}",
-            "undone": f"undid {payload.get('event_id')}",
-        }.get(event.kind, event.kind)
-        mark = "  (undone)" if event.id in undone else ""
-        yield f"{event.id:>6}  {event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.actor}  {what}{mark}"
 
 
 def stats_lines(database: Path) -> Iterator[str]:

@@ -23,6 +23,8 @@ from classface_assets.store.layout import Layout
 COMMANDS = [
     *([], ["run"], ["label"], ["rename"], ["undo"], ["history"], ["people"], ["stats"], ["release"]),
     *(["years"], ["years", "sync"], ["prune"], ["find-orphans"]),
+    *(["merge"], ["hide"], ["confirm"], ["reject"], ["take-off"], ["not-a-face"], ["link"], ["unlink"], ["siblings"]),
+    *(["collage"], ["consent"], ["kind"], ["birth-date"], ["ledger"], ["ledger", "export"], ["ledger", "import"]),
 ]
 
 
@@ -157,12 +159,62 @@ def test_people_are_named_renamed_and_taken_back(published: Layout) -> None:
     assert said(published, "label", "unknown_cluster_1", name).startswith(f"2 faces are {name}.")
     assert said(published, "label", "f3", "Bella").startswith("1 face is Bella.")
     assert said(published, "rename", "bella", "Isabella") == "bella is now Isabella.\n"
-    assert said(published, "undo") == "Undone: 5 person_renamed.\n"
+    assert said(published, "undo") == "Undone: 5 Bella renamed to Isabella.\n"
     assert [line.split("\t")[0] for line in said(published, "people").splitlines()] == ["Bella", name]
     lines = said(published, "history").splitlines()
     assert len(lines) == 6
     assert f"2 faces are {name}" in lines[1] and "1 face is Bella" in lines[3]
     assert "renamed to Isabella  (undone)" in lines[4] and "undid 5" in lines[5]
+
+
+def test_every_act_of_the_ledger_has_a_command_a_sentence_in_the_history_and_an_undo(published: Layout) -> None:
+    said(published, "label", "unknown_cluster_1", "Ana")
+    said(published, "label", "f3", "Anna")
+    acts = {
+        ("merge", "Anna", "Ana"): "Anna merged into Ana",
+        ("hide", "Ana"): "Ana hidden",
+        ("hide", "Ana", "--off"): "Ana shown again",
+        ("confirm", "Ana", "f1"): "1 face is Ana, confirmed",
+        ("reject", "Ana", "f1"): "1 face is not Ana",
+        ("take-off", "f2", "f1"): "the name taken off 2 faces",
+        ("link", "unknown_cluster_1"): "2 faces are of one person",
+        ("unlink", "f1", "f3"): "2 faces are of different people",
+        ("collage", "2018-19/q.jpg"): "the photo q is a collage",
+        ("collage", "q", "--mirror"): "the photo q is a mirror",
+        ("collage", "q", "--off"): "the photo q is no collage or mirror",
+        ("consent", "Ana", "given"): "consent given for Ana",
+        ("consent", "Ana", "withdrawn"): "consent withdrawn for Ana",
+        ("kind", "Ana", "staff"): "Ana is staff",
+        ("birth-date", "Ana", "2011-02-03"): "Ana was born on 2011-02-03",
+        ("label", "f3", "Bella"): "1 face is Bella",
+        ("siblings", "Ana", "Bella"): "Ana and Bella are siblings",
+    }
+    for act, told in acts.items():
+        assert said(published, *act)
+        assert said(published, "history").splitlines()[-1].endswith(f"  {told}")
+    for act, told in reversed(acts.items()):
+        assert said(published, "undo").endswith(f" {told}.\n")
+        if act[0] == "label":
+            said(published, "undo")
+    assert said(published, "people").splitlines()[0].startswith("Ana\t") and "Anna" in said(published, "people")
+
+
+def test_a_ledger_is_written_to_a_file_and_read_into_another_archive(published: Layout, tmp_path: Path) -> None:
+    said(published, "label", "unknown_cluster_1", "Ana")
+    said(published, "label", "f3", "Bella")
+    file = tmp_path / "ledger.jsonl"
+    assert classface(published, "ledger", "export", str(file)).stderr == "Exported: 4 decisions.\n"
+    other = Layout(published.photos, tmp_path / "other")
+    assert said(other, "ledger", "import", str(file)) == "Imported: 4 decisions; 0 were there already.\n"
+    assert said(other, "history") == said(published, "history")
+    file.write_text(file.read_text().replace("Bella", "Carla") + "no event\n")
+    outcome = classface(other, "ledger", "import", str(file))
+    assert outcome.returncode == 1 and outcome.stderr.splitlines() == [
+        "classface: 1 line is no event of a ledger, so nothing was imported:",
+        "  line 5: it is not JSON (Expecting value)",
+    ]
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert refused(other, "ledger", "import", str(file)).startswith("Event 3 is not the same in the file and in this")
 
 
 def test_what_cannot_be_decided_is_one_sentence(published: Layout) -> None:

@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
+import time
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,12 +19,18 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from classface_assets.history import sentences
 from classface_assets.store.carry import Said, confirmed_faces, said
 from classface_assets.store.decisions import Box, Decisions, FaceMark
+from classface_assets.store.effects import EFFECTS
+from classface_assets.store.events import Event
 from classface_assets.store.homes import overlap
 from classface_assets.store.ledger import ConflictError, LabelledFace, Ledger, LedgerError, UnknownError
 from classface_assets.store.links import Word, resolve
+from classface_assets.store.near_names import edit_distance, near_names
 from classface_assets.store.replay import replay
+from classface_assets.store.shapes import SHAPES
+from classface_assets.store.transfer import BadLinesError, from_lines, import_events, to_lines
 from classface_assets_tests.helpers import event, face, label_event, python
 
 
@@ -796,3 +804,256 @@ def test_two_neighbours_keep_their_own_words_however_late_the_others(ledger: Led
     anna = ledger.label("Anna", [left]).person.id
     ledger.label("Bella", [right])
     assert said(ledger.decisions(), boxed(only)).confirmed == {"n": anna}
+
+
+# ---- ledgers of before, states of before
+
+
+OLD = """
+CREATE TABLE events (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, at VARCHAR(40) NOT NULL,
+    actor VARCHAR(255) NOT NULL, kind VARCHAR(40) NOT NULL, payload JSON NOT NULL);
+CREATE TRIGGER no_UPDATE BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END;
+CREATE TRIGGER no_DELETE BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END;
+INSERT INTO events (at, actor, kind, payload) VALUES
+    ('2024-05-04T12:00:00.123456+00:00', 'me', 'person_created', '{"person_id": "p", "name": "Anna"}'),
+    ('2024-05-04T12:00:01+00:00', 'me', 'faces_labelled', '{"person_id": "p", "faces": [
+        {"face_id": "f", "asset_id": "photo", "box": [1.5, 2, 3, 4]},
+        {"face_id": "g", "asset_id": "q", "box": [0, 0, 9, 9]}]}'),
+    ('2024-05-04T12:00:02+00:00', 'me', 'person_renamed', '{"person_id": "p", "name": "Oops"}'),
+    ('2024-05-04T12:00:03+00:00', 'me', 'undone', '{"event_id": 3}');
+"""
+
+
+def test_a_ledger_of_an_earlier_version_is_read_as_it_was_and_written_on(ledger: Ledger) -> None:
+    con = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
+    con.executescript(OLD)
+    con.close()
+    (anna,) = ledger.decisions().persons.values()
+    assert (anna.name, anna.status, anna.kind, anna.created_at.microsecond) == ("Anna", "active", "student", 123456)
+    assert ledger.decisions().marks["f"] == FaceMark("p", "photo", (1.5, 2, 3, 4), 2)
+    (note,) = ledger.label("Anna", [face("h", "q")]).notes
+    assert note.startswith("Anna now has more than one face in 1 photo (as q)"), "what was said before is known"
+    assert who(ledger) == {"f": "Anna", "g": "Anna", "h": "Anna"} and len(ledger.events()) == 5
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="only ever appended to"),
+        sa.create_engine(ledger.url, poolclass=sa.NullPool).begin() as writing,
+    ):
+        writing.exec_driver_sql("INSERT OR REPLACE INTO events SELECT id, at, 'x', kind, payload FROM events")
+
+
+def test_the_state_as_of_any_event_is_that_after_the_acts_until_then(ledger: Ledger) -> None:
+    acts: list[Callable[[], object]] = [
+        lambda: ledger.label("Anna", F[:3]),
+        lambda: ledger.label("Bella", F[2:5]),
+        lambda: ledger.reject("Anna", F[:1]),
+        lambda: ledger.merge("Bella", "Anna"),
+        ledger.undo,
+        lambda: ledger.split("c", [F[:1], F[1:2]]),
+        lambda: ledger.rename("Anna", "Carla"),
+        lambda: ledger.take_off(F[:3]),
+        lambda: ledger.erase("Bella"),
+    ]
+    seen: list[tuple[int, Decisions]] = []
+    for act in acts:
+        act()
+        seen.append((ledger.events()[-1].id, ledger.decisions()))
+    events = ledger.events()
+    for number, state in seen:
+        assert replay(events, until=number) == state == ledger.decisions(until=number)
+    assert replay(events, until=0) == Decisions()
+
+
+def test_undoing_every_act_and_every_undo_leads_back_and_forth(ledger: Ledger) -> None:
+    ledger.label("Anna", F[:3])
+    ledger.label("Bella", F[2:5])
+    ledger.merge("Bella", "Anna")
+    ledger.reject("Anna", F[:1])
+    ledger.consent("Anna", True)
+    everything, count = ledger.decisions(), len(ledger.events())
+    for _ in range(count):
+        ledger.undo()
+    assert ledger.decisions() == Decisions()
+    for undo in range(2 * count, count, -1):
+        ledger.undo(undo)
+    assert ledger.decisions() == everything and len(ledger.events()) == 3 * count
+
+
+# ---- JSON Lines
+
+
+def told(ledger: Ledger) -> list[bytes]:
+    return [line.encode() for line in to_lines(ledger.events())]
+
+
+def a_bit_of_everything(ledger: Ledger) -> None:
+    ledger.label("علی‌رضا <b>O'Brien</b> 🎒", [face("f", "p", (1.5, 2, 1 / 3, 1e-7))], "cluster")
+    ledger.label("Bella", F[2:5])
+    ledger.must_link(F[:2]), ledger.cannot_link(F[1:3]), ledger.split("c", [F[5:6], F[6:]])
+    ledger.reject("Bella", F[:1]), ledger.confirm("Bella", F[1:2]), ledger.take_off(F[1:2])
+    (
+        ledger.create("Carla"),
+        ledger.rename("Carla", "Dora"),
+        ledger.merge("Dora", "Bella"),
+        ledger.undo(),
+        ledger.hide("Dora"),
+    )
+    ledger.show("Dora"), ledger.set_kind("Dora", "staff"), ledger.siblings(["Dora", "Bella"])
+    ledger.birth_date("Dora", date(2011, 2, 3)), ledger.birth_date("Dora", None), ledger.consent("Dora", True)
+    ledger.consent("Dora", False), ledger.mark_photo("p", "mirror"), ledger.unmark_photo("p"), ledger.draw(F[0])
+    ledger.not_faces(F[7:]), ledger.erase("Dora"), ledger.undo()
+
+
+def test_a_ledger_goes_out_and_into_another_without_a_word_changed(either: Ledger, tmp_path: Path) -> None:
+    source = Ledger(f"sqlite:///{tmp_path}/source.sqlite", actor="Frau Müller")
+    a_bit_of_everything(source)
+    assert {event.kind for event in source.events()} == set(EFFECTS) | {"undone"} == set(SHAPES)
+    assert import_events(either, from_lines(told(source))) == len(source.events())
+    assert either.events() == source.events() and told(either) == told(source)
+    assert either.decisions() == source.decisions()
+    assert import_events(either, from_lines(told(source))) == 0
+    source.label("Zoe", F[:1])
+    assert import_events(either, from_lines(told(source))) == 2, "only what is missing is appended"
+    either.label("Yara", F[:1])
+    assert [e.id for e in either.events()] == list(range(1, len(source.events()) + 3)), "ids go on where they ended"
+    source.label("Xenia", F[:1])
+    before = either.events()
+    with pytest.raises(
+        ConflictError, match=r"not the same in the file and in this ledger.*import the file into an empty"
+    ):
+        import_events(either, from_lines(told(source)))
+    with pytest.raises(ConflictError, match="nothing shows that they belong together"):
+        import_events(either, [replace(source.events()[-1], id=999)])
+    assert either.events() == before
+
+
+def test_bad_lines_are_listed_with_number_and_reason_and_nothing_is_imported(ledger: Ledger) -> None:
+    good = b'{"id":%d,"at":"2024-05-04T12:00:00+00:00","actor":"me","kind":"%s","payload":%s}'
+    lines = {
+        b"no json": "it is not JSON (Expecting value)",
+        b"[1]": "it is not an object with id, at, actor, kind and payload",
+        b"\xff": "it is not UTF-8, or has half of a character",
+        b'{"id":1}': "it has no at",
+        good.replace(b"%d", b'"1"', 1) % (b"x", b"{}"): "its id cannot be '1'",
+        good % (2**40, b"x", b"{}"): f"its id cannot be {2**40}",
+        (good % (1, b"x", b"{}")).replace(b"+00:00", b""): "its at is no time with a time zone: '2024-05-04T12:00:00'",
+        (good % (1, b"x", b"{}")).replace(b"2024", b"yyyy"): "its at is no time with a time zone",
+        good % (1, b"k" * 41, b"{}"): "its kind has more than 40 or its actor more than 255 characters",
+        good % (1, b"person_created", b'{"name":"A"}'): "a person_created event has no person_id",
+        good % (1, b"person_created", b'{"person_id":"p","name":"a\\u0007"}'): "its name cannot be 'a\\x07'",
+        good % (1, b"faces_labelled", b'{"person_id":"p","faces":[{"face_id":"f"}]}'): "its faces cannot be",
+        good % (1, b"birth_date_set", b'{"person_id":"p","birth_date":"soon"}'): "its birth_date cannot be 'soon'",
+        good % (1, b"undone", b'{"event_id":1}'): "it undoes an event that comes after it",
+        good % (1, b"x", b'{"x":NaN}'): "NaN is no number of JSON",
+        good % (1, b"x", b'{"x":"\\ud800"}'): "it is not UTF-8, or has half of a character",
+        good % (1, b"x", b'{"x":' + b"[" * 99999 + b"]" * 99999 + b"}"): "it is nested too deeply",
+    }
+    text = [b"", good % (5, b"person_knighted", b'{"by":"the queen"}'), *lines, good % (5, b"x", b"{}")]
+    with pytest.raises(BadLinesError) as refused:
+        import_events(ledger, from_lines(text))
+    expected = [*lines.values(), "event 5 comes after event 5; ids only grow"]
+    assert [number for number, _ in refused.value.lines] == list(range(3, len(text) + 1))
+    assert [why[: len(want)] for (_, why), want in zip(refused.value.lines, expected, strict=True)] == expected
+    assert f"{len(lines) + 1} lines are no events of a ledger, so nothing was imported:\n  line 3: it is not" in str(
+        refused.value
+    )
+    assert ledger.events() == []
+    assert import_events(ledger, from_lines(text[:2])) == 1, "an event of a later version is kept as it is"
+
+
+# ---- large ledgers
+
+
+def large_ledger() -> list[Event]:
+    """1,500 people in 5,000 events with 100,000 labelled faces in 40,000 photos."""
+    random = Random(1)
+    ids = [str(uuid.UUID(int=random.getrandbits(128))) for _ in range(101_500)]
+    people, faces = ids[:1500], iter(ids[1500:])
+    events = [event(n, "person_created", person_id=p, name=f"Person {n} Müller") for n, p in enumerate(people, 1)]
+    for n in range(3500):
+        some = [face(next(faces), f"photo {random.randrange(40_000)}") for _ in range(29 if n < 2000 else 28)]
+        events.append(label_event(len(events) + 1, people[n % 1500], *some))
+    return events
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """CPU seconds, which other processes do not lengthen."""
+    start = time.process_time()
+    act()
+    return time.process_time() - start
+
+
+def test_a_ledger_of_a_hundred_thousand_faces_is_replayed_and_written_on_quickly(ledger: Ledger) -> None:
+    events = large_ledger()
+    assert import_events(ledger, events) == 5000
+    assert len(ledger.decisions().marks) == 100_000
+    assert seconds(ledger.decisions) < 2
+    some = [face(f"new {n}", f"photo {n}") for n in range(20)]
+    acts: list[Callable[[], object]] = [
+        lambda: ledger.label("person 7 müller", some),
+        lambda: ledger.label("Somebody new", some),
+        lambda: ledger.reject("Somebody new", some[:1]),
+        lambda: ledger.merge("Person 3 Müller", "Person 4 Müller"),
+        lambda: ledger.must_link(some[1:3]),
+        ledger.undo,
+        lambda: ledger.rename("Person 9 Müller", "Person Neun"),
+    ]
+    assert [took for took in map(seconds, acts) if took > 0.4] == []
+
+
+# ---- names that are nearly the same
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("jose nunez", ["José Núñez"]),
+        ("José Núñez", []),
+        ("Núñez José", ["José Núñez"]),
+        ("Anna Muller", ["Anna Müller", "Ana Müller"]),
+        ("Anna Mueller", ["Anna Müller", "Ana Müller"]),
+        ("Anna-Müller", ["Anna Müller", "Ana Müller"]),
+        ("Lukasz", ["Łukasz"]),
+        ("Sören", ["Søren"]),
+        ("Mra", ["Mar"]),
+        ("Bo", []),
+        ("Zacharias", []),
+    ],
+)
+def test_names_that_are_nearly_the_same_are_told(name: str, near: list[str]) -> None:
+    known = ["José Núñez", "Anna Müller", "Ana Müller", "Łukasz", "Søren", "Mar", "Ben", "Al"]
+    assert near_names(name, known) == near
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "distance"), [("", "", 0), ("", "ab", 2), ("ab", "ba", 1), ("kitten", "sitting", 3), ("abc", "abc", 0)]
+)
+def test_the_edit_distance_counts_letters_and_swaps(a: str, b: str, distance: int) -> None:
+    assert edit_distance(a, b) == distance == edit_distance(b, a)
+
+
+# ---- in plain words
+
+
+def test_the_history_is_told_in_plain_words_and_never_names_who_was_erased(ledger: Ledger) -> None:
+    ledger.label("Secret", F[:2])
+    ledger.rename("Secret", "Classified")
+    ledger.label("Bella", F[2:3], "cluster")
+    ledger.siblings(["Classified", "Bella"])
+    assert list(sentences(ledger.events()))[2:] == [
+        *("Secret renamed to Classified", "Bella is a person", "1 face is Bella (as a cluster)"),
+        "Classified and Bella are siblings",
+    ]
+    ledger.erase("Classified")
+    lines = list(sentences(ledger.events()))
+    assert not any("Secret" in line or "Classified" in line for line in lines)
+    assert lines[-1] == "a person was erased, 2 faces barred"
+
+
+def test_every_kind_of_event_is_told_in_words(ledger: Ledger) -> None:
+    a_bit_of_everything(ledger)
+    for said_of, line in zip(ledger.events(), sentences(ledger.events()), strict=True):
+        assert said_of.kind not in line and "…" not in line and "{" not in line and "somebody" not in line
+    later = event(1, "person_knighted")
+    assert list(sentences([later])) == ["person_knighted"]

@@ -736,6 +736,7 @@ DESIGNED = {
 
 LATER = {
     *("taken_at_source", "utc_offset", "rotation", "near_group"),
+    "kind",
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }
 
@@ -788,6 +789,31 @@ def test_every_fact_and_decision_reaches_its_table(layout: Layout) -> None:
     said = query(database, "SELECT * FROM face_assignment_events ORDER BY id")
     assert said["undone"].to_list() == [False, False, True, False]
     assert json.loads(said["payload"][1])["faces"][0]["face_id"] == "a0"
+
+
+def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: Layout) -> None:
+    a_class(layout)
+    people = dict(enumerate(["Anna", "Ann", "Staff", "Erased <secret>"], 1))
+    events = [event(n, "person_created", person_id=f"p{n}", name=name) for n, name in people.items()]
+    events += [
+        label_event(5, "p2", face("a0", "a"), face("a1", "a")),
+        label_event(6, "p4", face("b0", "b")),
+        event(7, "person_merged", person_id="p2", into_id="p1"),
+        event(8, "person_hidden", person_id="p3"),
+        event(9, "person_kind_set", person_id="p3", value="staff"),
+        event(10, "person_erased", person_id="p4", faces=[face("b0", "b").payload()]),
+    ]
+    database = published(layout, events)
+    rows = query(database, "SELECT id, name, status, merged_into_id, kind FROM persons ORDER BY id").rows()
+    assert rows == [
+        ("p1", "Anna", "active", None, "student"),
+        ("p2", "Ann", "merged", "p1", "student"),
+        ("p3", "Staff", "hidden", None, "staff"),
+    ]
+    prototypes = query(database, "SELECT DISTINCT person_id FROM person_prototypes")["person_id"].to_list()
+    assert prototypes == ["p1"]
+    said = query(database, "SELECT * FROM face_assignment_events")
+    assert said.height == 10 and "secret" not in "".join(said["payload"])
 
 
 def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: Layout) -> None:

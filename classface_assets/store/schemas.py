@@ -62,6 +62,7 @@ PERSONS = pl.Schema(
         "merged_into_id": pl.String(),
         "created_at": pl.Datetime("us"),
         "updated_at": pl.Datetime("us"),
+        "kind": pl.String(),  # student | staff | not a student | not a face
     }
 )
 
@@ -78,7 +79,7 @@ TABLES = {
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,
-        created_at TIMESTAMP, updated_at TIMESTAMP""",
+        created_at TIMESTAMP, updated_at TIMESTAMP, kind VARCHAR NOT NULL""",
     "person_prototypes": """
         id VARCHAR PRIMARY KEY, person_id VARCHAR NOT NULL, face_instance_id VARCHAR, role VARCHAR NOT NULL,
         school_year VARCHAR, created_at TIMESTAMP""",

@@ -2,12 +2,15 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import polars as pl
 
 from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.decisions import Decisions
+from classface_assets.store.events import Event, undone_events
 from classface_assets.store.facts import Facts
-from classface_assets.store.replay import Decisions, Event, replay, undone_events
+from classface_assets.store.replay import replay
 from classface_assets.store.schemas import PERSONS
 
 EXEMPLARS = 3
@@ -28,16 +31,17 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
         "face_instances": faces.drop("school_year", "year") if faces.width else faces,
         "persons": person_rows(decisions),
         "person_prototypes": prototypes(facts.faces, decisions),
-        "face_assignment_events": _event_rows(events),
+        "face_assignment_events": _event_rows(events, decisions),
         "clusters": clusters(faces) if faces.width else faces,
     }
 
 
 def person_rows(decisions: Decisions) -> pl.DataFrame:
-    """PERSONS, one row a person, whether seen or not."""
+    """PERSONS, one row a person, whether seen or not; who was erased has none."""
     rows = [
-        (p.id, p.name, p.status, p.merged_into_id, p.created_at.replace(tzinfo=None), p.updated_at.replace(tzinfo=None))
+        (p.id, p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at), p.kind)
         for p in decisions.persons.values()
+        if not p.erased
     ]
     return pl.DataFrame(rows, schema=PERSONS, orient="row")
 
@@ -70,7 +74,7 @@ def prototypes(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     rows = pl.concat([exemplars, centroids])
     names = rows.select(pl.concat_str(pl.all().fill_null(""), separator="/"))
     ids = [str(uuid.uuid5(_PROTOTYPE_IDS, name)) for name in names.to_series()]
-    created = {p.id: p.created_at.replace(tzinfo=None) for p in decisions.persons.values()}
+    created = {p.id: _utc(p.created_at) for p in decisions.persons.values()}
     return rows.with_columns(
         pl.Series("id", ids),
         pl.col("person_id").replace_strict(created, return_dtype=pl.Datetime("us")).alias("created_at"),
@@ -82,11 +86,16 @@ def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFr
     return joined.drop("status", "reason").rename({"face_id": "id"})
 
 
-def _event_rows(events: list[Event]) -> pl.DataFrame:
+def _event_rows(events: list[Event], decisions: Decisions) -> pl.DataFrame:
+    """Every event; the names of erased people are left out."""
     undone = undone_events(events)
-    rows = [
-        (e.id, e.at.replace(tzinfo=None), e.actor, e.kind, json.dumps(dict(e.payload)), e.id in undone) for e in events
-    ]
+    erased = {p.id for p in decisions.persons.values() if p.erased}
+    rows = []
+    for e in events:
+        payload = dict(e.payload)
+        if payload.get("person_id") in erased:
+            payload.pop("name", None)
+        rows.append((e.id, _utc(e.at), e.actor, e.kind, json.dumps(payload), e.id in undone))
     schema = {
         "id": pl.Int64(),
         "created_at": pl.Datetime("us"),
@@ -96,3 +105,8 @@ def _event_rows(events: list[Event]) -> pl.DataFrame:
         "undone": pl.Boolean(),
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _utc(at: datetime) -> datetime:
+    """As a database keeps it: in UTC, without saying so."""
+    return at.astimezone(UTC).replace(tzinfo=None)

@@ -46,10 +46,10 @@ def from_lines(lines: Iterable[bytes]) -> list[Event]:
             continue
         try:
             event = _event(line)
-            if events and event.id <= events[-1].id:
-                raise ValueError(f"event {event.id} comes after event {events[-1].id}; ids only grow")
             if event.kind == "undone" and event.payload["event_id"] >= event.id:
                 raise ValueError("it undoes an event that comes after it")
+            if events and event.id <= events[-1].id:
+                raise ValueError(f"event {event.id} comes after event {events[-1].id}; ids only grow")
             events.append(event)
         except UnicodeError:
             bad.append((number, "it is not UTF-8, or has half of a character"))

@@ -1,0 +1,83 @@
+"""The ledger in plain words: one sentence an event, for the command line and the page."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from classface_assets.store.events import Event, undone_events
+
+ERASED = "somebody who was erased"
+
+
+def history_lines(events: Sequence[Event]) -> Iterator[str]:
+    """One line an event, oldest first: number, time, who, what."""
+    undone = undone_events(events)
+    for event, told in zip(events, sentences(events), strict=True):
+        mark = "  (undone)" if event.id in undone else ""
+        yield f"{event.id:>6}  {event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.actor}  {told}{mark}"
+
+
+def sentences(events: Sequence[Event]) -> Iterator[str]:
+    """What each event says, people called as they were then; the name of a person who is erased is not told."""
+    undone = undone_events(events)
+    erased = {e.payload["person_id"] for e in events if e.kind == "person_erased" and e.id not in undone}
+    names: dict[str, str] = {}
+    for event in events:
+        person_id = event.payload.get("person_id", "")
+        if "name" in event.payload and person_id not in erased:
+            was = names.get(person_id, "")
+            if event.id not in undone or not was:
+                names[person_id] = event.payload["name"]
+            yield _sentence(event, {**names, person_id: event.payload["name"]}, was)
+        else:
+            yield _sentence(event, names | dict.fromkeys(erased, ERASED), "")
+
+
+def faces_are(count: int) -> str:
+    return "1 face is" if count == 1 else f"{count:,} faces are"
+
+
+def _sentence(event: Event, names: Mapping[str, str], was: str) -> str:
+    told = _TOLD.get(event.kind)
+    if told is None:
+        return event.kind
+    said = dict(event.payload)
+    count = len(said.get("faces", ()))
+    words = {
+        "who": names.get(said.get("person_id", ""), "somebody"),
+        "was": was or "a person",
+        "into": names.get(said.get("into_id", ""), "somebody"),
+        "people": " and ".join(names.get(p, "somebody") for p in said.get("person_ids", ())),
+        "faces_are": faces_are(count),
+        "faces": "1 face" if count == 1 else f"{count:,} faces",
+        "how": _HOW.get(said.get("how", ""), ""),
+        "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
+        "groups": f"{len(said.get('groups', ())):,}",
+    }
+    return told.format_map(defaultdict(lambda: "…", said | words))
+
+
+_HOW = {"cluster": " (as a cluster)", "import": " (by an import)"}
+_TOLD = {
+    "person_created": "{who} is a person",
+    "person_renamed": "{was} renamed to {who}",
+    "person_merged": "{who} merged into {into}",
+    "person_hidden": "{who} hidden",
+    "person_shown": "{who} shown again",
+    "person_kind_set": "{who} is {value}",
+    "siblings_declared": "{people} are siblings",
+    "birth_date_set": "{who} {born}",
+    "consent_given": "consent given for {who}",
+    "consent_withdrawn": "consent withdrawn for {who}",
+    "person_erased": "a person was erased, {faces} barred",
+    "faces_labelled": "{faces_are} {who}{how}",
+    "faces_confirmed": "{faces_are} {who}, confirmed",
+    "faces_rejected": "{faces_are} not {who}",
+    "faces_taken_off": "the name taken off {faces}",
+    "must_linked": "{faces} are of one person",
+    "cannot_linked": "{faces} are of different people",
+    "cluster_split": "{cluster_id} split into {groups} people",
+    "photo_marked": "the photo {asset_id} is a {mark}",
+    "photo_unmarked": "the photo {asset_id} is no collage or mirror",
+    "face_drawn": "{faces} drawn by hand",
+    "undone": "undid {event_id}",
+}

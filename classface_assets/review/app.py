@@ -1,14 +1,16 @@
 """The app of `classface review`: REST API and pages over one archive, behind one guard."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from classface_assets.review import docs, login
 from classface_assets.review.api import clusters, events, faces, measures, persons, profiles, work
+from classface_assets.review.api.common import Problem
 from classface_assets.review.desk import Desk
 from classface_assets.review.problems import tell_problems
 from classface_assets.review.security import Guard
@@ -17,6 +19,7 @@ from classface_assets.review.sessions import Sessions
 if TYPE_CHECKING:
     from classface_assets.resources import Archive, Models
 
+ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
 HERE = Path(__file__).parent
 API = (clusters.router, persons.router, profiles.router, events.router, work.router, measures.router, faces.router)
 ROUTERS = (*API, login.router, docs.router)
@@ -42,4 +45,17 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI with the shape of problems, and how to log in as a script."""
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+        parts = described.setdefault("components", {})
+        parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        described["security"] = [{"token": []}]
+        app.openapi_schema = described
+    return app.openapi_schema

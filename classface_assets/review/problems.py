@@ -60,7 +60,8 @@ def _invalid(_: Request, error: Exception) -> Response:
 
 def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
+    status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
+    return problem_response(status, str(error.detail), dict(error.headers or {}))
 
 
 def _users(_: Request, error: Exception) -> Response:

@@ -26,7 +26,7 @@ from classface_assets.store.effects import EFFECTS
 from classface_assets.store.events import Event
 from classface_assets.store.homes import overlap
 from classface_assets.store.ledger import ConflictError, LabelledFace, Ledger, LedgerError, UnknownError
-from classface_assets.store.links import Word, resolve
+from classface_assets.store.links import Word, bridge, resolve
 from classface_assets.store.near_names import edit_distance, near_names
 from classface_assets.store.replay import replay
 from classface_assets.store.shapes import SHAPES
@@ -720,6 +720,17 @@ def test_a_split_holds_its_groups_together_and_apart(either: Ledger) -> None:
     assert pairs((2, 4)) <= set(again.must) and not pairs((0, 3)) & set(again.cannot)
 
 
+def components(words: list[Word]) -> dict[str, set[str]]:
+    """Face → all who belong together with it."""
+    together = {f"f{n}": {f"f{n}"} for n in range(9)}
+    for word in words:
+        if word.same:
+            joined = together[word.a] | together[word.b]
+            for member in joined:
+                together[member] = joined
+    return together
+
+
 def test_random_words_never_contradict_each_other_once_carried() -> None:
     random = Random(7)
     for _ in range(60):
@@ -730,14 +741,34 @@ def test_random_words_never_contradict_each_other_once_carried() -> None:
             words.append(Word(f"f{a}", f"f{b}", random.random() < 0.5, number))
         kept, dropped = resolve(owners, words)
         assert sorted([*kept, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*kept, *dropped)
-        together = {f"f{n}": {f"f{n}"} for n in range(8)}
-        same = [(w.a, w.b) for w in kept if w.same] + [(a, b) for a in owners for b in owners if owners[a] == owners[b]]
-        for a, b in same:
-            joined = together[a] | together[b]
-            for member in joined:
-                together[member] = joined
+        labels = [Word(a, b, True, 0) for a in owners for b in owners if owners[a] == owners[b]]
+        together = components([*kept, *labels])
         assert not any(w.b in together[w.a] for w in kept if not w.same)
         assert not any(b in together[a] for a in owners for b in owners if owners[a] != owners[b])
+
+
+def test_who_belongs_together_by_way_of_a_face_that_is_gone_still_does(ledger: Ledger) -> None:
+    ledger.must_link(F[:3])
+    ledger.split("c", [F[3:5], F[5:7]])
+    found = said(ledger.decisions(), boxed(F[0], F[2], F[4], F[6]))
+    assert set(found.must) == pairs((2, 0)) or set(found.must) == pairs((0, 2))
+    assert set(found.cannot) == pairs((4, 6)), "the faces by which the groups were told apart are gone"
+
+
+def test_random_words_keep_their_meaning_whichever_faces_are_gone() -> None:
+    random = Random(11)
+    for _ in range(60):
+        words = [Word(*(f"f{n}" for n in random.sample(range(9), 2)), random.random() < 0.6, n) for n in range(12)]
+        kept, _ = resolve({}, words)
+        gone = {f"f{n}" for n in random.sample(range(9), 4)}
+        left = bridge(kept, gone)
+        assert not any(gone & {word.a, word.b} for word in left)
+        before, after = components(kept), components(left)
+        there = [f"f{n}" for n in range(9) if f"f{n}" not in gone]
+        assert all((b in before[a]) == (b in after[a]) for a in there for b in there)
+        apart = {frozenset((x, y)) for w in kept if not w.same for x in before[w.a] for y in before[w.b]}
+        still = {frozenset((x, y)) for w in left if not w.same for x in after[w.a] for y in after[w.b]}
+        assert still == {pair for pair in apart if not pair & gone}
 
 
 # ---- carried to another detector
@@ -908,6 +939,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
 def test_a_ledger_goes_out_and_into_another_without_a_word_changed(either: Ledger, tmp_path: Path) -> None:
     source = Ledger(f"sqlite:///{tmp_path}/source.sqlite", actor="Frau Müller")
     a_bit_of_everything(source)
+    assert {event.actor for event in source.events()} == {"Frau Müller"}
     assert {event.kind for event in source.events()} == set(EFFECTS) | {"undone"} == set(SHAPES)
     assert import_events(either, from_lines(told(source))) == len(source.events())
     assert either.events() == source.events() and told(either) == told(source)

@@ -40,7 +40,7 @@ class FaceActs(PeopleActs):
         def act(now: Writing) -> Act:
             person = now.people().named(NOT_A_FACE)
             person_id = person.id if person else create_person(now, NOT_A_FACE)
-            if person is None:
+            if person is None or person.kind != NOT_A_FACE.lower():
                 now.append("person_kind_set", person_id=person_id, value="not a face")
             return _labelled(now, person_id, faces, "faces_labelled", how="hand")
 

@@ -6,9 +6,9 @@ from itertools import chain
 
 import polars as pl
 
-from classface_assets.store.decisions import Decisions, LabelledFace
-from classface_assets.store.homes import homes
-from classface_assets.store.links import Word, anchor, resolve
+from classface_assets.store.decisions import Decisions
+from classface_assets.store.homes import Placed, homes
+from classface_assets.store.links import Word, anchor, bridge, resolve
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
     home = homes(_places(decisions), faces)
     barred = frozenset(home[f][0] for f in decisions.barred if f in home)
     confirmed, rejections = _latest(decisions, home, barred)
-    kinds = {p.id: p.kind for p in decisions.persons.values()}
-    not_faces = frozenset(face for face, person in confirmed.items() if kinds.get(person) == "not a face")
-    confirmed = {face: person for face, person in confirmed.items() if face not in not_faces}
+    nothing = {person.id for person in decisions.persons.values() if person.kind == "not a face"}
+    not_faces = frozenset(face for face, person in confirmed.items() if person in nothing)
+    confirmed = {face: person for face, person in confirmed.items() if person not in nothing}
     words = sorted([*rejections, *_linked(decisions, home, barred | not_faces)], key=lambda word: word.event_id)
-    kept, _ = resolve(confirmed, words)
+    gone = {f for link in decisions.links for f in (link.a.face_id, link.b.face_id) if f not in home}
+    kept = bridge(resolve(confirmed, words)[0], gone)
     people = {anchor(person): person for person in decisions.persons}
     return Said(
         confirmed=confirmed,
@@ -64,14 +65,15 @@ def confirmed_faces(decisions: Decisions, faces: pl.DataFrame) -> dict[str, str]
     return said(decisions, faces).confirmed
 
 
-def _places(decisions: Decisions) -> dict[str, LabelledFace]:
+def _places(decisions: Decisions) -> dict[str, Placed]:
     """Where every face lies that anything was said of."""
-    marks = {**decisions.taken_off, **decisions.marks}
-    places = {f: LabelledFace(f, mark.asset_id, mark.box) for f, mark in marks.items()}
+    places: dict[str, Placed] = {**decisions.taken_off, **decisions.marks, **decisions.barred}
     for (f, _), mark in decisions.rejected.items():
-        places.setdefault(f, LabelledFace(f, mark.asset_id, mark.box))
-    ends = [end for link in decisions.links for end in (link.a, link.b)]
-    return places | {end.face_id: end for end in ends} | decisions.barred
+        places.setdefault(f, mark)
+    for link in decisions.links:
+        places.setdefault(link.a.face_id, link.a)
+        places.setdefault(link.b.face_id, link.b)
+    return places
 
 
 def _latest(
@@ -80,9 +82,11 @@ def _latest(
     """Whose each face is by the last word on it, and the rejections that no later label overrules."""
     last: dict[str, tuple[int, float, str]] = {}
     for f, mark in chain(decisions.taken_off.items(), decisions.marks.items()):
-        face, shared = home.get(f, ("", 0.0))
-        if face and face not in barred:
-            last[face] = max(last.get(face, (-1, 0.0, "")), (mark.event_id, shared, mark.person_id))
+        if f in home:
+            face, shared = home[f]
+            word = (mark.event_id, shared, mark.person_id)
+            if face not in barred and (face not in last or last[face] < word):
+                last[face] = word
     rejections = []
     for (f, person), mark in decisions.rejected.items():
         face, _ = home.get(f, ("", 0.0))
@@ -96,10 +100,10 @@ def _latest(
 
 
 def _linked(decisions: Decisions, home: Mapping[str, tuple[str, float]], left_out: frozenset[str]) -> list[Word]:
-    """What was said of pairs of faces, where both are there today and are two."""
+    """What was said of pairs of faces; one that is not there today keeps its id of the ledger."""
     words = []
     for link in decisions.links:
-        a, b = (home.get(end.face_id, ("", 0.0))[0] for end in (link.a, link.b))
-        if a and b and a != b and not {a, b} & left_out:
+        a, b = (home[f][0] if f in home else f for f in (link.a.face_id, link.b.face_id))
+        if a != b and not {a, b} & left_out:
             words.append(Word(a, b, link.same, link.event_id))
     return words

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from classface_assets.store.decisions import Box, LabelledFace
+from classface_assets.store.decisions import Box, FaceMark, LabelledFace
 
+Placed = FaceMark | LabelledFace  # what says where a face lies
 SAME_FACE_OVERLAP = 0.4
 
 
-def homes(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:
+def homes(places: Mapping[str, Placed], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:
     """Face of the ledger → (face of today, overlap of the boxes, 2 for the same id); those without any left out.
 
     Best overlaps first, each face of today goes to one face of the ledger, and to others that overlap that one: one
@@ -17,9 +18,11 @@ def homes(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> dict[str, 
     """
     present = set(faces["face_id"]) if faces.width else set()
     home = {f: (f, 2.0) for f in places if f in present}
+    if len(home) == len(places) or not present:
+        return home
     taken = {f: places[f].box for f in home}
     homeless = {f: place for f, place in places.items() if f not in present}
-    for old, new, shared in _overlapping(homeless, faces) if homeless and present else ():
+    for old, new, shared in _overlapping(homeless, faces):
         if (
             old not in home
             and overlap(homeless[old].box, taken.setdefault(new, homeless[old].box)) >= SAME_FACE_OVERLAP
@@ -28,7 +31,7 @@ def homes(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> dict[str, 
     return home
 
 
-def _overlapping(places: Mapping[str, LabelledFace], faces: pl.DataFrame) -> list[tuple[str, str, float]]:
+def _overlapping(places: Mapping[str, Placed], faces: pl.DataFrame) -> list[tuple[str, str, float]]:
     """(face of the ledger, face of today, intersection over union) of one photo, best first."""
     rows = [(f, place.asset_id, *place.box) for f, place in places.items()]
     schema = {"old": pl.String, "asset_id": pl.String} | dict.fromkeys("xywh", pl.Float64)

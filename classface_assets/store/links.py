@@ -1,7 +1,8 @@
 """Who-belongs-together words that contradict each other, resolved: labels hold, and of other words the later one."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -31,6 +32,43 @@ def resolve(owners: Mapping[str, str], words: Sequence[Word]) -> tuple[list[Word
     return kept[::-1], [word for word in words if word not in counted]
 
 
+def bridge(words: Sequence[Word], gone: Set[str]) -> list[Word]:
+    """The words without the faces that are gone: who belonged together by way of these still does, or is apart."""
+    stay = [word for word in words if word.a not in gone and word.b not in gone]
+    linked: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        if word.same and (word.a in gone or word.b in gone):
+            linked[word.a].append(word.b)
+            linked[word.b].append(word.a)
+    stands_for: dict[str, str] = {}
+    for start in [node for node in linked if node in gone]:
+        if start not in stands_for:
+            there, passed = _around(start, linked, gone)
+            stay += [Word(a, b, True, 0) for a, b in pairwise(there)]
+            stands_for |= dict.fromkeys(passed, there[0] if there else "")
+    for word in words:
+        if not word.same and (word.a in gone or word.b in gone):
+            a, b = (stands_for.get(face, "") if face in gone else face for face in (word.a, word.b))
+            if a and b:
+                stay.append(Word(a, b, False, 0))
+    return stay
+
+
+def _around(start: str, linked: Mapping[str, list[str]], gone: Set[str]) -> tuple[list[str], set[str]]:
+    """The faces that are there and can be reached from this one by way of others that are gone, and these others."""
+    there: dict[str, None] = {}
+    passed: set[str] = set()
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node not in gone:
+            there[node] = None
+        elif node not in passed:
+            passed.add(node)
+            waiting += linked[node]
+    return list(there), passed
+
+
 class _Groups:
     """Faces known to be of one person (union-find), and which groups are known to be of two."""
 
@@ -38,12 +76,11 @@ class _Groups:
         self.parent: dict[str, str] = {}
         self.apart: dict[str, set[str]] = defaultdict(set)
         self.owner: dict[str, str] = {}
-        for face, person in owners.items():
-            self.parent[face] = anchor(person)
+        self.owners = owners
 
     def root(self, node: str) -> str:
         path = []
-        while (parent := self.parent.get(node)) is not None:
+        while (parent := self.parent.get(node) or self._labelled(node)) is not None:
             path.append(node)
             node = parent
         for passed in path:
@@ -51,6 +88,9 @@ class _Groups:
         if node.startswith("person:"):
             self.owner.setdefault(node, node)
         return node
+
+    def _labelled(self, face: str) -> str | None:
+        return anchor(self.owners[face]) if face in self.owners else None
 
     def take(self, word: Word) -> bool:
         """Keep to this word from now on; False when it contradicts what was taken before."""

@@ -1,12 +1,12 @@
 """The asset `cluster_assignments`: each face's person, unknown cluster, or neither."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Literal
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
+from classface_assets.assets.assigning import assigned
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.face_tables import current_facts, face_tables
 from classface_assets.assets.knn_graph import knn_graph
@@ -14,16 +14,13 @@ from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
-from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
 from classface_assets.store.calibration import calibration_file, fitted
-from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.layout import Layout
-from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.stamps import seen
-from classface_assets.store.tables import read_or_empty, read_table, write_whole
+from classface_assets.store.tables import read_table, write_whole
 from classface_assets.vision.packs import PackInfo
 
 
@@ -43,6 +40,67 @@ class AssignmentConfig(dg.Config):
     )
     person_exemplars: int | None = Field(
         default=None, description="Best labelled faces a person and year that stand for the person. 3."
+    )
+    assign: Literal["prototype", "centroid", "vote", "knn"] = Field(
+        default="prototype",
+        description="How a face is compared with known people: nearest `prototype`, nearest `centroid` of a year, "
+        "`vote` of all prototypes above the threshold, or `knn`, the nearest labelled faces.",
+    )
+    alike_margin: float | None = Field(
+        default=None, description="Least lead over a sibling or look-alike. builtin: 0.02, other packs: 0.15."
+    )
+    look_alike: float | None = Field(
+        default=None,
+        description="People whose prototypes are on average as similar as this are look-alikes. builtin: 0.945, 0.45.",
+    )
+    knn_neighbours: int | None = Field(default=None, ge=1, description="Labelled faces that `knn` asks. 5.")
+    use_voting: bool | None = Field(default=None, description="Whether these vote, or the nearest one decides. True.")
+    follow_years: bool | None = Field(
+        default=None,
+        description="With `prototype`: whether whole groups of unknown faces go to the person whose faces of near "
+        "years they continue. True.",
+    )
+    follow_threshold: float | None = Field(
+        default=None,
+        description="Least mean similarity of such a group to the person's faces, over what strangers have in common "
+        "with both. builtin: 0.029, other packs: 0.165.",
+    )
+    follow_margin: float | None = Field(
+        default=None,
+        description="That person's least lead over the next; half as much again among siblings and look-alikes. "
+        "builtin: 0.004, other packs: 0.03.",
+    )
+    follow_fade_years: float | None = Field(
+        default=None, description="In that mean pairs of faces n years apart weigh exp(-n / follow_fade_years). 3."
+    )
+    follow_group_threshold: float | None = Field(
+        default=None,
+        description="Least mean similarity within such a group. builtin: 0.937, other packs: 0.48.",
+    )
+    similarity_threshold: float | None = Field(
+        default=None, description="Faces less alike than this are not compared at all. Empty: all of the graph are."
+    )
+    quality_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Unknown faces of less quality are not grouped. 0: quality weighs, it does not gate.",
+    )
+    max_faces: int | None = Field(
+        default=None, ge=0, description="At most so many unknown faces are grouped anew, the best first. 0: all."
+    )
+    max_clusters: int | None = Field(default=None, ge=0, description="At most so many clusters, the largest. 0: all.")
+    time_bucket: str | None = Field(
+        default=None,
+        pattern=r"^(\d{4}-(0[1-9]|1[0-2]))?$",
+        description="Only unknown faces of photos of this month (YYYY-MM) are grouped anew. Empty: all.",
+    )
+    scope: Literal["all", "school year", "event"] = Field(
+        default="all",
+        description="Within what unknown faces are one: `all`, a `school year`, or an `event` folder of it.",
+    )
+    include_identified: bool = Field(
+        default=False, description="Group faces that nobody labelled as unknown, even where a known person fits."
     )
     cluster_threshold: float | None = Field(
         default=None,
@@ -79,7 +137,8 @@ class AssignmentConfig(dg.Config):
 
     def settings(self, pack: PackInfo, layout: Layout) -> AssignmentSettings:
         """The pack's measured settings; before them those fitted to the archive, before all what is given here."""
-        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        known = {field.name for field in fields(AssignmentSettings)}
+        given = {name: value for name, value in self.model_dump(include=known).items() if value is not None}
         return replace(settings_for(pack.name, self.method), **{**fitted(layout, pack.key, self.method), **given})
 
 
@@ -106,17 +165,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     if same := unchanged(stamp):
         return same
     facts = current_facts(archive, models)
-    rows = pl.DataFrame(schema=ASSIGNMENTS)
-    if facts.faces.height:
-        rows = assign_faces(
-            facts.faces,
-            facts.vectors,
-            Graph.of_frame(read_table(graph)),
-            confirmed_faces(archive.open_ledger().decisions(), facts.faces),
-            frozenset(),
-            read_or_empty(layout.table("identities"), ASSIGNMENTS),
-            config.settings(pack, layout),
-        )
+    rows = assigned(archive, facts, facts.vectors, Graph.of_frame(read_table(graph)), config.settings(pack, layout))
     write_whole(rows, output)
     told = result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))
     return stamped(stamp, told, [output])

@@ -2,7 +2,9 @@
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
+from classface_assets.assets.assigning import assigned, refuse_to_move_labelled
 from classface_assets.assets.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
 from classface_assets.assets.face_tables import current_facts
@@ -13,14 +15,13 @@ from classface_assets.assets.projection_head import projection_head
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
-from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.changes import changes, kinds_of_changes
 from classface_assets.identity.head import apply_head
 from classface_assets.identity.head_thresholds import equally_strict
 from classface_assets.identity.knn import build_graph
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive, Models
 from classface_assets.store.calibration import calibration_file
-from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts
 from classface_assets.store.head_file import head_files, promoted_head
@@ -28,6 +29,12 @@ from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
+
+
+class IdentityConfig(AssignmentConfig):
+    """The same as for `cluster_assignments`, and whether the trained head is used."""
+
+    use_head: bool = Field(default=True, description="Use the projection head's vectors where it was promoted.")
 
 
 @dg.asset(
@@ -39,18 +46,18 @@ from classface_assets.store.tables import read_or_empty, read_table, write_whole
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
 )
 @says_it_in_a_sentence
-def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
+def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """The final word on each face: the assignments, redone with the head's vectors where the head was promoted.
 
     Published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all that people decided.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
-    output, assigned = layout.table("identities"), layout.table("cluster_assignments")
+    output, made = layout.table("identities"), layout.table("cluster_assignments")
     state = archive_state(archive, models)
     made_of = (
         state,
         config.model_dump(),
-        seen(assigned),
+        seen(made),
         seen(calibration_file(layout)),
         [seen(file) for file in head_files(layout.head)],
     )
@@ -59,22 +66,24 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
         return same
     facts = current_facts(archive, models)
     events = archive.open_ledger().events()
-    rows = read_table(assigned)
+    rows = read_table(made)
     before = read_or_empty(output, ASSIGNMENTS)
-    head = promoted_head(layout.head, pack.key)
+    head = promoted_head(layout.head, pack.key) if config.use_head else None
     if head is not None and facts.faces.height:
-        rows = _with_head(head, facts, archive, before, config.settings(pack, layout))
+        rows = _with_head(head, facts, archive, config.settings(pack, layout))
+    refuse_to_move_labelled(archive, facts, rows)
+    moved = changes(before, rows)
+    write_whole(moved, layout.table("changes"))
     write_whole(rows, output)
     tables = snapshot(with_near_groups(facts, pack.name), rows, events)
     publish(layout.database, tables)
     database_stamp(layout, state).put({}, [layout.database])
-    moved = rows.join(before, on="face_id", suffix="_before").filter(
-        pl.col("cluster_id") != pl.col("cluster_id_before")
-    )
     told = result(
         rows.height,
         head_used=head is not None,
-        faces_moved_since_last_time=moved.height,
+        faces_moved_since_last_time=moved.filter(pl.col("from").is_not_null()).height,
+        changes=table(kinds_of_changes(moved), most=20),
+        changed_faces=table(moved.filter(pl.col("from").is_not_null()), most=20),
         persons=table(tables["persons"].select("name", "status", "updated_at"), most=20),
         database=dg.MetadataValue.path(layout.database),
         **summary(rows),
@@ -83,17 +92,8 @@ def identities(config: AssignmentConfig, archive: Archive, models: Models) -> dg
     return stamped(stamp, told, [output], faces_moved_since_last_time=0)
 
 
-def _with_head(
-    head: bytes, facts: Facts, archive: Archive, before: pl.DataFrame, settings: AssignmentSettings
-) -> pl.DataFrame:
+def _with_head(head: bytes, facts: Facts, archive: Archive, settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
     vectors = apply_head(head, facts.vectors)
-    return assign_faces(
-        facts.faces,
-        vectors,
-        build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours),
-        confirmed_faces(archive.open_ledger().decisions(), facts.faces),
-        frozenset(),
-        before,
-        equally_strict(settings, facts.vectors, vectors),
-    )
+    graph = build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours)
+    return assigned(archive, facts, vectors, graph, equally_strict(settings, facts.vectors, vectors))

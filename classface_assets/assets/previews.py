@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.assets.common import picture, table
+from classface_assets.identity.summary import summarize
 from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout
 from classface_assets.vision.packs import PackInfo
@@ -12,17 +13,21 @@ from classface_assets.vision.pictures import contact_sheet
 
 
 def summary(rows: pl.DataFrame) -> dict[str, Any]:
-    """How many faces have a name, a cluster or neither, and the largest clusters: what is worth seeing in Dagster."""
-    named = rows.drop_nulls("person_id")
-    unknown = rows.filter(pl.col("cluster_id").str.starts_with("unknown_cluster_"))
+    """What became of the faces, known people and unknown ones, as numbers and tables for Dagster."""
+    told = summarize(rows)
     sizes = rows.group_by("cluster_id").agg(pl.len().alias("faces"), pl.col("assignment_score").mean().alias("score"))
     largest = sizes.filter(pl.col("faces") > 1).sort("faces", "cluster_id", descending=[True, False])
     return {
-        "faces_named": named.height,
-        "people": named["person_id"].n_unique(),
-        "faces_in_unknown_clusters": unknown.height,
-        "unknown_clusters": unknown["cluster_id"].n_unique(),
-        "single_faces": rows.height - named.height - unknown.height,
+        "faces_processed": told.faces,
+        "faces_named": told.assigned,
+        "faces_named_share": told.share(told.assigned),
+        "people": told.persons,
+        "unlabelled": told.unlabelled,
+        "faces_in_unknown_clusters": told.clustered,
+        "unknown_clusters": told.clusters,
+        "single_faces": told.noise,
+        "single_faces_share": told.share(told.noise),
+        "distribution": table(told.sizes, most=20),
         "largest": table(largest, most=12),
     }
 

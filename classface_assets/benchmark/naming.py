@@ -5,7 +5,7 @@ from hashlib import blake2b
 import polars as pl
 
 from classface_assets.benchmark.labelled import Chosen, Labelled
-from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_faces
 from classface_assets.identity.evaluate import Naming, naming
 from classface_assets.identity.settings import AssignmentSettings
 
@@ -37,7 +37,7 @@ def name_the_rest(archive: Labelled, settings: AssignmentSettings, each: int, ch
 def assign(archive: Labelled, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces, with these labels and nothing else said."""
     nothing = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    return assign_faces(archive.faces, archive.vectors, archive.graph, confirmed, frozenset(), nothing, settings)
+    return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), nothing, settings)
 
 
 def _is_labelled(person: str) -> bool:

@@ -24,7 +24,12 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         person_threshold=_carried(settings.person_threshold, old, new),
         cluster_threshold=_carried(settings.cluster_threshold, old, new),
         attach_threshold=_carried(settings.attach_threshold, old, new),
+        look_alike=_carried(settings.look_alike, old, new),
+        follow_group_threshold=_carried(settings.follow_group_threshold, old, new),
+        follow_threshold=settings.follow_threshold * scale,
+        follow_margin=settings.follow_margin * scale,
         person_margin=settings.person_margin * scale,
+        alike_margin=settings.alike_margin * scale,
         attach_margin=settings.attach_margin * scale,
         drift_per_year=settings.drift_per_year * scale,
     )

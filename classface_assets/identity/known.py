@@ -1,120 +1,216 @@
-"""Giving faces to people who are already known: prototypes a school year, and one face a person in each photo."""
+"""Giving faces to people who are already known: by likeness to their prototypes, and one face a person in each photo.
 
-from collections import defaultdict
-from collections.abc import Mapping, Set
+Each face is looked at by itself here; that it belongs to a group of faces, and groups to people, is seen in `follow`.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from classface_assets.identity.linkage import Gaps, year_gaps
+from classface_assets.identity.prototypes import Prototypes, unit
 from classface_assets.identity.settings import AssignmentSettings
 
-
-@dataclass(frozen=True)
-class Prototypes:
-    """What known people look like: m vectors, whose they are and from which year (NaN when unknown)."""
-
-    persons: tuple[str, ...]
-    vectors: np.ndarray
-    person_index: np.ndarray
-    years: np.ndarray
+SHORTLIST = 5
+"""Persons remembered for each face: the likest."""
+CELLS = 20_000_000
+"""Similarities held at a time."""
+CLOSE = 0.1
+"""Prototypes as near as this to the best are said to support it."""
 
 
 @dataclass(frozen=True)
-class Match:
-    """One face given to one person."""
+class Shortlist:
+    """For each of n faces its likest persons, best first; -1 where there are no more.
 
-    face: int
-    person_id: str
-    score: float
-    reason: str
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1; a row of zeros stays."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def build_prototypes(
-    vectors: np.ndarray, years: np.ndarray, quality: np.ndarray, confirmed: Mapping[int, str], exemplars: int
-) -> Prototypes:
-    """For each person and school year the best-quality confirmed faces and their centroid.
-
-    confirmed: face row -> person. Faces without a year form a group of their own.
+    `persons` (n, s); `rank` (n, s) float32, by which they are ordered: a similarity, or a share of the votes, minus
+    infinity beside -1; `scores` (n, s) the similarity; `support` (n, s) how many prototypes stand behind it.
     """
-    groups: dict[tuple[str, float], list[int]] = defaultdict(list)
-    for face, person in sorted(confirmed.items()):
-        groups[person, float(np.nan_to_num(years[face], nan=-np.inf))].append(face)
-    persons = tuple(sorted(set(confirmed.values())))
-    rows: list[np.ndarray] = []
-    owner: list[int] = []
-    when: list[float] = []
-    for (person, year), faces in sorted(groups.items()):
-        best = sorted(faces, key=lambda face: (-quality[face], face))[:exemplars]
-        rows.extend(vectors[best])
-        if len(faces) > 1:
-            rows.append(unit(vectors[faces].mean(axis=0)))
-        added = len(best) + (len(faces) > 1)
-        owner += [persons.index(person)] * added
-        when += [year if np.isfinite(year) else np.nan] * added
-    shape = (len(rows), vectors.shape[1])
-    return Prototypes(persons, np.reshape(rows, shape).astype(np.float32), np.array(owner, int), np.array(when, float))
+
+    persons: np.ndarray
+    rank: np.ndarray
+    scores: np.ndarray
+    support: np.ndarray
 
 
-def person_scores(
-    vectors: np.ndarray, years: np.ndarray, prototypes: Prototypes, gaps: Gaps
-) -> tuple[np.ndarray, np.ndarray]:
-    """(n, persons) similarity of each face to each person's nearest prototype, less the penalty for the years between;
-    and how many of the person's prototypes come within 0.1 of it."""
-    n, m = len(vectors), len(prototypes.persons)
-    best, support = np.full((n, m), -1.0, np.float32), np.zeros((n, m), np.int32)
-    starts = np.searchsorted(prototypes.person_index, np.arange(m))
-    for chunk in range(0, n, 2048):
-        part = slice(chunk, chunk + 2048)
-        worth = vectors[part] @ prototypes.vectors.T - gaps.penalty(year_gaps(years[part], prototypes.years))
-        best[part] = np.maximum.reduceat(worth, starts, axis=1)
-        near = worth >= best[part][:, prototypes.person_index] - 0.1
-        support[part] = np.add.reduceat(near.astype(np.int32), starts, axis=1)
-    return best, support
+@dataclass(frozen=True)
+class Matches:
+    """Faces given to persons: row, person, score, lead over the next person, and number of supporting prototypes."""
+
+    faces: np.ndarray
+    persons: np.ndarray
+    scores: np.ndarray
+    margins: np.ndarray
+    support: np.ndarray
 
 
-def match_known(
+def shortlist(
     faces: np.ndarray,
     vectors: np.ndarray,
     years: np.ndarray,
-    photos: np.ndarray,
     prototypes: Prototypes,
-    forbidden: Set[tuple[int, str]],
+    forbidden: np.ndarray,
     settings: AssignmentSettings,
-) -> list[Match]:
-    """The faces (row numbers) that belong to known people, photo by photo, each person at most once a photo.
+) -> Shortlist:
+    """The likest persons of each of the faces (row numbers) by the method in `settings.assign`, years apart counting
+    less. forbidden (q, 2): face row and person that may not be.
 
-    forbidden: (face row, person) pairs that may not be: the rejected ones and people who are confirmed in that photo.
+    prototype: the similarity to a person's nearest prototype; centroid: to the nearest mean of a year; vote: every
+    prototype above the threshold has a vote; knn: the k nearest of all labelled faces, by votes or by the nearest.
     """
-    if not len(faces) or not prototypes.persons:
-        return []
+    size = min(SHORTLIST, prototypes.persons)
+    shape = (len(faces), size)
+    found = Shortlist(
+        np.full(shape, -1), np.full(shape, -np.inf, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.int32)
+    )
+    if not size or not len(faces) or not len(prototypes):
+        return found
+    position = np.full(len(vectors), -1, np.int64)
+    position[faces] = np.arange(len(faces))
+    barred = np.column_stack([position[forbidden[:, 0]], forbidden[:, 1]])
+    barred = barred[barred[:, 0] >= 0]
+    barred = barred[np.argsort(barred[:, 0], kind="stable")]
+    for part, rank, score, support in _by_person(faces, vectors, years, prototypes, settings):
+        low, high = np.searchsorted(barred[:, 0], [part.start, part.stop])
+        rank[barred[low:high, 0] - part.start, barred[low:high, 1]] = -np.inf
+        likest = np.argsort(-rank, axis=1, kind="stable")[:, :size]
+        found.rank[part] = np.take_along_axis(rank, likest, 1)
+        found.scores[part] = np.take_along_axis(score, likest, 1)
+        found.support[part] = np.take_along_axis(support, likest, 1)
+        found.persons[part] = np.where(found.rank[part] > -np.inf, likest, -1)
+    return found
+
+
+def _by_person(
+    faces: np.ndarray, vectors: np.ndarray, years: np.ndarray, prototypes: Prototypes, settings: AssignmentSettings
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Slice by slice of the faces: rank, similarity and support of every person, each (slice, persons)."""
+    gaps = Gaps(settings.fade_years, settings.drift_per_year)
+    if settings.assign == "centroid":
+        prototypes = prototypes.only(prototypes.centroid | _alone(prototypes))
+    step = max(16, CELLS // max(len(prototypes), prototypes.persons))
+    there = np.unique(prototypes.owners)
+    starts = np.searchsorted(prototypes.owners, there)
+    for start in range(0, len(faces), step):
+        rows = faces[start : start + step]
+        gap = year_gaps(years[rows], prototypes.years)
+        worth = vectors[rows] @ prototypes.vectors.T - gaps.penalty(gap).astype(np.float32)
+        rank = np.full((len(rows), prototypes.persons), -np.inf, np.float32)
+        score, support = np.zeros_like(rank), np.zeros(rank.shape, np.int32)
+        best = np.maximum.reduceat(worth, starts, axis=1)
+        if settings.assign in ("prototype", "centroid"):
+            near = worth >= np.repeat(best, np.diff(np.append(starts, len(prototypes))), axis=1) - CLOSE
+            votes = best
+        else:
+            near = worth >= settings.person_threshold
+            if settings.assign == "knn":
+                near = worth >= np.maximum(settings.similarity_threshold, _kth_best(worth, settings.knn_neighbours))
+            weight = np.where(near, gaps.weights(gap), 0.0)
+            votes = np.add.reduceat(weight, starts, axis=1) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+            if settings.assign == "knn" and not settings.use_voting:
+                votes = best
+            votes = np.where(votes > 0, votes, -np.inf)
+        rank[:, there], score[:, there] = votes, best
+        support[:, there] = np.add.reduceat(near.astype(np.int32), starts, axis=1)
+        yield slice(start, start + len(rows)), rank, score, support
+
+
+def _kth_best(worth: np.ndarray, k: int) -> np.ndarray:
+    k = min(k, worth.shape[1])
+    return np.partition(worth, worth.shape[1] - k, axis=1)[:, worth.shape[1] - k][:, None]
+
+
+def _alone(prototypes: Prototypes) -> np.ndarray:
+    """Faces that are all there is of a person in a year."""
+    years = np.nan_to_num(prototypes.years, nan=-1.0)
+    _, of, counts = np.unique(
+        np.column_stack([prototypes.owners, years]), axis=0, return_inverse=True, return_counts=True
+    )
+    return counts[of.ravel()] == 1
+
+
+def match_known(
+    faces: np.ndarray, photos: np.ndarray, listed: Shortlist, needed: "Margins", settings: AssignmentSettings
+) -> Matches:
+    """The faces that belong to known people, each person at most once a photo.
+
+    faces (f,) row numbers, photos of all rows; listed: the shortlist of each of the faces. A face whose best person is
+    better liked by another face of its photo may take its next one.
+    """
+    if not listed.persons.size:
+        nobody = np.zeros(0)
+        return Matches(np.zeros(0, np.int64), np.zeros(0, np.int64), nobody, nobody, np.zeros(0, np.int64))
+    allowed = np.where(listed.scores >= settings.person_threshold, listed.rank, -np.inf)
+    choice = np.where(allowed[:, 0] > -np.inf, 0, -1)
+    for rows in _contested(photos[faces], listed.persons[:, 0], choice >= 0):
+        choice[rows] = _one_to_one(listed.persons[rows], allowed[rows])
+    taken = np.flatnonzero(choice >= 0)
+    column = choice[taken]
+    own = listed.rank[taken, column]
+    rival = np.where(np.arange(listed.rank.shape[1]) == column[:, None], -np.inf, listed.rank[taken])
+    rival[np.arange(listed.rank.shape[1]) < column[:, None]] = -np.inf  # those fit another face of the photo better
+    next_best = rival.argmax(axis=1)
+    lead = own - np.maximum(rival[np.arange(len(taken)), next_best], 0.0)
+    person = listed.persons[taken, column]
+    other = np.where(np.isfinite(rival[np.arange(len(taken)), next_best]), listed.persons[taken, next_best], -1)
+    sure = lead >= needed.between(person, other)
+    taken, column = taken[sure], column[sure]
+    return Matches(faces[taken], person[sure], listed.scores[taken, column], lead[sure], listed.support[taken, column])
+
+
+def _contested(photos: np.ndarray, persons: np.ndarray, wanting: np.ndarray) -> Iterator[np.ndarray]:
+    """The faces of each photo in which two want the same person: few photos, so a loop over them is cheap."""
+    rows = np.flatnonzero(wanting)
+    _, of, counts = np.unique(
+        np.column_stack([photos[rows], persons[rows]]), axis=0, return_inverse=True, return_counts=True
+    )
+    for photo in np.unique(photos[rows[counts[of.ravel()] > 1]]):
+        yield np.flatnonzero(photos == photo)
+
+
+def _one_to_one(persons: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """Which column of its shortlist each face of a photo gets, -1 for none: the greatest sum, each person once."""
     from scipy.optimize import linear_sum_assignment
 
-    gaps = Gaps(settings.fade_years, settings.drift_per_year)
-    scores, support = person_scores(vectors[faces], years[faces], prototypes, gaps)
-    column = {person: j for j, person in enumerate(prototypes.persons)}
-    row = {int(face): i for i, face in enumerate(faces)}
-    for face, person in forbidden:
-        if face in row and person in column:
-            scores[row[face], column[person]] = -1.0
-    matches = []
-    for photo in np.unique(photos[faces]):
-        rows = np.flatnonzero(photos[faces] == photo)
-        here = scores[rows]
-        worth = np.where(here >= settings.person_threshold, here, 0.0)
-        given = [(r, j) for r, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True) if worth[r, j] > 0]
-        for r, j in given:
-            # Someone whom another face of this photo fits better is no rival here.
-            elsewhere = [taken for other, taken in given if other != r and here[other, taken] > here[r, taken]]
-            rivals = np.delete(here[r], [j, *elsewhere])
-            score, margin = float(here[r, j]), float(here[r, j] - rivals.max(initial=0.0))
-            if margin >= settings.person_margin:
-                count = int(support[rows[r], j])
-                reason = f"{score:.2f} to {count} prototype{'s' * (count > 1)}, margin {margin:.2f}"
-                matches.append(Match(int(faces[rows[r]]), prototypes.persons[j], score, reason))
-    return matches
+    people = np.unique(persons[persons >= 0])
+    table = np.zeros((len(persons), len(people)))
+    face, column = np.nonzero((persons >= 0) & (worth > 0))
+    table[face, np.searchsorted(people, persons[face, column])] = worth[face, column]
+    chosen = np.full(len(persons), -1)
+    for row, place in zip(*linear_sum_assignment(table, maximize=True), strict=True):
+        if table[row, place] > 0:
+            chosen[row] = int(np.flatnonzero(persons[row] == people[place])[0])
+    return chosen
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How clear the lead over the next person has to be: clearer between siblings and between look-alikes."""
+
+    usual: float
+    alike: float
+    siblings: np.ndarray
+    """(q,) keys lower·persons + higher of people who were declared siblings, sorted."""
+    centres: np.ndarray
+    """(persons, d) unit mean of each person's prototypes."""
+    look_alike: float
+    """People whose means are as similar as this are look-alikes."""
+
+    def between(self, persons: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The least lead of each of these over each of those (-1: over nobody, the usual one)."""
+        low, high = np.minimum(persons, others), np.maximum(persons, others)
+        siblings = np.isin(low * len(self.centres) + high, self.siblings)
+        likeness = np.einsum("ij,ij->i", self.centres[persons], self.centres[others])
+        return np.where((others >= 0) & (siblings | (likeness >= self.look_alike)), self.alike, self.usual)
+
+
+def margins(prototypes: Prototypes, siblings: np.ndarray, settings: AssignmentSettings) -> Margins:
+    """siblings (q, 2): pairs of person numbers."""
+    centres = np.zeros((max(1, prototypes.persons), prototypes.vectors.shape[1]), np.float32)
+    np.add.at(centres, prototypes.owners, prototypes.vectors)
+    pairs = np.sort(siblings.reshape(-1, 2), axis=1)
+    keys = np.unique(pairs[:, 0] * len(centres) + pairs[:, 1])
+    return Margins(
+        settings.person_margin, settings.alike_margin, keys, unit(centres).astype(np.float32), settings.look_alike
+    )

@@ -1,37 +1,51 @@
-"""Cluster numbers that stay with their faces from run to run."""
+"""Cluster names that stay with their faces from run to run: `unknown_cluster_{N}`, and pieces of one, `…_sub_{i}`."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
 
 PREFIX = "unknown_cluster_"
+PATTERN = rf"^{PREFIX}(\d+)(_sub_\d+)*$"
 
 
-def previous_numbers(cluster_of: Mapping[str, str]) -> dict[str, int]:
-    """Number of each face (id) that was in an unknown cluster: face id -> N."""
-    return {
-        face: int(cluster.removeprefix(PREFIX))
-        for face, cluster in cluster_of.items()
-        if cluster.startswith(PREFIX) and cluster.removeprefix(PREFIX).isdigit()
-    }
+def highest_number(clusters: pl.Series) -> int:
+    """The greatest N among cluster ids, 0 where there is none."""
+    highest = clusters.str.extract(PATTERN).cast(pl.Int64).max()
+    return highest if isinstance(highest, int) else 0
 
 
-def number_clusters(clusters: Sequence[Sequence[str]], previous: Mapping[str, int]) -> list[int]:
-    """A number for each cluster (a list of face ids).
+def name_clusters(
+    face_ids: pl.Series, labels: np.ndarray, previous: pl.DataFrame, highest: int, renamed: Mapping[str, str]
+) -> pl.Series:
+    """A cluster id for each face, null where labels (n,) are negative.
 
-    Each takes the number of the former cluster with which it shares most faces, greatest share first and one to one;
-    the rest, in order of size and then of face id, get numbers above all former ones.
+    previous: face_id and cluster_id of the run before. Each cluster takes the id of the former one with which it shares
+    most faces, greatest share first and one to one; the rest, in order of size and then of face id, get numbers above
+    `highest`, which is every number ever given, and so none is given twice. renamed: face id -> what its former cluster
+    is to be called where a person split it.
     """
-    shares = Counter((i, previous[face]) for i, faces in enumerate(clusters) for face in faces if face in previous)
-    order = sorted(shares, key=lambda pair: (-shares[pair], pair[1], min(clusters[pair[0]])))
-    numbers: dict[int, int] = {}
-    taken: set[int] = set()
-    for i, number in order:
-        if i not in numbers and number not in taken:
-            numbers[i] = number
-            taken.add(number)
-    following = max(previous.values(), default=0) + 1
-    fresh = [i for i in range(len(clusters)) if i not in numbers]
-    for i in sorted(fresh, key=lambda i: (-len(clusters[i]), min(clusters[i]))):
-        numbers[i] = following
-        following += 1
-    return [numbers[i] for i in range(len(clusters))]
+    now = pl.DataFrame({"face_id": face_ids, "label": labels}).with_row_index("row").filter(pl.col("label") >= 0)
+    before = previous.select("face_id", "cluster_id").filter(pl.col("cluster_id").str.contains(PATTERN))
+    if renamed:
+        new = pl.col("face_id").replace_strict(renamed, default=None, return_dtype=pl.String)
+        # Only pieces of the cluster that was split; one that has another name by now keeps it.
+        piece = new.str.replace(r"_sub_\d+$", "") == pl.col("cluster_id")
+        before = before.with_columns(pl.when(piece).then(new).otherwise("cluster_id").alias("cluster_id"))
+    size = now.group_by("label").agg(pl.len().alias("size"), pl.col("face_id").min().alias("first"))
+    shares = now.join(before, on="face_id").group_by("label", "cluster_id").agg(pl.len().alias("shared"))
+    shares = shares.join(size, on="label").sort(
+        ["shared", "cluster_id", "first"], descending=[True, False, False], maintain_order=True
+    )
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    for label, cluster in shares.select("label", "cluster_id").iter_rows():
+        if label not in names and cluster not in taken:
+            names[label] = cluster
+            taken.add(cluster)
+    following = max(highest, highest_number(before["cluster_id"])) + 1
+    fresh = size.filter(~pl.col("label").is_in(list(names))).sort(["size", "first"], descending=[True, False])
+    names.update({label: f"{PREFIX}{following + i}" for i, label in enumerate(fresh["label"])})
+    if not names:
+        return pl.Series("cluster_id", [None] * len(labels), pl.String)
+    return pl.Series("label", labels).replace_strict(names, default=None, return_dtype=pl.String).alias("cluster_id")

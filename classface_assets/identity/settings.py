@@ -1,7 +1,7 @@
 """The thresholds of assignment, and the values that were measured for each kind of embedder."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Method = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
 Assign = Literal["prototype", "centroid", "vote", "knn"]
@@ -32,7 +32,7 @@ class AssignmentSettings:
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
     follow_threshold: float = 0.165
-    """Least mean similarity of such a group to all faces of the person, over what strangers have in common with them."""
+    """Least mean similarity of such a group to the person's faces, over what strangers have in common with both."""
     follow_margin: float = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
     follow_fade_years: float = 3.0
@@ -103,13 +103,21 @@ DLIB = replace(
     least_edge=0.90,
     drift_per_year=0.0015,
 )
+METHODS: dict[str, dict[str, Any]] = {
+    "hdbscan": {"cluster_threshold": 0.40},
+    "dbscan": {"eps": 0.52, "min_samples": 2},
+    "agglomerative": {"eps": 0.64},
+}
+"""What the other methods have in place of what `temporal` was measured with, chosen as benchmark.tuning does."""
+DLIB_METHODS: dict[str, dict[str, Any]] = {
+    "hdbscan": {"cluster_threshold": 0.92},
+    "dbscan": {"eps": 0.05, "min_samples": 2},
+    "agglomerative": {"eps": 0.07},
+}
 
 
 def settings_for(pack_or_embedder: str, method: Method = "temporal") -> AssignmentSettings:
     """The settings measured for a model pack or embedder, by name, and a method; ArcFace-like for an unknown name."""
     name = pack_or_embedder.lower()
     dlib = name.startswith("builtin") or "dlib" in name
-    settings = DLIB if dlib else ARCFACE_LIKE
-    if method == "hdbscan":
-        return replace(settings, method=method, cluster_threshold=0.92 if dlib else 0.40)
-    return settings
+    return replace(DLIB if dlib else ARCFACE_LIKE, method=method, **(DLIB_METHODS if dlib else METHODS).get(method, {}))

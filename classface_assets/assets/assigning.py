@@ -1,0 +1,73 @@
+"""What the two assets that assign faces share: gathering what people said, and the numbers of the last run."""
+
+import numpy as np
+import polars as pl
+
+from classface_assets.errors import UserError
+from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.changes import torn_labels
+from classface_assets.identity.graph import Graph
+from classface_assets.identity.numbering import highest_number
+from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.resources import Archive
+from classface_assets.store.carry import said
+from classface_assets.store.facts import Facts
+from classface_assets.store.layout import Layout
+from classface_assets.store.replay import replay
+from classface_assets.store.schemas import ASSIGNMENTS
+from classface_assets.store.splits import names_of_pieces
+from classface_assets.store.tables import read_or_empty, write_whole
+
+_NUMBERS = pl.Schema({"highest": pl.Int64})
+
+
+class PublishingRefusedError(UserError):
+    """What is to be published would move a face that a person labelled."""
+
+
+def assigned(
+    archive: Archive, facts: Facts, vectors: np.ndarray, graph: Graph, settings: AssignmentSettings
+) -> pl.DataFrame:
+    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept."""
+    if not facts.faces.height:
+        return pl.DataFrame(schema=ASSIGNMENTS)
+    layout, events = archive.layout, archive.open_ledger().events()
+    previous = read_or_empty(layout.table("identities"), ASSIGNMENTS)
+    rows = assign_faces(
+        _with_photo(facts),
+        vectors,
+        graph,
+        said(replay(events), facts.faces),
+        previous,
+        settings,
+        _highest(layout),
+        names_of_pieces(events),
+    )
+    highest = max(_highest(layout), highest_number(previous["cluster_id"]), highest_number(rows["cluster_id"]))
+    write_whole(pl.DataFrame({"highest": [highest]}, schema=_NUMBERS), layout.table("cluster_numbers"))
+    return rows
+
+
+def refuse_to_move_labelled(archive: Archive, facts: Facts, rows: pl.DataFrame) -> None:
+    """Raises PublishingRefusedError when a labelled face would not have the name that somebody gave it."""
+    if not facts.faces.height:
+        return
+    torn = torn_labels(rows, said(archive.open_ledger().decisions(), facts.faces).confirmed)
+    if torn:
+        raise PublishingRefusedError(
+            f"Nothing was published: {len(torn):,} labelled faces would lose their name (the first is {torn[0]}); "
+            "what was published before stays. Delete the tables folder and run again."
+        )
+
+
+def _with_photo(facts: Facts) -> pl.DataFrame:
+    """FACES with the path and the time of their photos."""
+    photos = facts.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first", maintain_order=True)
+    photos = photos.select("asset_id", "path", "taken_at")
+    wanted = facts.faces.select("face_id", "asset_id", "school_year", "year", "quality_score")
+    return wanted.join(photos, on="asset_id", how="left", maintain_order="left")
+
+
+def _highest(layout: Layout) -> int:
+    kept = read_or_empty(layout.table("cluster_numbers"), _NUMBERS)["highest"].max()
+    return kept if isinstance(kept, int) else 0

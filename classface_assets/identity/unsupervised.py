@@ -1,0 +1,135 @@
+"""Then the unknown: which of them are looked at, what groups they make, and how sure each face's place is."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from classface_assets.identity.clustering import cluster
+from classface_assets.identity.material import Material
+from classface_assets.identity.numbering import PATTERN
+from classface_assets.identity.settings import AssignmentSettings
+
+ALONE = "no other face is near enough"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """For each of n faces its group or -1, the mean similarity to the rest of the group (NaN), and the reason."""
+
+    labels: np.ndarray
+    scores: np.ndarray
+    reasons: pl.Series
+
+
+def group_unknown(
+    material: Material, table: pl.DataFrame, unknown: np.ndarray, previous: pl.DataFrame, settings: AssignmentSettings
+) -> Grouped:
+    """Groups the faces of `unknown` (a mask). Those that the settings pass over stay where they were before.
+
+    table: FACES, and path and taken_at where scope or time bucket need them; previous: face_id and cluster_id before.
+    """
+    looked_at, reasons = _looked_at(table, unknown, settings)
+    rows = np.flatnonzero(looked_at)
+    labels = np.full(len(table), -1, np.int64)
+    labels[rows] = cluster(_within_scope(material, table, settings).subset(rows), settings)
+    labels, dropped = _largest(labels, settings.max_clusters)
+    too_many = pl.lit(f"beyond the {settings.max_clusters} largest clusters")
+    reasons = pl.select(pl.when(pl.lit(dropped)).then(too_many).otherwise(reasons)).to_series()
+    if not looked_at[unknown].all():
+        labels = _as_before(labels, table, unknown & ~looked_at & _passed_over(table, settings), previous)
+    scores = _likeness(labels, material.vectors)
+    size = np.bincount(labels[labels >= 0], minlength=1)[np.maximum(labels, 0)]
+    told = pl.DataFrame({"score": scores, "others": size - 1, "reason": reasons, "in": labels >= 0})
+    score = pl.col("score").cast(pl.Float64).round(2).cast(pl.String)
+    why = pl.format("{} on average to the {} other faces of the cluster", score, "others")
+    return Grouped(labels, scores, told.select(pl.when("in").then(why).otherwise("reason")).to_series())
+
+
+def _looked_at(table: pl.DataFrame, unknown: np.ndarray, settings: AssignmentSettings) -> tuple[np.ndarray, pl.Series]:
+    """Which faces are grouped, and for each face the reason that it has while it is in no group."""
+    quality = pl.col("quality_score").fill_null(0.0)
+    good = table.select(quality >= settings.quality_threshold).to_series().to_numpy()
+    now = _in_time(table, settings.time_bucket)
+    wanted = unknown & good & now
+    if 0 < settings.max_faces < wanted.sum():
+        rows = np.flatnonzero(wanted)
+        order = np.lexsort((rows, -table["quality_score"].fill_null(0.0).to_numpy()[rows]))
+        wanted = np.zeros(len(table), bool)
+        wanted[rows[order[: settings.max_faces]]] = True
+    why = (
+        pl.when(pl.lit(~good))
+        .then(pl.lit(f"quality below {settings.quality_threshold:g}"))
+        .when(pl.lit(~now))
+        .then(pl.lit(f"not taken in {settings.time_bucket}"))
+        .when(pl.lit(~wanted))
+        .then(pl.lit(f"not among the {settings.max_faces} best faces"))
+        .otherwise(pl.lit(ALONE))
+    )
+    return wanted, pl.select(why).to_series()
+
+
+def _in_time(table: pl.DataFrame, bucket: str) -> np.ndarray:
+    if not bucket:
+        return np.ones(len(table), bool)
+    return table.select((pl.col("taken_at").dt.strftime("%Y-%m") == bucket).fill_null(False)).to_series().to_numpy()
+
+
+def _passed_over(table: pl.DataFrame, settings: AssignmentSettings) -> np.ndarray:
+    """Faces that a partial look leaves as they were; one that is not good enough is not grouped at all."""
+    return table["quality_score"].fill_null(0.0).to_numpy() >= settings.quality_threshold
+
+
+def _within_scope(material: Material, table: pl.DataFrame, settings: AssignmentSettings) -> Material:
+    """The material with only such edges as the scope and the similarity threshold leave."""
+    kept = material.similarities >= settings.similarity_threshold
+    if settings.scope != "all":
+        place = pl.col("school_year")
+        if settings.scope == "event":
+            place = pl.concat_str(
+                "school_year", pl.col("path").str.replace(r"/?[^/]*$", "").fill_null(""), separator="/"
+            )
+        code = table.select(place.rank("dense")).to_series().to_numpy()
+        kept &= code[material.pairs[:, 0]] == code[material.pairs[:, 1]]
+    if kept.all():
+        return material
+    return replace(material, pairs=material.pairs[kept], similarities=material.similarities[kept])
+
+
+def _largest(labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of the `most` largest groups (0: of all), and which faces lost theirs."""
+    groups, counts = np.unique(labels[labels >= 0], return_counts=True)
+    if not 0 < most < len(groups):
+        return labels, np.zeros(len(labels), bool)
+    kept = groups[np.lexsort((groups, -counts))[:most]]
+    dropped = (labels >= 0) & ~np.isin(labels, kept)
+    return np.where(dropped, -1, labels), dropped
+
+
+def _as_before(labels: np.ndarray, table: pl.DataFrame, rows: np.ndarray, previous: pl.DataFrame) -> np.ndarray:
+    """Faces that were not looked at keep the company that they had among one another."""
+    before = table.select("face_id").join(
+        previous.select("face_id", "cluster_id"), on="face_id", how="left", maintain_order="left"
+    )
+    clusters = before.select(pl.when(pl.col("cluster_id").str.contains(PATTERN)).then("cluster_id")).to_series()
+    code = clusters.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    kept = rows & (code > 0) & (labels < 0)
+    return np.where(kept, labels.max(initial=-1) + code, labels)
+
+
+def _likeness(labels: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Mean similarity of each face to the other faces of its group, (n,) float32; NaN for a face without others."""
+    scores = np.full(len(labels), np.nan, np.float32)
+    rows = np.flatnonzero(labels >= 0)
+    rows = rows[np.argsort(labels[rows], kind="stable")]
+    if len(rows):
+        first = np.flatnonzero(np.diff(labels[rows], prepend=-1))
+        size = np.diff(np.append(first, len(rows)))
+        sums = np.add.reduceat(vectors[rows], first, axis=0)
+        for start in range(0, len(first), 4096):  # groups at a time, so that no second copy of all vectors is needed
+            part = slice(start, start + 4096)
+            own = rows[first[start] : first[start] + size[part].sum()]
+            each = np.repeat(np.arange(len(size[part])), size[part])
+            total = np.einsum("ij,ij->i", vectors[own], sums[part][each]) - 1.0
+            scores[own] = total / np.maximum(size[part][each] - 1, 1)
+    return scores

@@ -106,6 +106,8 @@ class Work:
         assert process.stdin is not None
         process.stdin.write(json.dumps(told).encode())
         process.stdin.close()
+        # Somebody must ask for the end of a child, or it stays in the list of processes.
+        threading.Thread(target=process.wait, daemon=True).start()
         self._started[run_id] = (order, process, time.time())
         return run_id
 
@@ -158,8 +160,6 @@ class Work:
 
     def _told(self, record: dg.RunRecord) -> RunTold:
         run = record.dagster_run
-        if run.run_id in self._started:
-            self._started[run.run_id][1].poll()  # so that it does not stay a zombie
         return RunTold(
             run.run_id,
             run.job_name,

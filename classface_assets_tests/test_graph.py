@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 
 from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
+from classface_assets.identity import knn
+from classface_assets.identity.approximate import approximate, share_found
 from classface_assets.identity.graph import NOBODY, Graph
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import EVERYONE, build_graph, make_graph
 from classface_assets.identity.scores import SMALL, scores_of
+from classface_assets.identity.search import exact
 from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
 
@@ -161,6 +164,35 @@ def test_a_graph_of_other_faces_has_the_edges_that_are_left_in_their_order() -> 
     assert [(others[i], others[j], float(s)) for (i, j), s in zip(pairs.tolist(), similarities, strict=True)] == [
         (f, n, s) for f in others for n, s in after[f]
     ]
+
+
+def test_of_very_many_faces_an_index_finds_nearly_all_neighbours_and_says_how_many() -> None:
+    vectors, k, least = crowd(7, 700, 5_000, 48), 15, 0.5
+    found = approximate(vectors, k, least)
+    assert found is not None and found.recall >= 0.99 and "IVF" in found.way
+    everyone = np.arange(len(vectors))
+    neighbours, similarities = exact(vectors, everyone, k, least)
+    assert share_found(found.lists[0], neighbours) >= 0.99
+    assert (found.lists[1][:, 0] == similarities[:, 0]).mean() > 0.99
+    both = (found.lists[0] == neighbours).all(axis=1)
+    assert (found.lists[1][both] == similarities[both]).all()
+
+
+def test_faces_without_likeness_get_no_index() -> None:
+    strangers = unit(np.random.default_rng(0).normal(size=(2500, 64)))
+    assert approximate(strangers, 15, EVERYONE) is None
+
+
+def test_what_an_index_found_is_added_to_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn, "EXACT_FACES", 4_000)
+    vectors, ids = crowd(8, 700, 5_000, 48), named(5_000)
+    first = make_graph(ids[100:].tolist(), vectors[100:], 15, 0.5)
+    made = make_graph(ids.tolist(), vectors, 15, 0.5, first.graph)
+    assert "IVF" in first.way and first.searched == 4_900 and made.searched == 100
+    assert first.recall is not None and made.recall is not None and min(first.recall, made.recall) >= 0.99
+    expected = by_hand_of(np.arange(100), ids, vectors, 15, 0.5)
+    found = edges_of(made.graph)
+    assert {face: found[face] for face in expected} == expected
 
 
 def test_vectors_are_gathered_beside_their_faces(tmp_path: Path) -> None:

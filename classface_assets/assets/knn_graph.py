@@ -60,6 +60,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
         faces=len(ids),
         faces_searched=made.searched,
         search=made.way,
+        recall="all" if made.recall is None else made.recall,
         neighbours=int((made.graph.neighbours != NOBODY).sum()),
         similarity_of_nearest=table(nearest_similarities(made.graph)),
     )

@@ -4,25 +4,32 @@ How a search goes is in `search` (exact) and `approximate`; what neighbours mean
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from classface_assets.identity.approximate import EVERYONE, approximate, sample_of, share_found
 from classface_assets.identity.graph import NOBODY, Graph
 from classface_assets.identity.search import Lists, exact, nearest
 
-EVERYONE = -1.5
-"""Less than any cosine: all neighbours count."""
+EXACT_FACES = 200_000
+"""Of more faces, an index finds nearly all neighbours."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A graph, how it was searched, and how many faces were searched against all others for it."""
+    """A graph, how it was searched, how many faces were for it, and what was found of what there is.
+
+    `recall`: the share of the edges of a sample that is in the graph, `recall_at_k`: of the sample's k nearest whatever
+    their likeness the share that the index found; None where the search was exact, or no index was asked.
+    """
 
     graph: Graph
-    way: str
-    searched: int
+    way: str = "exact"
+    searched: int = 0
+    recall: float | None = None
+    recall_at_k: float | None = None
 
 
 def build_graph(face_ids: pl.Series | Sequence[str], vectors: np.ndarray, k: int, least: float = EVERYONE) -> Graph:
@@ -46,16 +53,17 @@ def make_graph(
     held = np.ascontiguousarray(vectors if in_order else vectors[by_id], np.float32)
     if before is None or before.neighbours.shape[1] != k:
         before = Graph.empty([], k)
-    lists, way, searched = _added(before, sorted_ids, held, k, least)
+    made = _added(before, sorted_ids, held, k, least)
     if in_order:
-        return Made(Graph(wanted.face_ids, *lists), way, searched)
-    wanted.neighbours[by_id] = np.where(lists[0] == NOBODY, NOBODY, by_id[lists[0]])
-    wanted.similarities[by_id] = lists[1]
-    return Made(wanted, way, searched)
+        return made
+    near = made.graph.neighbours
+    wanted.neighbours[by_id] = np.where(near == NOBODY, NOBODY, by_id[near])
+    wanted.similarities[by_id] = made.graph.similarities
+    return replace(made, graph=wanted)
 
 
-def _added(before: Graph, ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> tuple[Lists, str, int]:
-    """The lists of all faces, out of those of the graph before where that is less work."""
+def _added(before: Graph, ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> Made:
+    """The graph of all faces, out of the one before where that is less work."""
     new = ~ids.is_in(before.face_ids.implode()).to_numpy()
     old = before.of(ids)
     was = before.face_ids.to_frame().with_columns(length=(before.neighbours != NOBODY).sum(axis=1))
@@ -65,26 +73,33 @@ def _added(before: Graph, ids: pl.Series, vectors: np.ndarray, k: int, least: fl
     # A list that was full hid those who came next; of one that was not, everyone who is near enough is still there.
     torn = (lengths == k) & ((old.neighbours != NOBODY).sum(axis=1) < k)
     again = np.flatnonzero(new | torn)
-    if 2 * len(again) >= len(ids):
-        return exact(vectors, np.arange(len(ids)), k, least), "exact", len(ids)
-    neighbours, similarities = old.neighbours.copy(), old.similarities.copy()
-    neighbours[again], similarities[again] = exact(vectors, again, k, least)
-    rest, fresh = np.flatnonzero(~(new | torn)), np.flatnonzero(new)
-    if len(rest) and len(fresh):
-        enough = np.maximum(similarities[rest, -1], np.float32(least))
-        entering = exact(vectors, rest, k, enough, among=fresh)
-        changed = np.flatnonzero(entering[0][:, 0] != NOBODY)
-        some = rest[changed]
-        both = (
-            np.hstack([neighbours[some], entering[0][changed]]),
-            np.hstack([similarities[some], entering[1][changed]]),
-        )
-        neighbours[some], similarities[some] = merged(*both, k)
-    return (neighbours, similarities), "exact, added to the graph before", len(again)
+    many = len(ids) > EXACT_FACES
+    if (10 if many else 2) * len(again) >= len(ids):
+        return _from_nothing(ids, vectors, k, least)
+    lists = old.neighbours.copy(), old.similarities.copy()
+    lists[0][again], lists[1][again] = exact(vectors, again, k, least)
+    _enter(lists, vectors, np.flatnonzero(~(new | torn)), np.flatnonzero(new), least)
+    recall = None
+    if many:
+        (sample,) = sample_of(len(ids))
+        recall = share_found(lists[0][sample], exact(vectors, sample, k, least)[0])
+    return Made(Graph(ids, *lists), "exact, added to the graph before", len(again), recall)
 
 
-def merged(neighbours: np.ndarray, similarities: np.ndarray, k: int) -> Lists:
-    """Lists of the k nearest out of longer ones (n, m) that are in no order; nobody stands twice in one."""
-    owner, place = np.nonzero(neighbours != NOBODY)
-    other, likeness = neighbours[owner, place], similarities[owner, place]
-    return nearest(len(neighbours), owner, other, likeness, k)
+def _from_nothing(ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> Made:
+    everyone = np.arange(len(ids))
+    if len(ids) > EXACT_FACES and (found := approximate(vectors, k, least)) is not None:
+        return Made(Graph(ids, *found.lists), found.way, len(ids), found.recall, found.recall_at_k)
+    return Made(Graph(ids, *exact(vectors, everyone, k, least)), "exact", len(ids))
+
+
+def _enter(lists: Lists, vectors: np.ndarray, rest: np.ndarray, fresh: np.ndarray, least: float) -> None:
+    """Puts the fresh faces into the lists of the rest where they are near enough."""
+    k = lists[0].shape[1]
+    enough = np.maximum(lists[1][rest, -1], np.float32(least))
+    entering = exact(vectors, rest, k, enough, among=fresh)
+    changed = np.flatnonzero(entering[0][:, 0] != NOBODY)
+    some = rest[changed]
+    both = [np.hstack([mine[some], theirs[changed]]) for mine, theirs in zip(lists, entering, strict=True)]
+    owner, place = np.nonzero(both[0] != NOBODY)
+    lists[0][some], lists[1][some] = nearest(len(some), owner, both[0][owner, place], both[1][owner, place], k)

@@ -158,11 +158,11 @@ for n in range(int(sys.argv[3])):
 
 
 def test_eight_processes_that_write_at_once_lose_nothing_and_create_one_person(either: Ledger) -> None:
-    writers = [python(WRITER, either.url, name, 12) for name in "abcdefgh"]
+    writers = [python(WRITER, either.url, name, 8) for name in "abcdefgh"]
     assert [writer.communicate()[1] for writer in writers] == [""] * 8
     assert len(names(either)) == 1
-    assert set(who(either)) == {f"{name}-{n}" for name in "abcdefgh" for n in range(12)}
-    assert [event.id for event in either.events()] == list(range(1, 8 * 12 + 2))
+    assert set(who(either)) == {f"{name}-{n}" for name in "abcdefgh" for n in range(8)}
+    assert [event.id for event in either.events()] == list(range(1, 8 * 8 + 2))
 
 
 def test_a_killed_writer_loses_no_label_that_was_answered(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity lint
+.PHONY: demo test ui bench bench-identity bench-faces lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -33,6 +33,11 @@ bench: .venv/ready
 #   PACK=pack                   (builtin)       TUNE=1   chooses the other methods' settings anew
 bench-identity: .venv/ready
 	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" TUNE="$(TUNE)" $(BIN)/python -m classface_assets.benchmark.accuracy
+
+# How long and in how much memory made-up faces are told apart, from 10,000 to a million, and a hundredth more of them.
+#   FACES="10000 100000"   how many (10000 30000)     WORK=folder   for their files, 8 GB for a million
+bench-faces: .venv/ready
+	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.benchmark.scale
 
 lint: .venv/ready
 	$(BIN)/ruff check

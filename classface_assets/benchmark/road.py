@@ -1,0 +1,119 @@
+"""One process of `make bench-faces`: from the embeddings in Parquet to the assignments in Parquet, by the clock.
+
+    python -m classface_assets.benchmark.road make FOLDER FACES      writes the archive but for its newest hundredth
+    python -m classface_assets.benchmark.road add FOLDER FACES       writes that too
+    python -m classface_assets.benchmark.road assign FOLDER          the road; a graph that is there is added to
+    python -m classface_assets.benchmark.road hdbscan FOLDER         hdbscan's own fit on the same vectors
+
+The last line printed is JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.graph import Graph
+from classface_assets.identity.kept import of_kept, to_keep
+from classface_assets.identity.knn import make_graph
+from classface_assets.identity.measures import bcubed
+from classface_assets.identity.settings import settings_for
+from classface_assets.identity.spoken import Labels
+from classface_assets.store.facts import gather
+from classface_assets.store.layout import Layout
+from classface_assets.store.tables import read_or_empty, read_table, write_whole
+
+SEED, NEIGHBOURS, NEW = 1, 30, 0.01
+
+
+class Clock:
+    """Seconds of each stage, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage], self.last = now - self.last, now
+
+
+def make(folder: Path, faces: int, new: bool) -> dict[str, Any]:
+    people = make_people(faces + round(faces * NEW), SEED)
+    truth = folder / "truth.parquet"
+    written = write_archive(layout_of(folder), people, slice(faces, None) if new else slice(0, faces), SEED)
+    write_whole(pl.concat([read_table(truth), written]) if new else written, truth)
+    return {"faces": len(written)}
+
+
+def assign(folder: Path) -> dict[str, Any]:
+    """The same steps as those of the assets `knn_graph` and `cluster_assignments`, without Dagster."""
+    layout, settings, clock = layout_of(folder), settings_for(PACK), Clock()
+    facts = gather(layout, DETECTOR, PACK)
+    ids = facts.faces["face_id"]
+    clock.lap("read")
+    kept = read_or_empty(layout.table("knn_graph"), pl.Schema({}))
+    before = of_kept(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
+    del kept
+    made = make_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
+    write_whole(to_keep(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
+    del before
+    clock.lap("graph")
+    graph = Graph.of_frame(read_table(layout.table("knn_graph")))
+    previous = read_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
+    rows = assign_faces(facts.faces, facts.vectors, graph, Labels(), previous, settings)
+    write_whole(rows, layout.table("cluster_assignments"))
+    clock.lap("assign")
+    told = {"peak_gb": peak_gb(), "cpu": time.process_time(), "seconds": clock.seconds, "faces": len(ids)}
+    truth = rows.join(read_table(folder / "truth.parquet"), on="face_id", maintain_order="left")
+    score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
+    edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
+    return told | {
+        "way": made.way,
+        "searched": made.searched,
+        "recall": made.recall,
+        "recall_at_k": made.recall_at_k,
+        "edges": edges,
+        "precision": score.precision,
+        "bcubed": score.recall,
+        "f": score.f,
+    }
+
+
+def hdbscan(folder: Path) -> dict[str, Any]:
+    """What most would do: HDBSCAN on the vectors themselves."""
+    from hdbscan import HDBSCAN
+
+    vectors, clock = gather(layout_of(folder), DETECTOR, PACK).vectors, Clock()
+    HDBSCAN(min_cluster_size=2).fit(vectors)
+    clock.lap("fit")
+    return {"seconds": clock.seconds, "peak_gb": peak_gb(), "cpu": time.process_time()}
+
+
+def layout_of(folder: Path) -> Layout:
+    return Layout(folder / "photos", folder / "data")
+
+
+def peak_gb() -> float:
+    """The most memory that this process had at once, in 10⁹ bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def main(what: str, folder: str, faces: str = "0") -> None:
+    work = {
+        "make": lambda: make(Path(folder), int(faces), new=False),
+        "add": lambda: make(Path(folder), int(faces), new=True),
+        "assign": lambda: assign(Path(folder)),
+        "hdbscan": lambda: hdbscan(Path(folder)),
+    }
+    print(json.dumps(work[what]()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

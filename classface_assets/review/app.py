@@ -12,6 +12,7 @@ from classface_assets.review import docs, login
 from classface_assets.review.api import clusters, events, faces, measures, persons, profiles, work
 from classface_assets.review.api.common import Problem
 from classface_assets.review.desk import Desk
+from classface_assets.review.pages.routers import PAGES
 from classface_assets.review.problems import tell_problems
 from classface_assets.review.security import Guard
 from classface_assets.review.sessions import Sessions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
 HERE = Path(__file__).parent
 API = (clusters.router, persons.router, profiles.router, events.router, work.router, measures.router, faces.router)
-ROUTERS = (*API, login.router, docs.router)
+ROUTERS = (*API, login.router, docs.router, *PAGES)
 
 
 def create_app(

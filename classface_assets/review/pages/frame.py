@@ -1,0 +1,141 @@
+"""What every page has: the header with its counts, the session's token, errors for people, the answer to a change."""
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cache
+from inspect import isawaitable
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from classface_assets.errors import UserError
+from classface_assets.review.desk import Desk, desk_of
+from classface_assets.review.pages.told import told
+from classface_assets.review.view import View
+from classface_assets.store.database import DatabaseError
+
+MOST_TOLD = 8
+
+
+@cache
+def templates() -> Environment:
+    """Jinja's environment: everything is escaped, and what is not there is an error."""
+    loader = PackageLoader("classface_assets.review")
+    made = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["number"] = lambda n: f"{n:,}"
+    made.filters["years"] = years_told
+    made.filters["local"] = lambda path: quote(path, safe="/?=&")
+    made.filters["counted"] = lambda n, one, more="": f"{n:,} {one if n == 1 else more or one + 's'}"
+    return made
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages for who reads pages, and problem details for scripts."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (UserError, RequestValidationError, HTTPException) as error:
+                if wants_json(request):
+                    raise
+                return await _error_page(request, error)
+
+        return answered
+
+
+def page_router() -> APIRouter:
+    return APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+def page(request: Request, desk: Desk, template: str, **shown: Any) -> Response:
+    """A page with the header's counts, and what was just done where the address says so."""
+    view = desk.view()
+    ids = _numbers(request.query_params.get("done", ""))
+    done = {"message": told(view, ids), "undo": ids} if ids else None
+    return HTMLResponse(_render(request, template, counts=counts(view), done=done, **shown))
+
+
+def counts(view: View) -> dict[str, int]:
+    """How much there is in each section: groups to name, faces to confirm, people."""
+    unknown = view.clusters.filter(
+        pl.col("person_id").is_null(), ~pl.col("cluster_id").str.starts_with("unknown_noise_")
+    ).height
+    open_ = view.faces.select((pl.col("person_id").is_not_null() & ~pl.col("confirmed")).sum()).item()
+    people = view.persons.filter(pl.col("status") == "active", pl.col("kind").is_in(["student", "staff"])).height
+    return {"unknown": unknown, "confirm": int(open_), "people": people}
+
+
+def changed(
+    request: Request, desk: Desk, events: Sequence[int], back: str, notes: Sequence[str] = (), **more: Any
+) -> Response:
+    """The answer to a change: what was done and how to undo it; a form without JavaScript is shown its page again."""
+    view = desk.view()
+    if wants_json(request):
+        body = {"message": told(view, events), "notes": list(notes), "undo": list(events), "counts": counts(view)}
+        return JSONResponse(body | more)
+    path = here(back)
+    joint = "&" if "?" in path else "?"
+    return RedirectResponse(f"{path}{joint}done={','.join(map(str, events))}", 303)
+
+
+def here(path: str) -> str:
+    """A path of this server, whatever a form says; the first page for anything else."""
+    path = path.partition("#")[0]
+    fine = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isascii() and path.isprintable()
+    return path.partition("done=")[0].rstrip("?&") or "/" if fine else "/"
+
+
+def wants_json(request: Request) -> bool:
+    return "application/json" in request.headers.get("accept", "")
+
+
+def years_told(years: Sequence[str]) -> str:
+    """`2015-2016`, or `2015-2016 to 2018-2019`."""
+    return "" if not years else years[0] if len(years) == 1 else f"{years[0]} to {years[-1]}"
+
+
+def address(request: Request) -> str:
+    """The page's own address, for forms to come back to."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def _numbers(listed: str) -> list[int]:
+    return [int(n) for n in listed.split(",")[:MOST_TOLD] if n.isascii() and n.isdecimal() and len(n) < 16]
+
+
+def _render(request: Request, template: str, **shown: Any) -> str:
+    session = request.state.session
+    frame = {"csrf": session.csrf, "here": here(address(request)), "path": request.url.path}
+    return templates().get_template(template).render(frame | shown)
+
+
+async def _error_page(request: Request, error: Exception) -> Response:
+    """The page of an error, told by whatever tells it to scripts."""
+    handlers = request.app.exception_handlers
+    handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
+    answer = handler(request, error)
+    problem = json.loads((await answer if isawaitable(answer) else answer).body)
+    try:
+        now = counts(desk_of(request).view())
+    except UserError:
+        now = None
+    empty = isinstance(error, DatabaseError)
+    html = _render(request, "problem.html.j2", counts=now, done=None, problem=problem, empty=empty)
+    return HTMLResponse(html, problem["status"])

@@ -1,0 +1,143 @@
+"""Photos: a whole photo with boxes and names, row by row; drawing a face that was missed."""
+
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from fastapi import Form, Query, Request
+from starlette.responses import Response
+
+from classface_assets.review.api.common import AtDesk
+from classface_assets.review.api.faces import AssetId
+from classface_assets.review.pages.drawn import drawn_in, new_face
+from classface_assets.review.pages.fields import Text
+from classface_assets.review.pages.frame import changed, page, page_router
+from classface_assets.review.problems import NotFoundError
+from classface_assets.review.view import View
+from classface_assets.site.people import row_names
+
+PAGE = 48
+ROW_BEGINS = 0.7
+router = page_router()
+Mark = Annotated[Literal["collage", "mirror", ""], Form()]
+Pixels = Annotated[float, Form(ge=-1e6, le=1e6, allow_inf_nan=False)]
+
+
+@router.get("/photos")
+def photos(
+    request: Request,
+    desk: AtDesk,
+    year: Annotated[str, Query(max_length=255)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """All photos, by school year and path."""
+    view = desk.view()
+    rows = view.photos.filter(pl.col("school_year") == year) if year else view.photos
+    shown = rows.sort("school_year", "path", descending=[True, False]).slice((number - 1) * PAGE, PAGE)
+    faces = view.faces.group_by("asset_id").agg(pl.len().alias("faces"), pl.col("person_id").count().alias("named"))
+    shown = shown.join(faces, on="asset_id", how="left", maintain_order="left").with_columns(
+        pl.col("faces", "named").fill_null(0)
+    )
+    return page(
+        request,
+        desk,
+        "photos.html.j2",
+        photos=shown.to_dicts(),
+        total=rows.height,
+        number=number,
+        pages=-(-rows.height // PAGE),
+        year=year,
+        years=sorted(view.photos["school_year"].unique().to_list(), reverse=True),
+    )
+
+
+@router.get("/photos/{assetId}")
+def one_photo(
+    request: Request, desk: AtDesk, asset_id: AssetId, face: Annotated[str, Query(max_length=40)] = ""
+) -> Response:
+    """A photo with all its faces; `face` is the one that is looked at."""
+    view = desk.view()
+    photo = _photo(view, str(asset_id))
+    seen = view.faces.filter(pl.col("asset_id") == str(asset_id)).to_dicts()
+    faces = [f | {"drawn": False} for f in seen] + drawn_in(view, str(asset_id))
+    rows = rows_of(faces)
+    before, after = _neighbours(view, photo)
+    return page(
+        request,
+        desk,
+        "photo.html.j2",
+        photo=photo,
+        rows=list(zip(row_names(len(rows)), rows, strict=True)),
+        faces=faces,
+        chosen=face,
+        mark=view.decisions.photo_marks.get(str(asset_id), ""),
+        before=before,
+        after=after,
+        letter=max(photo["width"], photo["height"]) / 60,
+    )
+
+
+@router.post("/photos/{assetId}/draw")
+def draw(
+    request: Request,
+    desk: AtDesk,
+    asset_id: AssetId,
+    x: Pixels,
+    y: Pixels,
+    width: Pixels,
+    height: Pixels,
+    name: Text = "",
+    back: Text = "/",
+) -> Response:
+    """Here is a face that no detector found, and perhaps whose it is. Pixels of the upright photo."""
+    photo = _photo(desk.view(), str(asset_id))
+    face = new_face(photo["asset_id"], (photo["width"], photo["height"]), (x, y, width, height))
+    act = desk.ledger.draw(face)
+    events, notes = [*act.events], [*act.notes]
+    if name.strip():
+        named = desk.ledger.label(name, [face])
+        events, notes = [*events, *named.events], [*notes, *named.notes]
+    return changed(request, desk, events, back, notes)
+
+
+@router.post("/photos/{assetId}/mark")
+def mark(request: Request, desk: AtDesk, asset_id: AssetId, value: Mark = "", back: Text = "/") -> Response:
+    """The photo may show somebody twice, or may not."""
+    photo = _photo(desk.view(), str(asset_id))["asset_id"]
+    act = desk.ledger.mark_photo(photo, value) if value else desk.ledger.unmark_photo(photo)
+    return changed(request, desk, act.events, back, act.notes)
+
+
+def rows_of(faces: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The rows people stand in, back row first, each from left to right.
+
+    A face further below its row's middle than 0.7 of the usual face height begins the next row.
+    """
+    heights = sorted(face["bbox_h"] for face in faces)
+    rows: list[list[dict[str, Any]]] = []
+    for face in sorted(faces, key=_middle):
+        if rows and _middle(face) - sum(map(_middle, rows[-1])) / len(rows[-1]) < ROW_BEGINS * heights[len(faces) // 2]:
+            rows[-1].append(face)
+        else:
+            rows.append([face])
+    return [sorted(row, key=lambda face: face["bbox_x"]) for row in rows]
+
+
+def _middle(face: dict[str, Any]) -> float:
+    return float(face["bbox_y"] + face["bbox_h"] / 2)
+
+
+def _photo(view: View, asset_id: str) -> dict[str, Any]:
+    """A photo with its size as it is shown. Raises NotFoundError."""
+    photo = view.photo(asset_id)
+    if photo is None:
+        raise NotFoundError("photo", asset_id)
+    turned = photo["rotation"] in (90, 270)
+    width, height = (photo["height"], photo["width"]) if turned else (photo["width"], photo["height"])
+    return photo | {"width": width, "height": height}
+
+
+def _neighbours(view: View, photo: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The photos before and after one, in its school year."""
+    ids = view.photos.filter(pl.col("school_year") == photo["school_year"]).sort("path")["asset_id"].to_list()
+    at = ids.index(photo["asset_id"])
+    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)

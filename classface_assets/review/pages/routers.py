@@ -1,0 +1,17 @@
+"""All pages, in the order in which their addresses are tried."""
+
+from classface_assets.review.pages import (
+    confirm,
+    history,
+    naming,
+    people,
+    people_acts,
+    photos,
+    runs,
+    search,
+    unknown,
+)
+
+PAGES = tuple(
+    module.router for module in (unknown, naming, confirm, people, people_acts, photos, search, history, runs)
+)

@@ -63,19 +63,18 @@ class Models(dg.ConfigurableResource):
         "on first use, non-commercial), or the path of a folder in InsightFace's format, of one with a pack.toml, or "
         "of an .onnx file with its description beside it. (CLASSFACE_PACK)",
     )
-    threads: int = Field(default=0, description="Threads for the models; 0: as many as the machine has cores.")
 
     def describe(self, layout: Layout) -> PackInfo:
         return describe_pack(self.pack, layout.packs)
 
     def load(self, layout: Layout) -> ModelPack:
-        return _loaded(self.pack, layout.packs, layout.cache, self.threads)
+        return _loaded(self.pack, layout.packs, layout.cache)
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(pack: str, packs: Path, cache: Path, threads: int) -> ModelPack:
+def _loaded(pack: str, packs: Path, cache: Path) -> ModelPack:
     """A pack takes seconds to load, so the years of one process share it."""
-    return load_pack(pack, packs, cache, threads)
+    return load_pack(pack, packs, cache)
 
 
 @dg.resource(description="Tells how far a step is, in the run's log and as events of the asset.")

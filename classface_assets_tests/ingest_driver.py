@@ -46,7 +46,7 @@ def ingest(job: Job) -> dict[str, Any]:
     }
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("school_year", [job["year"]])
-        chain = Chain(instance, archive, Models(pack="builtin", threads=1), Console(quiet=True))
+        chain = Chain(instance, archive, Models(pack="builtin"), Console(quiet=True))
         outcome = chain.definitions.resolve_job_def("ingest_year").execute_in_process(
             run_config=config, instance=instance, partition_key=job["year"], raise_on_error=False
         )

@@ -1,5 +1,6 @@
 """Model packs by description, what is refused, and dlib's network against dlib itself."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -397,11 +398,26 @@ def test_many_threads_may_search_with_one_detector(name: str, builtin: ModelPack
         assert np.array_equal(one.boxes, other.boxes) and np.array_equal(one.landmarks, other.landmarks)
 
 
-def test_the_detectors_have_one_thread_a_call_and_the_embedder_as_many_as_told(folder: Path) -> None:
-    pack = load_pack("builtin", folder, folder, threads=2)
-    assert isinstance(pack.embedder, DlibResnet)
-    assert pack.embedder.session.get_session_options().intra_op_num_threads == 2
-    assert pack.detector.session.get_session_options().intra_op_num_threads == 1  # type: ignore[attr-defined]
+def test_the_models_have_one_thread_a_call(builtin: ModelPack) -> None:
+    for model in (builtin.detector, builtin.embedder):
+        assert model.session.get_session_options().intra_op_num_threads == 1  # type: ignore[attr-defined]
+
+
+def test_batches_are_embedded_side_by_side_and_come_in_their_order(builtin: ModelPack, chips: np.ndarray) -> None:
+    busy: list[int] = []
+
+    class Watched:
+        dim = builtin.embedder.dim
+
+        def embed(self, chips: np.ndarray) -> np.ndarray:
+            busy.append(threading.get_ident())
+            return builtin.embedder.embed(chips)
+
+    stored = [encode_chip(chip) for chip in chips] * 4
+    frame = pl.DataFrame({"face_id": [f"{i:02}" for i in range(len(stored))], "chip": stored})
+    done = list(embed_faces([frame], Watched(), batch=2, at_once=3))
+    assert pl.concat([one.rows for one in done])["face_id"].to_list() == frame["face_id"].to_list()
+    assert len(set(busy)) > 1 and threading.get_ident() not in busy
 
 
 def test_a_broken_chip_is_named_and_stops_nothing(builtin: ModelPack, chips: np.ndarray) -> None:

@@ -524,11 +524,8 @@ class Counted:
 
     def __init__(self, detector: Detector) -> None:
         self.detector, self.looks = detector, 0
-        self.look_side, self.fixed_input, self.reliable_px = (
-            detector.look_side,
-            detector.fixed_input,
-            detector.reliable_px,
-        )
+        self.look_side, self.fixed_input = detector.look_side, detector.fixed_input
+        self.reliable_px, self.close_up = detector.reliable_px, detector.close_up
 
     def find(self, image: np.ndarray, min_confidence: float) -> Faces:
         self.looks += 1
@@ -598,11 +595,11 @@ def test_a_photo_without_a_face_stays_as_it_is_however_it_is_turned(pack: ModelP
 def test_a_large_jpeg_is_decoded_small_unless_its_faces_need_more(
     builtin: ModelPack, astronaut: Image.Image, group: Path, tmp_path: Path
 ) -> None:
-    portrait = save_as_photo(astronaut.resize((4096, 4096)), tmp_path / "portrait.jpg", quality=95)
+    portrait = save_as_photo(astronaut.resize((5000, 5000)), tmp_path / "portrait.jpg", quality=95)
     view = open_view(portrait)
-    assert (view.width, view.height) == (4096, 4096) and view.at(9999).shape == (4096, 4096, 3)
+    assert (view.width, view.height) == (5000, 5000) and view.at(9999).shape == (5000, 5000, 3)
     small, whole = open_view(portrait).sharp(1000, 96), open_view(portrait).sharp(100, 96)
-    assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (1024, 0.25, 4096, 1.0)
+    assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (2500, 0.5, 5000, 1.0)
     landmarks = find_faces(builtin.detector, view, SETTINGS).faces.landmarks[0]
     chips = [cut_chip(picture, landmarks * np.float32(scale)).astype(float) for picture, scale in (small, whole)]
     assert np.abs(chips[0] - chips[1]).mean() < 2.5

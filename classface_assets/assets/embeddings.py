@@ -25,7 +25,7 @@ from classface_assets.store.facts import (
     years_with_images,
 )
 from classface_assets.store.parts import Parts, adopt
-from classface_assets.vision.embed import BATCHES, Embedded, ahead, embed_faces
+from classface_assets.vision.embed import BATCHES, Embedded, batches_at_once, embed_faces
 from classface_assets.vision.packs import ModelPack
 
 WHAT_TO_DO = "`classface find-orphans --fix` searches the photos of faces without a chip again, and the rest goes on."
@@ -35,7 +35,10 @@ class EmbeddingConfig(dg.Config):
     """How the work is cut up; it changes no vector."""
 
     faces_a_part: int = Field(default=512, ge=1, description="Faces embedded before a part is written.")
-    batch: int = Field(default=0, ge=0, description="Faces that the model sees at once; 0: 16 on a CPU, 256 on a GPU.")
+    batch: int = Field(default=0, ge=0, description="Faces that the model sees at once; 0: 4 on a CPU, 256 on a GPU.")
+    batches_at_once: int = Field(
+        default=0, ge=0, description="Batches embedded side by side; 0: one a core, 2 on a GPU."
+    )
 
 
 @dg.asset(
@@ -102,12 +105,13 @@ class Done:
 def embed(
     found: Parts, pending: set[str], parts: Parts, pack: ModelPack, config: EmbeddingConfig, advance: Advance
 ) -> Done:
-    """Embed the pending of the found faces. Reading, the model and writing overlap; no more than two parts are held."""
+    """Embed the pending of the found faces, a part at a time; the next batches are embedded while one is written."""
     start = time.monotonic()
     done = Done(device=pack.device)
 
-    batches = embed_faces(pending_chips(found, pending), pack.embedder, config.batch or BATCHES[pack.device])
-    for part in ahead(in_parts(batches, config.faces_a_part), waiting=1):
+    chips, batch = pending_chips(found, pending), config.batch or BATCHES[pack.device]
+    batches = embed_faces(chips, pack.embedder, batch, config.batches_at_once or batches_at_once(pack.device))
+    for part in in_parts(batches, config.faces_a_part):
         parts.append(part.rows)
         done.faces += part.rows.height
         done.undecoded += part.undecoded

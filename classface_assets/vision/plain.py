@@ -15,10 +15,10 @@ def decode_plain(data: bytes, picture: Image.Image, factor: int) -> np.ndarray |
         return None
     import cv2
 
-    size = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-    flags = size.get(factor, cv2.IMREAD_REDUCED_COLOR_8) | cv2.IMREAD_IGNORE_ORIENTATION
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if found is None else cv2.cvtColor(found, cv2.COLOR_BGR2RGB, found)
+    # The names of the reduced sizes say grey, but the flag of the colours has the last word.
+    size = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
+    flags = size.get(factor, cv2.IMREAD_REDUCED_GRAYSCALE_8) | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
 def _is_plain(data: bytes, picture: Image.Image) -> bool:

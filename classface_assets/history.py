@@ -20,16 +20,21 @@ def sentences(events: Sequence[Event]) -> Iterator[str]:
     """What each event says, people called as they were then; the name of a person who is erased is not told."""
     undone = undone_events(events)
     erased = {e.payload["person_id"] for e in events if e.kind == "person_erased" and e.id not in undone}
-    names: dict[str, str] = {}
+    names: dict[str, str] = dict.fromkeys(erased, ERASED)
+    told: dict[int, str] = {}
     for event in events:
-        person_id = event.payload.get("person_id", "")
-        if "name" in event.payload and person_id not in erased:
+        person_id, name = event.payload.get("person_id", ""), event.payload.get("name")
+        if name is not None and person_id not in erased:
             was = names.get(person_id, "")
+            told[event.id] = _sentence(event, {**names, person_id: name}, was)
             if event.id not in undone or not was:
-                names[person_id] = event.payload["name"]
-            yield _sentence(event, {**names, person_id: event.payload["name"]}, was)
+                names[person_id] = name
+        elif event.kind == "undone":
+            what = event.payload["event_id"]
+            told[event.id] = f"undid {what} ({told.get(what, 'which is not here')})"
         else:
-            yield _sentence(event, names | dict.fromkeys(erased, ERASED), "")
+            told[event.id] = _sentence(event, names, "")
+        yield told[event.id]
 
 
 def faces_are(count: int) -> str:
@@ -79,5 +84,4 @@ _TOLD = {
     "photo_marked": "the photo {asset_id} is a {mark}",
     "photo_unmarked": "the photo {asset_id} is no collage or mirror",
     "face_drawn": "{faces} drawn by hand",
-    "undone": "undid {event_id}",
 }

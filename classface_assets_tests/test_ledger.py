@@ -911,6 +911,18 @@ def test_undoing_every_act_and_every_undo_leads_back_and_forth(ledger: Ledger) -
     assert ledger.decisions() == everything and len(ledger.events()) == 3 * count
 
 
+def test_what_one_click_said_is_taken_back_whole_or_not_at_all(either: Ledger) -> None:
+    click = either.label("Anna", F[:3]).events
+    either.label("Bella", F[3:4])
+    with pytest.raises(UnknownError, match="no event 99 in force"):
+        either.undo_all([*click, 99])
+    assert len(either.events()) == 4 and set(who(either).values()) == {"Anna", "Bella"}
+    assert [e.kind for e in either.undo_all(click)] == ["person_created", "faces_labelled"]
+    assert names(either) == ["Bella"] and who(either) == {"f3": "Bella"}
+    either.undo_all([e.id for e in either.events()[-2:]])
+    assert set(who(either).values()) == {"Anna", "Bella"}, "and brought back whole"
+
+
 # ---- JSON Lines
 
 

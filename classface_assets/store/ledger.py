@@ -4,6 +4,8 @@ Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, n
 lose a name. SQLite and PostgreSQL themselves refuse to update or delete a row, and writers queue.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from classface_assets.store.acts_links import LinkActs
@@ -30,12 +32,31 @@ class Ledger(LinkActs):
             if chosen is None:
                 which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
                 raise UnknownError(f"There is {which} to undo; `classface history` lists the events.")
-            now.append("undone", event_id=chosen)
-            _no_name_twice(now, chosen)
-            _no_merge_lost(now, chosen)
-            return read_events(now.con, ["no other"], [chosen])[0]
+            return _undone(now, [chosen])[0]
 
         return self.write(act)
+
+    def undo_all(self, event_ids: Sequence[int]) -> list[Event]:
+        """Take back several events, as those of one click, or none of them."""
+
+        def act(now: Writing) -> list[Event]:
+            for event_id in event_ids:
+                if _in_force(now.con, event_id) is None:
+                    raise UnknownError(
+                        f"There is no event {event_id} in force to undo; `classface history` lists the events."
+                    )
+            return _undone(now, sorted(set(event_ids), reverse=True))
+
+        return self.write(act)
+
+
+def _undone(now: Writing, chosen: Sequence[int]) -> list[Event]:
+    for event_id in chosen:
+        now.append("undone", event_id=event_id)
+    for event_id in chosen:
+        _no_name_twice(now, event_id)
+        _no_merge_lost(now, event_id)
+    return read_events(now.con, ["no other"], chosen)
 
 
 def _in_force(con: sa.Connection, event_id: int | None) -> int | None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from classface_assets import cli_ledger
+from classface_assets import cli_identity, cli_ledger
 from classface_assets.cli_evaluate import calibrate, evaluate
+from classface_assets.cli_forget import forget
 from classface_assets.cli_options import archive_options
 from classface_assets.cli_review import review
 from classface_assets.errors import UserError
@@ -204,10 +205,13 @@ def _print_stats(archive: Any) -> None:
 
 
 cli.add_command(review)
+cli.add_command(forget)
 cli.add_command(evaluate)
 cli.add_command(calibrate)
 for decision in cli_ledger.COMMANDS:
     cli.add_command(decision)
+for command in cli_identity.COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The asset `detections`: every face of a school year's photos, cut out and measured."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -15,6 +16,8 @@ from classface_assets.partitions import school_years
 from classface_assets.places import place_of
 from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.store.decisions import LabelledFace
+from classface_assets.store.erase import without_barred
 from classface_assets.store.facts import (
     current_settings,
     detection_parts,
@@ -114,7 +117,8 @@ def detections(
         context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
-            unopened = _search(new, parts, settings, config, pack.detector, layout, advance)
+            barred = archive.open_ledger().decisions().barred
+            unopened = _search(new, parts, settings, config, pack.detector, layout, advance, barred)
     parts.compact()
     set_current_settings(layout, detector, year, settings.name)
     return _report(layout, detector, year, photos, len(pending), unopened, device)
@@ -128,10 +132,12 @@ def _search(
     detector: Detector,
     layout: Layout,
     advance: Advance,
+    barred: Mapping[str, LabelledFace],
 ) -> dict[str, str]:
     """Search photos for faces; each batch is a part as soon as it is done. Returns those that could not be opened.
 
-    They get no row, so that the next run tries them again. Raises PhotosFolderError when the whole folder is gone.
+    These get no row, so that the next run tries them again. Faces of people who were erased are left out. Raises
+    PhotosFolderError when the whole folder is gone.
     """
     columns = ("asset_id", "path", "has_orientation")
     jobs = [
@@ -142,7 +148,7 @@ def _search(
         if searched.unopened:
             folders_still_there(layout)
             unopened |= searched.unopened
-        rows = searched.rows
+        rows = without_barred(searched.rows, barred)
         now = datetime.now(UTC).replace(tzinfo=None)
         parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
         failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)

@@ -56,6 +56,13 @@ class Desk:
                 self._work = Work(self.archive, self.models)
             return self._work
 
+    def erase(self, person_id: str) -> dict[str, Any]:
+        """Erase a person from everything, this server's memory too; the receipt."""
+        receipt, run_id = self.work().forget(person_id)
+        self.images.forget()
+        self._vectors.forget()
+        return receipt | {"runId": run_id}
+
     def head_report(self) -> dict[str, Any]:
         """What was told of the last training; empty before the first."""
         file = self.layout.head.with_suffix(".json")

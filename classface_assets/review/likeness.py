@@ -42,6 +42,11 @@ class Vectors:
                 self._read = version, Known(rows, facts.vectors)
             return self._read[1]
 
+    def forget(self) -> None:
+        """Keep nothing: somebody was erased."""
+        with self._lock:
+            self._read = None
+
     def portraits(self, person_id: str) -> np.ndarray:
         return portraits_of(self.layout, self.pack.key, {person_id})
 

@@ -5,6 +5,7 @@ script sends `Authorization: Bearer` instead. Without a token (on loopback only)
 """
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+_FIRST_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
 
 
 class TooLarge(Exception):  # noqa: N818
@@ -120,7 +124,12 @@ def _same_origin(request: Request) -> bool:
 
 
 def _form_token(request: Request, body: bytes) -> str:
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    """What a plain form sends as `csrf_token`; in one with a file it comes first."""
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/form-data"):
+        found = _FIRST_FIELD.match(body[:1000])
+        return found[1].decode() if found else ""
+    if not kind.startswith("application/x-www-form-urlencoded"):
         return ""
     return parse_qs(body.decode("utf-8", "replace")).get("csrf_token", [""])[-1]
 

@@ -22,6 +22,7 @@ from classface_assets.failures import why_it_failed
 from classface_assets.home import open_instance, release
 from classface_assets.resources import Archive, Models
 from classface_assets.review.problems import NotFoundError, ProblemError
+from classface_assets.upkeep import UpkeepError
 
 DAGSTER_UI = "http://127.0.0.1:3000"
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -117,6 +118,16 @@ class Work:
         while (told := self.run(run_id)).status not in {s.value for s in _ENDED} and time.monotonic() < end:
             time.sleep(0.2)
         return told
+
+    def forget(self, person_id: str) -> tuple[dict[str, Any], str]:
+        """Erase a person; returns the receipt, and the id of the run that makes everything anew without them."""
+        from classface_assets.forgetting import forget
+
+        try:
+            receipt = forget(self._archive, self.instance, person_id)
+        except UpkeepError as error:
+            raise ProblemError(409, str(error)) from None
+        return receipt.told(), self.start(self.assignment())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunTold], int]:
         """A page of the runs, last first, and how many there are. What has only just been started comes first."""

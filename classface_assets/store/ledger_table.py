@@ -66,9 +66,14 @@ def create_tables(con: sa.Connection) -> None:
     if has_tables(con):
         return
     metadata.create_all(con)
+    put_guards(con)
+    _note_touched(con, ((event.id, event.payload) for event in read_events(con)))
+
+
+def put_guards(con: sa.Connection) -> None:
+    """Let the database itself refuse to change or delete what was said."""
     for statement in _GUARDS.get(con.dialect.name, ()):
         con.exec_driver_sql(statement)
-    _note_touched(con, ((event.id, event.payload) for event in read_events(con)))
 
 
 def read_events(con: sa.Connection, kinds: Collection[str] = (), also: Collection[int] = ()) -> list[Event]:

@@ -217,9 +217,13 @@ def reject(desk: AtDesk, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
 
 
 @router.delete("/{id}", status_code=200, responses=told(404, 409))
-def delete_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
-    """Hide a person."""
+def delete_person(desk: AtDesk, person_id: PersonId, erase: bool = False) -> dict[str, Any]:
+    """Hide a person. With `erase` all that was made of their faces goes for good, and the answer is the receipt."""
     row = person_row(desk.view(), person_id)
+    if erase:
+        return desk.erase(row["id"])
+    if row["status"] == "merged":
+        raise ProblemError(409, f"{row['name']} was merged into somebody else; undo that first, or hide that person.")
     if row["status"] != "hidden":
         desk.ledger.hide(row["id"])
     return {"id": row["id"], "status": "hidden"}

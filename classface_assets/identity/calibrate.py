@@ -1,7 +1,8 @@
 """Fitting the thresholds of an archive to what its people labelled.
 
 Who was labelled is split in two by name. The threshold that is best on one half is measured on the other, and the other
-way round, so that what is told of it was not chosen on the same people; what is kept is chosen on all of them.
+way round, so that what is told of it was not chosen on the same people; what is kept is chosen on all of them. Faces
+that nobody labelled are grouped along, and precision reckons with them: see `curve.score` and `evaluate.Naming`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ from classface_assets.identity.settings import AssignmentSettings
 
 LEAST_PRECISION, LEAST_NAMING_PRECISION = 0.97, 0.98
 LEAST_PEOPLE, LEAST_FACES = 20, 100
+ABOUT = 0.002
+"""Less of a difference in F is none."""
+FITTED = ("cluster_threshold", "attach_threshold", "eps", "person_threshold")
 Name = Callable[[AssignmentSettings, int], Naming]
 """Naming of hidden labelled faces with these settings; another number hides others."""
 
@@ -39,6 +43,11 @@ class Calibration:
     naming_after: Naming
     similarities: pl.DataFrame
 
+    def changed(self, settings: AssignmentSettings) -> dict[str, float]:
+        """The fields in which what was fitted differs from these settings."""
+        pairs = ((name, getattr(self.settings, name)) for name in FITTED)
+        return {name: round(value, 4) for name, value in pairs if value != getattr(settings, name)}
+
 
 def calibrate(material: Material, people: np.ndarray, settings: AssignmentSettings, name: Name) -> Calibration:
     """The thresholds of greatest BCubed F at a precision of 0.97, and of most faces named at a precision of 0.98.
@@ -52,17 +61,17 @@ def calibrate(material: Material, people: np.ndarray, settings: AssignmentSettin
             f"There are too few labels to fit thresholds to: {pairs} people have two labelled faces or more, {faces} "
             f"faces together; it takes {LEAST_PEOPLE} people with {LEAST_FACES} faces."
         )
-    similarities = by_gap(material.vectors, people, material.years)
+    similarities, everybody = by_gap(material.vectors, people, material.years), len(material)
     material, people = fewer(material, people)
     by = shifts(material.vectors, people)
     labels, in_use = grouped(material, settings, by), len(by) // 2
     half = np.array([blake2b(str(p).encode()).digest()[0] % 2 for p in range(int(people.max()) + 1)])[people] == 0
     folds = [(people >= 0) & half, (people >= 0) & ~half]
-    scores = [[score(found, people, fold) for found in labels] for fold in folds]
-    other = [scores[1 - i][best(scores[i])] for i in range(2)]
-    before, after = _mean([s[in_use] for s in scores]), _mean(other)
+    scores = [[score(found, people, fold, everybody / max(1, fold.sum())) for found in labels] for fold in folds]
+    other = [scores[1 - i][best(scores[i], in_use)][0] for i in range(2)]
+    before, after = _mean([s[in_use][0] for s in scores]), _mean(other)
     better = _beats(after, before)
-    chosen = best([score(found, people, people >= 0) for found in labels])
+    chosen = best([score(f, people, people >= 0, everybody / (people >= 0).sum()) for f in labels], in_use)
     fitted = shifted(settings, float(by[chosen])) if better else settings
     fitted, naming_before, naming_after = _person_threshold(fitted, settings, by, name)
     return Calibration(
@@ -78,12 +87,14 @@ def calibrate(material: Material, people: np.ndarray, settings: AssignmentSettin
     )
 
 
-def best(scores: Sequence[Score]) -> int:
-    """Of those that reach the precision the one of greatest F; of none the most precise."""
-    reach = [i for i, s in enumerate(scores) if s.precision >= LEAST_PRECISION]
-    if reach:
-        return max(reach, key=lambda i: (scores[i].f, i))
-    return max(range(len(scores)), key=lambda i: (scores[i].precision, scores[i].f))
+def best(scores: Sequence[tuple[Score, float]], in_use: int) -> int:
+    """Of those that surely reach the precision one of about the greatest F, the nearest to what is in use; where none
+    does, the most precise."""
+    sure = [i for i, (_, least) in enumerate(scores) if least >= LEAST_PRECISION]
+    if not sure:
+        return max(range(len(scores)), key=lambda i: (scores[i][1], scores[i][0].f))
+    top = max(scores[i][0].f for i in sure)
+    return min((i for i in sure if scores[i][0].f >= top - ABOUT), key=lambda i: (abs(i - in_use), -i))
 
 
 def by_gap(vectors: np.ndarray, people: np.ndarray, years: np.ndarray, limit: int = 3000) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What the program found, scored: one `Evaluation` of a table of judged faces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,6 +18,18 @@ class Naming:
     """Share of the asked faces that got the right name."""
     precision: float
     """Share of all names given, also to people without labels, that are right; 1 where none was given."""
+    named: int = 0
+    """How many of the asked faces got a name."""
+    strangers: int = 0
+    """Faces of people of whom no face is labelled."""
+    strangers_named: int = 0
+
+    def in_archive(self, known: int, strangers: int) -> "Naming":
+        """The same, but precision as it would be with so many faces of known people and of strangers to name."""
+        each = known / max(1, self.asked)
+        wrongly = strangers * self.strangers_named / max(1, self.strangers)
+        given = each * self.named + wrongly
+        return replace(self, precision=each * self.accuracy * self.asked / given if given else 1.0)
 
 
 @dataclass(frozen=True)
@@ -98,5 +110,12 @@ def naming(judged: pl.DataFrame) -> Naming | None:
     if asked.is_empty():
         return None
     right = int((given["named"] == given["person"]).sum())
-    named_right = asked.filter(pl.col("named") == pl.col("person")).height
-    return Naming(asked.height, named_right / asked.height, right / given.height if given.height else 1.0)
+    named = given.filter("asked")
+    return Naming(
+        asked=asked.height,
+        accuracy=int((named["named"] == named["person"]).sum()) / asked.height,
+        precision=right / given.height if given.height else 1.0,
+        named=named.height,
+        strangers=judged.filter(~pl.col("person").is_in(asked["person"].unique().to_list())).height,
+        strangers_named=given.height - named.height,
+    )

@@ -1,0 +1,116 @@
+"""`classface evaluate` and `classface calibrate`: an archive measured, and its thresholds fitted, by its labels."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from classface_assets.cli_options import archive_options
+
+METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
+
+
+@click.command("evaluate")
+@archive_options
+@click.option("--pack", help="The model pack in use [builtin].")
+@click.option(
+    "--truth",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of who is where: school_year, path, person, age, x, y, w, h [labels, some of them hidden].",
+)
+@click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True, help="Of the curve.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the curve, a PNG.")
+def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, picture: Path | None) -> None:
+    """Measure how well people are found: by a file of the truth, or by the labels of this archive."""
+    from classface_assets.identity.evaluate import summary_rows
+    from classface_assets.measuring import measure
+
+    models, settings = _in_use(archive, pack, method)
+    measured = _or_too_few(lambda: measure(archive, models, settings, truth))
+    click.echo(f"Measured with {measured.source}.")
+    for what, value in summary_rows(measured.found):
+        click.echo(f"  {what:<30}{value}")
+    for title, table in (
+        ("Pairs by the years between them", measured.found.by_gap),
+        ("BCubed by school year", measured.found.by_year),
+        (f"BCubed by threshold ({method}, nobody named)", measured.curve),
+    ):
+        click.echo(f"\n{title}")
+        click.echo("\n".join(text_table(table)))
+    if picture:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(measured.picture)
+        click.echo(f"\nThe curve: {picture}")
+
+
+@click.command("calibrate")
+@archive_options
+@click.option("--pack", help="The model pack in use [builtin].")
+@click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True)
+@click.option("--save", is_flag=True, help="Keep the fitted thresholds for this archive; the next run uses them.")
+@click.option("--reset", is_flag=True, help="Go back to the thresholds that come with the program.")
+def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bool) -> None:
+    """Fit the thresholds to the people who are labelled; says what it would gain, and changes nothing by itself."""
+    from classface_assets.measuring import Measuring
+    from classface_assets.store import calibration
+
+    if save and reset:
+        raise click.UsageError("--save and --reset contradict each other.")
+    models, settings = _in_use(archive, pack, method)
+    key = models.describe(archive.layout).key
+    if reset:
+        done = calibration.reset(archive.layout, key, method)
+        click.echo(
+            "The program's own thresholds are in use again." if done else "Nothing was fitted; nothing to reset."
+        )
+        return
+    found = _or_too_few(lambda: Measuring(archive, models, settings).calibrated())
+    click.echo(f"Fitted to {found.faces:,} labelled faces of {found.people:,} people, measured on those not fitted to.")
+    click.echo("\n".join(text_table(found.similarities)))
+    for name in ("before", "after"):
+        score, naming = getattr(found, name), getattr(found, f"naming_{name}")
+        click.echo(
+            f"{name:<7} grouping: precision {score.precision:.3f}, recall {score.recall:.3f}, F {score.f:.3f};"
+            f" naming: {naming.accuracy:.3f} of the faces, {naming.precision:.3f} of the names right"
+        )
+    if not found.better:
+        click.echo("The thresholds in use are as good as any; nothing to keep.")
+        return
+    values = found.changed(settings)
+    for field, value in values.items():
+        click.echo(f"{field}: {getattr(settings, field):.4f} -> {value:.4f}")
+    if save:
+        calibration.keep(archive.layout, key, method, {**calibration.fitted(archive.layout, key, method), **values})
+        click.echo(f"Kept in {calibration.calibration_file(archive.layout)}; the next run uses it.")
+    else:
+        click.echo("Nothing was changed; --save keeps it for this archive.")
+
+
+def text_table(rows: Any) -> list[str]:
+    """A frame as lines of text."""
+    cells = [[*rows.columns], *([_text(value) for value in row] for row in rows.iter_rows())]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  " + "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _in_use(archive: Any, pack: str | None, method: Any) -> tuple[Any, Any]:
+    """The models, and the settings of the method as a run would use them."""
+    from classface_assets.assets.cluster_assignments import AssignmentConfig
+    from classface_assets.resources import models_for
+
+    models = models_for(pack)
+    return models, AssignmentConfig(method=method).settings(models.describe(archive.layout), archive.layout)
+
+
+def _or_too_few(work: Any) -> Any:
+    from classface_assets.errors import UserError
+    from classface_assets.identity.held_out import TooFewLabelsError
+
+    try:
+        return work()
+    except TooFewLabelsError as error:
+        raise UserError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from classface_assets.identity.assign import (
     assign_faces,
     settings_for,
 )
+from classface_assets.identity.changes import changes, kinds_of_changes, torn_labels
 from classface_assets.identity.knn import build_graph
 from classface_assets.identity.measures import bcubed
+from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.summary import summarize, summary_lines
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
@@ -157,3 +161,237 @@ def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
     assert settings_for("builtin").cluster_threshold > 0.85
     assert settings_for("buffalo_l") == settings_for("something new") != settings_for("builtin")
+
+
+def clusters_of(found: pl.DataFrame, truth: list[str], who: str) -> set[str]:
+    mine = pl.Series([person == who for person in truth])
+    return set(found.filter(mine)["cluster_id"])
+
+
+@pytest.mark.parametrize("way", ["prototype", "centroid", "vote", "knn", "knn without votes"])
+def test_every_way_of_comparing_names_the_clear_faces_rightly(way: str) -> None:
+    faces, vectors, truth = school(11)
+    confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])
+    settings = AssignmentSettings(assign=way.split()[0], use_voting="without" not in way, follow_years=False)
+    found = assign(faces, vectors, confirmed, settings=settings)
+    matched = found.join(faces, on="face_id").filter(pl.col("person_id").is_not_null())
+    right = dict(zip(faces["face_id"], truth, strict=True))
+    assert matched.height > 90
+    assert all(right[face] == person for face, person in matched.select("face_id", "person_id").iter_rows())
+    assert not matched.select("asset_id", "person_id").is_duplicated().any()
+
+
+def growing(seed: int, children: int = 8, years: int = 9) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
+    """Children whose faces turn a little every year, three photos a year: the last look little like the first."""
+    rng = np.random.default_rng(seed)
+    rows, vectors = [], []
+    for child in range(children):
+        start, end = unit(rng.normal(size=(2, 64)))
+        for year in range(years):
+            angle = 1.25 * year / (years - 1)
+            for n in range(3):
+                rows.append((f"f{child:02d}{year:02d}{n}", f"p{child:02d}{year:02d}{n}", f"{2010 + year}", 2010 + year))
+                vectors.append(np.cos(angle) * start + np.sin(angle) * end + 0.05 * rng.normal(size=64))
+    faces = pl.DataFrame(rows, schema=["face_id", "asset_id", "school_year", "year"], orient="row")
+    faces = faces.with_columns(pl.col("year").cast(pl.Int32), pl.lit(0.8, pl.Float32).alias("quality_score"))
+    return faces, unit(np.array(vectors)), [f"child {row[0][1:3]}" for row in rows]
+
+
+def test_a_child_that_is_named_in_its_first_year_is_followed_to_its_last() -> None:
+    faces, vectors, truth = growing(1)
+    years = faces["year"].to_list()
+    half = [f"child {i:02d}" for i in range(4)]
+    confirmed = {
+        face: who
+        for face, who, year in zip(faces["face_id"], truth, years, strict=True)
+        if who in half and year == 2010
+    }
+    followed = assign(faces, vectors, confirmed)
+    alone = assign(faces, vectors, confirmed, settings=AssignmentSettings(follow_years=False))
+    last = pl.Series([who in half and year == 2018 for who, year in zip(truth, years, strict=True)])
+    assert followed.filter(last)["person_id"].to_list() == pl.Series(truth).filter(last).to_list()
+    assert alone.filter(last)["person_id"].null_count() == last.sum()  # nearest prototypes alone lose them on the way
+    reasons = followed.filter(last)["assignment_reason"]
+    assert reasons.str.contains("liker to the person's faces of near years than strangers are").all()
+    strangers = pl.Series([who not in half for who in truth])
+    assert followed.filter(strangers)["person_id"].null_count() == strangers.sum()
+
+
+def test_siblings_ask_for_a_clearer_lead() -> None:
+    rng = np.random.default_rng(5)
+    centre = unit(rng.normal(size=(1, 64)))[0]
+    ana, ben = unit(np.stack([centre + 0.08 * rng.normal(size=64) for _ in range(2)]))
+    probe = unit((1.0 * ana + 0.25 * ben)[None])[0]
+    faces = pl.DataFrame(
+        {
+            "face_id": ["a", "b", "c"],
+            "asset_id": ["1", "2", "3"],
+            "school_year": ["2010-2011"] * 3,
+            "year": pl.Series([2010] * 3, dtype=pl.Int32),
+            "quality_score": pl.Series([0.9] * 3, dtype=pl.Float32),
+        }
+    )
+    vectors = np.stack([ana, ben, probe]).astype(np.float32)
+    lead = float(probe @ ana - probe @ ben)
+    settings = AssignmentSettings(
+        person_margin=0.5 * lead, alike_margin=2 * lead, look_alike=1.1, person_threshold=0.3, follow_years=False
+    )
+    labels = {"a": "ana", "b": "ben"}
+    assert assign(faces, vectors, labels, settings=settings)["person_id"][2] == "ana"
+    siblings = {"ana": frozenset({"ben"}), "ben": frozenset({"ana"})}
+    assert assign(faces, vectors, labels, settings=settings, siblings=siblings)["person_id"][2] is None
+    alike = replace(settings, look_alike=0.3)
+    assert assign(faces, vectors, labels, settings=alike)["person_id"][2] is None
+
+
+def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
+    faces, vectors, truth = school(12)
+    ids = faces["face_id"].to_list()
+    where = faces["asset_id"].to_list()
+    of = {who: [i for i, other in enumerate(truth) if other == who] for who in set(truth)}
+    one, other = of["child 1"], of["child 2"]
+    together = next((ids[a], ids[b]) for a in one for b in other if where[a] != where[b])
+    apart = (ids[one[-1]], ids[one[-2]])
+    found = dict(assign(faces, vectors, must=(together,), cannot=(apart,)).select("face_id", "cluster_id").iter_rows())
+    assert found[together[0]] == found[together[1]]
+    assert found[apart[0]] != found[apart[1]]
+    # With a name on one of them, the other is that person too; whom it cannot be, it is not.
+    named = assign(faces, vectors, {together[0]: "p1", apart[0]: "p2"}, must=(together,), cannot=(apart,))
+    rows = {row["face_id"]: row for row in named.iter_rows(named=True)}
+    assert rows[together[1]]["person_id"] == "p1"
+    assert rows[together[1]]["assignment_reason"] == "said to be the same as a labelled face"
+    assert rows[apart[1]]["person_id"] != "p2"
+
+
+def test_what_is_no_face_is_in_no_cluster_and_a_collage_may_show_a_person_twice() -> None:
+    faces, vectors, _ = school(13)
+    twice = pl.concat([faces, faces[:1].with_columns(pl.lit("again").alias("face_id"))])
+    doubled = np.vstack([vectors, vectors[:1]])
+    apart = assign(twice, doubled)
+    assert apart["cluster_id"][0] != apart["cluster_id"][-1]
+    collage = assign(twice, doubled, collages=frozenset({faces["asset_id"][0]}))
+    assert collage["cluster_id"][0] == collage["cluster_id"][-1]
+    gone = assign(twice, doubled, not_faces=frozenset({"again"}), barred=frozenset({faces["face_id"][1]}))
+    for row in (gone.row(1, named=True), gone.row(-1, named=True)):
+        assert row["cluster_id"] == f"unknown_noise_{row['face_id']}" and row["person_id"] is None
+        assert row["assignment_reason"] == "not a face, or not to be used"
+
+
+def test_one_more_photo_moves_no_other_face() -> None:
+    faces, vectors, truth = school(14, people=14, photos=30, noise=0.1)
+    confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:40])
+    but_the_last = faces["asset_id"].to_numpy() < "photo_029"
+    before = assign(faces.filter(but_the_last), vectors[but_the_last], confirmed)
+    after = assign(faces, vectors, confirmed, previous=before)
+    moved = changes(before, after)
+    assert set(moved["face_id"]) == set(faces.filter(~but_the_last)["face_id"])
+    assert moved["from"].null_count() == moved.height
+    assert changes(after, assign(faces, vectors, confirmed, previous=after)).is_empty()
+
+
+def test_a_number_that_was_given_once_is_never_given_to_somebody_else() -> None:
+    faces, vectors, truth = school(15)
+    before = assign(faces, vectors)
+    numbers = [int(c.split("_")[-1]) for c in before["cluster_id"] if "cluster" in c]
+    of_one = pl.Series([who == "child 3" for who in truth])
+    left = assign(faces.filter(~of_one), vectors[~of_one.to_numpy()], previous=before, highest=max(numbers))
+    back = assign(faces, vectors, previous=left, highest=max(numbers))
+    new = set(back.filter(of_one)["cluster_id"]) - {c for c in back["cluster_id"] if "noise" in c}
+    assert new and all(int(c.split("_")[-1]) > max(numbers) for c in new)
+
+
+def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() -> None:
+    faces, vectors, truth = school(16)
+    before = assign(faces, vectors)
+    (cluster,) = {c for c in clusters_of(before, truth, "child 4") if "cluster" in c}
+    mine = before.filter(pl.col("cluster_id") == cluster)["face_id"].to_list()
+    groups = [mine[::2], mine[1::2]]
+    renamed = {face: f"{cluster}_sub_{i}" for i, group in enumerate(groups, 1) for face in group}
+    must = tuple((a, b) for group in groups for a, b in pairwise(group))
+    said = {"must": must, "cannot": ((groups[0][0], groups[1][0]),)}
+    after = assign(faces, vectors, previous=before, renamed=renamed, **said)
+    again = assign(faces, vectors, previous=after, renamed=renamed, **said)
+    for found in (after, again):
+        named = dict(found.select("face_id", "cluster_id").iter_rows())
+        assert {named[face] for face in groups[0]} == {f"{cluster}_sub_1"}
+        assert {named[face] for face in groups[1]} == {f"{cluster}_sub_2"}
+    assert set(changes(before, after)["face_id"]) == set(mine)
+
+
+def test_a_look_at_some_faces_leaves_the_others_where_they_were() -> None:
+    faces, vectors, _ = school(17)
+    taken = pl.Series([f"2019-0{1 + i % 2}-10" for i in range(len(faces))]).str.to_datetime(time_unit="us")
+    dated = faces.with_columns(taken.alias("taken_at"))
+    before = assign(dated, vectors)
+    month = assign(dated, vectors, previous=before, settings=AssignmentSettings(time_bucket="2019-01"))
+    other = dated["taken_at"].dt.month() == 2
+    assert (month.filter(other)["cluster_id"] == before.filter(other)["cluster_id"]).mean() > 0.95
+    few = assign(dated, vectors, settings=AssignmentSettings(max_faces=30))
+    assert few.filter(pl.col("assignment_reason") == "not among the 30 best faces").height == len(faces) - 30
+    best = assign(dated, vectors, settings=AssignmentSettings(max_clusters=2))
+    assert best["cluster_id"].str.starts_with("unknown_cluster_").sum() > 0
+    assert best.filter(pl.col("cluster_id").str.starts_with("unknown_cluster_"))["cluster_id"].n_unique() == 2
+    good = assign(dated, vectors, settings=AssignmentSettings(quality_threshold=0.7))
+    poor = faces["quality_score"] < 0.7
+    assert good.filter(poor)["cluster_id"].str.starts_with("unknown_noise_").all()
+    assert good.filter(poor)["assignment_reason"].unique().to_list() == ["quality below 0.7"]
+
+
+def test_within_a_school_year_or_event_nobody_is_one_with_somebody_outside() -> None:
+    faces, vectors, _ = school(18)
+    events = pl.Series([f"year/event {i % 3}/a.jpg" for i in range(len(faces))])
+    table = faces.with_columns(events.alias("path"))
+    for scope, place in (("school year", "school_year"), ("event", "path")):
+        found = assign(table, vectors, settings=AssignmentSettings(scope=scope)).join(table, on="face_id")
+        clusters = found.filter(pl.col("cluster_id").str.starts_with("unknown_cluster_"))
+        assert clusters.height > 30
+        assert clusters.group_by("cluster_id").agg(pl.col(place).n_unique())[place].max() == 1
+
+
+def test_known_faces_may_be_grouped_as_unknown_but_labelled_ones_stay() -> None:
+    faces, vectors, truth = school(19)
+    confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])
+    found = assign(faces, vectors, confirmed, settings=AssignmentSettings(include_identified=True))
+    assert found["person_id"].is_not_null().sum() == 50
+    assert found[50:]["cluster_id"].str.starts_with("unknown_cluster_").mean() > 0.5
+
+
+def test_the_summary_counts_every_face_once() -> None:
+    faces, vectors, truth = school(20)
+    confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:20])
+    found = assign(faces, vectors, confirmed)
+    told = summarize(found)
+    assert told.faces == told.assigned + told.clustered + told.noise == 100
+    assert told.persons == found["person_id"].drop_nulls().n_unique()
+    assert told.sizes["persons"].sum() == told.persons and told.sizes["unknown clusters"].sum() == told.clusters
+    assert f"assigned to people: {told.assigned} ({told.assigned:.1f}%)" in "\n".join(summary_lines(told))
+
+
+def test_a_labelled_face_that_would_move_is_found() -> None:
+    rows = pl.DataFrame({"face_id": ["a", "b", "c"], "person_id": ["p", None, "q"]})
+    assert torn_labels(rows, {"a": "p", "b": "p", "c": "p", "gone": "p"}) == ["b", "c", "gone"]
+    assert torn_labels(rows, {"a": "p"}) == []
+
+
+def test_changes_tell_from_where_to_where_and_why() -> None:
+    def at(**clusters: str) -> pl.DataFrame:
+        rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
+        return pl.DataFrame(rows, schema=ASSIGNMENTS_SCHEMA, orient="row")
+
+    moved = changes(at(a="unknown_cluster_1", b="person_x", c="x"), at(a="person_y", b="person_x", d="unknown_noise_d"))
+    assert moved.rows() == [
+        ("a", "unknown_cluster_1", "person_y", "because"),
+        ("c", "x", None, "the face is no longer in the archive"),
+        ("d", None, "unknown_noise_d", "because"),
+    ]
+    assert ("an unknown cluster", "a person", 1) in kinds_of_changes(moved).rows()
+
+
+def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(8, 16)))
+    years = np.array([2010.0] * 5 + [2011.0, np.nan, 2010.0])
+    quality = np.array([0.1, 0.9, 0.8, 0.7, 0.2, 0.5, 0.5, 1.0])
+    made = build_prototypes(vectors, years, quality, np.array([1, 1, 1, 1, 1, 1, 1, -1]), 2, 3)
+    assert made.owners.tolist() == [1] * 6
+    assert made.faces.tolist() == [6, 1, 2, 3, -1, 5]
+    np.testing.assert_allclose(made.vectors[4], unit(vectors[:5].mean(axis=0)[None])[0], atol=1e-6)

@@ -25,6 +25,7 @@ COMMANDS = [
     *(["years"], ["years", "sync"], ["prune"], ["find-orphans"]),
     *(["merge"], ["hide"], ["confirm"], ["reject"], ["take-off"], ["not-a-face"], ["link"], ["unlink"], ["siblings"]),
     *(["collage"], ["consent"], ["kind"], ["birth-date"], ["ledger"], ["ledger", "export"], ["ledger", "import"]),
+    *(["cluster-dual"], ["assign"], ["reassign"], ["centroids"], ["split"], ["changes"]),
 ]
 
 

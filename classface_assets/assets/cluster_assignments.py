@@ -33,7 +33,7 @@ class AssignmentConfig(dg.Config):
         "`dbscan`, `agglomerative`, which do not.",
     )
     person_threshold: float | None = Field(
-        default=None, description="Least cosine similarity to a known person. builtin: 0.945, other packs: 0.45."
+        default=None, description="Least cosine similarity to a known person. builtin: 0.965, other packs: 0.56."
     )
     person_margin: float | None = Field(
         default=None, description="Least lead over the second-best person. builtin: 0.015, other packs: 0.1."
@@ -63,7 +63,7 @@ class AssignmentConfig(dg.Config):
     follow_threshold: float | None = Field(
         default=None,
         description="Least mean similarity of such a group to the person's faces, over what strangers have in common "
-        "with both. builtin: 0.029, other packs: 0.165.",
+        "with both. builtin: 0.036, other packs: 0.195.",
     )
     follow_margin: float | None = Field(
         default=None,
@@ -71,11 +71,11 @@ class AssignmentConfig(dg.Config):
         "builtin: 0.004, other packs: 0.03.",
     )
     follow_fade_years: float | None = Field(
-        default=None, description="In that mean pairs of faces n years apart weigh exp(-n / follow_fade_years). 3."
+        default=None, description="In that mean pairs of faces n years apart weigh exp(-n / follow_fade_years). 4."
     )
     follow_group_threshold: float | None = Field(
         default=None,
-        description="Least mean similarity within such a group. builtin: 0.937, other packs: 0.48.",
+        description="Least mean similarity within such a group. builtin: 0.945, other packs: 0.48.",
     )
     similarity_threshold: float | None = Field(
         default=None, description="Faces less alike than this are not compared at all. Empty: all of the graph are."

@@ -12,29 +12,36 @@ import numpy as np
 from classface_assets.identity.linkage import Gaps
 
 COHORT = 1000
-"""Faces against which it is measured how crowded a face's surroundings are."""
+"""Strangers against whom it is measured how crowded a face's surroundings are."""
 COHORT_TOP = 40
-"""How many of the likest of them count."""
+"""How many of the likest of these count."""
 SKIPPED = 3
 """The very likest, which may be the same person."""
 
 
-def crowding(vectors: np.ndarray) -> np.ndarray:
-    """How like each of n faces is to strangers who look like it, (n,) float32: the mean similarity to the 4th to 43rd
-    likest of the first 1,000 faces (rows sorted by random ids are a fair sample). Zeros where there are too few.
+def strangers(groups: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """A face of each of at most 1,000 people, (s,) rows: the first of each group and of each person, by row. Whoever is
+    in many photos is not there more often than others. Rows sorted by random ids are a fair sample."""
+    of = np.where(owners >= 0, owners, groups + owners.max(initial=-1) + 1)
+    of[(owners < 0) & (groups < 0)] = -1
+    first = np.sort(np.unique(of, return_index=True)[1])
+    return first[of[first] >= 0][:COHORT]
+
+
+def crowding(vectors: np.ndarray, cohort: np.ndarray) -> np.ndarray:
+    """How like each of n faces is to strangers who look like it, (n,) float32: its mean likeness to the likest of the
+    cohort (s, d), without the three likest of all. Zeros where the cohort is too small.
 
     Some faces are near to many: children, or whoever the model saw few of (Conneau et al. 2018: CSLS).
     """
-    n = len(vectors)
-    sample = vectors[:COHORT]
-    top = SKIPPED + max(1, len(sample) * COHORT_TOP // COHORT)
-    if len(sample) <= top:
-        return np.zeros(n, np.float32)
-    found = np.empty(n, np.float32)
-    for start in range(0, n, 4096):
-        part = vectors[start : start + 4096] @ sample.T
-        likest = -np.partition(-part, top - 1, axis=1)[:, :top]
-        found[start : start + 4096] = -np.sort(-likest, axis=1)[:, SKIPPED:].mean(axis=1)
+    top = SKIPPED + max(1, len(cohort) * COHORT_TOP // COHORT)
+    found = np.zeros(len(vectors), np.float32)
+    if len(cohort) <= top:
+        return found
+    for start in range(0, len(vectors), 4096):
+        part = vectors[start : start + 4096] @ cohort.T
+        likest = np.sort(-np.partition(-part, top - 1, axis=1)[:, :top], axis=1)
+        found[start : start + 4096] = likest[:, : top - SKIPPED].mean(axis=1)
     return found
 
 

@@ -12,7 +12,7 @@ Scope = Literal["all", "school year", "event"]
 class AssignmentSettings:
     """How faces become persons, clusters or noise. Similarities are cosines, -1 to 1."""
 
-    person_threshold: float = 0.45
+    person_threshold: float = 0.56
     """Least similarity to a known person's prototypes for a face to be given to that person."""
     person_margin: float = 0.1
     """A face's best person must lead the runner-up by this much."""
@@ -31,18 +31,18 @@ class AssignmentSettings:
     """Whether they vote, or the nearest one decides (knn only)."""
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
-    follow_threshold: float = 0.165
+    follow_threshold: float = 0.195
     """Least mean similarity of such a group to the person's faces, over what strangers have in common with both."""
     follow_margin: float = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
-    follow_fade_years: float = 3.0
+    follow_fade_years: float = 4.0
     """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
     follow_group_threshold: float = 0.48
     """Least average similarity within the groups that are given to people whole."""
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
-    cluster_threshold: float = 0.47
+    cluster_threshold: float = 0.46
     """Least average likeness at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
     whitened_gain: float = 1.1
     """How many spreads of the plain cosine one spread of the whitened one is worth (temporal only)."""
@@ -88,14 +88,14 @@ class AssignmentSettings:
 ARCFACE_LIKE = AssignmentSettings()
 DLIB = replace(
     ARCFACE_LIKE,
-    person_threshold=0.945,
+    person_threshold=0.965,
     person_margin=0.015,
     alike_margin=0.02,
     look_alike=0.945,
-    follow_threshold=0.029,
+    follow_threshold=0.036,
     follow_margin=0.004,
-    follow_group_threshold=0.937,
-    cluster_threshold=0.936,
+    follow_group_threshold=0.945,
+    cluster_threshold=0.934,
     whitened_gain=0.6,
     whitened_share=0.5,
     attach_threshold=0.938,

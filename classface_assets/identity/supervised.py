@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering import cluster
-from classface_assets.identity.follow import Chase, crowding, follow
+from classface_assets.identity.follow import Chase, crowding, follow, strangers
 from classface_assets.identity.known import Margins, Shortlist, margins, match_known, shortlist
 from classface_assets.identity.linkage import Gaps
 from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import Prototypes, build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.space import space_of
 from classface_assets.identity.spoken import Rules
 
 LABELLED = "labelled"
@@ -131,11 +132,13 @@ def _follow(
     groups[unknown] = _each_its_own(cluster(material.subset(unknown), strict))
     likely = np.column_stack([np.repeat(groups[rest], listed.persons.shape[1]), listed.persons.ravel()])
     barred = _forbidden(rules, named.persons)
+    gain, share = settings.whitened_gain, settings.whitened_share
+    vectors = space_of(material.vectors, settings.cluster_threshold, gain, share, material.sample).vectors
     chase = Chase(
-        material.vectors,
+        vectors,
         material.years,
         rules.photos,
-        crowding(material.vectors),
+        crowding(vectors, vectors[strangers(groups, named.persons)]),
         named.persons,
         groups,
         len(rules.persons),

@@ -107,14 +107,26 @@ def _largest(labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_before(labels: np.ndarray, table: pl.DataFrame, rows: np.ndarray, previous: pl.DataFrame) -> np.ndarray:
-    """Faces that were not looked at keep the company that they had among one another."""
-    before = table.select("face_id").join(
+    """Faces that were not looked at keep the company that they had, with such of the others as are still together."""
+    before = table.select("face_id", "asset_id").join(
         previous.select("face_id", "cluster_id"), on="face_id", how="left", maintain_order="left"
     )
     clusters = before.select(pl.when(pl.col("cluster_id").str.contains(PATTERN)).then("cluster_id")).to_series()
-    code = clusters.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    kept = rows & (code > 0) & (labels < 0)
-    return np.where(kept, labels.max(initial=-1) + code, labels)
+    faces = pl.DataFrame({"label": labels, "code": clusters.rank("dense"), "photo": before["asset_id"], "stays": rows})
+    faces = faces.cast({"code": pl.Int64}).with_row_index("row")
+    kept = faces.filter(pl.col("stays") & pl.col("code").is_not_null() & (pl.col("label") < 0))
+    shares = faces.filter(pl.col("label") >= 0, pl.col("code").is_not_null()).group_by("label", "code").len("shared")
+    shares = shares.sort(["shared", "label"], descending=[True, False])
+    heirs = shares.unique("label", keep="first", maintain_order=True).unique("code", keep="first", maintain_order=True)
+    clash = kept.join(heirs, on="code", suffix="_heir").join(
+        faces.select("label", "photo"), left_on=["label_heir", "photo"], right_on=["label", "photo"]
+    )
+    heirs = heirs.filter(~pl.col("code").is_in(clash["code"].unique().to_list()))
+    joined = kept.join(heirs.select("code", pl.col("label").alias("heir")), on="code", how="left")
+    new = joined.select(pl.coalesce("heir", pl.col("code") + int(labels.max(initial=-1)))).to_series()
+    found = labels.copy()
+    found[joined["row"].to_numpy()] = new.to_numpy()
+    return found
 
 
 def _likeness(labels: np.ndarray, vectors: np.ndarray) -> np.ndarray:

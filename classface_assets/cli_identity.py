@@ -1,0 +1,143 @@
+"""`classface cluster-dual …`: grouping and naming faces from the command line, in Dagster runs that its UI shows."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from classface_assets.cli_options import archive_options
+
+METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
+PACK = click.option("--pack", help="The model pack in use [builtin].")
+THRESHOLD = click.option("--person-threshold", type=click.FloatRange(-1, 1), help="Least likeness to a known person.")
+
+
+@click.command("cluster-dual")
+@archive_options
+@PACK
+@click.option("--method", type=click.Choice(METHODS), help="How unknown faces are grouped [temporal].")
+@THRESHOLD
+@click.option("--cluster-threshold", type=click.FloatRange(-1, 1), help="Least likeness of groups that join.")
+@click.option("--min-cluster-size", type=click.IntRange(2), help="Smaller groups are single faces [2].")
+@click.option("--quality-threshold", type=click.FloatRange(0, 1), help="Group no unknown face of less quality [0].")
+@click.option("--similarity-threshold", type=click.FloatRange(-1, 1), help="Compare no faces less alike than this.")
+@click.option("--max-faces", type=click.IntRange(0), help="Group at most so many, the best [all].")
+@click.option("--max-clusters", type=click.IntRange(0), help="Keep at most so many, the largest [all].")
+@click.option("--time-bucket", metavar="YYYY-MM", help="Group only faces of photos taken in this month anew [all].")
+@click.option("--scope", type=click.Choice(["all", "school year", "event"]), help="Within what faces are one [all].")
+@click.option("--include-identified", is_flag=True, help="Group faces as unknown that nobody labelled but are known.")
+def cluster_dual(archive: Any, pack: str | None, **settings: Any) -> None:
+    """Known people first, then clusters of the unknown; publishes, and prints what came of it.
+
+    For this once: the next `classface run` takes the settings that were measured or calibrated.
+    """
+    if settings["time_bucket"]:
+        _month(settings["time_bucket"])
+    work = _work(archive, pack)
+    _run(lambda: work.run(settings))
+    _tell(work)
+
+
+@click.command("assign")
+@archive_options
+@PACK
+@click.option("--method", "assign", type=click.Choice(["prototype", "centroid", "vote", "knn"]), help="[prototype]")
+@THRESHOLD
+@click.option("--person-margin", type=click.FloatRange(0, 2), help="Least lead over the next person.")
+@click.option("-k", "knn_neighbours", type=click.IntRange(1), help="Labelled faces that knn asks [5].")
+@click.option("--similarity-threshold", type=click.FloatRange(-1, 1), help="knn asks no face less alike than this.")
+@click.option("--voting/--no-voting", "use_voting", default=None, help="Whether they vote, or the nearest decides.")
+@click.option("--follow/--no-follow", "follow_years", default=None, help="Follow people through the years [yes].")
+def assign_command(archive: Any, pack: str | None, **settings: Any) -> None:
+    """Give faces to the people who are named, by a method of choice, for this once."""
+    work = _work(archive, pack)
+    work.somebody_named()
+    _run(lambda: work.run(settings))
+    _tell(work)
+
+
+@click.command("reassign")
+@archive_options
+@PACK
+@click.option("--use-trained-model", is_flag=True, help="By the head that learned from the names, if it was promoted.")
+@THRESHOLD
+def reassign(archive: Any, pack: str | None, use_trained_model: bool, person_threshold: float | None) -> None:
+    """Give faces to the people who are named anew, with the plain vectors or the trained model."""
+    work = _work(archive, pack)
+    work.somebody_named()
+    if use_trained_model:
+        work.head_promoted()
+    _run(lambda: work.run({"person_threshold": person_threshold}, use_head=use_trained_model))
+    _tell(work)
+
+
+@click.command("centroids")
+@archive_options
+@PACK
+def centroids(archive: Any, pack: str | None) -> None:
+    """What known people look like: labelled faces a year, how alike they are, and who looks like whom."""
+    table, alike = _work(archive, pack).centroids()
+    for person, year, faces, likeness in table.iter_rows():
+        click.echo(f"{person}\t{year}\t{faces} {'face' if faces == 1 else 'faces'}\tlikeness {likeness:.2f}")
+    for one, other, likeness in alike:
+        click.echo(f"{one} and {other} look alike ({likeness:.2f}): a clearer lead is asked for between them.")
+
+
+@click.command("split")
+@archive_options
+@PACK
+@click.argument("cluster")
+@click.option("--min-cluster-size", type=click.IntRange(1), default=3, show_default=True)
+def split(archive: Any, pack: str | None, cluster: str, min_cluster_size: int) -> None:
+    """A cluster holds several people: part it. Kept in the ledger, so that no re-run joins them; `undo` does."""
+    work = _work(archive, pack)
+    pieces = work.split(cluster, min_cluster_size)
+    _run(lambda: work.run({}))
+    for name, faces in pieces:
+        click.echo(f"{name}: {faces} faces")
+    click.echo(f'Name them: classface label {pieces[0][0]} "Name"')
+
+
+@click.command("changes")
+@archive_options
+@click.option("--most", type=click.IntRange(0), default=20, show_default=True, help="Faces shown one by one.")
+def changes(archive: Any, most: int) -> None:
+    """What moved when the students were last published, and why."""
+    from classface_assets.identifying import change_lines
+    from classface_assets.store.database import query
+
+    query(archive.layout.database, "SELECT 1")
+    persons = archive.open_ledger().decisions().persons
+    names = {f"person_{person.id}": person.name for person in persons.values()}
+    for line in change_lines(archive, lambda cluster: names.get(cluster, cluster), most):
+        click.echo(line)
+
+
+COMMANDS = [cluster_dual, assign_command, reassign, centroids, split, changes]
+
+
+def _work(archive: Any, pack: str | None) -> Any:
+    from classface_assets.identifying import Identifying
+    from classface_assets.resources import models_for
+
+    return Identifying(archive, models_for(pack))
+
+
+def _run(run: Callable[[], list[str]]) -> None:
+    for reason in (stopped := run()):
+        click.echo(f"classface: {reason}", err=True)
+    if stopped:
+        sys.exit(1)
+
+
+def _tell(work: Any) -> None:
+    for line in work.summary():
+        click.echo(line)
+    click.echo("`classface run` carries it into the albums.")
+
+
+def _month(text: str) -> None:
+    year, _, month = text.partition("-")
+    if not (len(year) == 4 and year.isdigit() and len(month) == 2 and month.isdigit() and 1 <= int(month) <= 12):
+        raise click.BadParameter(f"{text!r} is no month; write it as 2019-05.", param_hint="--time-bucket")

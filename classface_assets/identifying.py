@@ -1,0 +1,178 @@
+"""What the commands about identity do: the students' run with settings of its own, a split, and what they tell."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from classface_assets.errors import UserError
+from classface_assets.identity.assign import settings_for
+from classface_assets.identity.graph import Graph
+from classface_assets.identity.knn import build_graph
+from classface_assets.identity.known import margins
+from classface_assets.identity.material import Material
+from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.space import fair_sample
+from classface_assets.identity.splitting import split
+from classface_assets.identity.spoken import rules_for
+from classface_assets.identity.summary import summarize, summary_lines
+from classface_assets.naming import faces_of
+from classface_assets.resources import Archive, Models
+from classface_assets.store.carry import said
+from classface_assets.store.database import query
+from classface_assets.store.facts import gather
+from classface_assets.store.head_file import promoted_head
+from classface_assets.store.ledger import LabelledFace
+from classface_assets.store.schemas import ASSIGNMENTS
+from classface_assets.store.tables import read_or_empty
+
+
+class NothingToDoError(UserError):
+    """A command that needs something which is not there yet."""
+
+
+@dataclass(frozen=True)
+class Identifying:
+    """The commands of one archive and model pack."""
+
+    archive: Archive
+    models: Models
+
+    def run(self, settings: Mapping[str, Any], *, use_head: bool = True) -> list[str]:
+        """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did."""
+        from classface_assets.assets.face_tables import forget_facts
+        from classface_assets.home import prepare, release
+        from classface_assets.running import Chain, terminal
+
+        self.published()
+        given = {name: value for name, value in settings.items() if value is not None}
+        ops = {
+            "cluster_assignments": {"config": given},
+            "identities": {"config": {**given, "use_head": use_head}},
+        }
+        instance, _ = prepare(self.archive.layout)
+        with instance:
+            release(instance)
+            stopped = Chain(instance, self.archive, self.models, terminal()).job("identify", ops=ops)
+        forget_facts()
+        return [stop.reason for stop in stopped]
+
+    def published(self) -> None:
+        """Raises DatabaseError, with what to do, before the first run."""
+        query(self.archive.layout.database, "SELECT count(*) AS n FROM face_instances")
+
+    def somebody_named(self) -> None:
+        """Raises NothingToDoError while no face has a name."""
+        self.published()
+        if not self.archive.open_ledger().decisions().marks:
+            raise NothingToDoError(
+                'Nobody is named yet; name a cluster first, for example `classface label unknown_cluster_1 "Name"`.'
+            )
+
+    def head_promoted(self) -> None:
+        """Raises NothingToDoError where no trained head is better than the plain vectors."""
+        layout = self.archive.layout
+        if promoted_head(layout.head, self.models.describe(layout).key) is None:
+            raise NothingToDoError(
+                "There is no trained model that beat the plain vectors of this pack; label more faces and run "
+                "`classface run`, or leave --use-trained-model out."
+            )
+
+    def summary(self) -> Iterator[str]:
+        yield from summary_lines(summarize(read_or_empty(self.archive.layout.table("identities"), ASSIGNMENTS)))
+
+    def split(self, cluster: str, least: int) -> list[tuple[str, int]]:
+        """Says in the ledger of which groups a cluster is made; their names and sizes. Raises UserError."""
+        faces = faces_of(self.archive.layout.database, cluster)
+        if not cluster.startswith("unknown_cluster_"):
+            raise NothingToDoError(
+                f"{cluster} is no cluster of unknown faces; only those can be split, and names are taken off with "
+                "`classface take-off`."
+            )
+        groups = self._groups(faces, least)
+        self.archive.open_ledger().split(cluster, groups)
+        return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
+
+    def _groups(self, faces: list[LabelledFace], least: int) -> list[list[LabelledFace]]:
+        facts = self._facts()
+        place = {face: row for row, face in enumerate(facts.faces["face_id"])}
+        faces = [face for face in faces if face.face_id in place]
+        rows = np.array([place[face.face_id] for face in faces], np.int64)
+        table, vectors = facts.faces[rows], facts.vectors[rows]
+        pack = self.models.describe(self.archive.layout)
+        pairs, similarities = _all_edges(table["face_id"], vectors).pairs()
+        material = Material(
+            vectors,
+            table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+            table["asset_id"].rank("dense").to_numpy().astype(np.int64),
+            table["quality_score"].fill_null(0.0).to_numpy(),
+            pairs,
+            similarities,
+            sample=fair_sample(facts.vectors),
+        )
+        labels = split(material, least, settings_for(pack.name))
+        return [[faces[i] for i in np.flatnonzero(labels == group)] for group in range(labels.max() + 1)]
+
+    def centroids(self) -> tuple[pl.DataFrame, list[tuple[str, str, float]]]:
+        """Person, year, labelled faces, and how alike they are on average to their centroid; and pairs of look-alikes.
+
+        Raises NothingToDoError while nobody is named.
+        """
+        self.somebody_named()
+        facts, decisions = self._facts(), self.archive.open_ledger().decisions()
+        settings = settings_for(self.models.describe(self.archive.layout).name)
+        rules = rules_for(facts.faces["face_id"], facts.faces["asset_id"], said(decisions, facts.faces))
+        years = facts.faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        quality = facts.faces["quality_score"].fill_null(0.0).to_numpy()
+        names = [decisions.persons[person].name for person in rules.persons]
+        made = build_prototypes(facts.vectors, years, quality, rules.confirmed, len(names), settings.person_exemplars)
+        own = rules.confirmed >= 0
+        labelled = pl.DataFrame(
+            {
+                "person": [names[i] for i in rules.confirmed[own]],
+                "year": facts.faces["school_year"].filter(pl.Series(own)),
+                "vector": facts.vectors[own],
+            }
+        )
+        rows = [
+            (person, year, group.height, _tightness(group["vector"].to_numpy()))
+            for (person, year), group in labelled.group_by("person", "year")
+        ]
+        table = pl.DataFrame(rows, schema=["person", "year", "faces", "likeness"], orient="row").sort("person", "year")
+        centres = margins(made, rules.siblings, settings).centres
+        alike = np.triu(centres @ centres.T, 1) >= settings.look_alike if len(names) > 1 else np.zeros((0, 0), bool)
+        pairs = [(names[a], names[b], float(centres[a] @ centres[b])) for a, b in np.argwhere(alike)]
+        return table, sorted(pairs, key=lambda pair: -pair[2])
+
+    def _facts(self) -> Any:
+        pack = self.models.describe(self.archive.layout)
+        return gather(self.archive.layout, pack.detector_version, pack.key)
+
+
+def _all_edges(face_ids: pl.Series, vectors: np.ndarray) -> Graph:
+    return build_graph(face_ids, vectors, min(100, max(1, len(vectors) - 1)))
+
+
+def _tightness(vectors: np.ndarray) -> float:
+    centre = vectors.mean(axis=0)
+    return float((vectors @ (centre / max(float(np.linalg.norm(centre)), 1e-12))).mean())
+
+
+def change_lines(archive: Archive, name_of: Callable[[str], str], most: int) -> Iterator[str]:
+    """What moved when it was last published: counts by kind, then face, from, to and why."""
+    from classface_assets.identity.changes import CHANGES_SCHEMA, kinds_of_changes
+
+    moved = read_or_empty(archive.layout.table("changes"), CHANGES_SCHEMA)
+    if moved.is_empty():
+        yield "Nothing moved when the students were last published."
+        return
+    for old, new, faces in kinds_of_changes(moved).iter_rows():
+        yield f"{faces:>7,}  {old} -> {new}"
+    shown = moved.filter(pl.col("from").is_not_null()).head(most)
+    for face, old, new, reason in shown.iter_rows():
+        yield f"{face}  {name_of(old)} -> {name_of(new or 'nothing')}  {reason}"
+    left = moved.filter(pl.col("from").is_not_null()).height - shown.height
+    if left:
+        yield f"… and {left:,} more; --most shows more of them."

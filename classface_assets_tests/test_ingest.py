@@ -25,7 +25,7 @@ from classface_assets.store.facts import detection_parts, embedding_parts, image
 from classface_assets.store.layout import Layout
 from classface_assets.store.orphans import REPAIR
 from classface_assets.store.parts import Parts
-from classface_assets.vision.packs import describe_pack
+from classface_assets.vision.packs import BUILTIN_DETECTOR, describe_pack
 from classface_assets.vision.search import DetectionSettings
 from classface_assets_tests.conftest import World
 from classface_assets_tests.test_cli import classface, words
@@ -307,8 +307,8 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     world.archive.open_ledger().label("Kim", faces_of(layout.database, small["id"]))
     year = world.query(f"SELECT school_year FROM image_assets WHERE asset_id = '{small['asset_id']}'").item(0, 0)
     with_faces_of_at_least(120, world, year)
-    found = year_detections(layout, "centerface-2", year)
-    old = detection_parts(layout, "centerface-2", year, DetectionSettings().name)
+    found = year_detections(layout, BUILTIN_DETECTOR, year)
+    old = detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name)
     assert small["id"] not in set(found["face_id"]) and small["id"] in old.ids("face_id")
     stale = old.folder / ".part-0.parquet.elsewhere~1~00000000.tmp"
     stale.write_bytes(b"half a part")
@@ -322,7 +322,7 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     pruned = classface(layout, "prune", "--yes")
     assert pruned.returncode == 0 and pruned.stdout.endswith("Removed.\n"), pruned.stderr
     assert not old.folder.exists() and not stale.exists()
-    assert year_detections(layout, "centerface-2", year).equals(found)
+    assert year_detections(layout, BUILTIN_DETECTOR, year).equals(found)
     kept = [p for p in parts if p.exists() and p.read_bytes() == parts[p]]
     assert len(kept) == len(parts) - 1, "only the vectors of that year's small faces went with them"
     assert classface(layout, "prune", "--yes").stdout == "There is nothing that is not used.\n"
@@ -379,7 +379,7 @@ def test_prune_keeps_the_packs_that_are_named_and_a_name_given_under_another_one
     assert both.returncode == 0 and set(layout.data.rglob("part-*.parquet")) == kept
     assert classface(layout, "prune", "--yes", "--pack", str(SHARED_PACK)).returncode == 0
     assert [p.name for p in layout.parts("embeddings").iterdir()] == [describe_pack(str(SHARED_PACK), layout.packs).key]
-    assert "centerface-2" not in {p.name for p in layout.parts("detections").iterdir()}
+    assert BUILTIN_DETECTOR not in {p.name for p in layout.parts("detections").iterdir()}
     assert other.run() == []
     named = world.query("SELECT f.asset_id FROM face_instances f JOIN persons p ON p.id = f.person_id")
     assert {f.asset_id for f in faces} <= set(named["asset_id"])
@@ -404,7 +404,7 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
 
 def damage(layout: Layout) -> None:
     """At least one of everything that can be wrong, over the four years."""
-    faces = {year: detection_parts(layout, "centerface-2", year, DetectionSettings().name) for year in YEARS}
+    faces = {year: detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name) for year in YEARS}
     vectors = {year: embedding_parts(layout, "builtin@1", year) for year in YEARS}
     (part,) = vectors[YEARS[0]].files()
     rows = pl.read_parquet(part)

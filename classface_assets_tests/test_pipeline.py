@@ -29,13 +29,13 @@ from classface_assets.resources import Archive, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
-from classface_assets.vision.packs import describe_pack
+from classface_assets.vision.packs import BUILTIN_DETECTOR, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 
 BY_YEAR = ["images", "detections", "embeddings", "albums"]
 ASSETS = [
     *BY_YEAR,
-    *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "album_site"),
+    *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation", "album_site"),
 ]
 YEARS = ["2016-2017", "2017-2018", "2018-2019", "2019-2020"]
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
@@ -201,7 +201,7 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     world = World(tmp_path, dg.DagsterInstance.ephemeral(), "builtin", "data of a killed run")
     places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
     command = [sys.executable, "-m", "classface_assets.cli", "run", *places]
-    parts = detection_parts(world.layout, "centerface-2", "2017-2018", "confidence-0.5 size-20").folder
+    parts = detection_parts(world.layout, BUILTIN_DETECTOR, "2017-2018", "confidence-0.5 size-20").folder
     victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(lambda: any(parts.glob("part-*.parquet")), victim)
     os.killpg(victim.pid, signal.SIGKILL)
@@ -216,8 +216,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
     kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
     assert kept.height == found.height, "what the killed run had found was not computed again"
-    undisturbed = gather(finished.layout, "centerface-2", "builtin@1").faces
-    assert set(gather(world.layout, "centerface-2", "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
+    undisturbed = gather(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
+    assert set(gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
 
 
 def read_parts(folder: Path) -> pl.DataFrame:
@@ -233,7 +233,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: World) -> None:
-    settings = detection_parts(world.layout, "centerface-2", "2018-2019", "confidence-0.5 size-20").folder
+    settings = detection_parts(world.layout, BUILTIN_DETECTOR, "2018-2019", "confidence-0.5 size-20").folder
     shutil.rmtree(settings)
     settings.write_text("a file where the year's folder belongs")
     stopped = world.run()
@@ -272,12 +272,12 @@ def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(w
     job = world.chain.definitions.resolve_job_def("ingest_year")
     config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
     assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
-    large = gather(world.layout, "centerface-2", "builtin@1").faces.filter(school_year="2016-2017")
+    large = gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
     assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
-    old = detection_parts(world.layout, "centerface-2", "2016-2017", "confidence-0.5 size-20")
+    old = detection_parts(world.layout, BUILTIN_DETECTOR, "2016-2017", "confidence-0.5 size-20")
     assert old.read().filter(pl.col("status") == "ok").height == 23
     assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
-    stayed = gather(world.layout, "centerface-2", "builtin@1").faces.filter(school_year="2016-2017")
+    stayed = gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
     assert stayed.height == large.height, "thresholds that a person chose stay in force"
 
 

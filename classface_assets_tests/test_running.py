@@ -20,6 +20,7 @@ from classface_assets.progress import Meter, Progress, dagster_events, log_lines
 from classface_assets.resources import Models
 from classface_assets.site.links import check_links
 from classface_assets.store.stamps import PROGRAM, Stamp, digest, facts_digest, program_digest
+from classface_assets.vision.packs import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
 
@@ -70,7 +71,7 @@ def test_an_observation_comes_every_half_minute_not_for_every_photo() -> None:
 
 
 YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")
-GLOBAL = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities")
+GLOBAL = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation")
 ALL_GLOBAL = {*GLOBAL, "album_site"}
 
 
@@ -188,11 +189,11 @@ def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
 
 
 def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
-    before = facts_digest(settled.layout, "centerface-2", "builtin@1")
-    assert facts_digest(settled.layout, "centerface-2", "other@1") != before
-    (pointer,) = (settled.layout.parts("detections", "centerface-2", YEARS[0])).glob("current.json")
+    before = facts_digest(settled.layout, BUILTIN_DETECTOR, "builtin@1")
+    assert facts_digest(settled.layout, BUILTIN_DETECTOR, "other@1") != before
+    (pointer,) = (settled.layout.parts("detections", BUILTIN_DETECTOR, YEARS[0])).glob("current.json")
     pointer.write_text('{"settings": "confidence-0.5 size-120"}')
-    assert facts_digest(settled.layout, "centerface-2", "builtin@1") != before
+    assert facts_digest(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
 
 
 def test_another_version_of_the_program_makes_everything_anew(tmp_path: Path) -> None:

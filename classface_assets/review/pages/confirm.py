@@ -15,6 +15,7 @@ from classface_assets.review.pages.frame import changed, page, page_router
 from classface_assets.review.view import View
 
 GROUPS, SINGLES, A_GROUP, SHOWN_BESIDE = 20, 40, 60, 3
+SURE_MARGIN = 0.5  # to the runner-up: a face that is so much likelier one person's is hardly anybody else's
 router = page_router()
 
 
@@ -75,10 +76,12 @@ def answer(
 
 
 def _open(view: View, person: str) -> pl.DataFrame:
-    """Faces that have a name by likeness only, with `doubt`: how far their score is from certain."""
+    """Faces that have a name by likeness only, with `doubt` from 0 to 1: the nearer the runner-up, the more."""
     rows = view.faces.filter(pl.col("person_id").is_not_null(), ~pl.col("confirmed"))
     rows = rows.filter(pl.col("person_id") == person) if person else rows
-    return rows.with_columns((1 - pl.col("assignment_score").fill_null(0)).clip(0, 1).alias("doubt"))
+    margin = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
+    sure = pl.coalesce(margin / SURE_MARGIN, "assignment_score").fill_null(0)
+    return rows.with_columns((1 - sure).clip(0.01, 1).alias("doubt"))
 
 
 def _groups(waiting: pl.DataFrame) -> pl.DataFrame:

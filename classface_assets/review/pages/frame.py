@@ -107,8 +107,12 @@ def wants_json(request: Request) -> bool:
 
 
 def years_told(years: Sequence[str]) -> str:
-    """`2015-2016`, or `2015-2016 to 2018-2019`."""
-    return "" if not years else years[0] if len(years) == 1 else f"{years[0]} to {years[-1]}"
+    """`2015-2016`, or `2015 to 2019` for the years from 2015-2016 to 2018-2019."""
+    if len(years) < 2:
+        return "".join(years)
+    first, last = years[0].partition("-"), years[-1].rpartition("-")
+    whole = all(part.isdecimal() and len(part) == 4 for part in (first[0], first[2], last[0], last[2]))
+    return f"{first[0]} to {last[2]}" if whole else f"{years[0]} to {years[-1]}"
 
 
 def address(request: Request) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.pages.fields import Text
 from classface_assets.review.pages.frame import changed, page, page_router
-from classface_assets.review.pages.told import alone, capital, faces_in, last_act, names_of, people_in, sentence
+from classface_assets.review.pages.told import acts, alone, faces_in, last_act, names_of, people_in, told
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.book import who_acts
@@ -64,26 +64,23 @@ def undo(
 
 
 def lines(view: View, events: list[Event]) -> list[dict[str, object]]:
-    """What a line of the history shows of each event."""
-    undone, names = undone_events(view.events), names_of(view)
-    by_id = {e.id: e for e in view.events}
+    """What a line of the history shows of each act."""
+    undone, by_id = undone_events(view.events), {e.id: e for e in view.events}
     there = set(view.faces.filter(pl.col("face_id").is_in([f for e in events for f in faces_in(e)]))["face_id"])
-    told = []
-    for event in events:
-        about = by_id.get(event.payload["event_id"]) if event.kind == "undone" else None
-        text = f"undone: {sentence(about, names)}" if about else sentence(event, names)
-        faces = [f for f in faces_in(event) if f in there]
-        told.append(
+    shown = []
+    for act in acts(events, by_id):
+        ids = [e.id for e in act]
+        faces = [f for e in act for f in faces_in(e) if f in there]
+        shown.append(
             {
-                "id": event.id,
-                "at": event.at,
-                "actor": event.actor,
-                "text": capital(text),
-                "undone": event.id in undone,
+                "ids": ids,
+                "at": act[0].at,
+                "actor": act[0].actor,
+                "text": told(view, ids),
+                "undone": undone.issuperset(ids),
                 "faces": faces[:SHOWN],
                 "more": max(0, len(faces) - SHOWN),
-                "person": next(iter(people_in(event)), ""),
-                "photo": event.payload.get("asset_id", ""),
+                "photo": act[0].payload.get("asset_id", ""),
             }
         )
-    return told
+    return shown

@@ -1,7 +1,7 @@
 """What is said of a group: its name, that it is no student or no face, that it is two people or one with another."""
 
 from fastapi import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from classface_assets.review.api.clusters import rows_of_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
@@ -108,9 +108,8 @@ def _did_you_mean(request: Request, desk: Desk, view: View, near: list[dict[str,
     faces = covers(view, [str(person["id"]) for person in near])
     people = [{"name": p["name"], "faces": p["face_count"], "face": faces.get(str(p["id"]))} for p in near]
     if wants_json(request):
-        return JSONResponse({"near": people, "name": asked["name"]}, 409)
-    response = page(request, desk, "near.html.j2", people=people, asked=asked)
-    return HTMLResponse(response.body, 409)
+        return JSONResponse({"near": people, "name": asked["name"]})
+    return page(request, desk, "near.html.j2", people=people, asked=asked)
 
 
 def _next_other(view: View) -> str:

@@ -8,6 +8,7 @@ from classface_assets.store.events import Event, undone_events
 from classface_assets.store.writing import counted
 
 AT_ONCE = timedelta(seconds=2)
+MOST_IN_ACT = 5
 # What the pages append together: undoing one of the two alone would leave half an act.
 _TOGETHER = {
     ("person_created", "faces_labelled"),
@@ -109,12 +110,18 @@ def last_act(events: Sequence[Event], actor: str) -> list[int]:
     """The events in force of what somebody did last, latest first; none when they did nothing."""
     undone = undone_events(events)
     mine = [e for e in events if e.actor == actor and e.kind != "undone" and e.id not in undone]
-    act = mine[-1:]
-    for event in reversed(mine[:-1]):
-        if not _one_act(event, act[-1]):
-            break
-        act.append(event)
-    return [event.id for event in act]
+    return [event.id for event in acts(mine[-1:-MOST_IN_ACT:-1], {})[0]] if mine else []
+
+
+def acts(events: Sequence[Event], by_id: Mapping[int, Event]) -> list[list[Event]]:
+    """The events, latest first, with those together that are one act; `by_id`: what undos are about."""
+    found: list[list[Event]] = []
+    for event in events:
+        if found and _one_act(event, found[-1][-1], by_id):
+            found[-1].append(event)
+        else:
+            found.append([event])
+    return found
 
 
 def alone(events: Sequence[Event], ids: Sequence[int]) -> list[int]:
@@ -127,9 +134,13 @@ def alone(events: Sequence[Event], ids: Sequence[int]) -> list[int]:
     return chosen or sorted(own, reverse=True)
 
 
-def _one_act(first: Event, then: Event) -> bool:
+def _one_act(first: Event, then: Event, by_id: Mapping[int, Event]) -> bool:
+    if first.actor != then.actor or then.at - first.at > AT_ONCE:
+        return False
+    if first.kind == then.kind == "undone":  # the later was undone first
+        return _one_act(by_id[then.payload["event_id"]], by_id[first.payload["event_id"]], by_id)
     same = people_in(first) == people_in(then) or first.kind == "face_drawn"
-    return same and (first.kind, then.kind) in _TOGETHER and then.at - first.at < AT_ONCE
+    return same and (first.kind, then.kind) in _TOGETHER
 
 
 def _whereto(event: Event, by_id: Mapping[int, Event]) -> tuple[str, Event]:

@@ -100,7 +100,7 @@ async function change(form, url, body, then) {
   }
   const { ok, told } = await send(url, body);
   form.classList.remove("busy");
-  if (ok) {
+  if (ok && !told.near) {
     count(told.counts);
     if (told.go) again(told, told.go);
     else if (told.reload || told.whole === false || then === "reload") again(told);

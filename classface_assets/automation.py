@@ -6,6 +6,7 @@ all years and to the albums. Decisions are plain functions beside the sensors th
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -14,10 +15,13 @@ from classface_assets.home import release
 from classface_assets.partitions import school_years, year_listing
 from classface_assets.places import StorageError
 from classface_assets.resources import Archive
+from classface_assets.store.ledger import LedgerError
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
 LAUNCHED_BY_CODE_SERVER = ".dagster/grpc_info"
 """The tag by which Dagster's default launcher finds the process of a run again."""
+
+QUIET = timedelta(minutes=1)
 
 _Condition = dg.AutomationCondition
 PER_YEAR = dg.AssetSelection.assets("images", "detections", "embeddings", "albums")
@@ -57,8 +61,8 @@ ingest_year = dg.define_asset_job(
 )
 identify = dg.define_asset_job(
     "identify",
-    selection=dg.AssetSelection.assets(*GLOBAL_ASSETS),
-    description="Groups the faces of all school years into students and publishes the database.",
+    selection=dg.AssetSelection.assets(*GLOBAL_ASSETS, "evaluation"),
+    description="Groups the faces of all school years into students, publishes the database, and measures how well.",
 )
 year_album = dg.define_asset_job(
     "year_album",
@@ -103,6 +107,30 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
         dynamic_partitions_requests=[school_years.build_add_request(changed)],
         cursor=json.dumps(now),
     )
+
+
+def is_quiet(last: str, now: datetime) -> bool:
+    """Whether nobody has said anything for a while: a burst of names is carried on once. `last`: ISO time."""
+    return now - datetime.fromisoformat(last) >= QUIET
+
+
+@dg.sensor(
+    job=identify,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched anew.",
+)
+def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult | dg.SkipReason:
+    """One run for all that was said since the last one."""
+    try:
+        last = archive.open_ledger().last()
+    except LedgerError as error:
+        return dg.SkipReason(str(error))
+    if last is None or str(last[0]) == context.cursor:
+        return dg.SkipReason("Nothing was said since the last run.")
+    if not is_quiet(last[1], datetime.now(UTC)):
+        return dg.SkipReason("Somebody is still at it; the faces are matched when nothing was said for a minute.")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"ledger {last[0]}")], cursor=str(last[0]))
 
 
 @dg.schedule(

@@ -11,6 +11,7 @@ from classface_assets.assets.albums import albums
 from classface_assets.assets.cluster_assignments import cluster_assignments
 from classface_assets.assets.detections import detections
 from classface_assets.assets.embeddings import embeddings
+from classface_assets.assets.evaluation import evaluation
 from classface_assets.assets.face_tables import face_tables
 from classface_assets.assets.identities import identities
 from classface_assets.assets.images import images
@@ -27,6 +28,7 @@ ASSETS = [
     cluster_assignments,
     projection_head,
     identities,
+    evaluation,
     albums,
     album_site,
 ]
@@ -38,7 +40,10 @@ def definitions_with(resources: Mapping[str, Any]) -> dg.Definitions:
         assets=ASSETS,
         asset_checks=checks.ALL,
         jobs=[automation.ingest_year, automation.identify, automation.year_album, automation.school_site],
-        sensors=[automation.photo_folders, automation.automatic, automation.failed_runs, automation.killed_runs],
+        sensors=[
+            *(automation.photo_folders, automation.decisions, automation.automatic),
+            *(automation.failed_runs, automation.killed_runs),
+        ],
         schedules=[automation.nightly],
         resources=resources,
         executor=dg.in_process_executor,

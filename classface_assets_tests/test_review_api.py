@@ -17,9 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import uvicorn
 
+from classface_assets import review
+from classface_assets.naming import faces_of
 from classface_assets.resources import Models
 from classface_assets.review.app import create_app
 from classface_assets.review.serve import listen, serve, token_for
@@ -300,7 +303,7 @@ def test_another_host_name_is_refused_and_every_answer_says_what_a_browser_may_d
         headers = client.get(path).headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
-        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "same-origin"
         assert "Access-Control-Allow-Origin" not in headers
 
 
@@ -393,6 +396,87 @@ def test_long_work_is_a_run_that_is_told_of(client: Client) -> None:
     assert run.json["counts"]["identities"]["dagster/row_count"] == client.get(f"{API}/stats").json["totalFaces"]
     assert client.get(f"{API}/runs?pageSize=1").json["items"][0]["runId"] == queued.json["runId"]
     assert client.get(f"{API}/runs/{uuid.uuid4()}").status == 404
+
+
+def test_clusters_that_are_linked_are_one_at_once_and_fall_apart_again_when_split(client: Client, world: World) -> None:
+    first, second = client.clusters()[:2]
+    too_many = {"minClusterSize": first["faceCount"]}
+    assert client.post(f"{API}/clusters/{first['clusterId']}/split", too_many).json["status"] == "unchanged"
+    faces = [faces_of(world.layout.database, c["clusterId"]) for c in (first, second)]
+    world.archive.open_ledger().must_link([faces[0][0], faces[1][0]])
+    mixed = client.clusters()[0]
+    assert mixed["faceCount"] == first["faceCount"] + second["faceCount"]
+    split = client.post(f"{API}/clusters/{mixed['clusterId']}/split").json
+    assert split["status"] == "split" and split["originalClusterId"] == mixed["clusterId"]
+    parts = [client.get(f"{API}/clusters/{part}").json["faces"] for part in split["newClusters"]]
+    assert {frozenset(f["id"] for f in part) for part in parts} == {frozenset(f.face_id for f in one) for one in faces}
+    person = client.post(f"{API}/clusters/{split['newClusters'][0]}/label", {"name": "Ana"}).json["personId"]
+    assert client.post(f"{API}/clusters/person_{person}/split").status == 409
+
+
+def test_who_a_face_is_goes_by_the_labelled_faces(client: Client) -> None:
+    cluster = client.clusters()[0]["clusterId"]
+    faces = [face["id"] for face in client.get(f"{API}/clusters/{cluster}").json["faces"]]
+    assert client.post(f"{API}/{faces[0]}/assign").json == {
+        "personId": None, "personName": None, "similarity": 0.0, "votes": 0
+    }  # fmt: skip
+    person = client.post(f"{API}/clusters/{cluster}/label", {"name": "Ana", "faceIds": faces[1:]}).json["personId"]
+    found = client.post(f"{API}/{faces[0]}/assign", {"k": 3}).json
+    assert found["personId"] == person and found["personName"] == "Ana"
+    assert found["similarity"] > 0.6 and 1 <= found["votes"] <= 3
+    assert client.post(f"{API}/persons/{person}/reject", {"faceIds": [faces[0]]}).status == 200
+    assert client.post(f"{API}/{faces[0]}/assign").json["personId"] is None
+
+
+def test_a_photo_is_looked_at_again_with_other_thresholds(client: Client) -> None:
+    face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
+    photo = client.get(f"{API}/assets/{face['assetId']}").json
+    looked = client.post(f"{API}/detect/{face['assetId']}").json
+    assert set(looked["faceIds"]) == {f["id"] for f in photo["faces"]} and looked["newFaceIds"] == []
+    assert client.post(f"{API}/detect/{face['assetId']}", {"minFaceSize": 100_000}).json["facesDetected"] == 0
+
+
+def test_an_erased_person_is_gone_from_every_answer_and_the_receipt_says_of_what(client: Client) -> None:
+    cluster = client.clusters()[0]
+    faces = [f["id"] for f in client.get(f"{API}/clusters/{cluster['clusterId']}").json["faces"]]
+    person = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json["personId"]
+    before = client.get(f"{API}/stats").json["totalFaces"]
+    assert client.get(f"{API}/{faces[0]}/chip").status == 200
+    receipt = client.ask("DELETE", f"{API}/persons/{person}?erase=true").json
+    assert receipt["facesBarred"] == len(faces) and receipt["photosThatShowThem"]
+    assert {"vectors", "faces and their chips"} <= {removed["what"] for removed in receipt["removed"]}
+    assert client.get(f"{API}/persons/{person}").status == 404
+    assert {client.get(f"{API}/{face}/chip").status for face in faces} == {404}
+    assert client.get(f"{API}/stats").json["totalFaces"] == before - len(faces)
+    assert b"Ana" not in client.get(f"{API}/events?pageSize=100").body
+
+
+def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from classface_assets import automation
+
+    def look(cursor: str | None) -> Any:
+        with dg.build_sensor_context(world.instance, cursor, resources={"archive": world.archive}) as context:
+            return automation.decisions(context)
+
+    assert isinstance(look(None), dg.SkipReason)
+    world.archive.open_ledger().create("Ana")
+    assert "still at it" in look(None).skip_message
+    said = datetime.now(UTC)
+    assert not automation.is_quiet(said.isoformat(), said + timedelta(seconds=59))
+    assert automation.is_quiet(said.isoformat(), said + timedelta(seconds=60))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(automation, "QUIET", timedelta())
+        ready = look(None)
+    assert [request.run_key for request in ready.run_requests] == ["ledger 1"] and ready.cursor == "1"
+    assert "Nothing was said" in look(ready.cursor).skip_message
+
+
+def test_only_one_module_of_the_review_room_knows_dagster() -> None:
+    folder = Path(review.__file__).parent
+    known = {file.name for file in folder.rglob("*.py") if "import dagster" in file.read_text()}
+    assert known == {"work.py"}
 
 
 def test_fuzzing_by_its_own_description_finds_no_mistake_of_the_server(client: Client) -> None:

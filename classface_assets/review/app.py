@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from classface_assets.review import docs, login
-from classface_assets.review.api import clusters, events, faces, measures, persons, profiles, work
+from classface_assets.review.api import clusters, events, faces, matching, measures, persons, profiles, work
 from classface_assets.review.api.common import Problem
 from classface_assets.review.desk import Desk
 from classface_assets.review.pages.routers import PAGES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
 HERE = Path(__file__).parent
-API = (clusters.router, persons.router, profiles.router, events.router, work.router, measures.router, faces.router)
+API = tuple(part.router for part in (clusters, persons, profiles, events, work, matching, measures, faces))
 ROUTERS = (*API, login.router, docs.router, *PAGES)
 
 

@@ -15,7 +15,7 @@ from classface_assets.vision.decode import UnreadablePhoto, decode, open_picture
 from classface_assets.vision.detect import detect_photo
 from classface_assets.vision.packs import ModelPack
 from classface_assets.vision.search import DetectionSettings
-from classface_assets.vision.view import view_of
+from classface_assets.vision.view import PhotoView, view_of
 
 MOST_PIXELS = 64_000_000
 
@@ -38,6 +38,12 @@ class Eyes:
 
     def __init__(self, load: Callable[[], ModelPack]) -> None:
         self._load, self._lock = load, threading.Lock()
+
+    def faces_of_photo(self, asset_id: str, view: PhotoView, settings: DetectionSettings) -> list[str]:
+        """The ids of the faces of a photo of the archive."""
+        with self._lock:
+            rows = detect_photo(asset_id, view, self._load().detector, settings)
+        return [row["face_id"] for row in rows if row["status"] == "ok"]
 
     def look(self, data: bytes, settings: DetectionSettings) -> list[Seen]:
         """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""

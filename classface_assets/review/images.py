@@ -21,7 +21,7 @@ from classface_assets.site.thumbnails import face_path
 from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout
 from classface_assets.vision.decode import UnreadablePhoto
-from classface_assets.vision.view import open_view, shrunk
+from classface_assets.vision.view import PhotoView, open_view, shrunk
 
 KEPT_BYTES = 256 << 20
 WHOLE = 4096
@@ -74,10 +74,9 @@ class Images:
 
     def photo(self, view: View, asset_id: str, size: int = WHOLE) -> bytes:
         """A photo, upright, with a long side of at most `size` pixels, as JPEG. Raises NotFoundError, ProblemError."""
-        photo = view.photo(asset_id)
-        if photo is None:
+        if view.photo(asset_id) is None:
             raise NotFoundError("photo", asset_id)
-        return self._kept.get((asset_id, size), lambda: self._read_photo(photo["path"], photo["rotation"], size))
+        return self._kept.get((asset_id, size), lambda: jpeg(self.opened(view, asset_id).at(size)))
 
     def forget(self) -> None:
         """Keep nothing: somebody was erased."""
@@ -94,18 +93,22 @@ class Images:
             raise NotFoundError("picture of the face", face_id)
         return bytes(rows["chip"][0])
 
-    def _read_photo(self, path: str, rotation: int, size: int) -> bytes:
-        place = place_of(self._layout.photos, path)
+    def opened(self, view: View, asset_id: str) -> PhotoView:
+        """A photo to look at, upright. Raises NotFoundError, ProblemError."""
+        photo = view.photo(asset_id)
+        if photo is None:
+            raise NotFoundError("photo", asset_id)
+        path = photo["path"]
         try:
-            opened = open_view(place)
+            opened = open_view(place_of(self._layout.photos, path))
         except FileNotFoundError:
             raise ProblemError(404, f"The photo {path} is no longer in the photos folder.") from None
         except OSError as error:
             raise ProblemError(503, f"The photo {path} cannot be opened now ({error.strerror or error}).") from None
         except UnreadablePhoto as error:
             raise ProblemError(404, f"The photo {path} cannot be shown: {error.reason}.") from None
-        opened.rotation = rotation
-        return jpeg(opened.at(size))
+        opened.rotation = photo["rotation"]
+        return opened
 
 
 def jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:

@@ -61,12 +61,12 @@ class Likeness:
 
     def of(self, face_id: str) -> np.ndarray | None:
         """The vector (d,) of a face."""
-        rows = self._with_rows(self.view.pick([face_id]))
+        rows = self.with_rows(self.view.pick([face_id]))
         return self.known.vectors[rows["row"][0]] if rows.height else None
 
     def nearest(self, vector: np.ndarray, k: int, least: float) -> pl.DataFrame:
         """The k likest faces of the view of at least that similarity, likest first, with `similarity`."""
-        rows = self._with_rows(self.view.faces)
+        rows = self.with_rows(self.view.faces)
         scores = self.known.vectors[rows["row"].to_numpy()] @ vector if rows.height else np.zeros(0, np.float32)
         return _likest(rows, scores, k, least)
 
@@ -77,13 +77,13 @@ class Likeness:
         """
         faces, said = self.view.faces, self.view.said
         mine = faces.filter(pl.col("confirmed") & (pl.col("person_id") == person_id))
-        best = self._with_rows(mine.sort("quality_score", descending=True, nulls_last=True).head(EXEMPLARS))
-        shown = [v for v in (self._vectors_of(best), self.vectors.portraits(person_id)) if len(v)]
+        best = self.with_rows(mine.sort("quality_score", descending=True, nulls_last=True).head(EXEMPLARS))
+        shown = [v for v in (self.vectors_of(best), self.vectors.portraits(person_id)) if len(v)]
         if not shown:
             return _likest(faces.clear(), np.zeros(0, np.float32), 0, 0)
         taken = set(mine["asset_id"]) - said.collages
         rejected = [face for face, person in said.rejected if person == person_id]
-        rows = self._with_rows(
+        rows = self.with_rows(
             faces.filter(
                 ~pl.col("confirmed"),
                 pl.col("person_id").is_null() | (pl.col("person_id") == person_id),
@@ -91,13 +91,13 @@ class Likeness:
                 ~pl.col("face_id").is_in(rejected),
             )
         )
-        scores = (self._vectors_of(rows) @ np.concatenate(shown).T).max(axis=1, initial=-1.0)
+        scores = (self.vectors_of(rows) @ np.concatenate(shown).T).max(axis=1, initial=-1.0)
         return _likest(rows, scores, limit, SUGGESTED_FROM)
 
-    def _with_rows(self, faces: pl.DataFrame) -> pl.DataFrame:
+    def with_rows(self, faces: pl.DataFrame) -> pl.DataFrame:
         return faces.join(self.known.rows, on="face_id", how="inner", maintain_order="left")
 
-    def _vectors_of(self, rows: pl.DataFrame) -> np.ndarray:
+    def vectors_of(self, rows: pl.DataFrame) -> np.ndarray:
         return self.known.vectors[rows["row"].to_numpy()] if rows.height else self.known.vectors[:0]
 
 

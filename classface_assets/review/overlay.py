@@ -1,6 +1,6 @@
 """The ledger laid over published faces: labels, rejections, merges, splits and links as they will be after a run."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import polars as pl
@@ -10,20 +10,22 @@ from classface_assets.store.replay import Decisions, Event, undone_events
 
 _OWN = pl.format("unknown_noise_{}", pl.col("face_id"))
 _SAID = {"face_id": pl.String, "said": pl.String}
+_PARTS = {"face_id": pl.String, "event": pl.Int64, "of": pl.String, "part": pl.String}
 _NO = {"face_id": pl.String, "person_id": pl.String}
 
 
 def laid_over(
-    faces: pl.DataFrame, decisions: Decisions, now: Said, before: Said, events: Sequence[Event], taken_off: Set[str]
+    faces: pl.DataFrame, decisions: Decisions, now: Said, before: Said, events: Sequence[Event], known_until: int
 ) -> pl.DataFrame:
     """The published faces with person_id, person_name, cluster_id, score, reason and `confirmed` as they stand now.
 
-    `before` is what was known when the faces were published: a label that is no longer said leaves its face unknown,
-    and so does `taken_off`, the word since then that a face is nobody's.
+    `before` is what was known when the faces were published, up to the event `known_until`: a label that is no longer
+    said leaves its face unknown, and so does the word since then that a face is nobody's.
     """
     gone = list(now.not_faces | now.barred)
     faces = _as_became(faces.filter(~pl.col("face_id").is_in(gone)), decisions)
     confirmed = pl.DataFrame(list(now.confirmed.items()), schema=_SAID, orient="row")
+    taken_off = {face for face, mark in decisions.taken_off.items() if mark.event_id > known_until}
     taken_back = list(before.confirmed.keys() - now.confirmed.keys() | taken_off)
     rejected = pl.DataFrame(list(now.rejected), schema=_NO, orient="row").with_columns(pl.lit(value=True).alias("no"))
     joined = faces.join(confirmed, on="face_id", how="left", maintain_order="left")
@@ -43,7 +45,7 @@ def laid_over(
         either(pl.lit("labelled"), pl.lit("taken back since the last run"), reason).alias("assignment_reason"),
         labelled.alias("confirmed"),
     ).drop("said", "no")
-    faces = _linked(_split(faces, events), now)
+    faces = _linked(_split(faces, events, known_until), now)
     return _named(faces, decisions).with_columns(pl.col("face_id").set_sorted())
 
 
@@ -65,11 +67,11 @@ def _as_became(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     ).drop("became")
 
 
-def _split(faces: pl.DataFrame, events: Sequence[Event]) -> pl.DataFrame:
-    """The groups of a split get ids of their own, as long as no run has parted them."""
+def _split(faces: pl.DataFrame, events: Sequence[Event], known_until: int) -> pl.DataFrame:
+    """The groups of a split get ids of their own at once, and keep them until a run has parted the groups."""
     undone = undone_events(events)
     rows = [
-        (face["face_id"], event.id, part_name(face["face_id"] for face in group))
+        (face["face_id"], event.id, event.payload["cluster_id"], part_name(face["face_id"] for face in group))
         for event in events
         if event.kind == "cluster_split" and event.id not in undone
         for group in event.payload["groups"]
@@ -77,12 +79,12 @@ def _split(faces: pl.DataFrame, events: Sequence[Event]) -> pl.DataFrame:
     ]
     if not rows:
         return faces
-    parts = pl.DataFrame(rows, schema={"face_id": pl.String, "event": pl.Int64, "part": pl.String}, orient="row")
-    parts = parts.unique("face_id", keep="last", maintain_order=True)
-    together = pl.col("part").n_unique().over("event", "cluster_id") > 1
+    parts = pl.DataFrame(rows, schema=_PARTS, orient="row").unique("face_id", keep="last", maintain_order=True)
+    since, together = pl.col("event") > known_until, pl.col("part").n_unique().over("event", "cluster_id") > 1
     here = faces.filter(pl.col("person_id").is_null()).select("face_id", "cluster_id")
-    still = here.join(parts, on="face_id").filter(together)
-    named = still.select("face_id", pl.format("{}_sub_{}", "cluster_id", "part").alias("part_id"))
+    still = here.join(parts, on="face_id").filter(since | together)
+    cluster = pl.when(since).then("of").otherwise("cluster_id")
+    named = still.select("face_id", pl.format("{}_sub_{}", cluster, "part").alias("part_id"))
     return (
         faces.join(named, on="face_id", how="left", maintain_order="left")
         .with_columns(pl.coalesce("part_id", "cluster_id").alias("cluster_id"))

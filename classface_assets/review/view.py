@@ -118,8 +118,7 @@ def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
     decisions = replay(events)
     now = said(decisions, snapshot.faces)
     before = said(replay(events, snapshot.known_until), snapshot.faces)
-    taken_off = {f for f, mark in decisions.taken_off.items() if mark.event_id > snapshot.known_until}
-    faces = laid_over(snapshot.faces, decisions, now, before, events, taken_off)
+    faces = laid_over(snapshot.faces, decisions, now, before, events, snapshot.known_until)
     last = events[-1] if events else None
     version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
     clusters = cluster_rows(faces)

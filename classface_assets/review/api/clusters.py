@@ -3,8 +3,10 @@
 from typing import Annotated, Any, Literal
 
 import polars as pl
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
+from pydantic import Field
 
+from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import (
     BASE,
     AtDesk,
@@ -20,7 +22,8 @@ from classface_assets.review.api.common import (
     told,
 )
 from classface_assets.review.desk import marks
-from classface_assets.review.problems import NotFoundError
+from classface_assets.review.overlay import part_name
+from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.view import View
 
 EXEMPLARS = 3
@@ -51,6 +54,19 @@ class Labelled(Shape):
     person_name: str
     faces_labeled: int
     prototypes_created: int
+
+
+class Splitting(Shape):
+    min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000)] = 3
+
+
+OptionalSplitting = Annotated[Splitting, Body(default_factory=Splitting)]
+
+
+class Split(Shape):
+    original_cluster_id: str
+    new_clusters: list[str]
+    status: Literal["split", "unchanged"]
 
 
 def clusters_listed(
@@ -121,4 +137,23 @@ def label_cluster(desk: AtDesk, cluster_id: ClusterId, body: Label) -> dict[str,
         "person_name": person.name,
         "faces_labeled": rows.height,
         "prototypes_created": min(EXEMPLARS, rows.height),
+    }
+
+
+@router.post("/{clusterId}/split", response_model=Split, responses=told(404, 409))
+def split_cluster(desk: AtDesk, cluster_id: ClusterId, body: OptionalSplitting) -> dict[str, Any]:
+    """Look at an unknown cluster by itself, and say in the ledger of which people it is made, if of several."""
+    from classface_assets.review.matching import parts_of
+
+    likeness = desk.likeness()
+    rows = rows_of_cluster(likeness.view, cluster_id)
+    if rows["person_id"][0] is not None:
+        raise ProblemError(409, "These faces are a known person's; reject those that are somebody else's.")
+    parts = parts_of(likeness, rows, body.min_cluster_size, settings_for(desk.pack.name))
+    if len(parts) > 1:
+        desk.ledger.split(cluster_id, [marks(likeness.view, part) for part in parts])
+    return {
+        "original_cluster_id": cluster_id,
+        "new_clusters": [f"{cluster_id}_sub_{part_name(part)}" for part in parts],
+        "status": "split" if parts else "unchanged",
     }

@@ -93,5 +93,5 @@ def _told(view: View, event: Event, undone: bool) -> Told:
         faces=len(faces),
         face_ids=sorted(faces)[:SHOWN],
         undone=undone,
-        payload={key: value for key, value in event.payload.items() if key not in ("faces", "groups")},
+        payload={key: value for key, value in event.payload.items() if key not in ("faces", "groups", "entries")},
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Body, Path, Response
 from pydantic import Field
 
 from classface_assets.review.api.common import BASE, AtDesk, Page, Paging, Shape, told
@@ -55,6 +55,9 @@ class Clustering(Shape):
     queue: bool = False
 
 
+OptionalClustering = Annotated[Clustering, Body(default_factory=Clustering)]
+
+
 class Clustered(Shape):
     total_faces: int
     clusters_found: int
@@ -72,6 +75,9 @@ class Dual(Shape):
     unknown_eps: Annotated[float | None, Field(gt=0, le=2)] = None
     max_faces: Count = None
     queue: bool = False
+
+
+OptionalDual = Annotated[Dual, Body(default_factory=Dual)]
 
 
 class Supervised(Shape):
@@ -104,6 +110,9 @@ class Training(Shape):
     queue: bool = False
 
 
+OptionalTraining = Annotated[Training, Body(default_factory=Training)]
+
+
 class Trained(Shape):
     status: str
     reason: str
@@ -120,10 +129,10 @@ class Trained(Shape):
 
 
 @router.post("/cluster", response_model=Clustered | Started, responses=told(409) | {202: {"model": Started}})
-def cluster(desk: AtDesk, body: Clustering, response: Response) -> Any:
+def cluster(desk: AtDesk, body: OptionalClustering, response: Response) -> Any:
     """Group all faces again and publish. At once, or with `queue` as a run that goes on by itself."""
     given = body.model_dump(exclude={"queue"})
-    run = _run(desk, desk.work().assignment(**given), body.queue, response)
+    run = run_order(desk, desk.work().assignment(**given), body.queue, response)
     if isinstance(run, Started):
         return run
     counts = counts_of(desk.view())
@@ -137,7 +146,7 @@ def cluster(desk: AtDesk, body: Clustering, response: Response) -> Any:
 
 
 @router.post("/cluster/dual", response_model=DualDone | Started, responses=told(409) | {202: {"model": Started}})
-def cluster_dual(desk: AtDesk, body: Dual, response: Response) -> Any:
+def cluster_dual(desk: AtDesk, body: OptionalDual, response: Response) -> Any:
     """Known people first, then clusters of the unknown; what every run does, here with settings of one's own."""
     order = desk.work().assignment(
         person_threshold=body.person_threshold,
@@ -146,7 +155,7 @@ def cluster_dual(desk: AtDesk, body: Dual, response: Response) -> Any:
         eps=body.unknown_eps,
         max_faces=body.max_faces,
     )
-    run = _run(desk, order, body.queue, response)
+    run = run_order(desk, order, body.queue, response)
     if isinstance(run, Started):
         return run
     counts = counts_of(desk.view())
@@ -170,9 +179,9 @@ def cluster_dual(desk: AtDesk, body: Dual, response: Response) -> Any:
 
 
 @router.post("/train", response_model=Trained | Started, responses=told(409) | {202: {"model": Started}})
-def train(desk: AtDesk, body: Training, response: Response) -> Any:
+def train(desk: AtDesk, body: OptionalTraining, response: Response) -> Any:
     """Train the projection head on the labelled faces; it is used where it wins on faces that were held out."""
-    run = _run(desk, desk.work().training(**body.model_dump(exclude={"queue"})), body.queue, response)
+    run = run_order(desk, desk.work().training(**body.model_dump(exclude={"queue"})), body.queue, response)
     if isinstance(run, Started):
         return run
     report = desk.head_report()
@@ -210,7 +219,7 @@ def retry_run(desk: AtDesk, run_id: Annotated[UUID, Path(alias="id")]) -> Starte
     return Started(run_id=desk.work().retry(str(run_id)))
 
 
-def _run(desk: Desk, order: "Order", queue: bool, response: Response) -> "RunTold | Started":
+def run_order(desk: Desk, order: "Order", queue: bool, response: Response) -> "RunTold | Started":
     """The run when it has ended well, or that it goes on. Raises ProblemError when it failed."""
     run_id = desk.work().start(order)
     if not queue:

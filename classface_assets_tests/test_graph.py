@@ -3,22 +3,28 @@
 import io
 from pathlib import Path
 
+import faiss
 import numpy as np
 import polars as pl
 import pytest
 
 from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity import knn
+from classface_assets.identity import knn, scores
 from classface_assets.identity.approximate import approximate, share_found
 from classface_assets.identity.graph import NOBODY, Graph
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import EVERYONE, build_graph, make_graph
-from classface_assets.identity.scores import SMALL, scores_of
 from classface_assets.identity.search import exact
 from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
 
 Edges = dict[str, list[tuple[str, float]]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread_in_faiss() -> None:
+    """On so few faces its threads would do little but wait for one another, which costs minutes on a busy machine."""
+    faiss.omp_set_num_threads(1)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -58,8 +64,11 @@ def test_neighbours_are_those_of_looking_at_every_pair(least: float) -> None:
 
 
 @pytest.mark.parametrize("least", [0.05, 0.4])
-def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(least: float) -> None:
-    count = SMALL + 777
+def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
+    least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "FEW", 0)
+    count = 4777
     vectors, ids = crowd(2, 300, count, 64), named(count)
     graph = build_graph(ids.tolist(), vectors, 12, least)
     some = np.random.default_rng(0).choice(count, 100, replace=False)
@@ -77,15 +86,16 @@ def by_hand_of(some: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, l
     return edges
 
 
-def test_a_rough_score_is_never_further_off_than_it_says() -> None:
-    vectors = crowd(3, 50, SMALL, 256)
-    scores = scores_of(vectors, 0.3)
-    keys = np.empty((SMALL, 100), scores.kind)
-    for _ in scores.fill(vectors[:100], keys):
+def test_a_rough_score_is_never_further_off_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "FEW", 0)
+    vectors = crowd(3, 50, 4096, 256)
+    rough = scores.scores_of(vectors, 100, 0.3)
+    keys = np.empty((4096, 100), rough.kind)
+    for _ in rough.fill(vectors[:100], keys):
         pass
     exact = vectors.astype(np.float64) @ vectors[:100].T.astype(np.float64)
     clear = exact > 0.1
-    assert np.abs(scores.scores(keys) - exact)[clear].max() <= scores.error < 0.03
+    assert np.abs(rough.scores(keys) - exact)[clear].max() <= rough.error < 0.03
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -16,8 +16,8 @@ GROUP = 64
 """Scores are looked at in groups of so many faces, by the best of each."""
 DEPTH = 128 * GROUP
 """Faces in one product."""
-SMALL = 4096
-"""Fewer faces are not worth the seconds that importing torch takes."""
+FEW = 1e11
+"""Fewer multiplications are not worth the seconds that importing torch takes."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Scores:
         return keys if self.kind == np.float32 else (keys.astype(np.int32) << 16).view(np.float32)
 
 
-def scores_of(vectors: np.ndarray, least: float) -> Scores:
-    """The quickest for these unit vectors (n, d) float32, when only scores of `least` and more count."""
-    if len(vectors) < SMALL:
+def scores_of(vectors: np.ndarray, asked: int, least: float) -> Scores:
+    """The quickest for these unit vectors (n, d) float32 and so many asked; scores below `least` need not be right."""
+    if float(vectors.size) * asked < FEW:
         return _by_numpy(vectors)
     import torch
 

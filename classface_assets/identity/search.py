@@ -32,7 +32,7 @@ def exact(
     searched = vectors if among is None else vectors[among]
     if not len(rows) or not len(searched):
         return np.full((len(rows), k), NOBODY, np.int32), np.full((len(rows), k), -np.inf, np.float32)
-    scores = scores_of(searched, float(least.min()))
+    scores = scores_of(searched, len(rows), float(least.min()))
     width = int(np.clip(BLOCK_BYTES // (len(searched) * np.dtype(scores.kind).itemsize), 32, 1024))
 
     def block(start: int) -> Lists:

@@ -119,7 +119,9 @@ class AssignmentConfig(dg.Config):
     drift_per_year: float | None = Field(
         default=None, description="Similarity taken off for each year of gap beyond the first. builtin: 0.0015, 0.01."
     )
-    min_cluster_size: int = Field(default=2, ge=2, description="Smaller groups are single faces.")
+    min_cluster_size: int | None = Field(
+        default=None, ge=2, description="Smaller groups are single faces. 2, for `hdbscan` 3."
+    )
     min_samples: int | None = Field(
         default=None, description="Faces that make a dense place, for `hdbscan` and `dbscan`. Empty: as measured."
     )

@@ -19,7 +19,7 @@ import numpy as np
 
 from classface_assets.benchmark.labelled import Labelled, anybody, cells, is_dev, is_test, load, markdown, mean
 from classface_assets.benchmark.naming import name_the_rest
-from classface_assets.benchmark.tuning import IMMICH, choose, way
+from classface_assets.benchmark.tuning import IMMICH, TUNED_IMMICH, choose, scale, way
 from classface_assets.errors import UserError
 from classface_assets.home import prepare
 from classface_assets.identity.settings import settings_for
@@ -41,6 +41,8 @@ def bench(asked: Mapping[str, str], folder: Path) -> None:
     ways: dict[str, tuple[str, Mapping[str, Any]]] = {"temporal": ("temporal", {})}
     ways |= {other: (other, {}) for other in OTHERS}
     ways[f"{IMMICH}, 0.5 and 3"] = (IMMICH, {})
+    tuned = TUNED_IMMICH[scale(name)]
+    ways[f"{IMMICH}, tuned: {tuned['max_distance']} and {tuned['min_faces']}"] = (IMMICH, tuned)
     if asked.get("TUNE"):
         dev = [archive.only(is_dev) for archive in archives]
         for other in (*OTHERS, IMMICH):

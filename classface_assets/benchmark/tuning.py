@@ -17,15 +17,22 @@ from classface_assets.identity.clustering import cluster
 from classface_assets.identity.settings import Method, settings_for
 
 IMMICH = "Immich's rule"
+TUNED_IMMICH = {"narrow": {"max_distance": 0.06, "min_faces": 4}, "wide": {"max_distance": 0.58, "min_faces": 3}}
+"""What `choose` found for it on seeds 0 to 4 of make_archive.py; what it found for the others is in `settings`."""
 Way = Callable[[Labelled], np.ndarray]
 """A way of grouping the faces of an archive: a label a face, negative for none."""
 DISTANCES = {"wide": np.arange(0.24, 0.80, 0.02), "narrow": np.arange(0.02, 0.122, 0.004)}
 """Cosine distances to try; narrow for embedders whose strangers are alike (dlib's)."""
 
 
+def scale(pack: str) -> str:
+    """Whether strangers are alike to the pack's embedder, so that distances are narrow."""
+    return "narrow" if settings_for(pack).cluster_threshold > 0.8 else "wide"
+
+
 def grid(pack: str, name: str) -> Iterator[dict[str, Any]]:
     """The settings of a method that are tried."""
-    distances = DISTANCES["narrow" if settings_for(pack).cluster_threshold > 0.8 else "wide"].round(3).tolist()
+    distances = DISTANCES[scale(pack)].round(3).tolist()
     if name == "hdbscan":
         selection = (0.0, round(distances[-1] / 4, 3), round(distances[-1] / 2, 3))
         for d, size, samples, epsilon in product(distances[::2], (2, 3), (1, 2, 3), selection):

@@ -42,7 +42,7 @@ class AssignmentSettings:
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
-    cluster_threshold: float = 0.46
+    cluster_threshold: float = 0.45
     """Least average likeness at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
     whitened_gain: float = 1.1
     """How many spreads of the plain cosine one spread of the whitened one is worth (temporal only)."""
@@ -95,24 +95,24 @@ DLIB = replace(
     follow_threshold=0.036,
     follow_margin=0.004,
     follow_group_threshold=0.945,
-    cluster_threshold=0.934,
+    cluster_threshold=0.931,
     whitened_gain=0.6,
     whitened_share=0.5,
-    attach_threshold=0.938,
+    attach_threshold=0.934,
     attach_margin=0.012,
     least_edge=0.90,
     drift_per_year=0.0015,
 )
 METHODS: dict[str, dict[str, Any]] = {
-    "hdbscan": {"cluster_threshold": 0.40},
+    "hdbscan": {"cluster_threshold": 0.44, "min_cluster_size": 3, "min_samples": 1},
     "dbscan": {"eps": 0.52, "min_samples": 2},
     "agglomerative": {"eps": 0.64},
 }
 """What the other methods have in place of what `temporal` was measured with, chosen as benchmark.tuning does."""
 DLIB_METHODS: dict[str, dict[str, Any]] = {
-    "hdbscan": {"cluster_threshold": 0.92},
-    "dbscan": {"eps": 0.05, "min_samples": 2},
-    "agglomerative": {"eps": 0.07},
+    "hdbscan": {"cluster_threshold": 0.94, "min_cluster_size": 3, "min_samples": 1},
+    "dbscan": {"eps": 0.052, "min_samples": 2},
+    "agglomerative": {"eps": 0.072},
 }
 
 

@@ -14,23 +14,58 @@ from classface_assets.identity.leftovers import join_leftovers
 from classface_assets.identity.links import Links, each_others_best
 from classface_assets.identity.material import Material
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.space import space_of
+from classface_assets.identity.space import FACES_OF_ONE, fair_order, space_of
 from classface_assets.identity.year_sums import YearSums
 
 __all__ = ["Gaps", "average_linkage", "temporal_linkage", "year_gaps"]
+
+MANY_FACES = 20_000
+"""With more faces than these, a part tells how the faces of one person differ."""
 
 
 def temporal_linkage(material: Material, settings: AssignmentSettings) -> np.ndarray:
     """Group of each face, (n,) int64, numbered by a face of it; a face that nobody is like is a group of its own.
 
     Average linkage in the archive's own space, pairs of faces weighted by closeness in years; then single faces may
-    join a group. Faces of one photo and cannot-links never are in one group, must-links always are.
+    join a group. What a first linkage, of a part of a large archive, finds tells how one person's faces differ, and
+    the space is made anew of that. Faces of one photo and cannot-links never are in one group, must-links always are.
     """
+    part = _some_people(material)
+    within = _differences(part, _link(part, settings, None))
+    return join_leftovers(
+        _link(material, settings, within), material, settings.attach_threshold, settings.attach_margin
+    )
+
+
+def _link(material: Material, settings: AssignmentSettings, within: np.ndarray | None) -> np.ndarray:
     threshold, gain, share = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
-    space = space_of(material.vectors, threshold, gain, share, material.sample)
-    gaps = Gaps(settings.fade_years, 0.0)
-    of = average_linkage(material, space.vectors, space.offset, threshold, gaps)
-    return join_leftovers(of, material, settings.attach_threshold, settings.attach_margin)
+    space = space_of(material.vectors, threshold, gain, share, material.sample, within)
+    return average_linkage(material, space.vectors, space.offset, threshold, Gaps(settings.fade_years, 0.0))
+
+
+def _some_people(material: Material) -> Material:
+    """The material, or of a large one about 2,000 faces and whom the graph has near them."""
+    if len(material) <= MANY_FACES:
+        return material
+    chosen = np.zeros(len(material), bool)
+    chosen[fair_order(material.vectors)[:2000]] = True
+    chosen[material.pairs[chosen[material.pairs[:, 0]], 1]] = True
+    return material.subset(chosen)
+
+
+def _differences(material: Material, of: np.ndarray) -> np.ndarray:
+    """How the faces differ from the mean of their group, (r, d); large groups count no more than five faces."""
+    size = np.bincount(of, minlength=len(of))
+    order = np.argsort(of, kind="stable")
+    order = order[size[of[order]] > 1]
+    first = np.flatnonzero(np.diff(of[order], prepend=-1))
+    if not len(first):
+        return np.empty((0, material.vectors.shape[1]), np.float32)
+    sizes = size[of[order[first]]]
+    means = np.add.reduceat(material.vectors[order], first, axis=0) / sizes[:, None]
+    weight = np.sqrt(np.minimum(1.0, FACES_OF_ONE / sizes))
+    found = (material.vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
+    return found.astype(np.float32)
 
 
 def average_linkage(material: Material, vectors: np.ndarray, offset: float, threshold: float, gaps: Gaps) -> np.ndarray:
@@ -80,7 +115,8 @@ def _first(material: Material, of: np.ndarray) -> _Bonds:
     """The graph's edges, each pair of groups once, all to be measured."""
     a, b = of[material.pairs[:, 0]], of[material.pairs[:, 1]]
     apart = a != b
-    keys = np.unique(np.minimum(a, b)[apart] * len(of) + np.maximum(a, b)[apart])
+    keys = np.sort(np.minimum(a, b)[apart] * len(of) + np.maximum(a, b)[apart])  # np.unique takes ten times as long
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     return _Bonds(keys // len(of), keys % len(of), np.zeros(len(keys)), np.zeros(len(keys)))
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 Linkage = Literal["average", "single", "complete"]
-AT_ONCE = 1 << 14
-"""Pairs of vectors that are multiplied at once."""
+AT_ONCE = 1 << 10
+"""Pairs of vectors that are multiplied at once: so few that they stay in the cache."""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAMPLE = 20_000
-"""Faces from which the mean and the covariance are measured."""
+SAMPLE = 5_000
+"""Faces on which the space is measured."""
 PAIRED = 2_000
 """Faces of these whose similarities with one another are looked at."""
 SHRINKAGE = 2.0
 """Added to each direction's variance, in units of their mean: no direction is blown up for having next to none."""
+SHRINKAGE_WITHIN = 0.5
+"""The same for how the faces of one person differ."""
+GAIN_WITHIN = 0.88
+"""Where that is known, a spread is worth so much of the gain: then the faces of one person lie further above strangers."""
+FACES_OF_ONE = 5
+"""A person counts for no more faces than this: who is in every photo is not what all faces have in common."""
 FEW_PEOPLE = 30
 """So few people tell nothing about faces in general."""
-PEOPLE_A_DIMENSION = 2.0
+PEOPLE_A_DIMENSION = 3.0
 """With as many people for each number of the embedding the whitened similarity has its full share; less in between."""
 
 
@@ -31,66 +37,86 @@ class Space:
 
 
 def space_of(
-    vectors: np.ndarray, threshold: float, gain: float, most: float, sample: np.ndarray | None = None
+    vectors: np.ndarray,
+    threshold: float,
+    gain: float,
+    most: float,
+    sample: np.ndarray | None = None,
+    within: np.ndarray | None = None,
 ) -> Space:
     """The space of these faces, (n, d) unit float32, as measured on `sample` (s, d), or on themselves without one.
 
     threshold: the cosine from which two faces are taken for one person when people are counted. gain: how many spreads
     of the plain cosine among strangers one spread of the whitened one is worth. most: the greatest share that the
-    whitened one may have in their mean, 0 to 1.
+    whitened one may have in their mean, 0 to 1. within (r, d): how faces differ from the mean of their person, where
+    something is known of that; what differs most within people then counts least (WCCN: Hatch et al. 2006).
     """
     sample = fair_sample(vectors) if sample is None else sample
     if len(sample) < 2:
         return Space(vectors.copy(), 0.0)
-    plain = _of_pairs(sample[:PAIRED])
-    people = 1.0 / max(float((plain >= threshold).mean()), 1.0 / len(plain))
-    enough = max(PEOPLE_A_DIMENSION * vectors.shape[1], FEW_PEOPLE + 1)
+    plain = sample @ sample.T
+    alike = np.maximum((plain >= threshold).sum(axis=1), 1)
+    people, enough = (1.0 / alike).sum(), max(PEOPLE_A_DIMENSION * vectors.shape[1], FEW_PEOPLE + 1)
     share = most * min(1.0, (people - FEW_PEOPLE) / (enough - FEW_PEOPLE))
     if share <= 0:
         return Space(vectors.copy(), 0.0)
-    mean, turn = whitening(sample)
-    white = _of_pairs(_whitened(sample[:PAIRED], mean, turn))
-    (middle, spread), (white_middle, white_spread) = _middle_and_spread(plain), _middle_and_spread(white)
-    slope = gain * spread / max(white_spread, 1e-6)
-    parts = [_whitened(vectors, mean, turn) * np.float32(np.sqrt(share * slope))]
+    white, seen = vectors, sample
+    for spread_within in ([] if within is None else [within]) + [None]:
+        turn = _Turn.of(seen, np.minimum(1.0, FACES_OF_ONE / alike), spread_within)
+        white, seen = turn(white), turn(seen)
+    (middle, spread), (white_middle, white_spread) = _middle_and_spread(plain), _middle_and_spread(seen @ seen.T)
+    slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
+    white *= np.float32(np.sqrt(share * slope))
     if share < 1:
-        parts.append(vectors * np.float32(np.sqrt(1 - share)))
-    return Space(np.concatenate(parts, axis=1) if parts[1:] else parts[0], share * (middle - slope * white_middle))
+        white = np.concatenate([white, vectors * np.float32(np.sqrt(1 - share))], axis=1)
+    return Space(white, share * (middle - slope * white_middle))
 
 
 def fair_sample(vectors: np.ndarray) -> np.ndarray:
-    """At most 20,000 of the faces, (s, d), picked by a hash of their vectors and in its order: the order of the rows
-    does not matter, and a grown archive keeps most of its sample."""
+    """At most 5,000 of the faces, (s, d), such that a grown archive keeps most of its sample."""
+    return vectors[fair_order(vectors)[:SAMPLE]]
+
+
+def fair_order(vectors: np.ndarray) -> np.ndarray:
+    """Rows in the order of a hash of their vectors, (n,): whatever order they came in, it is the same."""
     bits = np.ascontiguousarray(vectors[:, :8], np.float32).view(np.uint32).astype(np.uint64)
     hashed = np.full(len(vectors), 0xCBF29CE484222325, np.uint64)
     for column in bits.T:
         hashed = (hashed ^ column) * np.uint64(0x9E3779B97F4A7C15)
         hashed ^= hashed >> np.uint64(29)
-    return vectors[np.argsort(hashed, kind="stable")[:SAMPLE]]
+    return np.argsort(hashed, kind="stable")
 
 
-def whitening(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (d,) and matrix (d, d) that turn a face into one whose directions vary alike, up to the shrinkage."""
-    mean = sample.mean(axis=0, dtype=np.float64)
-    centred = sample - mean
-    variance, directions = np.linalg.eigh(centred.T @ centred / len(sample))
-    variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
-    return mean, directions / np.sqrt(variance + SHRINKAGE)
+@dataclass(frozen=True)
+class _Turn:
+    """Moves faces to the mean (d,), turns them by a matrix (d, d), and scales them to unit length."""
 
+    mean: np.ndarray
+    matrix: np.ndarray
 
-def _whitened(vectors: np.ndarray, mean: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    turned = vectors @ turn.astype(np.float32)
-    turned -= (mean @ turn).astype(np.float32)
-    turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-12)
-    return turned
+    @staticmethod
+    def of(sample: np.ndarray, counts: np.ndarray, within: np.ndarray | None) -> "_Turn":
+        """The directions in which the sample, each face weighted by counts (s,), varies most count least; or those of
+        `within` (r, d), which is shrunk the more the fewer there are."""
+        mean = np.average(sample, axis=0, weights=counts)
+        shrinkage = SHRINKAGE
+        centred = (sample - mean) * np.sqrt(counts)[:, None]
+        if within is not None:
+            centred, shrinkage = within, SHRINKAGE_WITHIN * (1 + within.shape[1] / max(len(within), 1))
+        variance, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
+        variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
+        return _Turn(mean.astype(np.float32), (directions / np.sqrt(variance + shrinkage)).astype(np.float32))
 
-
-def _of_pairs(vectors: np.ndarray) -> np.ndarray:
-    return (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        turned = vectors @ self.matrix
+        turned -= self.mean @ self.matrix
+        turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-12)
+        return turned
 
 
 def _middle_and_spread(similarities: np.ndarray) -> tuple[float, float]:
-    """The median and how far below it the lowest sixth begins: one standard deviation of strangers, were they normal,
-    whatever the pairs of one person do at the upper end."""
-    low, middle = np.quantile(similarities, [0.159, 0.5])
+    """The median over all pairs, and how far below it the lowest sixth begins: the standard deviation among strangers,
+    if they are normal, whatever the pairs of one person do at the upper end."""
+    every = similarities[np.triu_indices(min(len(similarities), PAIRED), 1)]
+    low, middle = np.quantile(every, [0.159, 0.5])
     return float(middle), float(middle - low)

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -38,6 +38,10 @@ bench-identity: .venv/ready
 #   FACES="10000 100000"   how many (10000 30000)     WORK=folder   for their files, 8 GB for a million
 bench-faces: .venv/ready
 	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.benchmark.scale
+
+# How long the review server takes over a made-up archive. FACES=n (100,000)  LABELLED=n (2,000)
+bench-review: .venv/ready
+	@FACES="$(FACES)" LABELLED="$(LABELLED)" $(BIN)/python -m classface_assets.benchmark.review
 
 lint: .venv/ready
 	$(BIN)/ruff check

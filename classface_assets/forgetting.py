@@ -46,7 +46,7 @@ class Receipt:
 def whom(archive: Archive, who: str) -> tuple[Person, list[LabelledFace]]:
     """The person of that id or name, and the faces that are said or thought to be theirs. Raises UnknownError."""
     events = archive.open_ledger().events()
-    view = view_of(read_snapshot(archive.layout.database), events)
+    view = view_of(read_snapshot(archive.layout.database, events), events)
     person = view.decisions.persons.get(who) or view.decisions.record(who)
     if person is None or person.erased:
         raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")

@@ -61,6 +61,7 @@ class Desk:
         receipt, run_id = self.work().forget(person_id)
         self.images.forget()
         self._vectors.forget()
+        self._views.forget()
         return receipt | {"runId": run_id}
 
     def head_report(self) -> dict[str, Any]:

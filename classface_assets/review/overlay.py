@@ -1,6 +1,6 @@
 """The ledger laid over published faces: labels, rejections, merges, splits and links as they will be after a run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from hashlib import blake2b
 
 import polars as pl
@@ -15,18 +15,23 @@ _NO = {"face_id": pl.String, "person_id": pl.String}
 
 
 def laid_over(
-    faces: pl.DataFrame, decisions: Decisions, now: Said, before: Said, events: Sequence[Event], known_until: int
+    faces: pl.DataFrame,
+    decisions: Decisions,
+    now: Said,
+    before: Set[str],
+    events: Sequence[Event],
+    known_until: int,
 ) -> pl.DataFrame:
     """The published faces with person_id, person_name, cluster_id, score, reason and `confirmed` as they stand now.
 
-    `before` is what was known when the faces were published, up to the event `known_until`: a label that is no longer
-    said leaves its face unknown, and so does the word since then that a face is nobody's.
+    `before`: the faces that were confirmed when they were published, by the events up to `known_until`. A label that is
+    no longer said leaves its face unknown, and so does the word since then that a face is nobody's.
     """
     gone = list(now.not_faces | now.barred)
     faces = _as_became(faces.filter(~pl.col("face_id").is_in(gone)), decisions)
     confirmed = pl.DataFrame(list(now.confirmed.items()), schema=_SAID, orient="row")
     taken_off = {face for face, mark in decisions.taken_off.items() if mark.event_id > known_until}
-    taken_back = list(before.confirmed.keys() - now.confirmed.keys() | taken_off)
+    taken_back = list(before - now.confirmed.keys() | taken_off)
     rejected = pl.DataFrame(list(now.rejected), schema=_NO, orient="row").with_columns(pl.lit(value=True).alias("no"))
     joined = faces.join(confirmed, on="face_id", how="left", maintain_order="left")
     joined = joined.join(rejected, on=["face_id", "person_id"], how="left", maintain_order="left")

@@ -32,11 +32,13 @@ _PHOTOS = """
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The published file: faces, photos, and the number of the last event that was known when it was made."""
+    """The published file: faces, photos, the number of the last event that was known when it was made, and the faces
+    that were confirmed then."""
 
     faces: pl.DataFrame
     photos: pl.DataFrame
     known_until: int
+    confirmed: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -85,40 +87,56 @@ class Views:
     def __init__(self, database: Path, ledger: Ledger) -> None:
         self._database, self._ledger = database, ledger
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Read everything again, the next time: names may have been taken out of the ledger."""
+        self._events: list[Event] = []
         self._snapshot: tuple[object, Snapshot] | None = None
         self._view: tuple[object, View] | None = None
 
     def now(self) -> View:
         """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
-        file, last = file_version(self._database), self._ledger.last()
-        if self._view is not None and self._view[0] == (file, last):
-            return self._view[1]
+        version = file_version(self._database), self._ledger.last()
+        view = self._view
+        if view is not None and view[0] == version:
+            return view[1]
         with self._lock:
-            if self._view is None or self._view[0] != (file, last):
-                view = view_of(self._published(file), self._ledger.events())
-                self._view = (file, last), view
-            return self._view[1]
+            view = self._view
+            if view is None or view[0] != version:
+                events = self._said()
+                view = self._view = version, view_of(self._published(version[0], events), events)
+            return view[1]
 
-    def _published(self, file: object) -> Snapshot:
+    def _said(self) -> list[Event]:
+        """Only what is new is read: events are never changed, but for the names of people who are erased."""
+        new = self._ledger.events(after=self._events[-1].id if self._events else 0)
+        if any(event.kind == "person_erased" for event in new) and self._events:
+            self._events, new = [], self._ledger.events()
+        self._events = [*self._events, *new]
+        return self._events
+
+    def _published(self, file: object, events: Sequence[Event]) -> Snapshot:
         if self._snapshot is None or self._snapshot[0] != file:
-            self._snapshot = file, read_snapshot(self._database)
+            self._snapshot = file, read_snapshot(self._database, events)
         return self._snapshot[1]
 
 
-def read_snapshot(database: Path) -> Snapshot:
+def read_snapshot(database: Path, events: Sequence[Event]) -> Snapshot:
     """Raises DatabaseError."""
     last = query(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
     faces, photos = query(database, _FACES), query(database, _PHOTOS)
     faces = faces.with_columns(pl.col("created_at").dt.replace_time_zone("UTC"))
-    return Snapshot(faces.sort("face_id"), photos.sort("asset_id"), last)
+    faces = faces.sort("face_id")
+    confirmed = frozenset(said(replay(events, last), faces).confirmed)
+    return Snapshot(faces, photos.sort("asset_id"), last, confirmed)
 
 
 def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
     """The snapshot as the events up to now have changed it."""
     decisions = replay(events)
     now = said(decisions, snapshot.faces)
-    before = said(replay(events, snapshot.known_until), snapshot.faces)
-    faces = laid_over(snapshot.faces, decisions, now, before, events, snapshot.known_until)
+    faces = laid_over(snapshot.faces, decisions, now, snapshot.confirmed, events, snapshot.known_until)
     last = events[-1] if events else None
     version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
     clusters = cluster_rows(faces)

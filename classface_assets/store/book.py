@@ -25,9 +25,9 @@ class Book:
     url: str
     actor: str = ""
 
-    def events(self) -> list[Event]:
-        """All events, oldest first."""
-        return self._read(read_events)
+    def events(self, after: int = 0) -> list[Event]:
+        """All events later than the event `after`, oldest first."""
+        return self._read(lambda con: read_events(con, after=after))
 
     def last(self) -> tuple[int, str, str] | None:
         """Number, time and kind of the last event: since none is ever changed, these stand for all of them."""

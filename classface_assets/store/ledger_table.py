@@ -76,10 +76,12 @@ def put_guards(con: sa.Connection) -> None:
         con.exec_driver_sql(statement)
 
 
-def read_events(con: sa.Connection, kinds: Collection[str] = (), also: Collection[int] = ()) -> list[Event]:
-    """All events, or those of these kinds and those of these ids; oldest first."""
+def read_events(
+    con: sa.Connection, kinds: Collection[str] = (), also: Collection[int] = (), after: int = 0
+) -> list[Event]:
+    """All events later than `after`, or those of these kinds and those of these ids; oldest first."""
     columns = (events.c.id, events.c.at, events.c.actor, events.c.kind, sa.cast(events.c.payload, sa.Text))
-    query = sa.select(*columns).order_by(events.c.id)
+    query = sa.select(*columns).where(events.c.id > after).order_by(events.c.id)
     if kinds and len(also) <= ONE_BY_ONE:
         query = query.where(sa.or_(events.c.kind.in_(kinds), events.c.id.in_(also)))
     rows = con.execute(query).all()

@@ -119,7 +119,7 @@ def _window(page: Page, url: str, world: World) -> Desk:
     page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
-    page.goto(f"{url}/?token={TOKEN}")
+    assert page.request.get(f"{url}/?token={TOKEN}", max_redirects=0).status == 303
     return Desk(page, url, world, wrong)
 
 
@@ -494,7 +494,7 @@ FAINT = """() => {
 def test_the_forms_work_without_javascript(world: World, served: str, browser: Browser) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         desk = _window(context.new_page(), served, world)
-        page = desk.page
+        page = desk.open("/")
         page.locator("[data-names]").first.fill("Ana Berger")
         page.locator("[data-names]").first.press("Enter")
         desk.toast("are Ana Berger")
@@ -536,6 +536,7 @@ def test_somebody_logs_in_by_the_page_under_their_name(world: World, served: str
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_label("Your name").fill("Frau Müller")
         page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Who is this?")
         page.keyboard.press("Enter")
         page.keyboard.type("Ana")
         page.keyboard.press("Enter")

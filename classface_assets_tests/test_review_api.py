@@ -204,6 +204,13 @@ def test_pictures_come_by_id_with_a_tag_and_without_exif(client: Client) -> None
         assert client.get(f"{API}/{wrong}/chip").status in (404, 422)
 
 
+def test_faces_of_an_earlier_detector_are_shown_until_the_next_run(client: Client, world: World) -> None:
+    (detector,) = (world.folder / "data" / "parts" / "detections").iterdir()
+    detector.rename(detector.with_name("earlier"))
+    for face in client.clusters()[0]["sampleFaceIds"]:
+        assert client.get(f"{API}/{face}/chip").status == 200
+
+
 def test_an_uploaded_photo_finds_who_it_is(client: Client, world: World) -> None:
     cluster = client.clusters()[0]
     face = client.get(f"{API}/clusters/{cluster['clusterId']}").json["faces"][0]
@@ -482,10 +489,10 @@ def test_only_one_module_of_the_review_room_knows_dagster() -> None:
 def test_fuzzing_by_its_own_description_finds_no_mistake_of_the_server(client: Client) -> None:
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{client.url}/openapi.json"]
     command += ["--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "3", "--seed", "5", "--no-color"]
-    command += ["--generation-database", "none", "--max-time", "40", "--phases", "coverage,fuzzing"]
+    command += ["--generation-database", "none", "--max-time", "30", "--phases", "coverage,fuzzing"]
     command += ["--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"]
     # Each of these would start a process of its own, which has a test of its own.
-    command += ["--exclude-path-regex", "/(cluster|cluster/dual|train|retry)$"]
+    command += ["--exclude-path-regex", "/(cluster|cluster/dual|train|retry|faces/assign)$"]
     told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert told.returncode == 0, told.stdout[-4000:]
     assert "passed" in told.stdout

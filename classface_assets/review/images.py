@@ -16,9 +16,8 @@ from starlette.responses import Response
 
 from classface_assets.places import place_of
 from classface_assets.review.problems import NotFoundError, ProblemError
+from classface_assets.review.shelf import Shelf
 from classface_assets.review.view import View
-from classface_assets.site.thumbnails import face_path
-from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout
 from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.view import PhotoView, open_view, shrunk
@@ -62,7 +61,7 @@ class Images:
     """The pictures of one archive. `detector` names whose faces count."""
 
     def __init__(self, layout: Layout, detector: str) -> None:
-        self._layout, self._detector = layout, detector
+        self._layout, self._shelf = layout, Shelf(layout, detector)
         self._kept = Kept()
 
     def chip(self, view: View, face_id: str) -> bytes:
@@ -83,15 +82,12 @@ class Images:
         self._kept.forget()
 
     def _read_chip(self, face_id: str, year: str) -> bytes:
-        in_album = self._layout.albums / face_path(face_id)
-        if in_album.is_file():
-            return in_album.read_bytes()
-        settings = current_settings(self._layout, self._detector, year)
-        parts = detection_parts(self._layout, self._detector, year, settings or "")
-        rows = parts.pick("face_id", [face_id], ["face_id", "chip"])
-        if rows.is_empty() or rows["chip"][0] is None:
+        chips = self._shelf.chips_with(face_id, year)
+        if face_id not in chips:
             raise NotFoundError("picture of the face", face_id)
-        return bytes(rows["chip"][0])
+        for neighbour, chip in chips.items():
+            self._kept.put(("chip", neighbour), chip)
+        return chips[face_id]
 
     def opened(self, view: View, asset_id: str) -> PhotoView:
         """A photo to look at, upright. Raises NotFoundError, ProblemError."""

@@ -129,6 +129,23 @@ def pick_rows(file: Place, column: str, values: Collection[str], columns: list[s
     return pl.concat(found) if found else pl.DataFrame()
 
 
+def groups_of(file: Place, column: str) -> list[list[str | None]]:
+    """The values of a column in each row group of a Parquet file. Raises FileNotFoundError, DamagedFileError."""
+    import pyarrow.parquet as pq
+
+    with _damage_told(file), _opened(file) as source:
+        parquet = pq.ParquetFile(source)
+        return [parquet.read_row_group(n, [column])[column].to_pylist() for n in range(parquet.num_row_groups)]
+
+
+def read_group(file: Place, number: int, columns: list[str]) -> pl.DataFrame:
+    """These columns of one row group of a Parquet file. Raises FileNotFoundError, DamagedFileError."""
+    import pyarrow.parquet as pq
+
+    with _damage_told(file), _opened(file) as source:
+        return cast(pl.DataFrame, pl.from_arrow(pq.ParquetFile(source).read_row_group(number, columns)))
+
+
 @contextmanager
 def _opened(file: Place) -> Iterator[BinaryIO]:
     if isinstance(file, Path):

@@ -1,0 +1,69 @@
+"""Where each face's chip lies in the parts, so that one chip costs one read, and its neighbours come with it."""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+from classface_assets.places import Place, entries
+from classface_assets.store.facts import current_settings, detection_parts
+from classface_assets.store.layout import Layout, name_of
+from classface_assets.store.parts import Parts
+from classface_assets.store.tables import groups_of, read_group
+
+Index = Mapping[str, tuple[Place, int]]
+"""Face id → the file and row group that hold it."""
+
+
+class Shelf:
+    """The chips of one archive, those of the detector in use first: until the next run, published faces may be those
+    that an earlier one found."""
+
+    def __init__(self, layout: Layout, detector: str) -> None:
+        self._layout, self._detector = layout, detector
+        self._lock = threading.Lock()
+        self._indexes: dict[Place, tuple[frozenset[Place], Index]] = {}
+
+    def chips_with(self, face_id: str, year: str) -> dict[str, bytes]:
+        """The chip of a face of that school year, and those that lie with it, by face id; empty when there is none."""
+        for parts in self._versions(year):
+            for _ in range(2):
+                found = self._index(parts).get(face_id)
+                if found is None:
+                    break
+                try:
+                    rows = read_group(*found, ["face_id", "chip"]).drop_nulls()
+                except FileNotFoundError:  # a run has put another part in its place meanwhile
+                    continue
+                return dict(rows.iter_rows())
+        return {}
+
+    def _index(self, parts: Parts) -> Index:
+        """Made again when the files of the parts are others."""
+        files = frozenset(parts.files())
+        with self._lock:
+            known = self._indexes.get(parts.folder)
+            if known is not None and known[0] == files:
+                return known[1]
+        index = {
+            face: (file, number)
+            for file in files
+            for number, faces in enumerate(groups_of(file, "face_id"))
+            for face in faces
+            if face is not None
+        }
+        with self._lock:
+            self._indexes[parts.folder] = files, index
+        return index
+
+    def _versions(self, year: str) -> Iterator[Parts]:
+        settings = current_settings(self._layout, self._detector, year)
+        first = None if settings is None else detection_parts(self._layout, self._detector, year, settings)
+        if first is not None:
+            yield first
+        for detector in _folders(self._layout.parts("detections")):
+            for folder in _folders(self._layout.parts("detections", name_of(detector), year)):
+                if first is None or folder != first.folder:
+                    yield detection_parts(self._layout, name_of(detector), year, folder.name)
+
+
+def _folders(folder: Place) -> list[Place]:
+    return [entry.path for entry in entries(folder) if entry.is_folder]

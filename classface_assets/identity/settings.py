@@ -31,11 +31,11 @@ class AssignmentSettings:
     """Whether they vote, or the nearest one decides (knn only)."""
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
-    follow_threshold: float = 0.195
+    follow_threshold: float = 0.22
     """Least mean similarity of such a group to the person's faces, over what strangers have in common with both."""
     follow_margin: float = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
-    follow_fade_years: float = 4.0
+    follow_fade_years: float = 2.0
     """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
     follow_group_threshold: float = 0.48
     """Least average similarity within the groups that are given to people whole."""
@@ -92,10 +92,11 @@ DLIB = replace(
     person_margin=0.015,
     alike_margin=0.02,
     look_alike=0.945,
-    follow_threshold=0.036,
+    follow_threshold=0.04,
+    follow_fade_years=4.0,
     follow_margin=0.004,
     follow_group_threshold=0.945,
-    cluster_threshold=0.931,
+    cluster_threshold=0.933,
     whitened_gain=0.6,
     whitened_share=0.5,
     attach_threshold=0.934,

@@ -18,7 +18,7 @@ SHRINKAGE = 2.0
 SHRINKAGE_WITHIN = 0.5
 """The same for how the faces of one person differ."""
 GAIN_WITHIN = 0.88
-"""Where that is known, a spread is worth so much of the gain: then the faces of one person lie further above strangers."""
+"""Where that is known a spread is worth so much of the gain, for one person's faces lie further above strangers."""
 FACES_OF_ONE = 5
 """A person counts for no more faces than this: who is in every photo is not what all faces have in common."""
 FEW_PEOPLE = 30
@@ -64,7 +64,10 @@ def space_of(
     for spread_within in ([] if within is None else [within]) + [None]:
         turn = _Turn.of(seen, np.minimum(1.0, FACES_OF_ONE / alike), spread_within)
         white, seen = turn(white), turn(seen)
-    (middle, spread), (white_middle, white_spread) = _middle_and_spread(plain), _middle_and_spread(seen @ seen.T)
+    (middle, spread), (white_middle, white_spread) = (
+        _middle_and_spread(plain),
+        _middle_and_spread(seen[:PAIRED] @ seen[:PAIRED].T),
+    )
     slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
     white *= np.float32(np.sqrt(share * slope))
     if share < 1:

@@ -6,11 +6,12 @@ import polars as pl
 
 from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.stamped import stamp_of
+from classface_assets.identity.changes import torn_labels
 from classface_assets.identity.graph import Graph
 from classface_assets.resources import Archive, Models
 from classface_assets.site.links import check_links
 from classface_assets.site.listing import whole_album
-from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.carry import confirmed_faces, said
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
 from classface_assets.store.tables import read_table
@@ -44,11 +45,22 @@ def one_face_a_photo_in_identities(archive: Archive, models: Models) -> dg.Asset
     return _one_face_a_photo(archive, models, "identities")
 
 
+@dg.asset_check(
+    asset="cluster_assignments",
+    description="Every labelled face has its name; where one would move, `identities` refuses to publish.",
+)
+def labelled_faces_keep_their_name_in_clusters(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    return _labelled_faces_keep_their_name(archive, models, "cluster_assignments")
+
+
 @dg.asset_check(asset="identities", blocking=True, description="Every face that a person labelled has that name.")
 def labelled_faces_keep_their_name(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    return _labelled_faces_keep_their_name(archive, models, "identities")
+
+
+def _labelled_faces_keep_their_name(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
     wanted = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
-    final = dict(read_table(archive.layout.table("identities")).select("face_id", "person_id").iter_rows())
-    moved = [face for face, person in wanted.items() if final.get(face) != person]
+    moved = torn_labels(read_table(archive.layout.table(asset)), wanted)
     return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(wanted), "moved": moved[:20]})
 
 
@@ -63,9 +75,13 @@ def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
 
 
 def _one_face_a_photo(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
-    """Faces that a person put together stay together; of all others no two of one photo may share a cluster."""
-    labelled = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
-    twice = _repeated(archive.layout, asset).filter(~pl.col("face_id").is_in(list(labelled)))
+    """Faces that a person put together stay together, and a collage may show one twice; of all others no two of one
+    photo may share a cluster."""
+    told = said(archive.open_ledger().decisions(), current_facts(archive, models).faces)
+    by_hand = [*told.confirmed, *(face for pair in told.must for face in pair)]
+    twice = _repeated(archive.layout, asset).filter(
+        ~pl.col("face_id").is_in(by_hand), ~pl.col("asset_id").is_in(list(told.collages))
+    )
     return dg.AssetCheckResult(passed=twice.is_empty(), metadata={"faces too many": twice["face_id"].to_list()[:20]})
 
 
@@ -80,6 +96,7 @@ ALL = [
     neighbours_are_sound,
     one_face_a_photo_in_clusters,
     one_face_a_photo_in_identities,
+    labelled_faces_keep_their_name_in_clusters,
     labelled_faces_keep_their_name,
     links_lead_somewhere,
 ]

@@ -86,7 +86,7 @@ def test_each_asset_reports_its_rows_and_passes_its_checks(finished: World) -> N
         for log in finished.instance.all_logs(record.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         if log.dagster_event
     ]
-    assert len({(e.asset_key, e.check_name) for e in evaluations}) == 14
+    assert len({(e.asset_key, e.check_name) for e in evaluations}) == 15
     assert [e for e in evaluations if not e.passed] == []
 
 

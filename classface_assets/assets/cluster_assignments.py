@@ -63,7 +63,7 @@ class AssignmentConfig(dg.Config):
     follow_threshold: float | None = Field(
         default=None,
         description="Least mean similarity of such a group to the person's faces, over what strangers have in common "
-        "with both. builtin: 0.036, other packs: 0.195.",
+        "with both. builtin: 0.04, other packs: 0.22.",
     )
     follow_margin: float | None = Field(
         default=None,
@@ -71,7 +71,8 @@ class AssignmentConfig(dg.Config):
         "builtin: 0.004, other packs: 0.03.",
     )
     follow_fade_years: float | None = Field(
-        default=None, description="In that mean pairs of faces n years apart weigh exp(-n / follow_fade_years). 4."
+        default=None,
+        description="In that mean faces n years apart weigh exp(-n / follow_fade_years). builtin: 4, others: 2.",
     )
     follow_group_threshold: float | None = Field(
         default=None,
@@ -105,10 +106,18 @@ class AssignmentConfig(dg.Config):
     cluster_threshold: float | None = Field(
         default=None,
         description="Least mean similarity at which two groups of unknown faces are joined. builtin: 0.933 (hdbscan "
-        "0.92), other packs: 0.44 (hdbscan 0.40).",
+        "0.94), other packs: 0.45 (hdbscan 0.44).",
+    )
+    whitened_gain: float | None = Field(
+        default=None,
+        description="Spreads of plain cosine that one of the whitened is worth in `temporal`. builtin: 0.6, 1.1.",
+    )
+    whitened_share: float | None = Field(
+        default=None,
+        description="Share of whitened similarity in an archive of many people (`temporal`). builtin: 0.5, 1.",
     )
     attach_threshold: float | None = Field(
-        default=None, description="Least similarity for a single face to join a cluster. builtin: 0.935, others: 0.42."
+        default=None, description="Least similarity for a single face to join a cluster. builtin: 0.934, others: 0.42."
     )
     attach_margin: float | None = Field(
         default=None, description="That cluster's least lead over the next one. builtin: 0.012, other packs: 0.1."

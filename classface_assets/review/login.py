@@ -14,7 +14,8 @@ WRONG_COSTS_S = 0.5
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Log in · classface</title><link rel="stylesheet" href="/static/review.css"></head>
+<title>Log in · classface</title>
+<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/review.css"></head>
 <body class="login"><main>
 <h1>classface</h1>
 <p>The token is in the window in which <code>classface review</code> was started.</p>

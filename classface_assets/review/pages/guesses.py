@@ -8,12 +8,11 @@ import polars as pl
 
 from classface_assets.review.likeness import Likeness
 
-LEAST = 0.3
 NEAR_GROUPS = 6
 
 
-def guesses(likeness: Likeness, cluster_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Cluster id -> name, face and similarity of the likest known person, where that is at least 0.3.
+def guesses(likeness: Likeness, cluster_ids: Sequence[str], least: float) -> dict[str, dict[str, Any]]:
+    """Cluster id -> name, face and similarity of the likest known person, where that is at least `least`.
 
     A person is the mean of their confirmed faces. Who is in a photo of the group already is not guessed.
     """
@@ -32,11 +31,11 @@ def guesses(likeness: Likeness, cluster_ids: Sequence[str]) -> dict[str, dict[st
     return {
         ids[i]: {"name": names[people[b]], "face": first[people[b]], "similarity": round(float(scores[i, b]), 2)}
         for i, b in enumerate(best)
-        if scores[i, b] >= LEAST
+        if scores[i, b] >= least
     }
 
 
-def like_groups(likeness: Likeness, cluster_id: str, most: int = NEAR_GROUPS) -> pl.DataFrame:
+def like_groups(likeness: Likeness, cluster_id: str, least: float, most: int = NEAR_GROUPS) -> pl.DataFrame:
     """The clusters that look most like one, with `similarity`; those of known people too."""
     clusters = likeness.view.clusters
     ids, means = _means(likeness, _samples(clusters))
@@ -44,7 +43,7 @@ def like_groups(likeness: Likeness, cluster_id: str, most: int = NEAR_GROUPS) ->
         return clusters.clear()
     scores = means @ means[ids.index(cluster_id)]
     found = pl.DataFrame({"cluster_id": ids, "similarity": scores.astype(np.float64)})
-    near = found.filter(pl.col("cluster_id") != cluster_id, pl.col("similarity") >= LEAST).top_k(most, by="similarity")
+    near = found.filter(pl.col("cluster_id") != cluster_id, pl.col("similarity") >= least).top_k(most, by="similarity")
     return near.join(clusters, on="cluster_id", maintain_order="left")
 
 

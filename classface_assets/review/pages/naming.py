@@ -3,7 +3,7 @@
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.review.api.clusters import rows_of_cluster
+from classface_assets.review.api.clusters import Splitting, rows_of_cluster, split_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
 from classface_assets.review.desk import Desk, marks
 from classface_assets.review.pages.cards import as_seen, chosen, covers, near_known
@@ -78,13 +78,16 @@ def part(
     seen: Text = "",
     back: Text = "/",
 ) -> Response:
-    """The faces that were chosen are one person, the others another."""
+    """The faces that were chosen are one person, the others another; with none chosen, a closer look parts them."""
     view = desk.view()
     out, rest = chosen(as_seen(rows_of_cluster(view, cluster_id), seen), face)
-    if not out or not rest:
-        raise ProblemError(422, "Choose the faces of one of the two people first, then split.")
-    act = desk.ledger.split(cluster_id, [marks(view, rest), marks(view, out)])
-    return changed(request, desk, act.events, back, act.notes, whole=False)
+    if out and rest:
+        act = desk.ledger.split(cluster_id, [marks(view, rest), marks(view, out)])
+        return changed(request, desk, act.events, back, act.notes, whole=False)
+    if split_cluster(desk, cluster_id, Splitting())["status"] == "unchanged":
+        raise ProblemError(409, "These look like one person. Choose the faces of one of the two people, then split.")
+    events = [e.id for e in desk.view().events if e.id > (view.events[-1].id if view.events else 0)]
+    return changed(request, desk, events, back, whole=False)
 
 
 @router.post("/clusters/{clusterId}/join")

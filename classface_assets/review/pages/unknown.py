@@ -6,8 +6,10 @@ import polars as pl
 from fastapi import Query, Request
 from starlette.responses import JSONResponse, Response
 
+from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.clusters import clusters_listed, rows_of_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
+from classface_assets.review.desk import Desk
 from classface_assets.review.pages.cards import cluster_cards, covers, in_time, mark_of, people_like, tiles_of
 from classface_assets.review.pages.frame import page, page_router
 from classface_assets.review.pages.guesses import guesses, like_groups
@@ -15,6 +17,8 @@ from classface_assets.review.pages.guesses import guesses, like_groups
 PAGE = 100
 MOST_NAMES = 8
 SINGLE = "unknown_noise_"
+# Of the likeness from which faces are named by themselves: what is less likely is asked, and looked at before joining.
+GUESSED_FROM, JOINED_FROM = 0.85, 0.5
 router = page_router()
 Order = Literal["size", "quality", "uncertainty"]
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
@@ -65,7 +69,7 @@ def one_cluster(request: Request, desk: AtDesk, cluster_id: ClusterId) -> Respon
         "tiles": tiles_of(rows),
         "seen": str(rows.select(mark_of(pl.col("face_id"))).item()),
     }
-    near = like_groups(desk.likeness(), cluster_id)
+    near = like_groups(desk.likeness(), cluster_id, _likely(desk) * JOINED_FROM)
     person = {"id": first["person_id"], "name": first["person_name"]} if first["person_id"] else None
     return page(request, desk, "cluster.html.j2", card=card, person=person, near=cluster_cards(view, near, 6))
 
@@ -86,8 +90,12 @@ def names(desk: AtDesk, q: Annotated[str, Query(max_length=255)] = "") -> Respon
 @router.get("/guesses")
 def guessed(desk: AtDesk, cluster: Annotated[list[str], Query(max_length=PAGE)]) -> Response:
     """Whom each of these groups looks like most, where there is anybody."""
-    found: dict[str, Any] = guesses(desk.likeness(), cluster)
+    found: dict[str, Any] = guesses(desk.likeness(), cluster, _likely(desk) * GUESSED_FROM)
     return JSONResponse(found)
+
+
+def _likely(desk: Desk) -> float:
+    return settings_for(desk.pack.name).person_threshold
 
 
 def _single(clusters: pl.DataFrame, year: str) -> pl.DataFrame:

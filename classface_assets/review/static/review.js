@@ -60,6 +60,8 @@ async function undoing(events = []) {
 // The page anew, or another one, with what was done told there.
 function again(told, path = null) {
   sessionStorage.setItem("toast", JSON.stringify({ message: told.message, notes: told.notes, undo: told.undo }));
+  const at = $$("[data-cards] .card").indexOf(active());
+  if (!path) sessionStorage.setItem("at", JSON.stringify([location.pathname, active()?.dataset.cluster ?? null, at]));
   if (path) location.assign(path);
   else location.reload();
 }
@@ -413,6 +415,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of $$("details.menu[open]")) menu.open = false;
     if (typing) target.blur();
+    const card = target.closest(".card");
+    if (card && !typing) activate(card);
     return;
   }
   const act = KEYS[event.key];
@@ -487,6 +491,16 @@ function shape(tag, attributes) {
   return made;
 }
 
+// The card that was looked at before the page was loaded again, or the one in its place.
+function cardBefore() {
+  const [path, cluster, at] = JSON.parse(sessionStorage.getItem("at") ?? "[null]");
+  sessionStorage.removeItem("at");
+  if (path !== location.pathname || at < 0) return null;
+  history.scrollRestoration = "manual";
+  const all = cards();
+  return all.find((card) => cluster && card.dataset.cluster === cluster) ?? all[Math.min(at, all.length - 1)] ?? null;
+}
+
 // ---- at the start ------------------------------------------------------------------------------------------------
 
 const kept = sessionStorage.getItem("toast");
@@ -505,8 +519,7 @@ for (const card of $$("[data-cards=unknown] .card")) {
 for (const strip of $$("[data-cards] .strip")) {
   for (const box of $$("input[name=face]", strip).slice(1)) box.tabIndex = -1;
 }
-const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");
-if (firstCard && !location.hash) activate(firstCard);
+activate(cardBefore() ?? $("[data-cards=unknown] .card, [data-cards=confirm] .card"));
 const search = $("[data-search-photo]");
 if (search) searchBy(search);
 guess();

@@ -112,15 +112,15 @@ def local_place(text: str) -> Path:
     raise StorageError(f"{text} is no folder on this machine, where databases and models must lie; name a local one.")
 
 
-def entries(folder: Place) -> list[Entry]:
+def entries(folder: Place, with_gone: bool = False) -> list[Entry]:
     """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too.
 
-    Raises StorageError.
+    with_gone: also what cannot be looked at, or went before it was: its size is -1. Raises StorageError.
     """
     try:
         with told_in_a_sentence(folder):
             if isinstance(folder, Path):
-                found = [entry for entry in map(look_at, folder.iterdir()) if entry.size >= 0]
+                found = [entry for entry in map(look_at, folder.iterdir()) if with_gone or entry.size >= 0]
             else:
                 found = [_entry(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
     except (FileNotFoundError, NotADirectoryError):

@@ -122,7 +122,15 @@ class Parts:
             sweep(self.folder)
 
     def _listed(self) -> list[Entry]:
-        return [e for e in entries(self.folder) if e.path.name.startswith("part-") and e.path.suffix == ".parquet"]
+        # A part that goes between the listing and the look at it has left its rows to one that the listing lacks.
+        before: list[Place] | None = None
+        while True:
+            found = [e for e in entries(self.folder, with_gone=True) if _is_part(e.path.name)]
+            there = [entry for entry in found if entry.size >= 0]
+            names = [entry.path for entry in found]
+            if len(there) == len(found) or names == before:
+                return there
+            before = names
 
     def _put(self, rows: pl.DataFrame, old: list[Place]) -> None:
         """Write rows in place of these parts; a part that another process has added meanwhile stays."""
@@ -160,6 +168,10 @@ class Parts:
             return pl.DataFrame()
         rows = pl.concat(frames, how="diagonal_relaxed")
         return rows.unique(subset=list(self.key), keep="first", maintain_order=True)
+
+
+def _is_part(name: str) -> bool:
+    return name.startswith("part-") and name.endswith(".parquet")
 
 
 def _groups(parts: list[Entry]) -> Iterator[list[Place]]:

@@ -10,6 +10,7 @@ from classface_assets.cli_evaluate import calibrate, evaluate
 from classface_assets.cli_forget import forget
 from classface_assets.cli_options import archive_options
 from classface_assets.cli_review import review
+from classface_assets.cli_roster import roster_group
 from classface_assets.errors import UserError
 
 # Everything that costs time to import is imported by the command that needs it, so that `--help` is instant.
@@ -208,6 +209,7 @@ cli.add_command(review)
 cli.add_command(forget)
 cli.add_command(evaluate)
 cli.add_command(calibrate)
+cli.add_command(roster_group)
 for decision in cli_ledger.COMMANDS:
     cli.add_command(decision)
 for command in cli_identity.COMMANDS:

@@ -56,6 +56,7 @@ def _sentence(event: Event, names: Mapping[str, str], was: str) -> str:
         "faces": "1 face" if count == 1 else f"{count:,} faces",
         "how": _HOW.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
+        "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
         "groups": f"{len(said.get('groups', ())):,}",
     }
     return told.format_map(defaultdict(lambda: "…", said | words))
@@ -84,4 +85,5 @@ _TOLD = {
     "photo_marked": "the photo {asset_id} is a {mark}",
     "photo_unmarked": "the photo {asset_id} is no collage or mirror",
     "face_drawn": "{faces} drawn by hand",
+    "roster_imported": "{students} on the roster {source}",
 }

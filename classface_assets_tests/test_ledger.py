@@ -29,6 +29,7 @@ from classface_assets.store.ledger import ConflictError, LabelledFace, Ledger, L
 from classface_assets.store.links import Word, bridge, resolve
 from classface_assets.store.near_names import edit_distance, near_names
 from classface_assets.store.replay import replay
+from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.shapes import SHAPES
 from classface_assets.store.transfer import BadLinesError, from_lines, import_events, to_lines
 from classface_assets_tests.helpers import event, face, label_event, python
@@ -946,6 +947,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.birth_date("Dora", date(2011, 2, 3)), ledger.birth_date("Dora", None), ledger.consent("Dora", True)
     ledger.consent("Dora", False), ledger.mark_photo("p", "mirror"), ledger.unmark_photo("p"), ledger.draw(F[0])
     ledger.not_faces(F[7:]), ledger.erase("Dora"), ledger.undo()
+    ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")
 
 
 def test_a_ledger_goes_out_and_into_another_without_a_word_changed(either: Ledger, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from classface_assets.store.roster_entry import RosterEntry
+
 Box = tuple[float, float, float, float]
 
 KINDS = ("student", "staff", "not a student", "not a face")
@@ -75,7 +77,8 @@ class Decisions:
     `persons` by id. `marks`: whose each labelled face is, by face id. `taken_off`: by face id, the word by which a face
     is nobody's any more. `rejected`: by (face id, person id), who a face is not. `links`, oldest first; they may
     contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
-    `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id.
+    `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
+    school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class Decisions:
     siblings: dict[str, frozenset[str]] = field(default_factory=dict)
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
+    roster: tuple[RosterEntry, ...] = ()
 
     def became(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""

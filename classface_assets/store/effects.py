@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 
 from classface_assets.store.decisions import FaceMark, LabelledFace, Link, Person
 from classface_assets.store.events import Event
+from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.state import State
 
 
@@ -138,6 +139,11 @@ def _siblings_declared(state: State, event: Event) -> None:
     state.siblings.append(event.payload["person_ids"])
 
 
+def _roster_imported(state: State, event: Event) -> None:
+    for row in event.payload["entries"]:
+        state.students.add(RosterEntry.of(row, event.id))
+
+
 EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "person_created": _person_created,
     "person_renamed": lambda state, event: state.change(event, name=event.payload["name"]),
@@ -160,4 +166,5 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "photo_marked": _photo_marked,
     "photo_unmarked": _photo_unmarked,
     "face_drawn": _face_drawn,
+    "roster_imported": _roster_imported,
 }

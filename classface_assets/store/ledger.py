@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from classface_assets.store.acts_links import LinkActs
+from classface_assets.store.acts_roster import RosterActs
 from classface_assets.store.decisions import LabelledFace, fold
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.ledger_table import events, read_events
@@ -17,7 +18,7 @@ from classface_assets.store.writing import Act, ConflictError, LedgerError, Unkn
 __all__ = ["Act", "ConflictError", "LabelledFace", "Ledger", "LedgerError", "UnknownError"]
 
 
-class Ledger(LinkActs):
+class Ledger(LinkActs, RosterActs):
     """Every act is one transaction that reads what its check needs, and appends."""
 
     def undo(self, event_id: int | None = None) -> Event:

@@ -62,6 +62,27 @@ def _event_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def _student(value: Any) -> bool:
+    """A row of a roster (`RosterEntry.payload`)."""
+    if not isinstance(value, dict) or not _name(value.get("name")):
+        return False
+    classes, portraits = value.get("classes", {}), value.get("portraits", [])
+    return (
+        _said(value.get("student_id", ""))
+        and isinstance(classes, dict)
+        and all(map(_said, (*classes, *classes.values())))
+        and _list_of(_said)(value.get("siblings", []))
+        and value.get("consent") in (None, True, False)
+        and _day(value.get("birth_date"))
+        and isinstance(portraits, list)
+        and all(isinstance(pair, list) and len(pair) == 2 and all(map(_said, pair)) for pair in portraits)
+    )
+
+
+def _said(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 255 and not _unspeakable(value)
+
+
 _PERSON: dict[str, Callable[[Any], bool]] = {"person_id": _text}
 _FACES: dict[str, Callable[[Any], bool]] = {"faces": _list_of(_face)}
 SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
@@ -86,5 +107,6 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
     "photo_unmarked": {"asset_id": _text},
     "face_drawn": _FACES,
+    "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
     "undone": {"event_id": _event_id},
 }

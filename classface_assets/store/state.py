@@ -1,11 +1,22 @@
 """Decisions while a replay lets them grow, and what they are once all is said."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person
 from classface_assets.store.events import Event
+from classface_assets.store.roster import (
+    Students,
+    birth_date_of,
+    consent_of,
+    entries_of,
+    folded,
+    sibling_names,
+    without_erased,
+)
+from classface_assets.store.roster_entry import RosterEntry
 
 
 @dataclass
@@ -22,6 +33,7 @@ class State:
     consents: dict[str, tuple[int, bool]] = field(default_factory=dict)
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
+    students: Students = field(default_factory=Students)
 
     def became(self, person_id: str) -> str:
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
@@ -37,8 +49,17 @@ class State:
 def settled(state: State) -> Decisions:
     """The decisions with every merged person resolved, and without what was said of people who are not there."""
     whose = {p: state.became(p) for p in state.persons}
-    consent = {whose[p]: given for p, (_, given) in sorted(state.consents.items(), key=lambda c: c[1]) if p in whose}
-    persons = {p: replace(who, consent=consent.get(whose[p])) for p, who in state.persons.items()}
+    roster = without_erased(state.students.entries, state.persons.values())
+    rows = entries_of(state.persons, roster, state.became)
+    consent = {whose[p]: said for p, said in sorted(state.consents.items(), key=lambda c: c[1]) if p in whose}
+    persons = {
+        p: replace(
+            who,
+            consent=consent_of(rows.get(whose[p], ()), consent.get(whose[p])),
+            birth_date=who.birth_date or birth_date_of(rows.get(p, ())),
+        )
+        for p, who in state.persons.items()
+    }
     merged = {p for p, now in whose.items() if p != now}
     marks = {
         f: replace(m, person_id=whose[m.person_id]) if m.person_id in merged else m for f, m in state.marks.items()
@@ -50,12 +71,22 @@ def settled(state: State) -> Decisions:
         if person in whose and not (face in marks and marks[face].person_id == whose[person])
     }
     siblings: dict[str, set[str]] = {}
-    for group in state.siblings:
+    for group in [*state.siblings, *_siblings_on(roster, rows)]:
         for a, b in combinations({whose[p] for p in group if p in whose and not persons[p].erased}, 2):
             siblings.setdefault(a, set()).add(b)
             siblings.setdefault(b, set()).add(a)
     near = {person: frozenset(others) for person, others in siblings.items()}
     links = tuple(state.links)
     return Decisions(
-        persons, marks, state.taken_off, rejected, links, state.photo_marks, near, state.drawn, state.barred
+        persons, marks, state.taken_off, rejected, links, state.photo_marks, near, state.drawn, state.barred, roster
     )
+
+
+def _siblings_on(roster: Iterable[RosterEntry], rows: Mapping[str, list[RosterEntry]]) -> Iterator[list[str]]:
+    """Pairs of persons of whom a roster says so."""
+    names = {folded(entry.student_id): folded(entry.name) for entry in roster if entry.student_id}
+    persons = {folded(entry.name): person_id for person_id, entries in rows.items() for entry in entries}
+    for person_id, entries in rows.items():
+        for name in sorted(sibling_names(entries, names)):
+            if persons.get(name, person_id) != person_id:
+                yield [person_id, persons[name]]

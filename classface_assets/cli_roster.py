@@ -1,0 +1,108 @@
+"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from classface_assets.cli_options import archive_options
+
+SHOWN = 50
+
+
+@click.group("roster")
+def roster_group() -> None:
+    """The school's lists of students: names, classes, siblings, consent."""
+
+
+@roster_group.command("import")
+@archive_options
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--year", help="The school year of rows that name none, as 2019-2020 [as FILE or its folder is named].")
+def import_(archive: Any, file: Path, year: str | None) -> None:
+    """Take in FILE: CSV, xlsx, or a photographer's INDEX.TXT (PSPA).
+
+    Columns are known by their titles: name, or last name and first name; student id, class, school year, siblings,
+    consent, birth date. A student who is known already, by id or else by name, is brought up to date; a file that was
+    imported before changes nothing; `classface undo` takes an import back.
+    """
+    from classface_assets.store.roster_file import RosterError, read_roster
+    from classface_assets.store.writing import counted
+
+    of_year = _school_year(file, year, archive.layout.year_pattern)
+    found = read_roster(_content(file), of_year)
+    bad = [f"  line {number}: {reason}" for number, reason in found.bad]
+    more = [f"  … and {len(bad) - SHOWN:,} more"] if len(bad) > SHOWN else []
+    if not found.entries:
+        raise RosterError("\n".join([f"No row of {file} could be taken in.", *bad[:SHOWN], *more]))
+    done = archive.open_ledger().import_roster(found.entries, file.name)
+    if done.event is None:
+        click.echo(f"All of it is known already: {counted(done.students, 'student')}.")
+    else:
+        told = f"{counted(done.students, 'student')}, new: {done.new:,}, changed: {done.changed:,}"
+        click.echo(f"Roster: {told}. `classface undo {done.event}` takes it back.")
+        if of_year and year is None:
+            click.echo(
+                f"Rows that name no school year are taken for {of_year}, after which the file or folder is named."
+            )
+    for note in found.notes:
+        click.echo(note)
+    if bad:
+        click.echo(f"{counted(len(bad), 'row was', 'rows were')} left out:", err=True)
+        click.echo("\n".join([*bad[:SHOWN], *more]), err=True)
+
+
+@roster_group.command("list")
+@archive_options
+@click.option("--year", help="Only who was there in this school year.")
+def list_(archive: Any, year: str | None) -> None:
+    """The students: name, student id, classes, birth date, consent, siblings; one a line, parted by tabs."""
+    from classface_assets.store.years import school_year
+
+    for entry in sorted(archive.open_ledger().decisions().roster, key=lambda e: e.name.casefold()):
+        if year and school_year(year, archive.layout.year_pattern) not in entry.classes:
+            continue
+        classes = ", ".join(f"{key} {name}".strip() for key, name in sorted(entry.classes.items()))
+        consent = {True: "consent", False: "no consent", None: ""}[entry.consent]
+        fields = (entry.name, entry.student_id, classes, str(entry.birth_date or ""), consent)
+        click.echo("\t".join([*fields, ", ".join(entry.siblings)]))
+
+
+@roster_group.command("forget")
+@archive_options
+@click.argument("student")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(archive: Any, student: str, yes: bool) -> None:
+    """Take a student (name or student id) out of every roster for good. Faces go by `classface forget`."""
+    if not yes:
+        click.confirm(f"Take {student} out of every roster? This cannot be undone", abort=True)
+    count = archive.open_ledger().strike_student(student)
+    click.echo(f"{student} is on no roster any more; imports changed: {count:,}.")
+
+
+def _content(file: Path) -> bytes:
+    """Raises RosterError when it cannot be read."""
+    from classface_assets.store.roster_file import MOST_BYTES, RosterError
+
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MOST_BYTES + 1)
+    except IsADirectoryError:
+        raise RosterError(f"{file} is a folder; name the file in it, as {file / 'INDEX.TXT'}.") from None
+    except FileNotFoundError:
+        raise RosterError(f"There is no file {file}; name the school's list of students.") from None
+    except OSError as error:
+        raise RosterError(f"{file} cannot be read ({error.strerror}).") from None
+
+
+def _school_year(file: Path, year: str | None, pattern: str) -> str:
+    """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
+    from classface_assets.store.roster_file import RosterError
+    from classface_assets.store.years import first_year, school_year
+
+    names = (file.stem, file.absolute().parent.name) if year is None else (year,)
+    keys = (school_year(name, pattern) for name in names)
+    found = next((key for key in keys if first_year(key) is not None), "")
+    if year is not None and not found:
+        raise RosterError(f"{year!r} is no school year; write it like 2019-2020.")
+    return found

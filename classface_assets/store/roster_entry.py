@@ -1,0 +1,51 @@
+"""One student of the school's rosters: what all imported files together say of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RosterEntry:
+    """`classes`: school year → class, empty where the class was not told. `siblings`: names or student ids, as written.
+
+    `consent`: None where nobody said; `consent_event` is the event that said it last. `portraits`: (school year or
+    empty, folder/file as the photographer named it). Texts are empty where nothing is known.
+    """
+
+    name: str
+    student_id: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    siblings: tuple[str, ...] = ()
+    consent: bool | None = None
+    birth_date: date | None = None
+    portraits: tuple[tuple[str, str], ...] = ()
+    consent_event: int = 0
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any], event_id: int = 0) -> "RosterEntry":
+        born, consent = payload.get("birth_date"), payload.get("consent")
+        return cls(
+            payload["name"],
+            payload.get("student_id", ""),
+            dict(payload.get("classes", {})),
+            tuple(payload.get("siblings", ())),
+            consent,
+            date.fromisoformat(born) if born else None,
+            tuple((year, file) for year, file in payload.get("portraits", ())),
+            0 if consent is None else event_id,
+        )
+
+    def payload(self) -> dict[str, Any]:
+        """What the ledger keeps: nothing of what is not known."""
+        said: dict[str, Any] = {
+            "name": self.name,
+            "student_id": self.student_id,
+            "classes": dict(self.classes),
+            "siblings": list(self.siblings),
+            "birth_date": self.birth_date and self.birth_date.isoformat(),
+            "portraits": [list(portrait) for portrait in self.portraits],
+        }
+        known = {key: value for key, value in said.items() if value}
+        return known if self.consent is None else {**known, "consent": self.consent}

@@ -14,7 +14,7 @@ from classface_assets.identity.settings import AssignmentSettings
 
 SHORTLIST = 5
 """Persons remembered for each face: the likest."""
-CELLS = 20_000_000
+CELLS = 2_000_000
 """Similarities held at a time."""
 CLOSE = 0.1
 """Prototypes as near as this to the best are said to support it."""

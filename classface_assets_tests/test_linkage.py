@@ -232,3 +232,15 @@ def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence() -> Non
         replace(crowd(0), years=np.zeros(59))
     with pytest.raises(MaterialError, match="Some must name faces outside the 60 that there are"):
         replace(crowd(0), must=np.array([[0, 60]]))
+
+
+def test_how_the_faces_of_one_person_differ_is_known_to_the_space() -> None:
+    rng = np.random.default_rng(0)
+    # All directions are equally loud, but twelve are so within a person: only `within` can tell them.
+    noise = np.concatenate([np.full(12, 2.2), np.full(20, 1.0)])
+    who = np.repeat(np.arange(300), 5)
+    person = rng.normal(size=(300, 32)) * np.sqrt(5.0 - noise**2)
+    vectors = unit(person[who] + rng.normal(size=(len(who), 32)) * noise)
+    within = (rng.normal(size=(400, 32)) * noise).astype(np.float32)
+    blind, told = space_of(vectors, 0.99, 1.0, 1.0), space_of(vectors, 0.99, 1.0, 1.0, within=within)
+    assert told_apart(told.vectors @ told.vectors.T) > told_apart(blind.vectors @ blind.vectors.T) + 0.05

@@ -77,7 +77,7 @@ def sums(groups: np.ndarray, number: int, vectors: np.ndarray, years: np.ndarray
     )
 
 
-def mean_likeness(a: Sums, b: Sums, pairs: np.ndarray, gaps: Gaps, chunk: int = 1 << 15) -> np.ndarray:
+def mean_likeness(a: Sums, b: Sums, pairs: np.ndarray, gaps: Gaps, chunk: int = 1 << 10) -> np.ndarray:
     """Of each pair (group of a, group of b) the mean over its pairs of faces, (m,) float64: similarity less half of
     both faces' crowding, less the drift of the years, pairs of faces weighted by closeness in years."""
     found = np.empty(len(pairs))

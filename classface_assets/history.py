@@ -86,4 +86,5 @@ _TOLD = {
     "photo_unmarked": "the photo {asset_id} is no collage or mirror",
     "face_drawn": "{faces} drawn by hand",
     "roster_imported": "{students} on the roster {source}",
+    "roster_struck": "a student was taken out of every roster",
 }

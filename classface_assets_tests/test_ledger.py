@@ -948,6 +948,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.consent("Dora", False), ledger.mark_photo("p", "mirror"), ledger.unmark_photo("p"), ledger.draw(F[0])
     ledger.not_faces(F[7:]), ledger.erase("Dora"), ledger.undo()
     ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")
+    ledger.import_roster([RosterEntry("Ünal")], "b.csv"), ledger.strike_student("Ünal")
 
 
 def test_a_ledger_goes_out_and_into_another_without_a_word_changed(either: Ledger, tmp_path: Path) -> None:

@@ -7,12 +7,16 @@ from datetime import date
 from pathlib import Path
 
 import openpyxl
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
 from classface_assets.cli import cli
 from classface_assets.errors import UserError
 from classface_assets.history import sentences
+from classface_assets.review.pages.cards import near_known, roster_like
+from classface_assets.review.view import View, person_rows
+from classface_assets.store.carry import said
 from classface_assets.store.ledger import Ledger, UnknownError
 from classface_assets.store.redact import redact
 from classface_assets.store.replay import replay
@@ -314,6 +318,10 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
     imported(ledger, "Name,Class\nBen Weiss,2b\n", "next.csv", "2020-2021")
     assert ledger.strike_student("18") == 1 and ledger.strike_student("ben weiss") == 1
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz"]
+    assert list(sentences(ledger.events()))[-1] == "a student was taken out of every roster"
+    assert ledger.undo().id == 2, "a student who was struck does not come back by an undo"
+    with pytest.raises(UnknownError, match="no event 3 in force"):
+        ledger.undo(3)
     with pytest.raises(UnknownError, match="Nobody on the roster is called 'Ben Weiss'"):
         ledger.strike_student("Ben Weiss")
     with (
@@ -322,6 +330,21 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
     ):
         con.execute("DELETE FROM events")
     con.close()
+
+
+def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked_about(ledger: Ledger) -> None:
+    imported(ledger, CSV)
+    ledger.create("Anna Weiss")
+    events = ledger.events()
+    nothing = pl.DataFrame(schema={"person_id": pl.String, "confirmed": pl.Boolean, "school_year": pl.String})
+    decisions = replay(events)
+    persons = person_rows(decisions, nothing)
+    view = View("1", nothing, nothing, persons, nothing, nothing, decisions, said(decisions, pl.DataFrame()), events)
+    assert roster_like(view, "we", 8) == [("Ben Weiss", (YEAR,))] and roster_like(view, "we", 0) == []
+    assert roster_like(view, "ö", 8) == [("Cem Öz", (YEAR, "2020-2021"))]
+    assert [row["name"] for row in near_known(view, "Ben Wiess")] == ["Ben Weiss"]
+    assert [row["name"] for row in near_known(view, "Ana Weiss")] == ["Anna Weiss"]
+    assert near_known(view, "ben weiss") == []
 
 
 def test_a_roster_goes_out_and_in_with_the_ledger_and_its_history_names_no_student(

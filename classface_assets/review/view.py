@@ -109,9 +109,9 @@ class Views:
             return view[1]
 
     def _said(self) -> list[Event]:
-        """Only what is new is read: events are never changed, but for the names of people who are erased."""
+        """Only what is new is read: events are never changed, but for the names of people who are erased or struck."""
         new = self._ledger.events(after=self._events[-1].id if self._events else 0)
-        if any(event.kind == "person_erased" for event in new) and self._events:
+        if any(event.kind in ("person_erased", "roster_struck") for event in new) and self._events:
             self._events, new = [], self._ledger.events()
         self._events = [*self._events, *new]
         return self._events

@@ -61,7 +61,9 @@ class RosterActs(Book):
         roster = self.decisions().roster
         if len(without_names(roster, {fold(who)})) == len(roster):
             raise UnknownError(f"Nobody on the roster is called {who!r}; `classface roster list` lists the students.")
-        return strike(self.url, {fold(who)})
+        count = strike(self.url, {fold(who)})
+        self.write(lambda now: now.append("roster_struck", imports=max(1, count)))
+        return count
 
 
 def _shown(source: str) -> str:

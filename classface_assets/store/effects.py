@@ -167,4 +167,5 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "photo_unmarked": _photo_unmarked,
     "face_drawn": _face_drawn,
     "roster_imported": _roster_imported,
+    "roster_struck": lambda _state, _event: None,  # the rows are gone from the imports themselves
 }

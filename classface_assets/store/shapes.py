@@ -108,5 +108,6 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "photo_unmarked": {"asset_id": _text},
     "face_drawn": _FACES,
     "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
+    "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},
 }

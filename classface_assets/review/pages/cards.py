@@ -9,6 +9,7 @@ from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.near_names import near_names
 from classface_assets.store.replay import fold
+from classface_assets.store.roster import folded, roster_names
 
 SHOWN = 12  # fill a row on a usual screen
 _IN_TIME = ("school_year", "taken_at", "face_id")
@@ -62,11 +63,13 @@ def chosen(rows: pl.DataFrame, face_ids: Iterable[str]) -> tuple[list[str], list
 
 
 def near_known(view: View, name: str) -> list[dict[str, Any]]:
-    """Known people that this name, which is nobody's yet, may be meant to be: nearest first."""
+    """Known people, or students on the roster, that this name, which is neither's, may mean; nearest first."""
     if view.decisions.named(name) is not None:
         return []
-    people = named_people(view)
-    by_name = {row["name"]: row for row in people.iter_rows(named=True)}
+    on_roster = {other: {"id": "", "name": other, "face_count": 0} for other, _ in roster_names(view.decisions)}
+    if fold(name) in map(folded, on_roster):
+        on_roster = {}
+    by_name = on_roster | {row["name"]: row for row in named_people(view).iter_rows(named=True)}
     return [by_name[other] for other in near_names(name, by_name)[:5]]
 
 
@@ -81,6 +84,14 @@ def people_like(view: View, q: str, most: int) -> pl.DataFrame:
     starts = pl.format(" {}", pl.col("folded")).str.contains(f" {wanted}", literal=True)
     found = named_people(view).filter(pl.col("folded").str.contains(wanted, literal=True))
     return found.sort(starts, "face_count", "folded", descending=[True, True, False]).head(most)
+
+
+def roster_like(view: View, q: str, most: int) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and school years of students on the roster who are nobody yet, and whose name holds these letters: first
+    those with a word that begins with them."""
+    wanted = fold(q)
+    found = [student for student in roster_names(view.decisions) if wanted in folded(student[0])]
+    return sorted(found, key=lambda student: f" {wanted}" not in f" {folded(student[0])}")[: max(0, most)]
 
 
 def covers(view: View, person_ids: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,15 @@ from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.clusters import clusters_listed, rows_of_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
 from classface_assets.review.desk import Desk
-from classface_assets.review.pages.cards import cluster_cards, covers, in_time, mark_of, people_like, tiles_of
+from classface_assets.review.pages.cards import (
+    cluster_cards,
+    covers,
+    in_time,
+    mark_of,
+    people_like,
+    roster_like,
+    tiles_of,
+)
 from classface_assets.review.pages.frame import page, page_router
 from classface_assets.review.pages.guesses import guesses, like_groups
 
@@ -76,7 +84,7 @@ def one_cluster(request: Request, desk: AtDesk, cluster_id: ClusterId) -> Respon
 
 @router.get("/names")
 def names(desk: AtDesk, q: Annotated[str, Query(max_length=255)] = "") -> Response:
-    """Names to complete from."""
+    """Names to complete from: people, then students on the roster who are nobody yet."""
     view = desk.view()
     found = people_like(view, q, MOST_NAMES)
     faces = covers(view, found["id"].to_list())
@@ -84,6 +92,8 @@ def names(desk: AtDesk, q: Annotated[str, Query(max_length=255)] = "") -> Respon
         {"name": name, "faces": count, "years": years, "face": faces.get(person)}
         for person, name, count, years in found.select("id", "name", "face_count", "school_years").iter_rows()
     ]
+    students = roster_like(view, q, MOST_NAMES - len(items))
+    items += [{"name": name, "faces": 0, "years": years, "face": None} for name, years in students]
     return JSONResponse({"items": items})
 
 

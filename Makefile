@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -42,6 +42,11 @@ bench-faces: .venv/ready
 # How long the review server takes over a made-up archive. FACES=n (100,000)  LABELLED=n (2,000)
 bench-review: .venv/ready
 	@FACES="$(FACES)" LABELLED="$(LABELLED)" $(BIN)/python -m classface_assets.benchmark.review
+
+# How many clicks a person it takes to name an archive, as somebody who knows everybody would.
+#   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
+bench-clicks: .venv/ready
+	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.benchmark.clicks
 
 lint: .venv/ready
 	$(BIN)/ruff check

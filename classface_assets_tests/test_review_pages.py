@@ -16,9 +16,11 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from classface_assets.benchmark.clicks import at, measure
 from classface_assets.resources import Models
 from classface_assets.review.app import create_app
 from classface_assets.review.serve import listen
+from classface_assets.sample.compose import SampleArchive
 from classface_assets.store.database import publish
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.ledger import LabelledFace, Ledger
@@ -208,6 +210,19 @@ def test_names_are_completed_from_known_people(desk: Desk) -> None:
     page.keyboard.press("Enter")
     desk.toast("Zoë Ångström")
     assert len(desk.said.persons) == 1
+
+
+def test_a_guess_is_accepted_by_a_key(desk: Desk) -> None:
+    person, faces = desk.label("Ana", most=3)
+    page = desk.open("/")
+    guess = page.get_by_role("button", name="Yes, this is Ana")
+    card = page.locator(".card", has=guess).first
+    expect(guess.first).to_be_visible()
+    card.locator("h2").click()
+    page.keyboard.press("g")
+    desk.toast("are Ana")
+    assert {mark.person_id for mark in desk.said.marks.values()} == {person}
+    assert len(desk.said.marks) > len(faces)
 
 
 def test_skipped_groups_go_to_the_end_and_are_remembered(desk: Desk) -> None:
@@ -576,6 +591,15 @@ def test_a_page_of_a_hundred_groups_is_quick_with_100_000_faces(world: World, se
             assert answer.read().count(b'<li class="card"') == 100
         took.append(time.process_time() - before)
     assert min(took) < 0.3
+
+
+def test_the_sample_is_named_within_one_and_a_half_clicks_a_person(
+    world: World, sample: SampleArchive, tmp_path: Path
+) -> None:
+    curve, people = measure(world.layout.database.parent, sample.truth, world.pack, tmp_path / "work")
+    assert people == sample.person_count
+    assert at(curve, 1.5) >= 0.95
+    assert curve[-1][1] == pytest.approx(max(right for _, right in curve))
 
 
 def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: World, browser: Browser) -> None:

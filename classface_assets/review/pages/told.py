@@ -83,6 +83,7 @@ def told(view: View, ids: Sequence[int]) -> str:
     parts = [_whereto(event, by_id) for event in view.events if event.id in wanted]
     if len(parts) > 1:
         parts = [(p, e) for p, e in parts if e.kind not in ("person_created", "person_kind_set")] or parts
+    parts.sort(key=lambda part: part[1].id)
     prefixes = [prefix for prefix, _ in parts]
     sentences = [sentence(event, names) for _, event in parts]
     if len(set(prefixes)) == 1:

@@ -309,6 +309,11 @@ function face(step) {
   boxes[Math.min(Math.max(at + step, 0), boxes.length - 1)]?.focus();
 }
 
+document.addEventListener("pointerdown", (event) => {
+  const card = event.target.closest("[data-cards] .card");
+  if (card) mark(card);
+});
+
 document.addEventListener("focusin", (event) => {
   const card = event.target.closest?.("[data-cards] .card");
   if (card) mark(card);

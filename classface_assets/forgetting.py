@@ -1,7 +1,11 @@
 """What `classface forget` does: a person is erased in the ledger, then from everything that was made, and a receipt."""
 
+import sqlite3
 from collections.abc import Iterator, Set
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import dagster as dg
@@ -76,17 +80,23 @@ def finish(archive: Archive, instance: dg.DagsterInstance, before: Set[str] = fr
     new = {face: mark for face, mark in decisions.barred.items() if face not in before}
     removed = erase_faces(layout, decisions.barred, persons)
     names = redact(archive.ledger or layout.ledger_url, persons)
-    records = forget_records(instance)
+    records = forget_records(instance, layout.dagster_home)
     removed += [Removed("names and birthdays", "ledger", names), Removed("runs with pictures", "Dagster", records)]
     forget_facts()
     told = tuple(sorted(persons)), len(new), tuple(one for one in removed if one.count)
     return Receipt(*told, tuple(photos_that_show(layout, new)))
 
 
-def forget_records(instance: dg.DagsterInstance) -> int:
+def forget_records(instance: dg.DagsterInstance, home: Path) -> int:
     """Delete Dagster's records of runs that have ended: they hold names, and contact sheets of faces."""
     runs = [r.dagster_run for r in instance.get_run_records() if r.dagster_run.is_finished]
     for run in runs:
         instance.delete_run(run.run_id)
+        rmtree(home / "storage" / run.run_id, ignore_errors=True)
     instance.wipe_assets(list(instance.all_asset_keys()))
+    for log in home.glob("*.log"):
+        log.unlink(missing_ok=True)
+    for database in home.rglob("*.db"):  # SQLite keeps what was deleted until something is written over it
+        with closing(sqlite3.connect(database)) as con, suppress(sqlite3.OperationalError):
+            con.execute("VACUUM")
     return len(runs)

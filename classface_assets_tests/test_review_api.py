@@ -267,6 +267,16 @@ def test_every_error_is_a_problem(client: Client) -> None:
         assert {"type", "title", "status", "detail"} <= answer.json.keys() and answer.json["status"] == status
 
 
+def test_the_api_can_be_tried_in_a_page_that_loads_nothing_from_elsewhere(client: Client) -> None:
+    page = client.get("/docs").body.decode()
+    for file in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert file.startswith("/") and client.get(file).status == 200
+    described = client.get("/openapi.json").json
+    assert {"/clusters", "/persons/{id}/merge", "/search", "/events/{id}/undo"} <= {
+        p[len(API) :] for p in described["paths"]
+    }
+
+
 def test_nobody_is_told_anything_without_the_token(client: Client) -> None:
     stranger = Client(client.url, {})
     for path in ("/", "/openapi.json", "/docs", f"{API}/clusters", f"{API}/stats", f"{API}/{uuid.uuid4()}/chip"):

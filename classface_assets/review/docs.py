@@ -1,4 +1,4 @@
-"""`/docs`: the API's operations with forms to try them. Swagger UI comes from its package, nothing from the network."""
+"""`/docs`: the operations of the API with forms to try them: Swagger UI from a package, nothing from the network."""
 
 from importlib.resources import files
 from typing import Literal
@@ -28,6 +28,5 @@ def docs(request: Request) -> HTMLResponse:
 
 @router.get("/docs/{name}")
 def swagger_file(name: Literal["swagger-ui.css", "swagger-ui-bundle.js"]) -> Response:
-    (folder,) = (f for f in (files("swagger_ui_bundle") / "vendor").iterdir() if f.is_dir())
-    content = (folder / name).read_bytes()
+    content = (files("fastapi_offline") / "static" / name).read_bytes()
     return Response(content, media_type=TYPES[name], headers={"Cache-Control": "private, max-age=86400"})

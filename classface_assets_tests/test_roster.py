@@ -3,9 +3,11 @@
 import io
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import polars as pl
 import pytest
@@ -14,6 +16,12 @@ from click.testing import CliRunner, Result
 from classface_assets.cli import cli
 from classface_assets.errors import UserError
 from classface_assets.history import sentences
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_faces, settings_for
+from classface_assets.identity.enrolment import Enrolment
+from classface_assets.identity.follow import Chase, follow
+from classface_assets.identity.gaps import Gaps
+from classface_assets.identity.knn import build_graph
+from classface_assets.identity.spoken import rules_for
 from classface_assets.review.pages.cards import near_known, roster_like
 from classface_assets.review.view import View, person_rows
 from classface_assets.store.carry import said
@@ -359,6 +367,60 @@ def test_a_roster_goes_out_and_in_with_the_ledger_and_its_history_names_no_stude
     assert flaw("roster_imported", payload) is None
     assert flaw("roster_imported", payload | {"entries": [{"name": "x", "classes": []}]})
     assert flaw("roster_imported", payload | {"entries": [{"name": "x", "birth_date": "soon"}]})
+
+
+def test_a_face_of_a_year_in_which_the_roster_does_not_have_the_person_takes_more_likeness() -> None:
+    likeness = {"label": 1.0, "alike": 0.95, "doubtful": 0.65}
+    vectors = np.array([[c, *(np.sqrt(1 - c * c) * np.eye(3)[i])] for i, c in enumerate(likeness.values())], np.float32)
+    rows = [
+        (name, name, f"{year}-{year + 1}", year, 1.0) for name, year in zip(likeness, (2015, 2016, 2016), strict=True)
+    ]
+    faces = pl.DataFrame(rows, ["face_id", "asset_id", "school_year", "year", "quality_score"], orient="row")
+    settings = replace(settings_for("buffalo_l"), follow_years=False)
+
+    def named(**enrolled: set[str]) -> set[str]:
+        graph, nothing = build_graph(faces["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+        labels = Labels({"label": "anna"}, enrolled=enrolled)
+        found = assign_faces(faces, vectors, graph, labels, nothing, settings)
+        return set(found.filter(pl.col("person_id") == "anna")["face_id"])
+
+    assert named() == named(ben={"2015-2016"}) == set(likeness), "who is on no roster has no handicap"
+    assert named(anna={"2015-2016", "2016-2017"}) == set(likeness)
+    assert named(anna={"2015-2016"}) == {"label", "alike"}, "a handicap, not a ban"
+
+
+def test_a_group_goes_to_whom_the_roster_has_in_its_year_when_two_are_equally_like() -> None:
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [0.72, 0.69, 0.07]], np.float32)
+    nobody, apart = np.zeros((0, 2), np.int64), np.arange(3)
+    chase = Chase(
+        *(vectors, np.array([2015.0, 2016.0, 2016.0]), apart, np.zeros(3, np.float32)),
+        *(np.array([0, 1, -1]), np.array([-1, -1, 0]), 2, nobody, nobody),
+    )
+
+    def taken(enrolment: Enrolment) -> int:
+        either = np.array([[0, 0], [0, 1]])
+        lead = lambda persons, _others: np.zeros(len(persons))  # noqa: E731
+        return int(follow(replace(chase, enrolment=enrolment), either, 0.3, lead, Gaps(4.0, 0.0)).persons[0])
+
+    assert taken(Enrolment()) == 0
+    assert taken(Enrolment(np.array([[0, 2015], [1, 2016]]), 0.1)) == 1
+    assert taken(Enrolment(np.array([[0, 2015], [0, 2016], [1, 2016]]), 0.1)) == 0
+    assert taken(Enrolment(np.array([[1, 2016]]), 0.1)) == 0, "who is on no roster has no handicap"
+
+
+def test_a_face_without_a_year_is_nobodys_absence() -> None:
+    roster = Enrolment(np.array([[0, 2015], [2, 2016]]), 0.5)
+    expected = [[0, 0, 0.5], [0.5, 0, 0], [0, 0, 0], [0.5, 0, 0.5]]
+    assert roster.of_faces(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
+
+
+def test_what_a_roster_says_of_the_years_reaches_the_matcher(ledger: Ledger) -> None:
+    anna = ledger.label("Anna Weiss", [face("f")]).person.id
+    imported(ledger, CSV)
+    faces = pl.DataFrame({"face_id": ["f"], "asset_id": ["photo"]})
+    now = said(ledger.decisions(), faces)
+    assert now.enrolled == {anna: frozenset({YEAR})}
+    assert rules_for(faces["face_id"], faces["asset_id"], now).enrolled.tolist() == [[0, 2019]]
 
 
 def test_ten_years_of_a_large_school_are_replayed_in_no_time(ledger: Ledger) -> None:

@@ -49,6 +49,11 @@ class AssignmentConfig(dg.Config):
     alike_margin: float | None = Field(
         default=None, description="Least lead over a sibling or look-alike. builtin: 0.02, other packs: 0.15."
     )
+    absence: float | None = Field(
+        default=None,
+        ge=0,
+        description="How many such leads a person has less in a school year in which a roster does not have them. 2.",
+    )
     look_alike: float | None = Field(
         default=None,
         description="People whose prototypes are on average as similar as this are look-alikes. builtin: 0.945, 0.45.",

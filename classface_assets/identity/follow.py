@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.identity.enrolment import NO_ROSTER, Enrolment
 from classface_assets.identity.linkage import Gaps
 
 COHORT = 1000
@@ -130,6 +131,7 @@ class Chase:
     persons: int
     edges: np.ndarray
     barred: np.ndarray
+    enrolment: Enrolment = NO_ROSTER
 
 
 def follow(
@@ -165,6 +167,8 @@ def follow(
         pairs = np.column_stack([keys // persons, keys % persons])
         known = sums(np.where(changed[owners], owners, -1), persons, chase.vectors, chase.years, chase.crowding)
         values[stale] = mean_likeness(unknown, known, pairs[stale], gaps)
+        if chase.enrolment:
+            values[stale] -= _absence(unknown, pairs[stale], chase.enrolment)
         values[np.flatnonzero(stale)[_share_a_photo(chase, owners, pairs[stale])]] = -np.inf
         possible = values > -np.inf
         keys, values = keys[possible], values[possible]
@@ -183,6 +187,14 @@ def follow(
         owners[mine] = found.persons[chase.groups[mine]]
         changed = np.zeros(persons, bool)
         changed[person[taken]] = True
+
+
+def _absence(unknown: Sums, pairs: np.ndarray, enrolment: Enrolment) -> np.ndarray:
+    """What each (group, person) loses for the group's faces of years in which the roster does not have the person."""
+    of, rows, _ = _rows_of(unknown.starts, np.array([0, 1]), np.column_stack([pairs[:, 0], np.zeros_like(pairs[:, 0])]))
+    counts = unknown.counts[rows]
+    away = counts * enrolment.absent(pairs[of, 1], unknown.years[rows])
+    return enrolment.handicap * np.bincount(of, away, len(pairs)) / np.bincount(of, counts, len(pairs))
 
 
 def _best(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:

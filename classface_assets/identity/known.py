@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.identity.enrolment import NO_ROSTER, Enrolment
 from classface_assets.identity.linkage import Gaps, year_gaps
 from classface_assets.identity.prototypes import Prototypes, unit
 from classface_assets.identity.settings import AssignmentSettings
@@ -52,9 +53,10 @@ def shortlist(
     prototypes: Prototypes,
     forbidden: np.ndarray,
     settings: AssignmentSettings,
+    enrolment: Enrolment = NO_ROSTER,
 ) -> Shortlist:
     """The likest persons of each of the faces (row numbers) by the method in `settings.assign`, years apart counting
-    less. forbidden (q, 2): face row and person that may not be.
+    less, and years in which a roster does not have the person. forbidden (q, 2): face row and person that may not be.
 
     prototype: the similarity to a person's nearest prototype; centroid: to the nearest mean of a year; vote: every
     prototype above the threshold has a vote; knn: the k nearest of all labelled faces, by votes or by the nearest.
@@ -72,6 +74,9 @@ def shortlist(
     barred = barred[barred[:, 0] >= 0]
     barred = barred[np.argsort(barred[:, 0], kind="stable")]
     for part, rank, score, support in _by_person(faces, vectors, years, prototypes, settings):
+        if enrolment:
+            away = enrolment.of_faces(years[faces[part]], prototypes.persons)
+            rank, score = rank - away, score - away
         low, high = np.searchsorted(barred[:, 0], [part.start, part.stop])
         rank[barred[low:high, 0] - part.start, barred[low:high, 1]] = -np.inf
         likest = np.argsort(-rank, axis=1, kind="stable")[:, :size]

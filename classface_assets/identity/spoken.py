@@ -29,6 +29,8 @@ class Spoken(Protocol):
     def not_faces(self) -> Set[str]: ...
     @property
     def barred(self) -> Set[str]: ...
+    @property
+    def enrolled(self) -> Mapping[str, Set[str]]: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Labels:
     siblings: Mapping[str, Set[str]] = field(default_factory=dict)
     not_faces: Set[str] = frozenset()
     barred: Set[str] = frozenset()
+    enrolled: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Rules:
     """(n,) a number a photo; each face of a collage has a number of its own."""
     left_out: np.ndarray
     """(n,) faces that are none, or that may not be used."""
+    enrolled: np.ndarray
+    """(q, 2) a person, and the first calendar year of a school year in which a roster has them."""
 
     @property
     def owners(self) -> np.ndarray:
@@ -97,7 +102,9 @@ def rules_for(face_ids: pl.Series, asset_ids: pl.Series, said: Spoken) -> Rules:
     photos[collage] = n + 1 + np.arange(int(collage.sum()))
     implied = _implied(confirmed, must, rejected, len(persons))
     siblings = np.array(close, np.int64).reshape(-1, 2)
-    return Rules(persons, confirmed, implied, rejected, must, cannot, siblings, photos, left_out)
+    years = [(number[p], int(key[:4])) for p, keys in said.enrolled.items() if p in number for key in sorted(keys)]
+    enrolled = np.array(years, np.int64).reshape(-1, 2)
+    return Rules(persons, confirmed, implied, rejected, must, cannot, siblings, photos, left_out, enrolled)
 
 
 def _implied(confirmed: np.ndarray, must: np.ndarray, rejected: np.ndarray, persons: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering import cluster
+from classface_assets.identity.enrolment import Enrolment
 from classface_assets.identity.follow import Chase, crowding, follow, strangers
 from classface_assets.identity.known import Margins, Shortlist, margins, match_known, shortlist
 from classface_assets.identity.linkage import Gaps
@@ -47,7 +48,8 @@ def name_known(material: Material, rules: Rules, settings: AssignmentSettings) -
     needed = margins(prototypes, rules.siblings, settings)
     rest = np.flatnonzero((owners < 0) & ~rules.left_out)
     forbidden = _forbidden(rules, owners)
-    listed = shortlist(rest, material.vectors, material.years, prototypes, forbidden, settings)
+    roster = Enrolment(rules.enrolled, settings.absence * settings.person_margin)
+    listed = shortlist(rest, material.vectors, material.years, prototypes, forbidden, settings, roster)
     found = match_known(rest, rules.photos, listed, needed, settings)
     named = _told(
         named, found.faces, found.persons, found.scores, _by_likeness(found.scores, found.support, found.margins)
@@ -144,6 +146,7 @@ def _follow(
         len(rules.persons),
         material.pairs,
         _of_groups(groups, barred),
+        Enrolment(rules.enrolled, settings.absence * settings.follow_margin),
     )
     wider = replace(needed, usual=settings.follow_margin, alike=1.5 * settings.follow_margin)
     gaps = Gaps(settings.follow_fade_years, 0.0)

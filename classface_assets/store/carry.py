@@ -9,6 +9,7 @@ import polars as pl
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.homes import Placed, homes
 from classface_assets.store.links import Word, anchor, bridge, resolve
+from classface_assets.store.roster import enrolled
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Said:
     is not. `must`, `cannot`: pairs of faces of one person, of two people; they contradict neither each other nor
     `confirmed`. `collages`: photos (asset ids) that may show a person twice. `siblings`: person → those who look like
     them. `not_faces`: faces that are none, and in no other field. `barred`: faces of people who were erased, which may
-    not be embedded, and are in no other field.
+    not be embedded, and are in no other field. `enrolled`: person → the school years in which a roster has them.
     """
 
     confirmed: dict[str, str] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Said:
     siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     not_faces: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
+    enrolled: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
@@ -57,6 +59,7 @@ def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
         siblings=decisions.siblings,
         not_faces=not_faces,
         barred=barred,
+        enrolled=enrolled(decisions),
     )
 
 

@@ -31,8 +31,8 @@ class AssignmentSettings:
     """Whether they vote, or the nearest one decides (knn only)."""
     absence: float = 2.0
     """How many of the leads that are needed a person has less in a school year in which a roster does not have them;
-    0: rosters are not asked. Measured on five archives of both packs: of 11 wrong names 7 stay where lists are two years
-    too long at either end, 1 where they are exact, and 1 of 3,500 right ones goes."""
+    0: rosters are not asked. Measured on five archives with both packs: of 11 wrong names 7 stay where lists are two
+    years too long at either end, 1 where they are exact, and 1 of 3,500 right ones goes."""
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
     follow_threshold: float = 0.22

@@ -13,7 +13,8 @@ import polars as pl
 
 from classface_assets.assets.face_tables import forget_facts
 from classface_assets.resources import Archive
-from classface_assets.review.view import read_snapshot, view_of
+from classface_assets.review.view import view_of
+from classface_assets.review.views import read_snapshot
 from classface_assets.store.decisions import LabelledFace, Person
 from classface_assets.store.erase import Removed, erase_faces, photos_that_show, receipt_lines
 from classface_assets.store.redact import redact

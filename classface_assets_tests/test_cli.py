@@ -26,6 +26,7 @@ COMMANDS = [
     *(["merge"], ["hide"], ["confirm"], ["reject"], ["take-off"], ["not-a-face"], ["link"], ["unlink"], ["siblings"]),
     *(["collage"], ["consent"], ["kind"], ["birth-date"], ["ledger"], ["ledger", "export"], ["ledger", "import"]),
     *(["cluster-dual"], ["assign"], ["reassign"], ["centroids"], ["split"], ["changes"]),
+    *(["review"], ["forget"]),
 ]
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from classface_assets.forgetting import Receipt, finish, forget, whom
 from classface_assets.naming import faces_of
 from classface_assets.partitions import sync_school_years
+from classface_assets.store.barred import REASON, barred_in, without_barred
 from classface_assets.store.decisions import LabelledFace
-from classface_assets.store.erase import REASON, barred_in, without_barred
 from classface_assets.store.ledger import Ledger
 from classface_assets.store.ledger_engine import open_engine
 from classface_assets.store.writing import UnknownError

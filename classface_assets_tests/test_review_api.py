@@ -496,13 +496,13 @@ def test_only_one_module_of_the_review_room_knows_dagster() -> None:
     assert known == {"work.py"}
 
 
-def test_fuzzing_by_its_own_description_finds_no_mistake_of_the_server(client: Client) -> None:
+def test_fuzzing_by_its_own_description_finds_no_mistake_of_the_server(client: Client, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{client.url}/openapi.json"]
     command += ["--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "3", "--seed", "5", "--no-color"]
     command += ["--generation-database", "none", "--max-time", "30", "--phases", "coverage,fuzzing"]
     command += ["--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"]
     # Each of these would start a process of its own, which has a test of its own.
     command += ["--exclude-path-regex", "/(cluster|cluster/dual|train|retry|faces/assign)$"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert told.returncode == 0, told.stdout[-4000:]
     assert "passed" in told.stdout

@@ -16,8 +16,8 @@ from classface_assets.partitions import school_years
 from classface_assets.places import place_of
 from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.store.barred import without_barred
 from classface_assets.store.decisions import LabelledFace
-from classface_assets.store.erase import without_barred
 from classface_assets.store.facts import (
     current_settings,
     detection_parts,

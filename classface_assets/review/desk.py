@@ -12,7 +12,8 @@ from classface_assets.review.eyes import Eyes
 from classface_assets.review.images import Images
 from classface_assets.review.likeness import Likeness, Vectors
 from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View, Views
+from classface_assets.review.view import View
+from classface_assets.review.views import Views
 from classface_assets.store.ledger import LabelledFace
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.review.view import View, file_version
+from classface_assets.review.view import View
+from classface_assets.review.views import file_version
 from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.portraits import portraits_of

@@ -16,13 +16,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from classface_assets.review.bodies import CHANGING, Receive, TooLarge, most_bytes, replayed, whole_body
 from classface_assets.review.problems import problem_response
 from classface_assets.review.sessions import Session, Sessions
 
-MOST_BYTES, MOST_UPLOADED = 2 << 20, 48 << 20
-UPLOADS = ("/search", "/profiles", "/roster")
 OPEN_PATHS = ("/login", "/static/", "/healthz")
-CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -37,16 +35,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
 _FIRST_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
-
-
-class TooLarge(Exception):  # noqa: N818
-    """The body has more bytes than it may."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +59,17 @@ class Guard:
             await answer(scope, receive, secured)
             return
         try:
-            body = await _whole_body(request, receive)
+            body = await whole_body(request, receive)
         except TooLarge:
-            await problem_response(413, f"At most {_most(request) >> 20} MB may be sent here.")(scope, receive, secured)
+            await problem_response(413, f"At most {most_bytes(request) >> 20} MB may be sent here.")(
+                scope, receive, secured
+            )
             return
         refused = self._forged(request, body)
         if refused is not None:
             await refused(scope, receive, secured)
             return
-        await self.app(scope, _replayed(body, receive), secured)
+        await self.app(scope, replayed(body, receive), secured)
 
     def _before(self, request: Request) -> Response | None:
         """What is answered without asking the app; None: go on, with `scope["state"]["session"]` set."""
@@ -148,40 +141,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _most(request: Request) -> int:
-    return MOST_UPLOADED if any(part in request.url.path for part in UPLOADS) else MOST_BYTES
-
-
-async def _whole_body(request: Request, receive: Receive) -> bytes:
-    """Raises TooLarge, before the rest is read."""
-    most = _most(request)
-    said = request.headers.get("content-length", "0")
-    if not said.isdecimal() or int(said) > most:
-        raise TooLarge
-    pieces, size, more = [], 0, request.method in CHANGING
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > most:
-            raise TooLarge
-        pieces.append(piece)
-        more = message.get("more_body", False)
-    return b"".join(pieces)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever comes."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> MutableMapping[str, Any]:
-        return waiting.pop() if waiting else await receive()
-
-    return again
 
 
 def _secured(send: Send) -> Send:

@@ -1,33 +1,20 @@
 """What is known right now: the published snapshot with the ledger laid over it, so that a decision shows at once.
 
-Read again only when the database file or the ledger has changed. Nothing here loops over faces; what people said is
-carried onto them by joins.
+Nothing here loops over faces; what people said is carried onto them by joins.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from classface_assets.review.overlay import laid_over
 from classface_assets.store.carry import Said, said
-from classface_assets.store.database import query
-from classface_assets.store.ledger import Ledger
 from classface_assets.store.replay import Decisions, Event, fold, replay
 from classface_assets.store.snapshot import EXEMPLARS
 
 SAMPLES = 5
-_FACES = """
-    SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width AS photo_width,
-           a.height AS photo_height, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.detection_confidence, f.quality_score,
-           f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, f.created_at
-    FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
-_PHOTOS = """
-    SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation
-    FROM image_assets WHERE status = 'ok'"""
 
 
 @dataclass(frozen=True)
@@ -79,57 +66,6 @@ class View:
         """The rows of these faces, in their order; those that are not there are left out."""
         wanted = pl.DataFrame({"face_id": list(face_ids)}, schema={"face_id": pl.String})
         return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
-
-
-class Views:
-    """Hands out the view of the moment; several threads may ask."""
-
-    def __init__(self, database: Path, ledger: Ledger) -> None:
-        self._database, self._ledger = database, ledger
-        self._lock = threading.Lock()
-        self.forget()
-
-    def forget(self) -> None:
-        """Read everything again, the next time: names may have been taken out of the ledger."""
-        self._events: list[Event] = []
-        self._snapshot: tuple[object, Snapshot] | None = None
-        self._view: tuple[object, View] | None = None
-
-    def now(self) -> View:
-        """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
-        version = file_version(self._database), self._ledger.last()
-        view = self._view
-        if view is not None and view[0] == version:
-            return view[1]
-        with self._lock:
-            view = self._view
-            if view is None or view[0] != version:
-                events = self._said()
-                view = self._view = version, view_of(self._published(version[0], events), events)
-            return view[1]
-
-    def _said(self) -> list[Event]:
-        """Only what is new is read: events are never changed, but for the names of people who are erased or struck."""
-        new = self._ledger.events(after=self._events[-1].id if self._events else 0)
-        if any(event.kind in ("person_erased", "roster_struck") for event in new) and self._events:
-            self._events, new = [], self._ledger.events()
-        self._events = [*self._events, *new]
-        return self._events
-
-    def _published(self, file: object, events: Sequence[Event]) -> Snapshot:
-        if self._snapshot is None or self._snapshot[0] != file:
-            self._snapshot = file, read_snapshot(self._database, events)
-        return self._snapshot[1]
-
-
-def read_snapshot(database: Path, events: Sequence[Event]) -> Snapshot:
-    """Raises DatabaseError."""
-    last = query(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
-    faces, photos = query(database, _FACES), query(database, _PHOTOS)
-    faces = faces.with_columns(pl.col("created_at").dt.replace_time_zone("UTC"))
-    faces = faces.sort("face_id")
-    confirmed = frozenset(said(replay(events, last), faces).confirmed)
-    return Snapshot(faces, photos.sort("asset_id"), last, confirmed)
 
 
 def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
@@ -198,12 +134,3 @@ def _row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
     number = rows[column].search_sorted(name)
     found = number < rows.height and rows[column][number] == name
     return rows.row(number, named=True) if found else None
-
-
-def file_version(file: Path) -> tuple[int, ...] | None:
-    """What changes when another file is put in its place; None when there is none."""
-    try:
-        status = file.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

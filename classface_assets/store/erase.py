@@ -11,20 +11,17 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.places import Place, entries, remove
+from classface_assets.store.barred import PLACES, barred_in, without_barred
 from classface_assets.store.database import publish, query
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.facts import detection_parts, image_parts, years_with_images
 from classface_assets.store.head_file import head_files
-from classface_assets.store.homes import SAME_FACE_OVERLAP
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.portraits import all_portraits
 from classface_assets.store.prune import drop_rows, tree
 from classface_assets.store.schemas import TABLES
 from classface_assets.store.tables import read_table, write_whole
-
-REASON = "a face was erased"
-KEPT_OF_PHOTO = ("asset_id", "rotation", "phash", "created_at")
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def erase_faces(layout: Layout, barred: Mapping[str, LabelledFace], persons: Set
     What a face was called under other detectors and thresholds is found by its place, so faces go last.
     """
     found = list(_versions(layout))
-    ids = set(barred).union(*(barred_in(parts.read(_PLACES), barred) for _, parts in found))
+    ids = set(barred).union(*(barred_in(parts.read(PLACES), barred) for _, parts in found))
     removed = [
         *_vectors(layout, ids),
         *(_rows("portraits", layout, parts, "person_id", set(persons)) for parts in all_portraits(layout)),
@@ -65,44 +62,6 @@ def photos_that_show(layout: Layout, barred: Mapping[str, LabelledFace]) -> list
     return sorted({p for r in rows if r.width for p in r.filter(pl.col("asset_id").is_in(list(photos)))["path"]})
 
 
-def barred_in(rows: pl.DataFrame, barred: Mapping[str, LabelledFace]) -> set[str]:
-    """The ids of the faces among detection rows that are barred: by id, or by place (overlap of 0.4 or more)."""
-    if not barred or not rows.width:
-        return set()
-    marks = pl.DataFrame(
-        [(f.face_id, f.asset_id, *f.box) for f in barred.values()], schema=["barred", "asset_id", *"xywh"], orient="row"
-    )
-    near = rows.drop_nulls("face_id").select(_PLACES).join(marks, on="asset_id")
-    width = pl.min_horizontal(_edge("x", "w"), pl.col("x") + pl.col("w")) - pl.max_horizontal("bbox_x", "x")
-    height = pl.min_horizontal(_edge("y", "h"), pl.col("y") + pl.col("h")) - pl.max_horizontal("bbox_y", "y")
-    shared = width.clip(lower_bound=0) * height.clip(lower_bound=0)
-    union = pl.col("bbox_w") * pl.col("bbox_h") + pl.col("w") * pl.col("h") - shared
-    same = (pl.col("face_id") == pl.col("barred")) | (shared >= SAME_FACE_OVERLAP * union)
-    return set(near.filter(same)["face_id"])
-
-
-def without_barred(rows: pl.DataFrame, barred: Mapping[str, LabelledFace]) -> pl.DataFrame:
-    """Detection rows without barred faces. A photo of which no face is left keeps a row that says so, or else it would
-    be searched again."""
-    ids = barred_in(rows, barred)
-    if not ids:
-        return rows
-    is_theirs = pl.col("face_id").is_in(list(ids)).fill_null(value=False)
-    kept, gone = rows.filter(~is_theirs), rows.filter(is_theirs)
-    empty = gone.unique("asset_id", maintain_order=True).join(kept, on="asset_id", how="anti", maintain_order="left")
-    blank = empty.with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in rows.schema.items() if name not in KEPT_OF_PHOTO
-    ).with_columns(status=pl.lit("no face"), reason=pl.lit(REASON))
-    return pl.concat([kept, blank.select(rows.columns)])
-
-
-_PLACES = ["asset_id", "face_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
-
-
-def _edge(start: str, size: str) -> pl.Expr:
-    return pl.col(f"bbox_{start}") + pl.col(f"bbox_{size}")
-
-
 def _versions(layout: Layout) -> Iterator[tuple[str, Parts]]:
     """The faces of every detector, school year and thresholds."""
     for detector in _folders(layout.parts("detections")):
@@ -116,7 +75,7 @@ def _blank(parts: Parts, barred: Mapping[str, LabelledFace]) -> int:
     """The new part is there before the old one goes; returns how many faces it has less."""
     count = 0
     for file in parts.files():
-        ids = barred_in(read_table(file, _PLACES), barred)
+        ids = barred_in(read_table(file, PLACES), barred)
         if ids:
             parts.append(without_barred(read_table(file), barred))
             remove(file)

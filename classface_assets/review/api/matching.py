@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import BASE, AtDesk, Shape, told
 from classface_assets.review.api.faces import AssetId, FaceId
-from classface_assets.review.api.work import Started, run_order
+from classface_assets.review.api.work import run_order
+from classface_assets.review.api.work_shapes import Started
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.view import View
 from classface_assets.vision.search import DetectionSettings

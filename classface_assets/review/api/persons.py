@@ -1,24 +1,32 @@
 """Persons: who there is, what they are called, who is the same, whose a face is or is not."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import polars as pl
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
 
 from classface_assets.review.api.common import (
     BASE,
     AtDesk,
-    Face,
-    Name,
     Page,
     Paging,
-    Shape,
     Status,
     faces_of,
     told,
+)
+from classface_assets.review.api.person_shapes import (
+    Changes,
+    FaceIds,
+    FacesChanged,
+    Merge,
+    Merged,
+    NewPerson,
+    Person,
+    Prototype,
+    Suggestion,
+    Suggestions,
+    WholePerson,
 )
 from classface_assets.review.desk import marks
 from classface_assets.review.problems import NotFoundError, ProblemError
@@ -26,77 +34,8 @@ from classface_assets.review.view import View
 from classface_assets.store.replay import fold
 from classface_assets.store.snapshot import prototypes
 
-MOST_FACES = 50_000
 router = APIRouter(prefix=f"{BASE}/persons", tags=["persons"])
 PersonId = Annotated[UUID, Path(alias="id")]
-
-
-class Person(Shape):
-    id: str
-    name: str
-    status: Status
-    kind: str
-    merged_into_id: str | None
-    face_count: int
-    confirmed_count: int
-    prototype_count: int
-    school_years: list[str]
-    created_at: datetime
-    updated_at: datetime
-
-
-class Prototype(Shape):
-    id: str
-    role: str
-    school_year: str | None
-    face_instance_id: str | None
-
-
-class YearCount(Shape):
-    school_year: str
-    faces: int
-    confirmed: int
-
-
-class WholePerson(Person):
-    prototypes: list[Prototype]
-    years: list[YearCount]
-
-
-class NewPerson(Shape):
-    name: Name
-
-
-class Changes(Shape):
-    name: Name | None = None
-    status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
-
-
-class Merge(Shape):
-    into_person_id: UUID
-
-
-class Merged(Shape):
-    source_person_id: str
-    target_person_id: str
-    faces_moved: int
-
-
-class FaceIds(Shape):
-    face_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_FACES)]
-
-
-class FacesChanged(Shape):
-    faces_changed: int
-    notes: list[str]
-
-
-class Suggestion(Face):
-    similarity: float
-
-
-class Suggestions(Shape):
-    items: list[Suggestion]
 
 
 def persons_listed(view: View, status: str | None = None, q: str | None = None) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from classface_assets.identity.assign import (
     AssignmentSettings,
     Labels,
     assign_faces,
+    measured_of,
     settings_for,
 )
 from classface_assets.identity.changes import changes, kinds_of_changes, torn_labels
@@ -395,3 +396,36 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
     assert made.owners.tolist() == [1] * 6
     assert made.faces.tolist() == [6, 1, 2, 3, -1, 5]
     np.testing.assert_allclose(made.vectors[4], unit(vectors[:5].mean(axis=0)[None])[0], atol=1e-6)
+
+
+def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_company() -> None:
+    faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
+    graph = build_graph(faces["face_id"], vectors, 15)
+    kept = measured_of(faces, vectors, graph, METHODS[0])
+    assert kept.told.share > 0
+    everybody = assign_faces(faces, vectors, graph, Labels(), NOTHING_BEFORE, METHODS[0], measured=kept)
+    for photo in faces["asset_id"].unique().sort().to_list()[:10]:
+        stays = faces["asset_id"] != photo
+        some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
+        graph = build_graph(some["face_id"], theirs, 15)
+        again = measured_of(some[::-1], theirs[::-1], graph, METHODS[0], kept)
+        assert again is kept
+        before = everybody.filter(stays)
+        after = assign_faces(some, theirs, graph, Labels(), everybody, METHODS[0], measured=again)
+        grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
+        alone = ~before["cluster_id"].is_duplicated()
+        assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
+
+
+def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
+    faces, vectors, truth = school(4, people=80, photos=60)
+    graph = build_graph(faces["face_id"], vectors, 15)
+    assert measured_of(faces, vectors, graph, METHODS[0]).told.share > 0
+    kept = measured_of(faces, vectors, graph, METHODS[0])
+    shuffled = np.random.default_rng(0).permutation(len(faces))
+    again = measured_of(faces[shuffled], vectors[shuffled], graph, METHODS[0])
+    np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
+    labels = Labels(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
+    found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
+    told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
+    assert found.equals(told)

@@ -4,14 +4,16 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from classface_assets.identity.gaps import Gaps
 from classface_assets.identity.leftovers import join_leftovers
-from classface_assets.identity.linkage import average_linkage, temporal_linkage
+from classface_assets.identity.linkage import average_linkage, measure_archive, temporal_linkage
 from classface_assets.identity.material import Material, MaterialError
-from classface_assets.identity.settings import ARCFACE_LIKE, DLIB
-from classface_assets.identity.space import fair_sample, space_of
+from classface_assets.identity.measured import SCHEMA, Measured
+from classface_assets.identity.settings import ARCFACE_LIKE, DLIB, AssignmentSettings
+from classface_assets.identity.space import Space, fair_sample, measure
 
 GAPS = Gaps(fade_years=2.0, drift=0.01)
 NONE = np.empty((0, 2), np.int64)
@@ -194,16 +196,20 @@ def told_apart(likeness: np.ndarray) -> float:
     return float((likeness.argmax(axis=1) // 5 == np.arange(len(likeness)) // 5).mean())
 
 
+def space_of(vectors: np.ndarray, threshold: float, gain: float, within: np.ndarray | None = None) -> Space:
+    return measure(fair_sample(vectors), threshold, gain, 1.0, within).space(vectors)
+
+
 def test_what_all_faces_of_an_archive_have_in_common_counts_less() -> None:
     vectors = strangers(300)
-    space = space_of(vectors, 0.99, 1.0, 1.0, None)
+    space = space_of(vectors, 0.99, 1.0)
     assert told_apart(space.vectors @ space.vectors.T) > told_apart(vectors @ vectors.T) + 0.2
 
 
 def test_a_small_archive_is_compared_by_plain_cosine() -> None:
     for people in (0, 1, 3, 20):
         vectors = unit(np.random.default_rng(people).normal(size=(people, 128)))[np.repeat(np.arange(people), 4)]
-        space = space_of(vectors, 0.5, 1.1, 1.0, None)
+        space = space_of(vectors, 0.5, 1.1)
         assert space.offset == 0 and np.array_equal(space.vectors, vectors)
         assert space.vectors is not vectors  # the linkage adds up faces in it
 
@@ -214,6 +220,34 @@ def test_the_sample_of_a_grown_archive_is_mostly_the_old_one(monkeypatch: pytest
     before, after = fair_sample(vectors[:1900]), fair_sample(vectors[::-1])
     assert len(before) == len(after) == 500
     assert len({v.tobytes() for v in before} & {v.tobytes() for v in after}) > 450
+
+
+@pytest.mark.parametrize(
+    "settings", [replace(ARCFACE_LIKE, cluster_threshold=0.99), replace(DLIB, cluster_threshold=0.99)]
+)
+def test_what_was_measured_is_read_as_it_was_kept(settings: AssignmentSettings) -> None:
+    vectors = strangers(200)
+    material = graph(vectors, np.full(1000, 2010.0), np.arange(1000), k=15)
+    measured = measure_archive(material, settings)
+    kept = Measured.of_frame(measured.to_frame())
+    assert kept is not None and len(kept.told.turns) == 2
+    assert kept.holds_for(vectors[::-1], settings)
+    for one, same in ((measured.blind, kept.blind), (measured.told, kept.told)):
+        assert np.array_equal(one.space(vectors).vectors, same.space(vectors).vectors) and one.offset == same.offset
+    assert Measured.of_frame(pl.DataFrame(schema=SCHEMA)) is None
+    assert Measured.of_frame(measured.to_frame().drop("share")) is None
+
+
+def test_what_was_measured_stands_until_a_fifth_is_new_or_the_settings_or_vectors_are_others() -> None:
+    vectors, n = strangers(300), 1200
+    measured = measure_archive(graph(vectors[:n], np.full(n, 2010.0), np.arange(n), k=5), ARCFACE_LIKE)
+    assert measured.holds_for(vectors[: n + n // 5], ARCFACE_LIKE)
+    assert not measured.holds_for(vectors[: n + n // 5 + 5], ARCFACE_LIKE)
+    assert measured.holds_for(vectors[n // 6 : n], ARCFACE_LIKE)
+    assert not measured.holds_for(vectors[n // 6 + 5 : n], ARCFACE_LIKE)
+    assert not measured.holds_for(-vectors[:n], ARCFACE_LIKE)
+    assert not measured.holds_for(vectors[:n], replace(ARCFACE_LIKE, cluster_threshold=0.4))
+    assert measured.holds_for(vectors[:n], replace(ARCFACE_LIKE, person_threshold=0.4))
 
 
 def test_a_part_of_the_material_keeps_what_lies_within_it_and_the_whole_s_sample() -> None:
@@ -242,5 +276,5 @@ def test_how_the_faces_of_one_person_differ_is_known_to_the_space() -> None:
     person = rng.normal(size=(300, 32)) * np.sqrt(5.0 - noise**2)
     vectors = unit(person[who] + rng.normal(size=(len(who), 32)) * noise)
     within = (rng.normal(size=(400, 32)) * noise).astype(np.float32)
-    blind, told = space_of(vectors, 0.99, 1.0, 1.0), space_of(vectors, 0.99, 1.0, 1.0, within=within)
+    blind, told = space_of(vectors, 0.99, 1.0), space_of(vectors, 0.99, 1.0, within)
     assert told_apart(told.vectors @ told.vectors.T) > told_apart(blind.vectors @ blind.vectors.T) + 0.05

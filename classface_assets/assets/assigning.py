@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from classface_assets.errors import UserError
-from classface_assets.identity.assign import assign_faces
+from classface_assets.identity.assign import assign_faces, measured_of
 from classface_assets.identity.changes import torn_labels
 from classface_assets.identity.graph import Graph
+from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.numbering import highest_number
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive
@@ -26,9 +27,18 @@ class PublishingRefusedError(UserError):
 
 
 def assigned(
-    archive: Archive, facts: Facts, vectors: np.ndarray, graph: Graph, settings: AssignmentSettings
+    archive: Archive,
+    facts: Facts,
+    vectors: np.ndarray,
+    graph: Graph,
+    settings: AssignmentSettings,
+    space: str = "face_space",
 ) -> pl.DataFrame:
-    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept."""
+    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept.
+
+    So is, in the table `space`, what was measured to compare faces by, until the archive changes by a fifth: see
+    `identity.measured`. Without the table it is measured anew.
+    """
     if not facts.faces.height:
         return pl.DataFrame(schema=ASSIGNMENTS)
     layout, events = archive.layout, archive.open_ledger().events()
@@ -42,6 +52,7 @@ def assigned(
         settings,
         _highest(layout),
         names_of_pieces(events),
+        _measured(layout, space, facts, vectors, graph, settings),
     )
     highest = max(_highest(layout), highest_number(previous["cluster_id"]), highest_number(rows["cluster_id"]))
     write_whole(pl.DataFrame({"highest": [highest]}, schema=_NUMBERS), layout.table("cluster_numbers"))
@@ -66,6 +77,17 @@ def _with_photo(facts: Facts) -> pl.DataFrame:
     photos = photos.select("asset_id", "path", "taken_at")
     wanted = facts.faces.select("face_id", "asset_id", "school_year", "year", "quality_score")
     return wanted.join(photos, on="asset_id", how="left", maintain_order="left")
+
+
+def _measured(
+    layout: Layout, space: str, facts: Facts, vectors: np.ndarray, graph: Graph, settings: AssignmentSettings
+) -> Measured:
+    """How the faces are compared: as before, or as they were measured now, and then that is kept."""
+    kept = Measured.of_frame(read_or_empty(layout.table(space), SCHEMA))
+    now = measured_of(facts.faces, vectors, graph, settings, kept)
+    if now is not kept:
+        write_whole(now.to_frame(), layout.table(space))
+    return now
 
 
 def _highest(layout: Layout) -> int:

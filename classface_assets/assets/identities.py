@@ -96,4 +96,6 @@ def _with_head(head: bytes, facts: Facts, archive: Archive, settings: Assignment
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
     vectors = apply_head(head, facts.vectors)
     graph = build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours)
-    return assigned(archive, facts, vectors, graph, equally_strict(settings, facts.vectors, vectors))
+    return assigned(
+        archive, facts, vectors, graph, equally_strict(settings, facts.vectors, vectors), "face_space_of_head"
+    )

@@ -5,20 +5,31 @@ numbers stay in `numbering`, what people said in `spoken`, the thresholds in `se
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from classface_assets.identity.graph import Graph
+from classface_assets.identity.linkage import measure_archive
 from classface_assets.identity.material import Material
+from classface_assets.identity.measured import Measured
 from classface_assets.identity.numbering import name_clusters
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.identity.spoken import Labels, Rules, Spoken, rules_for
 from classface_assets.identity.supervised import name_known
 from classface_assets.identity.unsupervised import group_unknown
 
-__all__ = ["ASSIGNMENTS_SCHEMA", "AssignmentError", "AssignmentSettings", "Labels", "assign_faces", "settings_for"]
+__all__ = [
+    "ASSIGNMENTS_SCHEMA",
+    "AssignmentError",
+    "AssignmentSettings",
+    "Labels",
+    "assign_faces",
+    "measured_of",
+    "settings_for",
+]
 
 ASSIGNMENTS_SCHEMA = {
     "face_id": pl.String,
@@ -42,26 +53,24 @@ def assign_faces(
     settings: AssignmentSettings,
     highest: int = 0,
     renamed: Mapping[str, str] = MappingProxyType({}),
+    measured: Measured | None = None,
 ) -> pl.DataFrame:
     """ASSIGNMENTS, one row for each row of `faces`, in its order.
 
     faces: FACES, with taken_at and path of the photo where settings ask for a month or for events; vectors (n, d) unit
     float32, row by row with faces; graph: of these faces (others in it are left out); said: what people said;
     previous: ASSIGNMENTS of the run before, for its cluster numbers, possibly empty; highest: the greatest number ever
-    given to a cluster; renamed: face id -> what a split calls its former cluster.
+    given to a cluster; renamed: face id -> what a split calls its former cluster; measured: what
+    `measured_of` gave for these faces, or for nearly these in a run before; without it these are measured.
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
     """
-    if len(faces) != len(vectors):
-        raise AssignmentError(f"There are {len(faces)} faces but {len(vectors)} vectors: give one vector a face.")
-    if not len(faces):
+    if not len(faces) and not len(vectors):
         return pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    order = faces["face_id"].arg_sort().to_numpy()
-    table = faces[order]
+    table, in_order = _in_order(faces, vectors)
     rules = rules_for(table["face_id"], table["asset_id"], said)
-    in_order = np.asarray(vectors, np.float32)
-    if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
-        in_order = in_order[order]
-    material = _material(table, in_order, graph, rules)
+    if measured is None and (settings.method == "temporal" or rules.persons):
+        measured = measured_of(table, in_order, graph, settings)
+    material = replace(_material(table, in_order, graph, rules), measured=measured)
     named = name_known(material, rules, settings)
     unknown = (named.persons < 0) & ~rules.left_out
     grouped = group_unknown(material, table, unknown, previous, settings)
@@ -81,6 +90,32 @@ def assign_faces(
     )
     rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
     return faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
+
+
+def measured_of(
+    faces: pl.DataFrame, vectors: np.ndarray, graph: Graph, settings: AssignmentSettings, kept: Measured | None = None
+) -> Measured:
+    """What was kept of an earlier run where that still holds; otherwise what is measured of these faces now.
+
+    What people said has no part in it: naming somebody does not change how all others are compared.
+    Raises AssignmentError when faces and vectors differ in number.
+    """
+    if kept is not None and kept.holds_for(vectors, settings):
+        return kept
+    table, in_order = _in_order(faces, vectors)
+    nothing_said = rules_for(table["face_id"], table["asset_id"], Labels())
+    return measure_archive(_material(table, in_order, graph, nothing_said), settings)
+
+
+def _in_order(faces: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    """Both sorted by face id."""
+    if len(faces) != len(vectors):
+        raise AssignmentError(f"There are {len(faces)} faces but {len(vectors)} vectors: give one vector a face.")
+    order = faces["face_id"].arg_sort().to_numpy()
+    in_order = np.asarray(vectors, np.float32)
+    if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
+        in_order = in_order[order]
+    return faces[order], in_order
 
 
 def _cluster_id() -> pl.Expr:

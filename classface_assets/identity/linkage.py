@@ -4,6 +4,7 @@ Here is the merging alone. The space in which faces are compared is in `space`, 
 `year_sums`, the second chance of single faces in `leftovers`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,15 @@ from classface_assets.identity.gaps import Gaps, year_gaps
 from classface_assets.identity.leftovers import join_leftovers
 from classface_assets.identity.links import Links, each_others_best
 from classface_assets.identity.material import Material
+from classface_assets.identity.measured import Measured, made_with
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.space import FACES_OF_ONE, fair_order, space_of
+from classface_assets.identity.space import FACES_OF_ONE, Measure, fair_order, fair_sample, marks, measure
 from classface_assets.identity.year_sums import YearSums
 
-__all__ = ["Gaps", "average_linkage", "temporal_linkage", "year_gaps"]
+__all__ = ["Gaps", "average_linkage", "measure_archive", "temporal_linkage", "year_gaps"]
 
+Referee = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Of groups a and b (m,) with their mean likeness (m,), and the group of each face (n,): which may join, (m,) bool."""
 MANY_FACES = 20_000
 """With more faces than these, a part tells how the faces of one person differ."""
 
@@ -27,20 +31,29 @@ def temporal_linkage(material: Material, settings: AssignmentSettings) -> np.nda
     """Group of each face, (n,) int64, numbered by a face of it; a face that nobody is like is a group of its own.
 
     Average linkage in the archive's own space, pairs of faces weighted by closeness in years; then single faces may
-    join a group. What a first linkage, of a part of a large archive, finds tells how one person's faces differ, and
-    the space is made anew of that. Faces of one photo and cannot-links never are in one group, must-links always are.
+    join a group. Faces of one photo and cannot-links never are in one group, must-links always are.
     """
-    part = _some_people(material)
-    within = _differences(part, _link(part, settings, None))
-    return join_leftovers(
-        _link(material, settings, within), material, settings.attach_threshold, settings.attach_margin
-    )
+    measured = material.measured or measure_archive(material, settings)
+    of = _link(material, settings, measured.told)
+    return join_leftovers(of, material, settings.attach_threshold, settings.attach_margin)
 
 
-def _link(material: Material, settings: AssignmentSettings, within: np.ndarray | None) -> np.ndarray:
-    threshold, gain, share = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
-    space = space_of(material.vectors, threshold, gain, share, material.sample, within)
-    return average_linkage(material, space.vectors, space.offset, threshold, Gaps(settings.fade_years, 0.0))
+def measure_archive(material: Material, settings: AssignmentSettings) -> Measured:
+    """How these faces are to be compared: what all have in common counts less, and so does what differs within people.
+
+    The latter is what a first linkage, of a part of a large archive, finds in the space that knows only of the former.
+    """
+    sample = fair_sample(material.vectors) if material.sample is None else material.sample
+    how = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
+    blind, part = measure(sample, *how), _some_people(material)
+    within = _differences(part, _link(part, settings, blind))
+    return Measured(blind, measure(sample, *how, within), made_with(settings), marks(sample))
+
+
+def _link(material: Material, settings: AssignmentSettings, measure: Measure) -> np.ndarray:
+    space = measure.space(material.vectors)
+    gaps = Gaps(settings.fade_years, 0.0)
+    return average_linkage(material, space.vectors, space.offset, settings.cluster_threshold, gaps)
 
 
 def _some_people(material: Material) -> Material:
@@ -68,7 +81,15 @@ def _differences(material: Material, of: np.ndarray) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def average_linkage(material: Material, vectors: np.ndarray, offset: float, threshold: float, gaps: Gaps) -> np.ndarray:
+def average_linkage(
+    material: Material,
+    vectors: np.ndarray,
+    offset: float,
+    threshold: float,
+    gaps: Gaps,
+    referee: Referee | None = None,
+    slack: float = 0.0,
+) -> np.ndarray:
     """The lowest face of each face's group, (n,) int64.
 
     vectors (n, d): their products plus offset are likenesses; they are overwritten. Groups join while the mean over all
@@ -76,17 +97,21 @@ def average_linkage(material: Material, vectors: np.ndarray, offset: float, thre
     that share an edge of the graph may meet. All pairs of groups that are each other's best join at once, which
     gives what joining one after the other gives, for no mean exceeds the greater of those that it is made of (RAC:
     Sumengen et al. 2021). For the same reason what lies below the threshold is forgotten, and measured anew only
-    together with something that lies above. Ties go to the lower numbers.
+    together with something that lies above. Ties go to the lower numbers. A referee says who may join at this moment,
+    and is told of pairs from `slack` below the threshold on.
     """
     n = len(material)
     of, conflicts = must_groups(material), Conflicts(material)
     sums = YearSums(vectors, offset, material.years, of, gaps)
     bonds = _measured(_first(material, of), sums, conflicts, of)
     while True:
-        bonds = bonds.where(bonds.total >= threshold * bonds.weight)
-        if not len(bonds.a):
+        bonds = bonds.where(bonds.total >= (threshold - slack) * bonds.weight)
+        open_ = bonds
+        if referee:
+            open_ = bonds.where(referee(bonds.a, bonds.b, bonds.total / bonds.weight, of))
+        if not len(open_.a):
             return of
-        a, b = each_others_best(bonds.links(), n)
+        a, b = each_others_best(open_.links(), n)
         into, living = np.arange(n), np.zeros(n, bool)
         into[b] = a
         living[bonds.a] = living[bonds.b] = True

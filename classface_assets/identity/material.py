@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from classface_assets.identity.measured import Measured
 from classface_assets.identity.space import fair_sample
 
 
@@ -40,6 +41,8 @@ class Material:
     """(q, 2) int64: faces that people said are not one person."""
     sample: np.ndarray | None = None
     """(s, d) faces that show what all the archive's faces have in common; None: those of `vectors`."""
+    measured: Measured | None = None
+    """What was measured of the whole archive; None: to be measured on these faces and the sample."""
 
     def __post_init__(self) -> None:
         n, m = len(self.vectors), len(self.pairs)
@@ -63,7 +66,8 @@ class Material:
     def subset(self, rows: np.ndarray) -> "Material":
         """The material of these faces alone (row numbers without repeats, or a mask), in the order given.
 
-        Pairs, must and cannot keep what lies wholly within; their rows are numbered anew. The sample stays the whole's.
+        Pairs, must and cannot keep what lies wholly within; their rows are numbered anew. What is known of the whole
+        archive stays.
         """
         rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
         new = np.full(len(self), -1, np.int64)
@@ -85,4 +89,5 @@ class Material:
             within(self.must)[0],
             within(self.cannot)[0],
             fair_sample(self.vectors) if self.sample is None else self.sample,
+            self.measured,
         )

@@ -36,69 +36,15 @@ class Space:
     offset: float
 
 
-def space_of(
-    vectors: np.ndarray,
-    threshold: float,
-    gain: float,
-    most: float,
-    sample: np.ndarray | None = None,
-    within: np.ndarray | None = None,
-) -> Space:
-    """The space of these faces, (n, d) unit float32, as measured on `sample` (s, d), or on themselves without one.
-
-    threshold: the cosine from which two faces are taken for one person when people are counted. gain: how many spreads
-    of the plain cosine among strangers one spread of the whitened one is worth. most: the greatest share that the
-    whitened one may have in their mean, 0 to 1. within (r, d): how faces differ from the mean of their person, where
-    something is known of that; what differs most within people then counts least (WCCN: Hatch et al. 2006).
-    """
-    sample = fair_sample(vectors) if sample is None else sample
-    if len(sample) < 2:
-        return Space(vectors.copy(), 0.0)
-    plain = sample @ sample.T
-    alike = np.maximum((plain >= threshold).sum(axis=1), 1)
-    people, enough = (1.0 / alike).sum(), max(PEOPLE_A_DIMENSION * vectors.shape[1], FEW_PEOPLE + 1)
-    share = most * min(1.0, (people - FEW_PEOPLE) / (enough - FEW_PEOPLE))
-    if share <= 0:
-        return Space(vectors.copy(), 0.0)
-    white, seen = vectors, sample
-    for spread_within in ([] if within is None else [within]) + [None]:
-        turn = _Turn.of(seen, np.minimum(1.0, FACES_OF_ONE / alike), spread_within)
-        white, seen = turn(white), turn(seen)
-    (middle, spread), (white_middle, white_spread) = (
-        _middle_and_spread(plain),
-        _middle_and_spread(seen[:PAIRED] @ seen[:PAIRED].T),
-    )
-    slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
-    white *= np.float32(np.sqrt(share * slope))
-    if share < 1:
-        white = np.concatenate([white, vectors * np.float32(np.sqrt(1 - share))], axis=1)
-    return Space(white, share * (middle - slope * white_middle))
-
-
-def fair_sample(vectors: np.ndarray) -> np.ndarray:
-    """At most 5,000 of the faces, (s, d), such that a grown archive keeps most of its sample."""
-    return vectors[fair_order(vectors)[:SAMPLE]]
-
-
-def fair_order(vectors: np.ndarray) -> np.ndarray:
-    """Rows in the order of a hash of their vectors, (n,): whatever order they came in, it is the same."""
-    bits = np.ascontiguousarray(vectors[:, :8], np.float32).view(np.uint32).astype(np.uint64)
-    hashed = np.full(len(vectors), 0xCBF29CE484222325, np.uint64)
-    for column in bits.T:
-        hashed = (hashed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        hashed ^= hashed >> np.uint64(29)
-    return np.argsort(hashed, kind="stable")
-
-
 @dataclass(frozen=True)
-class _Turn:
+class Turn:
     """Moves faces to the mean (d,), turns them by a matrix (d, d), and scales them to unit length."""
 
     mean: np.ndarray
     matrix: np.ndarray
 
     @staticmethod
-    def of(sample: np.ndarray, counts: np.ndarray, within: np.ndarray | None) -> "_Turn":
+    def of(sample: np.ndarray, counts: np.ndarray, within: np.ndarray | None) -> "Turn":
         """The directions in which the sample, each face weighted by counts (s,), varies most count least; or those of
         `within` (r, d), which is shrunk the more the fewer there are."""
         mean = np.average(sample, axis=0, weights=counts)
@@ -108,13 +54,88 @@ class _Turn:
             centred, shrinkage = within, SHRINKAGE_WITHIN * (1 + within.shape[1] / max(len(within), 1))
         variance, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
         variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
-        return _Turn(mean.astype(np.float32), (directions / np.sqrt(variance + shrinkage)).astype(np.float32))
+        return Turn(mean.astype(np.float32), (directions / np.sqrt(variance + shrinkage)).astype(np.float32))
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         turned = vectors @ self.matrix
         turned -= self.mean @ self.matrix
         turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-12)
         return turned
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What was measured on a sample, and makes a space of any faces."""
+
+    turns: tuple[Turn, ...] = ()
+    share: float = 0.0
+    """What whitened similarity counts, 0 to 1; the plain one has the rest."""
+    slope: float = 1.0
+    """How much of plain similarity one of whitened is worth."""
+    offset: float = 0.0
+
+    def space(self, vectors: np.ndarray) -> Space:
+        """These faces, (n, d) unit float32, in vectors of their own."""
+        if self.share <= 0:
+            return Space(vectors.copy(), 0.0)
+        white = vectors
+        for turn in self.turns:
+            white = turn(white)
+        white *= np.float32(np.sqrt(self.share * self.slope))
+        if self.share < 1:
+            white = np.concatenate([white, vectors * np.float32(np.sqrt(1 - self.share))], axis=1)
+        return Space(white, self.offset)
+
+
+def measure(
+    sample: np.ndarray, threshold: float, gain: float, most: float, within: np.ndarray | None = None
+) -> Measure:
+    """What the space of faces is measured by, on a sample of them, (s, d) unit float32.
+
+    threshold: the cosine from which two faces are taken for one person when people are counted. gain: how many spreads
+    of the plain cosine among strangers one spread of the whitened one is worth. most: the greatest share that the
+    whitened one may have in their mean, 0 to 1. within (r, d): how faces differ from the mean of their person, where
+    something is known of that; what differs most within people then counts least (WCCN: Hatch et al. 2006).
+    """
+    if len(sample) < 2:
+        return Measure()
+    plain = sample @ sample.T
+    alike = np.maximum((plain >= threshold).sum(axis=1), 1)
+    people, enough = (1.0 / alike).sum(), max(PEOPLE_A_DIMENSION * sample.shape[1], FEW_PEOPLE + 1)
+    share = most * min(1.0, (people - FEW_PEOPLE) / (enough - FEW_PEOPLE))
+    if share <= 0:
+        return Measure()
+    turns: tuple[Turn, ...] = ()
+    seen = sample
+    for spread_within in ([] if within is None else [within]) + [None]:
+        turn = Turn.of(seen, np.minimum(1.0, FACES_OF_ONE / alike), spread_within)
+        turns, seen = (*turns, turn), turn(seen)
+    (middle, spread), (white_middle, white_spread) = (
+        _middle_and_spread(plain),
+        _middle_and_spread(seen[:PAIRED] @ seen[:PAIRED].T),
+    )
+    slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
+    return Measure(turns, float(share), slope, float(share * (middle - slope * white_middle)))
+
+
+def fair_sample(vectors: np.ndarray) -> np.ndarray:
+    """At most 5,000 of the faces, (s, d), such that a grown archive keeps most of its sample."""
+    return vectors[fair_order(vectors)[:SAMPLE]]
+
+
+def fair_order(vectors: np.ndarray) -> np.ndarray:
+    """Rows in the order of a hash of their vectors, (n,): whatever order they came in, it is the same."""
+    return np.argsort(marks(vectors), kind="stable")
+
+
+def marks(vectors: np.ndarray) -> np.ndarray:
+    """A hash of each vector, (n,) uint64."""
+    bits = np.ascontiguousarray(vectors[:, :8], np.float32).view(np.uint32).astype(np.uint64)
+    hashed = np.full(len(vectors), 0xCBF29CE484222325, np.uint64)
+    for column in bits.T:
+        hashed = (hashed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(29)
+    return hashed
 
 
 def _middle_and_spread(similarities: np.ndarray) -> tuple[float, float]:

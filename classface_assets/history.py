@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from classface_assets.store.acts_faces import NOT_A_FACE
 from classface_assets.store.events import Event, undone_events
 
 ERASED = "somebody who was erased"
@@ -16,8 +17,11 @@ def history_lines(events: Sequence[Event]) -> Iterator[str]:
         yield f"{event.id:>6}  {event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.actor}  {told}{mark}"
 
 
-def sentences(events: Sequence[Event]) -> Iterator[str]:
-    """What each event says, people called as they were then; the name of a person who is erased is not told."""
+def sentences(events: Sequence[Event], short: bool = False) -> Iterator[str]:
+    """What each event says, people called as they were then; the name of a person who is erased is not told.
+
+    `short` leaves out in which way faces were labelled.
+    """
     undone = undone_events(events)
     erased = {e.payload["person_id"] for e in events if e.kind == "person_erased" and e.id not in undone}
     names: dict[str, str] = dict.fromkeys(erased, ERASED)
@@ -26,14 +30,14 @@ def sentences(events: Sequence[Event]) -> Iterator[str]:
         person_id, name = event.payload.get("person_id", ""), event.payload.get("name")
         if name is not None and person_id not in erased:
             was = names.get(person_id, "")
-            told[event.id] = _sentence(event, {**names, person_id: name}, was)
+            told[event.id] = _sentence(event, {**names, person_id: name}, was, short)
             if event.id not in undone or not was:
                 names[person_id] = name
         elif event.kind == "undone":
             what = event.payload["event_id"]
             told[event.id] = f"undid {what} ({told.get(what, 'which is not here')})"
         else:
-            told[event.id] = _sentence(event, names, "")
+            told[event.id] = _sentence(event, names, "", short)
         yield told[event.id]
 
 
@@ -41,20 +45,21 @@ def faces_are(count: int) -> str:
     return "1 face is" if count == 1 else f"{count:,} faces are"
 
 
-def _sentence(event: Event, names: Mapping[str, str], was: str) -> str:
+def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> str:
     told = _TOLD.get(event.kind)
     if told is None:
         return event.kind
     said = dict(event.payload)
     count = len(said.get("faces", ()))
+    who = names.get(said.get("person_id", ""), "somebody")
     words = {
-        "who": names.get(said.get("person_id", ""), "somebody"),
+        "who": "no face" if who == NOT_A_FACE and event.kind == "faces_labelled" else who,
         "was": was or "a person",
         "into": names.get(said.get("into_id", ""), "somebody"),
         "people": " and ".join(names.get(p, "somebody") for p in said.get("person_ids", ())),
         "faces_are": faces_are(count),
         "faces": "1 face" if count == 1 else f"{count:,} faces",
-        "how": _HOW.get(said.get("how", ""), ""),
+        "how": "" if short else _HOW.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
         "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
         "groups": f"{len(said.get('groups', ())):,}",

@@ -255,13 +255,13 @@ def test_a_group_is_split_and_joined_again(desk: Desk) -> None:
     first.locator("input[name=face]").nth(1).check(force=True)
     first.locator("summary").click()
     first.get_by_role("button", name="Split off chosen (2)").click()
-    desk.toast("A group was split into 2 parts")
+    desk.toast("split into 2 people")
     expect(desk.cards()).to_have_count(groups + 1)
     parts = page.locator("[data-cluster*=_sub_]")
     expect(parts).to_have_count(2)
     page.goto(f"{desk.url}/clusters/{parts.nth(0).get_attribute('data-cluster')}")
     page.get_by_role("button", name="Same person: join").first.click()
-    desk.toast("belong together")
+    desk.toast("are of one person")
     assert [e.kind for e in desk.ledger.events()] == ["cluster_split", "must_linked"]
 
 
@@ -270,16 +270,16 @@ def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(
     page = desk.open(f"/people/{ben}")
     page.get_by_label("Is the same person as").fill("Ana")
     page.get_by_role("button", name="Merge").click()
-    desk.toast("Anna was merged into Ana")
+    desk.toast("Anna merged into Ana")
     expect(page).to_have_url(re.compile(ana))
     page.get_by_label("Name", exact=True).first.fill("Ana Maria")
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ana Maria")
     page.get_by_role("button", name="Hide").click()
-    desk.toast("was hidden")
+    desk.toast("Ana Maria hidden")
     assert desk.said.persons[ana].status == "hidden"
     desk.open(f"/history?person={ben}")
-    page.get_by_role("button", name=re.compile("^Undo: .* was merged")).click()
+    page.get_by_role("button", name=re.compile("^Undo: Anna merged")).click()
     desk.toast("Undone:")
     assert desk.said.persons[ben].status == "active"
 
@@ -327,7 +327,7 @@ def test_a_year_is_confirmed_at_once_but_for_what_is_crossed_out(desk: Desk) -> 
     wrong = page.locator(".card.active input[name=face]").first.get_attribute("value")
     cards = desk.cards().count()
     page.keyboard.press("y")
-    desk.toast("confirmed as Ana" if asked > 1 else "is not Ana")
+    desk.toast("Ana, confirmed" if asked > 1 else "is not Ana")
     if cards > 1:
         expect(desk.cards()).to_have_count(cards - 1)
     assert (wrong, person) in desk.said.rejected
@@ -342,7 +342,7 @@ def test_a_persons_page_shows_them_growing_up_and_takes_names_off(desk: Desk) ->
     expect(page.locator(".tile .star").first).to_be_visible()
     page.locator(".tile.sure input").first.check(force=True)
     page.get_by_role("button", name="Take the name off").click()
-    desk.toast("The name was taken off 1 face")
+    desk.toast("The name taken off 1 face")
     assert len(desk.said.marks) == 1
 
 
@@ -402,10 +402,10 @@ def test_a_photo_is_marked_as_collage_and_not(desk: Desk) -> None:
     photo, _ = _crowded(desk.world)
     page = desk.open(f"/photos/{photo}")
     page.get_by_role("button", name="Mark as collage").click()
-    desk.toast("A photo was marked as collage")
+    desk.toast("is a collage")
     assert desk.said.photo_marks == {photo: "collage"}
     page.get_by_role("button", name="Not a collage").click()
-    desk.toast("mark was taken off")
+    desk.toast("is no collage")
     assert desk.said.photo_marks == {}
 
 

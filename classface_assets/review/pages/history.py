@@ -9,7 +9,7 @@ from starlette.responses import Response
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.pages.fields import Text
 from classface_assets.review.pages.frame import changed, page, page_router
-from classface_assets.review.pages.told import acts, alone, faces_in, last_act, names_of, people_in, told
+from classface_assets.review.pages.told import acts, alone, faces_in, last_act, people_in, telling
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.book import who_acts
@@ -39,7 +39,7 @@ def history(
         number=number,
         pages=-(-len(events) // PAGE),
         person=person,
-        name=names_of(view).get(person, ""),
+        name=known.name if (known := view.decisions.persons.get(person)) and not known.erased else "",
     )
 
 
@@ -67,7 +67,7 @@ def lines(view: View, events: list[Event]) -> list[dict[str, object]]:
     """What a line of the history shows of each act."""
     undone, by_id = undone_events(view.events), {e.id: e for e in view.events}
     there = set(view.faces.filter(pl.col("face_id").is_in([f for e in events for f in faces_in(e)]))["face_id"])
-    shown = []
+    shown, tell = [], telling(view)
     for act in acts(events, by_id):
         ids = [e.id for e in act]
         faces = [f for e in act for f in faces_in(e) if f in there]
@@ -76,7 +76,7 @@ def lines(view: View, events: list[Event]) -> list[dict[str, object]]:
                 "ids": ids,
                 "at": act[0].at,
                 "actor": act[0].actor,
-                "text": told(view, ids),
+                "text": tell(ids),
                 "undone": undone.issuperset(ids),
                 "faces": faces[:SHOWN],
                 "more": max(0, len(faces) - SHOWN),

@@ -1,11 +1,11 @@
-"""Events of the ledger as sentences, and which of them are one act."""
+"""What acts on the ledger say, and which of its events are one act."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from classface_assets.history import sentences
 from classface_assets.review.view import View
 from classface_assets.store.events import Event, undone_events
-from classface_assets.store.writing import counted
 
 AT_ONCE = timedelta(seconds=2)
 MOST_IN_ACT = 5
@@ -19,80 +19,34 @@ _TOGETHER = {
     ("face_drawn", "faces_labelled"),
     ("face_drawn", "person_created"),
 }
-_SENTENCES = {
-    "person_created": "{who} was added",
-    "person_renamed": "somebody was renamed to {name}",
-    "person_merged": "{who} was merged into {into}",
-    "person_hidden": "{who} was hidden",
-    "person_shown": "{who} is shown again",
-    "person_kind_set": "{who} was marked as {value}",
-    "person_erased": "{who} was erased",
-    "siblings_declared": "{people} were declared siblings",
-    "birth_date_set": "{who}'s birth date was set",
-    "consent_given": "{who} gave consent",
-    "consent_withdrawn": "{who} withdrew consent",
-    "faces_labelled": "{faces} {are} {who}",
-    "faces_confirmed": "{faces} confirmed as {who}",
-    "faces_rejected": "{faces} {are} not {who}",
-    "faces_taken_off": "the name was taken off {faces}",
-    "must_linked": "{faces} belong together",
-    "cannot_linked": "{faces} are different people",
-    "cluster_split": "a group was split into {parts}",
-    "photo_marked": "a photo was marked as {mark}",
-    "photo_unmarked": "a photo's mark was taken off",
-    "face_drawn": "a face was drawn",
-    "undone": "event {event_id} was undone",
+
+_BEGIN_WITHOUT_NAME = {
+    *("faces_taken_off", "consent_given", "consent_withdrawn", "person_erased", "photo_marked", "photo_unmarked"),
+    "roster_struck",
 }
-
-
-def names_of(view: View) -> dict[str, str]:
-    """What each person is called, those too whose creation was undone; erased people have no name any more."""
-    kinds = ("person_created", "person_renamed")
-    names = {e.payload["person_id"]: e.payload["name"] for e in view.events if e.kind in kinds}
-    return names | {p.id: "somebody erased" if p.erased else p.name for p in view.decisions.persons.values()}
-
-
-def sentence(event: Event, names: Mapping[str, str]) -> str:
-    """`12 faces are Ana`."""
-    said, faces = event.payload, faces_in(event)
-    people = [names.get(p, "somebody") for p in said.get("person_ids", ())]
-    template = _SENTENCES.get(event.kind, event.kind.replace("_", " "))
-    if event.kind == "faces_labelled" and names.get(said.get("person_id", "")) == "Not a face":
-        template = "{faces} {are} no face" if len(faces) == 1 else "{faces} are no faces"
-    return template.format_map(
-        {
-            "who": names.get(said.get("person_id", ""), "somebody"),
-            "into": names.get(said.get("into_id", ""), "somebody"),
-            "name": said.get("name", ""),
-            "value": said.get("value", ""),
-            "mark": said.get("mark", ""),
-            "event_id": said.get("event_id", ""),
-            "people": " and ".join(people),
-            "faces": counted(len(faces), "face"),
-            "are": "is" if len(faces) == 1 else "are",
-            "parts": counted(len(said.get("groups", ())), "part"),
-        }
-    )
 
 
 def told(view: View, ids: Sequence[int]) -> str:
     """What these events say together; that somebody was added goes without saying where their faces are told."""
-    wanted = set(ids)
+    return telling(view)(ids)
+
+
+def telling(view: View) -> Callable[[Sequence[int]], str]:
+    """`told` for many acts of one view."""
+    texts = dict(zip((e.id for e in view.events), sentences(view.events, short=True), strict=True))
     by_id = {event.id: event for event in view.events}
-    names = names_of(view)
-    parts = [_whereto(event, by_id) for event in view.events if event.id in wanted]
-    if len(parts) > 1:
-        parts = [(p, e) for p, e in parts if e.kind not in ("person_created", "person_kind_set")] or parts
-    parts.sort(key=lambda part: part[1].id)
-    prefixes = [prefix for prefix, _ in parts]
-    sentences = [sentence(event, names) for _, event in parts]
-    if len(set(prefixes)) == 1:
-        return capital(prefixes[0] + "; ".join(sentences))
-    return capital("; ".join(p + s for p, s in zip(prefixes, sentences, strict=True)))
 
+    def tell(ids: Sequence[int]) -> str:
+        parts = sorted((_whereto(by_id[n], by_id) for n in ids if n in by_id), key=lambda part: part[1].id)
+        if len(parts) > 1:
+            parts = [(p, e) for p, e in parts if e.kind not in ("person_created", "person_kind_set")] or parts
+        said = [texts[event.id] for _, event in parts]
+        if len({prefix for prefix, _ in parts}) == 1:
+            prefix, first = parts[0]
+            return prefix + "; ".join(said) if prefix else _begun("; ".join(said), first)
+        return "; ".join(prefix + text for (prefix, _), text in zip(parts, said, strict=True))
 
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return tell
 
 
 def faces_in(event: Event) -> list[str]:
@@ -144,10 +98,15 @@ def _one_act(first: Event, then: Event, by_id: Mapping[int, Event]) -> bool:
     return same and (first.kind, then.kind) in _TOGETHER
 
 
+def _begun(text: str, first: Event) -> str:
+    """With a capital, unless it begins with a name, which is as it is."""
+    return text[:1].upper() + text[1:] if first.kind in _BEGIN_WITHOUT_NAME else text
+
+
 def _whereto(event: Event, by_id: Mapping[int, Event]) -> tuple[str, Event]:
     """An undo tells what it took back; the undo of an undo, what holds again."""
     prefix = ""
     while event.kind == "undone":
-        prefix = "done again: " if prefix == "undone: " else "undone: "
+        prefix = "Done again: " if prefix == "Undone: " else "Undone: "
         event = by_id[event.payload["event_id"]]
     return prefix, event

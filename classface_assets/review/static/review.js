@@ -524,7 +524,10 @@ for (const card of $$("[data-cards=unknown] .card")) {
 for (const strip of $$("[data-cards] .strip")) {
   for (const box of $$("input[name=face]", strip).slice(1)) box.tabIndex = -1;
 }
-activate(cardBefore() ?? $("[data-cards=unknown] .card, [data-cards=confirm] .card"));
+const before = cardBefore();
+const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");
+if (before) activate(before);
+else if (firstCard) mark(firstCard), firstCard.focus({ preventScroll: true });
 const search = $("[data-search-photo]");
 if (search) searchBy(search);
 guess();

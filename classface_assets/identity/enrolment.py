@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+LISTED_SHARE = 0.25
+"""A year with fewer people than this share of the fullest year's has no roster of its own: other lists mention it."""
+
 
 def _nothing() -> np.ndarray:
     return np.zeros((0, 2), np.int64)
@@ -26,11 +29,12 @@ class Enrolment:
         return self.handicap > 0 and len(self.listed) > 0
 
     def absent(self, persons: np.ndarray, years: np.ndarray) -> np.ndarray:
-        """Whether a roster has the person, but not in this year; shapes are broadcast, years may be NaN or below 0."""
+        """Whether a roster has the person, but not in this year of which there is a roster; shapes are broadcast, years
+        may be NaN. Who was there in a year of which no list was imported is not known."""
         when = np.nan_to_num(years, nan=-1.0).astype(np.int64)
-        on_roster = np.isin(persons, self.listed[:, 0])
-        there = np.isin(persons * 10_000 + when, self.listed @ np.array([10_000, 1]))
-        return on_roster & (when >= 0) & ~there
+        year, people = np.unique(self.listed[:, 1], return_counts=True)
+        on_roster = np.isin(persons, self.listed[:, 0]) & np.isin(when, year[people >= LISTED_SHARE * people.max()])
+        return on_roster & ~np.isin(persons * 10_000 + when, self.listed @ np.array([10_000, 1]))
 
     def of_faces(self, years: np.ndarray, persons: int) -> np.ndarray:
         """(faces, persons) float32: what is taken off the likeness of each face to each person."""

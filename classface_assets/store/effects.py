@@ -7,7 +7,6 @@ from itertools import combinations, pairwise
 
 from classface_assets.store.decisions import FaceMark, LabelledFace, Link, Person
 from classface_assets.store.events import Event
-from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.state import State
 
 
@@ -140,8 +139,7 @@ def _siblings_declared(state: State, event: Event) -> None:
 
 
 def _roster_imported(state: State, event: Event) -> None:
-    for row in event.payload["entries"]:
-        state.students.add(RosterEntry.of(row, event.id))
+    state.rosters.append(event)
 
 
 EFFECTS: dict[str, Callable[[State, Event], None]] = {

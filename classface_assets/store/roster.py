@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 
 from classface_assets.store.decisions import Decisions, Person, fold
+from classface_assets.store.events import Event
 from classface_assets.store.roster_entry import RosterEntry
 
 folded = lru_cache(maxsize=65_536)(fold)
@@ -46,6 +47,25 @@ class Students:
         unnumbered = [place for place in called if not self.entries[place].student_id]
         likely = unnumbered if new.student_id else unnumbered or called
         return likely[0] if len(likely) == 1 else None
+
+
+# The imports that were put together last, and the students: a server replays the ledger after every label, and holds
+# the same events all the time.
+_last: tuple[tuple[Event, ...], tuple[RosterEntry, ...]] = ((), ())
+
+
+def students_of(imports: Iterable[Event]) -> tuple[RosterEntry, ...]:
+    """The students of these imports, oldest first."""
+    global _last
+    asked, (known, found) = tuple(imports), _last
+    if len(asked) != len(known) or any(a is not b for a, b in zip(asked, known, strict=True)):
+        students = Students()
+        for event in asked:
+            for row in event.payload["entries"]:
+                students.add(RosterEntry.of(row, event.id))
+        found = tuple(students.entries)
+        _last = asked, found
+    return found
 
 
 def updated(old: RosterEntry, new: RosterEntry) -> RosterEntry:

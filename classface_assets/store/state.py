@@ -8,12 +8,12 @@ from typing import Any
 from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person
 from classface_assets.store.events import Event
 from classface_assets.store.roster import (
-    Students,
     birth_date_of,
     consent_of,
     entries_of,
     folded,
     sibling_names,
+    students_of,
     without_erased,
 )
 from classface_assets.store.roster_entry import RosterEntry
@@ -33,7 +33,7 @@ class State:
     consents: dict[str, tuple[int, bool]] = field(default_factory=dict)
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
-    students: Students = field(default_factory=Students)
+    rosters: list[Event] = field(default_factory=list)
 
     def became(self, person_id: str) -> str:
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
@@ -49,7 +49,7 @@ class State:
 def settled(state: State) -> Decisions:
     """The decisions with every merged person resolved, and without what was said of people who are not there."""
     whose = {p: state.became(p) for p in state.persons}
-    roster = without_erased(state.students.entries, state.persons.values())
+    roster = without_erased(students_of(state.rosters), state.persons.values())
     rows = entries_of(state.persons, roster, state.became)
     consent = {whose[p]: said for p, said in sorted(state.consents.items(), key=lambda c: c[1]) if p in whose}
     persons = {

@@ -400,9 +400,12 @@ def _name_until_it_dies(client: Client, writer: int, answered: list[str]) -> Non
             return
 
 
-def test_long_work_is_a_run_that_is_told_of(client: Client) -> None:
+def test_long_work_is_a_run_that_is_told_of(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.get(f"{API}/runs")
+    monkeypatch.setattr("classface_assets.review.work.AT_ONCE", 1)
     queued = client.post(f"{API}/cluster/dual", {"queue": True})
     assert queued.status == 202
+    assert client.post(f"{API}/cluster/dual", {"queue": True}).status == 409, "no server is brought down by its work"
     run = client.get(f"{API}/runs/{queued.json['runId']}")
     assert run.status == 200 and run.json["job"] == "identify"
     deadline = time.monotonic() + 120

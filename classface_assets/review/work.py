@@ -24,6 +24,7 @@ from classface_assets.resources import Archive, Models
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.upkeep import UpkeepError
 
+AT_ONCE = 4
 DAGSTER_UI = "http://127.0.0.1:3000"
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _HIDDEN = frozenset({"loggers", "execution", "resources"})
@@ -85,7 +86,9 @@ class Work:
         return Order("identify", ops={"projection_head": {"config": given}})
 
     def start(self, order: Order) -> str:
-        """Start a run in a process of its own; returns its id."""
+        """Start a run in a process of its own; returns its id. Raises ProblemError when enough of them are at work."""
+        if sum(process.poll() is None for _, process, _ in list(self._started.values())) >= AT_ONCE:
+            raise ProblemError(409, f"{AT_ONCE} runs that were started here are still under way; wait for one of them.")
         run_id = str(uuid.uuid4())
         told = {
             "archive": self._archive.model_dump(),
@@ -139,10 +142,10 @@ class Work:
 
     def run(self, run_id: str) -> RunTold:
         """Raises NotFoundError."""
-        record = self.instance.get_run_record_by_id(run_id)
+        waiting = self._waiting(run_id)
+        record = self.instance.get_run_record_by_id(run_id)  # asked for last: it may have begun meanwhile
         if record is not None:
             return self._told(record)
-        waiting = self._waiting(run_id)
         if waiting is None:
             raise NotFoundError("run", run_id)
         return waiting

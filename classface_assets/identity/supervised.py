@@ -132,7 +132,9 @@ def _by_group(rows: np.ndarray, persons: np.ndarray, vectors: np.ndarray) -> pl.
         total = np.einsum("ij,ij->i", vectors[rows], sums[place]) - 1.0
     count = others[place] - 1
     told = pl.DataFrame({"likeness": total / np.maximum(count, 1), "count": count})
-    words = pl.format("followed through the years with {} more faces, {} to them on average", "count", _short("likeness"))
+    words = pl.format(
+        "followed through the years with {} more faces, {} to them on average", "count", _short("likeness")
+    )
     return told.select(words).to_series()
 
 

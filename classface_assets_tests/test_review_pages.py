@@ -265,6 +265,25 @@ def test_a_group_is_split_and_joined_again(desk: Desk) -> None:
     assert [e.kind for e in desk.ledger.events()] == ["cluster_split", "must_linked"]
 
 
+def test_two_groups_are_joined_by_keys(desk: Desk) -> None:
+    page = desk.open("/")
+    groups = desk.cards().count()
+    page.keyboard.press("m")
+    desk.toast("Marked")
+    page.keyboard.press("j")
+    page.keyboard.press("m")
+    desk.toast("are of one person")
+    expect(desk.cards()).to_have_count(groups - 1)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("o")
+    expect(page.locator("[data-stage]")).to_be_visible()
+    expect(page.locator("a.box.chosen")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    desk.toast("Undone:")
+    desk.open("/")
+    expect(desk.cards()).to_have_count(groups)
+
+
 def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(desk: Desk) -> None:
     (ana, _), (ben, _) = desk.label("Ana"), desk.label("Anna")
     page = desk.open(f"/people/{ben}")

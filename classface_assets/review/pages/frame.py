@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 from fastapi import APIRouter, Request
@@ -38,7 +37,6 @@ def templates() -> Environment:
     )
     made.filters["number"] = lambda n: f"{n:,}"
     made.filters["years"] = years_told
-    made.filters["local"] = lambda path: quote(path, safe="/?=&")
     made.filters["counted"] = lambda n, one, more="": f"{n:,} {one if n == 1 else more or one + 's'}"
     return made
 

@@ -22,6 +22,7 @@ from classface_assets.resources import archive_for
 from classface_assets.store.database import DatabaseError, publish, query
 from classface_assets.store.facts import (
     Facts,
+    NotSearchedError,
     detection_parts,
     embedding_parts,
     gather,
@@ -470,6 +471,14 @@ def test_before_anything_was_looked_at_there_are_no_facts(layout: Layout) -> Non
 def test_photos_without_faces_yet_are_facts_already(layout: Layout) -> None:
     add_images(layout, "2018-2019", ("a", "a.jpg"))
     assert gather(layout, DETECTOR, PACK).images["path"].to_list() == ["2018-2019/a.jpg"]
+
+
+def test_nobody_vanishes_because_the_detector_is_a_new_one(layout: Layout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1"))
+    add_vectors(layout, "2018-2019", "a1")
+    with pytest.raises(NotSearchedError, match="not yet by another-2; run `classface run`"):
+        gather(layout, "another-2", PACK)
 
 
 def test_copies_count_once_within_a_year_and_across_years(layout: Layout) -> None:

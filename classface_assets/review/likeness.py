@@ -8,7 +8,7 @@ import polars as pl
 
 from classface_assets.review.view import View
 from classface_assets.review.views import file_version
-from classface_assets.store.facts import gather
+from classface_assets.store.facts import NotSearchedError, gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.portraits import portraits_of
 from classface_assets.vision.packs import PackInfo
@@ -37,11 +37,17 @@ class Vectors:
         version = file_version(self.layout.database)
         with self._lock:
             if self._read is None or self._read[0] != version:
-                facts = gather(self.layout, self.pack.detector_version, self.pack.key)
-                ids = facts.faces["face_id"] if facts.faces.width else pl.Series([], dtype=pl.String)
-                rows = pl.DataFrame({"face_id": ids}).with_row_index("row")
-                self._read = version, Known(rows, facts.vectors)
+                self._read = version, self._known()
             return self._read[1]
+
+    def _known(self) -> Known:
+        try:
+            facts = gather(self.layout, self.pack.detector_version, self.pack.key)
+            ids = facts.faces["face_id"] if facts.faces.width else pl.Series([], dtype=pl.String)
+            vectors = facts.vectors
+        except NotSearchedError:  # after an upgrade the faces that are shown have no vectors until the next run
+            ids, vectors = pl.Series([], dtype=pl.String), np.zeros((0, 0), np.float32)
+        return Known(pl.DataFrame({"face_id": ids}).with_row_index("row"), vectors)
 
     def forget(self) -> None:
         """Keep nothing: somebody was erased."""

@@ -12,6 +12,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from classface_assets.errors import UserError
 from classface_assets.places import entries
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
@@ -119,8 +120,16 @@ def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+class NotSearchedError(UserError):
+    """The archive has faces, but none that this version of the detector found."""
+
+
 def gather(layout: Layout, detector: str, pack: str) -> Facts:
-    """All that is current, over all school years. A face in two years (a copied photo) counts in the first."""
+    """All that is current, over all school years. A face in two years (a copied photo) counts in the first.
+
+    Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
+    """
+    _require_searched(layout, detector)
     years = years_with_images(layout)
     images = pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, y) for y in years)])
     detected = list(_detections_of_years(layout, detector, years))
@@ -139,6 +148,15 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
     )
     faces, vectors = _with_vectors(layout, pack, years, faces.sort("face_id"))
     return Facts(images, faces, vectors)
+
+
+def _require_searched(layout: Layout, detector: str) -> None:
+    found_by = {name_of(entry.path) for entry in entries(layout.parts("detections")) if entry.is_folder}
+    if found_by and detector not in found_by:
+        raise NotSearchedError(
+            f"The photos were searched by {' and '.join(sorted(found_by))}, not yet by {detector}; run `classface run` "
+            "or materialize images, detections and embeddings of every year. Until then what is published stays."
+        )
 
 
 def _with_vectors(layout: Layout, pack: str, years: list[str], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:

@@ -62,21 +62,26 @@ class AssignmentConfig(dg.Config):
     use_voting: bool | None = Field(default=None, description="Whether these vote, or the nearest one decides. True.")
     follow_years: bool | None = Field(
         default=None,
-        description="With `prototype`: whether named and unknown faces are also grouped together through the years, "
-        "and whole groups go to the person whose named faces are in them. True.",
+        description="With `prototype`: whether whole groups of unknown faces go to the person whose faces of near "
+        "years they continue. True.",
     )
     follow_threshold: float | None = Field(
         default=None,
-        description="Least mean likeness at which such groups join; it is less where many strangers are alike. "
-        "builtin: 0.936, other packs: 0.42.",
+        description="Least mean similarity of such a group to the person's faces, over what strangers have in common "
+        "with both. builtin: 0.04, other packs: 0.22.",
     )
     follow_margin: float | None = Field(
         default=None,
-        description="In it, a person's least lead over the next; half as much again among siblings and look-alikes. "
+        description="That person's least lead over the next; half as much again among siblings and look-alikes. "
         "builtin: 0.004, other packs: 0.03.",
     )
     follow_fade_years: float | None = Field(
-        default=None, description="In it, faces n years apart weigh exp(-n / follow_fade_years). 3."
+        default=None,
+        description="In that mean faces n years apart weigh exp(-n / follow_fade_years). builtin: 4, others: 2.",
+    )
+    follow_group_threshold: float | None = Field(
+        default=None,
+        description="Least mean similarity within such a group. builtin: 0.945, other packs: 0.48.",
     )
     similarity_threshold: float | None = Field(
         default=None, description="Faces less alike than this are not compared at all. Empty: all of the graph are."

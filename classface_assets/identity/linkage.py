@@ -4,7 +4,6 @@ Here is the merging alone. The space in which faces are compared is in `space`, 
 `year_sums`, the second chance of single faces in `leftovers`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +20,6 @@ from classface_assets.identity.year_sums import YearSums
 
 __all__ = ["Gaps", "average_linkage", "measure_archive", "temporal_linkage", "year_gaps"]
 
-Referee = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Of groups a and b (m,) with their mean likeness (m,), and the group of each face (n,): which may join, (m,) bool."""
 MANY_FACES = 20_000
 """With more faces than these, a part tells how the faces of one person differ."""
 
@@ -81,15 +78,7 @@ def _differences(material: Material, of: np.ndarray) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def average_linkage(
-    material: Material,
-    vectors: np.ndarray,
-    offset: float,
-    threshold: float,
-    gaps: Gaps,
-    referee: Referee | None = None,
-    slack: float = 0.0,
-) -> np.ndarray:
+def average_linkage(material: Material, vectors: np.ndarray, offset: float, threshold: float, gaps: Gaps) -> np.ndarray:
     """The lowest face of each face's group, (n,) int64.
 
     vectors (n, d): their products plus offset are likenesses; they are overwritten. Groups join while the mean over all
@@ -97,21 +86,17 @@ def average_linkage(
     that share an edge of the graph may meet. All pairs of groups that are each other's best join at once, which
     gives what joining one after the other gives, for no mean exceeds the greater of those that it is made of (RAC:
     Sumengen et al. 2021). For the same reason what lies below the threshold is forgotten, and measured anew only
-    together with something that lies above. Ties go to the lower numbers. A referee says who may join at this moment,
-    and is told of pairs from `slack` below the threshold on.
+    together with something that lies above. Ties go to the lower numbers.
     """
     n = len(material)
     of, conflicts = must_groups(material), Conflicts(material)
     sums = YearSums(vectors, offset, material.years, of, gaps)
     bonds = _measured(_first(material, of), sums, conflicts, of)
     while True:
-        bonds = bonds.where(bonds.total >= (threshold - slack) * bonds.weight)
-        open_ = bonds
-        if referee:
-            open_ = bonds.where(referee(bonds.a, bonds.b, bonds.total / bonds.weight, of))
-        if not len(open_.a):
+        bonds = bonds.where(bonds.total >= threshold * bonds.weight)
+        if not len(bonds.a):
             return of
-        a, b = each_others_best(open_.links(), n)
+        a, b = each_others_best(bonds.links(), n)
         into, living = np.arange(n), np.zeros(n, bool)
         into[b] = a
         living[bonds.a] = living[bonds.b] = True

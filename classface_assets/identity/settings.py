@@ -34,14 +34,15 @@ class AssignmentSettings:
     0: rosters are not asked. Measured on five archives with both packs: of 11 wrong names 7 stay where lists are two
     years too long at either end, 1 where they are exact, and 1 of 3,500 right ones goes."""
     follow_years: bool = True
-    """Whether people are followed through the years: named and unknown faces are grouped together, and whole groups go
-    to the person whose named faces are in them."""
-    follow_threshold: float = 0.42
-    """Least mean likeness at which such groups join; faces that many strangers are like are less like anybody."""
+    """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
+    follow_threshold: float = 0.22
+    """Least mean similarity of such a group to the person's faces, over what strangers have in common with both."""
     follow_margin: float = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
-    follow_fade_years: float = 3.0
+    follow_fade_years: float = 2.0
     """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
+    follow_group_threshold: float = 0.48
+    """Least average similarity within the groups that are given to people whole."""
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
@@ -95,8 +96,10 @@ DLIB = replace(
     person_margin=0.015,
     alike_margin=0.02,
     look_alike=0.945,
-    follow_threshold=0.936,
+    follow_threshold=0.04,
+    follow_fade_years=4.0,
     follow_margin=0.004,
+    follow_group_threshold=0.945,
     cluster_threshold=0.933,
     whitened_gain=0.6,
     whitened_share=0.5,

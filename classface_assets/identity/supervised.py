@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from classface_assets.identity.clustering import cluster
 from classface_assets.identity.enrolment import Enrolment
-from classface_assets.identity.follow import follow
-from classface_assets.identity.known import Margins, margins, match_known, shortlist
+from classface_assets.identity.follow import Chase, crowding, follow, strangers
+from classface_assets.identity.known import Margins, Shortlist, margins, match_known, shortlist
+from classface_assets.identity.linkage import Gaps, measure_archive
 from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import Prototypes, build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
@@ -52,7 +54,7 @@ def name_known(material: Material, rules: Rules, settings: AssignmentSettings) -
         named, found.faces, found.persons, found.scores, _by_likeness(found.scores, found.support, found.margins)
     )
     if settings.follow_years and settings.assign == "prototype":
-        named = _follow(named, material, rules, needed, settings)
+        named = _follow(named, material, rules, rest, listed, needed, settings)
     return _parted(named, rules)
 
 
@@ -107,35 +109,78 @@ def _forbidden(rules: Rules, owners: np.ndarray) -> np.ndarray:
     return np.unique(np.vstack([rules.rejected, mates, apart]).astype(np.int64), axis=0)
 
 
-def _follow(named: Named, material: Material, rules: Rules, needed: Margins, settings: AssignmentSettings) -> Named:
-    """Faces that nobody got yet, given to the person with whose faces they are in one group through the years."""
-    faces = material
-    if rules.left_out.any():
-        faces = material.with_edges(~rules.left_out[material.pairs].any(axis=1))
+def _follow(
+    named: Named,
+    material: Material,
+    rules: Rules,
+    rest: np.ndarray,
+    listed: Shortlist,
+    needed: Margins,
+    settings: AssignmentSettings,
+) -> Named:
+    """Groups of faces that nobody got yet, each given to the person whose faces it continues."""
+    unknown = np.flatnonzero((named.persons < 0) & ~rules.left_out)
+    if not len(unknown):
+        return named
+    strict = replace(
+        settings,
+        method="temporal",
+        cluster_threshold=settings.follow_group_threshold,
+        attach_threshold=2.0,
+        min_cluster_size=2,
+    )
+    groups = np.full(len(named.persons), -1, np.int64)
+    groups[unknown] = _each_its_own(cluster(material.subset(unknown), strict))
+    likely = np.column_stack([np.repeat(groups[rest], listed.persons.shape[1]), listed.persons.ravel()])
+    barred = _forbidden(rules, named.persons)
+    measured = material.measured or measure_archive(material, settings)
+    vectors = measured.blind.space(material.vectors).vectors
+    chase = Chase(
+        vectors,
+        material.years,
+        rules.photos,
+        crowding(vectors, vectors[strangers(groups, named.persons)]),
+        named.persons,
+        groups,
+        len(rules.persons),
+        material.pairs,
+        _of_groups(groups, barred),
+        Enrolment(rules.enrolled, settings.absence * settings.follow_margin),
+    )
     wider = replace(needed, usual=settings.follow_margin, alike=1.5 * settings.follow_margin)
-    roster = Enrolment(rules.enrolled, settings.absence * settings.follow_margin)
-    persons = follow(faces, named.persons, rules.rejected, wider.between, wider.alike, settings, roster)
-    rows = np.flatnonzero((named.persons < 0) & (persons >= 0))
-    scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[persons[rows]])
-    return _told(named, rows, persons[rows], scores, _by_group(rows, persons, material.vectors))
+    gaps = Gaps(settings.follow_fade_years, 0.0)
+    found = follow(chase, likely[(likely >= 0).all(axis=1)], settings.follow_threshold, wider.between, gaps)
+    rows = unknown[found.persons[groups[unknown]] >= 0]
+    person, group = found.persons[groups[rows]], groups[rows]
+    sizes = np.bincount(groups[unknown])
+    scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
+    return _told(named, rows, person, scores, _by_group(sizes[group], found.scores[group], found.margins[group]))
 
 
-def _by_group(rows: np.ndarray, persons: np.ndarray, vectors: np.ndarray) -> pl.Series:
-    """How like each of these faces is to the others of its person."""
-    mine = np.flatnonzero(persons >= 0)
-    mine = mine[np.argsort(persons[mine], kind="stable")]
-    whose, first, others = np.unique(persons[mine], return_index=True, return_counts=True)
-    place = np.searchsorted(whose, persons[rows])
-    total = np.zeros(len(rows))
-    if len(rows):
-        sums = np.add.reduceat(vectors[mine], first, axis=0)
-        total = np.einsum("ij,ij->i", vectors[rows], sums[place]) - 1.0
-    count = others[place] - 1
-    told = pl.DataFrame({"likeness": total / np.maximum(count, 1), "count": count})
+def _by_group(sizes: np.ndarray, likeness: np.ndarray, lead: np.ndarray) -> pl.Series:
+    told = pl.DataFrame({"size": sizes, "likeness": likeness, "margin": lead})
+    of = pl.when(pl.col("size") == 1).then(pl.lit("alone")).otherwise(pl.format("with {} more", pl.col("size") - 1))
     words = pl.format(
-        "followed through the years with {} more faces, {} to them on average", "count", _short("likeness")
+        "{} liker to the person's faces of near years than strangers are, {}, margin {}",
+        _short("likeness"),
+        of,
+        _short("margin"),
     )
     return told.select(words).to_series()
+
+
+def _each_its_own(labels: np.ndarray) -> np.ndarray:
+    """Group numbers from 0, with every face that was alone a group of its own."""
+    alone = labels < 0
+    numbered = labels.copy()
+    numbered[alone] = labels.max(initial=-1) + 1 + np.arange(int(alone.sum()))
+    return np.unique(numbered, return_inverse=True)[1]
+
+
+def _of_groups(groups: np.ndarray, barred: np.ndarray) -> np.ndarray:
+    """What may not be of a face may not be of its group."""
+    inside = barred[groups[barred[:, 0]] >= 0]
+    return np.column_stack([groups[inside[:, 0]], inside[:, 1]])
 
 
 def _parted(named: Named, rules: Rules) -> Named:

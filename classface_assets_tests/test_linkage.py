@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.identity.company import with_company
 from classface_assets.identity.gaps import Gaps
 from classface_assets.identity.leftovers import join_leftovers
 from classface_assets.identity.linkage import average_linkage, measure_archive, temporal_linkage
@@ -248,6 +249,22 @@ def test_what_was_measured_stands_until_a_fifth_is_new_or_the_settings_or_vector
     assert not measured.holds_for(-vectors[:n], ARCFACE_LIKE)
     assert not measured.holds_for(vectors[:n], replace(ARCFACE_LIKE, cluster_threshold=0.4))
     assert measured.holds_for(vectors[:n], replace(ARCFACE_LIKE, person_threshold=0.4))
+
+
+def test_two_faces_with_the_same_neighbours_are_liker_and_the_order_of_the_rows_changes_nothing() -> None:
+    # Faces 0 and 1 are near to the same eight others and not to one another; 10 is alone, 11 in the photo of 0.
+    sides = [(0, j) for j in range(2, 10)] + [(1, j) for j in range(2, 10)] + [(0, 11)]
+    pairs = np.array(sides + [(b, a) for a, b in sides])
+    vectors = unit(np.random.default_rng(0).normal(size=(12, 16)))
+    near = np.full(len(pairs), 0.5, np.float32)
+    material = Material(vectors, np.zeros(12), np.r_[np.arange(11), 0], np.ones(12, np.float32), pairs, near)
+    space = with_company(Space(vectors, 0.2), material, 0.3, 0.05)
+    likeness = space.vectors @ space.vectors.T + space.offset - (vectors @ vectors.T + 0.2 - 0.05)
+    assert likeness[0, 0] == pytest.approx(0.3, abs=1e-5)
+    assert 0.2 < likeness[0, 1] < 0.3 and abs(likeness[0, 10]) < 0.06 and abs(likeness[0, 11]) < 0.06
+    order = np.random.default_rng(1).permutation(12)
+    shuffled = with_company(Space(vectors[order], 0.2), material.subset(order), 0.3, 0.05)
+    np.testing.assert_allclose(shuffled.vectors, space.vectors[order], atol=1e-6)
 
 
 def test_a_part_of_the_material_keeps_what_lies_within_it_and_the_whole_s_sample() -> None:

@@ -111,7 +111,7 @@ class AssignmentConfig(dg.Config):
     cluster_threshold: float | None = Field(
         default=None,
         description="Least mean similarity at which two groups of unknown faces are joined. builtin: 0.933 (hdbscan "
-        "0.94), other packs: 0.45 (hdbscan 0.44).",
+        "0.94), other packs: 0.455 (hdbscan 0.44).",
     )
     whitened_gain: float | None = Field(
         default=None,
@@ -121,14 +121,25 @@ class AssignmentConfig(dg.Config):
         default=None,
         description="Share of whitened similarity in an archive of many people (`temporal`). builtin: 0.5, 1.",
     )
+    cluster_fade_years: float | None = Field(
+        default=None,
+        description="Pairs of faces n years apart weigh exp(-n / cluster_fade_years) in `temporal`. builtin: 2, 1.",
+    )
+    company: float | None = Field(
+        default=None,
+        description="What neighbours in common add to likeness at most, in `temporal`. builtin: 0.04, others: 0.",
+    )
+    company_lift: float | None = Field(
+        default=None, description="What of that is taken off again. builtin: 0.017, others: 0."
+    )
     attach_threshold: float | None = Field(
         default=None, description="Least similarity for a single face to join a cluster. builtin: 0.934, others: 0.42."
     )
     attach_margin: float | None = Field(
-        default=None, description="That cluster's least lead over the next one. builtin: 0.012, other packs: 0.1."
+        default=None, description="That cluster's least lead over the next one. builtin: 0.012, others: 0.08."
     )
     fade_years: float | None = Field(
-        default=None, description="Pairs of faces n years apart weigh exp(-n / fade_years) in `temporal`. 2."
+        default=None, description="Labelled faces n years away weigh exp(-n / fade_years). 2."
     )
     drift_per_year: float | None = Field(
         default=None, description="Similarity taken off for each year of gap beyond the first. builtin: 0.0015, 0.01."

@@ -31,6 +31,8 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         person_margin=settings.person_margin * scale,
         alike_margin=settings.alike_margin * scale,
         attach_margin=settings.attach_margin * scale,
+        company=settings.company * scale,
+        company_lift=settings.company_lift * scale,
         drift_per_year=settings.drift_per_year * scale,
     )
 

@@ -1,13 +1,15 @@
 """Grouping faces that may be years apart: constrained average linkage along the nearest neighbour graph.
 
-Here is the merging alone. The space in which faces are compared is in `space`, the sums that make averages cheap in
-`year_sums`, the second chance of single faces in `leftovers`.
+Here is the merging alone. The space in which faces are compared is in `space`, their neighbours' part
+in that in `company`, the sums that make averages cheap in `year_sums`, the second chance of single faces in
+`leftovers`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.identity.company import with_company
 from classface_assets.identity.constraints import Conflicts, must_groups
 from classface_assets.identity.gaps import Gaps, year_gaps
 from classface_assets.identity.leftovers import join_leftovers
@@ -15,7 +17,7 @@ from classface_assets.identity.links import Links, each_others_best
 from classface_assets.identity.material import Material
 from classface_assets.identity.measured import Measured, made_with
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.space import FACES_OF_ONE, Measure, fair_order, fair_sample, marks, measure
+from classface_assets.identity.space import FACES_OF_ONE, Space, fair_order, fair_sample, marks, measure
 from classface_assets.identity.year_sums import YearSums
 
 __all__ = ["Gaps", "average_linkage", "measure_archive", "temporal_linkage", "year_gaps"]
@@ -31,7 +33,10 @@ def temporal_linkage(material: Material, settings: AssignmentSettings) -> np.nda
     join a group. Faces of one photo and cannot-links never are in one group, must-links always are.
     """
     measured = material.measured or measure_archive(material, settings)
-    of = _link(material, settings, measured.told)
+    space = measured.told.space(material.vectors)
+    enough = measured.told.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
+    space = with_company(space, material, settings.company * enough, settings.company_lift * enough)
+    of = _link(material, settings, space)
     return join_leftovers(of, material, settings.attach_threshold, settings.attach_margin)
 
 
@@ -43,13 +48,12 @@ def measure_archive(material: Material, settings: AssignmentSettings) -> Measure
     sample = fair_sample(material.vectors) if material.sample is None else material.sample
     how = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
     blind, part = measure(sample, *how), _some_people(material)
-    within = _differences(part, _link(part, settings, blind))
+    within = _differences(part, _link(part, settings, blind.space(part.vectors)))
     return Measured(blind, measure(sample, *how, within), made_with(settings), marks(sample))
 
 
-def _link(material: Material, settings: AssignmentSettings, measure: Measure) -> np.ndarray:
-    space = measure.space(material.vectors)
-    gaps = Gaps(settings.fade_years, 0.0)
+def _link(material: Material, settings: AssignmentSettings, space: Space) -> np.ndarray:
+    gaps = Gaps(settings.cluster_fade_years, 0.0)
     return average_linkage(material, space.vectors, space.offset, settings.cluster_threshold, gaps)
 
 

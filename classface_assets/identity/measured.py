@@ -68,7 +68,13 @@ class Measured:
 
 def made_with(settings: AssignmentSettings) -> tuple[float, ...]:
     """The settings that a measure depends on."""
-    return float(MADE), settings.cluster_threshold, settings.whitened_gain, settings.whitened_share, settings.fade_years
+    return (
+        float(MADE),
+        settings.cluster_threshold,
+        settings.whitened_gain,
+        settings.whitened_share,
+        settings.cluster_fade_years,
+    )
 
 
 def _measure(row: dict[str, object]) -> Measure:

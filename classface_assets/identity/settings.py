@@ -46,15 +46,21 @@ class AssignmentSettings:
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
-    cluster_threshold: float = 0.45
+    cluster_threshold: float = 0.455
     """Least average likeness at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
     whitened_gain: float = 1.1
     """How many spreads of the plain cosine one spread of the whitened one is worth (temporal only)."""
     whitened_share: float = 1.0
     """Share of the whitened similarity against the plain one in an archive of many people (temporal only)."""
+    cluster_fade_years: float = 1.0
+    """Two faces that are g years apart weigh exp(-g / cluster_fade_years) in that average (temporal only)."""
+    company: float = 0.0
+    """What having all their nearest neighbours in common adds to the likeness of two faces (temporal only)."""
+    company_lift: float = 0.0
+    """What is taken off again, so that the threshold stays on the scale of likeness alone."""
     attach_threshold: float = 0.42
     """Least similarity to its two likest faces of a cluster for a face that was left alone to join it."""
-    attach_margin: float = 0.1
+    attach_margin: float = 0.08
     """That cluster must lead the next one by this much."""
     min_cluster_size: int = 2
     """Smaller groups are noise."""
@@ -70,7 +76,7 @@ class AssignmentSettings:
     """Faces less alike are no neighbours in the graph. Far below any threshold: measured, of the edges between faces of
     one person one in 500 (dlib: one in 3,000) is weaker, and none that is could join anything by itself."""
     fade_years: float = 2.0
-    """Two faces that are g years apart weigh exp(-g / fade_years) against two of one year."""
+    """Labelled faces that are g years away weigh exp(-g / fade_years) against those of the same year."""
     drift_per_year: float = 0.01
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
     similarity_threshold: float = -1.0
@@ -103,6 +109,9 @@ DLIB = replace(
     cluster_threshold=0.933,
     whitened_gain=0.6,
     whitened_share=0.5,
+    cluster_fade_years=2.0,
+    company=0.04,
+    company_lift=0.017,
     attach_threshold=0.934,
     attach_margin=0.012,
     least_edge=0.90,

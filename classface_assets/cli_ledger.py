@@ -27,7 +27,7 @@ def merge(archive: Any, person: str, into: str) -> None:
 @click.argument("person")
 @click.option("--off", is_flag=True, help="Show the person again.")
 def hide(archive: Any, person: str, off: bool) -> None:
-    """Show a person nowhere; their faces stay theirs."""
+    """Show a person in no album and no list; their faces stay theirs."""
     ledger = archive.open_ledger()
     act = ledger.show(person) if off else ledger.hide(person)
     _tell(act, f"{act.person.name} is {'shown again' if off else 'hidden'}.")
@@ -114,7 +114,7 @@ def collage(archive: Any, photo: str, mirror: bool, off: bool) -> None:
 @click.argument("person")
 @click.argument("word", type=click.Choice(["given", "withdrawn"]))
 def consent(archive: Any, person: str, word: str) -> None:
-    """Whether a person may be shown and recognised."""
+    """Whether albums may show a person: `withdrawn` takes page and folder away."""
     act = archive.open_ledger().consent(person, word == "given")
     _tell(act, f"Consent {word} for {act.person.name}.")
 

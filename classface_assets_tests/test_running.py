@@ -131,6 +131,32 @@ def test_a_label_makes_anew_the_identities_and_only_the_albums_it_touches(settle
     assert "Kim Ray" not in (settled.layout.albums / "index.html").read_text()
 
 
+def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
+    clusters = settled.query("SELECT cluster_id FROM clusters ORDER BY size DESC, cluster_id LIMIT 3")["cluster_id"]
+    ledger = settled.archive.open_ledger()
+    for name, cluster in zip(("Kim Hidden", "Kim Withdrawn", "Kim Shown"), clusters, strict=True):
+        ledger.label(name, faces_of(settled.layout.database, cluster))
+    assert settled.run() == []
+    assert [name for name in ("Kim Hidden", "Kim Withdrawn", "Kim Shown") if in_albums(settled, name)] == [
+        *("Kim Hidden", "Kim Withdrawn", "Kim Shown")
+    ]
+    ledger.hide("Kim Hidden")
+    ledger.consent("Kim Withdrawn", False)
+    assert settled.run() == []
+    assert not in_albums(settled, "Kim Hidden") and not in_albums(settled, "Kim Withdrawn")
+    assert in_albums(settled, "Kim Shown") and check_links(settled.layout.albums) == []
+    ledger.show("Kim Hidden")
+    assert settled.run() == []
+    assert in_albums(settled, "Kim Hidden")
+
+
+def in_albums(world: World, name: str) -> bool:
+    """Whether a page tells the name, or a folder or page has it."""
+    albums = world.layout.albums
+    pages = any(name in page.read_text() for page in albums.rglob("*.html"))
+    return pages or any(name in path.name for path in albums.rglob("*"))
+
+
 def test_a_deleted_and_a_renamed_photo_make_anew_all_they_stand_in(settled: World) -> None:
     photos = settled.query("SELECT path FROM image_assets WHERE path LIKE '2016%' AND status = 'ok' ORDER BY path")
     first, second = (settled.layout.photos / path for path in photos["path"][:2])

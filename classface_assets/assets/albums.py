@@ -29,6 +29,8 @@ APPEARANCES = """
     FROM face_instances f
     JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
     LEFT JOIN persons p ON p.id = f.person_id
+    WHERE p.id IS NULL OR (
+        p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face') AND p.consent IS NOT FALSE)
 """
 
 CHIPS_A_STUDENT = 3
@@ -37,9 +39,10 @@ CHIPS_A_STUDENT = 3
 def appearances(layout: Layout, year: str | None = None) -> pl.DataFrame:
     """Every face with its photo and its person's name, of one school year or of all.
 
+    Not of people who are hidden, are no students, or did not consent: their photos show others too, so these stay.
     Without score and reason, which no album shows: a label elsewhere may change them, and no page changes with them.
     """
-    of_year, given = ("", []) if year is None else ("WHERE a.school_year = ?", [year])
+    of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     rows = query(layout.database, f"{APPEARANCES} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
     return rows.drop("assignment_score", "assignment_reason")
 

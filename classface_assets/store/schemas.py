@@ -63,6 +63,7 @@ PERSONS = pl.Schema(
         "created_at": pl.Datetime("us"),
         "updated_at": pl.Datetime("us"),
         "kind": pl.String(),  # student | staff | not a student | not a face
+        "consent": pl.Boolean(),  # null where nobody said
     }
 )
 
@@ -79,7 +80,7 @@ TABLES = {
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,
-        created_at TIMESTAMP, updated_at TIMESTAMP, kind VARCHAR NOT NULL""",
+        created_at TIMESTAMP, updated_at TIMESTAMP, kind VARCHAR NOT NULL, consent BOOLEAN""",
     "person_prototypes": """
         id VARCHAR PRIMARY KEY, person_id VARCHAR NOT NULL, face_instance_id VARCHAR, role VARCHAR NOT NULL,
         school_year VARCHAR, created_at TIMESTAMP""",

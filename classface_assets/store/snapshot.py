@@ -39,7 +39,7 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
 def person_rows(decisions: Decisions) -> pl.DataFrame:
     """PERSONS, one row a person, whether seen or not; who was erased has none."""
     rows = [
-        (p.id, p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at), p.kind)
+        (p.id, p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at), p.kind, p.consent)
         for p in decisions.persons.values()
         if not p.erased
     ]

@@ -18,10 +18,11 @@ from typing import Any
 import polars as pl
 
 from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_faces, measured_of
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph
+from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.measures import bcubed
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.spoken import Labels
@@ -67,7 +68,11 @@ def assign(folder: Path) -> dict[str, Any]:
     clock.lap("graph")
     graph = Graph.of_frame(read_table(layout.table("knn_graph")))
     previous = read_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
-    rows = assign_faces(facts.faces, facts.vectors, graph, Labels(), previous, settings)
+    kept_measure = Measured.of_frame(read_or_empty(layout.table("face_space"), SCHEMA))
+    measured = measured_of(facts.faces, facts.vectors, graph, settings, kept_measure)
+    write_whole(measured.to_frame(), layout.table("face_space"))
+    clock.lap("measure")
+    rows = assign_faces(facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured)
     write_whole(rows, layout.table("cluster_assignments"))
     clock.lap("assign")
     told = {"peak_gb": peak_gb(), "cpu": time.process_time(), "seconds": clock.seconds, "faces": len(ids)}

@@ -195,6 +195,18 @@ def test_two_faces_that_a_person_tied_stay_tied_in_one_photo_and_where_groups_ar
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_poor_faces_join_clusters_and_found_none(method: str) -> None:
+    rng = np.random.default_rng(3)
+    alike = unit(unit(rng.normal(size=(1, 64))) + 0.02 * rng.normal(size=(4, 64)))
+    material = graph_of(np.concatenate([alike, unit(rng.normal(size=(6, 64)))]), far_apart(10))
+    poor = np.where(np.arange(10) < 4, 0.1, 1.0).astype(np.float32)
+    assert (cluster(replace(material, quality=poor), METHODS[method])[:4] == -1).all()
+    poor[:2] = 1.0
+    joined = cluster(replace(material, quality=poor), METHODS[method])[:4]
+    assert (joined == joined[0]).all() and joined[0] >= 0
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_the_faces_changes_nothing(method: str) -> None:
     material = school(11, noise=0.14)
     order = np.random.default_rng(4).permutation(len(material))

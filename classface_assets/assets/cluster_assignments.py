@@ -92,6 +92,13 @@ class AssignmentConfig(dg.Config):
         le=1,
         description="Unknown faces of less quality are not grouped. 0: quality weighs, it does not gate.",
     )
+    building_quality: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Two faces that are both of less quality found no cluster; either may join one by way of a better "
+        "face. builtin: 0.33, other packs: 0.36.",
+    )
     max_faces: int | None = Field(
         default=None, ge=0, description="At most so many unknown faces are grouped anew, the best first. 0: all."
     )

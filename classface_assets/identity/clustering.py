@@ -14,10 +14,13 @@ def cluster(material: Material, settings: AssignmentSettings) -> np.ndarray:
 
     Whatever the method: no two faces of one photo together, cannot-links never, through third faces neither, and
     must-links always, even against these two. Groups of less than min_cluster_size that no must-link holds are noise.
+    Two poor faces are no reason to join: blurred ones are like one another whoever they are.
     """
     if not len(material):
         return np.empty(0, np.int64)
-    return _without_small(_grouped(material, settings), material.must, settings.min_cluster_size)
+    best_of_pair = material.quality[material.pairs].max(axis=1, initial=0.0)
+    founding = material.with_edges(best_of_pair >= settings.building_quality)
+    return _without_small(_grouped(founding, settings), material.must, settings.min_cluster_size)
 
 
 def _grouped(material: Material, settings: AssignmentSettings) -> np.ndarray:

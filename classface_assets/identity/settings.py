@@ -81,6 +81,8 @@ class AssignmentSettings:
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
     similarity_threshold: float = -1.0
     """Faces that are less alike than this are not compared: neither edges of the graph nor neighbours in knn."""
+    building_quality: float = 0.36
+    """Two faces that are both of less quality found no cluster; either may join one by way of a better face."""
     quality_threshold: float = 0.0
     """Unknown faces of less quality are not grouped. Nothing by default: quality weighs, it does not gate."""
     max_faces: int = 0
@@ -98,6 +100,7 @@ class AssignmentSettings:
 ARCFACE_LIKE = AssignmentSettings()
 DLIB = replace(
     ARCFACE_LIKE,
+    building_quality=0.33,
     person_threshold=0.965,
     person_margin=0.015,
     alike_margin=0.02,

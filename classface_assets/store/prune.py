@@ -53,6 +53,7 @@ def leftovers(layout: Layout, in_use: Iterable[InUse]) -> list[Leftover]:
         found += _other_thresholds(layout, detector, images)
     for year, photos in images.items():
         found += _rows_of_the_gone(layout, kept, year, photos)
+    found.append(_told_of_the_gone(layout))
     found.append(_stamps(layout, set(images)))
     found.append(_albums(layout, set().union(*images.values()), _all_faces(layout, detectors, images)))
     found.append(_of_files("temporary files of killed runs", "", temporary_files(layout)))
@@ -175,6 +176,14 @@ def _albums(layout: Layout, photos: Set[str], faces: Set[str]) -> Leftover:
     crops = [e for e in tree(layout.albums / "faces") if e.path.stem not in faces]
     thumbnails = [e for e in tree(layout.albums / "thumbs") if e.path.stem.rpartition("-")[0] not in photos]
     return _of_files("album pictures of deleted photos", "albums", [*crops, *thumbnails])
+
+
+def _told_of_the_gone(layout: Layout) -> Leftover:
+    """The list of what the last publication moved, where it names faces that are no longer there."""
+    table = layout.table("changes")
+    listed = [e for e in entries(table.parent) if e.path == table]
+    gone = listed and read_table(table, ["to"])["to"].null_count()
+    return _of_files("what moved, of faces no longer there", _below(layout, table), listed if gone else [])
 
 
 def _stamps(layout: Layout, years: Set[str]) -> Leftover:

@@ -50,6 +50,10 @@ def measure(archive: Archive, models: Models, settings: AssignmentSettings, trut
     return measuring.by_truth(truth) if truth else measuring.by_labels()
 
 
+class NoFacesError(UserError):
+    """There is nobody to measure."""
+
+
 class Measuring:
     """The faces of an archive, their graph, and what people said of them. Raises UserError before the first run."""
 
@@ -65,7 +69,7 @@ class Measuring:
         except pl.exceptions.ColumnNotFoundError:
             raise UserError("The faces were grouped by an older version; `classface run` does it anew.") from None
         if self.faces.is_empty():
-            raise UserError("There are no faces to measure; put photos of people into the photos folder.")
+            raise NoFacesError("There are no faces to measure; put photos of people into the photos folder.")
         self.graph = graph.of(self.faces["face_id"])
         self.said: Said = said(archive.open_ledger().decisions(), self.faces)
 

@@ -29,7 +29,7 @@ from classface_assets.resources import Archive, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
-from classface_assets.vision.packs import BUILTIN_DETECTOR, describe_pack
+from classface_assets.vision.packs import BUILTIN_DETECTOR, PackInfo, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 
 BY_YEAR = ["images", "detections", "embeddings", "albums"]
@@ -308,9 +308,12 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
     assert wanted <= set(described)
 
 
-def test_settings_that_are_not_given_are_the_packs_own() -> None:
-    assert AssignmentConfig().settings("builtin").cluster_threshold > AssignmentConfig().settings("x").cluster_threshold
-    assert AssignmentConfig(cluster_threshold=0.7).settings("builtin").cluster_threshold == 0.7
+def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "photos", tmp_path / "data")
+    builtin, other = PackInfo("builtin", "1", "centerface", ""), PackInfo("x", "1", "scrfd", "")
+    own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
+    assert own.cluster_threshold > others.cluster_threshold
+    assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7
 
 
 def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_network(

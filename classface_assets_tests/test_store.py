@@ -745,7 +745,7 @@ DESIGNED = {
 
 LATER = {
     *("taken_at_source", "utc_offset", "rotation", "near_group"),
-    "kind",
+    *("kind", "consent"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }
 

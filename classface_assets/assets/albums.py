@@ -29,8 +29,8 @@ APPEARANCES = """
     FROM face_instances f
     JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
     LEFT JOIN persons p ON p.id = f.person_id
-    WHERE p.id IS NULL OR (
-        p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face') AND p.consent IS NOT FALSE)
+    WHERE (p.id IS NULL OR (
+        p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face') AND p.consent IS NOT FALSE))
 """
 
 CHIPS_A_STUDENT = 3

@@ -15,7 +15,7 @@ from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.evaluate import summary_rows
 from classface_assets.identity.held_out import TooFewLabelsError
-from classface_assets.measuring import Measured, measure
+from classface_assets.measuring import Measured, NoFacesError, measure
 from classface_assets.resources import Archive, Models
 from classface_assets.store.calibration import calibration_file
 from classface_assets.store.stamps import seen
@@ -59,7 +59,7 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
     settings = config.settings(models.describe(layout), layout)
     try:
         told = _shown(measure(archive, models, settings, truth))
-    except TooFewLabelsError as error:
+    except (TooFewLabelsError, NoFacesError) as error:
         told = result(0, status="no labels yet", reason=str(error))
     return stamped(stamp, told, [])
 

@@ -29,6 +29,7 @@ from classface_assets.resources import Archive, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
+from classface_assets.store.layout import Layout
 from classface_assets.vision.packs import BUILTIN_DETECTOR, PackInfo, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 

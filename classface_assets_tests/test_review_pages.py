@@ -571,6 +571,7 @@ def test_somebody_logs_in_by_the_page_under_their_name(world: World, served: str
         page.get_by_label("Your name").fill("Frau Müller")
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Who is this?")
+        page.wait_for_load_state()  # keys are for the page's script, which comes after its text
         page.keyboard.press("Enter")
         page.keyboard.type("Ana")
         page.keyboard.press("Enter")

@@ -15,6 +15,8 @@ from classface_assets.home import release
 from classface_assets.partitions import school_years, year_listing
 from classface_assets.places import StorageError
 from classface_assets.resources import Archive
+from classface_assets.store.drawn import photos_drawn_in, years_of
+from classface_assets.store.events import DRAWING_KINDS
 from classface_assets.store.ledger import LedgerError
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
@@ -115,22 +117,33 @@ def is_quiet(last: str, now: datetime) -> bool:
 
 
 @dg.sensor(
-    job=identify,
+    jobs=[identify, ingest_year],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched anew.",
+    description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched anew; "
+    "school years in which faces were drawn are looked at first.",
 )
 def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult | dg.SkipReason:
-    """One run for all that was said since the last one."""
+    """One run for all that was said since the last one; `automatic` carries on the years that are looked at."""
     try:
-        last = archive.open_ledger().last()
+        ledger = archive.open_ledger()
+        last = ledger.last()
     except LedgerError as error:
         return dg.SkipReason(str(error))
     if last is None or str(last[0]) == context.cursor:
         return dg.SkipReason("Nothing was said since the last run.")
     if not is_quiet(last[1], datetime.now(UTC)):
         return dg.SkipReason("Somebody is still at it; the faces are matched when nothing was said for a minute.")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"ledger {last[0]}")], cursor=str(last[0]))
+    drawn_in = photos_drawn_in(ledger.events(kinds=DRAWING_KINDS), int(context.cursor or 0))
+    years = years_of(archive.layout, drawn_in)
+    return dg.SensorResult(
+        run_requests=[
+            *(dg.RunRequest(f"ledger {last[0]} {y}", job_name="ingest_year", partition_key=y) for y in years),
+            dg.RunRequest(f"ledger {last[0]}", job_name="identify"),
+        ],
+        dynamic_partitions_requests=[school_years.build_add_request(years)] if years else [],
+        cursor=str(last[0]),
+    )
 
 
 @dg.schedule(

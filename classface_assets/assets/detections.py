@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, counted, picture, result, table
+from classface_assets.assets.drawn import make_drawn
 from classface_assets.assets.images import images
 from classface_assets.assets.stamped import stamp_of
 from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
@@ -100,7 +102,8 @@ def detections(
 
     A photo without a face, or one that cannot be decoded, keeps a row that says so and is not tried again. A scan that
     does not say which way is up is turned until its faces are. A killed run keeps what it has found; the next does the
-    rest. A photo that moved between years is not searched again.
+    rest. A photo that moved between years is not searched again. A box that somebody drew, where no face was found, is
+    one too, for as long as the drawing stands.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
@@ -119,9 +122,10 @@ def detections(
         with progress.task(f"{year}: finding faces", new.height) as advance:
             barred = archive.open_ledger().decisions().barred
             unopened = _search(new, parts, settings, config, pack.detector, layout, advance, barred)
+    drawn = make_drawn(archive, models, parts, year)
     parts.compact()
     set_current_settings(layout, detector, year, settings.name)
-    return _report(layout, detector, year, photos, len(pending), unopened, device)
+    return _report(layout, detector, year, photos, len(pending), unopened, device, drawn)
 
 
 def _search(
@@ -157,12 +161,20 @@ def _search(
 
 
 def _report(
-    layout: Layout, detector: str, year: str, photos: pl.DataFrame, searched: int, unopened: dict[str, str], device: str
+    layout: Layout,
+    detector: str,
+    year: str,
+    photos: pl.DataFrame,
+    searched: int,
+    unopened: dict[str, str],
+    device: str,
+    drawn: Mapping[str, Any],
 ) -> dg.MaterializeResult:
     rows = year_detections(layout, detector, year, [*REPORTED])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED})
     faces = rows.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
-    done = rows.unique("asset_id").join(photos, on="asset_id", how="semi")
+    # A photo whose only faces were drawn has a row too that says that none was found.
+    done = rows.sort("status", descending=True).unique("asset_id", keep="first").join(photos, on="asset_id", how="semi")
     paths = photos.select("asset_id", "path")
     broken = done.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
     lost = paths.filter(pl.col("asset_id").is_in(list(unopened))).with_columns(
@@ -184,6 +196,7 @@ def _report(
         turned_scans=done.filter(pl.col("rotation") != 0).height,
         failed=table(broken, most=50),
         not_opened=table(lost.select("path", "reason"), most=50),
+        **drawn,
         **_best_faces(layout, detector, year, faces.head(48)["face_id"].to_list()),
     )
 

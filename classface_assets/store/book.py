@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,9 +25,9 @@ class Book:
     url: str
     actor: str = ""
 
-    def events(self, after: int = 0) -> list[Event]:
-        """All events later than the event `after`, oldest first."""
-        return self._read(lambda con: read_events(con, after=after))
+    def events(self, after: int = 0, kinds: Collection[str] = ()) -> list[Event]:
+        """All events later than the event `after`, or those of these kinds, oldest first."""
+        return self._read(lambda con: read_events(con, kinds, after=after))
 
     def last(self) -> tuple[int, str, str] | None:
         """Number, time and kind of the last event: since none is ever changed, these stand for all of them."""

@@ -12,6 +12,7 @@ PEOPLE_KINDS = (
 )
 LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
 PHOTO_KINDS = ("photo_marked", "photo_unmarked")
+DRAWING_KINDS = ("face_drawn", "person_erased", "undone")
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,14 @@ def detect_photo(
     for box, marks, score, outside in zip(faces.boxes, shown, faces.scores, found.outside, strict=True):
         measured = {"detection_confidence": float(score), "outside": float(outside)}
         face_id = face_id_of(asset_id, box)
-        row = _face_row(box, marks / np.float32(scale), score, cut_chip(picture, marks))
+        row = face_row(box, marks, score, picture, scale)
         rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
     return list(rows.values())
 
 
-def _face_row(box: np.ndarray, landmarks: np.ndarray, score: float, chip: np.ndarray) -> dict[str, Any]:
+def face_row(box: np.ndarray, marks: np.ndarray, score: float, picture: np.ndarray, scale: float) -> dict[str, Any]:
+    """What is measured of a face: box in pixels of the photo, landmarks (5, 2) in those of a picture of that scale."""
+    landmarks, chip = marks / np.float32(scale), cut_chip(picture, marks)
     return {
         **dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), map(float, box), strict=True)),
         **dict(zip(("yaw", "pitch", "roll"), pose(landmarks), strict=True)),

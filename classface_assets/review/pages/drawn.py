@@ -3,10 +3,13 @@
 import uuid
 from collections.abc import Sequence
 
+import polars as pl
+
 from classface_assets.review.desk import marks
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.decisions import Box, LabelledFace
+from classface_assets.store.homes import homes
 
 LEAST_SIDE = 8
 
@@ -18,11 +21,13 @@ def marks_with_drawn(view: View, face_ids: Sequence[str]) -> list[LabelledFace]:
 
 
 def drawn_in(view: View, asset_id: str) -> list[dict[str, object]]:
-    """The faces drawn in a photo that are not in the view yet, as rows of it."""
+    """The faces drawn in a photo that are not in the view yet, as rows of it; a box drawn around a face is that face."""
     persons, said = view.decisions.persons, view.decisions.marks
+    drawn = {f: face for f, face in view.decisions.drawn.items() if face.asset_id == asset_id}
+    there = homes(drawn, view.faces.filter(pl.col("asset_id") == asset_id)) if drawn else {}
     rows = []
-    for face_id, face in view.decisions.drawn.items():
-        if face.asset_id == asset_id and view.face(face_id) is None:
+    for face_id, face in drawn.items():
+        if face_id not in there:
             person = persons.get(said[face_id].person_id) if face_id in said else None
             box = dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), face.box, strict=True))
             named = {"person_id": person and person.id, "person_name": person and person.name}

@@ -21,7 +21,7 @@ def marks_with_drawn(view: View, face_ids: Sequence[str]) -> list[LabelledFace]:
 
 
 def drawn_in(view: View, asset_id: str) -> list[dict[str, object]]:
-    """The faces drawn in a photo that are not in the view yet, as rows of it; a box drawn around a face is that face."""
+    """The faces drawn in a photo that are not in the view yet, as rows of it; a box around a face is that face."""
     persons, said = view.decisions.persons, view.decisions.marks
     drawn = {f: face for f, face in view.decisions.drawn.items() if face.asset_id == asset_id}
     there = homes(drawn, view.faces.filter(pl.col("asset_id") == asset_id)) if drawn else {}

@@ -19,6 +19,8 @@ SHRINKAGE_WITHIN = 0.5
 """The same for how the faces of one person differ."""
 GAIN_WITHIN = 0.88
 """Where that is known a spread is worth so much of the gain, for one person's faces lie further above strangers."""
+A_BLOCK = 20_000
+"""Faces turned at a time."""
 FACES_OF_ONE = 5
 """A person counts for no more faces than this: who is in every photo is not what all faces have in common."""
 FEW_PEOPLE = 30
@@ -78,13 +80,17 @@ class Measure:
         """These faces, (n, d) unit float32, in vectors of their own."""
         if self.share <= 0:
             return Space(vectors.copy(), 0.0)
-        white = vectors
-        for turn in self.turns:
-            white = turn(white)
-        white *= np.float32(np.sqrt(self.share * self.slope))
-        if self.share < 1:
-            white = np.concatenate([white, vectors * np.float32(np.sqrt(1 - self.share))], axis=1)
-        return Space(white, self.offset)
+        n, d = vectors.shape
+        space = np.empty((n, d if self.share == 1 else 2 * d), np.float32)
+        for start in range(0, n, A_BLOCK):  # all at once would need the room of the vectors several times over
+            rows = slice(start, start + A_BLOCK)
+            white = vectors[rows]
+            for turn in self.turns:
+                white = turn(white)
+            space[rows, :d] = white * np.float32(np.sqrt(self.share * self.slope))
+            if self.share < 1:
+                space[rows, d:] = vectors[rows] * np.float32(np.sqrt(1 - self.share))
+        return Space(space, self.offset)
 
 
 def measure(

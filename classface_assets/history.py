@@ -90,6 +90,7 @@ _TOLD = {
     "photo_marked": "the photo {asset_id} is a {mark}",
     "photo_unmarked": "the photo {asset_id} is no collage or mirror",
     "face_drawn": "{faces} drawn by hand",
+    "portrait_given": "{who} enrolled with a portrait",
     "roster_imported": "{students} on the roster {source}",
     "roster_struck": "a student was taken out of every roster",
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,16 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
+import skimage
 import uvicorn
+from PIL import Image
 
 from classface_assets import review
 from classface_assets.naming import faces_of
@@ -239,6 +244,24 @@ def test_a_portrait_enrols_a_student_or_says_what_is_wrong_with_it(client: Clien
     ).item()
     several = client.upload("POST", f"{API}/profiles", [(world.folder / "photos" / crowd).read_bytes()], name="Ole")
     assert several.status == 422 and several.json["check"] == "faces"
+
+
+def test_the_next_run_names_faces_by_a_portrait_until_the_person_is_erased(client: Client, world: World) -> None:
+    astronaut = BytesIO()
+    Image.fromarray(skimage.data.astronaut()).save(astronaut, "JPEG", quality=95)
+    enrolled = client.upload("POST", f"{API}/profiles", [astronaut.getvalue()], name="Nia", minFaceSize="20").json
+    chips, vectors = world.folder / "data" / "portraits", world.folder / "data" / "parts" / "portraits"
+    assert len(list(chips.rglob("*.jpg"))) == 1
+    shutil.rmtree(vectors)  # as if it had been enrolled with another model pack
+    assert world.chain.job("identify") == []
+    named = world.query(
+        "SELECT f.assignment_reason FROM face_instances f JOIN persons p ON p.id = f.person_id WHERE p.name = 'Nia'"
+    )["assignment_reason"]
+    assert len(named) and named.str.contains("prototype").any()
+    assert world.query("SELECT role FROM person_prototypes").rows() == [("exemplar",)]
+    assert client.ask("DELETE", f"{API}/persons/{enrolled['personId']}?erase=true").status == 200
+    left = [*chips.rglob("*.jpg"), *(f for f in vectors.rglob("*.parquet") if pl.read_parquet(f).height)]
+    assert left == []
 
 
 def test_what_is_counted_fits_together(client: Client) -> None:

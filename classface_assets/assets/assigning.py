@@ -1,5 +1,8 @@
 """What the two assets that assign faces share: gathering what people said, and the numbers of the last run."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -32,9 +35,11 @@ def assigned(
     vectors: np.ndarray,
     graph: Graph,
     settings: AssignmentSettings,
+    portraits: Mapping[str, np.ndarray],
     space: str = "face_space",
 ) -> pl.DataFrame:
-    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept.
+    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept. `portraits`: the
+    vectors of those that people were enrolled with.
 
     So is, in the table `space`, what was measured to compare faces by, until the archive changes by a fifth: see
     `identity.measured`. Without the table it is measured anew.
@@ -47,7 +52,7 @@ def assigned(
         _with_photo(facts),
         vectors,
         graph,
-        said(replay(events), facts.faces),
+        replace(said(replay(events), facts.faces), portraits=portraits),
         previous,
         settings,
         _highest(layout),

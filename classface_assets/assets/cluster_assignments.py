@@ -10,6 +10,7 @@ from classface_assets.assets.assigning import assigned
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.face_tables import current_facts, face_tables
 from classface_assets.assets.knn_graph import knn_graph
+from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
@@ -199,7 +200,15 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     if same := unchanged(stamp):
         return same
     facts = current_facts(archive, models)
-    rows = assigned(archive, facts, facts.vectors, Graph.of_frame(read_table(graph)), config.settings(pack, layout))
+    portraits, lost = known_portraits(archive, models)
+    edges = Graph.of_frame(read_table(graph))
+    rows = assigned(archive, facts, facts.vectors, edges, config.settings(pack, layout), portraits)
     write_whole(rows, output)
-    told = result(rows.height, **summary(rows), **cluster_picture(layout, pack, facts.faces, rows))
+    told = result(
+        rows.height,
+        **summary(rows),
+        people_known_by_a_portrait=len(portraits),
+        portraits_lost=lost,
+        **cluster_picture(layout, pack, facts.faces, rows),
+    )
     return stamped(stamp, told, [output])

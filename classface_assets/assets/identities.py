@@ -1,6 +1,9 @@
 """The asset `identities`: the final word on each face, published."""
 
+from collections.abc import Mapping
+
 import dagster as dg
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -10,6 +13,7 @@ from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
 from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.knn_graph import GraphConfig
 from classface_assets.assets.near_duplicates import with_near_groups
+from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.projection_head import projection_head
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
@@ -70,7 +74,8 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     before = read_or_empty(output, ASSIGNMENTS)
     head = promoted_head(layout.head, pack.key) if config.use_head else None
     if head is not None and facts.faces.height:
-        rows = _with_head(head, facts, archive, config.settings(pack, layout))
+        portraits = {p: apply_head(head, v[None])[0] for p, v in known_portraits(archive, models)[0].items()}
+        rows = _with_head(head, facts, archive, config.settings(pack, layout), portraits)
     refuse_to_move_labelled(archive, facts, rows)
     moved = changes(before, rows)
     write_whole(moved, layout.table("changes"))
@@ -92,10 +97,11 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     return stamped(stamp, told, [output], faces_moved_since_last_time=0)
 
 
-def _with_head(head: bytes, facts: Facts, archive: Archive, settings: AssignmentSettings) -> pl.DataFrame:
+def _with_head(
+    head: bytes, facts: Facts, archive: Archive, settings: AssignmentSettings, portraits: Mapping[str, np.ndarray]
+) -> pl.DataFrame:
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
     vectors = apply_head(head, facts.vectors)
     graph = build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours)
-    return assigned(
-        archive, facts, vectors, graph, equally_strict(settings, facts.vectors, vectors), "face_space_of_head"
-    )
+    strict = equally_strict(settings, facts.vectors, vectors)
+    return assigned(archive, facts, vectors, graph, strict, portraits, "face_space_of_head")

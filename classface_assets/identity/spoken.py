@@ -31,6 +31,8 @@ class Spoken(Protocol):
     def barred(self) -> Set[str]: ...
     @property
     def enrolled(self) -> Mapping[str, Set[str]]: ...
+    @property
+    def portraits(self) -> Mapping[str, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Labels:
     not_faces: Set[str] = frozenset()
     barred: Set[str] = frozenset()
     enrolled: Mapping[str, Set[str]] = field(default_factory=dict)
+    portraits: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Rules:
     """The same for a table of n faces. A face that is none, or of an erased person, is in no rule but `left_out`."""
 
     persons: tuple[str, ...]
-    """Ids of the people who have a labelled face here, sorted; their place is their number."""
+    """Ids of the people who have a labelled face here, or a portrait, sorted; their place is their number."""
     confirmed: np.ndarray
     """(n,) the person of each labelled face, -1 for the others."""
     implied: np.ndarray
@@ -70,6 +73,9 @@ class Rules:
     """(n,) faces that are none, or that may not be used."""
     enrolled: np.ndarray
     """(q, 2) a person, and the first calendar year of a school year in which a roster has them."""
+    enrolled_with: np.ndarray
+    """(q, d) portraits that are no photos of the archive, and `portrayed` (q,) the person of each."""
+    portrayed: np.ndarray
 
     @property
     def owners(self) -> np.ndarray:
@@ -86,7 +92,7 @@ def rules_for(face_ids: pl.Series, asset_ids: pl.Series, said: Spoken) -> Rules:
     rows = row_of.all([face for face, _ in labelled])
     here = (rows >= 0) & ~left_out[rows]
     ids = np.array([person for _, person in labelled], object)[here]
-    persons = tuple(sorted(set(ids.tolist())))
+    persons = tuple(sorted({*ids.tolist(), *said.portraits}))
     number = {person: i for i, person in enumerate(persons)}
     confirmed = np.full(n, -1, np.int64)
     confirmed[rows[here]] = [number[person] for person in ids]
@@ -104,7 +110,11 @@ def rules_for(face_ids: pl.Series, asset_ids: pl.Series, said: Spoken) -> Rules:
     siblings = np.array(close, np.int64).reshape(-1, 2)
     years = [(number[p], int(key[:4])) for p, keys in said.enrolled.items() if p in number for key in sorted(keys)]
     enrolled = np.array(years, np.int64).reshape(-1, 2)
-    return Rules(persons, confirmed, implied, rejected, must, cannot, siblings, photos, left_out, enrolled)
+    portrayed = np.array([number[person] for person in said.portraits], np.int64)
+    vectors = np.stack([*said.portraits.values()]) if said.portraits else np.zeros((0, 0), np.float32)
+    return Rules(
+        persons, confirmed, implied, rejected, must, cannot, siblings, photos, left_out, enrolled, vectors, portrayed
+    )
 
 
 def _implied(confirmed: np.ndarray, must: np.ndarray, rejected: np.ndarray, persons: int) -> np.ndarray:

@@ -59,10 +59,20 @@ def name_known(material: Material, rules: Rules, settings: AssignmentSettings) -
 
 
 def prototypes_of(material: Material, rules: Rules, settings: AssignmentSettings) -> Prototypes:
-    """knn compares with every labelled face, the other methods with the best ones and their mean."""
-    owners, everybody = rules.owners, len(rules.owners)
-    exemplars = everybody if settings.assign == "knn" else settings.person_exemplars
-    made = build_prototypes(material.vectors, material.years, material.quality, owners, len(rules.persons), exemplars)
+    """knn compares with every labelled face, the other methods with the best ones and their mean. A portrait that a
+    person was enrolled with counts as one more labelled face, the best, of an unknown year."""
+    known = np.flatnonzero(rules.owners >= 0)
+    portraits = len(rules.portrayed)
+    exemplars = len(known) + portraits if settings.assign == "knn" else settings.person_exemplars
+    made = build_prototypes(
+        np.concatenate([material.vectors[known], rules.enrolled_with.reshape(portraits, material.vectors.shape[1])]),
+        np.append(material.years[known], np.full(portraits, np.nan)),
+        np.append(material.quality[known], np.ones(portraits)),
+        np.append(rules.owners[known], rules.portrayed),
+        len(rules.persons),
+        exemplars,
+    )
+    made = replace(made, faces=np.append(known, np.full(portraits + 1, -1))[made.faces])
     return made.only(~made.centroid) if settings.assign == "knn" else made
 
 
@@ -132,6 +142,7 @@ def _follow(
     groups = np.full(len(named.persons), -1, np.int64)
     groups[unknown] = _each_its_own(cluster(material.subset(unknown), strict))
     likely = np.column_stack([np.repeat(groups[rest], listed.persons.shape[1]), listed.persons.ravel()])
+    likely = likely[np.isin(likely[:, 1], named.persons)]  # who has a portrait, and no face yet, has none to continue
     barred = _forbidden(rules, named.persons)
     measured = material.measured or measure_archive(material, settings)
     vectors = measured.blind.space(material.vectors).vectors

@@ -8,6 +8,7 @@ import polars as pl
 
 from classface_assets.review.view import View
 from classface_assets.review.views import file_version
+from classface_assets.store.decisions import Portrait
 from classface_assets.store.facts import NotSearchedError, gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.portraits import portraits_of
@@ -54,8 +55,8 @@ class Vectors:
         with self._lock:
             self._read = None
 
-    def portraits(self, person_id: str) -> np.ndarray:
-        return portraits_of(self.layout, self.pack.key, {person_id})
+    def portraits(self, portraits: tuple[Portrait, ...]) -> np.ndarray:
+        return portraits_of(self.layout, self.pack.key, portraits)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Likeness:
         faces, said = self.view.faces, self.view.said
         mine = faces.filter(pl.col("confirmed") & (pl.col("person_id") == person_id))
         best = self.with_rows(mine.sort("quality_score", descending=True, nulls_last=True).head(EXEMPLARS))
-        shown = [v for v in (self.vectors_of(best), self.vectors.portraits(person_id)) if len(v)]
+        given = self.view.decisions.portraits.get(person_id, ())
+        shown = [v for v in (self.vectors_of(best), self.vectors.portraits(given)) if len(v)]
         if not shown:
             return _likest(faces.clear(), np.zeros(0, np.float32), 0, 0)
         taken = set(mine["asset_id"]) - said.collages

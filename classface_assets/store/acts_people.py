@@ -75,6 +75,10 @@ class PeopleActs(Book):
     def consent(self, who: str, given: bool) -> Act:
         return self._about(who, "consent_given" if given else "consent_withdrawn")
 
+    def give_portrait(self, who: str, face_id: str) -> Act:
+        """The face of a portrait that is no photo of the archive stands for the person, in place of the one before."""
+        return self._about(who, "portrait_given", portrait=face_id)
+
     def siblings(self, people: Sequence[str]) -> Act:
         """These people look alike for a reason: telling them apart takes a larger margin."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+import numpy as np
 import polars as pl
 
 from classface_assets.store.decisions import Decisions
@@ -21,6 +22,7 @@ class Said:
     `confirmed`. `collages`: photos (asset ids) that may show a person twice. `siblings`: person → those who look like
     them. `not_faces`: faces that are none, and in no other field. `barred`: faces of people who were erased, which may
     not be embedded, and are in no other field. `enrolled`: person → the school years in which a roster has them.
+    `portraits`: person → the vector (d,) of the portrait that they were enrolled with, where the caller has them.
     """
 
     confirmed: dict[str, str] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class Said:
     not_faces: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
     enrolled: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    portraits: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def said(decisions: Decisions, faces: pl.DataFrame) -> Said:

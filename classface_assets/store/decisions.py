@@ -9,6 +9,8 @@ from typing import Any
 from classface_assets.store.roster_entry import RosterEntry
 
 Box = tuple[float, float, float, float]
+Portrait = tuple[str, str]
+"""The person to whom it was given, and the id of the face in it."""
 
 KINDS = ("student", "staff", "not a student", "not a face")
 LABELLED_BY = ("cluster", "hand", "import", "confirmed")
@@ -79,6 +81,7 @@ class Decisions:
     contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
     `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
     school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
+    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -91,6 +94,7 @@ class Decisions:
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
+    portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
 
     def became(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""

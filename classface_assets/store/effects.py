@@ -138,6 +138,11 @@ def _siblings_declared(state: State, event: Event) -> None:
     state.siblings.append(event.payload["person_ids"])
 
 
+def _portrait_given(state: State, event: Event) -> None:
+    """In place of the one before."""
+    state.portraits[event.payload["person_id"]] = event.payload["portrait"]
+
+
 def _roster_imported(state: State, event: Event) -> None:
     state.rosters.append(event)
 
@@ -164,6 +169,7 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "photo_marked": _photo_marked,
     "photo_unmarked": _photo_unmarked,
     "face_drawn": _face_drawn,
+    "portrait_given": _portrait_given,
     "roster_imported": _roster_imported,
     "roster_struck": lambda _state, _event: None,  # the rows are gone from the imports themselves
 }

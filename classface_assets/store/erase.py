@@ -18,7 +18,7 @@ from classface_assets.store.facts import detection_parts, image_parts, years_wit
 from classface_assets.store.head_file import head_files
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
-from classface_assets.store.portraits import all_portraits
+from classface_assets.store.portraits import all_portraits, remove_chips
 from classface_assets.store.prune import drop_rows, tree
 from classface_assets.store.schemas import TABLES
 from classface_assets.store.tables import read_table, write_whole
@@ -43,6 +43,7 @@ def erase_faces(layout: Layout, barred: Mapping[str, LabelledFace], persons: Set
     removed = [
         *_vectors(layout, ids),
         *(_rows("portraits", layout, parts, "person_id", set(persons)) for parts in all_portraits(layout)),
+        Removed("chips of portraits", "portraits", remove_chips(layout, persons)),
         *_head(layout, persons),
         *_tables(layout, ids),
         *_database(layout, ids, persons),

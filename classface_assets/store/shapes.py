@@ -107,6 +107,7 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
     "photo_unmarked": {"asset_id": _text},
     "face_drawn": _FACES,
+    "portrait_given": _PERSON | {"portrait": _text},
     "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
     "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},

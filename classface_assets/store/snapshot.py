@@ -15,6 +15,7 @@ from classface_assets.store.schemas import PERSONS
 
 EXEMPLARS = 3
 SAMPLES = 5
+_PROTOTYPES = pl.Schema(dict.fromkeys(["person_id", "school_year", "face_instance_id", "role"], pl.String()))
 _PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
 
 
@@ -58,10 +59,23 @@ def clusters(faces: pl.DataFrame) -> pl.DataFrame:
 
 
 def prototypes(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
-    """Per person and school year the three labelled faces of best quality, and a centroid of all of them."""
-    confirmed = confirmed_faces(decisions, faces)
-    if not confirmed:
+    """Per person and school year the three labelled faces of best quality, and a centroid of all of them; and the
+    portrait that a person was enrolled with, an exemplar of no year and no face of the archive."""
+    rows = pl.concat([_of_faces(faces, confirmed_faces(decisions, faces)), _of_portraits(decisions)])
+    if rows.is_empty():
         return pl.DataFrame()
+    names = rows.select(pl.concat_str(pl.all().fill_null(""), separator="/"))
+    ids = [str(uuid.uuid5(_PROTOTYPE_IDS, name)) for name in names.to_series()]
+    created = {p.id: _utc(p.created_at) for p in decisions.persons.values()}
+    return rows.with_columns(
+        pl.Series("id", ids),
+        pl.col("person_id").replace_strict(created, return_dtype=pl.Datetime("us")).alias("created_at"),
+    )
+
+
+def _of_faces(faces: pl.DataFrame, confirmed: dict[str, str]) -> pl.DataFrame:
+    if not confirmed:
+        return pl.DataFrame(schema=_PROTOTYPES)
     mine = pl.DataFrame({"face_id": list(confirmed), "person_id": list(confirmed.values())})
     labelled = faces.join(mine, on="face_id").sort("quality_score", "face_id", descending=[True, False])
     groups = labelled.group_by("person_id", "school_year", maintain_order=True)
@@ -71,14 +85,12 @@ def prototypes(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     centroids = groups.len().select(
         "person_id", "school_year", pl.lit(None, pl.String).alias("face_instance_id"), pl.lit("centroid").alias("role")
     )
-    rows = pl.concat([exemplars, centroids])
-    names = rows.select(pl.concat_str(pl.all().fill_null(""), separator="/"))
-    ids = [str(uuid.uuid5(_PROTOTYPE_IDS, name)) for name in names.to_series()]
-    created = {p.id: _utc(p.created_at) for p in decisions.persons.values()}
-    return rows.with_columns(
-        pl.Series("id", ids),
-        pl.col("person_id").replace_strict(created, return_dtype=pl.Datetime("us")).alias("created_at"),
-    )
+    return pl.concat([exemplars, centroids])
+
+
+def _of_portraits(decisions: Decisions) -> pl.DataFrame:
+    rows = [(person_id, None, None, "exemplar") for person_id in decisions.portraits]
+    return pl.DataFrame(rows, schema=_PROTOTYPES, orient="row")
 
 
 def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:

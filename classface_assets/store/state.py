@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person
+from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person, Portrait
 from classface_assets.store.events import Event
 from classface_assets.store.roster import (
     birth_date_of,
@@ -34,6 +34,7 @@ class State:
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     rosters: list[Event] = field(default_factory=list)
+    portraits: dict[str, str] = field(default_factory=dict)
 
     def became(self, person_id: str) -> str:
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
@@ -76,9 +77,22 @@ def settled(state: State) -> Decisions:
             siblings.setdefault(a, set()).add(b)
             siblings.setdefault(b, set()).add(a)
     near = {person: frozenset(others) for person, others in siblings.items()}
-    links = tuple(state.links)
+    portraits: dict[str, tuple[Portrait, ...]] = {}
+    for p, face_id in state.portraits.items():
+        if p in whose and not persons[p].erased:
+            portraits[whose[p]] = (*portraits.get(whose[p], ()), (p, face_id))
     return Decisions(
-        persons, marks, state.taken_off, rejected, links, state.photo_marks, near, state.drawn, state.barred, roster
+        persons,
+        marks,
+        state.taken_off,
+        rejected,
+        tuple(state.links),
+        state.photo_marks,
+        near,
+        state.drawn,
+        state.barred,
+        roster,
+        portraits,
     )
 
 

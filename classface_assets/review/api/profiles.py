@@ -73,7 +73,7 @@ def enrol(
     min_confidence: Confidence = MIN_CONFIDENCE,
     blur_threshold: Blur = BLUR_THRESHOLD,
 ) -> dict[str, Any]:
-    """A new person with a portrait of exactly one good face; its faces in the archive are suggested from it."""
+    """A new person with a portrait of exactly one good face: the next run names by it, suggestions come at once."""
     wanted = Settings(min_face_size=min_face_size, min_confidence=min_confidence, blur_threshold=blur_threshold)
     face = _portrait(desk, photo, wanted)
     person = desk.ledger.create(name).person
@@ -147,5 +147,6 @@ def _quality(face: Seen) -> Quality:
 
 
 def _kept(desk: Desk, person_id: str, name: str, face: Seen) -> dict[str, Any]:
-    keep_portrait(desk.layout, desk.pack.key, person_id, face.face_id, face.vector, face.chip)
+    keep_portrait(desk.layout, desk.pack.key, (person_id, face.face_id), face.vector, face.chip)
+    desk.ledger.give_portrait(person_id, face.face_id)
     return {"person_id": person_id, "person_name": name, "face_id": face.face_id, "quality": _quality(face)}

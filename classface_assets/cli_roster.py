@@ -24,7 +24,8 @@ def import_(archive: Any, file: Path, year: str | None) -> None:
 
     Columns are known by their titles: name, or last name and first name; student id, class, school year, siblings,
     consent, birth date. A student who is known already, by id or else by name, is brought up to date; a file that was
-    imported before changes nothing; `classface undo` takes an import back.
+    imported before changes nothing; `classface undo` takes an import back. The face in a portrait that a row names gets
+    the student's name, once the photos are searched: import the file again when it was not so yet.
     """
     from classface_assets.store.roster_file import RosterError, read_roster
     from classface_assets.store.writing import counted
@@ -50,6 +51,8 @@ def import_(archive: Any, file: Path, year: str | None) -> None:
     if bad:
         click.echo(f"{counted(len(bad), 'row was', 'rows were')} left out:", err=True)
         click.echo("\n".join([*bad[:SHOWN], *more]), err=True)
+    if any(entry.portraits for entry in found.entries):
+        _name_portraits(archive, found, file)
 
 
 @roster_group.command("list")
@@ -78,6 +81,25 @@ def forget(archive: Any, student: str, yes: bool) -> None:
         click.confirm(f"Take {student} out of every roster? This cannot be undone", abort=True)
     count = archive.open_ledger().strike_student(student)
     click.echo(f"{student} is on no roster any more; imports changed: {count:,}.")
+
+
+def _name_portraits(archive: Any, found: Any, file: Path) -> None:
+    """Tells of the portraits that the file names, and why any of them was left out."""
+    from classface_assets.roster_portraits import name_portraits
+    from classface_assets.store.writing import counted
+
+    if not archive.layout.database.exists():
+        click.echo(
+            "The photos are not searched yet: run `classface run`, then import this file again to name portraits."
+        )
+        return
+    portraits = name_portraits(archive, found, file)
+    click.echo(f"{counted(len(portraits.named), 'portrait')} named, {portraits.known:,} had their name already.")
+    if portraits.bad:
+        click.echo(f"{counted(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)
+        told = [f"  line {line}: {why}" for line, why in portraits.bad]
+        more = [f"  … and {len(told) - SHOWN:,} more"] if len(told) > SHOWN else []
+        click.echo("\n".join([*told[:SHOWN], *more]), err=True)
 
 
 def _content(file: Path) -> bytes:

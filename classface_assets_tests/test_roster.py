@@ -20,9 +20,11 @@ from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_
 from classface_assets.identity.enrolment import Enrolment
 from classface_assets.identity.knn import build_graph
 from classface_assets.identity.spoken import rules_for
+from classface_assets.naming import faces_of
 from classface_assets.review.pages.cards import near_known, roster_like
 from classface_assets.review.view import View, person_rows
 from classface_assets.store.carry import said
+from classface_assets.store.database import query
 from classface_assets.store.events import Event
 from classface_assets.store.ledger import Ledger, UnknownError
 from classface_assets.store.redact import redact
@@ -33,6 +35,7 @@ from classface_assets.store.roster_file import RosterError, RosterFile, read_ros
 from classface_assets.store.roster_years import school_years_in
 from classface_assets.store.shapes import flaw
 from classface_assets.store.transfer import from_lines, import_events, to_lines
+from classface_assets_tests.conftest import World
 from classface_assets_tests.helpers import event, face
 
 YEAR = "2019-2020"
@@ -468,6 +471,49 @@ def test_a_portraits_disc_in_its_school_years_folder_is_of_that_year(tmp_path: P
     (folder / "INDEX.TXT").write_text("V\tF\t1.jpg\t3\tWeiss\tAnna\t201\n")
     assert classface(tmp_path, "roster", "import", folder / "INDEX.TXT").exit_code == 0
     assert classface(tmp_path, "roster", "list").stdout == "Anna Weiss\t\t2019-2020 3 / 201\t\t\t\n"
+
+
+def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_overruled(world: World) -> None:
+    def first(having: str, found: str = "") -> str:
+        sql = f"""SELECT a.path FROM image_assets a LEFT JOIN face_instances f USING (asset_id) WHERE a.status = 'ok'
+            AND a.school_year = '2018-2019' AND a.path NOT LIKE '%{found}' GROUP BY a.path
+            HAVING {having} ORDER BY a.path LIMIT 1"""
+        return Path(world.query(sql).item()).relative_to("2018-2019").as_posix()
+
+    alone = first("count(f.id) = 1", "none")
+    another = first("count(f.id) = 1", alone)
+    crowd = first("count(f.id) > 1 AND max(bbox_w * bbox_h) < 4 * min(bbox_w * bbox_h)", "none")
+    rows = [
+        *((alone, "Weiss", "Anna"), (another, "Adler", "Ben"), (crowd, "Öz", "Cem")),
+        *(("portraits/9.jpg", "Eck", "Dan"), (alone, "Fox", "Eve")),
+    ]
+    lines = [f"V\t{path.rpartition('/')[0]}\t{path.rpartition('/')[2]}\t3\t{a}\t{b}\t201" for path, a, b in rows]
+    index = world.folder / "photos" / "2018-2019" / "INDEX.TXT"
+    index.write_text("\n".join(lines), "cp1252")
+    ledger = world.archive.open_ledger()
+    sql = "SELECT f.id FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.path = ?"
+    one, other = (query(world.layout.database, sql, [f"2018-2019/{path}"]).item() for path in (alone, another))
+    ledger.label("Berta", faces_of(world.layout.database, other))
+
+    done = classface(world.folder, "roster", "import", index)
+    assert done.exit_code == 0, done.output
+    assert "1 portrait named, 0 had their name already." in done.stdout
+    told = done.stderr.splitlines()
+    assert told[0] == "4 portraits were left out:"
+    assert f"  line 2: the face in {another} was said to be Berta" in told
+    assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in told)
+    assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
+    assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
+    now = ledger.decisions()
+    assert now.persons[now.marks[one].person_id].name == "Anna Weiss" and now.marks[one].how == "import"
+    assert now.persons[now.marks[other].person_id].name == "Berta"
+
+    assert "0 portraits named, 1 had their name already." in classface(world.folder, "roster", "import", index).stdout
+    ledger.undo(now.marks[one].event_id)
+    again = classface(world.folder, "roster", "import", index)
+    assert (
+        f"  line 1: the name was taken off the face in {alone}" in again.stderr and "0 portraits named" in again.stdout
+    )
 
 
 @pytest.mark.parametrize(

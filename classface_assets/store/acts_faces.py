@@ -28,6 +28,21 @@ class FaceActs(PeopleActs):
 
         return self.write(act)
 
+    def label_imported(self, named: Sequence[tuple[str, LabelledFace]]) -> Act:
+        """Say whose faces these are, as (name, face), all of it or nothing; who is not known yet is created."""
+        people: dict[str, list[LabelledFace]] = {}
+        for name, face in named:
+            people.setdefault(clean(name), []).append(face)
+
+        def act(now: Writing) -> Act:
+            for name, faces in people.items():
+                person = now.people().named(name)
+                person_id = person.id if person else create_person(now, name)
+                _labelled(now, person_id, distinct(faces), "faces_labelled", how="import")
+            return now.done(None, len(named))
+
+        return self.write(act)
+
     def confirm(self, who: str, faces: Sequence[LabelledFace]) -> Act:
         """Yes, these are that person, who must be known."""
         faces = distinct(faces)

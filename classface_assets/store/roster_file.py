@@ -34,11 +34,13 @@ class RosterError(UserError):
 
 @dataclass(frozen=True)
 class RosterFile:
-    """What a file says: its students, the rows that were left out as (line, reason), and what else is to be told."""
+    """What a file says: its students, the rows that were left out as (line, reason), what else is to be told, and the
+    line of each student."""
 
     entries: tuple[RosterEntry, ...]
     bad: tuple[tuple[int, str], ...]
     notes: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
 
 
 def read_roster(content: bytes, school_year: str = "") -> RosterFile:
@@ -56,7 +58,7 @@ def read_roster(content: bytes, school_year: str = "") -> RosterFile:
     if not lines:
         raise RosterError("The file is empty; a roster has a line of column titles and a line a student.")
     found = read_rows(_titled(lines, content.startswith(_ZIP)), school_year)
-    return RosterFile(found.entries, tuple(sorted([*bad, *found.bad])), found.notes)
+    return RosterFile(found.entries, tuple(sorted([*bad, *found.bad])), found.notes, found.lines)
 
 
 def _text(content: bytes) -> str:

@@ -37,7 +37,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Found:
+    """`lines`: the line of each entry."""
+
     entries: tuple[RosterEntry, ...]
+    lines: tuple[int, ...]
     bad: tuple[tuple[int, str], ...]
     notes: tuple[str, ...]
 
@@ -60,12 +63,14 @@ def read_rows(rows: Rows, school_year: str) -> Found:
     years = any(school_years_in(fields.get("years", "")) for _, fields in told)
     how = _Reading(school_year, years, day_comes_first(born))
     entries: list[RosterEntry] = []
+    lines: list[int] = []
     seen: dict[tuple[str, str, str], tuple[int, str]] = {}
     for number, fields in told:
         try:
             entry = _entry(fields, how)
             _once(entry, number, seen)
             entries.append(entry)
+            lines.append(number)
         except (ValueError, LedgerError) as error:
             bad.append((number, str(error)))
     notes = []
@@ -73,7 +78,7 @@ def read_rows(rows: Rows, school_year: str) -> Found:
         notes.append("Birth dates were left out: nothing shows whether 3/4/2011 is in March; write 2011-04-03.")
     if entries and not any(entry.classes for entry in entries):
         notes.append("The file names no school year; --year 2019-2020 says which it is.")
-    return Found(tuple(entries), tuple(bad), tuple(notes))
+    return Found(tuple(entries), tuple(lines), tuple(bad), tuple(notes))
 
 
 def _fields(columns: Mapping[int, str], row: Sequence[str]) -> dict[str, str]:

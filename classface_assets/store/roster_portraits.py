@@ -1,0 +1,129 @@
+"""The portraits that a roster names, among the archive's photos: whose face each of them shows.
+
+What a person said of a face, taking back such a name too, is never overruled.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from classface_assets.store.carry import Said, said
+from classface_assets.store.decisions import Decisions, LabelledFace
+from classface_assets.store.events import Event, undone_events
+from classface_assets.store.homes import Placed, homes
+from classface_assets.store.replay import replay
+from classface_assets.store.roster import folded
+from classface_assets.store.roster_entry import RosterEntry
+
+CLEARLY = 4.0
+"""As many times the area of the next larger face, twice its width, is clearly the largest."""
+
+
+class _NotNamedError(Exception):
+    """Why the row's portrait names no face."""
+
+
+@dataclass(frozen=True)
+class Portraits:
+    """`named`: names and their faces, new ones only. `known`: how many have their name already. `bad`: (line, why)."""
+
+    named: tuple[tuple[str, LabelledFace], ...]
+    known: int
+    bad: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class PortraitSearch:
+    """An archive in which portraits are looked for.
+
+    photos (asset_id, school_year, path, status, reason); faces (face_id, asset_id, bbox_*); `near`: the folder below
+    the photos folder in which the roster lies, empty for any other place.
+    """
+
+    photos: pl.DataFrame
+    faces: pl.DataFrame
+    decisions: Decisions
+    said: Said
+    taken_back: frozenset[str]
+    near: str = ""
+
+    @classmethod
+    def of(cls, photos: pl.DataFrame, faces: pl.DataFrame, events: list[Event], near: str = "") -> "PortraitSearch":
+        decisions, undone = replay(events), undone_events(events)
+        imports = [e for e in events if e.id in undone and e.payload.get("how") == "import"]
+        back: dict[str, Placed] = {f["face_id"]: LabelledFace.of(f) for e in imports for f in e.payload["faces"]}
+        back = {f: place for f, place in (back | decisions.taken_off).items() if f not in decisions.marks}
+        taken_back = frozenset(face for face, _ in homes(back, faces).values())
+        return cls(photos, faces, decisions, said(decisions, faces), taken_back, near)
+
+    def match(self, rows: Iterable[tuple[int, RosterEntry]]) -> Portraits:
+        """The rows (line, student) that name a portrait."""
+        students = Counter(folded(entry.name) for entry in self.decisions.roster)
+        named: dict[str, tuple[str, LabelledFace]] = {}
+        bad, known = [], 0
+        for line, entry in rows:
+            for year, file in entry.portraits:
+                try:
+                    if students[folded(entry.name)] != 1:
+                        raise _NotNamedError(_how_many(students[folded(entry.name)], entry.name))
+                    face = self._face(self._photo(year, file))
+                    other = named.get(face.face_id, (entry.name, face))[0]
+                    if folded(other) != folded(entry.name):
+                        raise _NotNamedError(f"{file} is the portrait of {other} already")
+                    if self._is_known(face.face_id, entry.name, file):
+                        known += 1
+                    else:
+                        named[face.face_id] = (entry.name, face)
+                except _NotNamedError as why:
+                    bad.append((line, str(why)))
+        return Portraits(tuple(named.values()), known, tuple(bad))
+
+    def _photo(self, year: str, file: str) -> str:
+        """The asset id of the photo of that name, of that school year if it is told."""
+        here = self.photos.filter(pl.col("school_year") == year) if year else self.photos
+        wanted = "/" + file.casefold()
+        found = here.filter(pl.concat_str(pl.lit("/"), pl.col("path").str.to_lowercase()).str.ends_with(wanted))
+        beside = found.filter(pl.col("path").str.starts_with(f"{self.near}/")) if self.near else found
+        found = beside if beside.height else found
+        if found.is_empty():
+            raise _NotNamedError(f"there is no photo {file} in {year or 'the archive'}")
+        readable = found.filter(pl.col("status").is_in(["ok", "duplicate"]))
+        if readable.is_empty():
+            raise _NotNamedError(f"the photo {found['path'][0]} cannot be read ({found['reason'][0]})")
+        if readable["asset_id"].n_unique() > 1:
+            told = f"{readable.height} photos are called {file}"
+            raise _NotNamedError(f"{told}; import the list from the folder in which its photos lie")
+        return str(readable["asset_id"][0])
+
+    def _face(self, photo: str) -> LabelledFace:
+        """The one face of a photo, or the clearly largest."""
+        area = pl.col("bbox_w") * pl.col("bbox_h")
+        faces = self.faces.filter(pl.col("asset_id") == photo).with_columns(area.alias("area"))
+        rows = faces.sort("area", descending=True).select("face_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "area")
+        path = self.photos.filter(pl.col("asset_id") == photo)["path"][0]
+        if rows.is_empty():
+            raise _NotNamedError(f"no face was found in {path}")
+        if rows.height > 1 and rows["area"][0] < CLEARLY * rows["area"][1]:
+            raise _NotNamedError(f"{path} shows {rows.height} faces, none of them clearly the largest")
+        face_id, x, y, w, h, _ = rows.row(0)
+        return LabelledFace(face_id, photo, (x, y, w, h))
+
+    def _is_known(self, face: str, name: str, file: str) -> bool:
+        """Whether the face has that name; a word against it is a reason not to give it."""
+        person = self.decisions.named(name)
+        now = self.said.confirmed.get(face)
+        if now is not None and (person is None or person.id != now):
+            raise _NotNamedError(f"the face in {file} was said to be {self.decisions.persons[now].name}")
+        if face in self.said.not_faces or face in self.said.barred:
+            raise _NotNamedError(f"the face in {file} was said to be none, or not to be used")
+        if person is not None and (face, person.id) in self.said.rejected:
+            raise _NotNamedError(f"the face in {file} was said not to be {person.name}")
+        if now is None and face in self.taken_back:
+            raise _NotNamedError(f"the name was taken off the face in {file}")
+        return now is not None
+
+
+def _how_many(students: int, name: str) -> str:
+    return f"{students} students are called {name}" if students else f"{name} is on no roster any more"

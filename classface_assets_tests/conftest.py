@@ -1,15 +1,20 @@
-"""Archives that tests share: the composed sample, and a finished run on it that a test may copy and change."""
+"""Archives that tests share: the composed sample, and a finished run on it that a test may copy and change.
+
+With several workers (pytest-xdist) the first that needs one makes it, and the others wait and read it.
+"""
 
 import os
+import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from classface_assets.partitions import sync_school_years
@@ -61,20 +66,62 @@ class World:
         return value
 
 
+# Dagster would start four processes a step to keep what it prints.
+NO_OUTPUT_OF_STEPS = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers share the cores: each one's libraries for arithmetic, and those of its children, then take one."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that is made once in this session of tests, however many workers it has."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder.with_name(f"{name} is made")
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleArchive:
-    return compose_sample(tmp_path_factory.mktemp("sample"))
+    """Tests only read it."""
+
+    def make(folder: Path) -> None:
+        (folder / "sample.pickle").write_bytes(pickle.dumps(compose_sample(folder)))
+
+    found = pickle.loads((made_once(tmp_path_factory, "sample", make) / "sample.pickle").read_bytes())
+    assert isinstance(found, SampleArchive)
+    return found
 
 
 @pytest.fixture(scope="session")
 def finished(sample: SampleArchive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The whole chain, run once on the sample. Tests only read it."""
-    folder = tmp_path_factory.mktemp("finished archive")
-    shutil.copytree(sample.photos, folder / "photos")
-    with dg.DagsterInstance.ephemeral() as instance:
-        world = World(folder, instance)
-        assert world.run() == []
-        yield world
+
+    def world(folder: Path) -> World:
+        instance = dg.DagsterInstance.local_temp(str(folder / "records"), overrides=NO_OUTPUT_OF_STEPS)
+        return World(folder / "archive", instance)
+
+    def make(folder: Path) -> None:
+        (folder / "records").mkdir()
+        shutil.copytree(sample.photos, folder / "archive" / "photos")
+        made = world(folder)
+        with made.instance:
+            assert made.run() == []
+
+    read = world(made_once(tmp_path_factory, "finished archive", make))
+    with read.instance:
+        yield read
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ def test_confirmed_faces_never_move_however_little_they_look_alike() -> None:
     ids = faces["face_id"].to_list()
     confirmed = {ids[i]: f"p{i % 3}" for i in range(0, len(ids), 3)}
     found = assign(faces, vectors, confirmed).filter(pl.col("face_id").is_in(list(confirmed)))
+    assert found.height == len(confirmed)
     for face, cluster, person, score, reason in found.iter_rows():
         assert (cluster, person, score, reason) == (f"person_{confirmed[face]}", confirmed[face], 1.0, "labelled")
 
@@ -137,8 +138,8 @@ def test_a_rejected_face_is_never_given_to_that_person_again() -> None:
 
 
 def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> None:
-    faces, vectors, _ = school(9, people=14)
-    first_photos = faces["asset_id"].to_numpy() < "photo_012"
+    faces, vectors, truth = school(9, people=14)
+    first_photos = (faces["asset_id"].to_numpy() < "photo_012") & ~np.isin(truth, sorted(set(truth))[:3])
     before = assign(faces.filter(first_photos), vectors[first_photos])
     renumbered = before.with_columns(
         pl.col("cluster_id").str.replace(r"unknown_cluster_(\d)$", "unknown_cluster_4$1")  # numbers with holes
@@ -150,7 +151,7 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
     fresh = set(after["cluster_id"]) - set(renumbered["cluster_id"])
     numbers = [int(c.split("_")[-1]) for c in fresh if "cluster" in c]
     highest = max(int(c.split("_")[-1]) for c in renumbered["cluster_id"] if "cluster" in c)
-    assert all(number > highest for number in numbers)
+    assert numbers and min(numbers) > highest
 
 
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:

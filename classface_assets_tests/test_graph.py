@@ -161,6 +161,7 @@ def test_of_identical_faces_the_first_by_id_are_the_neighbours() -> None:
     ids = named(300)
     edges = edges_of(build_graph(ids.tolist(), np.tile(np.eye(1, 8, dtype=np.float32), (300, 1)), 4))
     first = sorted(ids)[:5]
+    assert set(edges) == set(ids)
     assert all([n for n, _ in near] == [f for f in first if f != face][:4] for face, near in edges.items())
 
 

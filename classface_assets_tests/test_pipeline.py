@@ -79,7 +79,8 @@ def test_each_asset_reports_its_rows_and_passes_its_checks(finished: World) -> N
     for asset in ASSETS:
         assert materialized(finished, asset) == (4 if asset in BY_YEAR else 1)
         partition = YEARS[0] if asset in BY_YEAR else None
-        assert finished.number(asset, "dagster/row_count", partition) >= 0
+        rows = finished.number(asset, "dagster/row_count", partition)
+        assert (rows > 0) == (asset not in ("projection_head", "evaluation")), "both wait for somebody to be named"
     records = finished.instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=100).records
     evaluations = [
         log.dagster_event.asset_check_evaluation_data
@@ -428,7 +429,8 @@ def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_
             [images], partition_key="Sommerfest", instance=instance,
             resources={"archive": archive, "progress": log_progress},
         )  # fmt: skip
-        assert all(check.passed for check in result.get_asset_check_evaluations())
+        checks = result.get_asset_check_evaluations()
+        assert checks and all(check.passed for check in checks)
         return {
             name: value.value for name, value in result.asset_materializations_for_node("images")[0].metadata.items()
         }

@@ -64,7 +64,7 @@ def classface(layout: Layout, *arguments: str) -> "subprocess.CompletedProcess[s
 
 def in_a_process(layout: Layout, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "classface_assets.cli", *words(layout, *arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 def said(layout: Layout, *arguments: str) -> str:

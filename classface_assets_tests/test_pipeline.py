@@ -227,7 +227,7 @@ def read_parts(folder: Path) -> pl.DataFrame:
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while not true():
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "the run never got that far"

@@ -1,5 +1,6 @@
 """Runs as they are seen and repeated: progress told while they last, and nothing done twice."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_progress_is_told_in_photos_a_second_faces_errors_and_time_left() -> Non
     label, first = told[0].split(": ", 1)[0], told[0]
     assert label == "2019-2020" and "300 of 1,200" in first and "700 faces, 1 error" in first
     assert " photos a second" in first and first.endswith(" s left")
-    assert "1,200 photos in 0 s" in told[-1] and "1,600 faces" in told[-1]
+    assert re.search(r"1,200 photos in \d+ s", told[-1]) and "1,600 faces" in told[-1]
 
 
 def test_time_is_told_as_people_say_it() -> None:
@@ -57,17 +58,21 @@ def test_progress_is_an_event_of_the_asset_while_the_step_is_at_work(finished: W
 
 
 def test_an_observation_comes_every_half_minute_not_for_every_photo() -> None:
+    took: list[float] = []
+
     @dg.asset
     def photos_of_a_year() -> None:
+        began = time.monotonic()
         with Progress((dagster_events(every_s=0.3),)).task("a year", 40) as advance:
             for _ in range(40):
                 time.sleep(0.02)
                 advance(1)
+        took.append(time.monotonic() - began)
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([photos_of_a_year], instance=instance).success
         records = instance.fetch_observations(dg.AssetKey("photos_of_a_year"), limit=50).records
-    assert 2 <= len(records) <= 5
+    assert 2 <= len(records) <= 2 + took[0] / 0.3, "a busy machine takes longer over the same photos"
 
 
 YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")

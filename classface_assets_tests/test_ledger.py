@@ -946,6 +946,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.show("Dora"), ledger.set_kind("Dora", "staff"), ledger.siblings(["Dora", "Bella"])
     ledger.birth_date("Dora", date(2011, 2, 3)), ledger.birth_date("Dora", None), ledger.consent("Dora", True)
     ledger.consent("Dora", False), ledger.mark_photo("p", "mirror"), ledger.unmark_photo("p"), ledger.draw(F[0])
+    ledger.give_portrait("Dora", "a face of no photo")
     ledger.not_faces(F[7:]), ledger.erase("Dora"), ledger.undo()
     ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")
     ledger.import_roster([RosterEntry("Ünal")], "b.csv"), ledger.strike_student("Ünal")

@@ -128,7 +128,7 @@ def _follow(
     needed: Margins,
     settings: AssignmentSettings,
 ) -> Named:
-    """Groups of faces that nobody got yet, each given to the person whose faces it continues."""
+    """Groups of faces that nobody got yet, each given to the person whose faces, or portrait, it continues."""
     unknown = np.flatnonzero((named.persons < 0) & ~rules.left_out)
     if not len(unknown):
         return named
@@ -142,17 +142,18 @@ def _follow(
     groups = np.full(len(named.persons), -1, np.int64)
     groups[unknown] = _each_its_own(cluster(material.subset(unknown), strict))
     likely = np.column_stack([np.repeat(groups[rest], listed.persons.shape[1]), listed.persons.ravel()])
-    likely = likely[np.isin(likely[:, 1], named.persons)]  # who has a portrait, and no face yet, has none to continue
     barred = _forbidden(rules, named.persons)
     measured = material.measured or measure_archive(material, settings)
-    vectors = measured.blind.space(material.vectors).vectors
+    portraits = len(rules.portrayed)
+    every = np.concatenate([material.vectors, rules.enrolled_with]) if portraits else material.vectors
+    vectors = measured.blind.space(every).vectors
     chase = Chase(
         vectors,
-        material.years,
-        rules.photos,
+        np.append(material.years, np.full(portraits, np.nan)),
+        np.append(rules.photos, rules.photos.max(initial=0) + 1 + np.arange(portraits)),
         crowding(vectors, vectors[strangers(groups, named.persons)]),
-        named.persons,
-        groups,
+        np.append(named.persons, rules.portrayed),
+        np.append(groups, np.full(portraits, -1)),
         len(rules.persons),
         material.pairs,
         _of_groups(groups, barred),

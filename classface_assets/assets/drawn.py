@@ -23,9 +23,10 @@ def make_drawn(archive: Archive, models: Models, parts: Parts, year: str) -> dic
     """Bring the drawn faces of a school year up to date with the ledger; what to tell of them, if there are any."""
     layout = archive.layout
     faces = drawn_faces(layout, parts, year, archive.open_ledger())
+    if not (faces.new or faces.gone or faces.kept or faces.refused):
+        return {}
     drop_drawn(layout, parts, year, faces.gone)
-    images = year_images(layout, year)
-    refused, made = list(faces.refused), 0
+    images, refused, made = year_images(layout, year), list(faces.refused), 0
     if faces.new:
         detector = models.load(layout).detector
         photos = images.filter(pl.col("status") == "ok", pl.col("asset_id").is_in(list(faces.new)))
@@ -36,8 +37,6 @@ def make_drawn(archive: Archive, models: Models, parts: Parts, year: str) -> dic
             if rows.height:
                 parts.append(as_drawn(rows, parts))
                 made += rows.height
-    if not (faces.gone or faces.kept or made or refused):
-        return {}
     paths = dict(images.select("asset_id", "path").iter_rows())
     told = pl.DataFrame([(paths.get(p, p), why) for p, why in refused], schema=["path", "reason"], orient="row")
     return {

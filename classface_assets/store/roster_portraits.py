@@ -83,7 +83,7 @@ class PortraitSearch:
     def _photo(self, year: str, file: str) -> str:
         """The asset id of the photo of that name, of that school year if it is told."""
         here = self.photos.filter(pl.col("school_year") == year) if year else self.photos
-        wanted = "/" + file.casefold()
+        wanted = "/" + file.lower()
         found = here.filter(pl.concat_str(pl.lit("/"), pl.col("path").str.to_lowercase()).str.ends_with(wanted))
         beside = found.filter(pl.col("path").str.starts_with(f"{self.near}/")) if self.near else found
         found = beside if beside.height else found

@@ -3,11 +3,14 @@
 import copy
 import json
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 
+from classface_assets.errors import UserError
 from classface_assets.review.eyes import Eyes
 from classface_assets.review.images import Images
 from classface_assets.review.likeness import Likeness, Vectors
@@ -19,6 +22,8 @@ from classface_assets.store.ledger import LabelledFace
 if TYPE_CHECKING:
     from classface_assets.resources import Archive, Models
     from classface_assets.review.work import Work
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -32,8 +37,7 @@ class Desk:
         self.images = Images(self.layout, self.pack.detector_version)
         self._views = Views(self.layout.database, self.ledger)
         self._vectors = Vectors(self.layout, self.pack)
-        self._lock = threading.Lock()
-        self._work: Work | None = None
+        self.work = _once(self._open_work)
         self.eyes = Eyes(lambda: models.load(self.layout))
 
     def of(self, who: str) -> "Desk":
@@ -48,14 +52,11 @@ class Desk:
         """What is known right now. Raises DatabaseError, LedgerError."""
         return self._views.now()
 
-    def work(self) -> "Work":
-        """The Dagster runs of the archive; importing Dagster takes seconds, so it is done when first asked for."""
-        with self._lock:
-            if self._work is None:
-                from classface_assets.review.work import Work
-
-                self._work = Work(self.archive, self.models)
-            return self._work
+    def get_ready(self) -> None:
+        """Read and import what the first pages need, so that nobody waits for it."""
+        with suppress(UserError):  # told to whoever asks
+            self.view()
+            self.work().get_ready()
 
     def erase(self, person_id: str) -> dict[str, Any]:
         """Erase a person from everything, this server's memory too; the receipt."""
@@ -73,6 +74,26 @@ class Desk:
     def likeness(self) -> Likeness:
         """Who looks like whom, by the vectors of all faces, which are read once for a published database."""
         return Likeness(self.view(), self._vectors.now(), self._vectors)
+
+    def _open_work(self) -> "Work":
+        """The Dagster runs of the archive; importing what they need takes seconds, so it is done when first asked."""
+        from classface_assets.review.work import Work
+
+        return Work(self.archive, self.models)
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """What is made when first asked for, and then is the same for everybody at the desk."""
+    made: list[T] = []
+    lock = threading.Lock()
+
+    def get() -> T:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
 
 
 def desk_of(request: Request) -> Desk:

@@ -3,6 +3,7 @@
 import ipaddress
 import secrets
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def serve(
         tell(f"Review: {scheme}://{shown}:{here.getsockname()[1]}/{secret}  (Ctrl+C ends it)")
         if not certificate and not is_loopback(host):
             tell("Names and faces cross the network unencrypted: give --certificate and --key, or use a tunnel.")
+        threading.Thread(target=app.state.desk.get_ready, daemon=True).start()
         # No access log: it would hold tokens and names.
         config = uvicorn.Config(
             app,

@@ -22,7 +22,8 @@ from classface_assets.review.desk import Desk
 from classface_assets.review.problems import ProblemError
 
 if TYPE_CHECKING:
-    from classface_assets.review.work import Order, RunTold
+    from classface_assets.review.orders import Order
+    from classface_assets.review.run_records import RunTold
 
 WAITED_S = 900
 router = APIRouter(prefix=BASE, tags=["work"])

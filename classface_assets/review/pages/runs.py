@@ -11,10 +11,11 @@ from classface_assets.review.pages.fields import Text
 from classface_assets.review.pages.frame import here, page, page_router, wants_json
 
 if TYPE_CHECKING:
-    from classface_assets.review.work import RunTold
+    from classface_assets.review.run_records import RunTold
 
 PAGE = 20
 ENDED = {"SUCCESS": "done", "FAILURE": "stopped", "CANCELED": "stopped"}
+ROWS = {"dagster/row_count": "rows"}
 router = page_router()
 
 
@@ -73,6 +74,10 @@ def _few(run: "RunTold") -> list[tuple[str, str]]:
     """Some numbers of each asset: whole ones, which count something."""
     told = []
     for asset, numbers in run.counts.items():
-        whole = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in numbers.items() if value == int(value)]
+        whole = [
+            f"{value:,.0f} {ROWS.get(name, name).replace('_', ' ')}"
+            for name, value in numbers.items()
+            if value == int(value)
+        ]
         told.append((asset.replace("_", " "), ", ".join(whole[:4])))
     return told

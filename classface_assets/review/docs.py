@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from classface_assets.review.security import POLICY
+from classface_assets.review.headers import POLICY
 
 router = APIRouter(include_in_schema=False)
 TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}

@@ -1,4 +1,4 @@
-"""Who may ask what: host names, sessions, tokens, forged requests, sizes, and the headers of every answer.
+"""Who may ask what: host names, sessions, tokens, forged requests, sizes.
 
 One ASGI middleware before all routes. A change that the browser makes with its cookie needs the session's CSRF token; a
 script sends `Authorization: Bearer` instead. Without a token (on loopback only) everybody on this machine may ask.
@@ -12,30 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from classface_assets.review.bodies import CHANGING, Receive, TooLarge, most_bytes, replayed, whole_body
+from classface_assets.review.headers import Send, secured
 from classface_assets.review.problems import problem_response
 from classface_assets.review.sessions import Session, Sessions
 
 OPEN_PATHS = ("/login", "/static/", "/healthz")
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with none, browsers send forms from the origin "null"
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
 Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _FIRST_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
 
@@ -53,23 +39,23 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        request, secured = Request(scope), _secured(send)
+        request, send = Request(scope), secured(send)
         answer = self._before(request)
         if answer is not None:
-            await answer(scope, receive, secured)
+            await answer(scope, receive, send)
             return
         try:
             body = await whole_body(request, receive)
         except TooLarge:
             await problem_response(413, f"At most {most_bytes(request) >> 20} MB may be sent here.")(
-                scope, receive, secured
+                scope, receive, send
             )
             return
         refused = self._forged(request, body)
         if refused is not None:
-            await refused(scope, receive, secured)
+            await refused(scope, receive, send)
             return
-        await self.app(scope, replayed(body, receive), secured)
+        await self.app(scope, replayed(body, receive), send)
 
     def _before(self, request: Request) -> Response | None:
         """What is answered without asking the app; None: go on, with `scope["state"]["session"]` set."""
@@ -141,18 +127,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _secured(send: Send) -> Send:
-    """Every answer says what a browser may do with it, and is kept by nobody unless it says so itself."""
-
-    async def with_headers(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=list(message.get("headers", [])))
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
-            message["headers"] = headers.raw
-        await send(message)
-
-    return with_headers

@@ -16,9 +16,11 @@ def homes(places: Mapping[str, Placed], faces: pl.DataFrame) -> dict[str, tuple[
     Best overlaps first, each face of today goes to one face of the ledger, and to others that overlap that one: one
     detector draws no two such boxes, so they are the same face under another. Overlaps are at least 0.4.
     """
-    present = set(faces["face_id"]) if faces.width else set()
+    if faces.is_empty() or not places:
+        return {}
+    present = set(faces["face_id"].filter(faces["face_id"].is_in(list(places))).to_list())
     home = {f: (f, 2.0) for f in places if f in present}
-    if len(home) == len(places) or not present:
+    if len(home) == len(places):
         return home
     taken = {f: places[f].box for f in home}
     homeless = {f: place for f, place in places.items() if f not in present}

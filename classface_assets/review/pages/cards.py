@@ -1,7 +1,8 @@
 """Rows of the view as what cards of faces show."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -13,7 +14,17 @@ from classface_assets.store.roster import folded, roster_names
 
 SHOWN = 12  # fill a row on a usual screen
 _IN_TIME = ("school_year", "taken_at", "face_id")
-_TILE = ("face_id", "asset_id", "school_year", "person_id", "person_name", "confirmed", "assignment_score")
+
+
+class Tile(NamedTuple):
+    """What a tile of a face shows."""
+
+    face_id: str
+    asset_id: str
+    school_year: str
+    person_id: str | None
+    confirmed: bool
+    assignment_score: float | None
 
 
 def cluster_cards(view: View, clusters: pl.DataFrame, shown: int = SHOWN) -> list[dict[str, Any]]:
@@ -24,19 +35,20 @@ def cluster_cards(view: View, clusters: pl.DataFrame, shown: int = SHOWN) -> lis
     n, i = pl.len().over("cluster_id"), pl.int_range(pl.len()).over("cluster_id")
     few = shown - 1
     spread = faces.filter((n <= shown) | ((i * few) // n != ((i - 1) * few) // n))
-    tiles = spread.select(*_TILE, "cluster_id").partition_by("cluster_id", as_dict=True)
+    tiles: dict[str, list[Tile]] = defaultdict(list)
+    for cluster, *face in spread.select("cluster_id", *Tile._fields).iter_rows():
+        tiles[cluster].append(Tile(*face))
     seen = faces.group_by("cluster_id").agg(mark_of(pl.col("face_id")).alias("seen"))
     marks = dict(seen.iter_rows())
     return [
-        row | {"tiles": tiles_of(tiles[(row["cluster_id"],)]), "seen": str(marks[row["cluster_id"]])}
+        row | {"tiles": tiles[row["cluster_id"]], "seen": str(marks[row["cluster_id"]])}
         for row in clusters.iter_rows(named=True)
         if row["cluster_id"] in marks
     ]
 
 
-def tiles_of(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """What a tile of a face shows."""
-    return rows.select(_TILE).to_dicts()
+def tiles_of(rows: pl.DataFrame) -> list[Tile]:
+    return [Tile(*face) for face in rows.select(Tile._fields).iter_rows()]
 
 
 def in_time(rows: pl.DataFrame) -> pl.DataFrame:

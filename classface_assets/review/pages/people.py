@@ -10,8 +10,7 @@ from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.persons import PersonId, person_row, persons_listed
 from classface_assets.review.pages.cards import covers, in_time, named_people, tiles_of
 from classface_assets.review.pages.frame import page, page_router
-from classface_assets.review.pages.history import lines
-from classface_assets.review.pages.told import people_in
+from classface_assets.review.pages.history import acts_of, lines
 from classface_assets.review.view import View
 from classface_assets.store.decisions import KINDS
 from classface_assets.store.snapshot import prototypes
@@ -63,7 +62,6 @@ def one_person(
     found = prototypes(mine, view.decisions)
     stars = set(found["face_instance_id"].drop_nulls()) if found.width else set()
     ids = {p for p in view.decisions.persons if view.decisions.became(p) == row["id"]}
-    events = [e for e in reversed(view.events) if people_in(e) & ids][:LINES]
     person = view.decisions.persons[row["id"]]
     siblings = view.decisions.siblings.get(row["id"], frozenset())
     return page(
@@ -74,9 +72,9 @@ def one_person(
         years=[_year(group, year) for group in mine.partition_by("school_year", maintain_order=True)],
         stars=stars,
         cover=covers(view, [row["id"]]).get(row["id"]),
-        siblings=[{"id": p, "name": view.decisions.persons[p].name} for p in sorted(siblings)],
+        siblings=sorted((view.decisions.persons[p] for p in siblings), key=lambda sibling: sibling.name),
         kinds=[kind for kind in KINDS if kind != "not a face"],
-        lines=lines(view, events),
+        lines=lines(view, acts_of(view, ids)[:LINES]),
         whole=year,
     )
 

@@ -1,6 +1,9 @@
 """What is said of a person, and of faces that have a name."""
 
-from fastapi import Request
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import Form, Request
 from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
@@ -13,6 +16,7 @@ from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.store.ledger import Act
 
 router = page_router()
+Consent = Annotated[Literal["given", "withdrawn"], Form()]
 
 
 @router.post("/people/{id}/rename")
@@ -33,6 +37,18 @@ def show(request: Request, desk: AtDesk, person_id: PersonId, back: Text = "/peo
 @router.post("/people/{id}/kind")
 def kind(request: Request, desk: AtDesk, person_id: PersonId, value: Text = "", back: Text = "/people") -> Response:
     return _done(request, desk, desk.ledger.set_kind(_id(desk, person_id), value), back)
+
+
+@router.post("/people/{id}/consent")
+def consent(request: Request, desk: AtDesk, person_id: PersonId, value: Consent, back: Text = "/people") -> Response:
+    """Whether the person may be shown in albums; who withdrew it is left out of them."""
+    return _done(request, desk, desk.ledger.consent(_id(desk, person_id), value == "given"), back)
+
+
+@router.post("/people/{id}/birth-date")
+def born(request: Request, desk: AtDesk, person_id: PersonId, day: Text = "", back: Text = "/people") -> Response:
+    """When the person was born; nothing takes it back."""
+    return _done(request, desk, desk.ledger.birth_date(_id(desk, person_id), _day(day)), back)
 
 
 @router.post("/people/{id}/merge")
@@ -92,6 +108,13 @@ def _done(request: Request, desk: Desk, act: Act, back: str) -> Response:
 
 def _id(desk: Desk, person_id: object) -> str:
     return str(person_row(desk.view(), person_id)["id"])
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError:
+        raise ProblemError(422, f"{text.strip()!r} is no day; write it as 2009-05-31.") from None
 
 
 def _called(desk: Desk, name: str) -> str:

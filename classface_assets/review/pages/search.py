@@ -10,9 +10,11 @@ from starlette.responses import Response
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.likeness import Likeness
 from classface_assets.review.pages.frame import page, page_router
+from classface_assets.review.pages.photos import rows_of
 from classface_assets.vision.search import DetectionSettings
 
 MOST_FACES, NEAREST, SHOWN = 40, 60, 5
+BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 router = page_router()
 
 
@@ -23,13 +25,12 @@ def search_page(request: Request, desk: AtDesk) -> Response:
 
 @router.post("/search")
 def search(request: Request, desk: AtDesk, photo: Annotated[UploadFile, File()]) -> Response:
-    """The people and groups that each face of a photo looks like most; the photo is not kept."""
+    """The people and groups that each face of a photo looks like most, row by row; the photo is not kept."""
     seen = desk.eyes.look(photo.file.read(), DetectionSettings())[:MOST_FACES]
     likeness = desk.likeness()
-    found = [
-        {"box": [round(side, 1) for side in face.box], "who": _who(likeness, face.vector)}
-        for face in sorted(seen, key=lambda face: face.box[0])
-    ]
+    faces = [dict(zip(BOX, face.box, strict=True)) | {"who": _who(likeness, face.vector)} for face in seen]
+    in_rows = [face for row in rows_of(faces) for face in row]
+    found = [{"box": [round(face[side], 1) for side in BOX], "who": face["who"]} for face in in_rows]
     return page(request, desk, "search.html.j2", found=found)
 
 

@@ -81,12 +81,19 @@ def acts(events: Sequence[Event], by_id: Mapping[int, Event]) -> list[list[Event
 
 def alone(events: Sequence[Event], ids: Sequence[int]) -> list[int]:
     """Those of the events that may be undone together: nobody is uncreated of whom others have said more since."""
-    undone, own = undone_events(events), set(ids)
+    undone = undone_events(events)
+    own = set(ids) - undone or set(ids)
     others = [e for e in events if e.id not in own and e.id not in undone]
     busy = {person for e in others for person in people_in(e)}
     created = {e.id for e in events if e.kind == "person_created" and people_in(e) & busy}
     chosen = [number for number in sorted(own, reverse=True) if number not in created]
     return chosen or sorted(own, reverse=True)
+
+
+def taken_back(act: Sequence[Event], undone: set[int]) -> bool:
+    """Whether nothing of an act is in force but, perhaps, that there is such a person."""
+    said = [event.id for event in act if event.kind != "person_created"] or [event.id for event in act]
+    return undone.issuperset(said)
 
 
 def _one_act(first: Event, then: Event, by_id: Mapping[int, Event]) -> bool:

@@ -40,9 +40,8 @@ function toast({ message, notes = [], undo = [], bad = false }) {
     button.addEventListener("click", () => undoing(undo));
     box.append(button);
   }
-  const toasts = $("#toasts");
-  toasts.append(box);
-  while (toasts.children.length > 3) toasts.firstElementChild.remove();
+  for (const old of $$("#toasts .toast:not(.bad)")) old.remove(); // Ctrl+Z still takes back what they told
+  $("#toasts").append(box);
   fade(box);
 }
 
@@ -120,8 +119,14 @@ async function change(form, url, body, then) {
 
 function leave(card, told) {
   card?.remove();
+  for (const left of $$("[data-left]")) {
+    const less = left.dataset.left === "faces" ? Number(card?.dataset.size ?? 0) : 1;
+    left.textContent = Math.max(0, Number(left.textContent.replaceAll(",", "")) - less).toLocaleString("en");
+  }
+  for (const stale of $$("[data-once]")) stale.remove();
   toast(told);
   if (cards().length === 0) again(told);
+  else guessSoon();
 }
 
 // Somebody with nearly the same name is known: who is meant?
@@ -133,6 +138,7 @@ function ask(form, url, body, then, { near, name }) {
     const button = make("button", { type: "button" }, ...(face ? [chip(face, 28)] : []), make("bdi", { textContent: text }));
     button.addEventListener("click", () => {
       box.remove();
+      $("[data-names]", form)?.focus(); // who types goes on typing, in the next card
       body.set("name", given);
       body.set("sure", "1");
       change(form, url, body, then);
@@ -330,7 +336,7 @@ document.addEventListener("change", (event) => {
     button.textContent = chosen ? `${button.dataset.some} (${chosen})` : button.dataset.all;
   }
   const told = $("[data-chosen]", form);
-  if (told) told.textContent = chosen ? `${chosen} chosen` : "Choose faces to change them.";
+  if (told) told.textContent = chosen ? `${chosen} chosen` : "";
   const main = form.matches("[data-choose]") ? null : $("[data-name], [data-yes]", form);
   if (!main) return;
   main.dataset.all ??= main.textContent;
@@ -341,6 +347,14 @@ document.addEventListener("change", (event) => {
 
 // ---- guesses -----------------------------------------------------------------------------------------------------
 
+// What was just said tells of others too; asked for when whoever says it stops for a moment.
+let guessing = 0;
+
+function guessSoon() {
+  clearTimeout(guessing);
+  guessing = setTimeout(guess, 700);
+}
+
 async function guess() {
   const slots = new Map($$(".card[data-cluster]").map((card) => [card.dataset.cluster, card]));
   if (!slots.size || !$("[data-guess]")) return;
@@ -349,6 +363,8 @@ async function guess() {
   if (!answer?.ok) return;
   for (const [id, found] of Object.entries(await answer.json())) {
     const card = slots.get(id);
+    const slot = $("[data-guess]", card);
+    if (!slot || slot.textContent.startsWith(`${found.name}?`)) continue;
     const told = make("small", { textContent: `${Math.round(found.similarity * 100)} % alike` });
     const name = make("bdi", { textContent: `${found.name}?` });
     const button = make("button", { type: "button", className: "guess-button" }, chip(found.face, 28), name, told);
@@ -358,7 +374,7 @@ async function guess() {
       $("[name=name]", form).value = found.name;
       form.requestSubmit($("[data-name]", form));
     });
-    $("[data-guess]", card)?.append(button);
+    slot.replaceChildren(button);
   }
 }
 
@@ -419,6 +435,12 @@ document.addEventListener("keydown", (event) => {
   if (target.matches("[data-names]")) return void keyInName(event);
   if (event.key === "Escape") {
     for (const menu of $$("details.menu[open]")) menu.open = false;
+    const question = target.closest(".ask-name");
+    if (question) {
+      $("[data-names]", question.closest("form")).focus();
+      question.remove();
+      return;
+    }
     if (typing) target.blur();
     const card = target.closest(".card");
     if (card && !typing) activate(card);
@@ -506,6 +528,15 @@ function cardBefore() {
   return all.find((card) => cluster && card.dataset.cluster === cluster) ?? all[Math.min(at, all.length - 1)] ?? null;
 }
 
+// The server tells times as they are in Greenwich; a reader means those of where they are.
+for (const time of $$("time[datetime]")) {
+  const at = new Date(time.dateTime);
+  const two = (number) => String(number).padStart(2, "0");
+  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+  time.textContent = `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  time.title = at.toString();
+}
+
 // ---- at the start ------------------------------------------------------------------------------------------------
 
 const kept = sessionStorage.getItem("toast");
@@ -528,6 +559,8 @@ const before = cardBefore();
 const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");
 if (before) activate(before);
 else if (firstCard) mark(firstCard), firstCard.focus({ preventScroll: true });
+// What is under way is looked at again, unless somebody reads on.
+if ($(".runs .busy")) setInterval(() => document.hidden || $(".runs details[open]") || location.reload(), 5000);
 const search = $("[data-search-photo]");
 if (search) searchBy(search);
 guess();

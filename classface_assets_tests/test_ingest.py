@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 import skimage.data
@@ -21,7 +22,7 @@ from polars.testing import assert_frame_equal
 from classface_assets.naming import faces_of
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
-from classface_assets.store.facts import detection_parts, embedding_parts, image_parts, year_detections
+from classface_assets.store.facts import detection_parts, embedding_parts, image_parts, vectors_version, year_detections
 from classface_assets.store.layout import Layout
 from classface_assets.store.orphans import REPAIR
 from classface_assets.store.parts import Parts
@@ -87,7 +88,7 @@ class Place:
         return {
             "images": image_parts(layout, YEAR),
             "detections": detection_parts(layout, pack.detector_version, YEAR, DetectionSettings().name),
-            "embeddings": embedding_parts(layout, pack.key, YEAR),
+            "embeddings": embedding_parts(layout, pack.detector_version, pack.key, YEAR),
         }[asset]
 
     def raw(self, asset: str) -> pl.DataFrame:
@@ -378,11 +379,35 @@ def test_prune_keeps_the_packs_that_are_named_and_a_name_given_under_another_one
     both = classface(layout, "prune", "--yes", "--keep", str(SHARED_PACK))
     assert both.returncode == 0 and set(layout.data.rglob("part-*.parquet")) == kept
     assert classface(layout, "prune", "--yes", "--pack", str(SHARED_PACK)).returncode == 0
-    assert [p.name for p in layout.parts("embeddings").iterdir()] == [describe_pack(str(SHARED_PACK), layout.packs).key]
+    pack = describe_pack(str(SHARED_PACK), layout.packs)
+    assert [p.name for p in layout.parts("embeddings").iterdir()] == [f"{pack.key} {pack.detector_version}"]
     assert BUILTIN_DETECTOR not in {p.name for p in layout.parts("detections").iterdir()}
     assert other.run() == []
     named = world.query("SELECT f.asset_id FROM face_instances f JOIN persons p ON p.id = f.person_id")
     assert {f.asset_id for f in faces} <= set(named["asset_id"])
+
+
+def test_a_newer_detector_gives_new_vectors_to_faces_whose_box_stayed(world: World) -> None:
+    """It cut them out otherwise, though their ids are the same. Names stay, and prune takes the old vectors away."""
+    layout, year = world.layout, YEARS[0]
+    faces = faces_of(layout.database, "unknown_cluster_1")
+    world.archive.open_ledger().label("Kim", faces)
+    pack = describe_pack("builtin", layout.packs)
+    detected = layout.parts("detections", pack.detector_version)
+    detected.rename(detected.with_name("older"))
+    newest = layout.parts("embeddings", vectors_version(pack.detector_version, pack.key))
+    newest.rename(newest.with_name(vectors_version("older", pack.key)))
+    old, new = (embedding_parts(layout, detector, pack.key, year) for detector in ("older", pack.detector_version))
+    right = old.read().sort("face_id")
+    old.replace(right.with_columns(pl.Series("vector", -right["vector"].to_numpy(), right.schema["vector"])))
+    assert world.run() == []
+    assert np.allclose(new.read().sort("face_id")["vector"], right["vector"], atol=1e-4)
+    named = world.query("SELECT f.id FROM face_instances f JOIN persons p ON p.id = f.person_id WHERE name = 'Kim'")
+    assert {face.face_id for face in faces} <= set(named["id"])
+    assert world.run(year) == [] and world.number("embeddings", "embedded_now", year) == 0
+    assert classface(layout, "prune", "--yes").returncode == 0
+    assert [folder.name for folder in layout.parts("embeddings").iterdir()] == [newest.name]
+    assert embedding_parts(layout, pack.detector_version, pack.key, year).ids("face_id") == set(right["face_id"])
 
 
 def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> None:
@@ -405,7 +430,7 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
 def damage(layout: Layout) -> None:
     """At least one of everything that can be wrong, over the four years."""
     faces = {year: detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name) for year in YEARS}
-    vectors = {year: embedding_parts(layout, "builtin@1", year) for year in YEARS}
+    vectors = {year: embedding_parts(layout, BUILTIN_DETECTOR, "builtin@1", year) for year in YEARS}
     (part,) = vectors[YEARS[0]].files()
     rows = pl.read_parquet(part)
     numbers = rows["vector"].to_numpy().copy()

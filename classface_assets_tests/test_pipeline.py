@@ -192,9 +192,10 @@ def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
     )
     assert {f.asset_id for f in faces} <= set(named["asset_id"])
     info = describe_pack(str(SHARED_PACK), world.layout.packs)
-    vectors = embedding_parts(world.layout, info.key, YEARS[0]).read()["vector"]
+    vectors = embedding_parts(world.layout, info.detector_version, info.key, YEARS[0]).read()["vector"]
     assert vectors.dtype == pl.Array(pl.Float32, 128)
-    assert embedding_parts(world.layout, "builtin@1", YEARS[0]).files(), "the first pack's vectors stay beside them"
+    before = embedding_parts(world.layout, BUILTIN_DETECTOR, "builtin@1", YEARS[0])
+    assert before.files(), "the first pack's vectors stay beside them"
 
 
 def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: World, tmp_path: Path) -> None:
@@ -490,7 +491,7 @@ def test_a_broken_chip_fails_a_check_that_says_what_to_do_and_nothing_else(world
     first = rows.filter(pl.col("face_id").is_not_null())["index"][0]
     chip = pl.when(pl.col("index") == first).then(pl.lit(b"broken")).otherwise(pl.col("chip"))
     rows.with_columns(chip.alias("chip")).drop("index").write_parquet(part)
-    shutil.rmtree(world.layout.parts("embeddings", pack.key, year))
+    shutil.rmtree(embedding_parts(world.layout, pack.detector_version, pack.key, year).folder)
     assert world.run(year) == []
     faces = rows["face_id"].count()
     assert world.number("embeddings", "embedded_now", year) == faces - 1

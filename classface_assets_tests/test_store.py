@@ -454,7 +454,7 @@ def vector_of(face_id: str) -> np.ndarray:
 
 def add_vectors(layout: Layout, year: str, *faces: str) -> None:
     frame = pl.DataFrame({"face_id": list(faces), "vector": np.stack([vector_of(f) for f in faces])})
-    embedding_parts(layout, PACK, year).append(frame)
+    embedding_parts(layout, DETECTOR, PACK, year).append(frame)
 
 
 def statuses(facts: Facts) -> dict[str, tuple[str, str]]:
@@ -550,7 +550,8 @@ def test_each_row_of_vectors_belongs_to_the_face_of_that_row(layout: Layout) -> 
         add_detections(layout, year, *(face_rows(p, f"{p}-a", f"{p}-b") for p in photos))
         for photo in reversed(photos):
             add_vectors(layout, year, f"{photo}-b", f"{photo}-a")
-    embedding_parts(layout, "another pack", "Sommerfest").append(pl.DataFrame({"face_id": ["q"], "vector": [[1.0]]}))
+    another = embedding_parts(layout, DETECTOR, "another pack", "Sommerfest")
+    another.append(pl.DataFrame({"face_id": ["q"], "vector": [[1.0]]}))
     facts = gather(layout, DETECTOR, PACK)
     assert facts.vectors.shape == (12, 4) and facts.vectors.dtype == np.float32
     assert np.array_equal(facts.vectors, np.stack([vector_of(f) for f in facts.faces["face_id"]]))

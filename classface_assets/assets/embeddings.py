@@ -70,15 +70,17 @@ def embeddings(
     progress: dg.ResourceParam[Progress],
 ) -> dg.MaterializeResult:
     """One unit vector a face, made from its chip, in a folder of the model pack's own: vectors of two packs never meet.
+    Those of another version of the detector stay beside them: it cut the faces out otherwise.
 
     Only faces without a vector of this pack are embedded, also after a killed run or when photos moved between years.
     """
     year, layout = context.partition_key, archive.layout
     info = models.describe(layout)
-    parts = embedding_parts(layout, info.key, year)
+    parts = embedding_parts(layout, info.detector_version, info.key, year)
     faces = year_detections(layout, info.detector_version, year, ["asset_id", "face_id", "status"])
     wanted = set(faces.filter(pl.col("status") == "ok")["face_id"]) if faces.width else set()
-    others = [embedding_parts(layout, info.key, y) for y in years_with_images(layout) if y != year]
+    elsewhere = [y for y in years_with_images(layout) if y != year]
+    others = [embedding_parts(layout, info.detector_version, info.key, y) for y in elsewhere]
     pending = adopt(parts, others, "face_id", wanted - parts.ids("face_id"))
     done = Done()
     settings = current_settings(layout, info.detector_version, year)

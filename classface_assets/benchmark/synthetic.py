@@ -115,7 +115,7 @@ def _write_part(layout: Layout, people: People, rows: np.ndarray, year: str, see
     image_parts(layout, year).append(_as(IMAGES, images))
     set_current_settings(layout, DETECTOR, year, THRESHOLDS)
     detection_parts(layout, DETECTOR, year, THRESHOLDS).append(_as(DETECTIONS, detected))
-    embedding_parts(layout, PACK, year).append(vectors)
+    embedding_parts(layout, DETECTOR, PACK, year).append(vectors)
     return faces.select("face_id").with_columns(person=pl.Series(people.who[rows]))
 
 

@@ -43,8 +43,13 @@ def detection_parts(layout: Layout, detector: str, year: str, settings: str) -> 
     return Parts(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
 
 
-def embedding_parts(layout: Layout, pack: str, year: str) -> Parts:
-    return Parts(layout.parts("embeddings", pack, year), ("face_id",))
+def embedding_parts(layout: Layout, detector: str, pack: str, year: str) -> Parts:
+    return Parts(layout.parts("embeddings", vectors_version(detector, pack), year), ("face_id",))
+
+
+def vectors_version(detector: str, pack: str) -> str:
+    """A face keeps its id when another detector puts its box in the same place, but is cut out anew."""
+    return f"{pack} {detector}"
 
 
 def years_with_images(layout: Layout) -> list[str]:
@@ -146,7 +151,8 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
         .filter(pl.col("status") == "ok")
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
-    faces, vectors = _with_vectors(layout, pack, years, faces.sort("face_id"))
+    found = [embedding_parts(layout, detector, pack, year) for year in years]
+    faces, vectors = _with_vectors(found, faces.sort("face_id"))
     return Facts(images, faces, vectors)
 
 
@@ -159,13 +165,13 @@ def _require_searched(layout: Layout, detector: str) -> None:
         )
 
 
-def _with_vectors(layout: Layout, pack: str, years: list[str], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+def _with_vectors(years: list[Parts], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     """The faces that have a vector, and the vectors. A year at a time: a million of them take two gigabytes, once."""
     vectors = np.zeros((0, 0), np.float32)
     place = faces.select("face_id").with_row_index("row")
     there = np.zeros(faces.height, bool)
     for year in years:
-        held = embedding_parts(layout, pack, year).read(["face_id", "vector"])
+        held = year.read(["face_id", "vector"])
         if not held.height:
             continue
         held = held.join(place, on="face_id")

@@ -88,7 +88,7 @@ class _Year:
 def find_orphans(layout: Layout, detector: str, pack: str) -> list[Orphans]:
     """Everything that does not fit together, for one model pack's detector and vectors. Changes nothing."""
     names = years_with_images(layout)
-    size = usual_size(embedding_parts(layout, pack, name) for name in names)
+    size = usual_size(embedding_parts(layout, detector, pack, name) for name in names)
     years = [_Year(layout, name) for name in names]
     for year in years:
         photos = _look_at_images(year)
@@ -147,7 +147,7 @@ def _look_at_faces(year: _Year, detector: str, photos: set[str]) -> tuple[set[st
 
 def _look_at_vectors(year: _Year, detector: str, pack: str, size: int, every_face: set[str], faces: set[str]) -> None:
     """A face of other thresholds, or of a deleted photo, may have a vector: that is for `classface prune`."""
-    parts = embedding_parts(year.layout, pack, year.name)
+    parts = embedding_parts(year.layout, detector, pack, year.name)
     rows, broken = readable(parts, ["face_id"])
     bad, without_end = broken_vectors(parts, size)
     known = set(rows["face_id"])

@@ -12,7 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
-from classface_assets.store.facts import current_settings, detection_parts, embedding_parts, image_parts
+from classface_assets.store.facts import (
+    current_settings,
+    detection_parts,
+    embedding_parts,
+    image_parts,
+    vectors_version,
+)
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.tables import read_table
@@ -48,7 +54,8 @@ def leftovers(layout: Layout, in_use: Iterable[InUse]) -> list[Leftover]:
     found = [_files("school years that are gone", layout, f) for f in _folders(layout.parts("images"))
              if name_of(f) not in images]  # fmt: skip
     found += _versions(layout, "detections", set(detectors), set(images), "faces of detectors that are not in use")
-    found += _versions(layout, "embeddings", {k.vectors for k in kept}, set(images), "vectors of packs not in use")
+    vectors = {vectors_version(k.detector, k.vectors) for k in kept}
+    found += _versions(layout, "embeddings", vectors, set(images), "vectors of packs not in use")
     for detector in detectors:
         found += _other_thresholds(layout, detector, images)
     for year, photos in images.items():
@@ -154,7 +161,7 @@ def _rows_of_the_gone(layout: Layout, kept: Iterable[InUse], year: str, photos: 
         if settings is not None:
             found = detection_parts(layout, pack.detector, year, settings)
             yield _rows("faces of deleted photos", layout, found, "asset_id", found.ids("asset_id") - photos)
-            vectors = embedding_parts(layout, pack.vectors, year)
+            vectors = embedding_parts(layout, pack.detector, pack.vectors, year)
             faces = _faces(layout, pack.detector, year, photos)
             yield _rows("vectors of faces no longer there", layout, vectors, "face_id", vectors.ids("face_id") - faces)
 

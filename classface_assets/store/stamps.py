@@ -95,8 +95,8 @@ def facts_digest(layout: Layout, detector: str, pack: str) -> str:
     for year in years_with_images(layout):
         settings = current_settings(layout, detector, year)
         found = None if settings is None else _names(detection_parts(layout, detector, year, settings))
-        images, vectors = _names(image_parts(layout, year)), _names(embedding_parts(layout, pack, year))
-        years.append([year, images, settings, found, vectors])
+        vectors = embedding_parts(layout, detector, pack, year)
+        years.append([year, _names(image_parts(layout, year)), settings, found, _names(vectors)])
     return digest(detector, pack, layout.year_pattern, layout.year_start, years)
 
 

@@ -115,7 +115,7 @@ def verify(
 
 
 def _vectors(desk: Desk, year: str) -> set[str]:
-    return embedding_parts(desk.layout, desk.pack.key, year).ids("face_id")
+    return embedding_parts(desk.layout, desk.pack.detector_version, desk.pack.key, year).ids("face_id")
 
 
 def _faces(desk: Desk, year: str) -> set[str]:

@@ -43,7 +43,7 @@ from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, per
 from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
 from classface_assets.vision.photos import MAX_BYTES, load_photo, photo_files, read_facts
 from classface_assets.vision.pictures import contact_sheet
-from classface_assets.vision.pose import pose
+from classface_assets.vision.pose import poses
 from classface_assets.vision.quality import blur, brightness, outside_share, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
@@ -796,14 +796,14 @@ def seen_from(yaw: float, pitch: float, roll: float) -> np.ndarray:
     ("yaw", "pitch", "roll"), [(0, 0, 0), (40, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -25, 0), (0, 0, 70)]
 )
 def test_yaw_pitch_and_roll_are_read_from_the_landmarks(yaw: float, pitch: float, roll: float) -> None:
-    assert np.abs(np.array(pose(seen_from(yaw, pitch, roll))) - [yaw, pitch, roll]).max() < 3
+    assert np.abs(poses(seen_from(yaw, pitch, roll)[None])[0] - [yaw, pitch, roll]).max() < 3
 
 
 def test_a_mirrored_face_looks_the_other_way(pack: ModelPack, group: Path) -> None:
     image = np.asarray(Image.open(group))
     faces, mirrored = faces_in(pack, image), faces_in(pack, np.ascontiguousarray(image[:, ::-1]))
-    one = np.array([pose(marks) for marks in faces.landmarks[faces.boxes[:, 0].argsort()]])
-    other = np.array([pose(marks) for marks in mirrored.landmarks[mirrored.boxes[:, 0].argsort()]])[::-1]
+    one = poses(faces.landmarks[faces.boxes[:, 0].argsort()])
+    other = poses(mirrored.landmarks[mirrored.boxes[:, 0].argsort()])[::-1]
     assert np.abs(one * [-1, 1, -1] - other).max() < 25, "degrees; a pixel or two at these sizes"
     assert np.corrcoef(one[:, 0], -other[:, 0])[0, 1] > 0.9
 

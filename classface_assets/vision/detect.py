@@ -16,7 +16,7 @@ from classface_assets.vision.landmarks import refined
 from classface_assets.vision.looks import look_side
 from classface_assets.vision.near import perceptual_hash
 from classface_assets.vision.parallel import cores, side_by_side
-from classface_assets.vision.pose import pose
+from classface_assets.vision.pose import poses
 from classface_assets.vision.quality import blur, brightness, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
@@ -126,8 +126,10 @@ def detect_photo(
     in_look = look_side(detector, view) / max(view.width, view.height)
     shown = refined(detector, picture, faces.times(scale), faces.boxes[:, 2] * min(1.0, in_look))
     rows: dict[str, dict[str, Any]] = {}
-    for box, marks, score, outside in zip(faces.boxes, shown, faces.scores, found.outside, strict=True):
+    looking = poses(shown).tolist()
+    for box, marks, score, outside, pose in zip(faces.boxes, shown, faces.scores, found.outside, looking, strict=True):
         measured = {"detection_confidence": float(score), "outside": float(outside)}
+        measured |= zip(("yaw", "pitch", "roll"), pose, strict=True)
         face_id = face_id_of(asset_id, box)
         row = face_row(box, marks, score, picture, scale)
         rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
@@ -139,7 +141,6 @@ def face_row(box: np.ndarray, marks: np.ndarray, score: float, picture: np.ndarr
     landmarks, chip = marks / np.float32(scale), cut_chip(picture, marks)
     return {
         **dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), map(float, box), strict=True)),
-        **dict(zip(("yaw", "pitch", "roll"), pose(landmarks), strict=True)),
         "landmarks": landmarks.ravel().tolist(),
         "quality_score": quality_score(box, score),
         "blur": blur(chip),

@@ -75,7 +75,9 @@ class Scrfd:
     `find` may be called from many threads: onnxruntime's sessions allow it, and insightface only fills a dictionary.
     """
 
-    close_up = (64, 48)  # (128, 64) takes three times as long, and .886 instead of .881 of true pairs pass at 1e-4
+    # True pairs that pass at one false accept in ten thousand, mean of three composed archives: .893. With (64, 48), a
+    # fifth slower, .890; with (48, 40), a fifth quicker, .893, but less at one in a thousand (.9595 instead of .9606).
+    close_up = (56, 48)
     reliable_px = 10  # measured: of wider faces 1 % is missed, of those of 9 pixels 4 %, of 8 pixels 15 %
 
     def __init__(self, model: Any, size: tuple[int, int] | None = None, free: bool = True) -> None:

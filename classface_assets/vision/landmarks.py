@@ -35,7 +35,7 @@ def _refined(detector: Detector, picture: np.ndarray, faces: Faces) -> np.ndarra
     crop, face = detector.close_up
     scales = face / np.maximum(faces.boxes[:, 2:].max(axis=1), 1.0)
     shifts = crop / 2 - scales[:, None] * (faces.boxes[:, :2] + faces.boxes[:, 2:] / 2)
-    columns = int(np.ceil(len(faces) ** 0.5))
+    columns = _columns(len(faces))
     corners = crop * np.stack(np.divmod(np.arange(len(faces)), columns), axis=1)[:, ::-1]
     mosaic = np.zeros((corners[-1, 1] + crop, columns * crop, 3), np.uint8)
     for scale, shift, (x, y) in zip(scales, shifts, corners, strict=True):
@@ -50,3 +50,8 @@ def _refined(detector: Detector, picture: np.ndarray, faces: Faces) -> np.ndarra
     again = (off.min(axis=1) <= face / 3) & (sizes > 0.6) & (sizes < 1.6)
     placed = (found.landmarks[nearest] - (corners + shifts)[:, None]) / scales[:, None, None]
     return np.where(again[:, None, None], placed, faces.landmarks).astype(np.float32)
+
+
+def _columns(count: int) -> int:
+    """Of a mosaic of so many pictures: as few as can be stay empty, for they take as long; then as square as can be."""
+    return min(range(1, count + 1), key=lambda columns: (-count % columns, abs(columns - count**0.5)))

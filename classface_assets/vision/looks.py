@@ -10,6 +10,9 @@ from classface_assets.vision.tiles import Detector, tiled
 from classface_assets.vision.view import PhotoView
 
 TILE, MOST_ZOOM, FINER_LOOKS = 1600, 3.0, 3
+# Of what the detector needs. Measured on photos of 6 to 18 megapixels: 1.25 takes an eighth longer and finds no more,
+# 1.1 loses faces.
+ENOUGH = 1.15
 # Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
 WEAK = 0.12
 GREY = 127
@@ -71,10 +74,10 @@ def _many_small(faces: Faces, detector: Detector, long_side: int, view: PhotoVie
 
 
 def _zoom(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> float:
-    """How much finer to look, so that the small faces are as wide as the detector needs them, and a quarter more."""
+    """How much finer to look, so that the small faces are as wide as the detector needs them, and a little more."""
     if not len(faces):
         return MOST_ZOOM
-    return float(np.clip(1.25 * detector.reliable_px / _small_width(faces, long_side, view), 1.25, MOST_ZOOM))
+    return float(np.clip(ENOUGH * detector.reliable_px / _small_width(faces, long_side, view), 1.25, MOST_ZOOM))
 
 
 def _small_width(faces: Faces, long_side: int, view: PhotoView) -> float:

@@ -21,7 +21,7 @@ from classface_assets.vision.sessions import device_of, first_line
 from classface_assets.vision.tiles import Detector
 
 BUILTIN = "builtin"
-SEARCH = 3  # to be raised when a photo would give other faces: then all are searched again
+SEARCH = 4  # to be raised when a photo would give other faces: then all are searched again
 BUILTIN_DETECTOR = f"centerface-{SEARCH}"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."

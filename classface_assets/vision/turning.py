@@ -4,7 +4,7 @@ import numpy as np
 
 from classface_assets.vision.faces import Faces
 from classface_assets.vision.looks import bordered, look_side, looked
-from classface_assets.vision.pose import roll
+from classface_assets.vision.pose import rolls
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import PhotoView
 
@@ -15,7 +15,9 @@ UNSURE, TILTED = 0.75, 45
 
 def unsure(faces: Faces) -> bool:
     """Whether these may be what a turned photo shows: no face, none that is sure, or half of them tilted."""
-    return not len(faces) or float(faces.scores.max()) < UNSURE or float(np.median(np.abs(_rolls(faces)))) > TILTED
+    if not len(faces) or float(faces.scores.max()) < UNSURE:
+        return True
+    return float(np.median(np.abs(rolls(faces.landmarks)))) > TILTED
 
 
 def best_rotation(detector: Detector, view: PhotoView, min_confidence: float, as_it_is: Faces) -> int:
@@ -34,8 +36,4 @@ def best_rotation(detector: Detector, view: PhotoView, min_confidence: float, as
 
 
 def _upright_sum(faces: Faces) -> float:
-    return float(faces.scores[np.abs(_rolls(faces)) < TILTED].sum()) if len(faces) else 0.0
-
-
-def _rolls(faces: Faces) -> np.ndarray:
-    return np.array([roll(landmarks) for landmarks in faces.landmarks])
+    return float(faces.scores[np.abs(rolls(faces.landmarks)) < TILTED].sum()) if len(faces) else 0.0

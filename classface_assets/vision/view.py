@@ -76,7 +76,8 @@ def shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
         return image
     while max(image.shape[:2]) >= 2 * long_side:  # linear at a half is the mean of four, in a fifth of the time
         half = (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2))
-        image = cv2.resize(image, half, interpolation=cv2.INTER_LINEAR)
+        even = image[: image.shape[0] & ~1 or 1, : image.shape[1] & ~1 or 1]  # an exact half, in half of the time
+        image = cv2.resize(even, half, interpolation=cv2.INTER_LINEAR)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 

@@ -11,7 +11,7 @@ from classface_assets.errors import UserError
 from classface_assets.identity.assign import settings_for
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.knn import build_graph
-from classface_assets.identity.known import margins
+from classface_assets.identity.margins import margins
 from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import build_prototypes
 from classface_assets.identity.space import fair_sample

@@ -34,7 +34,7 @@ class AssignmentConfig(dg.Config):
         "`dbscan`, `agglomerative`, which do not.",
     )
     person_threshold: float | None = Field(
-        default=None, description="Least cosine similarity to a known person. builtin: 0.965, other packs: 0.56."
+        default=None, description="Least cosine similarity to a known person. builtin: 0.96, other packs: 0.6."
     )
     person_margin: float | None = Field(
         default=None, description="Least lead over the second-best person. builtin: 0.015, other packs: 0.1."
@@ -68,8 +68,19 @@ class AssignmentConfig(dg.Config):
     )
     follow_threshold: float | None = Field(
         default=None,
-        description="Least mean similarity of such a group to the person's faces, over what strangers have in common "
-        "with both. builtin: 0.04, other packs: 0.22.",
+        description="Least mean of such a group's worth to the person and its lead over the next: its similarity to "
+        "the person's faces, over what strangers have in common with both. builtin: 0.021, other packs: 0.13.",
+    )
+    follow_far: float | None = Field(
+        default=None,
+        ge=0,
+        description="Taken off that worth by the logarithm of 1 + the years to the person's nearest labelled face. "
+        "builtin: 0.008, other packs: 0.03.",
+    )
+    follow_size: float | None = Field(
+        default=None,
+        ge=0,
+        description="Taken off by the logarithm of the group's number of faces. builtin: 0.0045, other packs: 0.03.",
     )
     follow_margin: float | None = Field(
         default=None,
@@ -82,7 +93,7 @@ class AssignmentConfig(dg.Config):
     )
     follow_group_threshold: float | None = Field(
         default=None,
-        description="Least mean similarity within such a group. builtin: 0.945, other packs: 0.48.",
+        description="Least mean similarity within such a group. builtin: 0.952, other packs: 0.53.",
     )
     similarity_threshold: float | None = Field(
         default=None, description="Faces less alike than this are not compared at all. Empty: all of the graph are."

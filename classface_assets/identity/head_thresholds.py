@@ -27,6 +27,8 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         look_alike=_carried(settings.look_alike, old, new),
         follow_group_threshold=_carried(settings.follow_group_threshold, old, new),
         follow_threshold=settings.follow_threshold * scale,
+        follow_far=settings.follow_far * scale,
+        follow_size=settings.follow_size * scale,
         follow_margin=settings.follow_margin * scale,
         person_margin=settings.person_margin * scale,
         alike_margin=settings.alike_margin * scale,

@@ -12,7 +12,7 @@ Scope = Literal["all", "school year", "event"]
 class AssignmentSettings:
     """How faces become persons, clusters or noise. Similarities are cosines, -1 to 1."""
 
-    person_threshold: float = 0.56
+    person_threshold: float = 0.6
     """Least similarity to a known person's prototypes for a face to be given to that person."""
     person_margin: float = 0.1
     """A face's best person must lead the runner-up by this much."""
@@ -35,13 +35,18 @@ class AssignmentSettings:
     years too long at either end, 1 where they are exact, and 1 of 3,500 right ones goes."""
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
-    follow_threshold: float = 0.22
-    """Least mean similarity of such a group to the person's faces, over what strangers have in common with both."""
+    follow_threshold: float = 0.13
+    """Least mean of what such a group is worth to the person and its lead over the next. It is worth the mean
+    similarity to the person's faces, over what strangers have in common with both, less the two that follow."""
+    follow_far: float = 0.03
+    """Times the logarithm of 1 + the years to the person's nearest labelled face."""
+    follow_size: float = 0.03
+    """Times the logarithm of the group's number of faces: many that are all in doubt are rather a stranger's."""
     follow_margin: float = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
     follow_fade_years: float = 2.0
     """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
-    follow_group_threshold: float = 0.48
+    follow_group_threshold: float = 0.53
     """Least average similarity within the groups that are given to people whole."""
     method: Method = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
@@ -101,14 +106,16 @@ ARCFACE_LIKE = AssignmentSettings()
 DLIB = replace(
     ARCFACE_LIKE,
     building_quality=0.33,
-    person_threshold=0.965,
+    person_threshold=0.96,
     person_margin=0.015,
     alike_margin=0.02,
     look_alike=0.945,
-    follow_threshold=0.04,
+    follow_threshold=0.021,
+    follow_far=0.008,
+    follow_size=0.0045,
     follow_fade_years=4.0,
     follow_margin=0.004,
-    follow_group_threshold=0.945,
+    follow_group_threshold=0.952,
     cluster_threshold=0.933,
     whitened_gain=0.6,
     whitened_share=0.5,

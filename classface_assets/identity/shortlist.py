@@ -1,0 +1,121 @@
+"""The likest known people of each face, by its likeness to their prototypes, each face looked at by itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from classface_assets.identity.enrolment import NO_ROSTER, Enrolment
+from classface_assets.identity.gaps import Gaps, year_gaps
+from classface_assets.identity.prototypes import Prototypes
+from classface_assets.identity.settings import AssignmentSettings
+
+SHORTLIST = 5
+"""Persons remembered for each face: the likest."""
+CELLS = 2_000_000
+"""Similarities held at a time."""
+CLOSE = 0.1
+"""Prototypes as near as this to the best are said to support it."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """For each of n faces its likest persons, best first; -1 where there are no more.
+
+    `persons` (n, s); `rank` (n, s) float32, by which they are ordered: a similarity, or a share of the votes, minus
+    infinity beside -1; `scores` (n, s) the similarity; `support` (n, s) how many prototypes stand behind it.
+    """
+
+    persons: np.ndarray
+    rank: np.ndarray
+    scores: np.ndarray
+    support: np.ndarray
+
+
+def shortlist(
+    faces: np.ndarray,
+    vectors: np.ndarray,
+    years: np.ndarray,
+    prototypes: Prototypes,
+    forbidden: np.ndarray,
+    settings: AssignmentSettings,
+    enrolment: Enrolment = NO_ROSTER,
+) -> Shortlist:
+    """The likest persons of each of the faces (row numbers) by the method in `settings.assign`, years apart counting
+    less, and years in which a roster does not have the person. forbidden (q, 2): face row and person that may not be.
+
+    prototype: the similarity to a person's nearest prototype; centroid: to the nearest mean of a year; vote: every
+    prototype above the threshold has a vote; knn: the k nearest of all labelled faces, by votes or by the nearest.
+    """
+    size = min(SHORTLIST, prototypes.persons)
+    shape = (len(faces), size)
+    found = Shortlist(
+        np.full(shape, -1), np.full(shape, -np.inf, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.int32)
+    )
+    if not size or not len(faces) or not len(prototypes):
+        return found
+    position = np.full(len(vectors), -1, np.int64)
+    position[faces] = np.arange(len(faces))
+    barred = np.column_stack([position[forbidden[:, 0]], forbidden[:, 1]])
+    barred = barred[barred[:, 0] >= 0]
+    barred = barred[np.argsort(barred[:, 0], kind="stable")]
+    for part, rank, score, support in _by_person(faces, vectors, years, prototypes, settings):
+        if enrolment:
+            away = enrolment.of_faces(years[faces[part]], prototypes.persons)
+            rank, score = rank - away, score - away
+        low, high = np.searchsorted(barred[:, 0], [part.start, part.stop])
+        rank[barred[low:high, 0] - part.start, barred[low:high, 1]] = -np.inf
+        likest = np.argsort(-rank, axis=1, kind="stable")[:, :size]
+        found.rank[part] = np.take_along_axis(rank, likest, 1)
+        found.scores[part] = np.take_along_axis(score, likest, 1)
+        found.support[part] = np.take_along_axis(support, likest, 1)
+        found.persons[part] = np.where(found.rank[part] > -np.inf, likest, -1)
+    return found
+
+
+def _by_person(
+    faces: np.ndarray, vectors: np.ndarray, years: np.ndarray, prototypes: Prototypes, settings: AssignmentSettings
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Slice by slice of the faces: rank, similarity and support of every person, each (slice, persons)."""
+    gaps = Gaps(settings.fade_years, settings.drift_per_year)
+    if settings.assign == "centroid":
+        prototypes = prototypes.only(prototypes.centroid | _alone(prototypes))
+    step = max(16, CELLS // max(len(prototypes), prototypes.persons))
+    there = np.unique(prototypes.owners)
+    starts = np.searchsorted(prototypes.owners, there)
+    for start in range(0, len(faces), step):
+        rows = faces[start : start + step]
+        gap = year_gaps(years[rows], prototypes.years)
+        worth = vectors[rows] @ prototypes.vectors.T - gaps.penalty(gap).astype(np.float32)
+        rank = np.full((len(rows), prototypes.persons), -np.inf, np.float32)
+        score, support = np.zeros_like(rank), np.zeros(rank.shape, np.int32)
+        best = np.maximum.reduceat(worth, starts, axis=1)
+        if settings.assign in ("prototype", "centroid"):
+            near = worth >= np.repeat(best, np.diff(np.append(starts, len(prototypes))), axis=1) - CLOSE
+            votes = best
+        else:
+            near = worth >= settings.person_threshold
+            if settings.assign == "knn":
+                near = worth >= np.maximum(settings.similarity_threshold, _kth_best(worth, settings.knn_neighbours))
+            weight = np.where(near, gaps.weights(gap), 0.0)
+            votes = np.add.reduceat(weight, starts, axis=1) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+            if settings.assign == "knn" and not settings.use_voting:
+                votes = best
+            votes = np.where(votes > 0, votes, -np.inf)
+        rank[:, there], score[:, there] = votes, best
+        support[:, there] = np.add.reduceat(near.astype(np.int32), starts, axis=1)
+        yield slice(start, start + len(rows)), rank, score, support
+
+
+def _kth_best(worth: np.ndarray, k: int) -> np.ndarray:
+    k = min(k, worth.shape[1])
+    return np.partition(worth, worth.shape[1] - k, axis=1)[:, worth.shape[1] - k][:, None]
+
+
+def _alone(prototypes: Prototypes) -> np.ndarray:
+    """Faces that are all there is of a person in a year."""
+    years = np.nan_to_num(prototypes.years, nan=-1.0)
+    _, of, counts = np.unique(
+        np.column_stack([prototypes.owners, years]), axis=0, return_inverse=True, return_counts=True
+    )
+    return counts[of.ravel()] == 1

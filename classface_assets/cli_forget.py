@@ -26,7 +26,8 @@ def forget(archive: Any, person: str | None, pack: str | None, yes: bool, no_run
 
     if person is not None and not yes:
         whose, faces = forgetting.whom(archive, person)
-        click.confirm(f"Erase {whose.name} and {len(faces):,} faces for good?", abort=True)
+        if not whose.erased:
+            click.confirm(f"Erase {whose.name} and {len(faces):,} faces for good?", abort=True)
     instance, _ = prepare(archive.layout)
     with instance:
         receipt = (

@@ -160,12 +160,21 @@ def export(archive: Any, file: Any) -> None:
 @archive_options
 @click.argument("file", type=click.File("rb"))
 def import_(archive: Any, file: Any) -> None:
-    """Read an exported FILE into an empty ledger, or append to one what it lacks of the same ledger."""
+    """Read an exported FILE into an empty ledger, or append to one what it lacks of the same ledger.
+
+    Who was erased since the file was written stays erased.
+    """
+    from classface_assets.forgetting import keep_erased
     from classface_assets.store.transfer import from_lines, import_events
 
     events = from_lines(file)
     new = import_events(archive.open_ledger(), events)
     click.echo(f"Imported: {new:,} decisions; {len(events) - new:,} were there already.")
+    again, left = keep_erased(archive)
+    if again:
+        click.echo(f"People who were erased since, and are erased in this ledger too: {again:,}.")
+    if left:
+        click.echo(f"Of {left:,} erased people something may be left here: `classface forget` takes it out.")
 
 
 COMMANDS = (

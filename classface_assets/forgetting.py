@@ -1,103 +1,131 @@
 """What `classface forget` does: a person is erased in the ledger, then from everything that was made, and a receipt."""
 
-import sqlite3
-from collections.abc import Iterator, Set
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from shutil import rmtree
-from typing import Any
+from collections.abc import Iterable, Set
 
 import dagster as dg
 import polars as pl
 
 from classface_assets.assets.face_tables import forget_facts
+from classface_assets.errors import UserError
+from classface_assets.records import forget_records
 from classface_assets.resources import Archive
 from classface_assets.review.view import view_of
 from classface_assets.review.views import read_snapshot
-from classface_assets.store.decisions import LabelledFace, Person
-from classface_assets.store.erase import Removed, erase_faces, photos_that_show, receipt_lines
+from classface_assets.store.decisions import LabelledFace, Person, fold
+from classface_assets.store.erase import erase_faces, photos_that_show
+from classface_assets.store.old_versions import NotLookedAtError, remove_old_versions
+from classface_assets.store.receipt import Receipt, Removed
 from classface_assets.store.redact import redact
+from classface_assets.store.replay import replay
+from classface_assets.store.tombstones import (
+    all_erasures,
+    done_here,
+    erasures,
+    keep_tombstones,
+    note_done_here,
+    unknown_to,
+)
 from classface_assets.store.writing import UnknownError
 from classface_assets.upkeep import at_rest
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What was removed of whom. `barred`: how many faces may never be searched for or embedded again."""
-
-    person_ids: tuple[str, ...]
-    barred: int
-    removed: tuple[Removed, ...]
-    photos: tuple[str, ...]
-
-    def lines(self) -> Iterator[str]:
-        yield f"Erased: {', '.join(self.person_ids)}"
-        yield from receipt_lines(self.removed)
-        yield f"{self.barred:>9,}  faces barred from being found or embedded again"
-        yield f"{len(self.photos):>9,}  photos still show them; they are never touched:"
-        yield from (f"           {path}" for path in self.photos)
-
-    def told(self) -> dict[str, Any]:
-        removed = [{"what": one.what, "where": one.where, "count": one.count} for one in self.removed]
-        return {
-            "personIds": list(self.person_ids),
-            "facesBarred": self.barred,
-            "removed": removed,
-            "photosThatShowThem": list(self.photos),
-        }
-
-
 def whom(archive: Archive, who: str) -> tuple[Person, list[LabelledFace]]:
-    """The person of that id or name, and the faces that are said or thought to be theirs. Raises UnknownError."""
-    events = archive.open_ledger().events()
-    view = view_of(read_snapshot(archive.layout.database, events), events)
-    person = view.decisions.persons.get(who) or view.decisions.record(who)
-    if person is None or person.erased:
+    """The person of that id or name, and the faces that are said or thought to be theirs. Raises UnknownError.
+
+    Of somebody whose erasure was interrupted, those that are barred.
+    """
+    events, layout = archive.open_ledger().events(), archive.layout
+    decisions = replay(events)
+    person = decisions.persons.get(who) or decisions.record(who) or _half_erased(decisions.persons.values(), who)
+    if person is None:
         raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
-    rows = view.faces.filter(pl.col("person_id") == view.decisions.became(person.id))
+    if person.erased:
+        return person, erasures(events)[decisions.became(person.id)]
+    if not layout.database.exists():  # what was made was deleted, or never was
+        return person, []
+    view = view_of(read_snapshot(layout.database, events), events)
+    rows = view.faces.filter(pl.col("person_id") == decisions.became(person.id))
     columns = rows.select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
     return person, [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]
 
 
-def forget(archive: Archive, instance: dg.DagsterInstance, who: str) -> Receipt:
-    """Erase a person: first in the ledger, so that what a killed call leaves is finished by `finish`.
+def _half_erased(persons: Iterable[Person], name: str) -> Person | None:
+    """Names are taken out of the ledger last, so who has one is not erased from all that was made."""
+    return next((person for person in persons if person.erased and fold(person.name) == fold(name)), None)
 
-    Raises UnknownError, and UpkeepError while a run is under way.
+
+def forget(archive: Archive, instance: dg.DagsterInstance, who: str) -> Receipt:
+    """Erase a person: first in the ledger, so that what a killed call leaves is finished by the next, or by `finish`.
+
+    Raises UnknownError, UpkeepError while a run is under way, and UnfinishedError.
     """
     at_rest(instance)
     person, faces = whom(archive, who)
     ledger = archive.open_ledger()
     before = set(ledger.decisions().barred)
-    ledger.erase(person.id, faces)
+    if person.erased:
+        before -= {face.face_id for face in faces}
+    else:
+        ledger.erase(person.id, faces)
     return finish(archive, instance, before)
 
 
+class UnfinishedError(UserError):
+    """Erasing stopped halfway."""
+
+
 def finish(archive: Archive, instance: dg.DagsterInstance, before: Set[str] = frozenset()) -> Receipt:
-    """Remove what is left of everybody who was erased; `before` are faces that earlier receipts told of."""
+    """Remove what is left of everybody who was erased; `before` are faces that earlier receipts told of.
+
+    Raises UpkeepError while a run is under way, and UnfinishedError when it stops halfway.
+    """
     at_rest(instance)
-    layout, decisions = archive.layout, archive.open_ledger().decisions()
-    persons = {person.id for person in decisions.persons.values() if person.erased}
-    new = {face: mark for face, mark in decisions.barred.items() if face not in before}
-    removed = erase_faces(layout, decisions.barred, persons)
-    names = redact(archive.ledger or layout.ledger_url, persons)
-    records = forget_records(instance, layout.dagster_home)
-    removed += [Removed("names and birthdays", "ledger", names), Removed("runs with pictures", "Dagster", records)]
+    try:
+        keep_erased(archive)
+        return _finished(archive, instance, before)
+    except UserError as error:
+        raise UnfinishedError(f"{error} Who is to be erased is noted: `classface forget` does the rest.") from None
+
+
+def _finished(archive: Archive, instance: dg.DagsterInstance, before: Set[str]) -> Receipt:
+    layout, events = archive.layout, archive.open_ledger().events()
+    erased = all_erasures(layout, events)
+    if not erased:
+        return Receipt()
+    barred = {face.face_id: face for faces in erased.values() for face in faces}
+    persons, new = set(erased), not erased.keys() <= done_here(layout)
+    removed = erase_faces(layout, barred, persons, new)
+    notes: list[str] = []
+    if new or removed:
+        try:
+            versions = remove_old_versions(layout)
+            removed.append(Removed("old versions that the bucket had kept", str(layout.data), versions))
+        except NotLookedAtError as error:
+            notes.append(str(error))
+        removed.append(Removed("runs with pictures", "Dagster", forget_records(instance, layout.dagster_home)))
+    at_rest(instance)  # a run that began meanwhile may have read what was not removed yet
+    removed.append(Removed("names and birthdays", "ledger", redact(archive.ledger or layout.ledger_url, persons)))
+    note_done_here(layout, persons)
     forget_facts()
-    told = tuple(sorted(persons)), len(new), tuple(one for one in removed if one.count)
-    return Receipt(*told, tuple(photos_that_show(layout, new)))
+    told = {face: mark for face, mark in barred.items() if face not in before}
+    counted = tuple(one for one in removed if one.count)
+    return Receipt(tuple(sorted(persons)), len(told), counted, tuple(photos_that_show(layout, told)), tuple(notes))
 
 
-def forget_records(instance: dg.DagsterInstance, home: Path) -> int:
-    """Delete Dagster's records of runs that have ended: they hold names, and contact sheets of faces."""
-    runs = [r.dagster_run for r in instance.get_run_records() if r.dagster_run.is_finished]
-    for run in runs:
-        instance.delete_run(run.run_id)
-        rmtree(home / "storage" / run.run_id, ignore_errors=True)
-    instance.wipe_assets(list(instance.all_asset_keys()))
-    for log in home.glob("*.log"):
-        log.unlink(missing_ok=True)
-    for database in home.rglob("*.db"):  # SQLite keeps what was deleted until something is written over it
-        with closing(sqlite3.connect(database)) as con, suppress(sqlite3.OperationalError):
-            con.execute("VACUUM")
-    return len(runs)
+def keep_erased(archive: Archive) -> tuple[int, int]:
+    """Let who was erased from this archive be erased in its ledger, were it an older one, and the other way round.
+
+    Returns how many the ledger did not know of, and of how many something may be left on this machine.
+    """
+    layout, ledger = archive.layout, archive.open_ledger()
+    events = ledger.events()
+    persons = replay(events).persons  # who is another person here was erased with them, or is not that person any more
+    alive = {p for p, person in persons.items() if person.merged_into_id is None}
+    unknown = {p: faces for p, faces in unknown_to(layout, events).items() if p in alive}
+    for person, faces in unknown.items():
+        ledger.erase(person, faces)
+    events = ledger.events() if unknown else events
+    erased = all_erasures(layout, events)
+    keep_tombstones(layout, erased)
+    redact(archive.ledger or layout.ledger_url, erased.keys() & done_here(layout))
+    return len(unknown), len(erased.keys() - done_here(layout))

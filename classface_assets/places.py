@@ -137,11 +137,11 @@ def files_below(folder: UPath) -> list[Entry]:
 
 
 def remove(file: Place) -> None:
-    """Delete one file; that it is gone already is no error."""
-    if isinstance(file, Path):
-        file.unlink(missing_ok=True)
-    else:
-        with suppress(FileNotFoundError):
+    """Delete one file; that it is gone already is no error. Raises StorageError."""
+    with suppress(FileNotFoundError), told_in_a_sentence(file):
+        if isinstance(file, Path):
+            file.unlink()
+        else:
             file.fs.rm_file(file.path)
 
 

@@ -1,20 +1,28 @@
 """Erasing a person: what was made of their faces is gone from every version, stays gone, and a receipt says so."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from classface_assets.forgetting import Receipt, finish, forget, whom
+from classface_assets.forgetting import finish, forget, whom
 from classface_assets.naming import faces_of
 from classface_assets.partitions import sync_school_years
+from classface_assets.resources import Models
+from classface_assets.review.desk import Desk
+from classface_assets.review.problems import NotFoundError
 from classface_assets.store.barred import REASON, barred_in, without_barred
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.ledger import Ledger
 from classface_assets.store.ledger_engine import open_engine
+from classface_assets.store.parts import Parts
+from classface_assets.store.receipt import Receipt
 from classface_assets.store.writing import UnknownError
+from classface_assets.temporary import temporary_name
 from classface_assets_tests.conftest import World
 
 NAME = "Anastasia Unforgettable"
@@ -52,6 +60,12 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     others = every_face(world, "embeddings") - ids
     assert files_that_hold(world.folder / "data" / "albums", NAME)
     theirs = {face.face_id for face in whom(world.archive, NAME)[1]}
+    database, tables_folder = world.layout.database, world.folder / "data" / "tables"
+    inode, desk = database.stat().st_ino, Desk(world.archive, Models(pack="builtin"))
+    shown, view = min(ids), desk.view()
+    assert desk.images.chip(view, shown) and list(tables_folder.glob("face_space*"))
+    half = temporary_name(database)
+    half.with_name(half.name.replace(f"~{os.getpid()}~", "~4194303~")).write_text(f"a killed process told of {NAME}")
 
     receipt = forget(world.archive, world.instance, NAME)
     assert ids <= theirs and receipt.barred == len(theirs)
@@ -62,6 +76,11 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     tables = [pl.read_parquet(file) for file in (world.folder / "data" / "tables").glob("*.parquet")]
     assert not {face for rows in tables if "face_id" in rows.columns for face in rows["face_id"]} & theirs
     assert files_that_hold(world.folder / "data", NAME) == []
+    assert database.stat().st_ino != inode and world.query("CALL pragma_database_size()")["free_blocks"].sum() == 0
+    assert not list(tables_folder.glob("face_space*")), "a mark of each face that was measured is in it"
+    desk.view()
+    with pytest.raises(NotFoundError):
+        desk.images.chip(view, shown)  # a server that runs on learns of it, whoever erased
     vectors = sum(one.count for one in receipt.removed if one.what == "vectors")
     assert vectors == len(theirs) and "face crops" in {one.what for one in receipt.removed}
     assert receipt.photos and all((world.folder / "photos" / path).exists() for path in receipt.photos)
@@ -84,6 +103,12 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(world: World) -> Non
     ids = named(world)
     person, faces = whom(world.archive, NAME)
     world.archive.open_ledger().erase(person.id, faces)
+    year = world.query(f"SELECT school_year FROM image_assets WHERE asset_id = '{faces[0].asset_id}'")["school_year"][0]
+    (vectors,) = (world.folder / "data" / "parts" / "embeddings").glob(f"*/{year}")
+    shutil.rmtree(vectors)
+    sync_school_years(world.instance, world.layout)
+    assert world.chain.job("ingest_year", year) == [] and ids <= every_face(world, "detections")
+    assert not ids & Parts(vectors, ("face_id",)).ids("face_id"), "barred from the moment on in which it is said"
     receipt = finish(world.archive, world.instance)
     assert receipt.barred == len(ids) and not ids & every_face(world, "embeddings")
     assert files_that_hold(world.folder / "data", NAME) == []

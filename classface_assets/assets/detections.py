@@ -31,6 +31,7 @@ from classface_assets.store.facts import (
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts, adopt
 from classface_assets.store.schemas import DETECTIONS
+from classface_assets.store.tombstones import barred_faces
 from classface_assets.store.years import folders_still_there
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.pictures import contact_sheet
@@ -120,7 +121,7 @@ def detections(
         context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
-            barred = archive.open_ledger().decisions().barred
+            barred = barred_faces(layout, archive.open_ledger().events())
             unopened = _search(new, parts, settings, config, pack.detector, layout, advance, barred)
     drawn = make_drawn(archive, models, parts, year)
     parts.compact()

@@ -16,6 +16,7 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.store.barred import PLACES, barred_in
 from classface_assets.store.damage import readable
 from classface_assets.store.facts import (
     current_settings,
@@ -25,6 +26,7 @@ from classface_assets.store.facts import (
     years_with_images,
 )
 from classface_assets.store.parts import Parts, adopt
+from classface_assets.store.tombstones import barred_faces
 from classface_assets.vision.embed import BATCHES, Embedded, batches_at_once, embed_faces
 from classface_assets.vision.packs import ModelPack
 
@@ -77,8 +79,10 @@ def embeddings(
     year, layout = context.partition_key, archive.layout
     info = models.describe(layout)
     parts = embedding_parts(layout, info.detector_version, info.key, year)
-    faces = year_detections(layout, info.detector_version, year, ["asset_id", "face_id", "status"])
+    faces = year_detections(layout, info.detector_version, year, [*PLACES, "status"])
     wanted = set(faces.filter(pl.col("status") == "ok")["face_id"]) if faces.width else set()
+    if wanted - parts.ids("face_id"):
+        wanted -= barred_in(faces, barred_faces(layout, archive.open_ledger().events()))
     elsewhere = [y for y in years_with_images(layout) if y != year]
     others = [embedding_parts(layout, info.detector_version, info.key, y) for y in elsewhere]
     pending = adopt(parts, others, "face_id", wanted - parts.ids("face_id"))

@@ -35,7 +35,7 @@ class Desk:
         self.layout, self.ledger = archive.layout, archive.open_ledger()
         self.pack = models.describe(self.layout)
         self.images = Images(self.layout, self.pack.detector_version)
-        self._views = Views(self.layout.database, self.ledger)
+        self._views = Views(self.layout.database, self.ledger, self._keep_nothing)
         self._vectors = Vectors(self.layout, self.pack)
         self.work = _once(self._open_work)
         self.eyes = Eyes(lambda: models.load(self.layout))
@@ -60,11 +60,16 @@ class Desk:
 
     def erase(self, person_id: str) -> dict[str, Any]:
         """Erase a person from everything, this server's memory too; the receipt."""
-        receipt, run_id = self.work().forget(person_id)
+        try:
+            receipt, run_id = self.work().forget(person_id)
+        finally:
+            self._keep_nothing()
+            self._views.forget()
+        return receipt | {"runId": run_id}
+
+    def _keep_nothing(self) -> None:
         self.images.forget()
         self._vectors.forget()
-        self._views.forget()
-        return receipt | {"runId": run_id}
 
     def head_report(self) -> dict[str, Any]:
         """What was told of the last training; empty before the first."""

@@ -1,7 +1,7 @@
 """The view of the moment, made anew only when the published file or the ledger has changed."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -25,8 +25,9 @@ _PHOTOS = """
 class Views:
     """Hands out the view of the moment; several threads may ask."""
 
-    def __init__(self, database: Path, ledger: Ledger) -> None:
-        self._database, self._ledger = database, ledger
+    def __init__(self, database: Path, ledger: Ledger, erased: Callable[[], None] = lambda: None) -> None:
+        """`erased` is called when somebody was erased, be it by another process."""
+        self._database, self._ledger, self._erased = database, ledger, erased
         self._lock = threading.Lock()
         self.forget()
 
@@ -45,14 +46,21 @@ class Views:
         with self._lock:
             view = self._view
             if view is None or view[0] != version:
-                events = self._said()
+                events = self._said(self._snapshot is not None and self._snapshot[0] != version[0])
                 view = self._view = version, view_of(self._published(version[0], events), events)
             return view[1]
 
-    def _said(self) -> list[Event]:
-        """Only what is new is read: events are never changed, but for the names of people who are erased or struck."""
-        new = self._ledger.events(after=self._events[-1].id if self._events else 0)
-        if any(event.kind in ("person_erased", "roster_struck") for event in new) and self._events:
+    def _said(self, other_file: bool) -> list[Event]:
+        """Only what is new is read: events are never changed, but for the names of people who are erased or struck.
+
+        These are taken out some time after the erasure, so all is read again too when another file is published.
+        """
+        last = self._events[-1].id if self._events else 0
+        new = self._ledger.events(after=last)
+        erased = last > 0 and any(event.kind in ("person_erased", "roster_struck") for event in new)
+        if erased:
+            self._erased()
+        if erased or other_file:
             self._events, new = [], self._ledger.events()
         self._events = [*self._events, *new]
         return self._events

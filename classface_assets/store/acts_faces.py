@@ -1,16 +1,17 @@
-"""The acts about faces and photos: whose a face is or is not, who belongs together, what a photo shows."""
+"""The acts about faces: whose one is, is not, or is no more."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from classface_assets.store.acts_people import PeopleActs, create_person
+from classface_assets.store.acts_people import create_person
+from classface_assets.store.acts_photos import PhotoActs
 from classface_assets.store.decisions import LABELLED_BY, Decisions, LabelledFace
 from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, clean, counted, distinct
 
 NOT_A_FACE = "Not a face"
 
 
-class FaceActs(PeopleActs):
+class FaceActs(PhotoActs):
     """Every face comes with its photo and box, by which it is found again under another detector."""
 
     def label(self, name: str, faces: Sequence[LabelledFace], how: str = "hand") -> Act:
@@ -89,43 +90,6 @@ class FaceActs(PeopleActs):
                 raise ConflictError("None of these faces was labelled, so there is no name to take off.")
             now.append("faces_taken_off", faces=_payload(faces))
             return now.done(None, labelled)
-
-        return self.write(act)
-
-    def mark_photo(self, asset_id: str, mark: str) -> Act:
-        """The photo is a collage, or shows a mirror: it may show a person more than once."""
-        if mark not in ("collage", "mirror"):
-            raise LedgerError(f"A photo is marked as collage or mirror, not as {mark!r}.")
-        return self._photo(asset_id, mark)
-
-    def unmark_photo(self, asset_id: str) -> Act:
-        return self._photo(asset_id, None)
-
-    def draw(self, face: LabelledFace) -> Act:
-        """Here is a face that no detector found."""
-        x, y, width, height = face.box
-        if width < 1 or height < 1 or x + width < 1 or y + height < 1:
-            raise LedgerError(
-                "A face's box must lie in the photo and be at least a pixel wide and high; draw it again."
-            )
-
-        def act(now: Writing) -> Act:
-            now.append("face_drawn", faces=_payload([face]))
-            return now.done(None, 1)
-
-        return self.write(act)
-
-    def _photo(self, asset_id: str, mark: str | None) -> Act:
-        def act(now: Writing) -> Act:
-            if now.around([asset_id]).photo_marks.get(asset_id) == mark:
-                raise ConflictError(
-                    f"The photo {asset_id} {f'is marked as {mark} already' if mark else 'is not marked'}."
-                )
-            if mark is None:
-                now.append("photo_unmarked", asset_id=asset_id)
-            else:
-                now.append("photo_marked", asset_id=asset_id, mark=mark)
-            return now.done(None)
 
         return self.write(act)
 

@@ -1,6 +1,7 @@
-"""Faces that may not be: those of people who were erased, taken out of what a detector found."""
+"""Faces that may not be: those of people who were erased, taken out of what a detector found and of what was said."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -41,6 +42,16 @@ def without_barred(rows: pl.DataFrame, barred: Mapping[str, LabelledFace]) -> pl
         pl.lit(None, dtype).alias(name) for name, dtype in rows.schema.items() if name not in KEPT_OF_PHOTO
     ).with_columns(status=pl.lit("no face"), reason=pl.lit(REASON))
     return pl.concat([kept, blank.select(rows.columns)])
+
+
+def without_faces(payload: Mapping[str, Any], barred: Collection[str]) -> dict[str, Any]:
+    """What an event tells, without the faces of these ids."""
+    left = dict(payload)
+    if "faces" in payload:
+        left["faces"] = [face for face in payload["faces"] if face["face_id"] not in barred]
+    if "groups" in payload:
+        left["groups"] = [[face for face in group if face["face_id"] not in barred] for group in payload["groups"]]
+    return left
 
 
 def _edge(start: str, size: str) -> pl.Expr:

@@ -2,7 +2,8 @@
 
 import getpass
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -58,15 +59,21 @@ class Book:
         return self._connected(True, begun)
 
     def _connected(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
-        try:
-            with open_engine(self.url, writing).begin() as con:
-                return use(con)
-        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
-            reason = str(getattr(error, "orig", error)).strip()
-            raise LedgerError(
-                f"The ledger {without_password(self.url)} cannot be used ({reason}); make it writable, or name "
-                "another one with CLASSFACE_LEDGER."
-            ) from None
+        with told_when_it_fails(self.url), open_engine(self.url, writing).begin() as con:
+            return use(con)
+
+
+@contextmanager
+def told_when_it_fails(url: str) -> Iterator[None]:
+    """Raises LedgerError, a sentence, in place of what a database raises."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+        reason = str(getattr(error, "orig", error)).strip()
+        raise LedgerError(
+            f"The ledger {without_password(url)} cannot be used ({reason}); make it writable, or name "
+            "another one with CLASSFACE_LEDGER."
+        ) from None
 
 
 def who_acts() -> str:

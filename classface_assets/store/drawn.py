@@ -5,7 +5,7 @@ A drawn face is a row among the detector's, told by its reason. Its id and box a
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from classface_assets.store.ledger import Ledger
 from classface_assets.store.parts import Parts
 from classface_assets.store.prune import drop_rows
 from classface_assets.store.replay import replay
+from classface_assets.store.tombstones import barred_faces
 
 DRAWN = "drawn by hand"
 NEEDED = ["asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
@@ -61,7 +62,7 @@ def drawn_faces(layout: Layout, parts: Parts, year: str, ledger: Ledger) -> Draw
     events = ledger.events(kinds=DRAWING_KINDS)
     if not any(event.kind == "face_drawn" for event in events):
         return DrawnFaces()
-    said, rows = replay(events), parts.read(NEEDED)
+    said, rows = replace(replay(events), barred=barred_faces(layout, events)), parts.read(NEEDED)
     if not rows.width:
         return DrawnFaces()
     images = year_images(layout, year)

@@ -24,6 +24,12 @@ def open_engine(url: str, writing: bool) -> sa.Engine:
     return engine
 
 
+def outside_transactions(url: str) -> sa.Engine:
+    """An engine for what a database does in no transaction, as cleaning itself."""
+    options = {"timeout": 30} if sa.make_url(url).get_backend_name() == "sqlite" else {}
+    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
+
+
 def without_password(url: str) -> str:
     """The address without its password."""
     try:

@@ -6,13 +6,15 @@ erased people are written over, and their rows of the school's rosters.
 """
 
 from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from classface_assets.store.book import told_when_it_fails
 from classface_assets.store.decisions import fold
 from classface_assets.store.events import Event
-from classface_assets.store.ledger_engine import open_engine
+from classface_assets.store.ledger_engine import open_engine, outside_transactions
 from classface_assets.store.ledger_table import create_tables, events, put_guards, read_events
 from classface_assets.store.roster import without_names
 from classface_assets.store.roster_entry import RosterEntry
@@ -27,6 +29,11 @@ _LIFT = {
     ],
     "postgresql": ["ALTER TABLE events DISABLE TRIGGER events_only_grow"],
 }
+# What was written over is in no free space of the database either; a backup and PostgreSQL's log are others' business.
+_LEAVE_NO_TRACE = {
+    "sqlite": ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"],
+    "postgresql": ["SET lock_timeout = '60s'", "VACUUM FULL events"],
+}
 _PUT_BACK = {"postgresql": ["ALTER TABLE events ENABLE TRIGGER events_only_grow"]}
 
 
@@ -35,16 +42,33 @@ def redact(url: str, persons: Set[str]) -> int:
     told: list[Event] = []
 
     def clean(event: Event) -> Payload:
-        payload = event.payload
         if event.kind == "roster_imported":
-            return _without(payload, _names(told, persons))
+            return _without(event.payload, _names(told, persons))
         told.append(event)
-        if payload.get("person_id") not in persons:
-            return payload
-        named = {"name": name_of_erased(payload["person_id"])} if "name" in payload else {}
-        return {**payload, **named, **({"birth_date": None} if "birth_date" in payload else {})}
+        return _nameless(event.payload) if event.payload.get("person_id") in persons else event.payload
 
-    return _rewrite(url, clean)
+    return _rewrite(url, clean) if persons else 0
+
+
+def is_redacted(event: Event, plain: Event) -> bool:
+    """Whether an event is another one, out of which names were taken."""
+    if (event.id, event.at, event.actor, event.kind) != (plain.id, plain.at, plain.actor, plain.kind):
+        return False
+    if event.kind != "roster_imported":
+        return event.kind in _KINDS and event.payload == _nameless(plain.payload)
+    kept, rows = [_known_by(row) for row in event.payload["entries"]], map(_known_by, plain.payload["entries"])
+    same = all(event.payload[key] == value for key, value in plain.payload.items() if key != "entries")
+    return same and all(row in rows for row in kept)  # in their order: each is looked for behind the one before
+
+
+def _nameless(payload: Payload) -> Payload:
+    named = {"name": name_of_erased(payload["person_id"])} if "name" in payload else {}
+    return {**payload, **named, **({"birth_date": None} if "birth_date" in payload else {})}
+
+
+def _known_by(row: Payload) -> RosterEntry:
+    """A roster's row but for the siblings, of whom some may have been struck."""
+    return replace(RosterEntry.of(row), siblings=())
 
 
 def strike(url: str, names: Set[str]) -> int:
@@ -70,22 +94,26 @@ def _without(payload: Payload, names: Set[str]) -> Payload:
 
 
 def _rewrite(url: str, clean: Callable[[Event], Payload]) -> int:
-    """Write over the payloads that `clean` changes, the rosters last; returns how many."""
+    """Write over the payloads that `clean` changes, the rosters last; returns how many. Raises LedgerError."""
     count = 0
-    engine = open_engine(url, writing=True)
-    dialect = engine.dialect.name
-    with engine.begin() as con:
-        create_tables(con)
-        for statement in _LIFT.get(dialect, ()):
-            con.exec_driver_sql(statement)
-        for event in sorted(read_events(con, _KINDS), key=lambda e: e.kind == "roster_imported"):
-            payload = clean(event)
-            if payload != event.payload:
-                con.execute(sa.update(events).where(events.c.id == event.id).values(payload=payload))
-                count += 1
-        for statement in _PUT_BACK.get(dialect, ()):
-            con.exec_driver_sql(statement)
-        put_guards(con)
+    with told_when_it_fails(url):
+        engine = open_engine(url, writing=True)
+        dialect = engine.dialect.name
+        with engine.begin() as con:
+            create_tables(con)
+            for statement in _LIFT.get(dialect, ()):
+                con.exec_driver_sql(statement)
+            for event in sorted(read_events(con, _KINDS), key=lambda e: e.kind == "roster_imported"):
+                payload = clean(event)
+                if payload != event.payload:
+                    con.execute(sa.update(events).where(events.c.id == event.id).values(payload=payload))
+                    count += 1
+            for statement in _PUT_BACK.get(dialect, ()):
+                con.exec_driver_sql(statement)
+            put_guards(con)
+        with outside_transactions(url).connect() as con:
+            for statement in _LEAVE_NO_TRACE.get(dialect, ()):
+                con.exec_driver_sql(statement)
     return count
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from classface_assets.store.barred import without_faces
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.events import Event, undone_events
@@ -99,14 +100,14 @@ def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFr
 
 
 def _event_rows(events: list[Event], decisions: Decisions) -> pl.DataFrame:
-    """Every event; the names of erased people are left out."""
+    """Every event; of those of erased people no more than whose they are, and of the others not their faces."""
     undone = undone_events(events)
     erased = {p.id for p in decisions.persons.values() if p.erased}
     rows = []
     for e in events:
-        payload = dict(e.payload)
+        payload = without_faces(e.payload, decisions.barred)
         if payload.get("person_id") in erased:
-            payload.pop("name", None)
+            payload = {"person_id": payload["person_id"]}
         if "entries" in payload:  # the ledger keeps the roster: birth dates of children are needed nowhere else
             payload["entries"] = len(payload["entries"])
         rows.append((e.id, _utc(e.at), e.actor, e.kind, json.dumps(payload), e.id in undone))

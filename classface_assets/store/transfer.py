@@ -1,7 +1,8 @@
 """The ledger as JSON Lines: one event a line, written whole, and read into another ledger without a word changed.
 
 A ledger goes into an empty one, or into one that holds its beginning: then only what is missing is appended. Anything
-else would put words of two ledgers into one order that nobody meant, and is refused.
+else would put words of two ledgers into one order that nobody meant, and is refused. An event out of which the name of
+an erased person was taken is the same event, and the name does not come back.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from classface_assets.store.book import Book
 from classface_assets.store.events import Event
 from classface_assets.store.ledger_table import insert_events, read_events
+from classface_assets.store.redact import is_redacted
 from classface_assets.store.shapes import flaw
 from classface_assets.store.writing import ConflictError, LedgerError, Writing
 
@@ -71,7 +73,7 @@ def import_events(book: Book, told: list[Event]) -> int:
         mine = {e.id: e for e in read_events(now.con)}
         last = max(mine, default=0)
         for event in told:
-            if event.id <= last and mine.get(event.id) != event:
+            if event.id <= last and not _is_same(mine.get(event.id), event):
                 raise ConflictError(
                     f"Event {event.id} is not the same in the file and in this ledger, so they are two ledgers; "
                     "import the file into an empty one (CLASSFACE_LEDGER names another)."
@@ -86,6 +88,10 @@ def import_events(book: Book, told: list[Event]) -> int:
         return len(missing)
 
     return book.write(act)
+
+
+def _is_same(mine: Event | None, other: Event) -> bool:
+    return mine is not None and (mine == other or is_redacted(mine, other) or is_redacted(other, mine))
 
 
 def _event(line: bytes) -> Event:

@@ -1,0 +1,116 @@
+"""Taking people out of what was made of all faces together, and of what shows or names them: tables, the DuckDB file,
+the trained head, notes of what was made, and the albums (erase_albums).
+
+Each step leaves what the next call goes by until it is done, so a call that was killed is finished by the next one.
+"""
+
+import json
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import polars as pl
+
+from classface_assets.places import Place, entries, remove
+from classface_assets.store.database import publish, query
+from classface_assets.store.erase_albums import erase_albums
+from classface_assets.store.head_file import head_files
+from classface_assets.store.layout import Layout
+from classface_assets.store.prune import tree
+from classface_assets.store.receipt import Removed
+from classface_assets.store.schemas import TABLES
+from classface_assets.store.tables import read_table, write_whole
+
+
+def erase_made(layout: Layout, ids: Set[str], persons: Set[str], new: bool) -> Iterator[Removed]:
+    """Remove what tells of these faces. `new`: also what may have been made of them though it does not tell whom."""
+    theirs = list(_tables(layout, ids))
+    if new or any(one.count for one in theirs):
+        yield from _measured(layout)
+        yield from _head(layout)
+        yield from _stamps(layout)
+    yield from erase_albums(layout, ids, new)
+    yield from _database(layout, ids, persons)
+    for one in theirs:
+        one.take_out()
+        yield Removed("rows", f"table {one.name}", one.count)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table with faces in it, `count` of them among `ids`."""
+
+    file: Place
+    ids: Set[str]
+    count: int
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    def take_out(self) -> None:
+        """Their rows go. The graph, whose rows are numbers of one another, goes as a whole and comes back."""
+        if not self.count:
+            return
+        rows = read_table(self.file)
+        if "neighbours" in rows.columns:
+            remove(self.file)
+        else:
+            write_whole(rows.filter(~pl.col("face_id").is_in(list(self.ids))), self.file)
+
+
+def _tables(layout: Layout, ids: Set[str]) -> Iterator[_Table]:
+    for entry in entries(layout.data / "tables"):
+        if entry.path.suffix == ".parquet":
+            faces = read_table(entry.path, ["face_id"])
+            if faces.width:
+                yield _Table(entry.path, ids, int(faces["face_id"].is_in(list(ids)).sum()))
+
+
+def _measured(layout: Layout) -> Iterator[Removed]:
+    """How faces are compared was measured on theirs too, and a mark of each is kept: it is measured anew."""
+    files = [e.path for e in entries(layout.data / "tables") if e.path.name.startswith("face_space")]
+    for file in files:
+        remove(file)
+    yield Removed("what faces are compared by, to be measured anew", "tables", len(files))
+
+
+def _head(layout: Layout) -> Iterator[Removed]:
+    """A head that may have learned from them is not used any more; the next run trains another."""
+    files = head_files(layout.head)
+    for file in files:
+        remove(file)
+    yield Removed("files of the trained head", "models", len(files))
+
+
+def _stamps(layout: Layout) -> Iterator[Removed]:
+    """They hold pictures of faces for Dagster; without them everything is made again."""
+    files = [entry.path for entry in tree(layout.local / "stamps")]
+    for file in files:
+        remove(file)
+    yield Removed("notes of what was made of what", "stamps", len(files))
+
+
+def _database(layout: Layout, ids: Set[str], persons: Set[str]) -> Iterator[Removed]:
+    """What is published is made again without them, as a new file; the next run publishes the events anew."""
+    if not layout.database.exists():
+        return
+    tables = {name: query(layout.database, f"SELECT * FROM {name}") for name in TABLES}
+    faces, people = list(ids), list(persons)
+    theirs = {
+        "face_instances": pl.col("id").is_in(faces),
+        "persons": pl.col("id").is_in(people),
+        "person_prototypes": pl.col("person_id").is_in(people) | pl.col("face_instance_id").is_in(faces),
+        "clusters": pl.col("sample_faces").list.eval(pl.element().is_in(faces)).list.any(),
+        "face_assignment_events": _tells_more_than_that_they_were(people, faces),
+    }
+    gone = {name: which.fill_null(value=False) for name, which in theirs.items()}
+    counts = {name: tables[name].filter(which).height for name, which in gone.items()}
+    if any(counts.values()):
+        publish(layout.database, tables | {name: tables[name].filter(~which) for name, which in gone.items()})
+    yield from (Removed("rows", f"DuckDB {name}", count) for name, count in counts.items())
+
+
+def _tells_more_than_that_they_were(persons: list[str], faces: list[str]) -> pl.Expr:
+    """Of an event of an erased person, the id of that person alone is published."""
+    bare = [json.dumps({"person_id": person}) for person in persons]
+    return pl.col("payload").str.contains_any([*persons, *faces]) & ~pl.col("payload").is_in(bare)

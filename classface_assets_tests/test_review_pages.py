@@ -543,7 +543,11 @@ def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(desk: Desk) -> None:
     photo, _ = _crowded(desk.world)
     page = desk.open(f"/photos/{photo}")
     faces = page.locator("a.box").count()
-    page.get_by_role("button", name="Draw a missed face").click()
+    draw = page.get_by_role("button", name="Draw a missed face")
+    draw.click()
+    page.keyboard.press("Escape")
+    expect(draw).to_have_attribute("aria-pressed", "false")
+    draw.click()
     stage = page.locator("[data-stage]").bounding_box()
     assert stage is not None
     x, y = stage["x"] + 30, stage["y"] + 20
@@ -715,6 +719,14 @@ def test_a_group_that_has_changed_since_it_was_shown_is_not_named(desk: Desk) ->
     expect(page.locator("#toasts .bad")).to_be_visible()
     assert desk.said.record("Ana") is None
     desk.wrong.clear()  # the console notes the 404 of a group that is no more
+
+
+def test_an_address_where_nothing_is_shows_a_page_that_leads_on(desk: Desk) -> None:
+    page = desk.open("/nowhere/at?all=1")
+    expect(page.locator("main")).to_contain_text("nothing at /nowhere/at")
+    page.get_by_role("link", name="To the first page").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who is this?")
+    desk.wrong.clear()  # the console notes the 404
 
 
 def test_somebody_logs_in_by_the_page_under_their_name(world: World, served: str, browser: Browser) -> None:

@@ -12,6 +12,7 @@ from classface_assets.review import docs, login
 from classface_assets.review.api import clusters, events, faces, matching, measures, persons, profiles, work
 from classface_assets.review.api.common import Problem
 from classface_assets.review.desk import Desk
+from classface_assets.review.pages.errors import tell_the_lost
 from classface_assets.review.pages.routers import PAGES
 from classface_assets.review.problems import tell_problems
 from classface_assets.review.security import Guard
@@ -43,6 +44,7 @@ def create_app(
     )
     app.state.desk, app.state.sessions = Desk(archive, models), sessions
     tell_problems(app)
+    tell_the_lost(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

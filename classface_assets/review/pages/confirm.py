@@ -10,8 +10,9 @@ from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.persons import PersonId, person_row
 from classface_assets.review.desk import marks
 from classface_assets.review.pages.cards import tiles_of
+from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page, page_router
+from classface_assets.review.pages.frame import changed, page
 from classface_assets.review.view import View
 
 GROUPS, SINGLES, A_GROUP, SHOWN_BESIDE = 20, 40, 60, 3

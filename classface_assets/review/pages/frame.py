@@ -1,24 +1,17 @@
-"""What every page has: the header with its counts, the session's token, errors for people, the answer to a change."""
+"""What every page has: the header with its counts, the session's token, the answer to a change."""
 
-import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from functools import cache
-from inspect import isawaitable
 from typing import Any
 
 import polars as pl
-from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from classface_assets.errors import UserError
-from classface_assets.review.desk import Desk, desk_of
+from classface_assets.review.desk import Desk
 from classface_assets.review.pages.told import told
 from classface_assets.review.view import View
-from classface_assets.store.database import DatabaseError
 
 MOST_TOLD = 8
 
@@ -41,33 +34,12 @@ def templates() -> Environment:
     return made
 
 
-class PageRoute(APIRoute):
-    """A route whose errors are pages for who reads pages, and problem details for scripts."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (UserError, RequestValidationError, HTTPException) as error:
-                if wants_json(request):
-                    raise
-                return await _error_page(request, error)
-
-        return answered
-
-
-def page_router() -> APIRouter:
-    return APIRouter(include_in_schema=False, route_class=PageRoute)
-
-
 def page(request: Request, desk: Desk, template: str, **shown: Any) -> Response:
     """A page with the header's counts, and what was just done where the address says so."""
     view = desk.view()
     ids = _numbers(request.query_params.get("done", ""))
     done = {"message": told(view, ids), "undo": ids} if ids else None
-    return HTMLResponse(_render(request, template, counts=counts(view), done=done, **shown))
+    return HTMLResponse(render(request, template, counts=counts(view), done=done, **shown))
 
 
 def counts(view: View) -> dict[str, int]:
@@ -122,22 +94,7 @@ def _numbers(listed: str) -> list[int]:
     return [int(n) for n in listed.split(",")[:MOST_TOLD] if n.isascii() and n.isdecimal() and len(n) < 16]
 
 
-def _render(request: Request, template: str, **shown: Any) -> str:
+def render(request: Request, template: str, **shown: Any) -> str:
     session = request.state.session
     frame = {"csrf": session.csrf, "here": here(address(request)), "path": request.url.path}
     return templates().get_template(template).render(frame | shown)
-
-
-async def _error_page(request: Request, error: Exception) -> Response:
-    """The page of an error, told by whatever tells it to scripts."""
-    handlers = request.app.exception_handlers
-    handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
-    answer = handler(request, error)
-    problem = json.loads((await answer if isawaitable(answer) else answer).body)
-    try:
-        now = counts(desk_of(request).view())
-    except UserError:
-        now = None
-    empty = isinstance(error, DatabaseError)
-    html = _render(request, "problem.html.j2", counts=now, done=None, problem=problem, empty=empty)
-    return HTMLResponse(html, problem["status"])

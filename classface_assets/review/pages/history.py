@@ -8,8 +8,9 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
+from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import changed, page, page_router
+from classface_assets.review.pages.frame import changed, page
 from classface_assets.review.pages.told import acts, alone, faces_in, last_act, people_in, taken_back, telling
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View

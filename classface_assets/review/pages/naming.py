@@ -10,8 +10,9 @@ from classface_assets.review.api.clusters import Splitting, rows_of_cluster, spl
 from classface_assets.review.api.common import AtDesk, ClusterId
 from classface_assets.review.desk import Desk, marks
 from classface_assets.review.pages.cards import as_seen, chosen, covers, near_known
+from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page, page_router, wants_json
+from classface_assets.review.pages.frame import changed, page, wants_json
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.decisions import LabelledFace

@@ -10,8 +10,9 @@ from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.persons import PersonId, person_row
 from classface_assets.review.desk import Desk
 from classface_assets.review.pages.drawn import marks_with_drawn
+from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page_router
+from classface_assets.review.pages.frame import changed
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.store.ledger import Act
 

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.faces import AssetId
 from classface_assets.review.pages.drawn import drawn_in, new_face
+from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import changed, page, page_router
+from classface_assets.review.pages.frame import changed, page
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.view import View
 from classface_assets.site.people import row_names

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.likeness import Likeness
-from classface_assets.review.pages.frame import page, page_router
+from classface_assets.review.pages.errors import page_router
+from classface_assets.review.pages.frame import page
 from classface_assets.review.pages.photos import rows_of
 from classface_assets.vision.search import DetectionSettings
 

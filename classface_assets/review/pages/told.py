@@ -13,6 +13,7 @@ MOST_IN_ACT = 5
 _TOGETHER = {
     ("person_created", "faces_labelled"),
     ("person_created", "person_kind_set"),
+    ("person_created", "portrait_given"),
     ("person_kind_set", "faces_labelled"),
     ("faces_labelled", "faces_rejected"),
     ("faces_confirmed", "faces_rejected"),

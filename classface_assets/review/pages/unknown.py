@@ -19,7 +19,8 @@ from classface_assets.review.pages.cards import (
     roster_like,
     tiles_of,
 )
-from classface_assets.review.pages.frame import page, page_router
+from classface_assets.review.pages.errors import page_router
+from classface_assets.review.pages.frame import page
 from classface_assets.review.pages.guesses import guesses, like_groups
 
 PAGE = 100

@@ -43,6 +43,10 @@ drawing.addEventListener("click", (event) => {
   }
 });
 
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && stage.classList.contains("drawing")) drawing.click();
+});
+
 function point(event) {
   const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(board.getScreenCTM().inverse());
   const { width, height } = board.viewBox.baseVal;

@@ -553,7 +553,9 @@ for (const card of $$("[data-cards=unknown] .card")) {
   if (skipped.has(card.dataset.cluster)) card.classList.add("skipped"), card.parentElement.append(card);
 }
 for (const strip of $$("[data-cards] .strip")) {
+  // The arrows go from face to face and o opens its photo: Tab goes on to what is done with them.
   for (const box of $$("input[name=face]", strip).slice(1)) box.tabIndex = -1;
+  for (const photo of $$(".tile:not(.more) > a", strip)) photo.tabIndex = -1;
 }
 const before = cardBefore();
 const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");

@@ -76,12 +76,18 @@ def rows_of(starts_a: np.ndarray, starts_b: np.ndarray, pairs: np.ndarray) -> tu
     return of, starts_a[pairs[of, 0]] + within // width, starts_b[pairs[of, 1]] + within % width
 
 
+UNDATED = 3.0
+"""Measured with one portrait of half of the people of two archives: 0 named .93 of their other faces rightly and .96 to
+.98 of the names were right, 3 .88 and .99, 8 .83 and .99."""
+
+
 def years_apart(a: Sums, b: Sums, pairs: np.ndarray) -> np.ndarray:
-    """Of each pair (group of a, group of b) the years between their nearest faces, (m,) float64; 0 where unknown."""
+    """Of each pair (group of a, group of b) the years between their nearest faces, (m,) float64; 0 where unknown, and
+    UNDATED where b has no face: a person known by a portrait alone, of whatever year."""
     of, left, right = rows_of(a.starts, b.starts, pairs)
     found = np.full(len(pairs), np.inf)
     np.minimum.at(found, of, np.nan_to_num(np.abs(a.years[left] - b.years[right])))
-    return np.where(np.isinf(found), 0.0, found)
+    return np.where(np.isinf(found), UNDATED, found)
 
 
 def share_absent(a: Sums, pairs: np.ndarray, enrolment: Enrolment) -> np.ndarray:

@@ -154,7 +154,8 @@ def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.Senso
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run a night, however often the schedule is asked."""
-    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}")
+    ops = {asset: {"config": {"all_anew": True}} for asset in ("cluster_assignments", "identities")}
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", run_config={"ops": ops})
 
 
 @dg.run_failure_sensor(

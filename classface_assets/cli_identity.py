@@ -26,6 +26,7 @@ THRESHOLD = click.option("--person-threshold", type=click.FloatRange(-1, 1), hel
 @click.option("--max-clusters", type=click.IntRange(0), help="Keep at most so many, the largest [all].")
 @click.option("--time-bucket", metavar="YYYY-MM", help="Group only faces of photos taken in this month anew [all].")
 @click.option("--scope", type=click.Choice(["all", "school year", "event"]), help="Within what faces are one [all].")
+@click.option("--all-anew", is_flag=True, help="Group all unknown faces anew, not only those that came.")
 @click.option("--include-identified", is_flag=True, help="Group faces as unknown that nobody labelled but are known.")
 def cluster_dual(archive: Any, pack: str | None, **settings: Any) -> None:
     """Known people first, then clusters of the unknown; publishes, and prints what came of it.

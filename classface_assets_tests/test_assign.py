@@ -15,13 +15,17 @@ from classface_assets.identity.assign import (
     AssignmentSettings,
     Labels,
     assign_faces,
+    assign_upon,
     measured_of,
     settings_for,
 )
 from classface_assets.identity.changes import changes, kinds_of_changes, torn_labels
 from classface_assets.identity.knn import build_graph
+from classface_assets.identity.linkage import measure_archive, temporal_linkage
+from classface_assets.identity.material import Material
 from classface_assets.identity.measures import bcubed
 from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.standing import Standing
 from classface_assets.identity.summary import summarize, summary_lines
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
@@ -430,3 +434,123 @@ def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
     told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
     assert found.equals(told)
+
+
+class Growing:
+    """An archive that is grouped again and again, each time upon what the run before kept."""
+
+    def __init__(self, faces: pl.DataFrame, vectors: np.ndarray) -> None:
+        self.faces, self.vectors, self.measured = faces, vectors, None
+        self.rows, self.standing = NOTHING_BEFORE, None
+
+    def run(self, kept: pl.Series, settings: AssignmentSettings = METHODS[0], **said: Any) -> pl.DataFrame:
+        """The assignments of the faces that are `kept` (mask)."""
+        faces, vectors = self.faces.filter(kept), self.vectors[kept.to_numpy()]
+        graph = build_graph(faces["face_id"], vectors, 15)
+        self.measured = measured_of(faces, vectors, graph, settings, self.measured)
+        frame = None if self.standing is None else Standing.of_frame(self.standing.to_frame())
+        found = assign_upon(frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured)
+        self.rows, self.standing = found.rows, found.standing
+        return self.rows
+
+    @property
+    def placed(self) -> set[str]:
+        """The faces that came since all were grouped."""
+        return set(self.standing.face_ids.filter(pl.Series(self.standing.added))) if self.standing else set()
+
+
+def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
+    faces, vectors, _ = school(3, people=80, photos=60, noise=0.11)
+    everybody = Growing(faces, vectors)
+    all_of_them = pl.Series([True] * len(faces))
+    for photo in faces["asset_id"].unique().sort().to_list()[:8]:
+        everybody.standing = None
+        stays = faces["asset_id"] != photo
+        before = everybody.run(stays)
+        for after in (everybody.run(all_of_them), everybody.run(stays)):
+            moved = changes(before, after.filter(after["face_id"].is_in(before["face_id"].implode())))
+            # Only who was alone, and now is with a face that came, has another name than before.
+            assert moved["from"].str.starts_with("unknown_noise").all()
+            assert moved["to"].is_unique().all()
+
+
+def test_few_faces_are_placed_where_grouping_all_anew_would_put_them() -> None:
+    faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
+    growing = Growing(faces, vectors)
+    growing.run(faces["asset_id"] < "photo_056")
+    assert not growing.placed
+    found = growing.run(pl.Series([True] * len(faces)))
+    assert growing.placed == set(faces.filter(faces["asset_id"] >= "photo_056")["face_id"])
+    assert bcubed(truth, found["cluster_id"].to_list()).f == 1.0
+
+
+def test_all_are_grouped_anew_when_a_tenth_is_new_or_the_settings_are_others() -> None:
+    faces, vectors, _ = school(5, people=20, photos=60, noise=0.05)
+    growing = Growing(faces, vectors)
+    growing.run(faces["asset_id"] < "photo_054")
+    growing.run(faces["asset_id"] < "photo_057")
+    assert growing.placed
+    growing.run(pl.Series([True] * len(faces)))
+    assert growing.placed, "six of sixty photos are a tenth, not more"
+    growing.run(pl.Series([True] * len(faces)), replace(METHODS[0], cluster_threshold=0.5))
+    assert not growing.placed
+    other = Growing(faces, vectors)
+    other.run(faces["asset_id"] < "photo_053")
+    other.run(pl.Series([True] * len(faces)))
+    assert not other.placed
+
+
+def test_a_group_of_which_something_new_is_said_is_placed_anew_and_the_others_stay() -> None:
+    faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
+    growing, everybody = Growing(faces, vectors), pl.Series([True] * len(faces))
+    before = growing.run(everybody)
+    one, other = [face for face, who in zip(faces["face_id"], truth, strict=True) if who == "child 3"][:2]
+    after = growing.run(everybody, cannot=((one, other),))
+    theirs = set(faces.filter(pl.Series([who == "child 3" for who in truth]))["face_id"])
+    assert growing.placed == theirs
+    place = dict(after.select("face_id", "cluster_id").iter_rows())
+    assert place[one] != place[other]
+    assert set(changes(before, after)["face_id"]) <= theirs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_must_hold_holds_for_faces_that_come_later_too(seed: int) -> None:
+    faces, vectors, truth = school(seed, people=14, photos=50, noise=0.3)
+    growing, ids = Growing(faces, vectors), faces["face_id"].to_list()
+    loose = replace(METHODS[0], cluster_threshold=0.2, attach_threshold=0.1, attach_margin=0.0)
+    rng = np.random.default_rng(seed)
+    pairs = [tuple(sorted(rng.choice(ids, 2, replace=False).tolist())) for _ in range(12)]
+    photo_of = dict(faces.select("face_id", "asset_id").iter_rows())
+    must = tuple((a, b) for a, b in pairs[:4] if photo_of[a] != photo_of[b])
+    cannot = tuple(pair for pair in pairs[4:] if pair not in must)
+    confirmed = dict(list(zip(ids, truth, strict=True))[-6:])
+    came: set[str] = set()
+    for last in ("photo_046", "photo_047", "photo_048", "photo_050"):
+        found = growing.run(faces["asset_id"] < last, loose, confirmed=confirmed, must=must, cannot=cannot)
+        place = dict(found.select("face_id", "cluster_id").iter_rows())
+        together = found.join(faces, on="face_id").group_by("cluster_id", "asset_id").len().filter(pl.col("len") > 1)
+        assert together.is_empty()
+        assert not [pair for pair in cannot if set(pair) <= set(place) and place[pair[0]] == place[pair[1]]]
+        tied = [pair for pair in must if set(pair) <= set(place) and not set(pair) & set(confirmed)]
+        assert all(place[a] == place[b] for a, b in tied if "person" not in place[a] + place[b])
+        assert all(place[face] == f"person_{who}" for face, who in confirmed.items() if face in place)
+        came |= growing.placed
+    assert came
+
+
+def test_only_what_is_near_new_faces_is_looked_at() -> None:
+    faces, vectors, _ = school(5, people=20, photos=60, noise=0.05)
+    graph, years = build_graph(faces["face_id"], vectors, 10, 0.5), np.full(len(faces), 2010.0)
+    pairs, similarities = graph.pairs()
+    photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
+    material = Material(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
+    material = replace(material, measured=measure_archive(material, METHODS[0]))
+    whole = temporal_linkage(material, METHODS[0])
+    groups, size = np.unique(whole, return_counts=True)
+    touched = whole == groups[size.argmax()]
+    standing = whole.copy()
+    standing[np.flatnonzero(touched)[:2]] = -1
+    unseen = vectors.copy()
+    unseen[~touched] = np.nan  # whoever looked at these would be lost
+    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], standing)
+    np.testing.assert_array_equal(again, whole)

@@ -225,6 +225,8 @@ def test_the_nightly_run_groups_all_faces_once_a_night(instance: dg.DagsterInsta
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=night) as context:
         request = automation.nightly(context)
     assert isinstance(request, dg.RunRequest) and request.run_key == "2024-05-04"
+    for asset in ("cluster_assignments", "identities"):
+        assert request.run_config["ops"][asset]["config"] == {"all_anew": True}
     assert automation.nightly.cron_schedule == "0 3 * * *" and automation.nightly.job_name == "identify"
 
 

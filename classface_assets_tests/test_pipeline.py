@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pillow_heif
 import polars as pl
 import pytest
@@ -20,16 +21,22 @@ import skimage.data
 from PIL import Image
 
 from classface_assets.assets.cluster_assignments import AssignmentConfig
+from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.identities import with_head
 from classface_assets.assets.images import images
 from classface_assets.definitions import defs
 from classface_assets.demo import FOUND, name_clusters
 from classface_assets.identity.evaluate import evaluate
+from classface_assets.identity.head import HeadSettings, train_head
+from classface_assets.identity.settings import settings_for
 from classface_assets.naming import faces_of
-from classface_assets.resources import Archive, log_progress
+from classface_assets.resources import Archive, Models, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
 from classface_assets.store.layout import Layout
+from classface_assets.store.stamps import seen
+from classface_assets.store.tables import read_table
 from classface_assets.vision.packs import BUILTIN_DETECTOR, PackInfo, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 
@@ -166,6 +173,24 @@ def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, samp
     assert metadata["status"].value == "trained" and world.layout.head.is_file()
     used = world.instance.fetch_materializations(dg.AssetKey("identities"), limit=1).records[0].asset_materialization
     assert used is not None and used.metadata["head_used"].value == metadata["promoted"].value
+
+
+def test_what_is_kept_of_a_head_is_built_upon(world: World, sample: SampleArchive) -> None:
+    name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False).head(40))
+    facts, layout = current_facts(world.archive, Models(pack=world.pack)), world.layout
+    rng = np.random.default_rng(0)
+    who = [f"p{person}" for person in np.repeat(np.arange(24), 12)]
+    looks = rng.normal(size=(24, facts.vectors.shape[1]))[np.repeat(np.arange(24), 12)]
+    looks = looks + 0.3 * rng.normal(size=looks.shape)
+    unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
+    head = train_head(unit, who, HeadSettings(epochs=1)).checkpoint
+    assert head is not None
+    rows = with_head(head, facts, world.archive, settings_for("builtin"), {}, all_anew=True)
+    thresholds, graph = (seen(layout.table(name)) for name in ("thresholds_of_head", "knn_graph_of_head"))
+    assert thresholds and graph and rows["face_id"].equals(facts.faces["face_id"])
+    assert with_head(head, facts, world.archive, settings_for("builtin"), {}, all_anew=False).equals(rows)
+    assert seen(layout.table("thresholds_of_head")) == thresholds
+    assert not read_table(layout.table("face_groups_of_head"))["added"].any()
 
 
 def test_an_undone_label_leaves_the_faces_unknown_again(world: World) -> None:

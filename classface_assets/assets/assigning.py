@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 
 from classface_assets.errors import UserError
-from classface_assets.identity.assign import assign_faces, measured_of
+from classface_assets.identity.assign import assign_upon, measured_of
 from classface_assets.identity.changes import torn_labels
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.numbering import highest_number
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.standing import SCHEMA as STANDING
+from classface_assets.identity.standing import Standing
 from classface_assets.resources import Archive
 from classface_assets.store.carry import said
 from classface_assets.store.facts import Facts
@@ -36,19 +38,23 @@ def assigned(
     graph: Graph,
     settings: AssignmentSettings,
     portraits: Mapping[str, np.ndarray],
-    space: str = "face_space",
+    whose: str = "",
+    all_anew: bool = False,
 ) -> pl.DataFrame:
     """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept. `portraits`: the
     vectors of those that people were enrolled with.
 
-    So is, in the table `space`, what was measured to compare faces by, until the archive changes by a fifth: see
-    `identity.measured`. Without the table it is measured anew.
+    So is what was measured to compare faces by, until the archive changes by a fifth (`identity.measured`), and the
+    groups of the unknown, which few new faces join until a tenth is new (`identity.standing`) or `all_anew` is asked
+    for. Without these tables, which have `whose` in their names, it is done anew.
     """
     if not facts.faces.height:
         return pl.DataFrame(schema=ASSIGNMENTS)
     layout, events = archive.layout, archive.open_ledger().events()
     previous = read_or_empty(layout.table("identities"), ASSIGNMENTS)
-    rows = assign_faces(
+    kept = layout.table(f"face_groups{whose}")
+    found = assign_upon(
+        None if all_anew else Standing.of_frame(read_or_empty(kept, STANDING)),
         _with_photo(facts),
         vectors,
         graph,
@@ -57,11 +63,19 @@ def assigned(
         settings,
         _highest(layout),
         names_of_pieces(events),
-        _measured(layout, space, facts, vectors, graph, settings),
+        _measured(layout, f"face_space{whose}", facts, vectors, graph, settings),
     )
+    if found.standing is not None:
+        write_whole(found.standing.to_frame(), kept)
+    rows = found.rows
     highest = max(_highest(layout), highest_number(previous["cluster_id"]), highest_number(rows["cluster_id"]))
     write_whole(pl.DataFrame({"highest": [highest]}, schema=_NUMBERS), layout.table("cluster_numbers"))
     return rows
+
+
+def grouped_whole(layout: Layout) -> bool:
+    """Whether no unknown face was placed among groups that stood since all were last grouped."""
+    return not read_or_empty(layout.table("face_groups"), STANDING)["added"].any()
 
 
 def refuse_to_move_labelled(archive: Archive, facts: Facts, rows: pl.DataFrame) -> None:

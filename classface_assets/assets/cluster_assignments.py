@@ -6,7 +6,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from classface_assets.assets.assigning import assigned
+from classface_assets.assets.assigning import assigned, grouped_whole
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.face_tables import current_facts, face_tables
 from classface_assets.assets.knn_graph import knn_graph
@@ -181,6 +181,16 @@ class AssignmentConfig(dg.Config):
         default="average", description="What the distance between two groups is, for `agglomerative`."
     )
 
+    all_anew: bool = Field(
+        default=False,
+        description="Group all unknown faces anew (`temporal`). Otherwise new faces join the groups that stand, and "
+        "these are not split, until a tenth of the faces is new.",
+    )
+
+    def made_of(self) -> dict[str, object]:
+        """What a run's outcome depends on."""
+        return self.model_dump(exclude={"all_anew"})
+
     def settings(self, pack: PackInfo, layout: Layout) -> AssignmentSettings:
         """The pack's measured settings; before them those fitted to the archive, before all what is given here."""
         known = {field.name for field in fields(AssignmentSettings)}
@@ -206,14 +216,14 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     layout, pack = archive.layout, models.describe(archive.layout)
     output, graph = layout.table("cluster_assignments"), layout.table("knn_graph")
     # Not of the last run's numbers, which it only hands on: with all else the same they come out the same.
-    made_of = archive_state(archive, models), seen(graph), config.model_dump(), seen(calibration_file(layout))
+    made_of = archive_state(archive, models), seen(graph), config.made_of(), seen(calibration_file(layout))
     stamp = stamp_of(layout, "cluster_assignments", made_of)
-    if same := unchanged(stamp):
+    if (same := unchanged(stamp)) and (grouped_whole(layout) or not config.all_anew):
         return same
     facts = current_facts(archive, models)
     portraits, lost = known_portraits(archive, models)
-    edges = Graph.of_frame(read_table(graph))
-    rows = assigned(archive, facts, facts.vectors, edges, config.settings(pack, layout), portraits)
+    edges, settings = Graph.of_frame(read_table(graph)), config.settings(pack, layout)
+    rows = assigned(archive, facts, facts.vectors, edges, settings, portraits, all_anew=config.all_anew)
     write_whole(rows, output)
     told = result(
         rows.height,

@@ -1,6 +1,8 @@
 """The asset `identities`: the final word on each face, published."""
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 
 import dagster as dg
 import numpy as np
@@ -11,7 +13,7 @@ from classface_assets.assets.assigning import assigned, refuse_to_move_labelled
 from classface_assets.assets.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
 from classface_assets.assets.face_tables import current_facts
-from classface_assets.assets.knn_graph import GraphConfig
+from classface_assets.assets.knn_graph import GraphConfig, frame_before
 from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
@@ -22,16 +24,18 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.changes import changes, kinds_of_changes
 from classface_assets.identity.head import apply_head
 from classface_assets.identity.head_thresholds import equally_strict
-from classface_assets.identity.knn import build_graph
+from classface_assets.identity.kept import of_kept, to_keep
+from classface_assets.identity.knn import make_graph
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive, Models
 from classface_assets.store.calibration import calibration_file
 from classface_assets.store.database import publish
 from classface_assets.store.facts import Facts
 from classface_assets.store.head_file import head_files, promoted_head
+from classface_assets.store.layout import Layout
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
-from classface_assets.store.stamps import seen
+from classface_assets.store.stamps import digest, seen
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
 
 
@@ -60,7 +64,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     state = archive_state(archive, models)
     made_of = (
         state,
-        config.model_dump(),
+        config.made_of(),
         seen(made),
         seen(calibration_file(layout)),
         [seen(file) for file in head_files(layout.head)],
@@ -75,7 +79,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     head = promoted_head(layout.head, pack.key) if config.use_head else None
     if head is not None and facts.faces.height:
         portraits = {p: apply_head(head, v[None])[0] for p, v in known_portraits(archive, models)[0].items()}
-        rows = _with_head(head, facts, archive, config.settings(pack, layout), portraits)
+        rows = with_head(head, facts, archive, config.settings(pack, layout), portraits, config.all_anew)
     refuse_to_move_labelled(archive, facts, rows)
     moved = changes(before, rows)
     write_whole(moved, layout.table("changes"))
@@ -97,11 +101,34 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     return stamped(stamp, told, [output], faces_moved_since_last_time=0)
 
 
-def _with_head(
-    head: bytes, facts: Facts, archive: Archive, settings: AssignmentSettings, portraits: Mapping[str, np.ndarray]
+def with_head(
+    head: bytes,
+    facts: Facts,
+    archive: Archive,
+    settings: AssignmentSettings,
+    portraits: Mapping[str, np.ndarray],
+    all_anew: bool,
 ) -> pl.DataFrame:
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
-    vectors = apply_head(head, facts.vectors)
-    graph = build_graph(facts.faces["face_id"], vectors, GraphConfig().neighbours)
-    strict = equally_strict(settings, facts.vectors, vectors)
-    return assigned(archive, facts, vectors, graph, strict, portraits, "face_space_of_head")
+    layout, vectors, ids = archive.layout, apply_head(head, facts.vectors), facts.faces["face_id"]
+    strict = _thresholds(layout, head, settings, facts.vectors, vectors)
+    kept, k = layout.table("knn_graph_of_head"), GraphConfig().neighbours
+    before = of_kept(frame_before(kept), ids, vectors, k, strict.least_edge)
+    graph = make_graph(ids, vectors, k, strict.least_edge, before).graph
+    write_whole(to_keep(graph, vectors, strict.least_edge), kept)
+    return assigned(archive, facts, vectors, graph, strict, portraits, "_of_head", all_anew)
+
+
+def _thresholds(
+    layout: Layout, head: bytes, settings: AssignmentSettings, before: np.ndarray, after: np.ndarray
+) -> AssignmentSettings:
+    """As they were kept for this head and these settings, or as they are measured now, and then they are kept: with
+    others all faces would be compared anew."""
+    file, made_of = layout.table("thresholds_of_head"), digest(hashlib.blake2b(head).hexdigest(), repr(settings))
+    kept = read_or_empty(file, pl.Schema({"made_of": pl.String()}))
+    if kept["made_of"].to_list() == [made_of]:
+        return replace(settings, **kept.drop("made_of").row(0, named=True))
+    now = equally_strict(settings, before, after)
+    changed = {name: value for name, value in asdict(now).items() if value != getattr(settings, name)}
+    write_whole(pl.DataFrame({"made_of": made_of, **changed}), file)
+    return now

@@ -52,7 +52,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
     ids = facts.faces["face_id"] if facts.faces.height else pl.Series("face_id", [], pl.String)
     least = settings_for(models.describe(archive.layout).name).least_edge
     least = least if config.least_similarity is None else config.least_similarity
-    before = of_kept(_before(output), ids, facts.vectors, config.neighbours, least)
+    before = of_kept(frame_before(output), ids, facts.vectors, config.neighbours, least)
     made = make_graph(ids, facts.vectors, config.neighbours, least, before)
     write_whole(to_keep(made.graph, facts.vectors, least), output)
     told = result(
@@ -67,7 +67,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
     return stamped(stamp, told, [output], faces_searched=0)
 
 
-def _before(output: Place) -> pl.DataFrame:
+def frame_before(output: Place) -> pl.DataFrame:
     """The graph of the last run; an empty frame when there is none that can be read."""
     try:
         return read_table(output)

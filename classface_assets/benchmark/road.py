@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_faces, measured_of
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_upon, measured_of
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph
@@ -26,6 +26,8 @@ from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.measures import bcubed
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.spoken import Labels
+from classface_assets.identity.standing import SCHEMA as STANDING
+from classface_assets.identity.standing import Standing
 from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.tables import read_or_empty, read_table, write_whole
@@ -34,15 +36,19 @@ SEED, NEIGHBOURS, NEW = 1, 30, 0.01
 
 
 class Clock:
-    """Seconds of each stage, by name."""
+    """Seconds of each stage by the clock, seconds of the cores, and the most memory until its end, by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.last = time.perf_counter()
+        self.cores: dict[str, float] = {}
+        self.peaks: dict[str, float] = {}
+        self.last, self.worked = time.perf_counter(), time.process_time()
 
     def lap(self, stage: str) -> None:
-        now = time.perf_counter()
+        now, worked = time.perf_counter(), time.process_time()
         self.seconds[stage], self.last = now - self.last, now
+        self.cores[stage], self.worked = worked - self.worked, worked
+        self.peaks[stage] = peak_gb()
 
 
 def make(folder: Path, faces: int, new: bool) -> dict[str, Any]:
@@ -72,10 +78,19 @@ def assign(folder: Path) -> dict[str, Any]:
     measured = measured_of(facts.faces, facts.vectors, graph, settings, kept_measure)
     write_whole(measured.to_frame(), layout.table("face_space"))
     clock.lap("measure")
-    rows = assign_faces(facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured)
+    standing = Standing.of_frame(read_or_empty(layout.table("face_groups"), STANDING))
+    found = assign_upon(standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured)
+    rows = found.rows
+    if found.standing is not None:
+        write_whole(found.standing.to_frame(), layout.table("face_groups"))
     write_whole(rows, layout.table("cluster_assignments"))
     clock.lap("assign")
-    told = {"peak_gb": peak_gb(), "cpu": time.process_time(), "seconds": clock.seconds, "faces": len(ids)}
+    told = {
+        "peak_gb": peak_gb(),
+        "cpu": sum(clock.cores.values()),
+        "faces": len(ids),
+        **{name: getattr(clock, name) for name in ("seconds", "cores", "peaks")},
+    }
     truth = rows.join(read_table(folder / "truth.parquet"), on="face_id", maintain_order="left")
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
     edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)

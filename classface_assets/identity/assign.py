@@ -5,7 +5,7 @@ numbers stay in `numbering`, what people said in `spoken`, the thresholds in `se
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -18,15 +18,18 @@ from classface_assets.identity.measured import Measured
 from classface_assets.identity.numbering import name_clusters
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.identity.spoken import Labels, Rules, Spoken, rules_for
+from classface_assets.identity.standing import Standing
 from classface_assets.identity.supervised import name_known
 from classface_assets.identity.unsupervised import group_unknown
 
 __all__ = [
     "ASSIGNMENTS_SCHEMA",
+    "Assigned",
     "AssignmentError",
     "AssignmentSettings",
     "Labels",
     "assign_faces",
+    "assign_upon",
     "measured_of",
     "settings_for",
 ]
@@ -44,6 +47,14 @@ class AssignmentError(ValueError):
     """Faces and vectors that do not belong together."""
 
 
+@dataclass(frozen=True)
+class Assigned:
+    """ASSIGNMENTS, and the groups of the unknown that the next run may build on, if it may."""
+
+    rows: pl.DataFrame
+    standing: Standing | None
+
+
 def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
@@ -55,17 +66,34 @@ def assign_faces(
     renamed: Mapping[str, str] = MappingProxyType({}),
     measured: Measured | None = None,
 ) -> pl.DataFrame:
+    """What `assign_upon` gives without groups of before: all unknown faces are grouped anew."""
+    return assign_upon(None, faces, vectors, graph, said, previous, settings, highest, renamed, measured).rows
+
+
+def assign_upon(
+    standing: Standing | None,
+    faces: pl.DataFrame,
+    vectors: np.ndarray,
+    graph: Graph,
+    said: Spoken,
+    previous: pl.DataFrame,
+    settings: AssignmentSettings,
+    highest: int = 0,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+    measured: Measured | None = None,
+) -> Assigned:
     """ASSIGNMENTS, one row for each row of `faces`, in its order.
 
     faces: FACES, with taken_at and path of the photo where settings ask for a month or for events; vectors (n, d) unit
     float32, row by row with faces; graph: of these faces (others in it are left out); said: what people said;
     previous: ASSIGNMENTS of the run before, for its cluster numbers, possibly empty; highest: the greatest number ever
     given to a cluster; renamed: face id -> what a split calls its former cluster; measured: what
-    `measured_of` gave for these faces, or for nearly these in a run before; without it these are measured.
+    `measured_of` gave for these faces, or for nearly these in a run before; without it these are measured; standing:
+    the groups of the run before, that few new faces are to join; None: all unknown faces are grouped anew.
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
     """
     if not len(faces) and not len(vectors):
-        return pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+        return Assigned(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
     table, in_order = _in_order(faces, vectors)
     rules = rules_for(table["face_id"], table["asset_id"], said)
     if measured is None and (settings.method == "temporal" or rules.persons):
@@ -73,7 +101,7 @@ def assign_faces(
     material = replace(_material(table, in_order, graph, rules), measured=measured)
     named = name_known(material, rules, settings)
     unknown = (named.persons < 0) & ~rules.left_out
-    grouped = group_unknown(material, table, unknown, previous, settings)
+    grouped = group_unknown(material, table, unknown, previous, settings, standing)
     clusters = name_clusters(table["face_id"], grouped.labels, previous, highest, renamed)
     persons = pl.Series(["", *rules.persons])[named.persons + 1].replace("", None)
     found = pl.DataFrame(
@@ -89,7 +117,8 @@ def assign_faces(
         }
     )
     rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
-    return faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
+    rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
+    return Assigned(rows, grouped.standing)
 
 
 def measured_of(

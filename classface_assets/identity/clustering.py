@@ -16,18 +16,22 @@ def cluster(material: Material, settings: AssignmentSettings) -> np.ndarray:
     must-links always, even against these two. Groups of less than min_cluster_size that no must-link holds are noise.
     Two poor faces are no reason to join: blurred ones are like one another whoever they are.
     """
+    return without_small(grouped(material, settings), material.must, settings.min_cluster_size)
+
+
+def grouped(material: Material, settings: AssignmentSettings, standing: np.ndarray | None = None) -> np.ndarray:
+    """The same groups, (n,) int64 in any numbers, before the small ones are noise.
+
+    standing (n,), for `temporal`: groups of before, which are not split, -1 for the faces that are to be placed.
+    """
     if not len(material):
         return np.empty(0, np.int64)
     best_of_pair = material.quality[material.pairs].max(axis=1, initial=0.0)
-    founding = material.with_edges(best_of_pair >= settings.building_quality)
-    return _without_small(_grouped(founding, settings), material.must, settings.min_cluster_size)
-
-
-def _grouped(material: Material, settings: AssignmentSettings) -> np.ndarray:
+    material = material.with_edges(best_of_pair >= settings.building_quality)
     n, pairs, similarities = len(material), material.pairs, material.similarities
     match settings.method:
         case "temporal":
-            return temporal_linkage(material, settings)
+            return temporal_linkage(material, settings, standing)
         case "hdbscan":
             size, samples, least = settings.min_cluster_size, settings.min_samples, settings.cluster_threshold
             found = hdbscan_groups(n, pairs, similarities, size, samples, least, settings.cluster_selection_epsilon)
@@ -38,7 +42,7 @@ def _grouped(material: Material, settings: AssignmentSettings) -> np.ndarray:
             return agglomerate(material, settings.linkage, 1.0 - settings.eps)
 
 
-def _without_small(groups: np.ndarray, must: np.ndarray, least: int) -> np.ndarray:
+def without_small(groups: np.ndarray, must: np.ndarray, least: int) -> np.ndarray:
     """Groups (n,) numbered from 0 by their first faces, the small ones, and the negative, -1."""
     found, first, of, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     kept = size >= max(2, least)

@@ -18,9 +18,10 @@ NUMBERS = 256
 """A multiple of 64: with so many numbers a face the likeness of strangers is off by 0.06 of its greatest."""
 
 
-def with_company(space: Space, material: Material, share: float, lift: float) -> Space:
+def with_company(space: Space, material: Material, share: float, lift: float, rows: np.ndarray | None = None) -> Space:
     """The space in which likeness is greater by up to `share`, the more of their at most eight likest neighbours two
-    faces have in common, and less by lift. Faces of the same photo are nobody's neighbours."""
+    faces have in common, and less by lift. Faces of the same photo are nobody's neighbours. rows: those of the material
+    that the space is of; all where nothing is said."""
     from scipy.sparse import csr_matrix
 
     if share <= 0:
@@ -29,6 +30,7 @@ def with_company(space: Space, material: Material, share: float, lift: float) ->
     weight = np.where(np.isin(other * n + face, face * n + other), 1.0, ONE_SIDED).astype(np.float32)
     company = csr_matrix((weight, (face, other)), shape=(n, n)) @ _signs(material.vectors)
     company += _signs(material.vectors)
+    company = company if rows is None else company[rows]
     company *= (np.sqrt(share) / np.maximum(np.linalg.norm(company, axis=1), 1e-12)).astype(np.float32)[:, None]
     return Space(np.concatenate([space.vectors, company], axis=1), space.offset - lift)
 

@@ -35,6 +35,7 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         attach_margin=settings.attach_margin * scale,
         company=settings.company * scale,
         company_lift=settings.company_lift * scale,
+        least_edge=_carried(settings.least_edge, old, new),
         drift_per_year=settings.drift_per_year * scale,
     )
 

@@ -9,17 +9,22 @@ ONE_WITNESS = 0.1
 """A second likest face that is not there counts as this much less like than the first."""
 
 
-def join_leftovers(of: np.ndarray, material: Material, threshold: float, margin: float) -> np.ndarray:
+def join_leftovers(
+    of: np.ndarray, material: Material, threshold: float, margin: float, open_to: np.ndarray | None = None
+) -> np.ndarray:
     """The same groups, of (n,) numbered by a face of each, but a face that is alone joins the group whose two likest
     neighbours are like it.
 
     An average over a whole group is hard on a blurred or turned face, which is near only to its likes. It joins when
     the mean cosine of the two reaches the threshold and leads the next group by the margin, and no photo and no
-    cannot-link forbids it. Of several that one forbids together the likest joins.
+    cannot-link forbids it. Of several that one forbids together the likest joins. open_to (n,) bool: who may join;
+    without it everyone.
     """
     alone = np.bincount(of, minlength=len(of))[of] == 1
     pairs = material.pairs
     towards = alone[pairs[:, 0]] & ~alone[pairs[:, 1]]
+    if open_to is not None:
+        towards &= open_to[pairs[:, 0]]
     face, group, worth = _two_likest(pairs[towards, 0], of[pairs[towards, 1]], material.similarities[towards])
     open_to = ~Conflicts(material).between(of[face], group, of)
     face, group, worth = face[open_to], group[open_to], worth[open_to]

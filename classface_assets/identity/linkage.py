@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classface_assets.identity.company import with_company
-from classface_assets.identity.constraints import Conflicts, must_groups
+from classface_assets.identity.constraints import Conflicts, must_groups, with_musts
 from classface_assets.identity.gaps import Gaps, year_gaps
 from classface_assets.identity.leftovers import join_leftovers
 from classface_assets.identity.links import Links, each_others_best
@@ -26,18 +26,39 @@ MANY_FACES = 20_000
 """With more faces than these, a part tells how the faces of one person differ."""
 
 
-def temporal_linkage(material: Material, settings: AssignmentSettings) -> np.ndarray:
+def temporal_linkage(
+    material: Material, settings: AssignmentSettings, standing: np.ndarray | None = None
+) -> np.ndarray:
     """Group of each face, (n,) int64, numbered by a face of it; a face that nobody is like is a group of its own.
 
     Average linkage in the archive's own space, pairs of faces weighted by closeness in years; then single faces may
     join a group. Faces of one photo and cannot-links never are in one group, must-links always are.
+
+    standing (n,): groups of before, which stay as they are, -1 for the faces that are to be placed. Then only these are
+    joined to them or to one another, and what is not near them is not looked at.
     """
     measured = material.measured or measure_archive(material, settings)
-    space = measured.told.space(material.vectors)
     enough = measured.told.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
-    space = with_company(space, material, settings.company * enough, settings.company_lift * enough)
-    of = _link(material, settings, space)
-    return join_leftovers(of, material, settings.attach_threshold, settings.attach_margin)
+    company = settings.company * enough, settings.company_lift * enough
+    attach = settings.attach_threshold, settings.attach_margin
+    if standing is None:
+        space = with_company(measured.told.space(material.vectors), material, *company)
+        return join_leftovers(_link(material, settings, space), material, *attach)
+    near = _groups_beside(standing, material.pairs)
+    part, stood = material.subset(near), standing[near]
+    space = with_company(measured.told.space(part.vectors), material, *company, rows=near)
+    joined = with_musts(standing, material)
+    joined[near] = near[join_leftovers(_link(part, settings, space, stood), part, *attach, open_to=stood < 0)]
+    return joined
+
+
+def _groups_beside(standing: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The rows of the faces that are to be placed, and of all groups that an edge ties to one of them."""
+    placing = standing < 0
+    beside = np.zeros(standing.max(initial=-1) + 2, bool)  # the last is that of the faces to be placed
+    for face, other in (pairs.T, pairs.T[::-1]):
+        beside[standing[other[placing[face]]]] = True
+    return np.flatnonzero(placing | beside[standing])
 
 
 def measure_archive(material: Material, settings: AssignmentSettings) -> Measured:
@@ -52,9 +73,14 @@ def measure_archive(material: Material, settings: AssignmentSettings) -> Measure
     return Measured(blind, measure(sample, *how, within), made_with(settings), marks(sample))
 
 
-def _link(material: Material, settings: AssignmentSettings, space: Space) -> np.ndarray:
+def _link(
+    material: Material,
+    settings: AssignmentSettings,
+    space: Space,
+    standing: np.ndarray | None = None,
+) -> np.ndarray:
     gaps = Gaps(settings.cluster_fade_years, 0.0)
-    return average_linkage(material, space.vectors, space.offset, settings.cluster_threshold, gaps)
+    return average_linkage(material, space.vectors, space.offset, settings.cluster_threshold, gaps, standing)
 
 
 def _some_people(material: Material) -> Material:
@@ -82,7 +108,14 @@ def _differences(material: Material, of: np.ndarray) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def average_linkage(material: Material, vectors: np.ndarray, offset: float, threshold: float, gaps: Gaps) -> np.ndarray:
+def average_linkage(
+    material: Material,
+    vectors: np.ndarray,
+    offset: float,
+    threshold: float,
+    gaps: Gaps,
+    standing: np.ndarray | None = None,
+) -> np.ndarray:
     """The lowest face of each face's group, (n,) int64.
 
     vectors (n, d): their products plus offset are likenesses; they are overwritten. Groups join while the mean over all
@@ -91,11 +124,16 @@ def average_linkage(material: Material, vectors: np.ndarray, offset: float, thre
     gives what joining one after the other gives, for no mean exceeds the greater of those that it is made of (RAC:
     Sumengen et al. 2021). For the same reason what lies below the threshold is forgotten, and measured anew only
     together with something that lies above. Ties go to the lower numbers.
+
+    standing (n,): groups to begin with, none of which joins another of them, -1 for the faces of none.
     """
     n = len(material)
-    of, conflicts = must_groups(material), Conflicts(material)
-    sums = YearSums(vectors, offset, material.years, of, gaps)
-    bonds = _measured(_first(material, of), sums, conflicts, of)
+    of = must_groups(material) if standing is None else with_musts(standing, material)
+    conflicts, sums = Conflicts(material), YearSums(vectors, offset, material.years, of, gaps)
+    stood = np.zeros(n, bool)
+    if standing is not None:
+        stood[of[standing >= 0]] = True
+    bonds = _measured(_first(material, of).but(stood), sums, conflicts, of)
     while True:
         bonds = bonds.where(bonds.total >= threshold * bonds.weight)
         if not len(bonds.a):
@@ -106,7 +144,8 @@ def average_linkage(material: Material, vectors: np.ndarray, offset: float, thre
         living[bonds.a] = living[bonds.b] = True
         of = into[of]
         sums.join(into, living)
-        bonds = _measured(_renamed(bonds, into), sums, conflicts, of)
+        stood[into[stood.nonzero()]] = True
+        bonds = _measured(_renamed(bonds, into).but(stood), sums, conflicts, of)
 
 
 @dataclass(frozen=True)
@@ -120,6 +159,10 @@ class _Bonds:
 
     def where(self, kept: np.ndarray) -> "_Bonds":
         return _Bonds(self.a[kept], self.b[kept], self.total[kept], self.weight[kept])
+
+    def but(self, stood: np.ndarray) -> "_Bonds":
+        """Without the pairs of groups that both `stood`, a mask (n,)."""
+        return self.where(~(stood[self.a] & stood[self.b])) if stood.any() else self
 
     def links(self) -> Links:
         return Links(self.a, self.b, (self.total / self.weight).astype(np.float32), np.zeros(len(self.a), bool))

@@ -70,6 +70,8 @@ class Material:
         archive stays.
         """
         rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
+        if np.array_equal(rows, np.arange(len(self))):
+            return self
         new = np.full(len(self), -1, np.int64)
         new[rows] = np.arange(len(rows))
 

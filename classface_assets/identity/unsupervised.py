@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from classface_assets.identity.clustering import cluster
+from classface_assets.identity.clustering import grouped, without_small
 from classface_assets.identity.material import Material
 from classface_assets.identity.numbering import PATTERN
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.standing import Standing, standing_in, to_place
 
 ALONE = "no other face is near enough"
 
@@ -20,19 +21,31 @@ class Grouped:
     labels: np.ndarray
     scores: np.ndarray
     reasons: pl.Series
+    standing: Standing | None
+    """What the next run may build on."""
 
 
 def group_unknown(
-    material: Material, table: pl.DataFrame, unknown: np.ndarray, previous: pl.DataFrame, settings: AssignmentSettings
+    material: Material,
+    table: pl.DataFrame,
+    unknown: np.ndarray,
+    previous: pl.DataFrame,
+    settings: AssignmentSettings,
+    kept: Standing | None = None,
 ) -> Grouped:
     """Groups the faces of `unknown` (a mask). Those that the settings pass over stay where they were before.
 
-    table: FACES, and path and taken_at where scope or time bucket need them; previous: face_id and cluster_id before.
+    table: FACES, and path and taken_at where scope or time bucket need them; previous: face_id and cluster_id before;
+    kept: the groups of before, where few new faces are to join them.
     """
     looked_at, reasons = _looked_at(table, unknown, settings)
     rows = np.flatnonzero(looked_at)
+    part = _within_scope(material, table, settings).subset(rows)
+    now = to_place(table, material, settings).only(rows)
+    standing = standing_in(kept, now, part) if _stands(settings) else None
+    found = grouped(part, settings, None if standing is None else standing.group)
     labels = np.full(len(table), -1, np.int64)
-    labels[rows] = cluster(_within_scope(material, table, settings).subset(rows), settings)
+    labels[rows] = without_small(found, part.must, settings.min_cluster_size)
     labels, dropped = _largest(labels, settings.max_clusters)
     too_many = pl.lit(f"beyond the {settings.max_clusters} largest clusters")
     reasons = pl.select(pl.when(pl.lit(dropped)).then(too_many).otherwise(reasons)).to_series()
@@ -43,7 +56,14 @@ def group_unknown(
     told = pl.DataFrame({"score": scores, "others": size - 1, "reason": reasons, "in": labels >= 0})
     score = pl.col("score").cast(pl.Float64).round(2).cast(pl.String)
     why = pl.format("{} on average to the {} other faces of the cluster", score, "others")
-    return Grouped(labels, scores, told.select(pl.when("in").then(why).otherwise("reason")).to_series())
+    standing = replace(standing or now, group=found) if _stands(settings) else None
+    return Grouped(labels, scores, told.select(pl.when("in").then(why).otherwise("reason")).to_series(), standing)
+
+
+def _stands(settings: AssignmentSettings) -> bool:
+    """Whether what is found may be built on: a look at a part, or in parts, is done anew each time."""
+    all_faces = not settings.time_bucket and not settings.max_faces and settings.scope == "all"
+    return settings.method == "temporal" and all_faces
 
 
 def _looked_at(table: pl.DataFrame, unknown: np.ndarray, settings: AssignmentSettings) -> tuple[np.ndarray, pl.Series]:
@@ -137,11 +157,11 @@ def _likeness(labels: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     if len(rows):
         first = np.flatnonzero(np.diff(labels[rows], prepend=-1))
         size = np.diff(np.append(first, len(rows)))
-        sums = np.add.reduceat(vectors[rows], first, axis=0)
         for start in range(0, len(first), 4096):  # groups at a time, so that no second copy of all vectors is needed
             part = slice(start, start + 4096)
             own = rows[first[start] : first[start] + size[part].sum()]
-            each = np.repeat(np.arange(len(size[part])), size[part])
-            total = np.einsum("ij,ij->i", vectors[own], sums[part][each]) - 1.0
+            held, each = vectors[own], np.repeat(np.arange(len(size[part])), size[part])
+            sums = np.add.reduceat(held, first[part] - first[start], axis=0)
+            total = np.einsum("ij,ij->i", held, sums[each]) - 1.0
             scores[own] = total / np.maximum(size[part][each] - 1, 1)
     return scores

@@ -5,7 +5,7 @@ import pytest
 
 from classface_assets.identity.follow import Chase, Demands, follow
 from classface_assets.identity.gaps import Gaps
-from classface_assets.identity.group_sums import sums, years_apart
+from classface_assets.identity.group_sums import UNDATED, sums, years_apart
 
 
 def chase(probes: int, year: float) -> Chase:
@@ -39,12 +39,12 @@ def test_the_further_from_the_labelled_year_and_the_more_faces_the_more_likeness
     assert (found.persons == [0 if taken else -1]).all()
 
 
-def test_whoever_has_no_labelled_year_is_near_to_every_year() -> None:
+def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows_the_year() -> None:
     groups, labelled = (
         sums(np.array(of), 2, np.zeros((3, 0), np.float32), np.array([2010.0, 2014.0, np.nan]), np.zeros(3))
         for of in ([0, 0, 1], [0, -1, -1])
     )
     pairs = np.array([[0, 0], [0, 1], [1, 0]])
-    np.testing.assert_array_equal(years_apart(groups, labelled, pairs), [0, 0, 0])
+    np.testing.assert_array_equal(years_apart(groups, labelled, pairs), [0, UNDATED, 0])
     later = sums(np.array([-1, 0, -1]), 1, np.zeros((3, 0), np.float32), np.array([0.0, 2014.0, 0.0]), np.zeros(3))
     np.testing.assert_array_equal(years_apart(later, labelled, np.array([[0, 0]])), [4])

@@ -273,6 +273,7 @@ def test_a_group_is_split_and_joined_again(desk: Desk) -> None:
     page.goto(f"{desk.url}/clusters/{parts.nth(0).get_attribute('data-cluster')}")
     page.get_by_role("button", name="Same person: join").first.click()
     desk.toast("are of one person")
+    expect(page.locator(".card")).not_to_have_count(0)  # the page of the group that both are now
     assert [e.kind for e in desk.ledger.events()] == ["cluster_split", "must_linked"]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import polars as pl
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
@@ -102,7 +103,8 @@ def join(request: Request, desk: AtDesk, cluster_id: ClusterId, other: Text = ""
     else:
         ends = [*mine["face_id"].head(3), *theirs["face_id"].head(3)]
         act = desk.ledger.must_link(marks(view, ends))
-    return changed(request, desk, act.events, back, act.notes)
+    found = desk.view().faces.row(by_predicate=pl.col("face_id") == mine["face_id"][0], named=True)["cluster_id"]
+    return changed(request, desk, act.events, back, act.notes, go=None if named else f"/clusters/{found}")
 
 
 def _did_you_mean(

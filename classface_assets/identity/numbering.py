@@ -34,6 +34,9 @@ def name_clusters(
         before = before.with_columns(pl.when(piece).then(new).otherwise("cluster_id").alias("cluster_id"))
     size = now.group_by("label").agg(pl.len().alias("size"), pl.col("face_id").min().alias("first"))
     shares = now.join(before, on="face_id").group_by("label", "cluster_id").agg(pl.len().alias("shared"))
+    pieces = shares.filter(pl.col("cluster_id").is_in(list(set(renamed.values()))))
+    parents = pieces.select("label", pl.col("cluster_id").str.replace(r"_sub_\d+$", ""))
+    shares = shares.join(parents, on=["label", "cluster_id"], how="anti")  # a piece keeps its name with what joins it
     shares = shares.join(size, on="label").sort(
         ["shared", "cluster_id", "first"], descending=[True, False, False], maintain_order=True
     )

@@ -24,6 +24,7 @@ from classface_assets.identity.knn import build_graph
 from classface_assets.identity.linkage import measure_archive, temporal_linkage
 from classface_assets.identity.material import Material
 from classface_assets.identity.measures import bcubed
+from classface_assets.identity.numbering import name_clusters
 from classface_assets.identity.prototypes import build_prototypes
 from classface_assets.identity.standing import Standing
 from classface_assets.identity.summary import summarize, summary_lines
@@ -554,3 +555,11 @@ def test_only_what_is_near_new_faces_is_looked_at() -> None:
     unseen[~touched] = np.nan  # whoever looked at these would be lost
     again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], standing)
     np.testing.assert_array_equal(again, whole)
+
+
+def test_a_piece_of_a_split_cluster_keeps_its_name_with_the_rest_that_joins_it() -> None:
+    ids = pl.Series("face_id", list("abcdefg"))
+    before = pl.DataFrame({"face_id": ids, "cluster_id": ["unknown_cluster_1"] * 7})
+    renamed = {"a": "unknown_cluster_1_sub_1", "b": "unknown_cluster_1_sub_1", "c": "unknown_cluster_1_sub_2"}
+    named = name_clusters(ids, np.array([0, 0, 1, 0, 0, 0, 2]), before, 1, renamed).to_list()
+    assert named == [f"unknown_cluster_1{tail}" for tail in ("_sub_1", "_sub_1", "_sub_2", *["_sub_1"] * 3, "")]

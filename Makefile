@@ -23,10 +23,11 @@ ui: .venv/ready
 # Ours against the loop a user would write, and against builtin; without variables on the composed sample.
 #   ARCHIVE=folder  with photos/ and truth.csv        PACK=folder  in InsightFace's format; the loop needs one
 #   LARGE=folder    of large photos, without truth    PHOTOS=n     only so many of each folder
+#   COPIES=n        of each large photo (32)
 #   ROUNDS=n        turns of each contender (3)       MEMORY=1     instead: 500 and 5,000 photos of one school year
 bench: PHOTOS =
 bench: .venv/ready
-	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
+	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" COPIES="$(COPIES)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
 		$(BIN)/python -m classface_assets.bench
 
 # How well faces are grouped and named, beside other methods: tables in Markdown, means over archives.

@@ -3,6 +3,7 @@
     make bench                                     the sample archive, builtin models, the whole chain
     make bench ARCHIVE=folder PACK=pack            a folder with photos/ and truth.csv; an InsightFace-format pack
     make bench … LARGE=folder                      also a folder of large photos, which need no truth
+    make bench … LARGE=folder COPIES=128           … each of them copied so often (32)
     make bench … PHOTOS=100 ROUNDS=5               of each folder the first so many photos; so many turns (3)
     make bench MEMORY=1 PACK=pack                  memory and second run at 500 and at 5,000 photos of one school year
 
@@ -30,6 +31,7 @@ from classface_assets.sample.compose import compose_sample
 from classface_assets.store.database import query
 
 BUILTIN = "builtin"
+COPIES = 32
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -51,7 +53,8 @@ def bench(folder: Path, asked: Mapping[str, str]) -> None:
     _print_speed(console, photos, run_in_turns(contenders, photos, folder / "work", rounds), truth)
     large = Path(asked.get("LARGE") or "")
     if asked.get("LARGE") and large.is_dir():
-        large = _each_several_times(_some(large, most, folder / "large"), folder / "large many times")
+        several = folder / "large many times"
+        large = _each_several_times(_some(large, most, folder / "large"), several, int(asked.get("COPIES") or COPIES))
         _print_speed(console, large, run_in_turns(contenders, large, folder / "work", rounds), None)
     else:
         console.print("No large photos: name a folder of them with LARGE=folder.")
@@ -85,7 +88,7 @@ def _some(photos: Path, most: int, folder: Path) -> Path:
     return folder
 
 
-def _each_several_times(photos: Path, folder: Path, times: int = 32) -> Path:
+def _each_several_times(photos: Path, folder: Path, times: int = COPIES) -> Path:
     """Each photo so often, by zero bytes at its end a file of its own: so few would show the start, not the speed.
 
     Dagster's own two seconds, which an archive pays once a school year, are a sixth of the time of 56 photos.

@@ -70,10 +70,10 @@ def arcface_matrix(size: int = 112) -> np.ndarray:
 
 
 def encode_chip(chip: np.ndarray) -> bytes:
-    """A chip as JPEG bytes, quality 92 without colour subsampling (about 10 kB)."""
+    """A chip as JPEG bytes, quality 92, colour at half the size as in most photos (about 9 kB)."""
     import cv2
 
-    how = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    how = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]
     return bytes(cv2.imencode(".jpg", cv2.cvtColor(chip, cv2.COLOR_RGB2BGR), how)[1])
 
 

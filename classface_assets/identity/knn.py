@@ -11,7 +11,7 @@ import polars as pl
 
 from classface_assets.identity.approximate import EVERYONE, approximate, sample_of, share_found
 from classface_assets.identity.graph import NOBODY, Graph
-from classface_assets.identity.search import Lists, exact, nearest
+from classface_assets.identity.search import Lists, entering_lists, exact, nearest
 
 EXACT_FACES = 200_000
 """Of more faces, an index finds nearly all neighbours."""
@@ -97,7 +97,7 @@ def _enter(lists: Lists, vectors: np.ndarray, rest: np.ndarray, fresh: np.ndarra
     """Puts the fresh faces into the lists of the rest where they are near enough."""
     k = lists[0].shape[1]
     enough = np.maximum(lists[1][rest, -1], np.float32(least))
-    entering = exact(vectors, rest, k, enough, among=fresh)
+    entering = entering_lists(vectors, rest, fresh, k, enough)
     changed = np.flatnonzero(entering[0][:, 0] != NOBODY)
     some = rest[changed]
     both = [np.hstack([mine[some], theirs[changed]]) for mine, theirs in zip(lists, entering, strict=True)]

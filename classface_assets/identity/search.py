@@ -15,30 +15,28 @@ from classface_assets.identity.graph import NOBODY
 from classface_assets.identity.scores import GROUP, Scores, scores_of
 
 BLOCK_BYTES = 64 << 20
+FRESH_AT_ONCE, ROWS_AT_ONCE = 2048, 4096
+ROUNDING = np.float32(1e-5)
+"""A product of unit vectors in 32 bits is off by less, in whatever order it adds up."""
 T = TypeVar("T")
 Lists = tuple[np.ndarray, np.ndarray]
 """Neighbours (m, k) int32, nearest first, equally near ones by row, NOBODY after the last; similarities (m, k)."""
 
 
-def exact(
-    vectors: np.ndarray, rows: np.ndarray, k: int, least: float | np.ndarray, among: np.ndarray | None = None
-) -> Lists:
-    """The k nearest other faces of each of `rows`, of all or `among` some, of those that are at least so similar.
+def exact(vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> Lists:
+    """The k nearest other faces of each of `rows`, of those that are at least so similar.
 
-    vectors: (n, d) float32 of unit length; rows: (m,) row numbers; least: for all, or for each of `rows`; among: row
-    numbers, ascending.
+    vectors: (n, d) float32 of unit length; rows: (m,) row numbers.
     """
-    least = np.broadcast_to(np.asarray(least, np.float32), len(rows))
-    searched = vectors if among is None else vectors[among]
-    if not len(rows) or not len(searched):
+    if not len(rows):
         return np.full((len(rows), k), NOBODY, np.int32), np.full((len(rows), k), -np.inf, np.float32)
-    scores = scores_of(searched, len(rows), float(least.min()))
-    width = int(np.clip(BLOCK_BYTES // (len(searched) * np.dtype(scores.kind).itemsize), 32, 1024))
+    scores = scores_of(vectors, len(rows), least)
+    width = int(np.clip(BLOCK_BYTES // (len(vectors) * np.dtype(scores.kind).itemsize), 32, 1024))
 
     def block(start: int) -> Lists:
-        some, enough = rows[start : start + width], least[start : start + width]
-        owner, other = _likely(scores, vectors[some], len(searched), k, enough)
-        other = other if among is None else among[other]
+        some = rows[start : start + width]
+        enough = np.full(len(some), least, np.float32)
+        owner, other = _likely(scores, vectors[some], len(vectors), k, enough)
         return ranked(vectors, some, owner, other, k, enough)
 
     before = scores.threads(1)
@@ -47,6 +45,23 @@ def exact(
     finally:
         scores.threads(before)
     return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+
+
+def entering_lists(vectors: np.ndarray, rows: np.ndarray, fresh: np.ndarray, k: int, least: np.ndarray) -> Lists:
+    """The k nearest out of `fresh` of each of `rows`, of those that are at least as similar as each asks for, (m,).
+
+    Hardly any are as near as a full list asks for, so plain products suffice; vectors as for `exact`.
+    """
+    owners, others = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for first in range(0, len(fresh), FRESH_AT_ONCE):
+        some = fresh[first : first + FRESH_AT_ONCE]
+        columns = vectors[some].T
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            asked = slice(start, start + ROWS_AT_ONCE)
+            owner, other = np.nonzero(vectors[rows[asked]] @ columns >= (least[asked] - ROUNDING)[:, None])
+            owners.append(owner + start)
+            others.append(some[other])
+    return ranked(vectors, rows, np.concatenate(owners), np.concatenate(others), k, least)
 
 
 def ranked(

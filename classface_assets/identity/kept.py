@@ -9,9 +9,8 @@ import polars as pl
 
 from classface_assets.identity.graph import Graph
 
-MADE = 1
+MADE = 2
 """Counts up when a search finds other edges than it did, so that graphs from before are not added to."""
-AT_ONCE = 8192
 
 
 def to_keep(graph: Graph, vectors: np.ndarray, least: float) -> pl.DataFrame:
@@ -32,10 +31,9 @@ def of_kept(frame: pl.DataFrame, face_ids: pl.Series, vectors: np.ndarray, k: in
 
 def _marks(vectors: np.ndarray, k: int, least: float) -> np.ndarray:
     """A number (n,) uint64 for each vector's very bits, k and least."""
-    weights = np.random.default_rng(0).integers(1 << 63, size=vectors.shape[1] if len(vectors) else 0, dtype=np.uint64)
+    bits = np.ascontiguousarray(vectors, np.float32)
+    bits = np.pad(bits, ((0, 0), (0, bits.shape[1] % 2))) if bits.shape[1] % 2 else bits
+    bits = bits.view(np.uint64)
+    weights = np.random.default_rng(0).integers(1 << 63, size=bits.shape[1], dtype=np.uint64)
     salt = np.uint64(hash((MADE, k, float(np.float32(least)))) & (2**64 - 1))
-    marks = np.empty(len(vectors), np.uint64)
-    for start in range(0, len(vectors), AT_ONCE):
-        bits = np.ascontiguousarray(vectors[start : start + AT_ONCE], np.float32).view(np.uint32)
-        marks[start : start + AT_ONCE] = (bits.astype(np.uint64) * (2 * weights + np.uint64(1))).sum(axis=1) ^ salt
-    return marks
+    return np.einsum("ij,j->i", bits, 2 * weights + np.uint64(1)) ^ salt

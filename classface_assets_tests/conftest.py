@@ -6,7 +6,9 @@ With several workers (pytest-xdist) the first that needs one makes it, and the o
 import os
 import pickle
 import shutil
+import subprocess
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from filelock import FileLock
 from rich.console import Console
 
@@ -33,10 +36,11 @@ class World:
     instance: dg.DagsterInstance
     pack: str = "builtin"
     data: str = "data"
+    ledger: str = ""
 
     @property
     def archive(self) -> Archive:
-        return Archive(photos=str(self.folder / "photos"), data=str(self.folder / self.data))
+        return Archive(photos=str(self.folder / "photos"), data=str(self.folder / self.data), ledger=self.ledger)
 
     @property
     def layout(self) -> Layout:
@@ -151,3 +155,35 @@ def become_nobody() -> None:
     """From now on until the end of the test, which has `nobodys`."""
     if not os.geteuid():
         os.seteuid(65534)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, on a socket in a folder of its own, without the database's name."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    initdb = shutil.which("initdb") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+    if initdb is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    user = {} if os.geteuid() else {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    folder = Path(tempfile.mkdtemp(prefix="ledger"))
+    if user:
+        shutil.chown(folder, "nobody", "nogroup")
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
+    control = [str(Path(initdb).resolve().with_name("pg_ctl")), "-D", f"{folder}/db", "-w", "-l", f"{folder}/log"]
+    subprocess.run([initdb, "-D", f"{folder}/db", "-U", "me", "-A", "trust", "-E", "UTF8", "--no-sync"], **quiet)
+    subprocess.run([*control, "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start"], **quiet)
+    try:
+        yield f"postgresql+psycopg://me@/NAME?host={folder}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_ledger(postgres: str) -> str:
+    """The URL of an empty database of that server."""
+    name = f"ledger_{uuid.uuid4().hex}"
+    admin = sa.create_engine(postgres.replace("NAME", "postgres"), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as con:
+        con.exec_driver_sql(f"CREATE DATABASE {name}")
+    return postgres.replace("NAME", name)

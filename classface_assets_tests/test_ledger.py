@@ -1,15 +1,12 @@
 """The ledger, its replay, and how its words follow their faces: real databases, real processes, real kills."""
 
 import os
-import shutil
 import signal
 import sqlite3
-import subprocess
-import tempfile
 import time
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -44,38 +41,12 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, on a socket in a folder of its own, without the database's name."""
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    initdb = shutil.which("initdb") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
-    if initdb is None:
-        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    user = {} if os.geteuid() else {"user": "nobody", "group": "nogroup", "extra_groups": []}
-    folder = Path(tempfile.mkdtemp(prefix="ledger"))
-    if user:
-        shutil.chown(folder, "nobody", "nogroup")
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
-    control = [str(Path(initdb).resolve().with_name("pg_ctl")), "-D", f"{folder}/db", "-w", "-l", f"{folder}/log"]
-    subprocess.run([initdb, "-D", f"{folder}/db", "-U", "me", "-A", "trust", "-E", "UTF8", "--no-sync"], **quiet)
-    subprocess.run([*control, "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start"], **quiet)
-    try:
-        yield f"postgresql+psycopg://me@/NAME?host={folder}"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
-        shutil.rmtree(folder)
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     """A ledger in either database."""
     if request.param == "sqlite":
         return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    server, name = request.getfixturevalue("postgres"), f"ledger_{uuid.uuid4().hex}"
-    admin = sa.create_engine(server.replace("NAME", "postgres"), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as con:
-        con.exec_driver_sql(f"CREATE DATABASE {name}")
-    return Ledger(server.replace("NAME", name))
+    return Ledger(request.getfixturevalue("postgres_ledger"))
 
 
 def names(ledger: Ledger) -> list[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,12 @@ def test_a_deleted_photo_drops_out_of_everything_and_costs_nobody_else_a_number(
     assert after == {face: before[face] for face in after}
 
 
-def test_names_come_back_after_all_outputs_were_deleted(world: World, sample: SampleArchive) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_names_come_back_after_all_outputs_were_deleted(
+    database: str, world: World, sample: SampleArchive, request: pytest.FixtureRequest
+) -> None:
+    if database == "postgresql":
+        world = replace(world, ledger=request.getfixturevalue("postgres_ledger"))
     ledger = world.archive.open_ledger()
     assert name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False)) >= 7
     ledger.rename("Ana", "Ana <b>López</b>")

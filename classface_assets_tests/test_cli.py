@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from classface_assets.automation import launched_here
-from classface_assets.cli import main
+from classface_assets.cli.main import main
 from classface_assets.home import open_instance, release
 from classface_assets.store.database import publish
 from classface_assets.store.layout import Layout
@@ -85,7 +85,7 @@ def refused(layout: Layout, *arguments: str) -> str:
 def test_the_help_of_every_command_is_instant() -> None:
     code = """
 import json, sys, time
-from classface_assets.cli import cli
+from classface_assets.cli.main import cli
 for command in json.loads(sys.argv[1]):
     cli([*command, "--help"], standalone_mode=False)
 assert not {"polars", "dagster", "numpy", "rich", "duckdb", "sqlalchemy"} & set(sys.modules)

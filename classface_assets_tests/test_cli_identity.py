@@ -11,7 +11,7 @@ import pytest
 
 from classface_assets.assets.assigning import PublishingRefusedError, refuse_to_move_labelled
 from classface_assets.assets.face_tables import current_facts
-from classface_assets.cli import main
+from classface_assets.cli.main import main
 from classface_assets.home import open_instance
 from classface_assets.resources import Models
 from classface_assets.store.tables import read_table

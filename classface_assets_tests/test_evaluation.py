@@ -14,7 +14,7 @@ from PIL import Image
 
 from classface_assets.assets.evaluation import EvaluationConfig, evaluation
 from classface_assets.benchmark.immich import immich_groups
-from classface_assets.cli import cli
+from classface_assets.cli.main import cli
 from classface_assets.errors import UserError
 from classface_assets.identity.calibrate import best, calibrate
 from classface_assets.identity.curve import draw, score, threshold_curve

@@ -362,7 +362,7 @@ def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_net
         "import socket, sys\n"
         "def refuse(*args): raise AssertionError(f'connects to {args[1:]}')\n"
         "socket.socket.connect = refuse\n"
-        "from classface_assets.cli import main\n"
+        "from classface_assets.cli.main import main\n"
         "sys.argv = ['classface', 'run', '--photos', 'photos', '--data', 'data']\n"
         "main()"
     )

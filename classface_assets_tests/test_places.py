@@ -21,7 +21,7 @@ from s3fs import S3FileSystem
 from upath import UPath
 
 from classface_assets.automation import photo_folders
-from classface_assets.cli import main
+from classface_assets.cli.main import main
 from classface_assets.partitions import year_listing
 from classface_assets.places import Place, StorageError, entries, files_below, place, remove, storage_error
 from classface_assets.resources import Archive, archive_for, models_for

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from classface_assets.cli import cli
+from classface_assets.cli.main import cli
 from classface_assets.errors import UserError
 from classface_assets.history import sentences
 from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_faces, settings_for

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
+PACK = click.option("--pack", help="The model pack in use [builtin].")
+
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --photos, --data and --local; it is handed the archive they name."""

@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from classface_assets.cli_options import archive_options
+from classface_assets.cli.options import METHODS, PACK, archive_options
 
-METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
-PACK = click.option("--pack", help="The model pack in use [builtin].")
 THRESHOLD = click.option("--person-threshold", type=click.FloatRange(-1, 1), help="Least likeness to a known person.")
 
 
@@ -115,7 +113,7 @@ def changes(archive: Any, most: int) -> None:
         click.echo(line)
 
 
-COMMANDS = [cluster_dual, assign_command, reassign, centroids, split, changes]
+COMMANDS = (cluster_dual, assign_command, reassign, centroids, split, changes)
 
 
 def _work(archive: Any, pack: str | None) -> Any:

@@ -5,14 +5,12 @@ from typing import Any
 
 import click
 
-from classface_assets.cli_options import archive_options
-
-METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
+from classface_assets.cli.options import METHODS, PACK, archive_options
 
 
 @click.command("evaluate")
 @archive_options
-@click.option("--pack", help="The model pack in use [builtin].")
+@PACK
 @click.option(
     "--truth",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -45,7 +43,7 @@ def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, pi
 
 @click.command("calibrate")
 @archive_options
-@click.option("--pack", help="The model pack in use [builtin].")
+@PACK
 @click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True)
 @click.option("--save", is_flag=True, help="Keep the fitted thresholds for this archive; the next run uses them.")
 @click.option("--reset", is_flag=True, help="Go back to the thresholds that come with the program.")
@@ -84,6 +82,9 @@ def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bo
         click.echo(f"Kept in {calibration.calibration_file(archive.layout)}; the next run uses it.")
     else:
         click.echo("Nothing was changed; --save keeps it for this archive.")
+
+
+COMMANDS = (evaluate, calibrate)
 
 
 def text_table(rows: Any) -> list[str]:

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from classface_assets.cli_options import archive_options
+from classface_assets.cli.options import PACK, archive_options
+from classface_assets.cli.told import tell_stopped
 
 
 @click.command()
 @archive_options
 @click.argument("person", required=False)
-@click.option("--pack", help="The model pack in use [builtin].")
+@PACK
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-run", is_flag=True, help="Leave making the albums anew to the next run.")
 def forget(archive: Any, person: str | None, pack: str | None, yes: bool, no_run: bool) -> None:
@@ -39,6 +40,8 @@ def forget(archive: Any, person: str | None, pack: str | None, yes: bool, no_run
         console = terminal()
         chain = Chain(instance, archive, models_for(pack), console)
         stopped = chain.run(chosen_years(archive.layout, None), console.print)
-    for stop in stopped:
-        console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red", soft_wrap=True)
+    tell_stopped(console, stopped)
     sys.exit(1 if stopped else 0)
+
+
+COMMANDS = (forget,)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli_options import archive_options
+from classface_assets.cli.options import archive_options
 
 SHOWN = 50
 
@@ -81,6 +81,9 @@ def forget(archive: Any, student: str, yes: bool) -> None:
         click.confirm(f"Take {student} out of every roster? This cannot be undone", abort=True)
     count = archive.open_ledger().strike_student(student)
     click.echo(f"{student} is on no roster any more; imports changed: {count:,}.")
+
+
+COMMANDS = (roster_group,)
 
 
 def _name_portraits(archive: Any, found: Any, file: Path) -> None:

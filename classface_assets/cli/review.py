@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from classface_assets.cli_options import archive_options
+from classface_assets.cli.options import PACK, archive_options
 
 
 @click.command("review")
 @archive_options
-@click.option("--pack", help="The model pack in use [builtin].")
+@PACK
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; another one needs a token.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
 @click.option("--token", envvar="CLASSFACE_TOKEN", help="What one must know to log in [made for you].")
@@ -32,3 +32,6 @@ def review(
         sys.stdout.flush()
 
     serve(archive, models_for(pack), host, port, token, tell, both)
+
+
+COMMANDS = (review,)

@@ -1,0 +1,72 @@
+"""`classface history`, `undo`, `ledger …`: all decisions in their order, taken back, and as a file."""
+
+from typing import Any
+
+import click
+
+from classface_assets.cli.options import archive_options
+
+
+@click.command()
+@archive_options
+@click.argument("event", type=int, required=False)
+def undo(archive: Any, event: int | None) -> None:
+    """Take back the last decision, or the one of that number (see history)."""
+    from classface_assets.history import sentences
+
+    ledger = archive.open_ledger()
+    undone = ledger.undo(event)
+    events = ledger.events()
+    told = dict(zip((e.id for e in events), sentences(events), strict=True))
+    click.echo(f"Undone: {undone.id} {told[undone.id]}.")
+
+
+@click.command()
+@archive_options
+def history(archive: Any) -> None:
+    """Every decision, oldest first, with who took it and when."""
+    from classface_assets.history import history_lines
+
+    for line in history_lines(archive.open_ledger().events()):
+        click.echo(line)
+
+
+@click.group("ledger")
+def ledger_group() -> None:
+    """The ledger of all decisions, as a file."""
+
+
+@ledger_group.command("export")
+@archive_options
+@click.argument("file", type=click.File("wb", atomic=True, lazy=False))
+def export(archive: Any, file: Any) -> None:
+    """Write every decision to FILE, one a line as JSON (- for the screen)."""
+    from classface_assets.store.transfer import to_lines
+
+    events = archive.open_ledger().events()
+    file.writelines(line.encode() + b"\n" for line in to_lines(events))
+    click.echo(f"Exported: {len(events):,} decisions.", err=True)
+
+
+@ledger_group.command("import")
+@archive_options
+@click.argument("file", type=click.File("rb"))
+def import_(archive: Any, file: Any) -> None:
+    """Read an exported FILE into an empty ledger, or append to one what it lacks of the same ledger.
+
+    Who was erased since the file was written stays erased.
+    """
+    from classface_assets.forgetting import keep_erased
+    from classface_assets.store.transfer import from_lines, import_events
+
+    events = from_lines(file)
+    new = import_events(archive.open_ledger(), events)
+    click.echo(f"Imported: {new:,} decisions; {len(events) - new:,} were there already.")
+    again, left = keep_erased(archive)
+    if again:
+        click.echo(f"People who were erased since, and are erased in this ledger too: {again:,}.")
+    if left:
+        click.echo(f"Of {left:,} erased people something may be left here: `classface forget` takes it out.")
+
+
+COMMANDS = (undo, history, ledger_group)

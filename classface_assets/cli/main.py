@@ -1,0 +1,39 @@
+"""`classface …`: all commands, and how one ends. Every command takes --photos and --data.
+
+What a command does is in the module of its matter. Everything that costs time to import is imported by the command that
+needs it, so that `--help` is instant.
+"""
+
+import sys
+
+import click
+
+from classface_assets.cli import chain, evaluate, faces, forget, identity, ledger, people, review, roster, upkeep
+from classface_assets.errors import UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Finds the students in a school's photos, year by year, and makes albums of them."""
+
+
+for matter in (chain, faces, people, ledger, roster, review, identity, evaluate, upkeep, forget):
+    for command in matter.COMMANDS:
+        cli.add_command(command)
+
+
+def main() -> None:
+    """The command; a user's mistake ends in one sentence and exit code 1."""
+    try:
+        cli()
+    except UserError as error:
+        click.echo(f"classface: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from classface_assets.places import storage_error
+
+        sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
+        if sentence is None:
+            raise
+        click.echo(f"classface: {sentence}", err=True)
+        sys.exit(1)

@@ -13,8 +13,8 @@ import dagster as dg
 from classface_assets.failures import why_it_failed
 from classface_assets.home import release
 from classface_assets.partitions import school_years, year_listing
-from classface_assets.places import StorageError
 from classface_assets.resources import Archive
+from classface_assets.storage_errors import StorageError
 from classface_assets.store.drawn import photos_drawn_in, years_of
 from classface_assets.store.events import DRAWING_KINDS
 from classface_assets.store.ledger import LedgerError

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from classface_assets.errors import UserError
-from classface_assets.places import storage_error
+from classface_assets.storage_errors import storage_error
 
 
 def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,13 +23,14 @@ from upath import UPath
 from classface_assets.automation import photo_folders
 from classface_assets.cli.main import main
 from classface_assets.partitions import year_listing
-from classface_assets.places import Place, StorageError, entries, files_below, place, remove, storage_error
+from classface_assets.places import Place, entries, files_below, place, remove
 from classface_assets.resources import Archive, archive_for, models_for
 from classface_assets.running import chosen_years
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.site.mirror import Mirrored, mirror
 from classface_assets.site.names import album_file_name
+from classface_assets.storage_errors import StorageError, storage_error
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
 from classface_assets.store.prune import prune

@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from classface_assets.assets.common import table
-from classface_assets.places import Place, place_of, storage_error
+from classface_assets.places import Place, place_of
 from classface_assets.resources import Archive, Models
+from classface_assets.storage_errors import storage_error
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.drawn import as_drawn, drawn_faces, drop_drawn
 from classface_assets.store.facts import year_images

@@ -30,7 +30,7 @@ def main() -> None:
         click.echo(f"classface: {error}", err=True)
         sys.exit(1)
     except Exception as error:
-        from classface_assets.places import storage_error
+        from classface_assets.storage_errors import storage_error
 
         sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
         if sentence is None:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from classface_assets.errors import UserError
-from classface_assets.places import StorageError
+from classface_assets.storage_errors import StorageError
 from classface_assets.store.database import DatabaseError
 from classface_assets.store.ledger import ConflictError, LedgerError, UnknownError
 

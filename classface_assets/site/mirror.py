@@ -15,8 +15,9 @@ from pathlib import Path
 
 from upath import UPath
 
-from classface_assets.places import Entry, files_below, told_in_a_sentence
+from classface_assets.places import Entry, files_below
 from classface_assets.site.disk import write_file
+from classface_assets.storage_errors import told_in_a_sentence
 
 UPLOADS = 8
 Stamp = tuple[int, int]

@@ -7,7 +7,7 @@ from typing import Any
 from upath import UPath
 
 from classface_assets.errors import UserError
-from classface_assets.places import StorageError, told_in_a_sentence
+from classface_assets.storage_errors import StorageError, told_in_a_sentence
 from classface_assets.store.layout import Layout
 
 WITH_FACES = ("parts", "tables", "albums", "portraits")

@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from classface_assets.errors import UserError
-from classface_assets.places import Place, StorageError, told_in_a_sentence
+from classface_assets.places import Place
+from classface_assets.storage_errors import StorageError, told_in_a_sentence
 from classface_assets.temporary import sweep, temporary_name
 
 FRAME_ROWS = 1024

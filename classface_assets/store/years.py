@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from classface_assets.errors import UserError
-from classface_assets.places import Entry, Place, StorageError, entries
+from classface_assets.places import Entry, Place, entries
+from classface_assets.storage_errors import StorageError
 from classface_assets.store.layout import Layout
 
 UNSORTED = "unsorted"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from classface_assets.places import Place, storage_error
+from classface_assets.places import Place
+from classface_assets.storage_errors import storage_error
 from classface_assets.vision.chips import cut_chip, encode_chip
 from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.landmarks import refined

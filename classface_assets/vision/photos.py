@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from classface_assets.places import Place, storage_error
+from classface_assets.places import Place
+from classface_assets.storage_errors import storage_error
 from classface_assets.vision.dates import taken
 from classface_assets.vision.decode import (
     DecodedPhoto,

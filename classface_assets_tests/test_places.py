@@ -31,10 +31,11 @@ from classface_assets.site.links import check_links
 from classface_assets.site.mirror import Mirrored, mirror
 from classface_assets.site.names import album_file_name
 from classface_assets.storage_errors import StorageError, storage_error
+from classface_assets.store.files import write_file
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
 from classface_assets.store.prune import prune
-from classface_assets.store.tables import DamagedFileError, write_file
+from classface_assets.store.tables import DamagedFileError
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 from classface_assets.upkeep import fix, orphans, unused
 from classface_assets_tests.conftest import World

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from classface_assets.errors import UserError
 from classface_assets.places import Place
+from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout
-from classface_assets.store.tables import read_file, write_file
 
 
 def calibration_file(layout: Layout) -> Place:

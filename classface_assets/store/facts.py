@@ -14,10 +14,10 @@ import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.places import entries
+from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
-from classface_assets.store.tables import read_file, write_file
 from classface_assets.store.years import first_year, start_of
 
 

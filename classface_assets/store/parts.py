@@ -15,7 +15,8 @@ from typing import TypeVar
 import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
-from classface_assets.store.tables import keep_names, pick_rows, read_table, scan_table, write_whole
+from classface_assets.store.files import keep_names
+from classface_assets.store.tables import pick_rows, read_table, scan_table, write_whole
 from classface_assets.temporary import sweep
 
 PART_BYTES = 64 << 20

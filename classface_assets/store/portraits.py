@@ -12,9 +12,9 @@ import polars as pl
 
 from classface_assets.places import Place, entries, remove
 from classface_assets.store.decisions import Portrait
+from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout, safe_name
 from classface_assets.store.parts import Parts
-from classface_assets.store.tables import read_file, write_file
 
 
 def portrait_parts(layout: Layout, pack: str) -> Parts:

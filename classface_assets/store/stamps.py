@@ -25,9 +25,9 @@ from classface_assets.store.facts import (
     image_parts,
     years_with_images,
 )
+from classface_assets.store.files import write_file
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
-from classface_assets.store.tables import write_file
 
 PROGRAM = Path(__file__).parents[1]
 

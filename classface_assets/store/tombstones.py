@@ -13,9 +13,9 @@ from classface_assets.errors import UserError
 from classface_assets.places import Place
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.events import Event, undone_events
+from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout
 from classface_assets.store.replay import replay
-from classface_assets.store.tables import read_file, write_file
 
 Erased = dict[str, list[LabelledFace]]
 """Person id → the faces that were barred with them."""

@@ -19,8 +19,8 @@ from classface_assets.home import hand_out_free_places
 from classface_assets.partitions import school_years
 from classface_assets.progress import Listener, Meter, Progress, dagster_events
 from classface_assets.resources import Archive, Models
-from classface_assets.store.facts import years_with_images
 from classface_assets.store.layout import Layout
+from classface_assets.store.year_parts import years_with_images
 from classface_assets.store.years import PhotosFolderError, year_folders
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -11,10 +11,10 @@ from classface_assets.partitions import school_years, year_files
 from classface_assets.places import path_text
 from classface_assets.resources import Archive, Models
 from classface_assets.running import Chain, Stopped
-from classface_assets.store.facts import image_parts, years_with_images
 from classface_assets.store.layout import Layout
 from classface_assets.store.orphans import NO_FACE, REPAIR, TEMPORARY, TWICE, Orphans, find_orphans, mend
 from classface_assets.store.prune import InUse, Leftover, leftovers
+from classface_assets.store.year_parts import image_parts, years_with_images
 from classface_assets.store.years import year_folders
 
 EXAMPLES = 3

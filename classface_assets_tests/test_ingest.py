@@ -22,10 +22,16 @@ from polars.testing import assert_frame_equal
 from classface_assets.naming import faces_of
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
-from classface_assets.store.facts import detection_parts, embedding_parts, image_parts, vectors_version, year_detections
 from classface_assets.store.layout import Layout
 from classface_assets.store.orphans import REPAIR
 from classface_assets.store.parts import Parts
+from classface_assets.store.year_parts import (
+    detection_parts,
+    embedding_parts,
+    image_parts,
+    vectors_version,
+    year_detections,
+)
 from classface_assets.vision.packs import BUILTIN_DETECTOR, describe_pack
 from classface_assets.vision.search import DetectionSettings
 from classface_assets_tests.conftest import World

@@ -34,10 +34,11 @@ from classface_assets.naming import faces_of
 from classface_assets.resources import Archive, Models, log_progress
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
-from classface_assets.store.facts import detection_parts, embedding_parts, gather, image_parts, year_images
+from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_table
+from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, year_images
 from classface_assets.vision.packs import BUILTIN_DETECTOR, PackInfo, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 

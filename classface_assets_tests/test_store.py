@@ -20,22 +20,20 @@ from classface_assets.partitions import year_files
 from classface_assets.places import look_at
 from classface_assets.resources import archive_for
 from classface_assets.store.database import DatabaseError, publish, query
-from classface_assets.store.facts import (
-    Facts,
-    NotSearchedError,
-    detection_parts,
-    embedding_parts,
-    gather,
-    image_parts,
-    set_current_settings,
-    year_detections,
-    years_with_images,
-)
+from classface_assets.store.facts import Facts, NotSearchedError, gather
 from classface_assets.store.layout import Layout, name_of, safe_name
 from classface_assets.store.parts import Parts, adopt
 from classface_assets.store.replay import Event
 from classface_assets.store.schemas import ASSIGNMENTS, IMAGES
 from classface_assets.store.snapshot import snapshot
+from classface_assets.store.year_parts import (
+    detection_parts,
+    embedding_parts,
+    image_parts,
+    set_current_settings,
+    year_detections,
+    years_with_images,
+)
 from classface_assets.store.years import (
     PhotosFolderError,
     YearSettingError,

@@ -19,8 +19,8 @@ from classface_assets.site.mirror import mirror
 from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
 from classface_assets.store.database import query
-from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout
+from classface_assets.store.year_parts import current_settings, detection_parts
 
 APPEARANCES = """
     SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width, a.height,

@@ -20,7 +20,11 @@ from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
 from classface_assets.store.barred import without_barred
 from classface_assets.store.decisions import LabelledFace
-from classface_assets.store.facts import (
+from classface_assets.store.layout import Layout
+from classface_assets.store.parts import Parts, adopt
+from classface_assets.store.schemas import DETECTIONS
+from classface_assets.store.tombstones import barred_faces
+from classface_assets.store.year_parts import (
     current_settings,
     detection_parts,
     set_current_settings,
@@ -28,10 +32,6 @@ from classface_assets.store.facts import (
     year_images,
     years_with_images,
 )
-from classface_assets.store.layout import Layout
-from classface_assets.store.parts import Parts, adopt
-from classface_assets.store.schemas import DETECTIONS
-from classface_assets.store.tombstones import barred_faces
 from classface_assets.store.years import folders_still_there
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.pictures import contact_sheet

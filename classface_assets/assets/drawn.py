@@ -11,8 +11,8 @@ from classface_assets.resources import Archive, Models
 from classface_assets.storage_errors import storage_error
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.drawn import as_drawn, drawn_faces, drop_drawn
-from classface_assets.store.facts import year_images
 from classface_assets.store.parts import Parts
+from classface_assets.store.year_parts import year_images
 from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.detect import DETECTION_SCHEMA
 from classface_assets.vision.drawn_faces import drawn_rows

@@ -18,15 +18,15 @@ from classface_assets.progress import Advance, Progress
 from classface_assets.resources import Archive, Models
 from classface_assets.store.barred import PLACES, barred_in
 from classface_assets.store.damage import readable
-from classface_assets.store.facts import (
+from classface_assets.store.parts import Parts, adopt
+from classface_assets.store.tombstones import barred_faces
+from classface_assets.store.year_parts import (
     current_settings,
     detection_parts,
     embedding_parts,
     year_detections,
     years_with_images,
 )
-from classface_assets.store.parts import Parts, adopt
-from classface_assets.store.tombstones import barred_faces
 from classface_assets.vision.embed import BATCHES, Embedded, batches_at_once, embed_faces
 from classface_assets.vision.packs import ModelPack
 

@@ -13,10 +13,10 @@ from classface_assets.partitions import school_years, year_listing
 from classface_assets.places import Entry, Place, path_text, place_of
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive
-from classface_assets.store.facts import image_parts, year_images
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import IMAGES
+from classface_assets.store.year_parts import image_parts, year_images
 from classface_assets.store.years import PhotosFolderError, folders_still_there
 from classface_assets.vision.photos import CHANGED, NOT_OPENED, read_facts
 

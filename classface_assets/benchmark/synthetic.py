@@ -18,9 +18,9 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from classface_assets.store.facts import detection_parts, embedding_parts, image_parts, set_current_settings
 from classface_assets.store.layout import Layout
 from classface_assets.store.schemas import DETECTIONS, IMAGES
+from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, set_current_settings
 
 DETECTOR, PACK, THRESHOLDS = "synthetic-1", "synthetic@1", "synthetic"
 SIZE = 512

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from classface_assets.places import Place, entries
-from classface_assets.store.facts import current_settings, detection_parts
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.tables import groups_of, read_group
+from classface_assets.store.year_parts import current_settings, detection_parts
 
 Index = Mapping[str, tuple[Place, int]]
 """Face id → the file and row group that hold it."""

@@ -12,7 +12,6 @@ import polars as pl
 from classface_assets.places import entries
 from classface_assets.store.decisions import Box, Decisions, LabelledFace
 from classface_assets.store.events import DRAWING_KINDS, Event
-from classface_assets.store.facts import image_parts, year_images, years_with_images
 from classface_assets.store.homes import SAME_FACE_OVERLAP, overlap
 from classface_assets.store.layout import Layout, safe_name
 from classface_assets.store.ledger import Ledger
@@ -20,6 +19,7 @@ from classface_assets.store.parts import Parts
 from classface_assets.store.prune import drop_rows
 from classface_assets.store.replay import replay
 from classface_assets.store.tombstones import barred_faces
+from classface_assets.store.year_parts import image_parts, year_images, years_with_images
 
 DRAWN = "drawn by hand"
 NEEDED = ["asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]

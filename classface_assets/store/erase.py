@@ -12,13 +12,13 @@ from classface_assets.places import Place, entries, remove
 from classface_assets.store.barred import PLACES, barred_in, without_barred
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.erase_made import erase_made
-from classface_assets.store.facts import detection_parts, image_parts, years_with_images
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.portraits import all_portraits, remove_chips
 from classface_assets.store.prune import keep_rows, take_away, temporary_files
 from classface_assets.store.receipt import Removed
 from classface_assets.store.tables import read_table
+from classface_assets.store.year_parts import detection_parts, image_parts, years_with_images
 
 
 def erase_faces(

@@ -1,24 +1,28 @@
 """The facts of all school years, gathered from the parts: every file, every face, every vector that is current.
 
-Current means: the file is in the photos folder as last looked at, and the faces are those of the detector and
-thresholds that the year was last detected with. What is no longer current stays in the parts, and is not gathered.
+What is current in one school year, year_parts says.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.places import entries
-from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import DETECTIONS, IMAGES
-from classface_assets.store.years import first_year, start_of
+from classface_assets.store.year_parts import (
+    embedding_parts,
+    mark_duplicates,
+    with_all,
+    year_detections,
+    year_images,
+    years_with_images,
+)
+from classface_assets.store.years import first_year
 
 
 @dataclass(frozen=True)
@@ -32,97 +36,6 @@ class Facts:
     images: pl.DataFrame
     faces: pl.DataFrame
     vectors: np.ndarray
-
-
-def image_parts(layout: Layout, year: str) -> Parts:
-    return Parts(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
-
-
-def detection_parts(layout: Layout, detector: str, year: str, settings: str) -> Parts:
-    """Faces by detector version, school year and thresholds; `current_settings` says which thresholds count."""
-    return Parts(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
-
-
-def embedding_parts(layout: Layout, detector: str, pack: str, year: str) -> Parts:
-    return Parts(layout.parts("embeddings", vectors_version(detector, pack), year), ("face_id",))
-
-
-def vectors_version(detector: str, pack: str) -> str:
-    """A face keeps its id when another detector puts its box in the same place, but is cut out anew."""
-    return f"{pack} {detector}"
-
-
-def years_with_images(layout: Layout) -> list[str]:
-    """The school years that were looked at so far, sorted."""
-    return sorted(name_of(entry.path) for entry in entries(layout.parts("images")) if entry.is_folder)
-
-
-def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
-    """From now on the faces found with these thresholds are the year's faces."""
-    if current_settings(layout, detector, year) == settings:
-        return
-    content = json.dumps({"settings": settings}).encode()
-    write_file(layout.parts("detections", detector, year) / "current.json", lambda out: out.write(content))
-
-
-def current_settings(layout: Layout, detector: str, year: str) -> str | None:
-    """The thresholds that the year was last detected with; None before that."""
-    pointer = layout.parts("detections", detector, year) / "current.json"
-    try:
-        return json.loads(read_file(pointer))["settings"]
-    except FileNotFoundError:
-        return None
-
-
-def year_images(layout: Layout, year: str) -> pl.DataFrame:
-    """The files of one school year, in the order of their paths, copies within the year marked as duplicates."""
-    rows = image_parts(layout, year).read()
-    if not rows.width:
-        return pl.DataFrame(schema=IMAGES)
-    return mark_duplicates(_dated(_with_all(IMAGES, rows), start_of(year, layout.year_start)))
-
-
-def _dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
-    """A photo that nothing dates is taken for one of the school year's first day; its source says so.
-
-    Parts from before there was a source hold dates from EXIF alone.
-    """
-    undated = pl.col("taken_at").is_null() & (pl.col("status") == "ok") & pl.lit(start_of_year is not None)
-    source = pl.col("taken_at_source").fill_null(
-        pl.when(pl.col("taken_at").is_null()).then(pl.lit("")).otherwise(pl.lit("exif"))
-    )
-    return images.with_columns(
-        pl.when(undated).then(pl.lit(start_of_year, pl.Datetime("us"))).otherwise("taken_at").alias("taken_at"),
-        pl.when(undated).then(pl.lit("school year")).otherwise(source).alias("taken_at_source"),
-    )
-
-
-def _with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with every column of the schema; parts from before a column existed have null in it."""
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
-    return rows.with_columns(missing).select(schema.names())
-
-
-def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """The detection rows of the photos that are in the year now; a frame without columns before the first."""
-    settings = current_settings(layout, detector, year)
-    if settings is None:
-        return pl.DataFrame()
-    rows = detection_parts(layout, detector, year, settings).read(columns)
-    ids = year_images(layout, year)["asset_id"].unique().to_list()
-    return rows.filter(pl.col("asset_id").is_in(ids)) if rows.width else rows
-
-
-def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
-    """Of files with the same bytes the first (by school year, then path) stays `ok`, the others become `duplicate`."""
-    images = images.sort("school_year", "path")
-    readable = pl.col("status").is_in(["ok", "duplicate"])
-    first_path = pl.col("path").filter(readable).first().over("asset_id")
-    copy = readable & (pl.col("path") != first_path)
-    return images.with_columns(
-        pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.col("status")).alias("status"),
-        pl.when(copy).then(pl.format("the same file as {}", first_path)).otherwise(pl.col("reason")).alias("reason"),
-    )
 
 
 class NotSearchedError(UserError):
@@ -187,7 +100,7 @@ def _detections_of_years(layout: Layout, detector: str, years: list[str]) -> Ite
     for year in years:
         rows = year_detections(layout, detector, year, list(DETECTIONS))
         if rows.height:
-            yield _with_all(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
+            yield with_all(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
 
 
 def _as_searched(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:

@@ -12,16 +12,16 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.places import Entry, Place, entries, remove
-from classface_assets.store.facts import (
+from classface_assets.store.layout import Layout, name_of
+from classface_assets.store.parts import Parts
+from classface_assets.store.tables import read_table
+from classface_assets.store.year_parts import (
     current_settings,
     detection_parts,
     embedding_parts,
     image_parts,
     vectors_version,
 )
-from classface_assets.store.layout import Layout, name_of
-from classface_assets.store.parts import Parts
-from classface_assets.store.tables import read_table
 from classface_assets.temporary import discard, is_abandoned
 
 

@@ -18,16 +18,16 @@ from typing import Any
 import polars as pl
 
 from classface_assets.places import Place, entries
-from classface_assets.store.facts import (
+from classface_assets.store.files import write_file
+from classface_assets.store.layout import Layout
+from classface_assets.store.parts import Parts
+from classface_assets.store.year_parts import (
     current_settings,
     detection_parts,
     embedding_parts,
     image_parts,
     years_with_images,
 )
-from classface_assets.store.files import write_file
-from classface_assets.store.layout import Layout
-from classface_assets.store.parts import Parts
 
 PROGRAM = Path(__file__).parents[1]
 

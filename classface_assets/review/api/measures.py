@@ -9,7 +9,7 @@ from classface_assets.review.api.common import BASE, AtDesk, Shape, told
 from classface_assets.review.desk import Desk
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.view import View
-from classface_assets.store.facts import embedding_parts, year_detections, years_with_images
+from classface_assets.store.year_parts import embedding_parts, year_detections, years_with_images
 
 SHOWN = 100
 router = APIRouter(prefix=BASE, tags=["measures"])

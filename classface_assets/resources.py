@@ -12,7 +12,8 @@ from classface_assets.places import local_place, place
 from classface_assets.progress import Progress, dagster_events, log_lines
 from classface_assets.store.layout import Layout
 from classface_assets.store.ledger import Ledger
-from classface_assets.vision.packs import ModelPack, PackInfo, describe_pack, load_pack
+from classface_assets.vision.pack_info import PackInfo, describe_pack
+from classface_assets.vision.packs import ModelPack, load_pack
 
 
 class Archive(dg.ConfigurableResource):

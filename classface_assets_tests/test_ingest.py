@@ -32,7 +32,7 @@ from classface_assets.store.year_parts import (
     vectors_version,
     year_detections,
 )
-from classface_assets.vision.packs import BUILTIN_DETECTOR, describe_pack
+from classface_assets.vision.pack_info import BUILTIN_DETECTOR, describe_pack
 from classface_assets.vision.search import DetectionSettings
 from classface_assets_tests.conftest import World
 from classface_assets_tests.test_cli import classface, words

@@ -11,13 +11,14 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from classface_assets.vision import dlib_file, insight
+from classface_assets.vision import bfloat16, dlib_file, insight
 from classface_assets.vision.arcface import ArcFace, Recipe
 from classface_assets.vision.chips import CHIP_SIZE, cut_chip, encode_chip
 from classface_assets.vision.dlib_resnet import RGB_MEAN, DlibResnet, converted
 from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
-from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
+from classface_assets.vision.pack_info import describe_pack
+from classface_assets.vision.packs import ModelPack, load_pack
 
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 needs_shared_pack = pytest.mark.skipif(
@@ -30,6 +31,12 @@ DLIB_UNIT = 50_000
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor without bfloat16."""
+    monkeypatch.setattr(bfloat16, "engine", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +117,7 @@ def test_a_described_model_equals_the_same_pack_loaded_as_insightface_does(
 
 
 @needs_shared_pack
+@pytest.mark.usefixtures("in_float32")
 def test_insightfaces_own_code_gives_the_same_vectors(folder: Path, chips: np.ndarray) -> None:
     import cv2
 
@@ -122,10 +130,11 @@ def test_insightfaces_own_code_gives_the_same_vectors(folder: Path, chips: np.nd
     assert (own * load_pack(str(SHARED_PACK), folder, folder).embedder.embed(chips)).sum(axis=1).min() >= 0.9999
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
-    builtin: ModelPack, folder: Path, tmp_path: Path, chips: np.ndarray
+    folder: Path, tmp_path: Path, chips: np.ndarray
 ) -> None:
-    weights = dlib_file.weights()
+    builtin, weights = load_pack("builtin", folder, folder), dlib_file.weights()
     assert weights
     file = converted(weights, tmp_path / "dlib")
     file.with_suffix(".toml").write_text(
@@ -398,8 +407,10 @@ def test_many_threads_may_search_with_one_detector(name: str, builtin: ModelPack
         assert np.array_equal(one.boxes, other.boxes) and np.array_equal(one.landmarks, other.landmarks)
 
 
-def test_the_models_have_one_thread_a_call(builtin: ModelPack) -> None:
-    for model in (builtin.detector, builtin.embedder):
+@pytest.mark.usefixtures("in_float32")
+def test_the_models_have_one_thread_a_call(folder: Path) -> None:
+    pack = load_pack("builtin", folder, folder)
+    for model in (pack.detector, pack.embedder):
         assert model.session.get_session_options().intra_op_num_threads == 1  # type: ignore[attr-defined]
 
 

@@ -39,7 +39,7 @@ from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_table
 from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, year_images
-from classface_assets.vision.packs import BUILTIN_DETECTOR, PackInfo, describe_pack
+from classface_assets.vision.pack_info import BUILTIN_DETECTOR, PackInfo, describe_pack
 from classface_assets_tests.conftest import World, become_nobody
 
 BY_YEAR = ["images", "detections", "embeddings", "albums"]

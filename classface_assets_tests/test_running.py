@@ -21,7 +21,7 @@ from classface_assets.progress import Meter, Progress, dagster_events, log_lines
 from classface_assets.resources import Models
 from classface_assets.site.links import check_links
 from classface_assets.store.stamps import PROGRAM, Stamp, digest, facts_digest, program_digest
-from classface_assets.vision.packs import BUILTIN_DETECTOR
+from classface_assets.vision.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
 

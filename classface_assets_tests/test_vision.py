@@ -40,7 +40,8 @@ from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.faces import Faces, similarity
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
-from classface_assets.vision.packs import ModelPack, describe_pack, load_pack
+from classface_assets.vision.pack_info import describe_pack
+from classface_assets.vision.packs import ModelPack, load_pack
 from classface_assets.vision.photos import MAX_BYTES, load_photo, photo_files, read_facts
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.pose import poses

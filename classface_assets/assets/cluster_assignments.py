@@ -22,7 +22,7 @@ from classface_assets.store.calibration import calibration_file, fitted
 from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_table, write_whole
-from classface_assets.vision.packs import PackInfo
+from classface_assets.vision.pack_info import PackInfo
 
 
 class AssignmentConfig(dg.Config):

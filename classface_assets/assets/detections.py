@@ -118,7 +118,7 @@ def detections(
     if pending:
         pack = models.load(layout)
         device = pack.device
-        context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}")
+        context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}, in {pack.detector.numbers}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
             barred = barred_faces(layout, archive.open_ledger().events())

@@ -90,7 +90,7 @@ def embeddings(
     settings = current_settings(layout, info.detector_version, year)
     if pending and settings is not None:
         pack = models.load(layout)
-        context.log.info(f"The model pack {info.key} runs on: {pack.device}")
+        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.numbers}")
         found = detection_parts(layout, info.detector_version, year, settings)
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
             done = embed(found, pending, parts, pack, config, advance)

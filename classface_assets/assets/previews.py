@@ -8,7 +8,7 @@ from classface_assets.assets.common import picture, table
 from classface_assets.identity.summary import summarize
 from classface_assets.store.layout import Layout
 from classface_assets.store.year_parts import current_settings, detection_parts
-from classface_assets.vision.packs import PackInfo
+from classface_assets.vision.pack_info import PackInfo
 from classface_assets.vision.pictures import contact_sheet
 
 

@@ -12,7 +12,7 @@ from classface_assets.store.decisions import Portrait
 from classface_assets.store.facts import NotSearchedError, gather
 from classface_assets.store.layout import Layout
 from classface_assets.store.portraits import portraits_of
-from classface_assets.vision.packs import PackInfo
+from classface_assets.vision.pack_info import PackInfo
 
 EXEMPLARS = 64
 SUGGESTED_FROM = 0.0

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from classface_assets.vision.bfloat16 import numbers_of, quicker
 from classface_assets.vision.chips import arcface_matrix, crop_for
 from classface_assets.vision.dlib_resnet import CHIP_TO_DLIB
 from classface_assets.vision.dlib_resnet import INPUT_SIZE as DLIB_SIZE
@@ -68,6 +69,8 @@ class ArcFace:
         found = self._tried(probes)
         self.dim = int(found.shape[1])
         self.single = not self._batches(probes, found)
+        self.session = quicker(path, self.session, {self.input: probes[: 1 if self.single else None].astype(self.kind)})
+        self.numbers = numbers_of(self.session)
 
     def embed(self, chips: np.ndarray) -> np.ndarray:
         """Unit vectors (n, dim) float32 of (n, 192, 192, 3) chips."""

@@ -102,6 +102,7 @@ class DlibResnet:
     """Embedder: chips to unit vectors of 128 numbers."""
 
     dim = DIM
+    numbers = "float32"  # dlib's own descriptors to seven digits; bfloat16 would give .99998
 
     def __init__(self, model: Path) -> None:
         self.session: Any = open_session(model)

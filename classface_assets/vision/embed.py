@@ -16,9 +16,13 @@ BATCHES = {"cpu": 4, "cuda": 256}
 
 
 class Embedder(Protocol):
-    """Gives chips (n, 192, 192, 3) their unit vectors (n, dim) float32; may be called from many threads."""
+    """Gives chips (n, 192, 192, 3) their unit vectors (n, dim) float32; may be called from many threads.
+
+    `numbers` is what it computes in: float32 or bfloat16.
+    """
 
     dim: int
+    numbers: str
 
     def embed(self, chips: np.ndarray) -> np.ndarray: ...
 

@@ -16,13 +16,14 @@ class Detector(Protocol):
 
     `look_side` is the long side at which it is shown a photo first, `fixed_input` its side when it takes squares of one
     size only; faces narrower than `reliable_px` may be missed. `close_up` is the side of the small picture in which the
-    landmarks of one face are best placed, and that of the face in it.
+    landmarks of one face are best placed, and that of the face in it. `numbers`: float32 or bfloat16.
     """
 
     look_side: int
     fixed_input: int | None
     reliable_px: int
     close_up: tuple[int, int]
+    numbers: str
 
     def find(self, image: np.ndarray, min_confidence: float) -> Faces: ...
 

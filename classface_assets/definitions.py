@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets import automation, checks
+from classface_assets import checks
 from classface_assets.assets.album_site import album_site
 from classface_assets.assets.albums import albums
 from classface_assets.assets.cluster_assignments import cluster_assignments
@@ -17,6 +17,10 @@ from classface_assets.assets.identities import identities
 from classface_assets.assets.images import images
 from classface_assets.assets.knn_graph import knn_graph
 from classface_assets.assets.projection_head import projection_head
+from classface_assets.automation.conditions import automatic
+from classface_assets.automation.endings import failed_runs, killed_runs
+from classface_assets.automation.jobs import JOBS, nightly
+from classface_assets.automation.watching import decisions, photo_folders
 from classface_assets.resources import default_resources
 
 ASSETS = [
@@ -39,12 +43,9 @@ def definitions_with(resources: Mapping[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=ASSETS,
         asset_checks=checks.ALL,
-        jobs=[automation.ingest_year, automation.identify, automation.year_album, automation.school_site],
-        sensors=[
-            *(automation.photo_folders, automation.decisions, automation.automatic),
-            *(automation.failed_runs, automation.killed_runs),
-        ],
-        schedules=[automation.nightly],
+        jobs=JOBS,
+        sensors=[photo_folders, decisions, automatic, failed_runs, killed_runs],
+        schedules=[nightly],
         resources=resources,
         executor=dg.in_process_executor,
     )

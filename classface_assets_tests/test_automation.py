@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 
-from classface_assets import automation
+from classface_assets.automation.endings import failed_runs
+from classface_assets.automation.jobs import GLOBAL_ASSETS, YEAR_ASSETS, nightly
+from classface_assets.automation.watching import photo_folders
 from classface_assets.definitions import defs
 from classface_assets.resources import Archive
 
@@ -35,7 +37,7 @@ def look(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None) 
     """One tick of the sensor that watches the photos folder."""
     archive = Archive(photos=str(photos), data=str(photos.parent / "data"))
     with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"archive": archive}) as context:
-        answer = automation.photo_folders(context)
+        answer = photo_folders(context)
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     return answer
 
@@ -141,27 +143,27 @@ class Ticks:
 
 def test_nothing_starts_while_a_year_is_still_to_come_and_then_all_go_together(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
-    ticks.made(*automation.YEAR_ASSETS, year=YEARS[0])
+    ticks.made(*YEAR_ASSETS, year=YEARS[0])
     assert ticks.tick() == {}
-    ticks.made(*automation.YEAR_ASSETS, year=YEARS[1])
-    assert set(ticks.tick()) == set(automation.GLOBAL_ASSETS)
+    ticks.made(*YEAR_ASSETS, year=YEARS[1])
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS)
     assert ticks.tick() == {}
 
 
 def test_a_year_that_failed_does_not_hold_up_the_others(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
-    ticks.made(*automation.YEAR_ASSETS, year=YEARS[0])
+    ticks.made(*YEAR_ASSETS, year=YEARS[0])
     ticks.failed(YEARS[1])
-    assert set(ticks.tick()) == set(automation.GLOBAL_ASSETS)
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS)
 
 
 def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_once(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
     for year in YEARS:
-        ticks.made(*automation.YEAR_ASSETS, year=year)
+        ticks.made(*YEAR_ASSETS, year=year)
     ticks.tick()
     for _ in range(2):  # the first time, and when albums are there already
-        ticks.made(*automation.GLOBAL_ASSETS)
+        ticks.made(*GLOBAL_ASSETS)
         ticks.checked(passed=True)
         assert ticks.tick() == {"albums": list(YEARS), "evaluation": [""]}
         ticks.made("evaluation")
@@ -170,25 +172,25 @@ def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_onc
         assert ticks.tick() == {"album_site": [""]}
         ticks.made("album_site")
         assert ticks.tick() == {}
-    ticks.made(*automation.GLOBAL_ASSETS)
+    ticks.made(*GLOBAL_ASSETS)
     ticks.checked(passed=True)
     ticks.tick()
     ticks.made("albums", year=YEARS[0])
     ticks.made("albums", year=YEARS[1])
     ticks.made("embeddings", year=YEARS[0])
-    assert set(ticks.tick()) == set(automation.GLOBAL_ASSETS), "the site waits for the albums that follow"
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS), "the site waits for the albums that follow"
 
 
 def test_progress_told_of_a_year_starts_nothing(instance: dg.DagsterInstance) -> None:
     """Observations are events of an asset too; an asset that is observed anew would start all that is made from it."""
     ticks = Ticks(instance)
     for year in YEARS:
-        ticks.made(*automation.YEAR_ASSETS, year=year)
+        ticks.made(*YEAR_ASSETS, year=year)
     ticks.tick()
-    ticks.made(*automation.GLOBAL_ASSETS)
+    ticks.made(*GLOBAL_ASSETS)
     ticks.checked(passed=True)
     ticks.tick()
-    for asset in automation.YEAR_ASSETS:
+    for asset in YEAR_ASSETS:
         ticks.instance.report_runless_asset_event(dg.AssetObservation(asset, partition=YEARS[0]))
     assert ticks.tick() == {}
     ticks.made("detections", year=YEARS[0])
@@ -198,9 +200,9 @@ def test_progress_told_of_a_year_starts_nothing(instance: dg.DagsterInstance) ->
 def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
     for year in YEARS:
-        ticks.made(*automation.YEAR_ASSETS, year=year)
+        ticks.made(*YEAR_ASSETS, year=year)
     ticks.tick()
-    ticks.made(*automation.GLOBAL_ASSETS)
+    ticks.made(*GLOBAL_ASSETS)
     ticks.checked(passed=False)
     assert ticks.tick() == {}
     ticks.checked(passed=True)
@@ -210,24 +212,24 @@ def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterIns
 def test_faces_searched_anew_by_hand_are_carried_on_to_their_vectors_first(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
     for year in YEARS:
-        ticks.made(*automation.YEAR_ASSETS, year=year)
+        ticks.made(*YEAR_ASSETS, year=year)
     ticks.tick()
-    ticks.made(*automation.GLOBAL_ASSETS)
+    ticks.made(*GLOBAL_ASSETS)
     ticks.tick()
     ticks.made("detections", year=YEARS[0])
     assert ticks.tick().get("embeddings") == [YEARS[0]]
     ticks.made("embeddings", year=YEARS[0])
-    assert set(automation.GLOBAL_ASSETS) <= set(ticks.tick())
+    assert set(GLOBAL_ASSETS) <= set(ticks.tick())
 
 
 def test_the_nightly_run_groups_all_faces_once_a_night(instance: dg.DagsterInstance) -> None:
     night = datetime(2024, 5, 4, 3, tzinfo=UTC)
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=night) as context:
-        request = automation.nightly(context)
+        request = nightly(context)
     assert isinstance(request, dg.RunRequest) and request.run_key == "2024-05-04"
     for asset in ("cluster_assignments", "identities"):
         assert request.run_config["ops"][asset]["config"] == {"all_anew": True}
-    assert automation.nightly.cron_schedule == "0 3 * * *" and automation.nightly.job_name == "identify"
+    assert nightly.cron_schedule == "0 3 * * *" and nightly.job_name == "identify"
 
 
 def test_a_failed_run_is_told_with_its_year_and_its_sentence(
@@ -246,6 +248,6 @@ def test_a_failed_run_is_told_with_its_year_and_its_sentence(
     context = dg.build_run_status_sensor_context(
         "failed_runs", dagster_event=failure, dagster_run=outcome.dagster_run, dagster_instance=instance
     ).for_run_failure()
-    automation.failed_runs(context)
+    failed_runs(context)
     said = capsys.readouterr().err
     assert f"of {YEARS[0]} failed: There is no folder for the school year." in said

@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.automation import launched_here
+from classface_assets.automation.endings import launched_here
 from classface_assets.cli.main import main
 from classface_assets.home import open_instance, release
 from classface_assets.store.database import publish

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets import automation
+from classface_assets.automation import watching
 from classface_assets.forgetting import forget
 from classface_assets.partitions import sync_school_years
 from classface_assets.resources import Models
@@ -173,8 +173,8 @@ def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, 
         pytest.MonkeyPatch.context() as patch,
         dg.build_sensor_context(missed.instance, None, resources={"archive": missed.archive}) as context,
     ):
-        patch.setattr(automation, "QUIET", timedelta())
-        ready = automation.decisions(context)
+        patch.setattr(watching, "QUIET", timedelta())
+        ready = watching.decisions(context)
     assert isinstance(ready, dg.SensorResult) and ready.run_requests is not None
     assert [(run.job_name, run.partition_key) for run in ready.run_requests] == [
         ("ingest_year", YEAR),

@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 from upath import UPath
 
-from classface_assets.automation import photo_folders
+from classface_assets.automation.watching import photo_folders
 from classface_assets.cli.main import main
 from classface_assets.partitions import year_listing
 from classface_assets.places import Place, entries, files_below, place, remove

@@ -499,20 +499,20 @@ def test_an_erased_person_is_gone_from_every_answer_and_the_receipt_says_of_what
 def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
     from datetime import UTC, datetime, timedelta
 
-    from classface_assets import automation
+    from classface_assets.automation import watching
 
     def look(cursor: str | None) -> Any:
         with dg.build_sensor_context(world.instance, cursor, resources={"archive": world.archive}) as context:
-            return automation.decisions(context)
+            return watching.decisions(context)
 
     assert isinstance(look(None), dg.SkipReason)
     world.archive.open_ledger().create("Ana")
     assert "still at it" in look(None).skip_message
     said = datetime.now(UTC)
-    assert not automation.is_quiet(said.isoformat(), said + timedelta(seconds=59))
-    assert automation.is_quiet(said.isoformat(), said + timedelta(seconds=60))
+    assert not watching.is_quiet(said.isoformat(), said + timedelta(seconds=59))
+    assert watching.is_quiet(said.isoformat(), said + timedelta(seconds=60))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(automation, "QUIET", timedelta())
+        patch.setattr(watching, "QUIET", timedelta())
         ready = look(None)
     assert [request.run_key for request in ready.run_requests] == ["ledger 1"] and ready.cursor == "1"
     assert "Nothing was said" in look(ready.cursor).skip_message

@@ -9,7 +9,7 @@ from classface_assets.assets.albums import albums, appearances
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.identities import identities
 from classface_assets.assets.stamped import stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_ALBUMS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_ALBUMS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive
 from classface_assets.site.listing import files_of_site, seen_by_site

@@ -9,7 +9,7 @@ import polars as pl
 from classface_assets.assets.common import OWNERS, result
 from classface_assets.assets.identities import identities
 from classface_assets.assets.stamped import stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress

@@ -13,7 +13,7 @@ from classface_assets.assets.knn_graph import knn_graph
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.settings import AssignmentSettings, settings_for

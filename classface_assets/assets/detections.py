@@ -12,7 +12,7 @@ from classface_assets.assets.common import INFERENCE_POOL, OWNERS, counted, pict
 from classface_assets.assets.drawn import make_drawn
 from classface_assets.assets.images import images
 from classface_assets.assets.stamped import stamp_of
-from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
+from classface_assets.automation.conditions import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.places import place_of

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result, table
 from classface_assets.assets.detections import detections
-from classface_assets.automation import WHEN_ITS_YEAR_CHANGED
+from classface_assets.automation.conditions import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Advance, Progress

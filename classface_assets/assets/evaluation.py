@@ -11,7 +11,7 @@ from classface_assets.assets.cluster_assignments import AssignmentConfig
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, picture, result, table
 from classface_assets.assets.identities import identities
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.evaluate import summary_rows
 from classface_assets.identity.held_out import TooFewLabelsError

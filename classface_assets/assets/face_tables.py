@@ -11,7 +11,7 @@ from classface_assets.assets.embeddings import embeddings
 from classface_assets.assets.images import images
 from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive, Models
 from classface_assets.store.database import publish

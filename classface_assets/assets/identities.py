@@ -19,7 +19,7 @@ from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.projection_head import projection_head
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
-from classface_assets.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.changes import changes, kinds_of_changes
 from classface_assets.identity.head import apply_head

@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from classface_assets import automation, checks
+from classface_assets import checks
+from classface_assets.automation.jobs import JOBS
 from classface_assets.definitions import ASSETS
 
 
 def bare_definitions() -> dg.Definitions:
     """Assets, partitions, pools, checks and jobs as they are, without anything that they do."""
-    jobs = [automation.ingest_year, automation.identify, automation.year_album, automation.school_site]
     return dg.Definitions(
         assets=[_bare_asset(asset) for asset in ASSETS],
         asset_checks=[_bare_check(check) for check in checks.ALL],
-        jobs=jobs,
+        jobs=JOBS,
         executor=dg.in_process_executor,
     )
 

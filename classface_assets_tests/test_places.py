@@ -179,7 +179,7 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
 def test_compaction_makes_parts_of_bounded_size_and_leaves_large_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classface_assets.store.parts.PART_BYTES", 200_000)
+    monkeypatch.setattr("classface_assets.store.part_files.PART_BYTES", 200_000)
     parts = Parts(tmp_path, ("id",))
     for number in range(40):
         parts.append(rows(f"r{number}", chip=os.urandom(15_000)))

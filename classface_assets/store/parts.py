@@ -6,22 +6,18 @@ holds it; so several processes may append, compact and read at once. What the ro
 """
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
-from classface_assets.places import Entry, Place, entries, remove
+from classface_assets.places import Place, remove
 from classface_assets.store.files import keep_names
+from classface_assets.store.once import Seen, once
+from classface_assets.store.part_files import part_entries, part_files, read_every, small_groups
 from classface_assets.store.tables import pick_rows, read_table, scan_table, write_whole
 from classface_assets.temporary import sweep
-
-PART_BYTES = 64 << 20
-REMOTE_READERS = 8
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Parts:
     key: tuple[str, ...]
 
     def files(self) -> list[Place]:
-        return [entry.path for entry in self._listed()]
+        return part_files(self.folder)
 
     def read(self, columns: list[str] | None = None) -> pl.DataFrame:
         """All rows, or only some columns of them; a frame without columns when there is no part yet.
@@ -40,8 +36,8 @@ class Parts:
         A part from before a column existed gives null; a column that no part has is left out.
         """
         wanted = None if columns is None else self._with_key(columns)
-        _, frames = self._all(lambda file: read_table(file, wanted))
-        rows = self._once(frames)
+        _, frames = read_every(self.folder, lambda file: read_table(file, wanted))
+        rows = once(frames, self.key)
         return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
 
     def scan(self, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -51,14 +47,14 @@ class Parts:
         meanwhile are read instead.
         """
         wanted = None if columns is None else self._with_key(columns)
-        seen: set[tuple[object, ...]] = set()
+        seen = Seen(self.key)
         read: set[Place] = set()
         waiting = self.files()
         while waiting:
             file = waiting.pop(0)
             try:
                 for rows in scan_table(file, wanted):
-                    fresh = self._not_in(seen, rows)
+                    fresh = seen.fresh(rows)
                     if fresh.height:
                         yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
             except FileNotFoundError:
@@ -69,13 +65,13 @@ class Parts:
 
     def pick(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
         """These columns of the rows with one of these values, hardly reading more than those; none: no columns."""
-        _, frames = self._all(lambda file: pick_rows(file, column, values, self._with_key(columns)))
-        rows = self._once([frame for frame in frames if frame.width])
+        _, frames = read_every(self.folder, lambda file: pick_rows(file, column, values, self._with_key(columns)))
+        rows = once([frame for frame in frames if frame.width], self.key)
         return rows.select(c for c in columns if c in rows.columns)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""
-        _, found = self._all(lambda file: set(read_table(file, [column])[column].drop_nulls().to_list()))
+        _, found = read_every(self.folder, lambda file: set(read_table(file, [column])[column].drop_nulls().to_list()))
         return set().union(*found)
 
     def append(self, rows: pl.DataFrame) -> Place | None:
@@ -96,8 +92,8 @@ class Parts:
     def keep(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
         self._sweep()
-        old, frames = self._all(read_table)
-        rows = self._once(frames)
+        old, frames = read_every(self.folder, read_table)
+        rows = once(frames, self.key)
         if not rows.width:
             return
         kept = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
@@ -110,9 +106,9 @@ class Parts:
         Any number of processes may do it at once: one that finds a part gone leaves this to the one that took it.
         """
         self._sweep()
-        for group in _groups(self._listed()):
+        for group in small_groups(part_entries(self.folder)):
             try:
-                rows = self._once([read_table(file) for file in group])
+                rows = once([read_table(file) for file in group], self.key)
             except FileNotFoundError:
                 return
             self._put(rows, group)
@@ -122,17 +118,6 @@ class Parts:
         if isinstance(self.folder, Path):
             sweep(self.folder)
 
-    def _listed(self) -> list[Entry]:
-        # A part that goes between the listing and the look at it has left its rows to one that the listing lacks.
-        before: list[Place] | None = None
-        while True:
-            found = [e for e in entries(self.folder, with_gone=True) if _is_part(e.path.name)]
-            there = [entry for entry in found if entry.size >= 0]
-            names = [entry.path for entry in found]
-            if len(there) == len(found) or names == before:
-                return there
-            before = names
-
     def _put(self, rows: pl.DataFrame, old: list[Place]) -> None:
         """Write rows in place of these parts; a part that another process has added meanwhile stays."""
         if self.append(rows) is not None:
@@ -140,55 +125,8 @@ class Parts:
         for file in old:
             remove(file)
 
-    def _all(self, read: Callable[[Place], T]) -> tuple[list[Place], list[T]]:
-        """Every part, read again from the start when another process puts one in place of several meanwhile."""
-        while True:
-            files = self.files()
-            try:
-                if isinstance(self.folder, Path) or len(files) < 2:
-                    return files, [read(file) for file in files]
-                with ThreadPoolExecutor(REMOTE_READERS) as readers:  # a server takes its time over each of them
-                    return files, list(readers.map(read, files))
-            except FileNotFoundError:
-                if self.files() == files:
-                    raise
-
     def _with_key(self, columns: list[str]) -> list[str]:
         return list(dict.fromkeys([*self.key, *columns]))
-
-    def _not_in(self, seen: set[tuple[object, ...]], rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows whose key was not seen yet; remembers them."""
-        fresh = []
-        for key in rows.select(self.key).iter_rows():
-            fresh.append(key not in seen)
-            seen.add(key)
-        return rows if all(fresh) else rows.filter(pl.Series(fresh, dtype=pl.Boolean))
-
-    def _once(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
-        if not frames:
-            return pl.DataFrame()
-        rows = pl.concat(frames, how="diagonal_relaxed")
-        return rows.unique(subset=list(self.key), keep="first", maintain_order=True)
-
-
-def _is_part(name: str) -> bool:
-    return name.startswith("part-") and name.endswith(".parquet")
-
-
-def _groups(parts: list[Entry]) -> Iterator[list[Place]]:
-    """Small parts (less than half of PART_BYTES) in groups of up to PART_BYTES; a part alone is no group."""
-    group: list[Place] = []
-    size = 0
-    for part in parts:
-        if part.size >= PART_BYTES // 2:
-            continue
-        if size + part.size > PART_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(part.path)
-        size += part.size
-    if len(group) > 1:
-        yield group
 
 
 def adopt(own: Parts, others: Iterable[Parts], column: str, wanted: set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from classface_assets.store.homes import SAME_FACE_OVERLAP, overlap
 from classface_assets.store.layout import Layout, safe_name
 from classface_assets.store.ledger import Ledger
 from classface_assets.store.parts import Parts
-from classface_assets.store.prune import drop_rows
+from classface_assets.store.removal import drop_rows
 from classface_assets.store.replay import replay
 from classface_assets.store.tombstones import barred_faces
 from classface_assets.store.year_parts import image_parts, year_images, years_with_images

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Set
 
 import polars as pl
 
-from classface_assets.places import Place, entries, remove
+from classface_assets.places import remove
 from classface_assets.store.barred import PLACES, barred_in, without_barred
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.erase_made import erase_made
 from classface_assets.store.layout import Layout, name_of
+from classface_assets.store.listing import folders, temporary_files
 from classface_assets.store.parts import Parts
 from classface_assets.store.portraits import all_portraits, remove_chips
-from classface_assets.store.prune import keep_rows, take_away, temporary_files
 from classface_assets.store.receipt import Removed
+from classface_assets.store.removal import keep_rows, take_away
 from classface_assets.store.tables import read_table
 from classface_assets.store.year_parts import detection_parts, image_parts, years_with_images
 
@@ -54,9 +55,9 @@ def photos_that_show(layout: Layout, barred: Mapping[str, LabelledFace]) -> list
 
 def _versions(layout: Layout) -> Iterator[tuple[str, Parts]]:
     """The faces of every detector, school year and thresholds."""
-    for detector in _folders(layout.parts("detections")):
-        for year in _folders(detector):
-            for settings in _folders(year):
+    for detector in folders(layout.parts("detections")):
+        for year in folders(detector):
+            for settings in folders(year):
                 where = f"{name_of(detector)}, {name_of(year)}, {settings.name}"
                 yield where, detection_parts(layout, name_of(detector), name_of(year), settings.name)
 
@@ -76,8 +77,8 @@ def _blank(parts: Parts, barred: Mapping[str, LabelledFace]) -> int:
 def _vectors(layout: Layout, ids: Set[str], known: Set[str]) -> Iterator[Removed]:
     """Also those of faces that no detector's rows know any more: nobody could say that they are not theirs."""
     is_theirs = pl.col("face_id").is_in(list(ids)) | ~pl.col("face_id").is_in(list(known))
-    for pack in _folders(layout.parts("embeddings")):
-        for year in _folders(pack):
+    for pack in folders(layout.parts("embeddings")):
+        for year in folders(pack):
             yield _rows("vectors", layout, Parts(year, ("face_id",)), is_theirs)
 
 
@@ -92,7 +93,7 @@ def _rows(what: str, layout: Layout, parts: Parts, is_theirs: pl.Expr) -> Remove
     count = sum(read_table(file, [column]).filter(is_theirs).height for file in parts.files())
     if count:
         keep_rows(parts, lambda rows: rows.filter(~is_theirs))
-    return Removed(what, "/".join(parts.folder.parts[len(layout.data.parts) :]), count)
+    return Removed(what, layout.below(parts.folder), count)
 
 
 def _temporary(layout: Layout) -> Removed:
@@ -101,7 +102,3 @@ def _temporary(layout: Layout) -> Removed:
     for entry in left:
         take_away(entry.path)
     return Removed("temporary files of killed runs", "this machine", len(left))
-
-
-def _folders(folder: Place) -> list[Place]:
-    return [entry.path for entry in entries(folder) if entry.is_folder]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from classface_assets.places import Entry, Place, files_below, remove
 from classface_assets.store.layout import Layout
-from classface_assets.store.prune import tree
+from classface_assets.store.listing import tree
 from classface_assets.store.receipt import Removed
 
 REMOVED_AT_ONCE = 8

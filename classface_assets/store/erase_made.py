@@ -15,7 +15,7 @@ from classface_assets.store.database import publish, query
 from classface_assets.store.erase_albums import erase_albums
 from classface_assets.store.head_file import head_files
 from classface_assets.store.layout import Layout
-from classface_assets.store.prune import tree
+from classface_assets.store.listing import tree
 from classface_assets.store.receipt import Removed
 from classface_assets.store.schemas import TABLES
 from classface_assets.store.tables import read_table, write_whole

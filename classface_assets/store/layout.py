@@ -86,6 +86,10 @@ class Layout:
             folder = folder / safe_name(name) if name else folder
         return folder
 
+    def below(self, path: Place) -> str:
+        """The path below the data folder, as it is told to people."""
+        return "/".join(path.parts[len(self.data.parts) :])
+
 
 def safe_name(name: str) -> str:
     """A folder name that any file system takes and that `name_of` reads back.

@@ -13,8 +13,9 @@ from classface_assets.places import Place, entries
 from classface_assets.store.damage import broken_vectors, readable, unreadable, usual_size, without_chip
 from classface_assets.store.database import DatabaseError, query
 from classface_assets.store.layout import Layout
+from classface_assets.store.listing import temporary_files
 from classface_assets.store.parts import Parts
-from classface_assets.store.prune import drop_rows, keep_rows, take_away, temporary_files
+from classface_assets.store.removal import drop_rows, keep_rows, take_away
 from classface_assets.store.year_parts import (
     current_settings,
     detection_parts,

@@ -13,7 +13,8 @@ from classface_assets.resources import Archive, Models
 from classface_assets.running import Chain, Stopped
 from classface_assets.store.layout import Layout
 from classface_assets.store.leftover import Leftover
-from classface_assets.store.orphans import NO_FACE, REPAIR, TEMPORARY, TWICE, Orphans, find_orphans, mend
+from classface_assets.store.orphan_kinds import NO_FACE, REPAIR, TEMPORARY, TWICE, Orphans
+from classface_assets.store.orphans import find_orphans, mend
 from classface_assets.store.prune import InUse, leftovers
 from classface_assets.store.year_parts import image_parts, years_with_images
 from classface_assets.store.years import year_folders

@@ -23,7 +23,7 @@ from classface_assets.naming import faces_of
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.layout import Layout
-from classface_assets.store.orphans import REPAIR
+from classface_assets.store.orphan_kinds import REPAIR
 from classface_assets.store.parts import Parts
 from classface_assets.store.year_parts import (
     detection_parts,

@@ -4,102 +4,38 @@ Nothing here stops at a broken file: it is found, told, and what remains is comp
 so that the next run finds it missing and makes it again. Photos and the ledger are never touched.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 
-import polars as pl
-
-from classface_assets.places import Place, entries
-from classface_assets.store.damage import broken_vectors, readable, unreadable, usual_size, without_chip
+from classface_assets.places import entries
+from classface_assets.store.damage import unreadable, usual_size
 from classface_assets.store.database import DatabaseError, query
 from classface_assets.store.layout import Layout
 from classface_assets.store.listing import temporary_files
-from classface_assets.store.parts import Parts
-from classface_assets.store.removal import drop_rows, keep_rows, take_away
-from classface_assets.store.year_parts import (
-    current_settings,
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    years_with_images,
+from classface_assets.store.once import Seen
+from classface_assets.store.orphan_kinds import (
+    NOT_IN_DATABASE,
+    ONLY_IN_DATABASE,
+    TEMPORARY,
+    TWICE,
+    UNREADABLE,
+    Orphans,
+    orphan_files,
 )
-
-UNREADABLE = "file that cannot be read"
-NEVER_SEARCHED = "photo that was never searched"
-NO_VECTOR = "face without a vector"
-NO_FACE = "vector without a face"
-NO_CHIP = "face without a readable chip"
-BAD_VECTOR = "vector that is broken"
-TWICE = "row that is there twice"
-NOT_IN_DATABASE = "face or photo that DuckDB lacks"
-ONLY_IN_DATABASE = "face or photo that only DuckDB has"
-TEMPORARY = "temporary file of a killed run"
-REPAIR = {
-    UNREADABLE: "removes it and makes it again",
-    NEVER_SEARCHED: "searches it",
-    NO_VECTOR: "makes it from the face's chip",
-    NO_FACE: "removes it",
-    NO_CHIP: "searches the photo again",
-    BAD_VECTOR: "removes it and makes it again",
-    TWICE: "keeps one of the two",
-    NOT_IN_DATABASE: "makes the database again from the parts",
-    ONLY_IN_DATABASE: "makes the database again from the parts",
-    TEMPORARY: "removes it",
-}
-
-
-@dataclass(frozen=True)
-class Orphans:
-    """What was found of one kind: ids, or files below the data folder. `year` is empty for what is one for all years.
-
-    `parts` and `rows_of` say in which parts the broken rows are, and by which column they are told.
-    """
-
-    kind: str
-    year: str
-    names: tuple[str, ...]
-    files: tuple[Place, ...] = ()
-    parts: Parts | None = None
-    rows_of: str = ""
-
-
-@dataclass
-class _Year:
-    """A school year: its files, its faces that have a vector, and what is wrong with it."""
-
-    layout: Layout
-    name: str
-    files: set[str] = field(default_factory=set)
-    faces: set[str] = field(default_factory=set)
-    found: list[Orphans] = field(default_factory=list)
-    all_faces_read: bool = True
-    """If not, a vector without a face may only lack it until the photo is searched again, and is left alone."""
-
-    def tell(self, kind: str, names: Iterable[str], parts: Parts | None = None, rows_of: str = "") -> None:
-        self.found.append(Orphans(kind, self.name, tuple(sorted(names)), (), parts, rows_of))
-
-    def tell_unreadable(self, *files: Place) -> None:
-        self.found.append(_of_files(UNREADABLE, self.layout, sorted(set(files)), self.name))
-
-    def tell_twice(self, parts: Parts, rows: pl.DataFrame, name: str) -> None:
-        again = rows.filter(~pl.struct(parts.key).is_first_distinct()) if rows.height else rows
-        self.tell(TWICE, again[name].cast(pl.String), parts)
+from classface_assets.store.orphans_of_year import YearCheck, check_year
+from classface_assets.store.removal import drop_rows, keep_rows, take_away
+from classface_assets.store.year_parts import embedding_parts, years_with_images
 
 
 def find_orphans(layout: Layout, detector: str, pack: str) -> list[Orphans]:
     """Everything that does not fit together, for one model pack's detector and vectors. Changes nothing."""
     names = years_with_images(layout)
     size = usual_size(embedding_parts(layout, detector, pack, name) for name in names)
-    years = [_Year(layout, name) for name in names]
-    for year in years:
-        photos = _look_at_images(year)
-        every_face, faces = _look_at_faces(year, detector, photos)
-        _look_at_vectors(year, detector, pack, size, every_face, faces)
+    years = [check_year(layout, name, detector, pack, size) for name in names]
     found = [orphans for year in years for orphans in year.found]
     tables = [e.path for e in entries(layout.data / "tables") if e.path.suffix == ".parquet"]
-    found.append(_of_files(UNREADABLE, layout, unreadable(tables)))
+    found.append(orphan_files(UNREADABLE, layout, unreadable(tables)))
     found += _look_at_database(layout, years)
-    found.append(_of_files(TEMPORARY, layout, [e.path for e in temporary_files(layout)]))
+    found.append(orphan_files(TEMPORARY, layout, [e.path for e in temporary_files(layout)]))
     return [orphans for orphans in found if orphans.names]
 
 
@@ -109,68 +45,12 @@ def mend(found: Iterable[Orphans]) -> None:
         for file in orphans.files:
             take_away(file)
         if orphans.kind == TWICE and orphans.parts is not None:
-            keep_rows(orphans.parts, _first_of_each(orphans.parts.key))
+            keep_rows(orphans.parts, Seen(orphans.parts.key).fresh)
         elif orphans.parts is not None:
             drop_rows(orphans.parts, orphans.rows_of, set(orphans.names))
 
 
-def _look_at_images(year: _Year) -> set[str]:
-    """The ids of the photos that are to be searched."""
-    parts = image_parts(year.layout, year.name)
-    rows, broken = readable(parts, [*parts.key, "asset_id", "status"])
-    year.tell_unreadable(*broken)
-    year.tell_twice(parts, rows, "path")
-    year.files = set(rows["path"])
-    return set(rows.filter(pl.col("status").cast(pl.String) == "ok")["asset_id"])
-
-
-def _look_at_faces(year: _Year, detector: str, photos: set[str]) -> tuple[set[str], set[str]]:
-    """Every face of the year's thresholds, and those of them that are of photos that are still there."""
-    try:
-        settings = current_settings(year.layout, detector, year.name)
-    except (ValueError, KeyError, TypeError):
-        settings = None
-        year.tell_unreadable(year.layout.parts("detections", detector, year.name) / "current.json")
-    if settings is None:
-        year.tell(NEVER_SEARCHED, photos)
-        return set(), set()
-    parts = detection_parts(year.layout, detector, year.name, settings)
-    rows, broken = readable(parts, [*parts.key, "status"])
-    blind, without_end = without_chip(parts)
-    year.tell_unreadable(*broken, *without_end)
-    year.all_faces_read = not broken
-    year.tell_twice(parts, rows, "asset_id")
-    year.tell(NEVER_SEARCHED, photos - set(rows["asset_id"]))
-    year.tell(NO_CHIP, blind, parts, "asset_id")
-    current = rows.filter(pl.col("asset_id").is_in(list(photos)))
-    return set(rows["face_id"].drop_nulls()), set(current["face_id"].drop_nulls())
-
-
-def _look_at_vectors(year: _Year, detector: str, pack: str, size: int, every_face: set[str], faces: set[str]) -> None:
-    """A face of other thresholds, or of a deleted photo, may have a vector: that is for `classface prune`."""
-    parts = embedding_parts(year.layout, detector, pack, year.name)
-    rows, broken = readable(parts, ["face_id"])
-    bad, without_end = broken_vectors(parts, size)
-    known = set(rows["face_id"])
-    stray = known - every_face if year.all_faces_read else set()
-    year.tell_unreadable(*broken, *without_end)
-    year.tell_twice(parts, rows, "face_id")
-    year.tell(BAD_VECTOR, bad, parts, "face_id")
-    year.tell(NO_VECTOR, faces - known)
-    year.tell(NO_FACE, stray - bad - _faces_of_all_thresholds(year, detector) if stray else (), parts, "face_id")
-    year.faces = faces & known - bad
-
-
-def _faces_of_all_thresholds(year: _Year, detector: str) -> set[str]:
-    found: set[str] = set()
-    for folder in entries(year.layout.parts("detections", detector, year.name)):
-        if folder.is_folder:
-            parts = detection_parts(year.layout, detector, year.name, folder.path.name)
-            found.update(readable(parts, ["face_id"])[0]["face_id"].drop_nulls())
-    return found
-
-
-def _look_at_database(layout: Layout, years: list[_Year]) -> Iterator[Orphans]:
+def _look_at_database(layout: Layout, years: list[YearCheck]) -> Iterator[Orphans]:
     """Current faces and files against the published ones. A face that is in two years is there once."""
     current = {name for year in years for name in year.faces | year.files}
     published: set[str] = set()
@@ -179,25 +59,6 @@ def _look_at_database(layout: Layout, years: list[_Year]) -> Iterator[Orphans]:
         published.update(query(layout.database, "SELECT path FROM image_assets")["path"])
     except DatabaseError:
         if layout.database.exists():
-            yield _of_files(UNREADABLE, layout, [layout.database])
+            yield orphan_files(UNREADABLE, layout, [layout.database])
     yield Orphans(NOT_IN_DATABASE, "", tuple(sorted(current - published)))
     yield Orphans(ONLY_IN_DATABASE, "", tuple(sorted(published - current)))
-
-
-def _first_of_each(key: tuple[str, ...]) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    seen: set[tuple[object, ...]] = set()
-
-    def first(rows: pl.DataFrame) -> pl.DataFrame:
-        fresh = []
-        for values in rows.select(key).iter_rows():
-            fresh.append(values not in seen)
-            seen.add(values)
-        return rows.filter(pl.Series(fresh, dtype=pl.Boolean))
-
-    return first
-
-
-def _of_files(kind: str, layout: Layout, files: Iterable[Place], year: str = "") -> Orphans:
-    files = tuple(files)
-    below = len(layout.data.parts)
-    return Orphans(kind, year, tuple("/".join(file.parts[below:]) for file in files), files)

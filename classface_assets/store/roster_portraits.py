@@ -14,8 +14,8 @@ from classface_assets.store.decisions import Decisions, LabelledFace
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.homes import Placed, homes
 from classface_assets.store.replay import replay
-from classface_assets.store.roster import folded
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.roster_students import folded
 
 CLEARLY = 4.0
 """As many times the area of the next larger face, twice its width, is clearly the largest."""

@@ -7,16 +7,9 @@ from typing import Any
 
 from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace, Link, Person, Portrait
 from classface_assets.store.events import Event
-from classface_assets.store.roster import (
-    birth_date_of,
-    consent_of,
-    entries_of,
-    folded,
-    sibling_names,
-    students_of,
-    without_erased,
-)
+from classface_assets.store.roster import birth_date_of, consent_of, entries_of, sibling_names, without_erased
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.roster_students import folded, students_of
 
 
 @dataclass

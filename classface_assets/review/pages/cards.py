@@ -10,7 +10,8 @@ from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
 from classface_assets.store.near_names import near_names
 from classface_assets.store.replay import fold
-from classface_assets.store.roster import folded, roster_names
+from classface_assets.store.roster import roster_names
+from classface_assets.store.roster_students import folded
 
 SHOWN = 12  # fill a row on a usual screen
 _IN_TIME = ("school_year", "taken_at", "face_id")

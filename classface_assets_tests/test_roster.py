@@ -31,7 +31,8 @@ from classface_assets.store.redact import redact
 from classface_assets.store.replay import replay
 from classface_assets.store.roster import enrolled, roster_names
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_file import RosterError, RosterFile, read_roster
+from classface_assets.store.roster_file import RosterFile, read_roster
+from classface_assets.store.roster_lines import RosterError
 from classface_assets.store.roster_years import school_years_in
 from classface_assets.store.shapes import flaw
 from classface_assets.store.transfer import from_lines, import_events, to_lines

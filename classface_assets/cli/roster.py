@@ -27,7 +27,8 @@ def import_(archive: Any, file: Path, year: str | None) -> None:
     imported before changes nothing; `classface undo` takes an import back. The face in a portrait that a row names gets
     the student's name, once the photos are searched: import the file again when it was not so yet.
     """
-    from classface_assets.store.roster_file import RosterError, read_roster
+    from classface_assets.store.roster_file import read_roster
+    from classface_assets.store.roster_lines import RosterError
     from classface_assets.store.writing import counted
 
     of_year = _school_year(file, year, archive.layout.year_pattern)
@@ -107,7 +108,7 @@ def _name_portraits(archive: Any, found: Any, file: Path) -> None:
 
 def _content(file: Path) -> bytes:
     """Raises RosterError when it cannot be read."""
-    from classface_assets.store.roster_file import MOST_BYTES, RosterError
+    from classface_assets.store.roster_lines import MOST_BYTES, RosterError
 
     try:
         with file.open("rb") as opened:
@@ -122,7 +123,7 @@ def _content(file: Path) -> bytes:
 
 def _school_year(file: Path, year: str | None, pattern: str) -> str:
     """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
-    from classface_assets.store.roster_file import RosterError
+    from classface_assets.store.roster_lines import RosterError
     from classface_assets.store.years import first_year, school_year
 
     names = (file.stem, file.absolute().parent.name) if year is None else (year,)

@@ -6,7 +6,8 @@ import pytest
 
 from classface_assets.identity.boxes import match_boxes
 from classface_assets.identity.evaluate import evaluate
-from classface_assets.identity.head import HeadError, HeadSettings, apply_head, train_head
+from classface_assets.identity.head import HeadSettings, train_head
+from classface_assets.identity.head_checkpoint import HeadError, apply_head
 from classface_assets.identity.measures import bcubed, pairwise
 
 

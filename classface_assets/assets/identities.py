@@ -22,7 +22,7 @@ from classface_assets.assets.stamped import archive_state, database_stamp, stamp
 from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.changes import changes, kinds_of_changes
-from classface_assets.identity.head import apply_head
+from classface_assets.identity.head_checkpoint import apply_head
 from classface_assets.identity.head_thresholds import equally_strict
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph

@@ -1,10 +1,9 @@
-"""The projection head: a small network that learns from confirmed faces to tell this school's people apart better.
+"""The projection head's training: a small network learns from confirmed faces to tell this school's people apart.
 
 It is promoted only when it beats the vectors it was given on faces that it never saw, and does not do worse on people
 whom it never saw: most of an archive's faces are theirs.
 """
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from classface_assets.errors import UserError
+from classface_assets.identity.head_checkpoint import checkpoint_of
 from classface_assets.identity.head_measure import HeadMeasure, Split, measure, no_worse, split_faces, wins
 from classface_assets.identity.head_network import batches, network, one_thread, project, triplet_loss
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-class HeadError(UserError):
-    """A checkpoint that cannot be used, or vectors that do not fit it."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +81,6 @@ def train_head(vectors: np.ndarray, persons: Sequence[str], settings: HeadSettin
         return _judged(trained, loss, chosen, targets, split, settings.margin)
 
 
-def apply_head(checkpoint: bytes, vectors: np.ndarray) -> np.ndarray:
-    """The head's unit vectors (n, 128) float32 of vectors (n, d). Raises HeadError for a checkpoint that is broken or
-    was trained on vectors of another length."""
-    import torch
-
-    try:
-        saved = torch.load(io.BytesIO(checkpoint), weights_only=True)
-        head = network(int(saved["input"]))
-        head.load_state_dict(saved["weights"])
-    except Exception as error:
-        raise HeadError("The projection head's checkpoint is broken: train the head again.") from error
-    if vectors.ndim != 2 or vectors.shape[1] != saved["input"]:
-        raise HeadError(
-            f"The projection head was trained on vectors of {saved['input']} numbers, not {vectors.shape[-1]}: "
-            "train it again for this model pack."
-        )
-    return project(head, vectors)
-
-
 def _train(
     vectors: np.ndarray, targets: np.ndarray, train: np.ndarray, settings: HeadSettings
 ) -> tuple["nn.Module", float]:
@@ -150,8 +126,6 @@ def _judged(
     points, classes, held = torch.from_numpy(after), torch.from_numpy(targets), torch.from_numpy(split.held_out)
     seen = torch.from_numpy(split.train)
     held_loss = triplet_loss(points[held], classes[held], points[seen], classes[seen], margin)
-    file = io.BytesIO()
-    torch.save({"input": vectors.shape[1], "weights": trained.state_dict()}, file)
     return HeadResult(
         status="trained",
         reason=f"{'Better' if promoted else 'Not better'} than the raw vectors. {numbers}.",
@@ -165,5 +139,5 @@ def _judged(
         raw_on_strangers=raw_strange,
         head_on_strangers=head_strange,
         promoted=promoted,
-        checkpoint=file.getvalue(),
+        checkpoint=checkpoint_of(trained, vectors.shape[1]),
     )

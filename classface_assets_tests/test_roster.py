@@ -19,7 +19,7 @@ from classface_assets.history import sentences
 from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_faces, settings_for
 from classface_assets.identity.enrolment import Enrolment
 from classface_assets.identity.knn import build_graph
-from classface_assets.identity.spoken import rules_for
+from classface_assets.identity.rules import rules_for
 from classface_assets.naming import faces_of
 from classface_assets.review.pages.cards import near_known, roster_like
 from classface_assets.review.view import View, person_rows

@@ -16,8 +16,9 @@ from classface_assets.identity.linkage import measure_archive
 from classface_assets.identity.material import Material
 from classface_assets.identity.measured import Measured
 from classface_assets.identity.numbering import name_clusters
+from classface_assets.identity.rules import Rules, rules_for
 from classface_assets.identity.settings import AssignmentSettings, settings_for
-from classface_assets.identity.spoken import Labels, Rules, Spoken, rules_for
+from classface_assets.identity.spoken import Labels, Spoken
 from classface_assets.identity.standing import Standing
 from classface_assets.identity.supervised import name_known
 from classface_assets.identity.unsupervised import group_unknown

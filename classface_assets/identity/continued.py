@@ -14,9 +14,9 @@ from classface_assets.identity.linkage import measure_archive
 from classface_assets.identity.margins import Margins
 from classface_assets.identity.material import Material
 from classface_assets.identity.named import Named, by_group
+from classface_assets.identity.rules import Rules
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.shortlist import Shortlist
-from classface_assets.identity.spoken import Rules
 
 
 def continue_people(

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from classface_assets.identity.spoken import Rules
+from classface_assets.identity.rules import Rules
 
 
 def forbidden(rules: Rules, owners: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from classface_assets.identity.margins import margins
 from classface_assets.identity.material import Material
 from classface_assets.identity.named import Named, by_likeness
 from classface_assets.identity.prototypes import Prototypes, build_prototypes
+from classface_assets.identity.rules import Rules
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.shortlist import shortlist
-from classface_assets.identity.spoken import Rules
 
 LABELLED = "labelled"
 IMPLIED = "said to be the same as a labelled face"

@@ -1,4 +1,4 @@
-"""The sample archive of a made-up school, with known truth: who is in which photo, and what is written to disk."""
+"""The sample archive of a made-up school, with known truth: which photos there are, and what is written to disk."""
 
 import csv
 import shutil
@@ -9,18 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from classface_assets.sample.figures import Box, Colour, draw_figure, soften
 from classface_assets.sample.people import PEOPLE, Person, SampleError, load_sources
-from classface_assets.sample.scenes import camera, classroom, relight, schoolyard, studio
+from classface_assets.sample.shots import Shot, Sources, candid, class_photo, portrait
 
 FIRST_YEARS = (2016, 2017, 2018, 2019)
 JOINED, LEFT = {"Bea": 2017}, {"Dan": 2018}  # the first and the last school year of those not there throughout
-SCHOOL_JUMPER = (38, 52, 96)
-JUMPERS = ((38, 52, 96), (36, 84, 66), (122, 40, 52), (92, 96, 104), (58, 110, 140), (150, 104, 52))
 COLUMNS = ("school_year", "path", "kind", "person", "age", "x", "y", "w", "h")
 DATE, ORIENTATION, EXIF_IFD, DATE_ORIGINAL = 0x0132, 0x0112, 0x8769, 0x9003
-Sources = dict[str, Image.Image]
-Spot = tuple[Person, float, float, float]  # a person, the collar's x and y, the height of the face, in pixels
 
 
 @dataclass(frozen=True)
@@ -33,13 +28,6 @@ class SampleArchive:
     face_count: int
     person_count: int
     school_years: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Shot:
-    kind: str
-    picture: Image.Image
-    faces: list[tuple[Person, Box]]
 
 
 def compose_sample(out: Path, seed: int = 0) -> SampleArchive:
@@ -68,70 +56,16 @@ def compose_sample(out: Path, seed: int = 0) -> SampleArchive:
     return SampleArchive(photos, truth, count, len(rows), len(PEOPLE), years)
 
 
-def _school_year(first: int, sources: Sources, rng: np.random.Generator) -> list[_Shot]:
+def _school_year(first: int, sources: Sources, rng: np.random.Generator) -> list[Shot]:
     present = [p for p in PEOPLE if JOINED.get(p.name, first) <= first <= LEFT.get(p.name, first)]
     shots = [
-        _class_photo(_shuffled(present, rng), first, True, sources, rng),
-        _class_photo(_shuffled(present, rng)[1:], first, False, sources, rng),  # one is ill that day
+        class_photo(_shuffled(present, rng), first, True, sources, rng),
+        class_photo(_shuffled(present, rng)[1:], first, False, sources, rng),  # one is ill that day
     ]
     friends = _shuffled(present, rng)
     for group in (friends[: rng.integers(2, 4)], friends[-4:]):
-        shots.append(_candid(group, sources, rng))
-    return shots + [_portrait(person, sources, rng) for person in present]
-
-
-def _class_photo(people: list[Person], first: int, indoors: bool, sources: Sources, rng: np.random.Generator) -> _Shot:
-    """Two rows, the back one seen through the gaps of the front one."""
-    face, front = rng.uniform(92, 112), len(people) // 2 + 1
-    step, gap = 2.15 * face, front / 2 - 1
-    w, h = round(front * step + 1.8 * face), round(6.7 * face)
-    seats = [(x, 2.9 * face) for x in np.linspace(-gap, gap, len(people) - front)]
-    seats += [(x, 4.75 * face) for x in np.linspace(-gap - 0.5, gap + 0.5, front)]
-    spots = [
-        (p, w / 2 + x * step + rng.uniform(-4, 4), y + rng.uniform(-8, 8), face * rng.uniform(0.95, 1.05))
-        for p, (x, y) in zip(people, seats, strict=True)
-    ]
-    scene = classroom((w, h), rng, f"Class of {first}-{first + 1}") if indoors else schoolyard((w, h), rng)
-    return _shoot("class", scene, spots, (SCHOOL_JUMPER,), sources, rng)
-
-
-def _candid(people: list[Person], sources: Sources, rng: np.random.Generator) -> _Shot:
-    face = rng.uniform(120, 165)
-    w, h = round((len(people) - 1) * 2.2 * face + 3.6 * face), round(4.3 * face)
-    spots = [
-        (p, (1.8 + 2.2 * i) * face, face * rng.uniform(2.3, 2.9), face * rng.uniform(0.92, 1.08))
-        for i, p in enumerate(people)
-    ]
-    scene = schoolyard((w, h), rng) if rng.random() < 0.6 else studio((w, h), rng)
-    return _shoot("candid", scene, spots, JUMPERS, sources, rng)
-
-
-def _portrait(person: Person, sources: Sources, rng: np.random.Generator) -> _Shot:
-    face = rng.uniform(150, 215)
-    w, h = round(2.9 * face), round(3.5 * face)
-    return _shoot("portrait", studio((w, h), rng), [(person, w / 2, 2.25 * face, face)], JUMPERS, sources, rng)
-
-
-def _shoot(
-    kind: str,
-    scene: Image.Image,
-    spots: list[Spot],
-    jumpers: tuple[Colour, ...],
-    sources: Sources,
-    rng: np.random.Generator,
-) -> _Shot:
-    """Place the people on the scene, those further back first, each in a light of their own."""
-    faces = []
-    for person, x, y, size in spots:
-        jumper, tilt = jumpers[rng.integers(len(jumpers))], rng.uniform(-8, 8)
-        figure = draw_figure(person, sources[person.source], size, tilt, bool(rng.random() < 0.35), jumper)
-        left, top = round(x - figure.collar[0]), round(y - figure.collar[1])
-        shadow = soften(figure.mask, 0.12 * size)
-        scene.paste((20, 22, 26), (left, top), shadow.point(lambda v: int(0.35 * v)))
-        scene.paste(relight(figure.picture, rng, 0.6), (left, top), figure.mask)
-        fx, fy, fw, fh = figure.face
-        faces.append((person, (left + fx, top + fy, fw, fh)))
-    return _Shot(kind, camera(scene, rng), faces)
+        shots.append(candid(group, sources, rng))
+    return shots + [portrait(person, sources, rng) for person in present]
 
 
 def _shuffled(people: list[Person], rng: np.random.Generator) -> list[Person]:

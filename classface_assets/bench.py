@@ -20,8 +20,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from classface_assets.benchmark.boxes import files_of
 from classface_assets.benchmark.compare import Contender, against_truth, found_by, median, run, run_in_turns
-from classface_assets.benchmark.contenders import files_of
 from classface_assets.benchmark.large_year import make_year
 from classface_assets.demo import FOUND
 from classface_assets.errors import UserError

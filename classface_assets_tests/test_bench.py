@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from classface_assets.benchmark.bare import bare_definitions
+from classface_assets.benchmark.boxes import files_of, turned_back
 from classface_assets.benchmark.compare import Contender, against_truth, found_by, run
-from classface_assets.benchmark.contenders import _turned_back, files_of
 from classface_assets.benchmark.large_year import make_year
 from classface_assets.definitions import defs
 from classface_assets.sample.compose import SampleArchive
@@ -34,10 +34,10 @@ def test_faces_are_counted_against_the_labels_of_the_photos_that_were_looked_at(
 def test_a_box_in_a_turned_photo_is_told_where_it_was() -> None:
     """The upright photo is 300 × 200; turned by a quarter it is 200 × 300, and the box of 40 × 50 lies on its side."""
     x, y, w, h = BOX
-    assert _turned_back((200 - y - h, x, h, w), 200, 300, 90) == BOX
-    assert _turned_back((300 - x - w, 200 - y - h, w, h), 300, 200, 180) == BOX
-    assert _turned_back((y, 300 - x - w, h, w), 200, 300, 270) == BOX
-    assert _turned_back(BOX, 300, 200, 0) == BOX
+    assert turned_back((200 - y - h, x, h, w), 200, 300, 90) == BOX
+    assert turned_back((300 - x - w, 200 - y - h, w, h), 300, 200, 180) == BOX
+    assert turned_back((y, 300 - x - w, h, w), 200, 300, 270) == BOX
+    assert turned_back(BOX, 300, 200, 0) == BOX
 
 
 def test_many_photos_are_made_of_few_each_with_bytes_of_its_own(sample: SampleArchive, tmp_path: Path) -> None:

@@ -13,25 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from rich.console import Console
 
 from classface_assets.benchmark.bare import bare_definitions
+from classface_assets.benchmark.boxes import Boxes, faces_of_run, files_of
 from classface_assets.errors import UserError
 from classface_assets.home import prepare
 from classface_assets.identity.boxes import Box
 from classface_assets.resources import Archive, Models, archive_for, models_for
 from classface_assets.running import Chain, chosen_years
-from classface_assets.store.facts import gather
-from classface_assets.store.layout import Layout
-
-Boxes = dict[str, list[Box]]
-PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif", ".gif"}
-
-
-def files_of(photos: Path) -> list[Path]:
-    """Every photo below a folder, by its ending, in the order of their paths."""
-    return sorted(path for path in photos.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
 
 
 def ours(photos: Path, pack: str, work: Path) -> dict[str, Any]:
@@ -42,7 +32,7 @@ def ours(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     with instance:
         chain = Chain(instance, archive, models, Console(quiet=True))
         first, again = (_timed(lambda: _ingest(chain, years)) for _ in range(2))
-    return {**first, "again_s": again["seconds"], "faces": _faces(archive.layout, models)}
+    return {**first, "again_s": again["seconds"], "faces": faces_of_run(archive.layout, models)}
 
 
 def loop(photos: Path, pack: str, work: Path) -> dict[str, Any]:
@@ -93,7 +83,7 @@ def chain(photos: Path, pack: str, work: Path) -> dict[str, Any]:
         **first,
         **{f"again_{key}": min(run[key] for run in again) for key in keep},
         **{f"bare_{key}": min(run[key] for run in bare) for key in keep},
-        "faces": _faces(archive.layout, models),
+        "faces": faces_of_run(archive.layout, models),
     }
 
 
@@ -117,32 +107,6 @@ def _timed(act: Callable[[], None]) -> dict[str, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     act()
     return {"seconds": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
-
-
-def _faces(layout: Layout, models: Models) -> Boxes:
-    """The boxes of every photo and of its copies, as in the photo that a viewer shows, before any turn of ours."""
-    pack = models.describe(layout)
-    facts = gather(layout, pack.detector_version, pack.key)
-    files = facts.images.filter(pl.col("status").is_in(["ok", "duplicate"]))
-    found: Boxes = {path: [] for path in facts.images["path"]}
-    if facts.faces.height:
-        columns = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
-        rows = files.select("asset_id", "path", "width", "height", pl.col("rotation").fill_null(0).alias("turn"))
-        for row in rows.join(facts.faces.select("asset_id", *columns), on="asset_id").iter_rows(named=True):
-            x, y, w, h = (row[column] for column in columns)
-            found[row["path"]].append(_turned_back((x, y, w, h), row["width"], row["height"], row["turn"]))
-    return found
-
-
-def _turned_back(box: Box, width: int, height: int, turn: int) -> Box:
-    """A box in a photo of width × height as it was before the photo was turned clockwise by so many degrees."""
-    x, y, w, h = box
-    return {
-        0: (x, y, w, h),
-        90: (y, width - x - w, h, w),
-        180: (width - x - w, height - y - h, w, h),
-        270: (height - y - h, x, h, w),
-    }[turn]
 
 
 def _as_box(left: float, top: float, right: float, bottom: float) -> Box:

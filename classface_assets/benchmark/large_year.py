@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from classface_assets.benchmark.contenders import files_of
+from classface_assets.benchmark.boxes import files_of
 
 SMALL, LARGE, EVERY = 400, 3000, 16
 """Long sides in pixels; every sixteenth photo is a large one."""

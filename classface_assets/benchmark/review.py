@@ -7,7 +7,6 @@ the start page, of a label, and of the page after it, for which everything is la
 import json
 import os
 import tempfile
-import threading
 import time
 import urllib.request
 import uuid
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from classface_assets.benchmark.served import served
 from classface_assets.resources import Archive, Models
 from classface_assets.store.database import publish
 from classface_assets.store.ledger import LabelledFace
@@ -63,18 +63,13 @@ _BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 
 def main() -> None:
     """Prints a line a measurement."""
-    import uvicorn
-
     from classface_assets.review.app import create_app
-    from classface_assets.review.serve import listen
 
     faces, labelled = int(os.environ.get("FACES") or 100_000), int(os.environ.get("LABELLED") or 2_000)
-    with tempfile.TemporaryDirectory() as folder, listen("127.0.0.1", 0) as socket:
-        app = create_app(compose(Path(folder), faces, labelled), Models(pack="builtin"))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-        thread.start()
-        url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(create_app(compose(Path(folder), faces, labelled), Models(pack="builtin"))) as url,
+    ):
         page = f"{url}{API}/clusters?pageSize=100"
         print(f"{faces:,} faces, {labelled:,} of them labelled")
         _timed("first look", lambda: _ask(page))
@@ -82,8 +77,6 @@ def main() -> None:
         _timed("start page", lambda: _ask(f"{url}/"))
         _timed("label", lambda: _ask(f"{url}{API}/clusters/{cluster}/label", b'{"name": "Somebody"}'))
         _timed("page after the label", lambda: _ask(page))
-        server.should_exit = True
-        thread.join()
 
 
 def _ask(url: str, body: bytes | None = None) -> bytes:

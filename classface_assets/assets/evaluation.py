@@ -15,7 +15,8 @@ from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.evaluate import summary_rows
 from classface_assets.identity.held_out import TooFewLabelsError
-from classface_assets.measuring import Measured, NoFacesError, measure
+from classface_assets.measurable import NoFacesError
+from classface_assets.measuring import Measured, measure
 from classface_assets.resources import Archive, Models
 from classface_assets.store.calibration import calibration_file
 from classface_assets.store.stamps import seen

@@ -49,7 +49,7 @@ def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, pi
 @click.option("--reset", is_flag=True, help="Go back to the thresholds that come with the program.")
 def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bool) -> None:
     """Fit the thresholds to the people who are labelled; says what it would gain, and changes nothing by itself."""
-    from classface_assets.measuring import Measuring
+    from classface_assets.measuring import calibrated
     from classface_assets.store import calibration
 
     if save and reset:
@@ -62,7 +62,7 @@ def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bo
             "The program's own thresholds are in use again." if done else "Nothing was fitted; nothing to reset."
         )
         return
-    found = _or_too_few(lambda: Measuring(archive, models, settings).calibrated())
+    found = _or_too_few(lambda: calibrated(archive, models, settings))
     click.echo(f"Fitted to {found.faces:,} labelled faces of {found.people:,} people, measured on those not fitted to.")
     click.echo("\n".join(text_table(found.similarities)))
     for name in ("before", "after"):

@@ -63,7 +63,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     database, tables_folder = world.layout.database, world.folder / "data" / "tables"
     inode, desk = database.stat().st_ino, Desk(world.archive, Models(pack="builtin"))
     shown, view = min(ids), desk.view()
-    assert desk.images.chip(view, shown) and list(tables_folder.glob("face_space*"))
+    assert desk.images.chip(view, shown, 192).read() and list(tables_folder.glob("face_space*"))
     half = temporary_name(database)
     half.with_name(half.name.replace(f"~{os.getpid()}~", "~4194303~")).write_text(f"a killed process told of {NAME}")
 
@@ -80,7 +80,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     assert not list(tables_folder.glob("face_space*")), "a mark of each face that was measured is in it"
     desk.view()
     with pytest.raises(NotFoundError):
-        desk.images.chip(view, shown)  # a server that runs on learns of it, whoever erased
+        desk.images.chip(view, shown, 192).read()  # a server that runs on learns of it, whoever erased
     vectors = sum(one.count for one in receipt.removed if one.what == "vectors")
     assert vectors == len(theirs) and "face crops" in {one.what for one in receipt.removed}
     assert receipt.photos and all((world.folder / "photos" / path).exists() for path in receipt.photos)

@@ -32,6 +32,7 @@ from classface_assets.resources import Models
 from classface_assets.review.app import create_app
 from classface_assets.review.serve import listen, serve, token_for
 from classface_assets.review.sessions import TokenError
+from classface_assets.review.views import RECENT_S
 from classface_assets_tests.conftest import World
 
 TOKEN = "a token of some length"
@@ -201,12 +202,31 @@ def test_pictures_come_by_id_with_a_tag_and_without_exif(client: Client) -> None
     for path in (f"{API}/{face['id']}/chip?size=64", f"{API}/assets/{face['assetId']}/thumbnail?size=300"):
         picture = client.get(path)
         assert picture.status == 200 and picture.body[:2] == b"\xff\xd8" and b"Exif" not in picture.body
-        assert (
-            picture.headers["Cache-Control"].startswith("private") and "immutable" in picture.headers["Cache-Control"]
-        )
+        assert picture.headers["Cache-Control"] == "private, no-cache"
         assert client.get(path, If_None_Match=picture.headers["ETag"]).status == 304
     for wrong in ("..%2F..%2Fetc%2Fpasswd", "..", str(uuid.uuid4())):
         assert client.get(f"{API}/{wrong}/chip").status in (404, 422)
+
+
+def test_a_picture_that_the_browser_has_is_not_read_again(client: Client, world: World) -> None:
+    face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
+    path = f"{API}/assets/{face['assetId']}/thumbnail?size=300"
+    tag = client.get(path).headers["ETag"]
+    (world.folder / "photos").rename(world.folder / "away")
+    assert client.get(path, If_None_Match=tag).status == 304
+    other = client.get(f"{API}/assets/{face['assetId']}/thumbnail?size=301", If_None_Match=tag)
+    assert other.status == 404, "one of another size would have to be made"
+
+
+def test_a_face_that_was_erased_is_gone_for_a_browser_that_has_it(client: Client, world: World) -> None:
+    cluster = client.clusters()[0]
+    path = f"{API}/{cluster['sampleFaceIds'][0]}/chip"
+    tag = client.get(path).headers["ETag"]
+    ana = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json["personId"]
+    assert client.get(path, If_None_Match=tag).status == 304
+    world.archive.open_ledger().erase(ana)  # as another process does it
+    time.sleep(RECENT_S)
+    assert client.get(path, If_None_Match=tag).status == client.get(path).status == 404
 
 
 def test_faces_of_an_earlier_detector_are_shown_until_the_next_run(client: Client, world: World) -> None:

@@ -809,3 +809,18 @@ def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: Wo
         finally:
             server.should_exit = True
             thread.join()
+
+
+def test_a_browser_drops_the_pictures_of_who_was_erased(desk: Desk) -> None:
+    """Here the erasure comes from another process, and the browser learns of it by the next page."""
+    ana, faces = desk.label("Ana")
+    kept = f"fetch('/api/v1/faces/{faces[0]}/chip', {{cache: 'only-if-cached', mode: 'same-origin'}}).then(r => r.ok)"
+    page = desk.open(f"/people/{ana}")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(f"fetch('/api/v1/faces/{faces[0]}/chip').then(r => r.ok)") and page.evaluate(kept)
+    desk.open("/people")
+    assert page.evaluate(kept)
+    desk.ledger.erase(ana)
+    desk.open("/people")
+    assert not page.evaluate(f"{kept}.catch(() => false)")
+    desk.wrong.clear()  # the console tells of what is not in the cache

@@ -52,6 +52,10 @@ class Desk:
         """What is known right now. Raises DatabaseError, LedgerError."""
         return self._views.now()
 
+    def recent_view(self) -> View | None:
+        """What was known within the last second, if anybody asked; nothing is read or waited for."""
+        return self._views.recent()
+
     def get_ready(self) -> None:
         """Read and import what the first pages need, so that nobody waits for it."""
         with suppress(UserError):  # told to whoever asks
@@ -102,9 +106,14 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
 
 
 def desk_of(request: Request) -> Desk:
-    """The desk of the app that was asked, with whoever asks at it: for `Depends`."""
+    """The desk of the app that was asked, with whoever asks at it."""
     desk: Desk = request.app.state.desk
     return desk.of(request.state.session.who)
+
+
+async def at_desk(request: Request) -> Desk:
+    """The same for `Depends`, which takes a thread for what is not async."""
+    return desk_of(request)
 
 
 def marks(view: View, face_ids: list[str]) -> list[LabelledFace]:

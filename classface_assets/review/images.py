@@ -3,9 +3,9 @@
 A path never comes from a request: ids are looked up in the view, and the view's paths were written by the pipeline.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
 from io import BytesIO
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classface_assets.places import place_of
+from classface_assets.review.kept import Kept
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.shelf import Shelf
 from classface_assets.review.view import View
@@ -22,39 +23,17 @@ from classface_assets.store.layout import Layout
 from classface_assets.vision.decode import UnreadablePhoto
 from classface_assets.vision.view import PhotoView, open_view, shrunk
 
-KEPT_BYTES = 256 << 20
 WHOLE = 4096
-KEPT_BY_BROWSERS = "private, max-age=604800, immutable"
+ASKED_FOR_AGAIN = "private, no-cache"
+"""A browser may keep the picture, but shows it only after asking: who was erased meanwhile is seen no more."""
 
 
-class Kept:
-    """The pictures last asked for, up to so many bytes."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is there. `tag` says which bytes it has, and is known without reading them."""
 
-    def __init__(self, most: int = KEPT_BYTES) -> None:
-        self._most, self._held = most, 0
-        self._pictures: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, name: Hashable, make: Callable[[], bytes]) -> bytes:
-        with self._lock:
-            if name in self._pictures:
-                self._pictures.move_to_end(name)
-                return self._pictures[name]
-        made = make()
-        self.put(name, made)
-        return made
-
-    def put(self, name: Hashable, picture: bytes) -> None:
-        with self._lock:
-            self._held += len(picture) - len(self._pictures.pop(name, b""))
-            self._pictures[name] = picture
-            while self._held > self._most:
-                self._held -= len(self._pictures.popitem(last=False)[1])
-
-    def forget(self) -> None:
-        with self._lock:
-            self._pictures.clear()
-            self._held = 0
+    tag: str
+    read: Callable[[], bytes]
 
 
 class Images:
@@ -63,19 +42,33 @@ class Images:
     def __init__(self, layout: Layout, detector: str) -> None:
         self._layout, self._shelf = layout, Shelf(layout, detector)
         self._kept = Kept()
+        self._salt = secrets.token_hex(4)  # an earlier server's code may have made other bytes
 
-    def chip(self, view: View, face_id: str) -> bytes:
-        """The aligned square of a face, a JPEG of 192 pixels. Raises NotFoundError."""
+    def chip(self, view: View, face_id: str, size: int) -> Picture:
+        """The aligned square of a face, a JPEG of at most 192 pixels. Raises NotFoundError."""
         face = view.face(face_id)
         if face is None:
             raise NotFoundError("face", face_id)
-        return self._kept.get(("chip", face_id), lambda: self._read_chip(face_id, str(face["school_year"])))
+        name = (face_id, face["created_at"])  # found again, it may have been cut out otherwise
 
-    def photo(self, view: View, asset_id: str, size: int = WHOLE) -> bytes:
-        """A photo, upright, with a long side of at most `size` pixels, as JPEG. Raises NotFoundError, ProblemError."""
-        if view.photo(asset_id) is None:
+        def read() -> bytes:
+            return smaller(self._kept.get(name, lambda: self._read_chip(face_id, str(face["school_year"]))), size)
+
+        return self._picture((*name, size), read)
+
+    def photo(self, view: View, asset_id: str, size: int = WHOLE) -> Picture:
+        """A photo, upright, with a long side of at most `size` pixels, as JPEG. Raises NotFoundError.
+
+        Reading it raises ProblemError when it cannot be opened.
+        """
+        photo = view.photo(asset_id)
+        if photo is None:
             raise NotFoundError("photo", asset_id)
-        return self._kept.get((asset_id, size), lambda: jpeg(self.opened(view, asset_id).at(size)))
+        name = (asset_id, photo["rotation"], size)
+        return self._picture(name, lambda: self._kept.get(name, lambda: jpeg(self.opened(view, asset_id).at(size))))
+
+    def _picture(self, name: tuple[object, ...], read: Callable[[], bytes]) -> Picture:
+        return Picture(f'"{blake2b(repr((self._salt, *name)).encode(), digest_size=12).hexdigest()}"', read)
 
     def forget(self) -> None:
         """Keep nothing: somebody was erased."""
@@ -85,9 +78,9 @@ class Images:
         chips = self._shelf.chips_with(face_id, year)
         if face_id not in chips:
             raise NotFoundError("picture of the face", face_id)
-        for neighbour, chip in chips.items():
-            self._kept.put(("chip", neighbour), chip)
-        return chips[face_id]
+        for neighbour, (chip, created_at) in chips.items():
+            self._kept.put((neighbour, created_at), chip)
+        return chips[face_id][0]
 
     def opened(self, view: View, asset_id: str) -> PhotoView:
         """A photo to look at, upright. Raises NotFoundError, ProblemError."""
@@ -115,14 +108,18 @@ def jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:
 
 def smaller(picture: bytes, size: int) -> bytes:
     """A JPEG with a long side of at most `size`."""
-    pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
-    return picture if max(pixels.shape[:2]) <= size else jpeg(shrunk(pixels, size), 90)
+    image = Image.open(BytesIO(picture))
+    return picture if max(image.size) <= size else jpeg(shrunk(np.asarray(image.convert("RGB")), size), 90)
 
 
-def picture_response(request: Request, picture: bytes) -> Response:
-    """A picture that a browser may keep for itself, or 304 where it has it."""
-    tag = f'"{blake2b(picture, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": KEPT_BY_BROWSERS}
-    if tag in request.headers.get("if-none-match", ""):
+def has_it(request: Request, picture: Picture) -> bool:
+    """Whether the browser says that it has these bytes."""
+    return picture.tag in request.headers.get("if-none-match", "")
+
+
+def picture_response(request: Request, picture: Picture) -> Response:
+    """The picture, or 304 where the browser has it; then it is not read."""
+    headers = {"ETag": picture.tag, "Cache-Control": ASKED_FOR_AGAIN}
+    if has_it(request, picture):
         return Response(status_code=304, headers=headers)
-    return Response(picture, media_type="image/jpeg", headers=headers)
+    return Response(picture.read(), media_type="image/jpeg", headers=headers)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from classface_assets.places import Place, entries
 from classface_assets.store.layout import Layout, name_of
@@ -22,18 +23,22 @@ class Shelf:
         self._lock = threading.Lock()
         self._indexes: dict[Place, tuple[frozenset[Place], Index]] = {}
 
-    def chips_with(self, face_id: str, year: str) -> dict[str, bytes]:
-        """The chip of a face of that school year, and those that lie with it, by face id; empty when there is none."""
+    def chips_with(self, face_id: str, year: str) -> dict[str, tuple[bytes, datetime]]:
+        """The chip of a face of that school year and when it was made, and those that lie with it, by face id.
+
+        Empty when there is none.
+        """
         for parts in self._versions(year):
             for _ in range(2):
                 found = self._index(parts).get(face_id)
                 if found is None:
                     break
                 try:
-                    rows = read_group(*found, ["face_id", "chip"]).drop_nulls()
+                    rows = read_group(*found, ["face_id", "chip", "created_at"]).drop_nulls()
                 except FileNotFoundError:  # a run has put another part in its place meanwhile
                     continue
-                return dict(rows.iter_rows())
+                made = rows["created_at"].dt.replace_time_zone("UTC")
+                return dict(zip(rows["face_id"], zip(rows["chip"], made, strict=True), strict=True))
         return {}
 
     def _index(self, parts: Parts) -> Index:

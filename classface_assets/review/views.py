@@ -1,6 +1,7 @@
 """The view of the moment, made anew only when the published file or the ledger has changed."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _FACES = """
 _PHOTOS = """
     SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation
     FROM image_assets WHERE status = 'ok'"""
+RECENT_S = 1.0
 
 
 class Views:
@@ -36,19 +38,26 @@ class Views:
         self._events: list[Event] = []
         self._snapshot: tuple[object, Snapshot] | None = None
         self._view: tuple[object, View] | None = None
+        self._looked = 0.0
 
     def now(self) -> View:
         """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
+        looked = time.monotonic()
         version = file_version(self._database), self._ledger.last()
         view = self._view
-        if view is not None and view[0] == version:
-            return view[1]
-        with self._lock:
-            view = self._view
-            if view is None or view[0] != version:
-                events = self._said(self._snapshot is not None and self._snapshot[0] != version[0])
-                view = self._view = version, view_of(self._published(version[0], events), events)
-            return view[1]
+        if view is None or view[0] != version:
+            with self._lock:
+                view = self._view
+                if view is None or view[0] != version:
+                    events = self._said(self._snapshot is not None and self._snapshot[0] != version[0])
+                    view = self._view = version, view_of(self._published(version[0], events), events)
+        self._looked = looked
+        return view[1]
+
+    def recent(self) -> View | None:
+        """The view if it was looked for within the last second: of a page's many pictures, few ask the ledger."""
+        view = self._view
+        return view[1] if view is not None and time.monotonic() - self._looked < RECENT_S else None
 
     def _said(self, other_file: bool) -> list[Event]:
         """Only what is new is read: events are never changed, but for the names of people who are erased or struck.

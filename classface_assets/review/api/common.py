@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from classface_assets.review.desk import Desk, desk_of
+from classface_assets.review.desk import Desk, at_desk
 
 BASE = "/api/v1/faces"
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Asked:
 
 
 CLUSTER_ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
-AtDesk = Annotated[Desk, Depends(desk_of)]
+AtDesk = Annotated[Desk, Depends(at_desk)]
 Paging = Annotated[Asked, Depends()]
 ClusterId = Annotated[str, Path(alias="clusterId", pattern=CLUSTER_ID.pattern)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]

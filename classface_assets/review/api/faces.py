@@ -1,15 +1,20 @@
 """Faces and photos: what a photo shows, and the pictures."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
 import polars as pl
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from classface_assets.review.api.common import BASE, AtDesk, Face, Shape, faces_of, told
-from classface_assets.review.images import WHOLE, picture_response, smaller
+from classface_assets.review.desk import Desk
+from classface_assets.review.images import WHOLE, Picture, has_it, picture_response
 from classface_assets.review.problems import NotFoundError
+from classface_assets.review.view import View
 
 router = APIRouter(prefix=BASE, tags=["faces"])
 AssetId = Annotated[UUID, Path(alias="assetId")]
@@ -41,12 +46,23 @@ def get_photo(desk: AtDesk, asset_id: AssetId) -> dict[str, Any]:
 
 
 @router.get("/assets/{assetId}/thumbnail", response_class=Response, responses=PICTURE | told(404, 503))
-def get_thumbnail(request: Request, desk: AtDesk, asset_id: AssetId, size: Side = 720) -> Response:
+async def get_thumbnail(request: Request, desk: AtDesk, asset_id: AssetId, size: Side = 720) -> Response:
     """The photo, upright, with a long side of at most `size` pixels."""
-    return picture_response(request, desk.images.photo(desk.view(), str(asset_id), size))
+    return await _picture(request, desk, lambda view: desk.images.photo(view, str(asset_id), size))
 
 
 @router.get("/{faceId}/chip", response_class=Response, responses=PICTURE | told(404, 503))
-def get_chip(request: Request, desk: AtDesk, face_id: FaceId, size: Side = 192) -> Response:
+async def get_chip(request: Request, desk: AtDesk, face_id: FaceId, size: Side = 192) -> Response:
     """The face, aligned: a square of at most 192 pixels."""
-    return picture_response(request, smaller(desk.images.chip(desk.view(), str(face_id)), size))
+    return await _picture(request, desk, lambda view: desk.images.chip(view, str(face_id), size))
+
+
+async def _picture(request: Request, desk: Desk, find: Callable[[View], Picture]) -> Response:
+    """A page asks for hundreds of pictures that the browser has: nothing is read and no thread taken for these."""
+    picture = None
+    if (recent := desk.recent_view()) is not None:
+        with suppress(NotFoundError):  # what is newer than that view is there all the same
+            picture = find(recent)
+    if picture is not None and has_it(request, picture):
+        return picture_response(request, picture)
+    return await run_in_threadpool(lambda: picture_response(request, picture or find(desk.view())))

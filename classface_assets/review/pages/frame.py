@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from classface_assets.review.desk import Desk
 from classface_assets.review.pages.told import told
+from classface_assets.review.sessions import LIFETIME_S, cookie_name
 from classface_assets.review.view import View
 
 MOST_TOLD = 8
@@ -39,7 +40,17 @@ def page(request: Request, desk: Desk, template: str, **shown: Any) -> Response:
     view = desk.view()
     ids = _numbers(request.query_params.get("done", ""))
     done = {"message": told(view, ids), "undo": ids} if ids else None
-    return HTMLResponse(render(request, template, counts=counts(view), done=done, **shown))
+    response = HTMLResponse(render(request, template, counts=counts(view), done=done, **shown))
+    return _without_the_erased(request, response, view)
+
+
+def _without_the_erased(request: Request, response: Response, view: View) -> Response:
+    """A browser that was here before somebody was erased drops the pictures that it has kept."""
+    name, erased = f"{cookie_name(request)}_erased", str(sum(p.erased for p in view.decisions.persons.values()))
+    if erased != request.cookies.get(name, "0"):
+        response.headers["Clear-Site-Data"] = '"cache"'
+        response.set_cookie(name, erased, max_age=LIFETIME_S, httponly=True, samesite="strict")
+    return response
 
 
 def counts(view: View) -> dict[str, int]:

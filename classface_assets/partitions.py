@@ -8,7 +8,7 @@ import dagster as dg
 from classface_assets.places import Entry, Place, entries, files_below, look_at
 from classface_assets.store.layout import Layout
 from classface_assets.store.years import year_folders
-from classface_assets.vision.photos import LEFT_OUT, photo_files
+from classface_assets.vision.photo_files import LEFT_OUT, photo_files
 
 school_years = dg.DynamicPartitionsDefinition(name="school_year")
 

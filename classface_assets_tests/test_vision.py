@@ -33,16 +33,18 @@ from classface_assets.vision.chips import (
     decode_chip,
     encode_chip,
 )
-from classface_assets.vision.decode import MAX_PIXELS, ORIENTATION, TRUNCATED, UnreadablePhoto
+from classface_assets.vision.decode import TRUNCATED
 from classface_assets.vision.detect import DETECTION_SCHEMA, PhotoJob, detect_photos, face_id_of
 from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.faces import Faces, similarity
+from classface_assets.vision.header import MAX_PIXELS, ORIENTATION, UnreadablePhoto
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
 from classface_assets.vision.pack_info import describe_pack
 from classface_assets.vision.packs import ModelPack, load_pack
-from classface_assets.vision.photos import MAX_BYTES, load_photo, photo_files, read_facts
+from classface_assets.vision.photo_files import photo_files
+from classface_assets.vision.photos import MAX_BYTES, load_photo, read_facts
 from classface_assets.vision.pictures import contact_sheet
 from classface_assets.vision.pose import poses
 from classface_assets.vision.quality import blur, brightness, outside_share, quality_score

@@ -11,8 +11,9 @@ import numpy as np
 
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.chips import decode_chip
-from classface_assets.vision.decode import UnreadablePhoto, decode, open_picture
+from classface_assets.vision.decode import decode
 from classface_assets.vision.detect import detect_photo
+from classface_assets.vision.header import UnreadablePhoto, open_picture
 from classface_assets.vision.packs import ModelPack
 from classface_assets.vision.search import DetectionSettings
 from classface_assets.vision.view import PhotoView, view_of

@@ -20,7 +20,7 @@ from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.shelf import Shelf
 from classface_assets.review.view import View
 from classface_assets.store.layout import Layout
-from classface_assets.vision.decode import UnreadablePhoto
+from classface_assets.vision.header import UnreadablePhoto
 from classface_assets.vision.view import PhotoView, open_view, shrunk
 
 WHOLE = 4096

@@ -12,7 +12,7 @@ import polars as pl
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
 from classface_assets.vision.chips import cut_chip, encode_chip
-from classface_assets.vision.decode import UnreadablePhoto
+from classface_assets.vision.header import UnreadablePhoto
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.looks import look_side
 from classface_assets.vision.near import perceptual_hash

@@ -1,11 +1,9 @@
-"""Photo files: finding them below a folder, reading their facts, loading them upright.
+"""Photo files: reading their facts and loading them upright.
 
-`read_facts` never raises for a bad file. How a picture is decoded is in decode.
+`read_facts` never raises for a bad file. Which files there are is in photo_files, how a picture is decoded in decode.
 """
 
 import hashlib
-import os
-import stat
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,16 +13,16 @@ from typing import BinaryIO
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
 from classface_assets.vision.dates import taken
-from classface_assets.vision.decode import (
-    DecodedPhoto,
+from classface_assets.vision.decode import DecodedPhoto, decode
+from classface_assets.vision.header import (
     UnreadablePhoto,
-    decode,
     exif_of,
     knows_up,
     open_picture,
     orientation_of,
     upright_size,
 )
+from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -34,12 +32,9 @@ SUFFIXES = frozenset(
     )
 )
 RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".dng", ".pef", ".srw"})
-# Left behind by systems and photo programs, never put there as photos (@eaDir holds a NAS's thumbnails of each photo).
-LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 # What such a reason begins with may be over the next time, though neither size nor time of change tells.
 NOT_OPENED, CHANGED = "cannot be opened", "changed while it was read"
 MAX_BYTES = 1_000_000_000  # a photo is read whole before it is decoded
-NOT_A_FILE = "a socket, pipe or device, not a file"
 
 
 @dataclass(frozen=True)
@@ -58,39 +53,6 @@ class PhotoFacts:
     utc_offset: int | None = None  # minutes east of Greenwich
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
-
-
-def photo_files(folder: Path) -> list[Path]:
-    """Every file below the folder in sorted order, photo or not, but for dot-files and the names in LEFT_OUT.
-
-    Links are followed, each folder once. What cannot be opened (a folder without permission, a link to nowhere, a
-    socket) is in the list too, so that read_facts accounts for it.
-    """
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    folders = [folder]
-    while folders:
-        here = folders.pop()
-        try:
-            info = here.stat()
-            inside = sorted(here.iterdir(), reverse=True)
-        except OSError:
-            found.append(here)
-            continue
-        if (info.st_dev, info.st_ino) in seen:
-            continue
-        seen.add((info.st_dev, info.st_ino))
-        wanted = [p for p in inside if not p.name.startswith(".") and p.name.lower() not in LEFT_OUT]
-        for entry in wanted:
-            (folders if _is_folder(entry) else found).append(entry)
-    return sorted(found)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a folder that may be listed but not entered
-        return False
 
 
 def content_id(file: BinaryIO) -> str:
@@ -128,31 +90,6 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return replace(facts, status="unreadable", reason=f"{CHANGED}: the next run looks again")
     return found
-
-
-class NotAFile(Exception):  # noqa: N818
-    """A socket, a pipe or a device: opening it might wait for ever, or never end."""
-
-
-def open_file(path: Place) -> BinaryIO:
-    """Open for reading; never waits for the other end of a pipe. Raises OSError, NotAFile."""
-    if not isinstance(path, Path):
-        return path.open("rb")
-    if _is_special(path.stat().st_mode):
-        raise NotAFile
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 Path.open knows no opener
-    if _is_special(os.fstat(file.fileno()).st_mode):  # it took the place of a file since
-        file.close()
-        raise NotAFile
-    return file
-
-
-def _is_special(mode: int) -> bool:
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _why(error: OSError) -> str:

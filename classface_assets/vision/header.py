@@ -1,0 +1,79 @@
+"""What a picture's header says, without decoding it: the format, the size, which way is up, EXIF.
+
+Decoding the pixels belongs in decode.
+"""
+
+from functools import cache
+from typing import BinaryIO
+
+from PIL import Image
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
+MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
+ORIENTATION = 0x0112
+
+
+class UnreadablePhoto(Exception):  # noqa: N818
+    """A picture that cannot be decoded; `reason` is one clear phrase."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told."""
+    import pillow_heif
+
+    Image.init()  # Pillow knows only five formats before
+    pillow_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None
+    return FORMATS
+
+
+def open_picture(file: BinaryIO) -> Image.Image:
+    """Parse the header only. Raises UnreadablePhoto when there is no picture inside or it is too large."""
+    formats = _formats()
+    try:
+        picture = Image.open(file, formats=formats)
+    except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
+        raise UnreadablePhoto("no picture inside that can be opened: the file is damaged or something else") from error
+    if picture.width * picture.height > MAX_PIXELS:
+        size = f"{picture.width} × {picture.height} pixels"
+        raise UnreadablePhoto(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
+    return picture
+
+
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """The EXIF of an opened picture; empty where it has none."""
+    try:
+        return Image.Image.getexif(picture)  # the PNG plugin's own would decode the whole picture
+    except Exception:  # damaged EXIF is as good as none
+        return Image.Exif()
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8 (1 when missing or damaged)."""
+    return _stated_orientation(picture) or 1
+
+
+def knows_up(picture: Image.Image) -> bool:
+    """Whether a camera has said which way is up. Every scanner's TIFF says 1, which says nothing."""
+    stated = _stated_orientation(picture)
+    return stated is not None and (stated > 1 or picture.format != "TIFF")
+
+
+def _stated_orientation(picture: Image.Image) -> int | None:
+    value = exif_of(picture).get(ORIENTATION)
+    return value if isinstance(value, int) and 1 <= value <= 8 else None
+
+
+def already_turned(picture: Image.Image) -> bool:
+    return picture.format in ("TIFF", "HEIF")  # their plugins give upright size and pixels by themselves
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height once the orientation is applied."""
+    turned = orientation_of(picture) >= 5 and not already_turned(picture)
+    return (picture.height, picture.width) if turned else picture.size

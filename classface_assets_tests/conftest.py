@@ -187,3 +187,9 @@ def postgres_ledger(postgres: str) -> str:
     with admin.connect() as con:
         con.exec_driver_sql(f"CREATE DATABASE {name}")
     return postgres.replace("NAME", name)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Of an archive that has nothing yet."""
+    return Layout(tmp_path / "photos", tmp_path / "data")

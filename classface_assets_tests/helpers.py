@@ -21,6 +21,11 @@ from classface_assets.store.year_parts import detection_parts, embedding_parts, 
 
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
 DETECTOR, PACK, SETTINGS = "centerface-2", "builtin-1", "confidence-0.5 size-20"
+ROSTER = """Name,Student ID,Class,School years,Siblings,Photo consent,Birth date
+Anna Weiss,17,3a,2019-2020,18,yes,2011-02-03
+Ben Weiss,18,1b,2019-2020,,no,03.04.2013
+Cem Öz,19,3a,2019-20 & 2020-21,,,
+"""
 
 
 def python(code: str, *arguments: object) -> "subprocess.Popen[str]":

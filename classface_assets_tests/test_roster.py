@@ -1,6 +1,5 @@
-"""The school's rosters: files as schools and photographers really write them, and what the ledger makes of them."""
+"""The school's rosters put together: what the ledger, the matcher, the pages and the command make of them."""
 
-import io
 import json
 import sqlite3
 from dataclasses import replace
@@ -8,13 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import openpyxl
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.main import cli
-from classface_assets.errors import UserError
 from classface_assets.history import sentences
 from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, Labels, assign_faces, settings_for
 from classface_assets.identity.enrolment import Enrolment
@@ -30,21 +27,14 @@ from classface_assets.store.ledger import Ledger, UnknownError
 from classface_assets.store.redact import redact
 from classface_assets.store.replay import replay
 from classface_assets.store.roster import enrolled, roster_names
-from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_file import RosterFile, read_roster
+from classface_assets.store.roster_file import read_roster
 from classface_assets.store.roster_lines import RosterError
-from classface_assets.store.roster_years import school_years_in
 from classface_assets.store.shapes import flaw
 from classface_assets.store.transfer import from_lines, import_events, to_lines
 from classface_assets_tests.conftest import World
-from classface_assets_tests.helpers import event, face
+from classface_assets_tests.helpers import ROSTER, event, face
 
 YEAR = "2019-2020"
-CSV = """Name,Student ID,Class,School years,Siblings,Photo consent,Birth date
-Anna Weiss,17,3a,2019-2020,18,yes,2011-02-03
-Ben Weiss,18,1b,2019-2020,,no,03.04.2013
-Cem Öz,19,3a,2019-20 & 2020-21,,,
-"""
 
 
 @pytest.fixture
@@ -52,208 +42,23 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
 
 
-def read(text: str, encoding: str = "utf-8", year: str = "") -> RosterFile:
-    return read_roster(text.encode(encoding), year)
-
-
-def names(found: RosterFile) -> list[str]:
-    return [entry.name for entry in found.entries]
-
-
-def xlsx(*rows: tuple[object, ...], first_sheet: tuple[tuple[object, ...], ...] = ()) -> bytes:
-    book, content = openpyxl.Workbook(), io.BytesIO()
-    for row in first_sheet:
-        book.active.append(row)
-    sheet = book.create_sheet("Students") if first_sheet else book.active
-    for row in rows:
-        sheet.append(row)
-    book.save(content)
-    return content.getvalue()
-
-
 def imported(ledger: Ledger, text: str, source: str = "pupils.csv", year: str = "") -> int | None:
-    return ledger.import_roster(read(text, year=year).entries, source).event
-
-
-def test_a_csv_says_who_was_in_which_class_and_what_else_is_known() -> None:
-    anna, ben, cem = read(CSV).entries
-    assert anna == RosterEntry("Anna Weiss", "17", {YEAR: "3a"}, ("18",), True, date(2011, 2, 3))
-    assert ben == RosterEntry("Ben Weiss", "18", {YEAR: "1b"}, (), False, date(2013, 4, 3))
-    assert cem == RosterEntry("Cem Öz", "19", {YEAR: "", "2020-2021": "3a"})
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_delimiter_encoding_and_line_ends_are_found_out(encoding: str, delimiter: str, end: str) -> None:
-    lines = ["Nachname,Vorname,Klasse,Schüler-Nr.", "Müller,Jörg,3a,7", "Weiß,Zoë,3b,8"]
-    found = read(end.join(line.replace(",", delimiter) for line in lines), encoding)
-    assert names(found) == ["Jörg Müller", "Zoë Weiß"] and found.bad == ()
-    assert [entry.student_id for entry in found.entries] == ["7", "8"]
-
-
-def test_commas_quotes_line_breaks_and_right_to_left_names_stay_names() -> None:
-    text = 'name;class\r\n"Weiss; Anna";a\r\n'
-    text += '"Robert ""Bob"" Smith";b\r\n"Maria\r\nLuise";c\r\nמיכל לוי;d\r\n"أحمد علي";e\r\n'
-    found = read(text, "utf-8-sig", YEAR)
-    assert names(found) == ["Weiss; Anna", 'Robert "Bob" Smith', "Maria Luise", "מיכל לוי", "أحمد علي"]
-    assert [entry.classes[YEAR] for entry in found.entries] == list("abcde") and found.bad == ()
-    assert names(read('Name\n"Weiss, Anna"\n"John Smith, Jr."\n')) == ["Anna Weiss", "John Smith, Jr."]
-
-
-@pytest.mark.parametrize(
-    ("header", "row", "name"),
-    [
-        ("LAST NAME,first name", "Weiss,Anna", "Anna Weiss"),
-        ("Name,Vorname", "Weiss,Anna", "Anna Weiss"),
-        ("Nom,Prénom", "Weiss,Anna", "Anna Weiss"),
-        ("Nom,Classe", "Anna Weiss,3a", "Anna Weiss"),
-        ("Cognome,Nome", "Weiss,Anna", "Anna Weiss"),
-        ("Nome,Turma", "Anna Weiss,3a", "Anna Weiss"),
-        ("Фамилия,Имя", "Иванова,Анна", "Анна Иванова"),
-        ("姓,名", "山田,花子", "山田花子"),
-        ("Pupil_Name,x", "Anna Weiss,", "Anna Weiss"),
-    ],
-)
-def test_columns_are_known_by_their_titles_in_many_languages(header: str, row: str, name: str) -> None:
-    assert names(read(f"{header}\n{row}\n")) == [name]
-
-
-def test_titles_may_stand_below_other_lines_and_excel_may_name_the_delimiter() -> None:
-    assert names(read("sep=;\nName;Class\nAnna, the first;3a\n")) == ["the first Anna"]
-    assert names(read("Riverside School,,\nPrinted 2019,,\n,,\nNo.,Name,Class\n1,Anna,3a\n")) == ["Anna"]
-
-
-def test_a_column_titled_by_a_school_year_holds_the_class_of_that_year() -> None:
-    (anna,) = read("Name,2018/19,2019/20,2020/21\nAnna,1a,,3a\n").entries
-    assert anna.classes == {"2018-2019": "1a", "2020-2021": "3a"}
-
-
-def test_a_year_that_is_a_grade_is_no_school_year() -> None:
-    (anna,) = read("Name,Year,Form\nAnna,7,B\n", year=YEAR).entries
-    assert anna.classes == {YEAR: "7 / B"}
-
-
-@pytest.mark.parametrize(
-    ("text", "years"),
-    [
-        ("2019-2020", [2019]),
-        ("2019/20", [2019]),
-        ("1999-00", [1999]),
-        ("2019", [2019]),
-        ("2015-2018", [2015, 2016, 2017]),
-        ("2017-18, 2018-19 and 2020-21", [2017, 2018, 2020]),
-        ("2017-18 to 2019-20", [2017, 2018, 2019]),
-        ("2017/18 – 2019/20", [2017, 2018, 2019]),
-        ("Year 7", None),
-        ("2019-20 in Rome", None),
-        ("2020-2019", None),
-        ("1950-2019", None),
-        ("", None),
-    ],
-)
-def test_school_years_are_read_as_people_write_them(text: str, years: list[int] | None) -> None:
-    assert school_years_in(text) == (None if years is None else [f"{year}-{year + 1}" for year in years])
-
-
-def test_an_excel_file_is_read_with_its_dates_and_numbers_from_the_sheet_that_has_names() -> None:
-    notes = (("About this file", "by the office"),)
-    titles = ("Student", "ID", "Class", "School year", "DOB", "Consent")
-    content = xlsx(
-        titles, ("Anna Weiss", 17, "3a", 2019, date(2011, 2, 3), "Yes"), (), ("Zoë", 18.0), first_sheet=notes
-    )
-    found = read_roster(content)
-    assert found.entries[0] == RosterEntry("Anna Weiss", "17", {YEAR: "3a"}, (), True, date(2011, 2, 3))
-    assert found.entries[1] == RosterEntry("Zoë", "18") and found.bad == ()
-
-
-def test_the_index_of_a_photographers_disc_says_who_is_in_which_portrait() -> None:
-    rows = (
-        "RIVER19\tFOLDER1\t00001.JPG\t3\tWeiss\tAnna\t201\tA\tMs Reed\nRIVER19\tFOLDER1\t00002.JPG\t3\tÖz\tCem\t201\n"
-    )
-    titles = (
-        "Volume Name\tImage Folder\tImage File Name\tGrade\tLast Name\tFirst Name\tHome Room\tPeriod\tTeacher Name\n"
-    )
-    for text in (rows, titles + rows):
-        anna, cem = read(text, "cp1252", YEAR).entries
-        assert anna == RosterEntry("Anna Weiss", "", {YEAR: "3 / 201"}, portraits=((YEAR, "FOLDER1/00001.JPG"),))
-        assert cem.portraits == ((YEAR, "FOLDER1/00002.JPG"),)
-
-
-def test_bad_rows_are_listed_with_line_and_reason_and_good_ones_kept() -> None:
-    lines = [
-        "Name;ID;School year;Consent;Birth date;Class",
-        "Anna;1;2019;yes;2011-02-03;3a",
-        ";2;2019;;;",
-        "Ben;3;in Rome;;;",
-        "Cem;4;2019;perhaps;;",
-        "Dora;5;2019;;31.02.2011;",
-        "Emil;6;2019;;2999-01-01;",
-        '"two',
-        'lines";7;2019;;;',
-        f"{'x' * 300};8;2019;;;",
-        "Gül;;2019;;;3a",
-        "Gül;;2019;;;3b",
-        'Hans;9;"never closed;;;',
-        "Ines;10;2019;;;",
-        "Joe\u0007;11;2019;;;",
-        "Kim;12;2019;;;4a;and more",
-    ]
-    found = read("\n".join(lines))
-    assert names(found) == ["Anna", "two lines", "Gül", "Ines"]
-    assert dict(found.bad) == {
-        3: "it has no name",
-        4: "'in Rome' is no school year; write it like 2019-2020",
-        5: "its consent 'perhaps' is neither yes nor no",
-        6: "'31.02.2011' is no birth date; write it like 2011-02-03",
-        7: "nobody in a school's photos was born on 2999-01-01",
-        10: "A name has at most 255 characters; this one has 300.",
-        12: "Gül is in 3a already in 2019-2020 (line 11); student ids would tell two apart",
-        13: "a quotation mark is opened in it and not closed",
-        15: "The name 'Joe\\x07' has characters that cannot be shown; leave them out.",
-        16: "it has 7 fields and the titles are 6: quotation marks belong around a field that holds the delimiter",
-    }
-
-
-def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
-    assert read("Name,Born\nA,3/4/2011\nB,25/4/2011\n").entries[0].birth_date == date(2011, 4, 3)
-    assert read("Name,Born\nA,3/4/2011\nB,4/25/2011\n").entries[0].birth_date == date(2011, 3, 4)
-    unclear = read("Name,Born\nA,3/4/2011\n")
-    assert unclear.entries[0].birth_date is None and "nothing shows whether 3/4/2011" in unclear.notes[0]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", "The file is empty"),
-        (b"\xef\xbb\xbf\r\n \r\n", "The file is empty"),
-        (b"Class,Teacher\n3a,Ms Reed\n", r"No column of names was found \(the first line reads: Class, Teacher\)"),
-        (b"PK\x03\x04 no zip at all", "The Excel file is broken or of another kind"),
-        (xlsx(("Name",), ("Anna",))[:-600], "The Excel file is broken or of another kind"),
-        (xlsx(), "The file is empty"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 xls", "an old Excel file, or one with a password"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 3, "The file is no list of text"),
-    ],
-)
-def test_a_file_that_is_no_roster_ends_in_one_sentence(content: bytes, sentence: str) -> None:
-    with pytest.raises(RosterError, match=sentence) as told:
-        read_roster(content)
-    assert isinstance(told.value, UserError) and "\n" not in str(told.value)
+    return ledger.import_roster(read_roster(text.encode(), year).entries, source).event
 
 
 def test_the_same_file_changes_nothing_and_a_newer_one_updates_by_id_or_name(ledger: Ledger) -> None:
-    assert imported(ledger, CSV) == 1
-    assert imported(ledger, CSV) is None and len(ledger.events()) == 1
-    assert imported(ledger, CSV.replace(",", ";"), "other.csv") is None, "the same rows in another file"
+    assert imported(ledger, ROSTER) == 1
+    assert imported(ledger, ROSTER) is None and len(ledger.events()) == 1
+    assert imported(ledger, ROSTER.replace(",", ";"), "other.csv") is None, "the same rows in another file"
     newer = "Name,Student ID,Class,School year\nAnna Weiss-Kern,17,4a,2020\nDora,20,1a,2020\nCEM ÖZ,,4a,2020\n"
-    done = ledger.import_roster(read(newer).entries, "new.csv")
+    done = ledger.import_roster(read_roster(newer.encode()).entries, "new.csv")
     assert (done.new, done.changed, done.students) == (1, 2, 4)
     anna, ben, cem, dora = ledger.decisions().roster
     assert (anna.name, anna.classes) == ("Anna Weiss-Kern", {YEAR: "3a", "2020-2021": "4a"})
     assert (anna.consent, anna.birth_date, anna.siblings) == (True, date(2011, 2, 3), ("18",))
     assert cem.classes == {YEAR: "", "2020-2021": "4a"} and cem.student_id == "19"
     assert (ben.name, dora.name) == ("Ben Weiss", "Dora")
-    assert imported(ledger, CSV) is None, "the old file does not bring old classes back"
+    assert imported(ledger, ROSTER) is None, "the old file does not bring old classes back"
 
 
 def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) -> None:
@@ -266,15 +71,15 @@ def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) ->
 
 def test_an_import_is_undone_whole_and_may_be_done_again(ledger: Ledger) -> None:
     ledger.create("Ben Weiss")
-    event = imported(ledger, CSV)
+    event = imported(ledger, ROSTER)
     assert ledger.decisions().named("ben weiss").consent is False
     ledger.undo(event)
     assert ledger.decisions().roster == () and ledger.decisions().named("ben weiss").consent is None
-    assert imported(ledger, CSV) is not None and len(ledger.decisions().roster) == 3
+    assert imported(ledger, ROSTER) is not None and len(ledger.decisions().roster) == 3
 
 
 def test_a_roster_says_of_people_when_they_were_there_and_who_are_siblings(ledger: Ledger) -> None:
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     anna, ben = (ledger.label(name, [face(name)]).person.id for name in ("anna weiss", "Ben Weiss"))
     nick = ledger.create("Benny").person.id
     ledger.merge(ben, nick)
@@ -292,14 +97,14 @@ def test_a_rosters_yes_does_not_lift_a_no_that_was_said_by_hand(ledger: Ledger) 
     ledger.create("Ben Weiss")
     ledger.consent("Anna Weiss", False)
     ledger.consent("Ben Weiss", True)
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, False], "a later no of a roster counts"
     ledger.consent("Ben Weiss", True)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, True]
 
 
 def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger: Ledger, tmp_path: Path) -> None:
-    imported(ledger, CSV + "Dora,20,1a,2019,Ben Weiss;Anna Weiss,,\n")
+    imported(ledger, ROSTER + "Dora,20,1a,2019,Ben Weiss;Anna Weiss,,\n")
     ben = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.erase(ben)
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz", "Dora"]
@@ -309,13 +114,13 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
     anna, _, dora = ledger.decisions().roster
     assert anna.siblings == () and dora.siblings == ("Anna Weiss",)
     assert b"Ben Weiss" not in (tmp_path / "ledger.sqlite").read_bytes()
-    assert imported(ledger, CSV + "Dora,20,1a,2019,Ben Weiss;Anna Weiss,,\n") is None, (
+    assert imported(ledger, ROSTER + "Dora,20,1a,2019,Ben Weiss;Anna Weiss,,\n") is None, (
         "the same file brings nobody back"
     )
 
 
 def test_another_person_who_has_taken_the_name_of_an_erased_one_stays_on_the_roster(ledger: Ledger) -> None:
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     wrong = ledger.create("Anna Weiss").person.id
     ledger.rename(wrong, "Olga")
     ledger.create("Anna Weiss")
@@ -325,7 +130,7 @@ def test_another_person_who_has_taken_the_name_of_an_erased_one_stays_on_the_ros
 
 
 def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledger: Ledger, tmp_path: Path) -> None:
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     imported(ledger, "Name,Class\nBen Weiss,2b\n", "next.csv", "2020-2021")
     assert ledger.strike_student("18") == 1 and ledger.strike_student("ben weiss") == 1
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz"]
@@ -344,7 +149,7 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
 
 
 def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked_about(ledger: Ledger) -> None:
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     ledger.create("Anna Weiss")
     events = ledger.events()
     nothing = pl.DataFrame(schema={"person_id": pl.String, "confirmed": pl.Boolean, "school_year": pl.String})
@@ -361,7 +166,7 @@ def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked
 def test_a_roster_goes_out_and_in_with_the_ledger_and_its_history_names_no_student(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     other = Ledger(f"sqlite:///{tmp_path}/other.sqlite")
     lines = [line.encode() for line in to_lines(ledger.events())]
     assert import_events(other, from_lines(lines)) == 1 and other.decisions() == ledger.decisions()
@@ -417,7 +222,7 @@ def test_nobody_is_absent_from_a_face_without_a_year_or_of_a_year_without_a_rost
 
 def test_what_a_roster_says_of_the_years_reaches_the_matcher(ledger: Ledger) -> None:
     anna = ledger.label("Anna Weiss", [face("f")]).person.id
-    imported(ledger, CSV)
+    imported(ledger, ROSTER)
     faces = pl.DataFrame({"face_id": ["f"], "asset_id": ["photo"]})
     now = said(ledger.decisions(), faces)
     assert now.enrolled == {anna: frozenset({YEAR})}

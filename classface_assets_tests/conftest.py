@@ -3,6 +3,7 @@
 With several workers (pytest-xdist) the first that needs one makes it, and the others wait and read it.
 """
 
+import logging
 import os
 import pickle
 import shutil
@@ -19,8 +20,10 @@ import pytest
 import sqlalchemy as sa
 from filelock import FileLock
 from rich.console import Console
+from upath import UPath
 
 from classface_assets.partitions import sync_school_years
+from classface_assets.places import place
 from classface_assets.resources import Archive, Models
 from classface_assets.running import Chain, Stopped, chosen_years
 from classface_assets.sample.compose import SampleArchive, compose_sample
@@ -73,6 +76,16 @@ class World:
 # Dagster would start four processes a step to keep what it prints.
 NO_OUTPUT_OF_STEPS = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "somebody",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
 
@@ -193,3 +206,31 @@ def postgres_ledger(postgres: str) -> str:
 def layout(tmp_path: Path) -> Layout:
     """Of an archive that has nothing yet."""
     return Layout(tmp_path / "photos", tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    """An S3 server on loopback, known to this process and its children by the usual variables."""
+    from moto.server import ThreadedMotoServer
+    from s3fs import S3FileSystem
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request, in every failure's report
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    endpoint = "http://{}:{}".format(*running.get_host_and_port())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
+            patch.setenv(name, value)
+        S3FileSystem.clear_instance_cache()
+        yield endpoint
+    running.stop()
+    S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def bucket(s3_server: str, request: pytest.FixtureRequest) -> UPath:
+    """A new bucket."""
+    found = place(f"s3://bucket-{abs(hash(request.node.name)):x}"[:50])
+    assert isinstance(found, UPath)
+    found.fs.mkdir(found.path.rstrip("/"))
+    return found

@@ -20,13 +20,7 @@ from classface_assets.store.portraits import keep_portrait
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.schemas import TABLES
 from classface_assets.store.tombstones import tombstones_file
-from classface_assets_tests.test_places import (
-    Remote,
-    ask_for_credentials,
-    bucket,  # noqa: F401
-    copy_sample,
-    server,  # noqa: F401
-)
+from classface_assets_tests.remote import Remote, ask_for_credentials, copy_sample
 
 NAME = "Zoë-Ångström Unforgettable"
 YEARS = ["2016-2017", "2018-2019"]
@@ -118,8 +112,8 @@ def known_of(world: Remote, ids: set[str], person_id: str) -> Known:
 
 
 def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
-    bucket: UPath,  # noqa: F811
-    server: str,  # noqa: F811
+    bucket: UPath,
+    s3_server: str,
     sample: SampleArchive,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -159,12 +153,12 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
             assert any(place in trace for trace in before), f"there is something to find in {place}"
 
         for calls in ("3", "40", "90"):
-            ask_for_credentials(server, calls)
+            ask_for_credentials(s3_server, calls)
             try:
                 with pytest.raises(UnfinishedError, match=r"refuses access .*`classface forget` does the rest\.$"):
                     forget(archive, instance, NAME)
             finally:
-                ask_for_credentials(server, "inf")
+                ask_for_credentials(s3_server, "inf")
         assert world.run() == [], "a run between is no way back"
         receipt = forget(archive, instance, NAME)
         assert receipt.barred == len(ids) and receipt.photos and not receipt.notes

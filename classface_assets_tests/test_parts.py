@@ -1,12 +1,20 @@
-"""Parts: real files, real processes, real kills."""
+"""Parts: real files and a real S3 server, real processes, real kills."""
 
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from upath import UPath
 
+from classface_assets.places import Place, entries
+from classface_assets.store.files import write_file
 from classface_assets.store.parts import Parts, adopt
+from classface_assets.store.tables import DamagedFileError
 from classface_assets_tests.helpers import kill_when_it_says, python
 
 
@@ -153,3 +161,113 @@ def test_what_was_computed_for_a_moved_photo_is_copied_not_redone(tmp_path: Path
     assert adopt(own, [old, other], "id", {"moved", "else", "new"}) == {"new"}
     assert own.read().sort("id").rows() == [("else", 2), ("moved", 1)]
     assert adopt(own, [], "id", {"new"}) == {"new"}
+
+
+# ---- at a URL as on a disk
+
+
+def chips(*ids: str, chip: bytes = b"") -> pl.DataFrame:
+    return pl.DataFrame({"id": list(ids), "chip": [chip] * len(ids), "number": range(len(ids))})
+
+
+def places_of_parts(bucket: UPath, tmp_path: Path) -> list[Place]:
+    return [tmp_path / "parts", bucket / "data #1" / "parts"]
+
+
+def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> None:
+    for folder in places_of_parts(bucket, tmp_path):
+        parts = Parts(folder, ("id",))
+        assert parts.read().is_empty() and parts.ids("id") == set() and list(parts.scan()) == []
+        parts.append(chips("a", "b"))
+        parts.append(chips("b", "c"))
+        assert sorted(parts.read()["id"]) == ["a", "b", "c"] == sorted(pl.concat(parts.scan(["id"]))["id"])
+        picked = parts.pick("id", ["a", "c", "x"], ["id", "chip"])
+        assert picked.columns == ["id", "chip"] and sorted(picked["id"]) == ["a", "c"]
+        assert parts.pick("id", ["x"], ["id"]).is_empty()
+        assert parts.read(["number"]).columns == ["number"] and parts.ids("id") == {"a", "b", "c"}
+        parts.compact()
+        assert len(parts.files()) == 1 and parts.read().height == 3
+        parts.keep(chips("b", "x").select("id"))
+        assert parts.read()["id"].to_list() == ["b"]
+        parts.replace(chips())
+        assert parts.files() == []
+
+
+def test_compaction_makes_parts_of_bounded_size_and_leaves_large_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classface_assets.store.part_files.PART_BYTES", 200_000)
+    parts = Parts(tmp_path, ("id",))
+    for number in range(40):
+        parts.append(chips(f"r{number}", chip=os.urandom(15_000)))
+    parts.compact()
+    sizes = [e.size for e in entries(tmp_path)]
+    assert 3 <= len(sizes) <= 5 and max(sizes) < 220_000
+    whole = parts.read().sort("id")
+    assert whole.height == 40
+    changed = {e.path: e.mtime_ns for e in entries(tmp_path)}
+    parts.compact()
+    assert {e.path: e.mtime_ns for e in entries(tmp_path)} == changed, "nothing is left to compact"
+    assert parts.read().sort("id").equals(whole)
+
+
+def test_a_scan_holds_only_frames_of_bounded_size(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, ("id",))
+    parts.append(pl.DataFrame({"id": [f"r{n}" for n in range(5000)], "chip": [b"x" * 2000] * 5000}))
+    parts.append(pl.DataFrame({"id": [f"r{n}" for n in range(4000, 6000)], "chip": [b"y" * 2000] * 2000}))
+    frames = list(parts.scan())
+    assert max(frame.height for frame in frames) <= 1024
+    assert sorted(pl.concat(frames)["id"]) == sorted(f"r{n}" for n in range(6000))
+    assert pl.concat(frames).sort("id").equals(parts.read().sort("id"))
+
+
+COMPACT = """
+import sys
+from classface_assets.places import place
+from classface_assets.store.parts import Parts
+import polars as pl
+parts = Parts(place(sys.argv[1]), ("id",))
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(int(sys.argv[2])):
+    parts.append(pl.DataFrame({"id": [f"{sys.argv[3]} {turn}"]}))
+    parts.compact()
+"""
+
+
+@pytest.mark.parametrize(("where", "turns"), [("local", 60), ("s3", 4)])
+def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
+    bucket: UPath, tmp_path: Path, where: str, turns: int
+) -> None:
+    folder = tmp_path if where == "local" else bucket / "parts"
+    start = [sys.executable, "-c", COMPACT, str(folder), str(turns)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    writers = [subprocess.Popen([*start, name], text=True, **pipes) for name in "abc"]
+    for writer in writers:
+        assert writer.stdout and writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    parts = Parts(folder, ("id",))
+    seen = 0
+    while any(writer.poll() is None for writer in writers):
+        ids = parts.ids("id")
+        assert len(ids) >= seen, "what was there stays there"
+        seen = len(ids)
+        scanned = [one for frame in parts.scan() for one in frame["id"]]
+        assert len(scanned) == len(set(scanned)) >= seen
+    assert [writer.communicate()[1] for writer in writers] == ["", "", ""]
+    assert parts.ids("id") == {f"{name} {turn}" for name in "abc" for turn in range(turns)}
+
+
+@pytest.mark.parametrize("left", [0, 7, 300])
+def test_a_damaged_part_is_told_in_a_sentence_that_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
+    content = io.BytesIO()
+    chips(*map(str, range(1000))).write_parquet(content)
+    for folder in places_of_parts(bucket, tmp_path):
+        parts = Parts(folder, ("id",))
+        write_file(folder / "part-1.parquet", lambda out: out.write(content.getvalue()[:left]))
+        for read in (Parts.read, lambda p: p.ids("id"), lambda p: list(p.scan()), lambda p: p.read(["id"])):
+            with pytest.raises(DamagedFileError, match=r"part-1\.parquet is damaged .*find-orphans --fix.*\.$"):
+                read(parts)

@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +20,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from filelock import FileLock
+from PIL import Image
 from rich.console import Console
 from upath import UPath
 
@@ -29,6 +31,7 @@ from classface_assets.running import Chain, Stopped, chosen_years
 from classface_assets.sample.compose import SampleArchive, compose_sample
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
+from classface_assets.vision.packs import ModelPack, load_pack
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class World:
         assert isinstance(value, int | float)
         return value
 
+
+SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 
 # Dagster would start four processes a step to keep what it prints.
 NO_OUTPUT_OF_STEPS = {
@@ -234,3 +239,41 @@ def bucket(s3_server: str, request: pytest.FixtureRequest) -> UPath:
     assert isinstance(found, UPath)
     found.fs.mkdir(found.path.rstrip("/"))
     return found
+
+
+@pytest.fixture(scope="session")
+def builtin(tmp_path_factory: pytest.TempPathFactory) -> ModelPack:
+    folder = tmp_path_factory.mktemp("models")
+    return load_pack("builtin", folder, folder)
+
+
+@pytest.fixture(scope="session")
+def insightface_folder(tmp_path_factory: pytest.TempPathFactory) -> ModelPack:
+    """A pack of InsightFace's format, where there is one."""
+    if not SHARED_PACK.is_dir():
+        pytest.skip("the InsightFace-format pack is not on this machine")
+    folder = tmp_path_factory.mktemp("models")
+    return load_pack(str(SHARED_PACK), folder, folder)
+
+
+@pytest.fixture(scope="module", params=["builtin", "insightface folder"])
+def pack(request: pytest.FixtureRequest) -> ModelPack:
+    """Each of the two kinds in turn."""
+    found = request.getfixturevalue(request.param.replace(" ", "_"))
+    assert isinstance(found, ModelPack)
+    return found
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image.Image:
+    from skimage import data
+
+    return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def group() -> Path:
+    """InsightFace's sample photo: six people."""
+    spec = find_spec("insightface")
+    assert spec and spec.origin
+    return Path(spec.origin).parent / "data" / "images" / "t1.jpg"

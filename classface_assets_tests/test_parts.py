@@ -67,7 +67,7 @@ parts.append(pl.DataFrame({"id": ["lost"]}))
     assert parts.read()["id"].to_list() == ["done"] and parts.ids("id") == {"done"}
 
 
-def test_a_replacement_killed_half_way_shows_each_row_once(tmp_path: Path) -> None:
+def test_a_compaction_killed_half_way_shows_each_row_once(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     parts.append(rows("a", "b"))
     parts.append(rows("c"))
@@ -145,12 +145,12 @@ for turn in range(150):
     assert writer.communicate()[1] == "" and reads > 5
 
 
-def test_replacing_rows_by_the_same_rows_writes_nothing(tmp_path: Path) -> None:
+def test_keeping_all_rows_writes_nothing_and_keeping_none_leaves_no_part(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     part = parts.append(rows("a"))
-    parts.replace(rows("a"))
+    parts.keep(rows("a", "b").select("id"))
     assert parts.files() == [part]
-    parts.replace(rows())
+    parts.keep(rows("b").select("id"))
     assert parts.files() == []
 
 
@@ -189,7 +189,7 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
         assert len(parts.files()) == 1 and parts.read().height == 3
         parts.keep(chips("b", "x").select("id"))
         assert parts.read()["id"].to_list() == ["b"]
-        parts.replace(chips())
+        parts.keep(chips("x").select("id"))
         assert parts.files() == []
 
 

@@ -82,13 +82,6 @@ class Parts:
         write_whole(rows, part)
         return part
 
-    def replace(self, rows: pl.DataFrame) -> None:
-        """Make `rows` all there is: one new part, then the old ones go. Killed between, rows are only there twice."""
-        old = self.files()
-        if len(old) == 1 and read_table(old[0]).equals(rows):
-            return
-        self._put(rows, old)
-
     def keep(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
         self._sweep()

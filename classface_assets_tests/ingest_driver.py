@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -36,7 +37,7 @@ def ingest(job: Job) -> dict[str, Any]:
     from classface_assets.resources import Archive, Models
     from classface_assets.running import QUIET, Chain
 
-    archive = Archive(photos=job["photos"], data=job["data"])
+    archive = Archive(photos=job["photos"], data=job["data"], local=job.get("local", ""))
     config = {
         **QUIET,
         "ops": {
@@ -72,8 +73,32 @@ def at_the_nth(job: Job) -> None:
 
     if when["call"] == "replace":
         os.replace = watched(os.replace, 1)  # what Path.replace calls
-    else:
+    elif when["call"] == "unlink":
         os.unlink = watched(os.unlink, 0)
+    else:
+        watch_requests(job)
+
+
+def watch_requests(job: Job) -> None:
+    """The same at the n-th PUT or DELETE of a part at an object storage; who dies at a PUT has sent half of it."""
+    when, original = job["when"], socket.socket.send
+    happened, putting = 0, None
+
+    def send(self: socket.socket, data: Any, *flags: int) -> int:
+        nonlocal happened, putting
+        line = bytes(data[:400]).partition(b"\r\n")[0].decode("latin-1")
+        if line.startswith(f"{when['call']} ") and f"/parts/{when['asset']}/" in line:
+            happened += 1
+            if happened == when["n"]:
+                putting = self
+        if putting is self and not line.startswith("PUT "):  # headers and content are sent one after the other
+            putting = None
+            if (when["call"], when["do"]) == ("PUT", "die"):
+                original(self, data[: len(data) // 2])
+            ACTIONS[when["do"]](job)
+        return original(self, data, *flags)
+
+    socket.socket.send = send  # type: ignore[method-assign]
 
 
 def die(_job: Job) -> None:

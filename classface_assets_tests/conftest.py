@@ -1,4 +1,4 @@
-"""Archives that tests share: the composed sample, and a finished run on it that a test may copy and change.
+"""Archives and ledgers that tests share: the composed sample, and a finished run on it that a test may copy and change.
 
 With several workers (pytest-xdist) the first that needs one makes it, and the others wait and read it.
 """
@@ -31,6 +31,7 @@ from classface_assets.running import Chain, Stopped, chosen_years
 from classface_assets.sample.compose import SampleArchive, compose_sample
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
+from classface_assets.store.ledger import Ledger
 from classface_assets.vision.packs import ModelPack, load_pack
 
 
@@ -205,6 +206,19 @@ def postgres_ledger(postgres: str) -> str:
     with admin.connect() as con:
         con.exec_driver_sql(f"CREATE DATABASE {name}")
     return postgres.replace("NAME", name)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """A ledger in either database."""
+    if request.param == "sqlite":
+        return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    return Ledger(request.getfixturevalue("postgres_ledger"))
 
 
 @pytest.fixture

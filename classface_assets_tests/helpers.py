@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 
 from classface_assets.store.database import publish
-from classface_assets.store.decisions import Box, LabelledFace
+from classface_assets.store.decisions import Box
 from classface_assets.store.events import Event
 from classface_assets.store.facts import gather
 from classface_assets.store.layout import Layout
+from classface_assets.store.ledger import LabelledFace, Ledger
 from classface_assets.store.schemas import ASSIGNMENTS, IMAGES
 from classface_assets.store.snapshot import snapshot
 from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, set_current_settings
@@ -54,6 +55,29 @@ def event(number: int, kind: str, **payload: object) -> Event:
 
 def label_event(number: int, person: str, *faces: LabelledFace) -> Event:
     return event(number, "faces_labelled", person_id=person, faces=[f.payload() for f in faces])
+
+
+def names(ledger: Ledger) -> list[str]:
+    return [person.name for person in ledger.decisions().persons.values()]
+
+
+def who(ledger: Ledger) -> dict[str, str]:
+    """Face id → name."""
+    decisions = ledger.decisions()
+    return {face_id: decisions.persons[mark.person_id].name for face_id, mark in decisions.marks.items()}
+
+
+WRITER = """
+import sys
+from classface_assets.store.ledger import LabelledFace, Ledger
+ledger = Ledger(sys.argv[1])
+for n in range(int(sys.argv[3])):
+    ledger.label("anna" if n % 2 else "ANNA", [LabelledFace(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
+    print(n, flush=True)
+"""
+"""Code that labels faces in a ledger and says so after each: its URL, how the ids begin, how many faces."""
+FACES = [face(f"f{n}", f"photo {n}") for n in range(8)]
+"""Each in a photo of its own."""
 
 
 def add_images(layout: Layout, year: str, *files: tuple[str, str], status: str = "ok") -> None:

@@ -28,7 +28,7 @@ ui: .venv/ready
 bench: PHOTOS =
 bench: .venv/ready
 	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" COPIES="$(COPIES)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
-		$(BIN)/python -m classface_assets.bench
+		$(BIN)/python -m classface_assets.benchmark.speed
 
 # How well faces are grouped and named, beside other methods: tables in Markdown, means over archives.
 #   ARCHIVES="folder folder"    with photos/ and truth.csv each; or finished data folders, DATA=TRUTH.csv

@@ -17,8 +17,8 @@ from classface_assets.vision.chips import (
     decode_chip,
     encode_chip,
 )
-from classface_assets.vision.detect import DETECTION_SCHEMA
 from classface_assets.vision.embed import embed_faces
+from classface_assets.vision.face_rows import DETECTION_SCHEMA
 from classface_assets.vision.faces import similarity
 from classface_assets.vision.packs import ModelPack
 from classface_assets.vision.pictures import contact_sheet

@@ -11,7 +11,8 @@ from classface_assets.vision.chips import (
     cut_chip,
 )
 from classface_assets.vision.decode import TRUNCATED
-from classface_assets.vision.detect import DETECTION_SCHEMA, PhotoJob, detect_photos, face_id_of
+from classface_assets.vision.detect import PhotoJob, detect_photos
+from classface_assets.vision.face_rows import DETECTION_SCHEMA, face_id_of
 from classface_assets.vision.faces import Faces
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.packs import ModelPack

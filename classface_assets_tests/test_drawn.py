@@ -17,7 +17,7 @@ from classface_assets.resources import Models
 from classface_assets.store.decisions import Decisions, LabelledFace
 from classface_assets.store.drawn import DRAWN, photos_drawn_in, plan
 from classface_assets.store.orphans import find_orphans
-from classface_assets.vision.detect import face_id_of
+from classface_assets.vision.face_rows import face_id_of
 from classface_assets_tests.conftest import World
 from classface_assets_tests.helpers import event, face
 

@@ -13,8 +13,8 @@ from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.drawn import as_drawn, drawn_faces, drop_drawn
 from classface_assets.store.parts import Parts
 from classface_assets.store.year_parts import year_images
-from classface_assets.vision.detect import DETECTION_SCHEMA
 from classface_assets.vision.drawn_faces import drawn_rows
+from classface_assets.vision.face_rows import DETECTION_SCHEMA
 from classface_assets.vision.header import UnreadablePhoto
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import open_view

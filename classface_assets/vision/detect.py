@@ -1,54 +1,26 @@
 """From photo files to detection rows: every photo ends as its faces, as one `no face` row or as one `failed` row."""
 
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
-from classface_assets.vision.chips import cut_chip, encode_chip
+from classface_assets.vision.face_rows import CHIP_FACE_PX, DETECTION_SCHEMA, face_id_of, face_row
 from classface_assets.vision.header import UnreadablePhoto
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.looks import look_side
 from classface_assets.vision.near import perceptual_hash
 from classface_assets.vision.parallel import cores, side_by_side
 from classface_assets.vision.pose import poses
-from classface_assets.vision.quality import blur, brightness, quality_score
 from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import PhotoView, open_view
 
-DETECTION_SCHEMA = pl.Schema(
-    [
-        ("asset_id", pl.String),
-        ("face_id", pl.String),  # null on the one row of a photo with no face or that failed
-        ("status", pl.String),  # ok | no face | failed
-        ("reason", pl.String),
-        ("bbox_x", pl.Float32),
-        ("bbox_y", pl.Float32),
-        ("bbox_w", pl.Float32),
-        ("bbox_h", pl.Float32),
-        ("landmarks", pl.List(pl.Float32)),
-        ("detection_confidence", pl.Float32),
-        ("quality_score", pl.Float32),
-        ("blur", pl.Float32),
-        ("yaw", pl.Float32),
-        ("pitch", pl.Float32),
-        ("roll", pl.Float32),
-        ("brightness", pl.Float32),
-        ("outside", pl.Float32),
-        ("rotation", pl.Int16),
-        ("phash", pl.String),
-        ("chip", pl.Binary),
-    ]
-)
 MOST_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
-CHIP_FACE_PX = 80  # a face of that width fills an embedder's input without being enlarged
 
 
 @dataclass(frozen=True)
@@ -135,21 +107,3 @@ def detect_photo(
         row = face_row(box, marks, score, picture, scale)
         rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
     return list(rows.values())
-
-
-def face_row(box: np.ndarray, marks: np.ndarray, score: float, picture: np.ndarray, scale: float) -> dict[str, Any]:
-    """What is measured of a face: box in pixels of the photo, landmarks (5, 2) in those of a picture of that scale."""
-    landmarks, chip = marks / np.float32(scale), cut_chip(picture, marks)
-    return {
-        **dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), map(float, box), strict=True)),
-        "landmarks": landmarks.ravel().tolist(),
-        "quality_score": quality_score(box, score),
-        "blur": blur(chip),
-        "brightness": brightness(chip),
-        "chip": encode_chip(chip),
-    }
-
-
-def face_id_of(asset_id: str, box: np.ndarray) -> str:
-    """The id of a face: a UUID5 of its photo and its box x, y, w, h rounded to whole pixels."""
-    return str(uuid.uuid5(uuid.UUID(asset_id), ",".join(str(round(float(v))) for v in box)))

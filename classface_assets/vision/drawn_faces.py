@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from classface_assets.vision.chips import warp
-from classface_assets.vision.detect import CHIP_FACE_PX, face_row
+from classface_assets.vision.face_rows import CHIP_FACE_PX, face_row
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import PhotoView
 

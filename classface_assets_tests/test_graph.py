@@ -77,6 +77,15 @@ def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
     assert {face: found[face] for face in expected} == expected
 
 
+def test_short_numbers_also_point_out_whom_new_faces_are_near_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "FEW", 0)
+    vectors, ids = crowd(2, 300, 4777, 64), named(4777)
+    first = build_graph(ids[:4700].tolist(), vectors[:4700], 12, 0.4)
+    made = make_graph(ids.tolist(), vectors, 12, 0.4, first)
+    assert made.searched == 77
+    assert edges_of(made.graph) == edges_of(build_graph(ids.tolist(), vectors, 12, 0.4))
+
+
 def by_hand_of(some: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, least: float) -> Edges:
     edges = {}
     for i in some:

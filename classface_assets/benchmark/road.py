@@ -76,7 +76,8 @@ def assign(folder: Path) -> dict[str, Any]:
     previous = read_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
     kept_measure = Measured.of_frame(read_or_empty(layout.table("face_space"), SCHEMA))
     measured = measured_of(facts.faces, facts.vectors, graph, settings, kept_measure)
-    write_whole(measured.to_frame(), layout.table("face_space"))
+    if measured is not kept_measure:
+        write_whole(measured.to_frame(), layout.table("face_space"))
     clock.lap("measure")
     standing = Standing.of_frame(read_or_empty(layout.table("face_groups"), STANDING))
     found = assign_upon(standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured)

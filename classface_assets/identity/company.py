@@ -22,10 +22,10 @@ def with_company(space: Space, material: Material, share: float, lift: float, ro
     """The space in which likeness is greater by up to `share`, the more of their at most eight likest neighbours two
     faces have in common, and less by lift. Faces of the same photo are nobody's neighbours. rows: those of the material
     that the space is of; all where nothing is said."""
-    from scipy.sparse import csr_matrix
-
     if share <= 0:
         return space
+    from scipy.sparse import csr_matrix
+
     n, (face, other) = len(material), _nearest(material).T
     weight = np.where(np.isin(other * n + face, face * n + other), 1.0, ONE_SIDED).astype(np.float32)
     company = csr_matrix((weight, (face, other)), shape=(n, n)) @ _signs(material.vectors)

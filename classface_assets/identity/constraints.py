@@ -97,11 +97,11 @@ def _among(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
 def with_musts(labels: np.ndarray, material: Material) -> np.ndarray:
     """The same groups, (n,) int64, -1 for none, but those that a must-link ties are one; every face has a group then,
     numbered by its lowest face."""
-    n = len(labels)
     clustered = np.flatnonzero(labels >= 0)
     _, first, of = np.unique(labels[clustered], return_index=True, return_inverse=True)
-    ties = np.column_stack([clustered, clustered[first][of]]) if len(clustered) else np.empty((0, 2), np.int64)
-    return _components(n, np.concatenate([ties, material.must.reshape(-1, 2)]))
+    lowest = np.arange(len(labels))
+    lowest[clustered] = clustered[first][of]
+    return _components(len(labels), lowest[material.must.reshape(-1, 2)])[lowest]
 
 
 def in_conflict(group: np.ndarray, material: Material) -> np.ndarray:

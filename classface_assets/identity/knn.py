@@ -11,7 +11,7 @@ import polars as pl
 
 from classface_assets.identity.approximate import EVERYONE, approximate, sample_of, share_found
 from classface_assets.identity.graph import NOBODY, Graph
-from classface_assets.identity.search import Lists, entering_lists, exact, nearest
+from classface_assets.identity.search import Lists, exact, exact_both_ways, nearest, ranked
 
 EXACT_FACES = 200_000
 """Of more faces, an index finds nearly all neighbours."""
@@ -77,8 +77,11 @@ def _added(before: Graph, ids: pl.Series, vectors: np.ndarray, k: int, least: fl
     if (10 if many else 2) * len(again) >= len(ids):
         return _from_nothing(ids, vectors, k, least)
     lists = old.neighbours.copy(), old.similarities.copy()
-    lists[0][again], lists[1][again] = exact(vectors, again, k, least)
-    _enter(lists, vectors, np.flatnonzero(~(new | torn)), np.flatnonzero(new), least)
+    enough = np.maximum(old.similarities[:, -1], np.float32(least))
+    enough[again] = np.inf
+    found, (face, near) = exact_both_ways(vectors, again, k, least, enough)
+    lists[0][again], lists[1][again] = found
+    _enter(lists, vectors, face[new[near]], near[new[near]], enough)
     recall = None
     if many:
         (sample,) = sample_of(len(ids))
@@ -93,13 +96,11 @@ def _from_nothing(ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> 
     return Made(Graph(ids, *exact(vectors, everyone, k, least)), "exact", len(ids))
 
 
-def _enter(lists: Lists, vectors: np.ndarray, rest: np.ndarray, fresh: np.ndarray, least: float) -> None:
-    """Puts the fresh faces into the lists of the rest where they are near enough."""
+def _enter(lists: Lists, vectors: np.ndarray, face: np.ndarray, near: np.ndarray, enough: np.ndarray) -> None:
+    """Puts faces into the lists of others where they are near enough: `near[i]` into that of `face[i]`."""
     k = lists[0].shape[1]
-    enough = np.maximum(lists[1][rest, -1], np.float32(least))
-    entering = entering_lists(vectors, rest, fresh, k, enough)
-    changed = np.flatnonzero(entering[0][:, 0] != NOBODY)
-    some = rest[changed]
-    both = [np.hstack([mine[some], theirs[changed]]) for mine, theirs in zip(lists, entering, strict=True)]
+    some, position = np.unique(face, return_inverse=True)
+    entering = ranked(vectors, some, position, near, k, enough[some])
+    both = [np.hstack([mine[some], theirs]) for mine, theirs in zip(lists, entering, strict=True)]
     owner, place = np.nonzero(both[0] != NOBODY)
     lists[0][some], lists[1][some] = nearest(len(some), owner, both[0][owner, place], both[1][owner, place], k)

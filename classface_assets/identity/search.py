@@ -14,13 +14,12 @@ import numpy as np
 from classface_assets.identity.graph import NOBODY
 from classface_assets.identity.scores import GROUP, Scores, scores_of
 
-BLOCK_BYTES = 64 << 20
-FRESH_AT_ONCE, ROWS_AT_ONCE = 2048, 4096
-ROUNDING = np.float32(1e-5)
-"""A product of unit vectors in 32 bits is off by less, in whatever order it adds up."""
+BLOCK_SCORES = 32 << 20
 T = TypeVar("T")
 Lists = tuple[np.ndarray, np.ndarray]
 """Neighbours (m, k) int32, nearest first, equally near ones by row, NOBODY after the last; similarities (m, k)."""
+Pairs = tuple[np.ndarray, np.ndarray]
+"""Rows of faces, (q,) each."""
 
 
 def exact(vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> Lists:
@@ -28,40 +27,36 @@ def exact(vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> Lists:
 
     vectors: (n, d) float32 of unit length; rows: (m,) row numbers.
     """
-    if not len(rows):
-        return np.full((len(rows), k), NOBODY, np.int32), np.full((len(rows), k), -np.inf, np.float32)
-    scores = scores_of(vectors, len(rows), least)
-    width = int(np.clip(BLOCK_BYTES // (len(vectors) * np.dtype(scores.kind).itemsize), 32, 1024))
+    return exact_both_ways(vectors, rows, k, least, None)[0]
 
-    def block(start: int) -> Lists:
+
+def exact_both_ways(
+    vectors: np.ndarray, rows: np.ndarray, k: int, least: float, enough: np.ndarray | None
+) -> tuple[Lists, Pairs]:
+    """The same, and out of the same products each face with those of `rows` that are as similar to it as it asks for.
+
+    enough: (n,) float32, infinity for a face that asks for nobody; None: all do. A few of the pairs are less similar.
+    """
+    if not len(rows):
+        nobody = np.empty((0, k), np.int32), np.empty((0, k), np.float32)
+        return nobody, (np.empty(0, np.int64), np.empty(0, np.int64))
+    scores = scores_of(vectors, len(rows), least)
+    most = int(np.clip(BLOCK_SCORES // len(vectors), 32, 1024))
+    width = -(-len(rows) // -(-len(rows) // most))  # blocks of one size keep all cores busy to the end
+    bounds = None if enough is None else scores.keys(enough - np.float32(scores.error))
+
+    def block(start: int) -> tuple[Lists, Pairs]:
         some = rows[start : start + width]
-        enough = np.full(len(some), least, np.float32)
-        owner, other = _likely(scores, vectors[some], len(vectors), k, enough)
-        return ranked(vectors, some, owner, other, k, enough)
+        (owner, other), (face, near) = _likely(scores, vectors[some], len(vectors), k, least, bounds)
+        return ranked(vectors, some, owner, other, k, np.full(len(some), least, np.float32)), (face, some[near])
 
     before = scores.threads(1)
     try:
         found = in_parallel(block, range(0, len(rows), width), lambda: scores.threads(1))
     finally:
         scores.threads(before)
-    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-
-
-def entering_lists(vectors: np.ndarray, rows: np.ndarray, fresh: np.ndarray, k: int, least: np.ndarray) -> Lists:
-    """The k nearest out of `fresh` of each of `rows`, of those that are at least as similar as each asks for, (m,).
-
-    Hardly any are as near as a full list asks for, so plain products suffice; vectors as for `exact`.
-    """
-    owners, others = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for first in range(0, len(fresh), FRESH_AT_ONCE):
-        some = fresh[first : first + FRESH_AT_ONCE]
-        columns = vectors[some].T
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            asked = slice(start, start + ROWS_AT_ONCE)
-            owner, other = np.nonzero(vectors[rows[asked]] @ columns >= (least[asked] - ROUNDING)[:, None])
-            owners.append(owner + start)
-            others.append(some[other])
-    return ranked(vectors, rows, np.concatenate(owners), np.concatenate(others), k, least)
+    lists, pairs = zip(*found, strict=True)
+    return _joined(lists), _joined(pairs)
 
 
 def ranked(
@@ -103,8 +98,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _likely(scores: Scores, asked: np.ndarray, n: int, k: int, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _joined(parts: Iterable[Pairs]) -> Pairs:
+    first, second = zip(*parts, strict=True)
+    return np.concatenate(first), np.concatenate(second)
+
+
+def _likely(
+    scores: Scores, asked: np.ndarray, n: int, k: int, least: float, bounds: np.ndarray | None
+) -> tuple[Pairs, Pairs]:
     """All that may be among the k nearest of `asked` (vectors), and few others: positions in it, and searched rows.
+    And the searched rows, with positions in `asked`, whose keys reach their bounds, (n,).
 
     The (k+1)-th best of the groups' best scores is reached by k faces at least beside the face itself; nobody whose
     score is lower by more than twice the error can be nearer than those.
@@ -112,9 +115,13 @@ def _likely(scores: Scores, asked: np.ndarray, n: int, k: int, least: np.ndarray
     groups = -(-n // GROUP)
     keys = np.empty((groups * GROUP, len(asked)), scores.kind)
     best = np.empty((groups, len(asked)), scores.kind)
+    near = [np.empty(0, np.int64)]
     for piece in scores.fill(asked, keys):
         best[piece.start // GROUP : piece.stop // GROUP] = keys[piece].reshape(-1, GROUP, len(asked)).max(axis=1)
-    bound = least - np.float32(scores.error)
+        if bounds is not None:
+            reached = keys[piece][: n - piece.start] >= bounds[piece][:, None]
+            near.append(np.flatnonzero(reached) + piece.start * len(asked))
+    bound = np.full(len(asked), np.float32(least) - np.float32(scores.error))
     if groups > k:
         kth = np.partition(best, groups - k - 1, axis=0)[groups - k - 1]
         bound = np.maximum(bound, scores.scores(kth) - np.float32(2 * scores.error))
@@ -122,4 +129,4 @@ def _likely(scores: Scores, asked: np.ndarray, n: int, k: int, least: np.ndarray
     group, owner = np.nonzero(best >= at_least)
     hit, place = np.nonzero(keys.reshape(groups, GROUP, -1)[group, :, owner] >= at_least[owner][:, None])
     owner, other = owner[hit], group[hit] * GROUP + place
-    return owner[other < n], other[other < n]
+    return (owner[other < n], other[other < n]), np.divmod(np.concatenate(near), len(asked))

@@ -157,8 +157,8 @@ def _likeness(labels: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     if len(rows):
         first = np.flatnonzero(np.diff(labels[rows], prepend=-1))
         size = np.diff(np.append(first, len(rows)))
-        for start in range(0, len(first), 4096):  # groups at a time, so that no second copy of all vectors is needed
-            part = slice(start, start + 4096)
+        for start in range(0, len(first), 64):  # few groups at a time stay in the cache
+            part = slice(start, start + 64)
             own = rows[first[start] : first[start] + size[part].sum()]
             held, each = vectors[own], np.repeat(np.arange(len(size[part])), size[part])
             sums = np.add.reduceat(held, first[part] - first[start], axis=0)

@@ -87,11 +87,13 @@ def _with_vectors(years: list[Parts], faces: pl.DataFrame) -> tuple[pl.DataFrame
         held = year.read(["face_id", "vector"])
         if not held.height:
             continue
-        held = held.join(place, on="face_id")
-        rows, of_year = held["row"].to_numpy(), held["vector"].to_numpy()
+        here = held.select("face_id").with_row_index("held").join(place, on="face_id", maintain_order="left")
+        rows, of_year = here["row"].to_numpy(), held["vector"].to_numpy()
+        if len(rows) < len(of_year):
+            of_year = of_year[here["held"].to_numpy()]
         if not vectors.size:
             vectors = np.empty((faces.height, of_year.shape[1]), np.float32)
-        fresh = ~there[rows]
+        fresh = slice(None) if not there[rows].any() else ~there[rows]
         vectors[rows[fresh]], there[rows[fresh]] = of_year[fresh], True
     return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from classface_assets.identity.enrolment import Enrolment
 from classface_assets.identity.gaps import Gaps
+from classface_assets.identity.links import products
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def mean_likeness(a: Sums, b: Sums, pairs: np.ndarray, gaps: Gaps, chunk: int = 
         of, left, right = rows_of(a.starts, b.starts, part)
         gap = np.nan_to_num(np.abs(a.years[left] - b.years[right]))
         both, weight = a.counts[left] * b.counts[right], gaps.weights(gap)
-        worth = np.einsum("ij,ij->i", a.vectors[left], b.vectors[right]) - gaps.penalty(gap) * both
+        worth = products(a.vectors, left, right, b.vectors) - gaps.penalty(gap) * both
         worth -= (a.crowding[left] * b.counts[right] + b.crowding[right] * a.counts[left]) / 2
         total = np.bincount(of, weight * worth, len(part))
         found[start : start + chunk] = total / np.bincount(of, weight * both, len(part))

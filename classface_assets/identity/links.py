@@ -64,10 +64,10 @@ def unique_links(
     return Links(keys // n, keys % n, worth, np.ones(len(keys), bool)), count
 
 
-def products(vectors: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The products of rows a with rows b, (len(a),) float32."""
-    out = np.empty(len(a), np.float32)
+def products(vectors: np.ndarray, a: np.ndarray, b: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """The products of rows a with rows b, which are those of `others` if these are given, (len(a),) float32."""
+    others, out = vectors if others is None else others, np.empty(len(a), np.float32)
     for start in range(0, len(a), AT_ONCE):
         piece = slice(start, start + AT_ONCE)
-        out[piece] = np.einsum("ij,ij->i", vectors[a[piece]], vectors[b[piece]])
+        out[piece] = np.einsum("ij,ij->i", vectors[a[piece]], others[b[piece]])
     return out

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.identity.constraints import expand
 from classface_assets.identity.enrolment import NO_ROSTER, Enrolment
 from classface_assets.identity.gaps import Gaps, year_gaps
 from classface_assets.identity.prototypes import Prototypes
@@ -12,7 +13,7 @@ from classface_assets.identity.settings import AssignmentSettings
 
 SHORTLIST = 5
 """Persons remembered for each face: the likest."""
-CELLS = 2_000_000
+CELLS = 8_000_000
 """Similarities held at a time."""
 CLOSE = 0.1
 """Prototypes as near as this to the best are said to support it."""
@@ -59,52 +60,73 @@ def shortlist(
     barred = np.column_stack([position[forbidden[:, 0]], forbidden[:, 1]])
     barred = barred[barred[:, 0] >= 0]
     barred = barred[np.argsort(barred[:, 0], kind="stable")]
-    for part, rank, score, support in _by_person(faces, vectors, years, prototypes, settings):
+    for part, liking in _by_person(faces, vectors, years, prototypes, settings):
+        rank, score, each = liking.rank, liking.score, np.arange(len(liking.rank))
         if enrolment:
             away = enrolment.of_faces(years[faces[part]], prototypes.persons)
             rank, score = rank - away, score - away
         low, high = np.searchsorted(barred[:, 0], [part.start, part.stop])
         rank[barred[low:high, 0] - part.start, barred[low:high, 1]] = -np.inf
-        likest = np.argsort(-rank, axis=1, kind="stable")[:, :size]
-        found.rank[part] = np.take_along_axis(rank, likest, 1)
-        found.scores[part] = np.take_along_axis(score, likest, 1)
-        found.support[part] = np.take_along_axis(support, likest, 1)
-        found.persons[part] = np.where(found.rank[part] > -np.inf, likest, -1)
+        for place in range(size):
+            likest = rank.argmax(axis=1)  # of equals the first
+            found.rank[part, place], found.scores[part, place] = rank[each, likest], score[each, likest]
+            found.persons[part, place] = np.where(found.rank[part, place] > -np.inf, likest, -1)
+            found.support[part, place] = liking.support(likest)
+            rank[each, likest] = -np.inf
     return found
+
+
+@dataclass(frozen=True)
+class _Liking:
+    """Some faces beside all people: `rank`, `score` (f, persons), and of all m prototypes the `worth` (f, m), which
+    supports the `owners` (m,), sorted, where it reaches `reach` (f, persons)."""
+
+    rank: np.ndarray
+    score: np.ndarray
+    worth: np.ndarray
+    reach: np.ndarray
+    owners: np.ndarray
+
+    def support(self, persons: np.ndarray) -> np.ndarray:
+        """How many prototypes support one person for each face, (f,)."""
+        first = np.searchsorted(self.owners, persons)
+        face, place = expand(np.searchsorted(self.owners, persons, side="right") - first)
+        enough = self.worth[face, first[face] + place] >= self.reach[face, persons[face]]
+        return np.bincount(face[enough], minlength=len(persons))
 
 
 def _by_person(
     faces: np.ndarray, vectors: np.ndarray, years: np.ndarray, prototypes: Prototypes, settings: AssignmentSettings
-) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Slice by slice of the faces: rank, similarity and support of every person, each (slice, persons)."""
+) -> Iterator[tuple[slice, _Liking]]:
+    """Slice by slice of the faces."""
     gaps = Gaps(settings.fade_years, settings.drift_per_year)
     if settings.assign == "centroid":
         prototypes = prototypes.only(prototypes.centroid | _alone(prototypes))
     step = max(16, CELLS // max(len(prototypes), prototypes.persons))
     there = np.unique(prototypes.owners)
     starts = np.searchsorted(prototypes.owners, there)
+    when, year = np.unique(years[faces], return_inverse=True)
+    gap = year_gaps(when, prototypes.years)
+    penalty, weights = gaps.penalty(gap).astype(np.float32), gaps.weights(gap)
     for start in range(0, len(faces), step):
-        rows = faces[start : start + step]
-        gap = year_gaps(years[rows], prototypes.years)
-        worth = vectors[rows] @ prototypes.vectors.T - gaps.penalty(gap).astype(np.float32)
-        rank = np.full((len(rows), prototypes.persons), -np.inf, np.float32)
-        score, support = np.zeros_like(rank), np.zeros(rank.shape, np.int32)
-        best = np.maximum.reduceat(worth, starts, axis=1)
-        if settings.assign in ("prototype", "centroid"):
-            near = worth >= np.repeat(best, np.diff(np.append(starts, len(prototypes))), axis=1) - CLOSE
-            votes = best
-        else:
-            near = worth >= settings.person_threshold
+        part = slice(start, min(start + step, len(faces)))
+        worth = vectors[faces[part]] @ prototypes.vectors.T
+        worth -= penalty[year[part]]
+        rank = np.full((len(worth), prototypes.persons), -np.inf, np.float32)
+        score = np.zeros_like(rank)
+        score[:, there] = votes = np.maximum.reduceat(worth, starts, axis=1)
+        reach = score - np.float32(CLOSE)
+        if settings.assign in ("vote", "knn"):
+            least: np.ndarray | float = settings.person_threshold
             if settings.assign == "knn":
-                near = worth >= np.maximum(settings.similarity_threshold, _kth_best(worth, settings.knn_neighbours))
-            weight = np.where(near, gaps.weights(gap), 0.0)
-            votes = np.add.reduceat(weight, starts, axis=1) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-            if settings.assign == "knn" and not settings.use_voting:
-                votes = best
+                least = np.maximum(settings.similarity_threshold, _kth_best(worth, settings.knn_neighbours))
+            reach = np.broadcast_to(least, rank.shape)
+            if settings.assign == "vote" or settings.use_voting:
+                weight = np.where(worth >= least, weights[year[part]], 0.0)
+                votes = np.add.reduceat(weight, starts, axis=1) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
             votes = np.where(votes > 0, votes, -np.inf)
-        rank[:, there], score[:, there] = votes, best
-        support[:, there] = np.add.reduceat(near.astype(np.int32), starts, axis=1)
-        yield slice(start, start + len(rows)), rank, score, support
+        rank[:, there] = votes
+        yield part, _Liking(rank, score, worth, reach, prototypes.owners)
 
 
 def _kth_best(worth: np.ndarray, k: int) -> np.ndarray:

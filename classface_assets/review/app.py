@@ -1,12 +1,10 @@
 """The app of `classface review`: REST API and pages over one archive, behind one guard."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
-from starlette.staticfiles import StaticFiles
 
 from classface_assets.review import docs, login
 from classface_assets.review.api import clusters, events, faces, matching, measures, persons, profiles, work
@@ -17,12 +15,12 @@ from classface_assets.review.pages.routers import PAGES
 from classface_assets.review.problems import tell_problems
 from classface_assets.review.security import Guard
 from classface_assets.review.sessions import Sessions
+from classface_assets.review.static_files import FOLDER, STATIC, Lasting
 
 if TYPE_CHECKING:
     from classface_assets.resources import Archive, Models
 
 ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
-HERE = Path(__file__).parent
 API = tuple(part.router for part in (clusters, persons, profiles, events, work, matching, measures, faces))
 ROUTERS = (*API, login.router, docs.router, *PAGES)
 
@@ -47,7 +45,7 @@ def create_app(
     tell_the_lost(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.mount(STATIC, Lasting(directory=FOLDER))
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from classface_assets.review.headers import POLICY
+from classface_assets.review.static_files import STATIC
 
 router = APIRouter(include_in_schema=False)
 TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -15,7 +16,7 @@ _PAGE = """<!doctype html>
 <head><meta charset="utf-8"><title>API · classface</title>
 <meta name="csrf-token" content="{csrf}"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="docs"></div>
-<script src="/docs/swagger-ui-bundle.js"></script><script src="/static/docs.js"></script></body>
+<script src="/docs/swagger-ui-bundle.js"></script><script src="{static}/docs.js"></script></body>
 </html>
 """
 
@@ -23,7 +24,9 @@ _PAGE = """<!doctype html>
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
     policy = POLICY.replace("img-src 'self'", "img-src 'self' data:")  # its icons
-    return HTMLResponse(_PAGE.format(csrf=request.state.session.csrf), headers={"Content-Security-Policy": policy})
+    return HTMLResponse(
+        _PAGE.format(static=STATIC, csrf=request.state.session.csrf), headers={"Content-Security-Policy": policy}
+    )
 
 
 @router.get("/docs/{name}")

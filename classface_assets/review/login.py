@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from classface_assets.review.sessions import Sessions
+from classface_assets.review.static_files import STATIC
 
 router = APIRouter(include_in_schema=False)
 WRONG_COSTS_S = 0.5
@@ -15,7 +16,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Log in · classface</title>
-<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/review.css"></head>
+<link rel="icon" href="{static}/icon.svg"><link rel="stylesheet" href="{static}/review.css"></head>
 <body class="login"><main>
 <h1>classface</h1>
 <p>The token is in the window in which <code>classface review</code> was started.</p>
@@ -34,7 +35,9 @@ _PAGE = """<!doctype html>
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(wrong: str = "") -> str:
-    return _PAGE.format(wrong=f'<p role="alert">{escape("That was not the token.")}</p>' if wrong else "")
+    return _PAGE.format(
+        static=STATIC, wrong=f'<p role="alert">{escape("That was not the token.")}</p>' if wrong else ""
+    )
 
 
 @router.post("/login")

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from classface_assets.review.desk import Desk
 from classface_assets.review.pages.told import told
 from classface_assets.review.sessions import LIFETIME_S, cookie_name
+from classface_assets.review.static_files import STATIC
 from classface_assets.review.view import View
 
 MOST_TOLD = 8
@@ -29,6 +30,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["static"] = STATIC
     made.filters["number"] = lambda n: f"{n:,}"
     made.filters["years"] = years_told
     made.filters["counted"] = lambda n, one, more="": f"{n:,} {one if n == 1 else more or one + 's'}"

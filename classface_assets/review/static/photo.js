@@ -1,5 +1,4 @@
 // The photo's page: a box leads to its name, and a missed face is drawn with the pointer or by numbers.
-"use strict";
 
 const stage = document.querySelector("[data-stage]");
 const board = stage.querySelector("svg");

@@ -1,0 +1,87 @@
+// Cards: which one is looked at, going from one to the next, and those that are put off.
+
+import { $, $$ } from "./dom.js";
+
+export const cards = () => $$("[data-cards] .card:not(.leaving)");
+export const active = () => $(".card.active");
+export const formOf = (card) => card.closest("form") ?? $("form", card);
+export const after = (card) => {
+  const all = $$("[data-cards] .card").filter((each) => each === card || !each.classList.contains("leaving"));
+  const at = all.indexOf(card);
+  return all[at + 1] ?? all[at - 1] ?? null;
+};
+
+export function mark(card) {
+  for (const each of $$(".card.active")) each.classList.remove("active");
+  card.classList.add("active");
+}
+
+export function activate(card, inName = false) {
+  if (!card) return;
+  mark(card);
+  const box = inName ? $("[data-names]", card) : null;
+  (box ?? card).focus({ preventScroll: true });
+  const place = card.getBoundingClientRect();
+  if (place.top < 80 || place.bottom > innerHeight - 16) {
+    scrollBy({ top: place.top - Math.max(80, (innerHeight - place.height) / 3) });
+  }
+}
+
+export function move(step, inName = false) {
+  const all = cards();
+  const at = all.indexOf(active());
+  activate(all[Math.min(Math.max(at + step, 0), all.length - 1)], inName);
+}
+
+export function skip(card) {
+  if (!card) return;
+  const next = after(card);
+  const typing = document.activeElement?.matches("[data-names]");
+  card.classList.add("skipped");
+  if (card.dataset.cluster) remember(card.dataset.cluster);
+  card.parentElement.append(card);
+  activate(next === card ? card : next, typing);
+}
+
+const skippedBefore = () => JSON.parse(sessionStorage.getItem("skipped") ?? "[]");
+
+function remember(cluster) {
+  sessionStorage.setItem("skipped", JSON.stringify([...new Set([...skippedBefore(), cluster])].slice(-500)));
+}
+
+export function face(step) {
+  const boxes = $$("input[name=face]", active() ?? document);
+  const at = boxes.indexOf(document.activeElement);
+  boxes[Math.min(Math.max(at + step, 0), boxes.length - 1)]?.focus();
+}
+
+document.addEventListener("pointerdown", (event) => {
+  const card = event.target.closest("[data-cards] .card");
+  if (card) mark(card);
+});
+
+document.addEventListener("focusin", (event) => {
+  const card = event.target.closest?.("[data-cards] .card");
+  if (card) mark(card);
+});
+
+document.addEventListener("click", (event) => {
+  const skipper = event.target.closest("[data-skip]");
+  if (skipper) skip(skipper.closest(".card"));
+});
+
+// What was skipped comes last.
+export function putOff() {
+  const skipped = new Set(skippedBefore());
+  for (const card of $$("[data-cards=unknown] .card")) {
+    if (skipped.has(card.dataset.cluster)) card.classList.add("skipped"), card.parentElement.append(card);
+  }
+}
+
+// The arrows go from face to face and o opens its photo: Tab goes on to what is done with them.
+export function oneStopForTab() {
+  for (const strip of $$("[data-cards] .strip")) {
+    for (const box of $$("input[name=face]", strip).slice(1)) box.tabIndex = -1;
+    for (const photo of $$(".tile:not(.more) > a", strip)) photo.tabIndex = -1;
+  }
+}

@@ -1,0 +1,66 @@
+// A photo to search by: chosen or dropped, sent, and shown with the faces that were found.
+
+import { $, $$, make } from "./dom.js";
+import { post } from "./server.js";
+
+export function searchBy(form) {
+  const input = $("input[type=file]", form);
+  const look = async (file) => {
+    const found = $("#found");
+    found.replaceChildren(make("p", { className: "lead busy", textContent: "Looking…" }));
+    const body = new FormData();
+    body.append("photo", file);
+    const answer = await post("/search", body, "text/html").catch(() => null);
+    if (!answer) return found.replaceChildren(make("p", { textContent: "The server does not answer." }));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const told = $("#found", page) ?? $("main", page) ?? make("p", { textContent: "The photo cannot be used." });
+    found.replaceChildren(...told.childNodes);
+    preview(file);
+  };
+  input.addEventListener("change", () => input.files[0] && look(input.files[0]));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (input.files[0]) look(input.files[0]);
+  });
+  for (const kind of ["dragover", "dragenter"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      form.classList.add("over");
+    });
+  }
+  document.addEventListener("dragleave", () => form.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("over");
+    if (event.dataTransfer.files[0]) look(event.dataTransfer.files[0]);
+  });
+}
+
+function preview(file) {
+  const place = $("[data-preview]");
+  if (!place) return;
+  const picture = make("img", { alt: "The photo you chose" });
+  picture.addEventListener("load", () => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", `0 0 ${picture.naturalWidth} ${picture.naturalHeight}`);
+    const letter = Math.max(picture.naturalWidth, picture.naturalHeight) / 40;
+    for (const [i, card] of $$("[data-box]").entries()) {
+      const [x, y, width, height] = card.dataset.box.split(",").map(Number);
+      svg.append(shape("rect", { x, y, width, height, rx: width * 0.08 }));
+      const text = shape("text", { x: x + width / 2, y: y + height + letter * 1.1, "font-size": letter });
+      text.textContent = String(i + 1);
+      svg.append(text);
+    }
+    place.append(svg);
+    URL.revokeObjectURL(picture.src);
+  });
+  picture.addEventListener("error", () => place.remove());
+  picture.src = URL.createObjectURL(file);
+  place.replaceChildren(picture);
+}
+
+function shape(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from classface_assets.places import Place, entries
+from classface_assets.places import Place
 from classface_assets.store.layout import Layout, name_of
+from classface_assets.store.listing import folders
 from classface_assets.store.parts import Parts
 from classface_assets.store.tables import groups_of, read_group
 from classface_assets.store.year_parts import current_settings, detection_parts
@@ -64,11 +65,7 @@ class Shelf:
         first = None if settings is None else detection_parts(self._layout, self._detector, year, settings)
         if first is not None:
             yield first
-        for detector in _folders(self._layout.parts("detections")):
-            for folder in _folders(self._layout.parts("detections", name_of(detector), year)):
+        for detector in folders(self._layout.parts("detections")):
+            for folder in folders(self._layout.parts("detections", name_of(detector), year)):
                 if first is None or folder != first.folder:
                     yield detection_parts(self._layout, name_of(detector), year, folder.name)
-
-
-def _folders(folder: Place) -> list[Place]:
-    return [entry.path for entry in entries(folder) if entry.is_folder]

@@ -9,6 +9,7 @@ from classface_assets.errors import UserError
 from classface_assets.home import UNFINISHED, release
 from classface_assets.partitions import school_years, year_files
 from classface_assets.places import path_text
+from classface_assets.records import outdated_runs, size_of
 from classface_assets.resources import Archive, Models
 from classface_assets.running import Chain, Stopped
 from classface_assets.store.layout import Layout
@@ -20,6 +21,7 @@ from classface_assets.store.year_parts import image_parts, years_with_images
 from classface_assets.store.years import year_folders
 
 EXAMPLES = 3
+OLD_RUNS = "records of runs, with pictures, that later runs have made all anew"
 SUPERFLUOUS = frozenset({NO_FACE, TWICE, TEMPORARY})
 """What is only taken out: nothing has to be made again."""
 
@@ -54,11 +56,22 @@ def at_rest(instance: dg.DagsterInstance) -> None:
         raise UpkeepError(f"A run is under way ({run.job_name} {run.run_id[:8]}); try again when it has ended.")
 
 
+def old_records(instance: dg.DagsterInstance, layout: Layout) -> tuple[set[str], list[Leftover]]:
+    """The runs that only tell how it was, with pictures of faces that may be gone; and what is said of them."""
+    runs, home = outdated_runs(instance, _years_left(layout)), layout.dagster_home
+    return runs, [Leftover(OLD_RUNS, home.name, len(runs), size_of(home, runs))] if runs else []
+
+
 def forget_years(instance: dg.DagsterInstance, layout: Layout) -> None:
     """Let Dagster forget the school years of which nothing is left."""
     name = str(school_years.name)
-    for year in set(instance.get_dynamic_partitions(name)) - {*year_folders(layout), *years_with_images(layout)}:
+    for year in set(instance.get_dynamic_partitions(name)) - _years_left(layout):
         instance.delete_dynamic_partition(name, year)
+
+
+def _years_left(layout: Layout) -> set[str]:
+    with_files = (year for year in years_with_images(layout) if image_parts(layout, year).ids("path"))
+    return {*year_folders(layout), *with_files}
 
 
 def leftover_lines(found: Iterable[Leftover]) -> Iterator[str]:

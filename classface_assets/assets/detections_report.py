@@ -32,9 +32,10 @@ def detections_report(
     """Look at the faces of the year that count; `searched` and `unopened` are photos of this run."""
     rows = year_detections(layout, detector, year, [*REPORTED])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED})
-    faces = rows.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
+    there = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
+    faces = there.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
     # A photo whose only faces were drawn has a row too that says that none was found.
-    done = rows.sort("status", descending=True).unique("asset_id", keep="first").join(photos, on="asset_id", how="semi")
+    done = there.sort("status", descending=True).unique("asset_id", keep="first")
     paths = photos.select("asset_id", "path")
     broken = done.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
     lost = paths.filter(pl.col("asset_id").is_in(list(unopened))).with_columns(

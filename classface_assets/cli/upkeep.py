@@ -28,15 +28,18 @@ def release_command(archive: Any) -> None:
 @click.option("--keep", multiple=True, metavar="PACK", help="A further pack whose faces and vectors stay.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def prune_command(archive: Any, pack: str | None, keep: tuple[str, ...], yes: bool) -> None:
-    """Remove what is no longer used: other thresholds and packs, and all that was made of deleted photos."""
+    """Remove what is no longer used: other thresholds and packs, all that was made of deleted photos, and the records
+    of runs that later runs have made all anew."""
     from classface_assets import upkeep
     from classface_assets.home import open_instance
+    from classface_assets.records import RecordsInUseError, forget_runs
     from classface_assets.resources import models_for
     from classface_assets.store.prune import prune
 
     with open_instance(archive.layout) as instance:
         upkeep.at_rest(instance)
-        found = upkeep.unused(archive, [models_for(pack), *map(models_for, keep)])
+        runs, told = upkeep.old_records(instance, archive.layout)
+        found = [*upkeep.unused(archive, [models_for(pack), *map(models_for, keep)]), *told]
         if not found:
             click.echo("There is nothing that is not used.")
             return
@@ -46,6 +49,10 @@ def prune_command(archive: Any, pack: str | None, keep: tuple[str, ...], yes: bo
             upkeep.at_rest(instance)
         prune(archive.layout, found)
         upkeep.forget_years(instance, archive.layout)
+        try:
+            forget_runs(instance, archive.layout.dagster_home, runs)
+        except RecordsInUseError as error:
+            click.echo(f"The records are deleted, but can still be read in their files: {error}", err=True)
     click.echo("Removed.")
 
 

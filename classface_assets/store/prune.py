@@ -131,7 +131,7 @@ def _told_of_the_gone(layout: Layout) -> Leftover:
 
 
 def _stamps(layout: Layout, years: Set[str]) -> Leftover:
-    """What was noted of the albums of years that are gone."""
-    noted = entries(layout.stamp("albums", "any year").parent)
+    """What was noted of the albums and of the best faces, with their picture, of years that are gone."""
+    noted = [e for asset in ("albums", "best_faces") for e in entries(layout.stamp(asset, "any year").parent)]
     of_no_year = [e for e in noted if name_of(e.path.with_suffix("")) not in years]
     return unused_files("school years that are gone", "stamps", of_no_year)

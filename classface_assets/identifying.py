@@ -15,7 +15,7 @@ from classface_assets.identity.margins import margins
 from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import build_prototypes
 from classface_assets.identity.rules import rules_for
-from classface_assets.identity.space import fair_sample
+from classface_assets.identity.sampling import fair_sample
 from classface_assets.identity.splitting import split
 from classface_assets.identity.summary import summarize, summary_lines
 from classface_assets.naming import faces_of

@@ -11,21 +11,21 @@ import pytest
 
 from classface_assets.identity.assign import (
     ASSIGNMENTS_SCHEMA,
-    AssignmentError,
     AssignmentSettings,
     Labels,
     assign_faces,
     assign_upon,
-    measured_of,
     settings_for,
 )
 from classface_assets.identity.changes import changes, kinds_of_changes, torn_labels
 from classface_assets.identity.knn import build_graph
-from classface_assets.identity.linkage import measure_archive, temporal_linkage
+from classface_assets.identity.linkage import temporal_linkage
 from classface_assets.identity.material import Material
 from classface_assets.identity.measures import bcubed
+from classface_assets.identity.measuring import measure_archive
 from classface_assets.identity.numbering import name_clusters
 from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.sorted_faces import AssignmentError, measured_of
 from classface_assets.identity.standing import Standing
 from classface_assets.identity.summary import summarize, summary_lines
 

@@ -7,14 +7,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.identity.averages import average_linkage
 from classface_assets.identity.company import with_company
 from classface_assets.identity.gaps import Gaps
 from classface_assets.identity.leftovers import join_leftovers
-from classface_assets.identity.linkage import average_linkage, measure_archive, temporal_linkage
+from classface_assets.identity.linkage import temporal_linkage
 from classface_assets.identity.material import Material, MaterialError
 from classface_assets.identity.measured import SCHEMA, Measured
+from classface_assets.identity.measuring import measure_archive
+from classface_assets.identity.sampling import fair_sample
 from classface_assets.identity.settings import ARCFACE_LIKE, DLIB, AssignmentSettings
-from classface_assets.identity.space import Space, fair_sample, measure
+from classface_assets.identity.space import Space, measure
 
 GAPS = Gaps(fade_years=2.0, drift=0.01)
 NONE = np.empty((0, 2), np.int64)
@@ -217,7 +220,7 @@ def test_a_small_archive_is_compared_by_plain_cosine() -> None:
 
 def test_the_sample_of_a_grown_archive_is_mostly_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(np.random.default_rng(0).normal(size=(2000, 16)))
-    monkeypatch.setattr("classface_assets.identity.space.SAMPLE", 500)
+    monkeypatch.setattr("classface_assets.identity.sampling.SAMPLE", 500)
     before, after = fair_sample(vectors[:1900]), fair_sample(vectors[::-1])
     assert len(before) == len(after) == 500
     assert len({v.tobytes() for v in before} & {v.tobytes() for v in after}) > 450

@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 
 from classface_assets.errors import UserError
-from classface_assets.identity.assign import assign_upon, measured_of
+from classface_assets.identity.assign import assign_upon
 from classface_assets.identity.changes import torn_labels
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.numbering import highest_number
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.sorted_faces import measured_of
 from classface_assets.identity.standing import SCHEMA as STANDING
 from classface_assets.identity.standing import Standing
 from classface_assets.resources import Archive

@@ -18,13 +18,14 @@ from typing import Any
 import polars as pl
 
 from classface_assets.benchmark.synthetic import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_upon, measured_of
+from classface_assets.identity.assign import ASSIGNMENTS_SCHEMA, assign_upon
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph
 from classface_assets.identity.measured import SCHEMA, Measured
 from classface_assets.identity.measures import bcubed
 from classface_assets.identity.settings import settings_for
+from classface_assets.identity.sorted_faces import measured_of
 from classface_assets.identity.spoken import Labels
 from classface_assets.identity.standing import SCHEMA as STANDING
 from classface_assets.identity.standing import Standing

@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.graph import Graph
-from classface_assets.identity.linkage import measure_archive
-from classface_assets.identity.material import Material
 from classface_assets.identity.measured import Measured
 from classface_assets.identity.numbering import name_clusters
-from classface_assets.identity.rules import Rules, rules_for
+from classface_assets.identity.rules import rules_for
 from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets.identity.sorted_faces import in_order, material_of, measured_of
 from classface_assets.identity.spoken import Labels, Spoken
 from classface_assets.identity.standing import Standing
 from classface_assets.identity.supervised import name_known
@@ -26,12 +25,10 @@ from classface_assets.identity.unsupervised import group_unknown
 __all__ = [
     "ASSIGNMENTS_SCHEMA",
     "Assigned",
-    "AssignmentError",
     "AssignmentSettings",
     "Labels",
     "assign_faces",
     "assign_upon",
-    "measured_of",
     "settings_for",
 ]
 
@@ -42,10 +39,6 @@ ASSIGNMENTS_SCHEMA = {
     "assignment_score": pl.Float32,
     "assignment_reason": pl.String,
 }
-
-
-class AssignmentError(ValueError):
-    """Faces and vectors that do not belong together."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +88,11 @@ def assign_upon(
     """
     if not len(faces) and not len(vectors):
         return Assigned(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
-    table, in_order = _in_order(faces, vectors)
+    table, held = in_order(faces, vectors)
     rules = rules_for(table["face_id"], table["asset_id"], said)
     if measured is None and (settings.method == "temporal" or rules.persons):
-        measured = measured_of(table, in_order, graph, settings)
-    material = replace(_material(table, in_order, graph, rules), measured=measured)
+        measured = measured_of(table, held, graph, settings)
+    material = replace(material_of(table, held, graph, rules), measured=measured)
     named = name_known(material, rules, settings)
     unknown = (named.persons < 0) & ~rules.left_out
     grouped = group_unknown(material, table, unknown, previous, settings, standing)
@@ -122,32 +115,6 @@ def assign_upon(
     return Assigned(rows, grouped.standing)
 
 
-def measured_of(
-    faces: pl.DataFrame, vectors: np.ndarray, graph: Graph, settings: AssignmentSettings, kept: Measured | None = None
-) -> Measured:
-    """What was kept of an earlier run where that still holds; otherwise what is measured of these faces now.
-
-    What people said has no part in it: naming somebody does not change how all others are compared.
-    Raises AssignmentError when faces and vectors differ in number.
-    """
-    if kept is not None and kept.holds_for(vectors, settings):
-        return kept
-    table, in_order = _in_order(faces, vectors)
-    nothing_said = rules_for(table["face_id"], table["asset_id"], Labels())
-    return measure_archive(_material(table, in_order, graph, nothing_said), settings)
-
-
-def _in_order(faces: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-    """Both sorted by face id."""
-    if len(faces) != len(vectors):
-        raise AssignmentError(f"There are {len(faces)} faces but {len(vectors)} vectors: give one vector a face.")
-    order = faces["face_id"].arg_sort().to_numpy()
-    in_order = np.asarray(vectors, np.float32)
-    if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
-        in_order = in_order[order]
-    return faces[order], in_order
-
-
 def _cluster_id() -> pl.Expr:
     noise = pl.format("unknown_noise_{}", "face_id")
     person = pl.when(pl.col("person_id").is_not_null()).then(pl.format("person_{}", "person_id"))
@@ -163,17 +130,3 @@ def _reason() -> pl.Expr:
     out = pl.when(pl.col("left_out")).then(pl.lit("not a face, or not to be used"))
     named = pl.when(pl.col("person_id").is_not_null()).then("named_reason").otherwise("reason")
     return out.otherwise(named).alias("assignment_reason")
-
-
-def _material(table: pl.DataFrame, vectors: np.ndarray, graph: Graph, rules: Rules) -> Material:
-    pairs, similarities = graph.of(table["face_id"]).pairs()
-    return Material(
-        vectors,
-        table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-        rules.photos,
-        table["quality_score"].fill_null(0.0).to_numpy(),
-        pairs,
-        similarities,
-        rules.must,
-        rules.cannot,
-    )

@@ -9,7 +9,8 @@ random signs for each neighbour bring it into few numbers (Achlioptas 2003).
 import numpy as np
 
 from classface_assets.identity.material import Material
-from classface_assets.identity.space import Space, marks
+from classface_assets.identity.sampling import marks
+from classface_assets.identity.space import Space
 
 NEIGHBOURS = 8
 ONE_SIDED = 0.3

@@ -10,13 +10,14 @@ from classface_assets.identity.enrolment import Enrolment
 from classface_assets.identity.follow import Chase, Demands, follow
 from classface_assets.identity.forbidden import forbidden
 from classface_assets.identity.gaps import Gaps
-from classface_assets.identity.linkage import measure_archive
 from classface_assets.identity.margins import Margins
 from classface_assets.identity.material import Material
+from classface_assets.identity.measuring import measure_archive
 from classface_assets.identity.named import Named, by_group
 from classface_assets.identity.rules import Rules
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.shortlist import Shortlist
+from classface_assets.identity.stragglers import join_people
 
 
 def continue_people(
@@ -70,7 +71,7 @@ def continue_people(
     sizes = np.bincount(groups[unknown])
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
     reasons = by_group(sizes[group], found.scores[group], found.margins[group])
-    return named.told(rows, person, scores, reasons)
+    return join_people(named.told(rows, person, scores, reasons), groups, material, rules, needed, settings)
 
 
 def _groups_of(unknown: np.ndarray, material: Material, settings: AssignmentSettings) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from classface_assets.identity.measured import Measured
-from classface_assets.identity.space import fair_sample
+from classface_assets.identity.sampling import fair_sample
 
 
 class MaterialError(ValueError):

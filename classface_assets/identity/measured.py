@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.identity.sampling import fair_sample, marks
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.space import Measure, Turn, fair_sample, marks
+from classface_assets.identity.space import Measure, Turn
 
 MADE = 1
 """Counts up when the same faces are measured otherwise than before."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAMPLE = 5_000
-"""Faces on which the space is measured."""
 PAIRED = 2_000
 """Faces of these whose similarities with one another are looked at."""
 SHRINKAGE = 2.0
@@ -122,26 +120,6 @@ def measure(
     )
     slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
     return Measure(turns, float(share), slope, float(share * (middle - slope * white_middle)))
-
-
-def fair_sample(vectors: np.ndarray) -> np.ndarray:
-    """At most 5,000 of the faces, (s, d), such that a grown archive keeps most of its sample."""
-    return vectors[fair_order(vectors)[:SAMPLE]]
-
-
-def fair_order(vectors: np.ndarray) -> np.ndarray:
-    """Rows in the order of a hash of their vectors, (n,): whatever order they came in, it is the same."""
-    return np.argsort(marks(vectors), kind="stable")
-
-
-def marks(vectors: np.ndarray) -> np.ndarray:
-    """A hash of each vector, (n,) uint64."""
-    bits = np.ascontiguousarray(vectors[:, :8], np.float32).view(np.uint32).astype(np.uint64)
-    hashed = np.full(len(vectors), 0xCBF29CE484222325, np.uint64)
-    for column in bits.T:
-        hashed = (hashed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        hashed ^= hashed >> np.uint64(29)
-    return hashed
 
 
 def _middle_and_spread(similarities: np.ndarray) -> tuple[float, float]:

@@ -14,8 +14,8 @@ import polars as pl
 
 from classface_assets.identity.constraints import in_conflict
 from classface_assets.identity.material import Material
+from classface_assets.identity.sampling import marks
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.space import marks
 
 MADE = 1
 """Counts up when the same faces are grouped otherwise than before."""

@@ -9,9 +9,9 @@ import polars as pl
 from classface_assets.identity.knn import build_graph
 from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.sampling import fair_sample
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.shortlist import shortlist
-from classface_assets.identity.space import fair_sample
 from classface_assets.identity.splitting import SplitError, split
 from classface_assets.review.likeness import Likeness
 from classface_assets.store.years import first_year

@@ -1,11 +1,22 @@
-"""Groups of unknown faces that continue a known person, and what that takes."""
+"""Groups of unknown faces that continue a known person, single faces that join one, and what that takes."""
+
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from classface_assets.identity.follow import Chase, Demands, follow
 from classface_assets.identity.gaps import Gaps
 from classface_assets.identity.group_sums import UNDATED, sums, years_apart
+from classface_assets.identity.margins import margins
+from classface_assets.identity.material import Material
+from classface_assets.identity.named import Named
+from classface_assets.identity.prototypes import build_prototypes
+from classface_assets.identity.rules import rules_for
+from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.spoken import Labels
+from classface_assets.identity.stragglers import join_people
 
 
 def chase(probes: int, year: float) -> Chase:
@@ -48,3 +59,42 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
     np.testing.assert_array_equal(years_apart(groups, labelled, pairs), [0, UNDATED, 0])
     later = sums(np.array([-1, 0, -1]), 1, np.zeros((3, 0), np.float32), np.array([0.0, 2014.0, 0.0]), np.zeros(3))
     np.testing.assert_array_equal(years_apart(later, labelled, np.array([[0, 0]])), [4])
+
+
+@pytest.mark.parametrize(
+    ("to_ana", "to_ben", "said", "joins"),
+    [
+        ((0.6, 0.6), (0.3, 0.3), {}, True),
+        ((0.3, 0.3), (0.1, 0.1), {}, False),
+        ((0.6, 0.6), (0.55, 0.55), {}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"rejected": {("face 4", "ana")}}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"siblings": {"ana": {"ben"}}}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"enrolled": {"ana": {"2000-2001"}, "ben": {"2010-2011"}}}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"cannot": (("face 4", "face 0"),)}, False),
+    ],
+    ids=[
+        "clear",
+        "not like enough",
+        "ben is as like",
+        "somebody said no",
+        "siblings",
+        "not on the list",
+        "not that face",
+    ],
+)
+def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_in_doubt(
+    to_ana: tuple[float, float], to_ben: tuple[float, float], said: dict[str, Any], joins: bool
+) -> None:
+    persons, settings = np.array([0, 0, 1, 1, -1]), AssignmentSettings()
+    names = ["ana", "ana", "ben", "ben"]
+    ids = pl.Series([f"face {i}" for i in range(5)])
+    rules = rules_for(ids, pl.Series(list("abcde")), Labels(dict(zip(ids, names, strict=False)), **said))
+    vectors, years, quality = np.eye(5, dtype=np.float32), np.full(5, 2010.0), np.full(5, 0.5)
+    pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
+    likeness = np.array([*to_ana, *to_ben], np.float32)
+    material = Material(vectors, years, rules.photos, quality, pairs, likeness, rules.must, rules.cannot)
+    needed = margins(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
+    named = Named(persons, np.ones(5), pl.Series(["labelled"] * 4 + [None]))
+    found = join_people(named, np.array([-1, -1, -1, -1, 0]), material, rules, needed, settings)
+    assert found.persons.tolist() == [0, 0, 1, 1, 0 if joins else -1]
+    assert (found.reasons[4] == "0.0 to the person's mean, and two of the person's faces are its likest") == joins

@@ -17,6 +17,7 @@ from classface_assets.identity.named import Named, by_group
 from classface_assets.identity.rules import Rules
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.shortlist import Shortlist
+from classface_assets.identity.stragglers import join_people
 
 
 def continue_people(
@@ -70,7 +71,7 @@ def continue_people(
     sizes = np.bincount(groups[unknown])
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
     reasons = by_group(sizes[group], found.scores[group], found.margins[group])
-    return named.told(rows, person, scores, reasons)
+    return join_people(named.told(rows, person, scores, reasons), groups, material, rules, needed, settings)
 
 
 def _groups_of(unknown: np.ndarray, material: Material, settings: AssignmentSettings) -> np.ndarray:

@@ -50,5 +50,11 @@ def by_group(sizes: np.ndarray, likeness: np.ndarray, lead: np.ndarray) -> pl.Se
     return told.select(words).to_series()
 
 
+def by_two(likeness: pl.Series) -> pl.Series:
+    told = likeness.alias("likeness").to_frame()
+    words = pl.format("{} to the person's mean, and two of the person's faces are its likest", _short("likeness"))
+    return told.select(words).to_series()
+
+
 def _short(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Float64).round(3).cast(pl.String)

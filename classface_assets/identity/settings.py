@@ -35,7 +35,7 @@ class AssignmentSettings:
     years too long at either end, 1 where they are exact, and 1 of 3,500 right ones goes."""
     follow_years: bool = True
     """Whether people are followed through the years: whole groups of unknown faces go to whom they continue."""
-    follow_threshold: float = 0.13
+    follow_threshold: float = 0.125
     """Least mean of what such a group is worth to the person and its lead over the next. It is worth the mean
     similarity to the person's faces, over what strangers have in common with both, less the two that follow."""
     follow_far: float = 0.03

@@ -35,7 +35,8 @@ def sentences(events: Sequence[Event], short: bool = False) -> Iterator[str]:
                 names[person_id] = name
         elif event.kind == "undone":
             what = event.payload["event_id"]
-            told[event.id] = f"undid {what} ({told.get(what, 'which is not here')})"
+            more = " with the names it gave" if event.payload.get("with") else ""
+            told[event.id] = f"undid {what} ({told.get(what, 'which is not here')}){more}"
         else:
             told[event.id] = _sentence(event, names, "", short)
         yield told[event.id]

@@ -11,8 +11,11 @@ PHOTOS = "SELECT asset_id, school_year, path, status, reason FROM image_assets"
 FACES = "SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances"
 
 
-def name_portraits(archive: Archive, roster: RosterFile, file: Path) -> Portraits:
-    """Name the faces of the portraits in `file`, as it was read. Raises DatabaseError before the first run."""
+def name_portraits(archive: Archive, roster: RosterFile, file: Path, rows_of: int | None) -> Portraits:
+    """Name the faces of the portraits in `file`, whose rows the event `rows_of` imported.
+
+    Raises DatabaseError before the first run.
+    """
     layout, ledger = archive.layout, archive.open_ledger()
     folder, photos = file.absolute().parent, layout.photos
     inside = isinstance(photos, Path) and folder != photos and folder.is_relative_to(photos)
@@ -21,5 +24,5 @@ def name_portraits(archive: Archive, roster: RosterFile, file: Path) -> Portrait
     search = PortraitSearch.of(query(database, PHOTOS), query(database, FACES), ledger.events(), near)
     found = search.match(zip(roster.lines, roster.entries, strict=True))
     if found.named:
-        ledger.label_imported(found.named)
+        ledger.label_imported(found.named, rows_of)
     return found

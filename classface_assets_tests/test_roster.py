@@ -322,6 +322,36 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     )
 
 
+def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World) -> None:
+    sql = """SELECT a.path, min(f.id) AS face FROM image_assets a JOIN face_instances f USING (asset_id)
+        WHERE a.status = 'ok' AND a.school_year = '2018-2019' GROUP BY a.path HAVING count(*) = 1 ORDER BY a.path"""
+    (one, hers), (two, his), (_, more) = world.query(sql).rows()[:3]
+    lines = [f"V\t{Path(p).parent.name}\t{Path(p).name}\t3\t{n}\t201" for p, n in ((one, "W\tAnna"), (two, "A\tBen"))]
+    index = world.folder / "photos" / "2018-2019" / "INDEX.TXT"
+    index.write_text("\n".join(lines), "cp1252")
+    ledger = world.archive.open_ledger()
+    assert "2 portraits named" in classface(world.folder, "roster", "import", index).stdout
+    ledger.label("Ben A", faces_of(world.layout.database, more))
+    named = ledger.decisions()
+    imported = next(e.id for e in ledger.events() if e.kind == "roster_imported")
+
+    assert classface(world.folder, "undo", str(imported)).exit_code == 0
+    assert "INDEX.TXT) with the names it gave" in classface(world.folder, "history").stdout
+    left = ledger.decisions()
+    assert not left.roster and not {hers, his} & left.marks.keys()
+    assert [p.name for p in left.persons.values()] == ["Ben A"] and more in left.marks, "of him more was said"
+    undoing = ledger.events()[-1]
+    assert flaw("undone", undoing.payload) is None and flaw("undone", {**undoing.payload, "with": [[]]})
+    ledger.undo(undoing.id)
+    again = ledger.decisions()
+    assert (again.roster, again.marks, again.persons.keys()) == (named.roster, named.marks, named.persons.keys())
+
+    ledger.undo(imported)
+    assert "2 portraits named" in classface(world.folder, "roster", "import", index).stdout, "who imports anew means it"
+    ledger.undo()
+    assert not ledger.decisions().roster, "the last that was done is the import, and not one of its names"
+
+
 @pytest.mark.parametrize(
     ("made", "options", "sentence"),
     [

@@ -53,7 +53,7 @@ def import_(archive: Any, file: Path, year: str | None) -> None:
         click.echo(f"{counted(len(bad), 'row was', 'rows were')} left out:", err=True)
         click.echo("\n".join([*bad[:SHOWN], *more]), err=True)
     if any(entry.portraits for entry in found.entries):
-        _name_portraits(archive, found, file)
+        _name_portraits(archive, found, file, done.rows_of)
 
 
 @roster_group.command("list")
@@ -87,7 +87,7 @@ def forget(archive: Any, student: str, yes: bool) -> None:
 COMMANDS = (roster_group,)
 
 
-def _name_portraits(archive: Any, found: Any, file: Path) -> None:
+def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
     """Tells of the portraits that the file names, and why any of them was left out."""
     from classface_assets.roster_portraits import name_portraits
     from classface_assets.store.writing import counted
@@ -97,7 +97,7 @@ def _name_portraits(archive: Any, found: Any, file: Path) -> None:
             "The photos are not searched yet: run `classface run`, then import this file again to name portraits."
         )
         return
-    portraits = name_portraits(archive, found, file)
+    portraits = name_portraits(archive, found, file, rows_of)
     click.echo(f"{counted(len(portraits.named), 'portrait')} named, {portraits.known:,} had their name already.")
     if portraits.bad:
         click.echo(f"{counted(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)

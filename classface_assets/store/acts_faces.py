@@ -29,8 +29,12 @@ class FaceActs(PhotoActs):
 
         return self.write(act)
 
-    def label_imported(self, named: Sequence[tuple[str, LabelledFace]]) -> Act:
-        """Say whose faces these are, as (name, face), all of it or nothing; who is not known yet is created."""
+    def label_imported(self, named: Sequence[tuple[str, LabelledFace]], roster: int | None = None) -> Act:
+        """Say whose faces these are, as (name, face), all of it or nothing; who is not known yet is created.
+
+        `roster`: the event that imported the names; undoing it undoes this too.
+        """
+        said = {"roster": roster} if roster is not None else {}
         people: dict[str, list[LabelledFace]] = {}
         for name, face in named:
             people.setdefault(clean(name), []).append(face)
@@ -38,8 +42,8 @@ class FaceActs(PhotoActs):
         def act(now: Writing) -> Act:
             for name, faces in people.items():
                 person = now.people().named(name)
-                person_id = person.id if person else create_person(now, name)
-                _labelled(now, person_id, distinct(faces), "faces_labelled", how="import")
+                person_id = person.id if person else create_person(now, name, **said)
+                _labelled(now, person_id, distinct(faces), "faces_labelled", how="import", **said)
             return now.done(None, len(named))
 
         return self.write(act)
@@ -94,7 +98,7 @@ class FaceActs(PhotoActs):
         return self.write(act)
 
 
-def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind: str, **said: str) -> Act:
+def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind: str, **said: object) -> Act:
     before = now.around(_photos(faces))
     barred = [face for face in faces if face.face_id in before.barred]
     if barred:

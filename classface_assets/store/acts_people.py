@@ -120,9 +120,9 @@ class PeopleActs(Book):
         return self.write(act)
 
 
-def create_person(now: Writing, name: str) -> str:
+def create_person(now: Writing, name: str, **said: object) -> str:
     person_id = str(uuid.uuid4())
-    now.append("person_created", person_id=person_id, name=name)
+    now.append("person_created", person_id=person_id, name=name, **said)
     return person_id
 
 

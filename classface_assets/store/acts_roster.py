@@ -21,16 +21,20 @@ _KINDS = ("roster_imported", "undone")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import came to. `event`: None when it changed nothing. `new` and `changed` count students."""
+    """What an import came to. `event`: None when it changed nothing. `new` and `changed` count students.
+
+    `rows_of`: the event that imported these very rows, now or before.
+    """
 
     event: int | None
     new: int
     changed: int
     students: int
+    rows_of: int | None = None
 
 
 class RosterActs(Book):
-    """A roster is one event, so one undo takes it back whole."""
+    """A roster is one event, so one undo takes it back whole, with the names that its portraits gave to faces."""
 
     def import_roster(self, entries: Sequence[RosterEntry], source: str) -> Imported:
         """Take in the rows of a file. The rows of an import in force, or what is known already, change nothing."""
@@ -45,11 +49,11 @@ class RosterActs(Book):
             number = max((e.id for e in events), default=0) + 1
             after = replay([*events, Event(number, datetime.now(UTC), "", "roster_imported", payload)]).roster
             changed = sum(old.payload() != new.payload() for old, new in zip(before, after, strict=False))
-            known = any(e.id not in undone and e.payload.get("digest") == digest for e in events)
-            if known or not (changed or len(after) > len(before)):
-                return Imported(None, 0, 0, len(before))
+            same = [e.id for e in events if e.id not in undone and e.payload.get("digest") == digest]
+            if same or not (changed or len(after) > len(before)):
+                return Imported(None, 0, 0, len(before), same[-1] if same else None)
             now.append("roster_imported", **payload)
-            return Imported(now.appended[0], len(after) - len(before), changed, len(after))
+            return Imported(now.appended[0], len(after) - len(before), changed, len(after), now.appended[0])
 
         return self.write(act)
 

@@ -27,9 +27,18 @@ class Event:
 
 
 def undone_events(events: Iterable[Event]) -> set[int]:
-    """Ids of the events without effect. An undo may itself be undone, so the last word is read first."""
+    """Ids of the events without effect. An undo may itself be undone, so the last word is read first.
+
+    What an undo takes back with its event, as the names that an import gave, is in its `with`.
+    """
     undone: set[int] = set()
     for event in sorted(events, key=lambda e: e.id, reverse=True):
         if event.kind == "undone" and event.id not in undone:
-            undone.add(event.payload["event_id"])
+            undone |= {event.payload["event_id"], *event.payload.get("with", ())}
     return undone
+
+
+def people_in(event: Event) -> set[str]:
+    """The persons that an event names."""
+    named = {event.payload.get("person_id"), event.payload.get("into_id"), *event.payload.get("person_ids", ())}
+    return {person for person in named if person}

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from classface_assets.store.acts_links import LinkActs
 from classface_assets.store.acts_roster import RosterActs
 from classface_assets.store.decisions import LabelledFace, fold
-from classface_assets.store.events import Event, undone_events
+from classface_assets.store.events import Event, people_in, undone_events
 from classface_assets.store.ledger_table import events, read_events
 from classface_assets.store.writing import Act, ConflictError, LedgerError, UnknownError, Writing
 
@@ -24,8 +24,9 @@ class Ledger(LinkActs, RosterActs):
     def undo(self, event_id: int | None = None) -> Event:
         """Take back one event (the last one in force, unless told), by appending an event that says so.
 
-        Any event may be undone, an undo too. Raises UnknownError, or ConflictError when that would leave two people of
-        one name, or a merge without those it merged.
+        With the import of a roster go the names that its portraits gave, and with the last of these the import; who was
+        named so stays known if more was said of them. Any event may be undone, an undo too. Raises UnknownError, or
+        ConflictError when that would leave two people of one name, or a merge without those it merged.
         """
 
         def act(now: Writing) -> Event:
@@ -33,7 +34,7 @@ class Ledger(LinkActs, RosterActs):
             if chosen is None:
                 which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
                 raise UnknownError(f"There is {which} to undo; `classface history` lists the events.")
-            return _undone(now, [chosen])[0]
+            return _undone(now, [chosen if event_id else _whole(now.con, chosen)])[0]
 
         return self.write(act)
 
@@ -53,7 +54,8 @@ class Ledger(LinkActs, RosterActs):
 
 def _undone(now: Writing, chosen: Sequence[int]) -> list[Event]:
     for event_id in chosen:
-        now.append("undone", event_id=event_id)
+        given = _given_by(now.con, event_id)
+        now.append("undone", event_id=event_id, **({"with": given} if given else {}))
     for event_id in chosen:
         _no_name_twice(now, event_id)
         _no_merge_lost(now, event_id)
@@ -66,6 +68,25 @@ def _in_force(con: sa.Connection, event_id: int | None) -> int | None:
     query = sa.select(events.c.id).where(events.c.kind != "undone" if event_id is None else events.c.id == event_id)
     query = query.where(events.c.kind != "roster_struck")  # nothing is left to be brought back
     return next((number for number in con.scalars(query.order_by(events.c.id.desc())) if number not in undone), None)
+
+
+def _whole(con: sa.Connection, event_id: int) -> int:
+    """The import of a roster that gave a name by this event, or the event itself."""
+    (event,) = (e for e in read_events(con, ["no other"], [event_id]) if e.id == event_id)
+    roster = event.payload.get("roster")
+    return event_id if roster is None or _in_force(con, roster) is None else int(roster)
+
+
+def _given_by(con: sa.Connection, event_id: int) -> list[int]:
+    """The events in force by which the import of a roster named faces; without people of whom more was said."""
+    if not any(e.id == event_id for e in read_events(con, ["roster_imported"])):
+        return []
+    told = read_events(con)
+    undone = undone_events(told)
+    told = [e for e in told if e.id not in undone]
+    given = [e for e in told if e.payload.get("roster") == event_id]
+    busy = {person for e in told if e.payload.get("roster") != event_id for person in people_in(e)}
+    return [e.id for e in given if e.kind != "person_created" or not people_in(e) & busy]
 
 
 def _no_name_twice(now: Writing, undone: int) -> None:

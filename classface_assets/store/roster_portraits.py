@@ -52,7 +52,8 @@ class PortraitSearch:
     @classmethod
     def of(cls, photos: pl.DataFrame, faces: pl.DataFrame, events: list[Event], near: str = "") -> "PortraitSearch":
         decisions, undone = replay(events), undone_events(events)
-        imports = [e for e in events if e.id in undone and e.payload.get("how") == "import"]
+        again = {e.id for e in events if e.payload.get("roster") in undone}  # as their roster, which was taken in anew
+        imports = [e for e in events if e.id in undone - again and e.payload.get("how") == "import"]
         back: dict[str, Placed] = {f["face_id"]: LabelledFace.of(f) for e in imports for f in e.payload["faces"]}
         back = {f: place for f, place in (back | decisions.taken_off).items() if f not in decisions.marks}
         taken_back = frozenset(face for face, _ in homes(back, faces).values())

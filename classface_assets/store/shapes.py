@@ -15,6 +15,9 @@ def flaw(kind: str, payload: Mapping[str, Any]) -> str | None:
             return f"a {kind} event has no {name}"
         if not is_sound(payload[name]):
             return f"its {name} cannot be {str(payload[name])[:60]!r}"
+    for name, is_sound in OPTIONAL.items():
+        if name in payload and not is_sound(payload[name]):
+            return f"its {name} cannot be {str(payload[name])[:60]!r}"
     return None
 
 
@@ -112,3 +115,5 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},
 }
+OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id)}
+"""What any event may hold beside: the import that it belongs to, and what an undo takes back with its event."""

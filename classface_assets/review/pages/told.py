@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from classface_assets.history import sentences
 from classface_assets.review.view import View
-from classface_assets.store.events import Event, undone_events
+from classface_assets.store.events import Event, people_in, undone_events
 
 AT_ONCE = timedelta(seconds=2)
 MOST_IN_ACT = 5
@@ -54,12 +54,6 @@ def faces_in(event: Event) -> list[str]:
     """The ids of the faces that an event is about."""
     groups = event.payload.get("groups", [event.payload.get("faces", [])])
     return [face["face_id"] for group in groups for face in group]
-
-
-def people_in(event: Event) -> set[str]:
-    """The persons that an event names."""
-    named = {event.payload.get("person_id"), event.payload.get("into_id"), *event.payload.get("person_ids", ())}
-    return {person for person in named if person}
 
 
 def last_act(events: Sequence[Event], actor: str) -> list[int]:

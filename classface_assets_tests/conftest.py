@@ -9,6 +9,8 @@ import pickle
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +35,9 @@ from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
 from classface_assets.store.ledger import Ledger
 from classface_assets.vision.packs import ModelPack, load_pack
+from classface_assets_tests.helpers import TOKEN
+
+pytest_plugins = ["classface_assets_tests.clients", "classface_assets_tests.windows"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,20 @@ class World:
 
 
 SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
+
+
+def outcome(world: World) -> pl.DataFrame:
+    """What a run found, whatever the order: files with their status, and faces with their cluster."""
+    return world.query(
+        "SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, f.cluster_id FROM image_assets a "
+        "LEFT JOIN face_instances f ON f.asset_id = a.asset_id AND a.status = 'ok' ORDER BY ALL"
+    )
+
+
+def register(world: World, year: str) -> str:
+    world.instance.add_dynamic_partitions("school_year", [year])
+    return year
+
 
 # Dagster would start four processes a step to keep what it prints.
 NO_OUTPUT_OF_STEPS = {
@@ -206,6 +225,28 @@ def postgres_ledger(postgres: str) -> str:
     with admin.connect() as con:
         con.exec_driver_sql(f"CREATE DATABASE {name}")
     return postgres.replace("NAME", name)
+
+
+@pytest.fixture
+def served(world: World) -> Iterator[str]:
+    """The address of a server in a thread of this process, over a copy of the finished archive."""
+    import uvicorn
+
+    from classface_assets.review.app import create_app
+    from classface_assets.review.serve import listen
+
+    app = create_app(world.archive, Models(pack=world.pack), TOKEN)
+    with listen("127.0.0.1", 0) as socket:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture

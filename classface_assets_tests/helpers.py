@@ -21,6 +21,13 @@ from classface_assets.store.snapshot import snapshot
 from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, set_current_settings
 
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
+BY_YEAR = ["images", "detections", "embeddings", "albums"]
+ASSETS = [
+    *BY_YEAR,
+    *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation", "album_site"),
+]
+TOKEN = "a token of some length"
+"""Of the review servers that tests start."""
 DETECTOR, PACK, SETTINGS = "centerface-2", "builtin-1", "confidence-0.5 size-20"
 ROSTER = """Name,Student ID,Class,School years,Siblings,Photo consent,Birth date
 Anna Weiss,17,3a,2019-2020,18,yes,2011-02-03

@@ -1,4 +1,4 @@
-"""The assets together, on real photos, real models and real Dagster instances."""
+"""The whole chain on the sample, in real Dagster runs: what it makes, what a second run does, how failures are told."""
 
 import contextlib
 import os
@@ -11,57 +11,36 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
-import pillow_heif
 import polars as pl
 import pytest
-import skimage.data
-from PIL import Image
 
-from classface_assets.assets.cluster_assignments import AssignmentConfig
 from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.identities import with_head
-from classface_assets.assets.images import images
-from classface_assets.definitions import defs
 from classface_assets.demo import FOUND, name_clusters
 from classface_assets.identity.evaluate import evaluate
 from classface_assets.identity.head import HeadSettings, train_head
 from classface_assets.identity.settings import settings_for
 from classface_assets.naming import faces_of
-from classface_assets.resources import Archive, Models, log_progress
+from classface_assets.resources import Models
 from classface_assets.sample.compose import SampleArchive
 from classface_assets.site.links import check_links
 from classface_assets.store.facts import gather
-from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_table
-from classface_assets.store.year_parts import detection_parts, embedding_parts, image_parts, year_images
-from classface_assets.vision.pack_info import BUILTIN_DETECTOR, PackInfo, describe_pack
-from classface_assets_tests.conftest import World, become_nobody
+from classface_assets.store.year_parts import detection_parts, embedding_parts, year_images
+from classface_assets.vision.pack_info import BUILTIN_DETECTOR, describe_pack
+from classface_assets_tests.conftest import SHARED_PACK, World, outcome, register
+from classface_assets_tests.helpers import ASSETS, BY_YEAR
 
-BY_YEAR = ["images", "detections", "embeddings", "albums"]
-ASSETS = [
-    *BY_YEAR,
-    *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation", "album_site"),
-]
 YEARS = ["2016-2017", "2017-2018", "2018-2019", "2019-2020"]
-SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 
 
 def materialized(world: World, asset: str) -> int:
     records = world.instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
     return len(records)
-
-
-def outcome(world: World) -> pl.DataFrame:
-    """What a run found, whatever the order: files with their status, and faces with their cluster."""
-    return world.query(
-        "SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, f.cluster_id FROM image_assets a "
-        "LEFT JOIN face_instances f ON f.asset_id = a.asset_id AND a.status = 'ok' ORDER BY ALL"
-    )
 
 
 def test_the_sample_becomes_albums_and_every_person_is_found(finished: World, sample: SampleArchive) -> None:
@@ -297,60 +276,6 @@ def test_an_unknown_school_year_fails_with_one_sentence(world: World) -> None:
     assert "2016-2017" in stop.reason
 
 
-def register(world: World, year: str) -> str:
-    world.instance.add_dynamic_partitions("school_year", [year])
-    return year
-
-
-def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(world: World) -> None:
-    register(world, "2016-2017")
-    job = world.chain.definitions.resolve_job_def("ingest_year")
-    config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
-    assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
-    large = gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
-    assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
-    old = detection_parts(world.layout, BUILTIN_DETECTOR, "2016-2017", "confidence-0.5 size-20")
-    assert old.read().filter(pl.col("status") == "ok").height == 23
-    assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
-    stayed = gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
-    assert stayed.height == large.height, "thresholds that a person chose stay in force"
-
-
-def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() -> None:
-    definitions = defs()
-    graph = definitions.resolve_asset_graph()
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(ASSETS)
-    for key in graph.get_all_asset_keys():
-        node = graph.get(key)
-        assert node.description and node.owners and node.kinds and node.group_name != "default", key
-    launchpad = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type.fields
-    described = {}
-    for place, names in (("ops", ASSETS), ("resources", ["archive", "models"])):
-        for name in names:
-            config = launchpad[place].config_type.fields[name].config_type.fields["config"]
-            assert not config.is_required, f"{name} runs without any config"
-            described |= {key: field.description for key, field in getattr(config.config_type, "fields", {}).items()}
-    assert [key for key, description in described.items() if not description] == []
-    wanted = {
-        "pack",
-        "min_confidence",
-        "min_face_px",
-        "neighbours",
-        "person_threshold",
-        "cluster_threshold",
-        "min_people",
-    }
-    assert wanted <= set(described)
-
-
-def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "photos", tmp_path / "data")
-    builtin, other = PackInfo("builtin", "1", "centerface", ""), PackInfo("x", "1", "scrfd", "")
-    own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
-    assert own.cluster_threshold > others.cluster_threshold
-    assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7
-
-
 def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_network(
     sample: SampleArchive, tmp_path: Path
 ) -> None:
@@ -374,131 +299,6 @@ def test_a_run_writes_nothing_outside_its_data_folder_and_asks_nobody_on_the_net
     assert run.returncode == 0, run.stderr
     assert [p for p in home.rglob("*") if p.is_file()] == []
     assert {p.name for p in tmp_path.iterdir()} == {"home", "photos", "data"}
-
-
-def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: Path) -> None:
-    pillow_heif.register_heif_opener()
-    year, loose = tmp_path / "photos" / "Sommerfest #1 [50%] é", tmp_path / "photos"
-    year.mkdir(parents=True)
-    astronaut = Image.fromarray(skimage.data.astronaut())
-    formats = ("jpg", "png", "tiff", "webp", "heic", "avif", "gif", "bmp")
-    for turn, ending in enumerate(formats, start=1):
-        astronaut.rotate(turn).save(year / f"a photo.{ending}")
-    astronaut.save(loose / "loose one.jpg")
-    (year / "list.txt").write_text("Ana, Ben")
-    names = [b"line\nbreak.jpg", b"bad\xff.jpg", rb"bad\xff.jpg", b"n" * 251 + b".jpg"]
-    for turn, name in enumerate(names, start=20):
-        astronaut.rotate(turn).save(os.fsdecode(bytes(year) + b"/" + name))
-    with dg.DagsterInstance.ephemeral() as instance:
-        world = World(tmp_path, instance)
-        assert world.run() == []
-    rows = world.query(
-        "SELECT a.path, a.status, a.reason, count(f.id) AS faces FROM image_assets a "
-        "LEFT JOIN face_instances f USING (asset_id) GROUP BY ALL"
-    )
-    found = {path: (status, faces) for path, status, _, faces in rows.iter_rows()}
-    assert found.pop("loose one.jpg") == ("ok", 1)
-    assert {Path(path).name: what for path, what in found.items()} == {
-        **{f"a photo.{ending}": ("ok", 1) for ending in formats},
-        "list.txt": ("not a photo", 0),
-        **dict.fromkeys(("line\nbreak.jpg", "bad\\xff.jpg", "bad\\x5cxff.jpg", "n" * 251 + ".jpg"), ("ok", 1)),
-    }
-    assert check_links(world.layout.albums) == []
-    assert (world.layout.albums / "years" / "unsorted" / "index.html").is_file()
-
-
-def test_a_scan_on_its_side_is_turned_and_copies_count_once_all_the_way_to_the_album(tmp_path: Path) -> None:
-    year = tmp_path / "photos" / "2001-02"
-    year.mkdir(parents=True)
-    astronaut = Image.fromarray(skimage.data.astronaut())
-    astronaut.crop((100, 0, 400, 512)).rotate(90, expand=True).save(year / "scan.png")
-    astronaut.save(year / "IMG_20020105_101530.jpg")
-    astronaut.resize((300, 300)).save(year / "small.jpg", quality=60)
-    Image.fromarray(skimage.data.chelsea()).save(year / "cat.jpg")
-    with dg.DagsterInstance.ephemeral() as instance:
-        world = World(tmp_path, instance)
-        assert world.run() == []
-    rows = {Path(r["path"]).name: r for r in world.query("SELECT * FROM image_assets").iter_rows(named=True)}
-    assert {name: (r["rotation"], r["width"], r["height"]) for name, r in rows.items()} == {
-        "scan.png": (90, 300, 512),
-        "IMG_20020105_101530.jpg": (0, 512, 512),
-        "small.jpg": (0, 300, 300),
-        "cat.jpg": (0, 451, 300),
-    }
-    large = rows["IMG_20020105_101530.jpg"]["asset_id"]
-    groups = {name: row["near_group"] for name, row in rows.items()}
-    assert groups == {"IMG_20020105_101530.jpg": groups["small.jpg"], "small.jpg": groups["small.jpg"]} | {
-        "scan.png": None, "cat.jpg": None,
-    }  # fmt: skip
-    assert groups["small.jpg"] in (large, rows["small.jpg"]["asset_id"])
-    assert {name: (str(r["taken_at"]), r["taken_at_source"]) for name, r in rows.items()} == {
-        "scan.png": ("2001-09-01 00:00:00", "school year"),
-        "IMG_20020105_101530.jpg": ("2002-01-05 10:15:30", "file name"),
-        "small.jpg": ("2001-09-01 00:00:00", "school year"),
-        "cat.jpg": ("2001-09-01 00:00:00", "school year"),
-    }
-    (box,) = world.query(
-        "SELECT bbox_x, bbox_y FROM face_instances JOIN image_assets USING (asset_id) WHERE rotation = 90"
-    ).rows()
-    assert 40 < box[0] < 150 and 40 < box[1] < 120
-    (made,) = world.layout.albums.glob(f"thumbs/*/{rows['scan.png']['asset_id']}-*.jpg")
-    with Image.open(made) as thumbnail:
-        assert thumbnail.size == (300, 512)
-
-
-def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_be(nobodys: Path) -> None:
-    year = nobodys / "photos" / "Sommerfest"
-    year.mkdir(parents=True)
-    for place, name in enumerate(("open.jpg", "IMG_20020105_101530.jpg", "private.jpg")):
-        Image.fromarray(skimage.data.astronaut()).rotate(place).save(year / name)
-    (year / "notes.txt").write_text("Ana, Ben")
-    (year / "private.jpg").chmod(0)
-    (nobodys / "data").mkdir()
-    (nobodys / "data").chmod(0o777)
-    archive = Archive(photos=str(nobodys / "photos"), data=str(nobodys / "data"))
-
-    def look() -> dict[str, Any]:
-        result = dg.materialize(
-            [images], partition_key="Sommerfest", instance=instance,
-            resources={"archive": archive, "progress": log_progress},
-        )  # fmt: skip
-        checks = result.get_asset_check_evaluations()
-        assert checks and all(check.passed for check in checks)
-        return {
-            name: value.value for name, value in result.asset_materializations_for_node("images")[0].metadata.items()
-        }
-
-    def parts() -> list[str]:
-        return [str(part) for part in image_parts(archive.layout, "Sommerfest").files()]
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("school_year", ["Sommerfest"])
-        become_nobody()
-        told, before = look(), parts()
-        assert told["new_files"] == 4
-        assert "| cannot be opened: permission denied | 1 |" in told["reasons"]
-        assert "| .txt files are not searched for faces | 1 |" in told["reasons"]
-        assert "| ok | 2 |" in told["statuses"] and "| file name | 1 |" in told["dates"]
-        assert look()["new_files"] == 0 and parts() == before, "nothing is written as long as it says the same"
-        os.seteuid(os.getuid())
-        (year / "private.jpg").chmod(0o644)
-        become_nobody()
-        told = look()
-        assert told["new_files"] == 1 and "| ok | 3 |" in told["statuses"]
-        assert look()["new_files"] == 0
-    rows = year_images(archive.layout, "Sommerfest")
-    assert rows.height == 4 and rows.filter(path="Sommerfest/private.jpg")["status"].to_list() == ["ok"]
-
-
-def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:
-    (tmp_path / "photos" / "2001").mkdir(parents=True)
-    Image.new("RGB", (300, 200), (90, 120, 90)).save(tmp_path / "photos" / "2001" / "wall.png")
-    with dg.DagsterInstance.ephemeral() as instance:
-        world = World(tmp_path, instance)
-        assert world.run() == [] and world.run() == [], "also when there is nothing new"
-    assert world.query("SELECT status FROM image_assets").rows() == [("ok",)]
-    assert check_links(world.layout.albums) == []
-    assert "wall.png" in (world.layout.albums / "years" / "2001-2002" / "index.html").read_text()
 
 
 def test_a_terminal_shows_how_far_the_run_is(sample: SampleArchive, tmp_path: Path) -> None:

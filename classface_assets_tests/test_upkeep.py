@@ -23,9 +23,8 @@ from classface_assets.store.year_parts import (
 )
 from classface_assets.vision.pack_info import BUILTIN_DETECTOR, describe_pack
 from classface_assets.vision.search import DetectionSettings
-from classface_assets_tests.conftest import World
+from classface_assets_tests.conftest import SHARED_PACK, World, outcome
 from classface_assets_tests.test_cli import classface, words
-from classface_assets_tests.test_pipeline import SHARED_PACK, outcome
 
 YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")
 

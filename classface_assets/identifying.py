@@ -1,6 +1,6 @@
 """What the commands about identity do: the students' run with settings of its own, a split, and what they tell."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,22 +9,17 @@ import polars as pl
 
 from classface_assets.errors import UserError
 from classface_assets.identity.assign import settings_for
-from classface_assets.identity.graph import Graph
-from classface_assets.identity.knn import build_graph
 from classface_assets.identity.margins import margins
-from classface_assets.identity.material import Material
 from classface_assets.identity.prototypes import build_prototypes
 from classface_assets.identity.rules import rules_for
-from classface_assets.identity.sampling import fair_sample
-from classface_assets.identity.splitting import split
 from classface_assets.identity.summary import summarize, summary_lines
 from classface_assets.naming import faces_of
 from classface_assets.resources import Archive, Models
+from classface_assets.splitting import groups_within
 from classface_assets.store.carry import said
 from classface_assets.store.database import query
 from classface_assets.store.facts import gather
 from classface_assets.store.head_file import promoted_head
-from classface_assets.store.ledger import LabelledFace
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.tables import read_or_empty
 
@@ -91,29 +86,9 @@ class Identifying:
                 f"{cluster} is no cluster of unknown faces; only those can be split, and names are taken off with "
                 "`classface take-off`."
             )
-        groups = self._groups(faces, least)
+        groups = groups_within(faces, least, self._facts(), self.models.describe(self.archive.layout).name)
         self.archive.open_ledger().split(cluster, groups)
         return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
-
-    def _groups(self, faces: list[LabelledFace], least: int) -> list[list[LabelledFace]]:
-        facts = self._facts()
-        place = {face: row for row, face in enumerate(facts.faces["face_id"])}
-        faces = [face for face in faces if face.face_id in place]
-        rows = np.array([place[face.face_id] for face in faces], np.int64)
-        table, vectors = facts.faces[rows], facts.vectors[rows]
-        pack = self.models.describe(self.archive.layout)
-        pairs, similarities = _all_edges(table["face_id"], vectors).pairs()
-        material = Material(
-            vectors,
-            table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-            table["asset_id"].rank("dense").to_numpy().astype(np.int64),
-            table["quality_score"].fill_null(0.0).to_numpy(),
-            pairs,
-            similarities,
-            sample=fair_sample(facts.vectors),
-        )
-        labels = split(material, least, settings_for(pack.name))
-        return [[faces[i] for i in np.flatnonzero(labels == group)] for group in range(labels.max() + 1)]
 
     def centroids(self) -> tuple[pl.DataFrame, list[tuple[str, str, float]]]:
         """Person, year, labelled faces, and how alike they are on average to their centroid; and pairs of look-alikes.
@@ -151,28 +126,6 @@ class Identifying:
         return gather(self.archive.layout, pack.detector_version, pack.key)
 
 
-def _all_edges(face_ids: pl.Series, vectors: np.ndarray) -> Graph:
-    return build_graph(face_ids, vectors, min(100, max(1, len(vectors) - 1)))
-
-
 def _tightness(vectors: np.ndarray) -> float:
     centre = vectors.mean(axis=0)
     return float((vectors @ (centre / max(float(np.linalg.norm(centre)), 1e-12))).mean())
-
-
-def change_lines(archive: Archive, name_of: Callable[[str], str], most: int) -> Iterator[str]:
-    """What moved when it was last published: counts by kind, then face, from, to and why."""
-    from classface_assets.identity.changes import CHANGES_SCHEMA, kinds_of_changes
-
-    moved = read_or_empty(archive.layout.table("changes"), CHANGES_SCHEMA)
-    if moved.is_empty():
-        yield "Nothing moved when the students were last published."
-        return
-    for old, new, faces in kinds_of_changes(moved).iter_rows():
-        yield f"{faces:>7,}  {old} -> {new}"
-    shown = moved.filter(pl.col("from").is_not_null()).head(most)
-    for face, old, new, reason in shown.iter_rows():
-        yield f"{face}  {name_of(old)} -> {name_of(new or 'nothing')}  {reason}"
-    left = moved.filter(pl.col("from").is_not_null()).height - shown.height
-    if left:
-        yield f"… and {left:,} more; --most shows more of them."

@@ -103,7 +103,7 @@ def split(archive: Any, pack: str | None, cluster: str, min_cluster_size: int) -
 @click.option("--most", type=click.IntRange(0), default=20, show_default=True, help="Faces shown one by one.")
 def changes(archive: Any, most: int) -> None:
     """What moved when the students were last published, and why."""
-    from classface_assets.identifying import change_lines
+    from classface_assets.moved import change_lines
     from classface_assets.store.database import query
 
     query(archive.layout.database, "SELECT 1")

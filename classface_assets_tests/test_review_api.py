@@ -160,6 +160,8 @@ def test_a_portrait_enrols_a_student_or_says_what_is_wrong_with_it(client: Clien
     assert made.status == 201, made.body
     suggested = client.get(f"{API}/persons/{made.json['personId']}/suggestions?limit=1").json["items"]
     assert suggested[0]["similarity"] > 0.99, "the portrait is one of the archive's own photos"
+    guessed = client.post(f"{API}/{suggested[0]['id']}/assign").json
+    assert guessed["personName"] == "Nia" and guessed["similarity"] > 0.99
     crowd = world.query(
         "SELECT a.path FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.status = 'ok' "
         "GROUP BY a.path HAVING count(*) > 2 LIMIT 1"

@@ -11,7 +11,7 @@ from classface_assets.review.views import file_version
 from classface_assets.store.decisions import Portrait
 from classface_assets.store.facts import NotSearchedError, gather
 from classface_assets.store.layout import Layout
-from classface_assets.store.portraits import portraits_of
+from classface_assets.store.portraits import portraits_of, unit_mean
 from classface_assets.vision.pack_info import PackInfo
 
 EXEMPLARS = 64
@@ -102,6 +102,12 @@ class Likeness:
         )
         scores = (self.vectors_of(rows) @ np.concatenate(shown).T).max(axis=1, initial=-1.0)
         return _likest(rows, scores, limit, SUGGESTED_FROM)
+
+    def portraits(self) -> dict[str, np.ndarray]:
+        """Person → the vector (d,) of the portraits that they are enrolled with, if the pack in use has seen any."""
+        given = self.view.decisions.portraits.items()
+        found = {person: self.vectors.portraits(portraits) for person, portraits in given}
+        return {person: unit_mean(vectors) for person, vectors in found.items() if len(vectors)}
 
     def with_rows(self, faces: pl.DataFrame) -> pl.DataFrame:
         return faces.join(self.known.rows, on="face_id", how="inner", maintain_order="left")

@@ -32,17 +32,22 @@ class Guess:
 def guess(
     likeness: Likeness, face_id: str, settings: AssignmentSettings, strategy: Strategy, k: int, least: float, vote: bool
 ) -> Guess:
-    """Who a face is, as if nobody had said it yet. Who is in its photo already, or was rejected, it is not."""
+    """Who a face is, by labels and portraits, as if nobody had said it yet.
+
+    Who is in its photo already, or was rejected, it is not.
+    """
     view, said = likeness.view, likeness.view.said
     labelled = likeness.with_rows(view.faces.filter(pl.col("confirmed"), pl.col("face_id") != face_id))
     face = likeness.with_rows(view.pick([face_id]))
-    if not face.height or not labelled.height:
+    portraits = likeness.portraits()
+    if not face.height or not (labelled.height or portraits):
         return Guess(None, 0.0, 0)
-    people = sorted(set(labelled["person_id"]))
+    people = sorted({*labelled["person_id"], *portraits})
     table = pl.concat([face, labelled])
-    owners = np.concatenate([[-1], np.searchsorted(people, labelled["person_id"].to_list())])
-    vectors, years = likeness.vectors_of(table), years_of(table)
-    quality = table["quality_score"].fill_null(0.0).to_numpy()
+    owners = np.concatenate([[-1], np.searchsorted(people, [*labelled["person_id"], *portraits])])
+    vectors = np.concatenate([likeness.vectors_of(table), *(vector[None] for vector in portraits.values())])
+    years = np.append(years_of(table), np.full(len(portraits), np.nan))
+    quality = np.append(table["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits)))
     exemplars = EVERY_FACE if strategy == "knn" else settings.person_exemplars
     known = build_prototypes(vectors, years, quality, owners, len(people), exemplars)
     known = known.only(~known.centroid) if strategy == "knn" else known

@@ -4,7 +4,7 @@ Which portrait stands for whom is in the ledger. Kept of it is the chip, and of 
 which can be made again; the uploaded picture itself is not kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 import numpy as np
@@ -57,7 +57,7 @@ def exemplars(
         _keep_vectors(parts, list(chips), made)
         known |= dict(zip(chips, made, strict=True))
     shown = {person: [known[p] for p in portraits if p in known] for person, portraits in people.items()}
-    return {person: _unit_mean(vectors) for person, vectors in shown.items() if vectors}, len(every) - len(known)
+    return {person: unit_mean(vectors) for person, vectors in shown.items() if vectors}, len(every) - len(known)
 
 
 def chips_of(layout: Layout, persons: Set[str]) -> list[Place]:
@@ -106,6 +106,6 @@ def _chip(file: Place) -> bytes | None:
         return None
 
 
-def _unit_mean(vectors: list[np.ndarray]) -> np.ndarray:
+def unit_mean(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     mean = np.mean(vectors, axis=0)
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

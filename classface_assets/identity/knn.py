@@ -79,13 +79,12 @@ def _added(before: Graph, ids: pl.Series, vectors: np.ndarray, k: int, least: fl
     lists = old.neighbours.copy(), old.similarities.copy()
     enough = np.maximum(old.similarities[:, -1], np.float32(least))
     enough[again] = np.inf
-    found, (face, near) = exact_both_ways(vectors, again, k, least, enough)
-    lists[0][again], lists[1][again] = found
+    (sample,) = sample_of(len(ids)) if many else [again]
+    asked = np.union1d(again, sample)
+    found, (face, near) = exact_both_ways(vectors, asked, k, least, enough)
+    lists[0][again], lists[1][again] = (mine[np.isin(asked, again)] for mine in found)
     _enter(lists, vectors, face[new[near]], near[new[near]], enough)
-    recall = None
-    if many:
-        (sample,) = sample_of(len(ids))
-        recall = share_found(lists[0][sample], exact(vectors, sample, k, least)[0])
+    recall = share_found(lists[0][sample], found[0][np.isin(asked, sample)]) if many else None
     return Made(Graph(ids, *lists), "exact, added to the graph before", len(again), recall)
 
 

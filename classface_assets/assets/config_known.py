@@ -45,13 +45,18 @@ class KnownConfig(dg.Config):
     follow_threshold: float | None = Field(
         default=None,
         description="Least mean of such a group's worth to the person and its lead over the next: its similarity to "
-        "the person's faces, over what strangers have in common with both. builtin: 0.021, other packs: 0.13.",
+        "the person's faces, over what strangers have in common with both. builtin: 0.021, other packs: 0.125.",
     )
     follow_far: float | None = Field(
         default=None,
         ge=0,
         description="Taken off that worth by the logarithm of 1 + the years to the person's nearest labelled face. "
         "builtin: 0.008, other packs: 0.03.",
+    )
+    follow_single: bool | None = Field(
+        default=None,
+        description="Whether a face left alone may join the person who has its two likest faces, if these are as like "
+        "as attach_threshold says and lead half as much again as attach_margin. builtin: False, other packs: True.",
     )
     follow_size: float | None = Field(
         default=None,

@@ -71,7 +71,8 @@ def continue_people(
     sizes = np.bincount(groups[unknown])
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
     reasons = by_group(sizes[group], found.scores[group], found.margins[group])
-    return join_people(named.told(rows, person, scores, reasons), groups, material, rules, needed, settings)
+    named = named.told(rows, person, scores, reasons)
+    return join_people(named, groups, material, rules, needed, settings) if settings.follow_single else named
 
 
 def _groups_of(unknown: np.ndarray, material: Material, settings: AssignmentSettings) -> np.ndarray:

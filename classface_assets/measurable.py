@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.portraits import known_portraits
 from classface_assets.errors import UserError
 from classface_assets.identity.assign import assign_faces
 from classface_assets.identity.graph import Graph
@@ -44,13 +45,20 @@ class Measurable:
             raise NoFacesError("There are no faces to measure; put photos of people into the photos folder.")
         self.graph = graph.of(self.faces["face_id"])
         self.said: Said = said(archive.open_ledger().decisions(), self.faces)
+        self._portraits = known_portraits(archive, models)[0]
 
     def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
-        """Who is who when only `confirmed` (face → person) is known; of a large archive so many as MOST_FACES says."""
+        """Who is who when only `confirmed` (face → person) is known; of a large archive so many as MOST_FACES says.
+
+        Of people whose labels are all hidden the portraits are hidden too.
+        """
         nothing, rows = pl.DataFrame(schema=ASSIGNMENTS), self._some
         faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])
         graph = self.graph.of(faces["face_id"])
-        return assign_faces(faces, vectors, graph, Labels(confirmed, collages=self.said.collages), nothing, settings)
+        hidden = set(self.said.confirmed.values()) - set(confirmed.values())
+        portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
+        labels = Labels(confirmed, collages=self.said.collages, portraits=portraits)
+        return assign_faces(faces, vectors, graph, labels, nothing, settings)
 
     @cached_property
     def _some(self) -> np.ndarray | None:

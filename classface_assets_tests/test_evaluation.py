@@ -25,9 +25,12 @@ from classface_assets.identity.judged import TruthError, judged_by_truth, read_t
 from classface_assets.identity.knn import build_graph
 from classface_assets.identity.material import Material
 from classface_assets.identity.measures import Score, by_gap, by_year, person_recall, purity
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets.measurable import Measurable
+from classface_assets.naming import faces_of as labelled
 from classface_assets.resources import Models
 from classface_assets.store import calibration
+from classface_assets.store.portraits import keep_portrait
 from classface_assets_tests.conftest import World
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -320,3 +323,21 @@ def test_the_asset_says_that_there_are_no_labels_yet_and_measures_with_a_truth(
     assert "data:image/png;base64" in str(measured["threshold_curve"].value)
     assert "same year" in str(measured["by_years_between"].value)
     assert made(EvaluationConfig(truth=str(sample_truth)))["unchanged"].value is True
+
+
+def test_measuring_counts_portraits_but_of_nobody_whose_labels_are_hidden(world: World) -> None:
+    layout, models = world.layout, Models(pack=world.pack)
+    best = world.query("SELECT id FROM face_instances ORDER BY quality_score DESC LIMIT 1").item()
+    measurable, ledger = Measurable(world.archive, models), world.archive.open_ledger()
+    vector = measurable.vectors[measurable.faces["face_id"].to_list().index(best)]
+    ana = ledger.create("Ana").person.id
+    ledger.give_portrait(ana, "hers")
+    keep_portrait(layout, models.describe(layout).key, (ana, "hers"), vector, b"")
+
+    def named() -> object:
+        rows = Measurable(world.archive, models).assign({}, settings_for(world.pack))
+        return rows.filter(face_id=best)["person_id"].item()
+
+    assert named() == ana
+    ledger.label("Ana", labelled(layout.database, best))
+    assert named() is None, "she is one of those who are to be found as strangers"

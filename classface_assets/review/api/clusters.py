@@ -3,20 +3,23 @@
 from typing import Annotated, Any, Literal
 
 import polars as pl
-from fastapi import APIRouter, Body, Query
-from pydantic import Field
+from fastapi import APIRouter, Query
 
 from classface_assets.identity.settings import settings_for
+from classface_assets.review.api.cluster_shapes import (
+    ClusterFaces,
+    Label,
+    Labelled,
+    OptionalSplitting,
+    Split,
+)
 from classface_assets.review.api.common import (
     BASE,
     AtDesk,
     Cluster,
     ClusterId,
-    Face,
-    Name,
     Page,
     Paging,
-    Shape,
     clusters_of,
     faces_of,
     told,
@@ -27,6 +30,7 @@ from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.view import View
 
 EXEMPLARS = 3
+
 router = APIRouter(prefix=f"{BASE}/clusters", tags=["clusters"])
 _ORDERS = {
     "size": (pl.col("size"), True),
@@ -34,39 +38,6 @@ _ORDERS = {
     # The less alike its faces, the more a look at it brings.
     "uncertainty": (pl.col("mean_score"), False),
 }
-
-
-class ClusterFaces(Shape):
-    cluster_id: str
-    person_id: str | None
-    person_name: str | None
-    faces: list[Face]
-
-
-class Label(Shape):
-    name: Name
-    face_ids: list[str] | None = None
-    """Only these faces of the cluster; all of them where none are given."""
-
-
-class Labelled(Shape):
-    person_id: str
-    person_name: str
-    faces_labeled: int
-    prototypes_created: int
-
-
-class Splitting(Shape):
-    min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000)] = 3
-
-
-OptionalSplitting = Annotated[Splitting, Body(default_factory=Splitting)]
-
-
-class Split(Shape):
-    original_cluster_id: str
-    new_clusters: list[str]
-    status: Literal["split", "unchanged"]
 
 
 def clusters_listed(

@@ -1,14 +1,22 @@
 """Who a face is, what a photo shows at other thresholds, and all faces given to people anew."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import polars as pl
-from fastapi import APIRouter, Body, Response
-from pydantic import Field, model_validator
+from fastapi import APIRouter, Response
 
 from classface_assets.identity.settings import settings_for
-from classface_assets.review.api.common import BASE, AtDesk, Shape, told
+from classface_assets.review.api.common import BASE, AtDesk, told
 from classface_assets.review.api.faces import AssetId, FaceId
+from classface_assets.review.api.matching_shapes import (
+    AskingAll,
+    Assigned,
+    AssignedAll,
+    Looked,
+    OptionalAsking,
+    OptionalAskingAll,
+    OptionalLooking,
+)
 from classface_assets.review.api.work import run_order
 from classface_assets.review.api.work_shapes import Started
 from classface_assets.review.problems import NotFoundError
@@ -16,70 +24,6 @@ from classface_assets.review.view import View
 from classface_assets.vision.search import DetectionSettings
 
 router = APIRouter(prefix=BASE, tags=["matching"])
-Neighbours = Annotated[int, Field(ge=1, le=1000)]
-Threshold = Annotated[float, Field(ge=-1, le=1)]
-
-
-class Asking(Shape):
-    k: Neighbours = 5
-    similarity_threshold: Threshold = 0.6
-    use_voting: bool = True
-
-
-OptionalAsking = Annotated[Asking, Body(default_factory=Asking)]
-
-
-class Assigned(Shape):
-    person_id: str | None
-    person_name: str | None
-    similarity: float
-    votes: int
-
-
-class AskingAll(Shape):
-    """Of a school year, or of an event: a folder of a school year, as `2019-2020/sports day`; or of everything."""
-
-    school_year: Annotated[str | None, Field(max_length=255)] = None
-    event: Annotated[str | None, Field(max_length=1000)] = None
-    k: Neighbours = 5
-    similarity_threshold: Threshold | None = None
-    """Empty: as was measured for the model pack."""
-    use_voting: bool = True
-    strategy: Literal["prototype", "centroid", "vote", "knn"] = "prototype"
-    queue: bool = False
-
-    @model_validator(mode="after")
-    def one_scope(self) -> "AskingAll":
-        if self.school_year is not None and self.event is not None:
-            raise ValueError("give a schoolYear or an event, not both")
-        return self
-
-
-OptionalAskingAll = Annotated[AskingAll, Body(default_factory=AskingAll)]
-
-
-class AssignedAll(Shape):
-    processed: int
-    assigned: int
-    unassigned: int
-    run_id: str
-
-
-class Looking(Shape):
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
-    min_face_size: Annotated[int, Field(ge=1, le=100_000)] = 20
-
-
-OptionalLooking = Annotated[Looking, Body(default_factory=Looking)]
-
-
-class Looked(Shape):
-    """`newFaceIds`: those of the faces that the archive does not hold."""
-
-    asset_id: str
-    faces_detected: int
-    face_ids: list[str]
-    new_face_ids: list[str]
 
 
 @router.post("/{faceId}/assign", response_model=Assigned, responses=told(404))

@@ -1,10 +1,9 @@
 """Persons: who there is, what they are called, who is the same, whose a face is or is not."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import polars as pl
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from classface_assets.review.api.common import (
     BASE,
@@ -15,6 +14,7 @@ from classface_assets.review.api.common import (
     faces_of,
     told,
 )
+from classface_assets.review.api.person_rows import PersonId, person_row, person_told, persons_listed, persons_of
 from classface_assets.review.api.person_shapes import (
     Changes,
     FaceIds,
@@ -29,41 +29,10 @@ from classface_assets.review.api.person_shapes import (
     WholePerson,
 )
 from classface_assets.review.desk import marks
-from classface_assets.review.problems import NotFoundError, ProblemError
-from classface_assets.review.view import View
-from classface_assets.store.replay import fold
+from classface_assets.review.problems import ProblemError
 from classface_assets.store.snapshot import prototypes
 
 router = APIRouter(prefix=f"{BASE}/persons", tags=["persons"])
-PersonId = Annotated[UUID, Path(alias="id")]
-
-
-def persons_listed(view: View, status: str | None = None, q: str | None = None) -> pl.DataFrame:
-    """The rows of the view's persons that are asked for, by name; what was said to be no face is nobody."""
-    rows = view.persons.filter(pl.col("kind") != "not a face")
-    if status is not None:
-        rows = rows.filter(pl.col("status") == status)
-    if q:
-        rows = rows.filter(pl.col("folded").str.contains(fold(q), literal=True))
-    return rows
-
-
-def person_row(view: View, person_id: object) -> dict[str, Any]:
-    """The row of a person. Raises NotFoundError."""
-    rows = view.persons.filter(pl.col("id") == str(person_id))
-    if rows.is_empty():
-        raise NotFoundError("person", person_id)
-    return rows.row(0, named=True)
-
-
-def persons_of(rows: pl.DataFrame) -> list[Person]:
-    """The persons of rows of the view."""
-    return [Person(**row) for row in rows.select(*Person.model_fields).iter_rows(named=True)]
-
-
-def _person(view: View, person_id: object) -> Person:
-    row = person_row(view, person_id)
-    return Person(**{name: row[name] for name in Person.model_fields})
 
 
 @router.get("", response_model=Page[Person], responses=told())
@@ -82,7 +51,7 @@ def list_persons(
 def create_person(desk: AtDesk, body: NewPerson) -> Person:
     """A person without a face yet."""
     person = desk.ledger.create(body.name).person
-    return _person(desk.view(), person.id)
+    return person_told(desk.view(), person.id)
 
 
 @router.get("/{id}", response_model=WholePerson, responses=told(404))
@@ -110,7 +79,7 @@ def change_person(desk: AtDesk, person_id: PersonId, body: Changes) -> Person:
         desk.ledger.rename(row["id"], body.name)
     if body.status is not None and body.status != row["status"]:
         (desk.ledger.hide if body.status == "hidden" else desk.ledger.show)(row["id"])
-    return _person(desk.view(), person_id)
+    return person_told(desk.view(), person_id)
 
 
 @router.post("/{id}/merge", response_model=Merged, responses=told(404, 409))

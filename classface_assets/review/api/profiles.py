@@ -6,8 +6,18 @@ from uuid import UUID
 import numpy as np
 from fastapi import APIRouter, File, Form, Path, Query, UploadFile
 
-from classface_assets.review.api.common import BASE, AtDesk, Name, Shape, told
-from classface_assets.review.api.persons import person_row
+from classface_assets.review.api.common import BASE, AtDesk, Name, told
+from classface_assets.review.api.person_rows import person_row
+from classface_assets.review.api.profile_shapes import (
+    BLUR_THRESHOLD,
+    MIN_CONFIDENCE,
+    MIN_FACE_SIZE,
+    Match,
+    Matches,
+    Profile,
+    Quality,
+    Settings,
+)
 from classface_assets.review.desk import Desk
 from classface_assets.review.eyes import Seen
 from classface_assets.review.problems import ProblemError
@@ -15,47 +25,11 @@ from classface_assets.store.portraits import keep_portrait
 from classface_assets.vision.search import DetectionSettings
 
 router = APIRouter(prefix=BASE, tags=["profiles"])
-MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
 MOST_PHOTOS = 10
 Picture = Annotated[UploadFile, File(description="A photo, up to 48 MB and 64 million pixels.")]
 Size = Annotated[int, Form(alias="minFaceSize", ge=1, le=10_000)]
 Confidence = Annotated[float, Form(alias="minConfidence", ge=0, le=1)]
 Blur = Annotated[float, Form(alias="blurThreshold", ge=0, le=1_000_000)]
-
-
-class Settings(Shape):
-    min_face_size: int = MIN_FACE_SIZE
-    """Pixels of the shorter side of the face's box."""
-    min_confidence: float = MIN_CONFIDENCE
-    blur_threshold: float = BLUR_THRESHOLD
-    """Least variance of the Laplacian on the face's chip: hundreds are sharp."""
-
-
-class Quality(Shape):
-    face_size: float
-    confidence: float
-    blur: float
-    quality_score: float
-
-
-class Profile(Shape):
-    person_id: str
-    person_name: str
-    face_id: str
-    quality: Quality
-
-
-class Match(Shape):
-    face_id: str
-    person_id: str | None
-    person_name: str | None
-    cluster_id: str
-    similarity: float
-
-
-class Matches(Shape):
-    matches: list[Match]
-    faces_in_photos: int
 
 
 @router.get("/profiles/quality-settings", response_model=Settings, responses=told())

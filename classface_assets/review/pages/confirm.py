@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.api.persons import PersonId, person_row
+from classface_assets.review.api.person_rows import PersonId, person_row
 from classface_assets.review.desk import marks
 from classface_assets.review.pages.cards import tiles_of
 from classface_assets.review.pages.errors import page_router

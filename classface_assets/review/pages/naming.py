@@ -7,7 +7,8 @@ import polars as pl
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.review.api.clusters import Splitting, rows_of_cluster, split_cluster
+from classface_assets.review.api.cluster_shapes import Splitting
+from classface_assets.review.api.clusters import rows_of_cluster, split_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
 from classface_assets.review.desk import Desk, marks
 from classface_assets.review.pages.cards import as_seen, chosen, covers, near_known

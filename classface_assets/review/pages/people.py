@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.api.persons import PersonId, person_row, persons_listed
+from classface_assets.review.api.person_rows import PersonId, person_row, persons_listed
 from classface_assets.review.pages.cards import covers, in_time, named_people, tiles_of
 from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.frame import page

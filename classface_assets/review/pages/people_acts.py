@@ -7,7 +7,7 @@ from fastapi import Form, Request
 from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.api.persons import PersonId, person_row
+from classface_assets.review.api.person_rows import PersonId, person_row
 from classface_assets.review.desk import Desk
 from classface_assets.review.pages.drawn import marks_with_drawn
 from classface_assets.review.pages.errors import page_router

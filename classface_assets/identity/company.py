@@ -27,11 +27,15 @@ def with_company(space: Space, material: Material, share: float, lift: float, ro
         return space
     from scipy.sparse import csr_matrix
 
-    n, (face, other) = len(material), _nearest(material).T
-    weight = np.where(np.isin(other * n + face, face * n + other), 1.0, ONE_SIDED).astype(np.float32)
-    company = csr_matrix((weight, (face, other)), shape=(n, n)) @ _signs(material.vectors)
-    company += _signs(material.vectors)
-    company = company if rows is None else company[rows]
+    n = len(material)
+    rows = np.arange(n) if rows is None else rows
+    place = np.full(n, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    face, other, weight = _weighted(material, place >= 0)
+    used = np.union1d(rows, other)
+    signs = _signs(material.vectors[:, :8][used])
+    company = csr_matrix((weight, (place[face], np.searchsorted(used, other))), shape=(len(rows), len(used))) @ signs
+    company += signs[np.searchsorted(used, rows)]
     company *= (np.sqrt(share) / np.maximum(np.linalg.norm(company, axis=1), 1e-12)).astype(np.float32)[:, None]
     return Space(np.concatenate([space.vectors, company], axis=1), space.offset - lift)
 
@@ -45,6 +49,16 @@ def _signs(vectors: np.ndarray) -> np.ndarray:
         bits = np.unpackbits(mixed.view(np.uint8).reshape(-1, 8), axis=1)
         signs[:, start : start + 64] = 2.0 * bits - 1.0
     return signs
+
+
+def _weighted(material: Material, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The edges of the faces wanted, a mask (n,), to their likest neighbours: face, neighbour, and weight float32."""
+    asked = wanted.copy()
+    asked[material.pairs[wanted[material.pairs[:, 0]], 1]] = True
+    n, (face, other) = len(material), _nearest(material.with_edges(asked[material.pairs[:, 0]])).T
+    mine = wanted[face]
+    mutual = np.isin(other[mine] * n + face[mine], face * n + other)
+    return face[mine], other[mine], np.where(mutual, 1.0, ONE_SIDED).astype(np.float32)
 
 
 def _nearest(material: Material) -> np.ndarray:

@@ -33,6 +33,12 @@ def keep_freed_memory() -> None:
             libc.mallopt(parameter, value)
 
 
+def give_freed_memory_back() -> None:
+    """To the system, once the pictures are done: else it would stay with this process to its end."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 def side_by_side(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[tuple[T, "Future[R]"]]:
     """Each item and what is done with it, in their order, `at_once` of them at a time.
 
@@ -53,3 +59,4 @@ def side_by_side(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Ite
                 yield item, doing
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            give_freed_memory_back()

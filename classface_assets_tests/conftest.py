@@ -9,8 +9,6 @@ import pickle
 import shutil
 import subprocess
 import tempfile
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -230,23 +228,11 @@ def postgres_ledger(postgres: str) -> str:
 @pytest.fixture
 def served(world: World) -> Iterator[str]:
     """The address of a server in a thread of this process, over a copy of the finished archive."""
-    import uvicorn
-
+    from classface_assets.benchmark.served import served
     from classface_assets.review.app import create_app
-    from classface_assets.review.serve import listen
 
-    app = create_app(world.archive, Models(pack=world.pack), TOKEN)
-    with listen("127.0.0.1", 0) as socket:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(create_app(world.archive, Models(pack=world.pack), TOKEN)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from classface_assets.benchmark.compare import Contender, against_truth, found_b
 from classface_assets.benchmark.large_year import make_year
 from classface_assets.definitions import defs
 from classface_assets.sample.compose import SampleArchive
+from classface_assets_tests.conftest import SHARED_PACK
 
-SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 BOX = (10.0, 20.0, 40.0, 50.0)
 
 

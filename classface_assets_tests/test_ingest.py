@@ -87,6 +87,14 @@ class Place:
         assert self.driver.ask(jobs=[{**self.job, **more}]) == [0]
         return json.loads(self.answer.read_text())["reasons"]
 
+    def die(self, asset: str, moment: Any) -> None:
+        """A run that is killed so many seconds after its start, or at what the driver is to wait for."""
+        if isinstance(moment, float):
+            codes = self.driver.ask(jobs=[self.job], kill_after=moment)
+        else:
+            codes = self.driver.ask(jobs=[{**self.job, "when": {"asset": asset, **moment}}])
+        assert codes == [None], f"{asset}: not killed at {moment}"
+
     def parts(self, asset: str) -> Parts:
         layout = Layout(self.photos, self.data)
         pack = describe_pack("builtin", layout.packs)
@@ -152,11 +160,7 @@ def test_twenty_kills_end_with_the_rows_of_an_undisturbed_run(place: Place, undi
     searched: set[tuple[str, Any]] = set()
     killed = 0
     for asset, moment in deaths(random.Random(20)):
-        if isinstance(moment, float):
-            codes = place.driver.ask(jobs=[place.job], kill_after=moment)
-        else:
-            codes = place.driver.ask(jobs=[{**place.job, "when": {"asset": asset, **moment}}])
-        assert codes == [None], f"{asset}: not killed at {moment}"
+        place.die(asset, moment)
         killed += 1
         if moment == BEFORE_A_RENAME:
             assert place.temporary(), "what was written has not its name yet"

@@ -65,11 +65,7 @@ def test_kills_with_the_data_in_a_bucket_end_with_the_rows_of_an_undisturbed_run
     place = Remote(tmp_path, undisturbed.driver, bucket / "data")
     searched: set[tuple[str, Any]] = set()
     for asset, moment in deaths(random.Random(20)):
-        if isinstance(moment, float):
-            codes = place.driver.ask(jobs=[place.job], kill_after=moment)
-        else:
-            codes = place.driver.ask(jobs=[{**place.job, "when": {"asset": asset, **moment}}])
-        assert codes == [None], f"{asset}: not killed at {moment}"
+        place.die(asset, moment)
         assert place.whole()
         if moment == BEFORE_A_REMOVAL:
             rows = place.raw(asset)

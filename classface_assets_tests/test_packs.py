@@ -19,8 +19,8 @@ from classface_assets.vision.downloads import PackError
 from classface_assets.vision.embed import embed_faces
 from classface_assets.vision.pack_info import describe_pack
 from classface_assets.vision.packs import ModelPack, load_pack
+from classface_assets_tests.conftest import SHARED_PACK
 
-SHARED_PACK = Path(__file__).parents[2] / "shared" / "models" / "scrfd_mobilefacenet"
 needs_shared_pack = pytest.mark.skipif(
     not SHARED_PACK.is_dir(), reason="the InsightFace-format pack is not on this machine"
 )
@@ -37,11 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a processor without bfloat16."""
     monkeypatch.setattr(bfloat16, "engine", lambda: None)
-
-
-@pytest.fixture(scope="module")
-def builtin(folder: Path) -> ModelPack:
-    return load_pack("builtin", folder, folder)
 
 
 @pytest.fixture(scope="module")

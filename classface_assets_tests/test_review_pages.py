@@ -1,7 +1,6 @@
 """What all review pages have in common, looked at in a real browser: names, controls, colours, errors, logging in."""
 
 import re
-import threading
 import time
 import urllib.request
 import uuid
@@ -11,13 +10,12 @@ from pathlib import Path
 import polars as pl
 import psutil
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, expect
 
+from classface_assets.benchmark.served import served
 from classface_assets.home import prepare
 from classface_assets.resources import Models
 from classface_assets.review.app import create_app
-from classface_assets.review.serve import listen
 from classface_assets.store.database import publish
 from classface_assets.store.schemas import TABLES
 from classface_assets_tests.conftest import World
@@ -253,19 +251,10 @@ def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: Wo
     empty = World(tmp_path / "empty", world.instance)
     (empty.folder / "photos").mkdir(parents=True)
     app = create_app(empty.archive, Models(pack=empty.pack), TOKEN)
-    with listen("127.0.0.1", 0) as socket, browser.new_context() as context:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            page = context.new_page()
-            page.goto(f"http://127.0.0.1:{socket.getsockname()[1]}/?token={TOKEN}")
-            expect(page.locator("main")).to_contain_text("classface run")
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(app) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url}/?token={TOKEN}")
+        expect(page.locator("main")).to_contain_text("classface run")
 
 
 def test_a_browser_drops_the_pictures_of_who_was_erased(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The review server in a thread of this process, to be measured."""
+"""The review server in a thread of this process, to be measured and tested."""
 
 import threading
 from collections.abc import Iterator

@@ -56,8 +56,8 @@ class Bfloat16:
         self.network = core.compile_model(
             network,
             "CPU",
-            # A stream is the caller's own thread. What is prepared for a shape of pictures is kept: for all that there
-            # are it took 350 MB, and for the last few a fiftieth more time.
+            # A stream is the caller's own thread. What is prepared for a shape of pictures is kept for the last shapes
+            # only (a property that OpenVINO does not document): over 16 school years 150 MB less, in 3 % more time.
             {
                 "NUM_STREAMS": cores(),
                 "INFERENCE_NUM_THREADS": cores(),
@@ -99,7 +99,7 @@ def quicker(model: bytes | Path, session: Any, feeds: dict[str, np.ndarray]) -> 
     try:
         network = Bfloat16(core, model, session)
         answers = network.run(None, feeds)
-    except RuntimeError:  # OpenVINO reads fewer networks than onnxruntime
+    except (RuntimeError, KeyError):  # OpenVINO reads fewer networks, and names fewer outputs, than onnxruntime
         return session
     return network if _alike(answers, session.run(None, feeds)) else session
 

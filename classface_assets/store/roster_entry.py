@@ -10,7 +10,9 @@ from typing import Any
 class RosterEntry:
     """`classes`: school year → class, empty where the class was not told. `siblings`: names or student ids, as written.
 
-    `consent`: None where nobody said; `consent_event` is the event that said it last. `portraits`: (school year or
+    `consent`: for every purpose, None where nobody said; `consent_event` is the event that said it last. `consents`:
+    purpose (`consent.Purpose`) → the answer for it alone. `consent_in_doubt`: an answer, as it was written, that could
+    not be understood; it counts as a refusal of everything until somebody clears it. `portraits`: (school year or
     empty, folder/file as the photographer named it). Texts are empty where nothing is known.
     """
 
@@ -22,6 +24,8 @@ class RosterEntry:
     birth_date: date | None = None
     portraits: tuple[tuple[str, str], ...] = ()
     consent_event: int = 0
+    consents: Mapping[str, bool] = field(default_factory=dict)
+    consent_in_doubt: str = ""
 
     @classmethod
     def of(cls, payload: Mapping[str, Any], event_id: int = 0) -> "RosterEntry":
@@ -35,6 +39,8 @@ class RosterEntry:
             date.fromisoformat(born) if born else None,
             tuple((year, file) for year, file in payload.get("portraits", ())),
             0 if consent is None else event_id,
+            dict(payload.get("consents", {})),
+            payload.get("consent_in_doubt", ""),
         )
 
     def payload(self) -> dict[str, Any]:
@@ -46,6 +52,8 @@ class RosterEntry:
             "siblings": list(self.siblings),
             "birth_date": self.birth_date and self.birth_date.isoformat(),
             "portraits": [list(portrait) for portrait in self.portraits],
+            "consents": dict(self.consents),
+            "consent_in_doubt": self.consent_in_doubt,
         }
         known = {key: value for key, value in said.items() if value}
         return known if self.consent is None else {**known, "consent": self.consent}

@@ -5,6 +5,7 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
+from classface_assets.store.consent import Purpose
 from classface_assets.store.decisions import KINDS
 
 
@@ -76,10 +77,16 @@ def _student(value: Any) -> bool:
         and all(map(_said, (*classes, *classes.values())))
         and _list_of(_said)(value.get("siblings", []))
         and value.get("consent") in (None, True, False)
+        and _consents(value.get("consents", {}))
+        and _said(value.get("consent_in_doubt", ""))
         and _day(value.get("birth_date"))
         and isinstance(portraits, list)
         and all(isinstance(pair, list) and len(pair) == 2 and all(map(_said, pair)) for pair in portraits)
     )
+
+
+def _consents(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() <= set(Purpose) and all(isinstance(v, bool) for v in value.values())
 
 
 def _said(value: Any) -> bool:

@@ -4,7 +4,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.stamped import stamp_of
 from classface_assets.identity.changes import torn_labels
 from classface_assets.identity.graph import Graph
@@ -14,6 +14,7 @@ from classface_assets.site.listing import whole_album
 from classface_assets.store.carry import confirmed_faces, said
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
+from classface_assets.store.photo_records import lost_label_lines
 from classface_assets.store.tables import read_table
 
 
@@ -64,6 +65,20 @@ def _labelled_faces_keep_their_name(archive: Archive, models: Models, asset: str
     return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(wanted), "moved": moved[:20]})
 
 
+@dg.asset_check(
+    asset="face_tables",
+    description="Every labelled face is in a photo that is there; those that are not wait for the photo to come back.",
+)
+def labelled_faces_are_in_a_photo(archive: Archive) -> dg.AssetCheckResult:
+    lines = lost_label_lines(archive.layout, archive.open_ledger().decisions(), most=50)
+    return dg.AssetCheckResult(
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=lines[0] if lines else None,
+        metadata={"where": "\n".join(lines[1:])},
+    )
+
+
 @dg.asset_check(asset="album_site", description="Every link and picture of the album is there.")
 def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
     out = archive.layout.albums
@@ -98,5 +113,6 @@ ALL = [
     one_face_a_photo_in_identities,
     labelled_faces_keep_their_name_in_clusters,
     labelled_faces_keep_their_name,
+    labelled_faces_are_in_a_photo,
     links_lead_somewhere,
 ]

@@ -37,7 +37,7 @@ class Identifying:
 
     def run(self, settings: Mapping[str, Any], *, use_head: bool = True) -> list[str]:
         """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did."""
-        from classface_assets.assets.face_tables import forget_facts
+        from classface_assets.assets.current_facts import forget_facts
         from classface_assets.home import prepare, release
         from classface_assets.running import Chain, terminal
 

@@ -1,14 +1,14 @@
 """What people have said, as it stands after some event: persons, and what was said of faces and photos."""
 
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
+from classface_assets.store.labelled_face import Box, LabelledFace
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.same_shots import SameShots
 
-Box = tuple[float, float, float, float]
+__all__ = ["Box", "Decisions", "FaceMark", "LabelledFace", "Link", "Person", "fold"]
 Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""
 
@@ -30,22 +30,6 @@ class Person:
     birth_date: date | None = None
     consent: bool | None = None
     erased: bool = False
-
-
-@dataclass(frozen=True)
-class LabelledFace:
-    """A face as the ledger keeps it: its id, and the photo and box by which it is found when a detector changes."""
-
-    face_id: str
-    asset_id: str
-    box: Box
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "LabelledFace":
-        return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
-
-    def payload(self) -> dict[str, Any]:
-        return {"face_id": self.face_id, "asset_id": self.asset_id, "box": list(self.box)}
 
 
 @dataclass(frozen=True)
@@ -82,6 +66,8 @@ class Decisions:
     `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
     school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
     `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with.
+    `same_shots`: which photos show one shot. `drawn`, `barred` and `photo_marks` hold for all photos of a shot already;
+    for marks, rejections and links `carry` sees to it.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -95,6 +81,7 @@ class Decisions:
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
+    same_shots: SameShots = field(default_factory=SameShots)
 
     def became(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""

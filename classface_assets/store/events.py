@@ -11,8 +11,8 @@ PEOPLE_KINDS = (
     *("siblings_declared", "birth_date_set", "consent_given", "consent_withdrawn", "person_erased", "undone"),
 )
 LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
-PHOTO_KINDS = ("photo_marked", "photo_unmarked")
-DRAWING_KINDS = ("face_drawn", "person_erased", "undone")
+PHOTO_KINDS = ("photo_marked", "photo_unmarked", "photos_followed")
+DRAWING_KINDS = ("face_drawn", "person_erased", "photos_followed", "undone")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from classface_assets.store.events import Event
 from classface_assets.store.roster import birth_date_of, consent_of, entries_of, sibling_names, without_erased
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.roster_students import folded, students_of
+from classface_assets.store.same_shots import SameShot, SameShots
 
 
 @dataclass
@@ -28,6 +29,7 @@ class State:
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     rosters: list[Event] = field(default_factory=list)
     portraits: dict[str, str] = field(default_factory=dict)
+    same_shots: list[SameShot] = field(default_factory=list)
 
     def became(self, person_id: str) -> str:
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
@@ -74,18 +76,21 @@ def settled(state: State) -> Decisions:
     for p, face_id in state.portraits.items():
         if p in whose and not persons[p].erased:
             portraits[whose[p]] = (*portraits.get(whose[p], ()), (p, face_id))
+    shots = SameShots.of(state.same_shots)
+    photo_marks = {other: mark for photo, mark in state.photo_marks.items() for other in shots.others(photo)}
     return Decisions(
         persons,
         marks,
         state.taken_off,
         rejected,
         tuple(state.links),
-        state.photo_marks,
+        photo_marks | state.photo_marks,
         near,
-        state.drawn,
-        state.barred,
+        shots.with_others(state.drawn),
+        shots.with_others(state.barred),
         roster,
         portraits,
+        shots,
     )
 
 

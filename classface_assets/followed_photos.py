@@ -27,7 +27,7 @@ from classface_assets.store.photo_records import (
     update_records,
 )
 from classface_assets.store.replay import replay
-from classface_assets.store.same_shots import SameShot, Transform
+from classface_assets.store.same_shots import SameShot, transform_of
 from classface_assets.store.tombstones import all_erasures, keep_tombstones
 from classface_assets.vision.same_shot import LOOKS_THE_SAME, Likeness, same_shot, turned_bits
 
@@ -78,7 +78,7 @@ def _new_pairs(photos: PhotoLooks, decisions: Decisions, decided: Set[str], even
         same_place = photo in photos.gone and photos.gone[photo]["path"] == photos.present[other]["path"]
         transform = same_shot(photos.of(photo), photos.of(other), likeness, same_place)
         if transform is not None:
-            found.append(SameShot(photo, other, _numbers(transform)))
+            found.append(SameShot(photo, other, transform_of(transform.ravel().tolist())))
     return found
 
 
@@ -114,11 +114,6 @@ def _look_alike(photos: PhotoLooks, some: Set[str], others: Set[str]) -> Iterato
         for place in np.unique(neighbours[distances <= LOOKS_THE_SAME]):
             if other_ids[place] != photo:
                 yield photo, other_ids[place]
-
-
-def _numbers(transform: np.ndarray) -> Transform:
-    a, b, c, d, e, f = (round(float(value), 6) for value in transform.ravel())
-    return a, b, c, d, e, f
 
 
 def _erase_again(layout: Layout, events: Sequence[Event], decisions: Decisions, facts: Facts) -> int:

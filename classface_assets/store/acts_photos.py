@@ -38,8 +38,7 @@ class PhotoActs(PeopleActs):
         """These photos show one shot each; a photo and itself: its pixels lie otherwise from now on."""
 
         def act(now: Writing) -> Act:
-            told = [{"from": p.photo, "to": p.other, "transform": list(p.transform)} for p in pairs]
-            now.append("photos_followed", photos=told)
+            now.append("photos_followed", photos=[pair.payload() for pair in pairs])
             return now.done(None)
 
         return self.write(act)

@@ -6,7 +6,7 @@ The pairs come from the ledger (`photos_followed`); how a pair is recognised bel
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from classface_assets.store.labelled_face import Box, LabelledFace
@@ -19,11 +19,20 @@ _FACES = uuid.UUID("0b1f7c0e-51a4-5d5f-8c57-0f6f4f3f8a10")
 
 @dataclass(frozen=True)
 class SameShot:
-    """Two photos of one shot, and how the first one's pixels lie in the second."""
+    """Two photos of one shot, and how the first one's pixels lie in the second.
+
+    A photo and itself: its pixels lie otherwise from now on, since its EXIF `orientation` changed (before, after).
+    """
 
     photo: str
     other: str
     transform: Transform = IDENTITY
+    orientation: tuple[int, int] | None = None
+
+    def payload(self) -> dict[str, object]:
+        """What the ledger keeps."""
+        told: dict[str, object] = {"from": self.photo, "to": self.other, "transform": list(self.transform)}
+        return told | ({"orientation": list(self.orientation)} if self.orientation else {})
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,12 @@ class SameShots:
             return dict(faces)
         moved_faces = {other.face_id: other for face in faces.values() for other in self.in_others(face)}
         return moved_faces | dict(faces)
+
+
+def transform_of(numbers: Sequence[float]) -> Transform:
+    """Six numbers as the ledger keeps them, to a millionth of a pixel."""
+    a, b, c, d, e, f = (round(float(number), 6) for number in numbers)
+    return a, b, c, d, e, f
 
 
 def moved(box: Box, transform: Transform) -> Box:

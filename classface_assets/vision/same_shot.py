@@ -184,12 +184,14 @@ def _shifted(turn: Affine, scale: float, shift: np.ndarray) -> Affine:
 def _fit(transform: Affine, boxes: np.ndarray, others: np.ndarray, cosines: np.ndarray, likeness: Likeness) -> float:
     """How many faces lie where they should and are the same picture, and below one how well.
 
-    0 when one that should be there is somebody else, or when most faces of the other photo are not explained.
+    0 when one that should be there is somebody else, or when either photo has more faces without the other's than with:
+    a portrait cut out of a class photo, or pasted into one, is another picture.
     """
     shared = _overlaps(carried(boxes, transform), others)
     met = shared >= BOX_OVERLAP
     same = met & (cosines >= likeness.same_picture)
-    if (met & (cosines < likeness.same_person)).any() or 2 * int(met.any(axis=0).sum()) <= len(others):
+    explained = min(2 * int(met.any(axis=1).sum()) - len(boxes), 2 * int(met.any(axis=0).sum()) - len(others))
+    if explained <= 0 or (met & (cosines < likeness.same_person)).any():
         return 0.0
     count = int(same.any(axis=0).sum())
     return count + float(shared[same].mean()) / 2 if count else 0.0

@@ -28,7 +28,7 @@ from classface_assets.store.photo_records import (
 )
 from classface_assets.store.replay import replay
 from classface_assets.store.same_shots import SameShot, transform_of
-from classface_assets.store.tombstones import all_erasures, keep_tombstones
+from classface_assets.store.tombstones import all_erasures, barred_faces, keep_tombstones
 from classface_assets.vision.same_shot import LOOKS_THE_SAME, Likeness, same_shot, turned_bits
 
 AUTOMATIC = "classface"
@@ -52,8 +52,9 @@ def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPho
     layout, ledger = archive.layout, archive.open_ledger()
     events = ledger.events()
     decisions = replay(events)
-    decided = decided_photos(decisions)
-    records = update_records(layout, facts.images, decided)
+    erased = {face.asset_id for face in barred_faces(layout, events).values()}
+    decided = decided_photos(decisions) | erased
+    records = update_records(layout, facts.images, decided, erased)
     photos = PhotoLooks(layout, models.describe(layout), facts, records)
     pairs = _new_pairs(photos, decisions, decided, events)
     erased_again = 0

@@ -42,11 +42,9 @@ class PhotoLooks:
     def gone(self) -> dict[str, dict[str, object]]:
         """The row of each decided photo that is not there, by asset id."""
         rows = self.records.filter(~pl.col("asset_id").is_in(list(self.present)))
-        hashes = self._gone_detections.drop_nulls("phash").unique("asset_id", keep="first")
-        rows = rows.drop("phash", "rotation") if hashes.height else rows
-        joined = (
-            rows.join(hashes.select("asset_id", "phash", "rotation"), "asset_id", "left") if hashes.height else rows
-        )
+        found = self._gone_detections.drop_nulls("phash").unique("asset_id", keep="first")
+        joined = rows.join(found.select("asset_id", "phash", "rotation"), "asset_id", "left", suffix="_found")
+        joined = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in ("phash", "rotation"))
         return {row["asset_id"]: row | {"taken_at_source": "exif"} for row in joined.iter_rows(named=True)}
 
     def of(self, photo: str) -> PhotoLook:
@@ -95,7 +93,11 @@ class PhotoLooks:
         """The detection rows of photos that are gone, by whichever school year had them."""
         wanted = set(self.records["asset_id"]) - self.present.keys()
         columns = ["asset_id", "face_id", "status", "phash", "rotation", *BOX]
-        found = [pl.DataFrame(schema=dict.fromkeys(["asset_id", "face_id", "status", "phash"], pl.String))]
+        found = [
+            pl.DataFrame(
+                schema=dict.fromkeys(["asset_id", "face_id", "status", "phash"], pl.String) | {"rotation": pl.Int16}
+            )
+        ]
         detector = self.pack.detector_version
         for year in self._years() if wanted else ():
             settings = current_settings(self.layout, detector, year)

@@ -8,6 +8,7 @@ from collections.abc import Set
 
 import polars as pl
 
+from classface_assets.places import Place
 from classface_assets.store.carry import lost_labels
 from classface_assets.store.database import DatabaseError, query
 from classface_assets.store.decisions import Decisions
@@ -41,19 +42,30 @@ def decided_photos(decisions: Decisions) -> set[str]:
     return of_faces | decisions.photo_marks.keys()
 
 
-def update_records(layout: Layout, images: pl.DataFrame, decided: Set[str]) -> pl.DataFrame:
+def update_records(layout: Layout, images: pl.DataFrame, decided: Set[str], erased: Set[str]) -> pl.DataFrame:
     """RECORDS of the decided photos: as they are now, of those that are gone as they were last seen.
 
     `images`: those of `facts.Facts`. Where nothing was recorded yet, the last publication tells of those that are gone.
+    Photos in which somebody was `erased` are noted beside the tombstones too: tables may be deleted, and who was erased
+    stays so.
     """
     wanted = pl.col("asset_id").is_in(list(decided))
     now = _records(images.filter(wanted, pl.col("status") == "ok"))
     file = layout.table("photos_with_decisions")
-    before = read_or_empty(file, RECORDS).filter(wanted).join(now, on="asset_id", how="anti")
+    noted = pl.concat([read_or_empty(file, RECORDS), read_or_empty(erased_photos_file(layout), RECORDS)])
+    before = noted.filter(wanted).unique("asset_id", keep="first").join(now, on="asset_id", how="anti")
     gone = decided - set(now["asset_id"]) - set(before["asset_id"])
     rows = pl.concat([now, before, *([_published(layout, gone)] if gone else [])]).sort("asset_id")
     write_whole(rows, file)
+    of_erased = rows.filter(pl.col("asset_id").is_in(list(erased)))
+    if of_erased.height or noted.filter(pl.col("asset_id").is_in(list(erased))).height:
+        write_whole(of_erased, erased_photos_file(layout))
     return rows
+
+
+def erased_photos_file(layout: Layout) -> Place:
+    """How the photos look in which somebody was erased, beside `erased.json`."""
+    return layout.data / "erased_photos.parquet"
 
 
 def compared_photos(layout: Layout) -> tuple[set[str], set[str]]:

@@ -74,8 +74,8 @@ def _sentence(layout: Layout, known: pl.DataFrame, gone: pl.DataFrame) -> str:
     more = f" and {len(where) - SHOWN:,} more folders" if len(where) > SHOWN else ""
     return (
         f"{gone.height:,} of {known.height:,} known photos are gone from {layout.photos} "
-        f"({', '.join(where[:SHOWN])}{more}); nothing was removed. Connect the drive that they are on, or say that they "
-        "were taken out on purpose: `classface run --photos-are-gone`."
+        f"({', '.join(where[:SHOWN])}{more}); nothing was removed. Connect the drive that they are on, or say that "
+        "they were taken out on purpose: `classface run --photos-are-gone`."
     )
 
 

@@ -42,7 +42,7 @@ class Identifying:
         """
         from classface_assets.assets.face_tables import forget_facts
         from classface_assets.home import prepare, release
-        from classface_assets.running import Chain, terminal
+        from classface_assets.running import Chain, terminal, whole_line
         from classface_assets.turns import turn
 
         self.published()
@@ -53,7 +53,7 @@ class Identifying:
         }
         console = terminal()
         instance, _ = prepare(self.archive.layout)
-        with instance, turn(self.archive.layout, command, console.print):
+        with instance, turn(self.archive.layout, command, whole_line(console)):
             release(instance)
             stopped = Chain(instance, self.archive, self.models, console).job("identify", ops=ops)
         forget_facts()

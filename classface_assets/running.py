@@ -38,6 +38,11 @@ def terminal() -> Console:
     return Console(file=stream, markup=False, highlight=False)
 
 
+def whole_line(console: Console) -> Callable[[str], None]:
+    """Prints a sentence without breaking it where the terminal, or what stands for it in a log, ends."""
+    return lambda sentence: console.print(sentence, soft_wrap=True)
+
+
 @dataclass(frozen=True)
 class Stopped:
     """A step that failed: which job, which school year, and the sentence that says why."""

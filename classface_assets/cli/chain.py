@@ -19,12 +19,12 @@ def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos
     """Run the whole chain: faces, students, albums. Does only what is new."""
     from classface_assets.home import prepare, release
     from classface_assets.resources import models_for
-    from classface_assets.running import Chain, chosen_years, terminal
+    from classface_assets.running import Chain, chosen_years, terminal, whole_line
     from classface_assets.turns import turn
 
     console = terminal()
     instance, _ = prepare(archive.layout)
-    with instance, turn(archive.layout, "classface run", console.print, wait=not no_wait):
+    with instance, turn(archive.layout, "classface run", whole_line(console), wait=not no_wait):
         for freed in release(instance):
             console.print(f"Run {freed.run_id[:8]} ({freed.job} {freed.partition}) was killed; going on where it was.")
         chosen = chosen_years(archive.layout, years)

@@ -151,9 +151,11 @@ class Unchanged:
         made_of = self._listing(year), parts, models, by_hand, layout.year_pattern, layout.year_start
         return stamp_of(layout, "ingest_year", made_of, year=year)
 
-    def _in_photos(self, photos: set[str]) -> list[list[str]]:
+    def _in_photos(self, photos: set[str]) -> list[tuple[str, str]]:
+        """What people drew in these photos, and whose faces in them may not be."""
         drawn, barred = self._by_hand
-        return [sorted(f.face_id for f in faces if f.asset_id in photos) for faces in (drawn, barred.values())]
+        told = [("drawn", face) for face in drawn] + [("barred", face) for face in barred.values()]
+        return sorted((what, face.face_id) for what, face in told if face.asset_id in photos)
 
     def _is_done(self, year: str) -> bool:
         """Whether every file was looked at, every photo searched and every face embedded, as far as they may be."""

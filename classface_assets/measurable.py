@@ -44,8 +44,9 @@ class Measurable:
         if self.faces.is_empty():
             raise NoFacesError("There are no faces to measure; put photos of people into the photos folder.")
         self.graph = graph.of(self.faces["face_id"])
-        self.said: Said = said(archive.open_ledger().decisions(), self.faces)
-        self._portraits = known_portraits(archive, models)[0]
+        decisions = archive.open_ledger().decisions()
+        self.said: Said = said(decisions, self.faces)
+        self._portraits = known_portraits(archive, models, decisions)[0]
 
     def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
         """Who is who when only `confirmed` (face → person) is known; of a large archive so many as MOST_FACES says.

@@ -26,3 +26,16 @@ def tell_stats(archive: Any) -> None:
         click.echo(line)
     for line in lost_label_lines(archive.layout, archive.open_ledger().decisions()):
         click.echo(line, err=True)
+
+
+def tell_newer(archive: Any) -> None:
+    """How much was said while a run went, if anything was."""
+    from classface_assets.store.assignment_tables import made_of
+
+    try:
+        noted = made_of(archive.layout.table("identities"))
+    except FileNotFoundError:
+        return
+    newer = 0 if noted is None else len(archive.open_ledger().events(after=noted.until))
+    if newer:
+        click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")

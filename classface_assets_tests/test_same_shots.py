@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from classface_assets.store.carry import lost_labels, said
+from classface_assets.store.ledger import ConflictError, Ledger
 from classface_assets.store.replay import replay
 from classface_assets.store.same_shots import SameShot, SameShots, compose, inverse, moved
 from classface_assets.vision.near import perceptual_hash
@@ -162,3 +163,24 @@ def test_a_labelled_face_without_a_photo_is_told_and_one_that_is_followed_is_not
     here = boxes(("f-new", "new", (20, 20, 100, 100)))
     assert lost_labels(replay([ADA, label]), here).keys() == {"f-old"}
     assert lost_labels(replay([ADA, label, PAIR]), here) == {}
+
+
+def test_what_was_said_in_one_photo_is_known_when_the_other_is_named(ledger: Ledger) -> None:
+    old, new = face("f-old", "old", (10, 10, 50, 50)), face("f-new", "new", (20, 20, 100, 100))
+    ledger.label("Ada", [old])
+    ledger.follow_photos([SameShot("old", "new", (2, 0, 0, 0, 2, 0))])
+    assert ledger.label("Ben", [new]).notes == ("1 face had been said to be Ada; the later word counts.",)
+    assert ledger.reject("Ben", [new]).faces == 1
+    ledger.undo()
+    assert ledger.take_off([new]).faces == 1
+    with pytest.raises(ConflictError, match="None of these faces was labelled"):
+        ledger.take_off([new])
+    ledger.erase("Ada", [old])
+    with pytest.raises(ConflictError, match="is of a person who was erased"):
+        ledger.label("Cem", [new])
+
+
+def test_undo_takes_a_decision_back_and_not_what_a_run_found(ledger: Ledger) -> None:
+    ledger.label("Ada", [face("f", "old")])
+    ledger.follow_photos([SameShot("old", "new")])
+    assert ledger.undo().kind == "faces_labelled"

@@ -1,13 +1,13 @@
 """Decisions carried onto the faces of today: by face id, or by place when another detector drew the box."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, product
 
 import numpy as np
 import polars as pl
 
-from classface_assets.store.decisions import Decisions, FaceMark
+from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace
 from classface_assets.store.homes import Placed, locate
 from classface_assets.store.links import Word, anchor, bridge, resolve
 from classface_assets.store.roster import enrolled
@@ -70,6 +70,30 @@ def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
 def confirmed_faces(decisions: Decisions, faces: pl.DataFrame) -> dict[str, str]:
     """Face id → person id for every face of `faces` (face_id, asset_id, bbox_*) that a person has labelled."""
     return said(decisions, faces).confirmed
+
+
+def as_said_of(decisions: Decisions, faces: Sequence[LabelledFace]) -> Decisions:
+    """The decisions with marks, rejections and erased faces under the ids of these faces, also where they were said of
+    the same face in another photo of its shot."""
+    if not decisions.same_shots.neighbours:
+        return decisions
+    rows = [(face.face_id, face.asset_id, *face.box) for face in faces]
+    boxes = [f"bbox_{side}" for side in "xywh"]
+    schema = {"face_id": pl.String, "asset_id": pl.String} | dict.fromkeys(boxes, pl.Float64)
+    home = locate(_places(decisions), pl.DataFrame(rows, schema=schema, orient="row"), decisions.same_shots)
+    barred = frozenset(face for f in decisions.barred for face, _ in home.get(f, ()))
+    owners, rejections = _latest(decisions, home, barred)
+    here = {face.face_id: face for face in faces}
+    marks = {f: mark for f, mark in decisions.marks.items() if f not in here}
+    marks |= {f: FaceMark(person, here[f].asset_id, here[f].box) for f, person in owners.items()}
+    people = {anchor(person): person for person in decisions.persons}
+    rejected = {(w.a, people[w.b]): FaceMark(people[w.b], here[w.a].asset_id, here[w.a].box) for w in rejections}
+    return replace(
+        decisions,
+        marks=marks,
+        rejected=decisions.rejected | rejected,
+        barred=decisions.barred | {f: here[f] for f in barred},
+    )
 
 
 def lost_labels(decisions: Decisions, faces: pl.DataFrame) -> dict[str, FaceMark]:

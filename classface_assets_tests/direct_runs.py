@@ -3,6 +3,7 @@
 For tests of what hundreds of runs leave behind: each real asset, real files, a real ledger and database.
 """
 
+import functools
 import inspect
 from collections.abc import Iterable
 
@@ -44,5 +45,12 @@ def call(asset: dg.AssetsDefinition, archive: Archive, models: Models, year: str
     given: dict[str, object] = {"archive": archive, "models": models, "progress": Progress(())}
     wanted = inspect.signature(function).parameters
     given["config"] = wanted["config"].annotation() if "config" in wanted else None
-    context = [dg.build_asset_context(partition_key=year)] if "context" in wanted else []
-    asset(*context, **{name: value for name, value in given.items() if name in wanted})
+    if "context" in wanted:
+        given["context"] = dg.build_asset_context(partition_key=year, instance=_instance())
+    function(**{name: value for name, value in given.items() if name in wanted})
+
+
+@functools.cache
+def _instance() -> dg.DagsterInstance:
+    """One for all contexts: each of its own would make the tables of a database."""
+    return dg.DagsterInstance.ephemeral()

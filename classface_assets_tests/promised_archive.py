@@ -5,7 +5,7 @@ program to. The model knows shots and the faces in them; it knows nothing of ids
 import csv
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,12 +82,20 @@ def prepare(sample: SampleArchive, folder: Path) -> Prepared:
     versions = {v.name: v for shot in shots for v in versions_of(shot)}
     seats = seats_of(archive, middles, lambda path: versions[path.rsplit("/", 1)[1]])
     found = {path.rsplit("/", 1)[1]: sorted(set(faces.values())) for path, faces in seats.items()}
-    for left in ("images", "stamps"):
-        shutil.rmtree(folder / "data" / "parts" / left, ignore_errors=True)
-    for left in ("tables", "stamps", "albums", "classface.duckdb", "ledger.sqlite"):
-        path = folder / "data" / left
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    _start(folder, list(shots))
     return Prepared(folder, middles, found)
+
+
+def _start(folder: Path, shots: Sequence[str]) -> None:
+    """A finished archive with one original a shot, whose parts know every other version too."""
+    start = folder / "start"
+    for number, shot in enumerate(shots):
+        file = start / "photos" / YEARS[number % 2] / Version(shot).name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / "photos" / YEARS[0] / file.name, file)
+    shutil.copytree(folder / "data" / "parts", start / "data" / "parts", ignore=lambda *_: ["images"])
+    shutil.copytree(folder / "data" / "cache", start / "data" / "cache")
+    run_assets(Archive(photos=str(start / "photos"), data=str(start / "data")), Models(pack="builtin"))
 
 
 def _shots(sample: SampleArchive) -> dict[str, tuple[Path, list[tuple[float, ...]]]]:
@@ -154,7 +162,7 @@ class Archivist:
 
     def __init__(self, prepared: Prepared, folder: Path, seed: int) -> None:
         self.random, self.prepared, self.folder = random.Random(seed), prepared, folder
-        shutil.copytree(prepared.folder / "data", folder / "data")
+        shutil.copytree(prepared.folder / "start", folder)
         self.archive = Archive(photos=str(folder / "photos"), data=str(folder / "data"))
         self.models, self.ledger = Models(pack="builtin"), self.archive.open_ledger()
         self.files: dict[str, Version] = {}
@@ -164,8 +172,8 @@ class Archivist:
         self.shown: dict[str, tuple[Seat, LabelledFace]] = {}
         self.done: list[str] = []
         for number, shot in enumerate(prepared.middles):
-            self._put(f"{YEARS[number % 2]}/{shot}-original.jpg", Version(shot))
-        self.run()
+            self.files[f"{YEARS[number % 2]}/{Version(shot).name}"] = Version(shot)
+        self._look()
 
     def act(self) -> None:
         """One thing that people do."""
@@ -275,6 +283,10 @@ class Archivist:
         for year in YEARS:
             (self.folder / "photos" / year).mkdir(parents=True, exist_ok=True)
         run_assets(self.archive, self.models)
+        self._look()
+
+    def _look(self) -> None:
+        """See the faces that are published, as a page would show them."""
         rows = query(
             self.archive.layout.database, "SELECT id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances"
         )

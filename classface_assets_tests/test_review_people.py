@@ -28,6 +28,19 @@ def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(
     assert desk.said.persons[ben].status == "active"
 
 
+def test_which_of_two_students_of_a_name_a_person_is_is_said_on_their_page(desk: Desk) -> None:
+    (ana, _) = desk.label("Ana", most=2)
+    ledger = desk.world.archive.open_ledger() if hasattr(desk, "world") else desk.ledger
+    ledger.import_roster([RosterEntry("Ana", "7", {"2019-2020": "5c"}), RosterEntry("Ana", "8")], "list.csv")
+    page = desk.open(f"/people/{ana}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ana (not linked)")
+    page.get_by_label("Is the student").select_option("Ana (8)")
+    page.locator("form", has=page.get_by_label("Is the student")).get_by_role("button").click()
+    desk.toast("Ana is the student 8 of the roster")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ana (8)")
+    assert desk.said.persons[ana].student_id == "8"
+
+
 def test_what_is_known_of_a_person_is_said_on_their_page_and_taken_back(desk: Desk) -> None:
     (ana, _), (ben, _) = desk.label("Ana", most=2), desk.label("Ben", most=2)
     page = desk.open(f"/people/{ana}")

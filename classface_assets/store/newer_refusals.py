@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from classface_assets.store.barred import barred_in
+from classface_assets.store.consent import Purpose
 from classface_assets.store.decisions import Decisions, Person
 
 
@@ -44,8 +45,13 @@ def without_erased(faces: pl.DataFrame, assignments: pl.DataFrame, decisions: De
 
 def _stricter(who: Person, others: Iterable[Person]) -> Person:
     for other in others:
-        if other.consent is False:
-            who = replace(who, consent=False)
+        if other.refused - who.refused:
+            refused = who.refused | other.refused
+            consents = {**who.consents, **dict.fromkeys(refused, False)}
+            consent = False if Purpose.ALBUM in refused else who.consent
+            who = replace(who, consent=consent, consents=consents, refused=refused)
+        if other.consent_in_doubt and not who.consent_in_doubt:
+            who = replace(who, consent_in_doubt=other.consent_in_doubt)
         if other.erased:
             who = replace(who, erased=True)
         if other.status == "hidden" and who.status == "active":

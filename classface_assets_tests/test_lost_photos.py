@@ -113,12 +113,9 @@ def test_what_was_no_photo_is_not_missed(layout: Layout) -> None:
     refuse_lost_photos(layout)
 
 
-def numbers(world: World, year: str = "") -> dict[str, str]:
+def numbers(world: World) -> dict[str, str]:
     """Face → its cluster of unknown faces."""
-    rows = world.query(
-        "SELECT f.id, f.cluster_id FROM face_instances f JOIN image_assets a USING (asset_id) "
-        f"WHERE f.cluster_id LIKE 'unknown_cluster_%' AND a.school_year LIKE '{year}%'"
-    )
+    rows = world.query("SELECT id, cluster_id FROM face_instances WHERE cluster_id LIKE 'unknown_cluster_%'")
     return dict(rows.iter_rows())
 
 
@@ -146,23 +143,6 @@ def test_a_drive_that_is_away_removes_nothing_until_it_is_meant_and_numbers_come
     assert numbers(world) == before
 
 
-def test_a_year_that_was_away_comes_back_with_the_numbers_of_its_clusters(world: World) -> None:
-    """Of clusters that are in this year alone, which nothing else remembers, and of those that others share."""
-    before = numbers(world)
-    year = world.layout.photos / "2019-2020"
-    year.rename(world.folder / "away")
-    (world.layout.photos / "2016-2017").rename(world.folder / "away too")
-    assert world.run() == []
-    left = numbers(world)
-    assert set(before.values()) - set(left.values()), "some clusters were in these years alone"
-    assert world.run() == []
-    (world.folder / "away too").rename(world.layout.photos / "2016-2017")
-    assert world.run() == []
-    (world.folder / "away").rename(year)
-    assert world.run() == []
-    assert numbers(world) == before
-
-
 def assignments(**clusters: str) -> pl.DataFrame:
     rows = [
         {**dict.fromkeys(ASSIGNMENTS), "face_id": face, "cluster_id": cluster} for face, cluster in clusters.items()
@@ -173,10 +153,7 @@ def assignments(**clusters: str) -> pl.DataFrame:
 def publish(layout: Layout, rows: pl.DataFrame) -> dict[str, str]:
     """As `identities` does; the numbers that the next run goes by."""
     file = layout.table("identities")
-    before = (
-        numbers_before(layout).head(0) if not isinstance(file, Path) or not file.exists() else pl.read_parquet(file)
-    )
-    remember_numbers(layout, before, rows)
+    remember_numbers(layout, read_or_empty(file, ASSIGNMENTS), rows)
     write_whole(rows, file)
     return dict(numbers_before(layout).iter_rows())
 

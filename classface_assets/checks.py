@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.assets.assigning import names_lost
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.stamped import archive_state, stamp_of
 from classface_assets.identity.graph import Graph
 from classface_assets.resources import Archive, Models
@@ -16,6 +16,7 @@ from classface_assets.store.carry import said
 from classface_assets.store.database import query
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.layout import Layout
+from classface_assets.store.photo_records import lost_label_lines
 from classface_assets.store.tables import read_table
 
 
@@ -73,6 +74,20 @@ def _decisions(archive: Archive, asset: str) -> Decisions:
     return archive.open_ledger().decisions(None if noted is None else noted.until)
 
 
+@dg.asset_check(
+    asset="face_tables",
+    description="Every labelled face is in a photo that is there; those that are not wait for the photo to come back.",
+)
+def labelled_faces_are_in_a_photo(archive: Archive) -> dg.AssetCheckResult:
+    lines = lost_label_lines(archive.layout, archive.open_ledger().decisions(), most=50)
+    return dg.AssetCheckResult(
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=lines[0] if lines else None,
+        metadata={"where": "\n".join(lines[1:])},
+    )
+
+
 @dg.asset_check(asset="album_site", description="Every link and picture of the album is there.")
 def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
     out = archive.layout.albums
@@ -107,5 +122,6 @@ ALL = [
     one_face_a_photo_in_identities,
     labelled_faces_keep_their_name_in_clusters,
     labelled_faces_keep_their_name,
+    labelled_faces_are_in_a_photo,
     links_lead_somewhere,
 ]

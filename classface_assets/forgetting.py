@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import dagster as dg
 import polars as pl
 
-from classface_assets.assets.face_tables import forget_facts
+from classface_assets.assets.current_facts import forget_facts
 from classface_assets.errors import UserError
 from classface_assets.records import forget_records
 from classface_assets.resources import Archive

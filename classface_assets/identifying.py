@@ -40,7 +40,7 @@ class Identifying:
 
         Other runs of the archive are waited for; they are told of this one as `command`.
         """
-        from classface_assets.assets.face_tables import forget_facts
+        from classface_assets.assets.current_facts import forget_facts
         from classface_assets.home import prepare, release
         from classface_assets.running import Chain, terminal, whole_line
         from classface_assets.turns import turn

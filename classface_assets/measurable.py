@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.errors import UserError
 from classface_assets.identity.assign import assign_faces

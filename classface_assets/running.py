@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from classface_assets.assets.face_tables import forget_facts
+from classface_assets.assets.current_facts import forget_facts
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
 from classface_assets.home import hand_out_free_places

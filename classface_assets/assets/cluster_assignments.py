@@ -9,7 +9,8 @@ from classface_assets.assets.assigning import assigned, grouped_whole
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.config_groups import GroupsConfig
 from classface_assets.assets.config_known import KnownConfig
-from classface_assets.assets.face_tables import current_facts, face_tables
+from classface_assets.assets.current_facts import current_facts
+from classface_assets.assets.face_tables import face_tables
 from classface_assets.assets.knn_graph import knn_graph
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary

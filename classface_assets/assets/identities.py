@@ -12,7 +12,7 @@ from pydantic import Field
 from classface_assets.assets.assigning import assigned, refuse_to_move_labelled
 from classface_assets.assets.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.knn_graph import GraphConfig, frame_before
 from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.portraits import known_portraits

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from classface_assets.assets.cluster_assignments import cluster_assignments
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.embeddings import embeddings
-from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.stamped import stamp_of, stamped, state_of_run, unchanged
 from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence

@@ -18,11 +18,14 @@ def tell_stopped(console: Any, stopped: Iterable[Any]) -> None:
 
 
 def tell_stats(archive: Any) -> None:
-    """What was found: files by status, faces, students named and unknown."""
+    """What was found: files by status, faces, students named and unknown; and labelled faces that are in no photo."""
     from classface_assets.naming import stats_lines
+    from classface_assets.store.photo_records import lost_label_lines
 
     for line in stats_lines(archive.layout.database):
         click.echo(line)
+    for line in lost_label_lines(archive.layout, archive.open_ledger().decisions()):
+        click.echo(line, err=True)
 
 
 def tell_newer(archive: Any) -> None:

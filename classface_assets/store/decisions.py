@@ -1,14 +1,15 @@
 """What people have said, as it stands after some event: persons, and what was said of faces and photos."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
+from classface_assets.store.labelled_face import Box, LabelledFace
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.same_shots import SameShots
 
-Box = tuple[float, float, float, float]
+__all__ = ["Box", "Decisions", "FaceMark", "LabelledFace", "Link", "Person", "fold"]
 Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""
 
@@ -18,7 +19,14 @@ LABELLED_BY = ("cluster", "hand", "import", "confirmed")
 
 @dataclass(frozen=True)
 class Person:
-    """`status`: active, merged or hidden. `consent`: None where nobody said. An erased person is hidden for good."""
+    """`status`: active, merged or hidden. An erased person is hidden for good.
+
+    What was said of a merged person is said of whom they became. `consents`: purpose (`consent.Purpose`) → the answer,
+    absent where nobody said. `refused`: the purposes for which nobody may see them, whoever said so and whatever was
+    said yes to. `consent_in_doubt`: the answer, as a roster wrote it, that counts as a refusal until somebody clears it
+    by hand. `consent`: the answer for albums. `student_id`: the school's id of the student on its roster who they are.
+    `display_name`: the name, with class and year of birth where others have the same.
+    """
 
     id: str
     name: str
@@ -30,22 +38,11 @@ class Person:
     birth_date: date | None = None
     consent: bool | None = None
     erased: bool = False
-
-
-@dataclass(frozen=True)
-class LabelledFace:
-    """A face as the ledger keeps it: its id, and the photo and box by which it is found when a detector changes."""
-
-    face_id: str
-    asset_id: str
-    box: Box
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "LabelledFace":
-        return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
-
-    def payload(self) -> dict[str, Any]:
-        return {"face_id": self.face_id, "asset_id": self.asset_id, "box": list(self.box)}
+    consents: Mapping[str, bool] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    consent_in_doubt: str = ""
+    student_id: str = ""
+    display_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,11 @@ class Decisions:
     contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
     `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
     school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
-    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with.
+    `same_shots`: which photos show one shot. `drawn`, `barred` and `photo_marks` hold for all photos of a shot already;
+    for marks, rejections and links `carry` sees to it.
+    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with. `students`:
+    `RosterEntry.key` → who that student is, also of one whom no roster has at present. `student_names`: the same key →
+    the name that tells a student apart, for those who are nobody yet and have a name that others have too.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -95,6 +96,9 @@ class Decisions:
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
+    same_shots: SameShots = field(default_factory=SameShots)
+    students: dict[str, str] = field(default_factory=dict)
+    student_names: dict[str, str] = field(default_factory=dict)
 
     def became(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""
@@ -103,15 +107,45 @@ class Decisions:
         return person_id
 
     def record(self, name: str) -> Person | None:
-        """The person of that name, whatever the case and the spaces around it; one who was merged only if no other."""
-        wanted = fold(name)
-        called = [p for p in self.persons.values() if fold(p.name) == wanted and not p.erased]
-        return next((p for p in called if p.status != "merged"), called[0] if called else None)
+        """The one person of that name (`called`); None also where it may be one of several."""
+        called = self.called(name)
+        return called[0] if called and (len(called) == 1 or called[0].status == "merged") else None
 
     def named(self, name: str) -> Person | None:
         """The person of that name, or whom the person of that name was merged into."""
         person = self.record(name)
         return person and self.persons[self.became(person.id)]
+
+    def called(self, name: str) -> list[Person]:
+        """Everybody of that name or display name, whatever the case and the spaces around it; who was merged only if
+        nobody else."""
+        wanted = fold(name)
+        there = [p for p in self.persons.values() if not p.erased]
+        shown = [p for p in there if p.display_name != p.name and fold(p.display_name) == wanted]
+        called = shown or [p for p in there if fold(p.name) == wanted]
+        return [p for p in called if p.status != "merged"] or called
+
+    def students_called(self, name: str) -> list[RosterEntry]:
+        """The students on the rosters of that name or display name who are nobody yet."""
+        wanted = fold(name)
+        shown = [entry for entry in self.roster if fold(self.student_names.get(entry.key, "")) == wanted]
+        return shown or self.nobody_yet([entry for entry in self.roster if fold(entry.name) == wanted])
+
+    def nobody_yet(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
+        """Of all students of one name those who are no person; a row without an id that may be one who has an id is
+        not counted."""
+        numbered = [entry for entry in namesakes if entry.student_id]
+        free = [entry for entry in namesakes if entry.key not in self.students]
+        return [e for e in free if e.student_id or not any(may_be_one(e, other) for other in numbered)]
+
+    def keys_of(self, person_id: str) -> set[str]:
+        """The students whom a person is."""
+        return {key for key, whose in self.students.items() if whose == self.became(person_id)}
+
+
+def may_be_one(a: RosterEntry, b: RosterEntry) -> bool:
+    """Whether two students of one name may be one: nothing but an id tells them apart."""
+    return a.birth_date is None or b.birth_date is None or a.birth_date == b.birth_date
 
 
 def fold(name: str) -> str:

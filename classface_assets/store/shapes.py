@@ -5,7 +5,7 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
-from classface_assets.store.consent import Purpose
+from classface_assets.store.consent import ALL, Purpose
 from classface_assets.store.decisions import KINDS
 
 
@@ -34,6 +34,11 @@ def _unspeakable(value: str) -> bool:
     return any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
 
 
+def _key(value: Any) -> bool:
+    """Of a student: "id:" or "name:", what is folded in it may be longer than it was."""
+    return isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable()
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
@@ -43,6 +48,15 @@ def _face(value: Any) -> bool:
         return False
     box = value.get("box")
     return isinstance(box, list) and len(box) == 4 and all(map(_number, box))
+
+
+def _pair_of_photos(value: Any) -> bool:
+    """Two photos of one shot (`same_shots.SameShot`)."""
+    if not isinstance(value, dict) or not _text(value.get("from")) or not _text(value.get("to")):
+        return False
+    transform = value.get("transform", [1, 0, 0, 0, 1, 0])
+    sound = isinstance(transform, list) and len(transform) == 6 and all(map(_number, transform))
+    return sound and transform[0] * transform[4] != transform[1] * transform[3]
 
 
 def _list_of(is_sound: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
@@ -116,11 +130,14 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "cluster_split": {"groups": _list_of(_list_of(_face, 1), 2)},
     "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
     "photo_unmarked": {"asset_id": _text},
+    "photos_followed": {"photos": _list_of(_pair_of_photos, 1)},
     "face_drawn": _FACES,
     "portrait_given": _PERSON | {"portrait": _text},
     "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
+    "student_linked": _PERSON | {"student": _key},
     "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},
 }
-OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id)}
-"""What any event may hold beside: the import that it belongs to, and what an undo takes back with its event."""
+OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id), "purposes": _list_of(_one_of(ALL, *Purpose), 1)}
+"""What any event may hold beside: the import that it belongs to, what an undo takes back with its event, and for which
+purposes consent was given or withdrawn, if not for all."""

@@ -44,10 +44,14 @@ def without_erased(faces: pl.DataFrame, assignments: pl.DataFrame, decisions: De
 
 def _stricter(who: Person, others: Iterable[Person]) -> Person:
     for other in others:
-        if other.consent is False:
-            who = replace(who, consent=False)
-        if other.erased:
-            who = replace(who, erased=True)
-        if other.status == "hidden" and who.status == "active":
-            who = replace(who, status="hidden")
+        refused = {purpose: False for purpose, given in other.consents.items() if not given}
+        who = replace(
+            who,
+            consent=False if other.consent is False else who.consent,
+            consents={**who.consents, **refused},
+            refused=who.refused | other.refused,
+            consent_in_doubt=who.consent_in_doubt or other.consent_in_doubt,
+            erased=who.erased or other.erased,
+            status="hidden" if other.status == "hidden" and who.status == "active" else who.status,
+        )
     return who

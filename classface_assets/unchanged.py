@@ -168,7 +168,7 @@ class Unchanged:
         if rows.width and rows["reason"].str.contains(f"^(?:{NOT_OPENED}|{CHANGED})").any():
             return False
         photos = year_images(layout, year).filter(pl.col("status") == "ok")
-        if set(photos["asset_id"]) - faces.ids("asset_id"):
+        if set(photos["asset_id"]) - faces.ids("asset_id") or self._lies_otherwise(faces, photos):
             return False
         found = year_detections(layout, detector, year, [*PLACES, "status"])
         wanted = set(found.filter(pl.col("status") == "ok")["face_id"]) if found.width else set()
@@ -176,6 +176,14 @@ class Unchanged:
             return False
         drawn = drawn_faces(layout, faces, year, self.archive.open_ledger())
         return not drawn.new and not drawn.gone
+
+    def _lies_otherwise(self, faces: Parts, photos: pl.DataFrame) -> bool:
+        """Whether a photo was searched another way up than its file says: it could not be opened when it was turned."""
+        held = faces.read(["asset_id", "orientation"])
+        if "orientation" not in held.columns:
+            return False
+        both = held.join(photos.select("asset_id", pl.col("orientation").alias("now")), on="asset_id")
+        return both.filter(pl.col("orientation") != pl.col("now")).height > 0
 
     def _students_stamp(self) -> Stamp:
         layout = self.archive.layout

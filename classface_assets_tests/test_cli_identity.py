@@ -118,7 +118,7 @@ def test_publishing_is_refused_before_a_labelled_face_moves(world: World) -> Non
     facts = current_facts(world.archive, Models(pack="builtin"))
     rows = read_table(world.layout.table("identities"))  # of before Ana was named
     with pytest.raises(PublishingRefusedError, match=r"Nothing was published: .* labelled faces would lose their name"):
-        refuse_to_move_labelled(world.archive, facts, rows)
+        refuse_to_move_labelled(world.layout, world.archive.open_ledger().decisions(), facts, rows, of_these_facts=True)
 
 
 def test_cluster_numbers_ever_given_are_remembered(world: World) -> None:

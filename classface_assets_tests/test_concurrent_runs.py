@@ -116,6 +116,39 @@ def test_two_runs_at_once_take_turns_and_publish_what_was_named_between(alone: W
     assert not (alone.layout.local / "run.json").exists()
 
 
+IDENTIFYING = """
+import sys
+from classface_assets.home import prepare
+from classface_assets.resources import archive_for, models_for
+from classface_assets.running import Chain, terminal
+archive = archive_for(sys.argv[1], sys.argv[2])
+instance, _ = prepare(archive.layout)
+with instance:
+    chain = Chain(instance, archive, models_for("builtin"), terminal())
+    print("ready", flush=True)
+    sys.exit(sum(len(chain.job("identify")) for _ in range(2)))
+"""
+"""As Dagster's own UI and daemon do it: without taking a turn."""
+
+
+def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone: World) -> None:
+    groups = [faces_of(alone.layout.database, cluster) for cluster in clusters(alone, 8)]
+    dagsters = python(IDENTIFYING, alone.layout.photos, alone.layout.data)
+    assert dagsters.stdout and dagsters.stdout.readline() == "ready\n"
+    ours, ledger = classface(alone, "run"), alone.archive.open_ledger()
+    number = 0
+    while ours.poll() is None or dagsters.poll() is None:
+        ledger.label(f"Person {number % 8}", groups[number % 8])
+        number += 1
+        time.sleep(0.3)
+    ended = {process: process.communicate() for process in (ours, dagsters)}
+    assert (ours.returncode, dagsters.returncode) == (0, 0), ended
+    last = classface(alone, "run")
+    assert last.communicate() and last.returncode == 0
+    wanted = {face.face_id: f"Person {n}" for n, group in enumerate(groups[:number]) for face in group}
+    assert wanted.items() <= names(alone).items()
+
+
 @pytest.fixture
 def held(layout: Layout) -> Iterator["subprocess.Popen[str]"]:
     """A process that has the turn of the archive."""

@@ -20,6 +20,7 @@ from classface_assets.store.assignment_tables import MadeOf, made_of, write_assi
 from classface_assets.store.events import Event
 from classface_assets.store.newer_refusals import with_newer_refusals, without_erased
 from classface_assets.store.replay import replay
+from classface_assets.store.snapshot import person_rows
 from classface_assets.store.stamps import seen
 from classface_assets.store.tables import read_table, write_whole
 from classface_assets_tests.conftest import World
@@ -174,6 +175,14 @@ def test_a_newer_refusal_counts_and_a_newer_permission_does_not(
     published = with_newer_refusals(replay(then), replay([*then, newer]))
     hidden = {p for p, who in published.persons.items() if who.status == "hidden" or who.consent is False}
     assert hidden == withheld
+
+
+def test_a_newer_refusal_for_one_purpose_is_for_that_purpose() -> None:
+    newer = event(9, "consent_withdrawn", person_id="ada", purposes=["web"])
+    ada = with_newer_refusals(replay(CREATED), replay([*CREATED, newer])).persons["ada"]
+    assert ada.refused == {"web"} and dict(ada.consents) == {"web": False}
+    (row,) = person_rows(with_newer_refusals(replay(CREATED[:1]), replay([*CREATED, newer]))).rows(named=True)
+    assert row["consent"] is None and row["consent_web"] is False
 
 
 def test_who_refused_is_withheld_with_those_they_were_one_with_when_faces_were_assigned() -> None:

@@ -76,7 +76,7 @@ def test_each_asset_reports_its_rows_and_passes_its_checks(finished: World) -> N
         for log in finished.instance.all_logs(record.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         if log.dagster_event
     ]
-    assert len({(e.asset_key, e.check_name) for e in evaluations}) == 15
+    assert len({(e.asset_key, e.check_name) for e in evaluations}) == 16
     assert [e for e in evaluations if not e.passed] == []
 
 
@@ -171,10 +171,11 @@ def test_what_is_kept_of_a_head_is_built_upon(world: World, sample: SampleArchiv
     unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
     head = train_head(unit, who, HeadSettings(epochs=1)).checkpoint
     assert head is not None
-    rows = with_head(head, facts, world.archive, settings_for("builtin"), {}, all_anew=True)
+    events, settings = world.archive.open_ledger().events(), settings_for("builtin")
+    rows = with_head(head, facts, layout, events, settings, {}, all_anew=True)
     thresholds, graph = (seen(layout.table(name)) for name in ("thresholds_of_head", "knn_graph_of_head"))
     assert thresholds and graph and rows["face_id"].equals(facts.faces["face_id"])
-    assert with_head(head, facts, world.archive, settings_for("builtin"), {}, all_anew=False).equals(rows)
+    assert with_head(head, facts, layout, events, settings, {}, all_anew=False).equals(rows)
     assert seen(layout.table("thresholds_of_head")) == thresholds
     assert not read_table(layout.table("face_groups_of_head"))["added"].any()
 

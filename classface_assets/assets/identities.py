@@ -28,7 +28,7 @@ from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive, Models
-from classface_assets.store.assignment_tables import is_made_of, until, write_assignments
+from classface_assets.store.assignment_tables import is_made_of, newer_words, until, write_assignments
 from classface_assets.store.calibration import calibration_file
 from classface_assets.store.cluster_memory import remember_numbers
 from classface_assets.store.database import publish
@@ -97,7 +97,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     database_stamp(layout, state.state).put({}, [layout.database])
     shown = result(
         rows.height,
-        decisions_that_count_at_the_next_run=len(told) - len(events),
+        decisions_that_count_at_the_next_run=newer_words(told, state.until),
         head_used=head is not None,
         faces_moved_since_last_time=moved.filter(pl.col("from").is_not_null()).height,
         changes=table(kinds_of_changes(moved), most=20),

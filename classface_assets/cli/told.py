@@ -30,12 +30,12 @@ def tell_stats(archive: Any) -> None:
 
 def tell_newer(archive: Any) -> None:
     """How much was said while a run went, if anything was."""
-    from classface_assets.store.assignment_tables import made_of
+    from classface_assets.store.assignment_tables import made_of, newer_words
 
     try:
         noted = made_of(archive.layout.table("identities"))
     except FileNotFoundError:
         return
-    newer = 0 if noted is None else len(archive.open_ledger().events(after=noted.until))
+    newer = 0 if noted is None else newer_words(archive.open_ledger().events(after=noted.until), noted.until)
     if newer:
         click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")

@@ -14,6 +14,7 @@ from classface_assets.store.events import Event
 from classface_assets.store.tables import read_notes, write_whole
 
 NOTE = "made_of"
+NOTED_BY_RUNS = ("photos_followed",)
 LastEvent = tuple[int, str, str]
 """Number, time and kind of an event, as `Ledger.last` tells them."""
 
@@ -62,3 +63,8 @@ def is_made_of(file: Place, facts: str) -> bool:
 def until(events: Sequence[Event], last: int) -> list[Event]:
     """The events up to that number."""
     return [event for event in events if event.id <= last]
+
+
+def newer_words(events: Sequence[Event], last: int) -> int:
+    """How much people have said since the event of that number; what a run noted by itself is not counted."""
+    return sum(event.id > last and event.kind not in NOTED_BY_RUNS for event in events)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from classface_assets.places import entries
+from classface_assets.store import cluster_memory
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.leftover import Leftover, unused_files, unused_folder, unused_rows
 from classface_assets.store.listing import folders, temporary_files, tree
@@ -47,6 +48,7 @@ def leftovers(layout: Layout, in_use: Iterable[InUse]) -> list[Leftover]:
     for year, photos in images.items():
         found += _rows_of_the_gone(layout, kept, year, photos)
     found.append(_told_of_the_gone(layout))
+    found.append(_numbers_of_the_gone(layout))
     found.append(_stamps(layout, set(images)))
     found.append(_albums(layout, set().union(*images.values()), _all_faces(layout, detectors, images)))
     found.append(unused_files("temporary files of killed runs", "", temporary_files(layout)))
@@ -130,8 +132,18 @@ def _told_of_the_gone(layout: Layout) -> Leftover:
     return unused_files("what moved, of faces no longer there", layout.below(table), listed if gone else [])
 
 
+def _numbers_of_the_gone(layout: Layout) -> Leftover:
+    """They are kept for photos that may come back; these are given up now."""
+    table = layout.table(cluster_memory.TABLE)
+    listed = [e for e in entries(table.parent) if e.path == table]
+    gone = listed and read_table(table, ["face_id"]).height
+    return unused_files("cluster numbers of faces no longer there", layout.below(table), listed if gone else [])
+
+
 def _stamps(layout: Layout, years: Set[str]) -> Leftover:
     """What was noted of the albums and of the best faces, with their picture, of years that are gone."""
-    noted = [e for asset in ("albums", "best_faces") for e in entries(layout.stamp(asset, "any year").parent)]
+    noted = [
+        e for asset in ("albums", "best_faces", "ingest_year") for e in entries(layout.stamp(asset, "any year").parent)
+    ]
     of_no_year = [e for e in noted if name_of(e.path.with_suffix("")) not in years]
     return unused_files("school years that are gone", "stamps", of_no_year)

@@ -76,6 +76,13 @@ def rewrite_former_ids(parts: Parts, former: FormerIds) -> int:
     return len(stale)
 
 
+def faces_left_out(parts: Parts, former: FormerIds) -> set[str]:
+    """The faces that `rewrite_former_ids` leaves out: those of a picture that was two photos, found twice."""
+    rows = parts.read(KEY)
+    _, left_out = _chosen(set(rows["asset_id"].unique()) if rows.width else (), former)
+    return set(rows.filter(pl.col("asset_id").is_in(list(left_out)))["face_id"].drop_nulls()) if left_out else set()
+
+
 def adopt_former(own: Parts, others: Collection[Parts], former: FormerIds, wanted: set[str]) -> set[str]:
     """Copy the rows of `wanted` photos that other folders hold under former ids; returns the ids still missing."""
     missing = set(wanted)

@@ -11,10 +11,17 @@ import polars as pl
 
 from classface_assets.places import entries
 from classface_assets.store.files import read_file, write_file
-from classface_assets.store.former_ids import FormerIds, former_ids, rewrite_former_ids, under_current_ids
+from classface_assets.store.former_ids import (
+    FormerIds,
+    faces_left_out,
+    former_ids,
+    rewrite_former_ids,
+    under_current_ids,
+)
 from classface_assets.store.layout import Layout, name_of, safe_name
 from classface_assets.store.listing import folders
 from classface_assets.store.parts import Parts
+from classface_assets.store.removal import drop_rows
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.years import start_of
 
@@ -119,11 +126,15 @@ def all_former_ids(layout: Layout) -> FormerIds:
 
 def under_todays_ids(layout: Layout, year: str, images: pl.DataFrame) -> None:
     """Rewrite what every detector found in a school year, with any thresholds, under the ids that its files (IMAGES)
-    have now. Faces keep their ids. Killed, the next call goes on."""
+    have now. Faces keep their ids; the vectors of those that were found twice go. Killed, the next call goes on."""
     former = former_ids(images)
-    for detector in folders(layout.parts("detections")):
-        for settings in folders(detector / safe_name(year)) if former.current else ():
-            rewrite_former_ids(detection_parts(layout, name_of(detector), year, settings.name), former)
+    detectors = folders(layout.parts("detections")) if former.current else []
+    found = [s for detector in detectors for s in folders(detector / safe_name(year))]
+    for parts in (Parts(folder, ("asset_id", "face_id")) for folder in found):
+        if twice := faces_left_out(parts, former):
+            for pack in folders(layout.parts("embeddings")):
+                drop_rows(Parts(pack / safe_name(year), ("face_id",)), "face_id", twice)
+        rewrite_former_ids(parts, former)
 
 
 def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:

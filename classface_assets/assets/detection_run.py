@@ -65,12 +65,13 @@ def search(
     jobs = [
         PhotoJob(a, place_of(layout.photos, path), not known) for a, path, known in photos.select(columns).iter_rows()
     ]
+    ways_up = photos.select("asset_id", pl.col("orientation").cast(pl.Int16))
     unopened: dict[str, str] = {}
     for searched in detect_photos(jobs, detector, settings, config.photos_a_part, config.photos_at_once):
         if searched.unopened:
             folders_still_there(layout)
             unopened |= searched.unopened
-        rows = without_barred(searched.rows, barred)
+        rows = without_barred(searched.rows, barred).join(ways_up, on="asset_id", how="left", maintain_order="left")
         now = datetime.now(UTC).replace(tzinfo=None)
         parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
         failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)

@@ -62,7 +62,7 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
     images = _as_searched(mark_duplicates(images), rows)
     starts = {y: first_year(y) for y in years}
     faces = (
-        rows.drop("rotation", "phash")
+        rows.drop("rotation", "phash", "orientation")
         .filter(pl.col("status") == "ok")
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )

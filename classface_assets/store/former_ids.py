@@ -18,10 +18,12 @@ KEY = ["asset_id", "face_id"]
 @dataclass(frozen=True)
 class FormerIds:
     """`current`: former id → asset id of today. `first`: asset id of today → the former ids of its files, in the order
-    of their paths: two files that differed in their metadata alone were two photos."""
+    of their paths: two files that differed in their metadata alone were two photos. `orientation`: former id → that of
+    its file, which is as it was when it was searched."""
 
     current: Mapping[str, str] = field(default_factory=dict)
     first: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    orientation: Mapping[str, int] = field(default_factory=dict)
 
 
 def former_ids(images: pl.DataFrame) -> FormerIds:
@@ -32,7 +34,8 @@ def former_ids(images: pl.DataFrame) -> FormerIds:
     known = images.filter(pl.col("file_digest") != pl.col("asset_id")).sort(order)
     pairs = known.select("file_digest", "asset_id").unique(maintain_order=True)
     grouped = pairs.group_by("asset_id", maintain_order=True).agg("file_digest")
-    return FormerIds(dict(pairs.iter_rows()), {new: tuple(old) for new, old in grouped.iter_rows()})
+    turned = known.select("file_digest", "orientation").iter_rows() if "orientation" in known.columns else ()
+    return FormerIds(dict(pairs.iter_rows()), {new: tuple(old) for new, old in grouped.iter_rows()}, dict(turned))
 
 
 def followed_photos(images: pl.DataFrame, named: Collection[str]) -> list[tuple[str, str]]:
@@ -54,7 +57,8 @@ def under_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
     taken, left_out = _chosen(there, former)
     if not taken and not left_out:
         return rows
-    renamed = rows.filter(~pl.col("asset_id").is_in(list(left_out))).with_columns(
+    kept = rows.filter(~pl.col("asset_id").is_in(list(left_out)))
+    renamed = kept.with_columns(
         pl.col("asset_id").replace(taken), pl.col("asset_id").is_in(list(taken)).alias("renamed")
     )
     # Killed while it rewrote them, a run leaves some rows under both ids.
@@ -71,7 +75,7 @@ def rewrite_former_ids(parts: Parts, former: FormerIds) -> int:
     stale = [file for file, ids in held.items() if ids & (taken.keys() | left_out)]
     for file in stale:
         rows = read_table(file).filter(~pl.col("asset_id").is_in(list(left_out)))
-        parts.append(rows.with_columns(pl.col("asset_id").replace(taken)))
+        parts.append(_renamed(rows, taken, former))
         remove(file)
     return len(stale)
 
@@ -92,9 +96,19 @@ def adopt_former(own: Parts, others: Collection[Parts], former: FormerIds, wante
         if taken:
             for rows in other.scan():
                 theirs = rows.filter(pl.col("asset_id").is_in(list(taken)))
-                own.append(theirs.with_columns(pl.col("asset_id").replace(taken)))
+                own.append(_renamed(theirs, taken, former))
             missing -= set(taken.values())
     return missing
+
+
+def _renamed(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) -> pl.DataFrame:
+    """Whole rows as today's version would have written them."""
+    turned = {old: former.orientation[old] for old in taken if old in former.orientation}
+    known = pl.col("asset_id").replace_strict(turned, default=None, return_dtype=pl.Int16)
+    had = pl.col("orientation") if "orientation" in rows.columns else pl.lit(None, pl.Int16)
+    return rows.with_columns(pl.coalesce(had, known).alias("orientation")).with_columns(
+        pl.col("asset_id").replace(taken)
+    )
 
 
 def _chosen(there: Collection[str], former: FormerIds) -> tuple[dict[str, str], set[str]]:

@@ -43,6 +43,7 @@ DETECTIONS = pl.Schema(
         "outside": pl.Float32(),
         "rotation": pl.Int16(),  # degrees clockwise by which the photo, after EXIF, was turned to be upright
         "phash": pl.String(),  # hex of 256 bits
+        "orientation": pl.Int16(),  # of the file when it was searched: boxes and rotation are of the photo upright so
         "created_at": pl.Datetime("us"),
     }
 )

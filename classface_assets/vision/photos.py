@@ -26,6 +26,7 @@ from classface_assets.vision.header import (
 )
 from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
 from classface_assets.vision.picture_id import picture_id, read_with_id
+from classface_assets.vision.picture_id_heif import heif_orientation
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -94,7 +95,8 @@ def _with_ids(facts: PhotoFacts, file: BinaryIO, format_name: str) -> PhotoFacts
     with alone:
         file.seek(0)
         data, digest = read_with_id(file, facts.size)
-        return replace(facts, asset_id=picture_id(data, format_name), file_digest=digest)
+        found = replace(facts, asset_id=picture_id(data, format_name), file_digest=digest)
+        return replace(found, orientation=heif_orientation(data)) if format_name == "HEIF" else found
 
 
 def _why(error: OSError) -> str:

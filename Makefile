@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -53,6 +53,10 @@ bench-clicks: .venv/ready
 # How long a run takes that finds nothing new in many small folders, beyond Dagster's start. YEARS=n (60)
 bench-quiet: .venv/ready
 	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.benchmark.quiet
+
+# How long it takes to know a photo by its picture, beside by its bytes alone. COUNT=n unchanged ones (5,000)  ROUNDS=n
+bench-facts: .venv/ready
+	@PHOTOS="$(COUNT)" ROUNDS="$(ROUNDS)" $(BIN)/python -m classface_assets.benchmark.facts
 
 lint: .venv/ready
 	$(BIN)/ruff check

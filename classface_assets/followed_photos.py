@@ -18,6 +18,7 @@ from classface_assets.store.decisions import Decisions
 from classface_assets.store.erase import erase_faces
 from classface_assets.store.events import Event
 from classface_assets.store.facts import Facts
+from classface_assets.store.former_ids import renamed_photos
 from classface_assets.store.layout import Layout
 from classface_assets.store.photo_records import (
     compared_photos,
@@ -49,27 +50,49 @@ class FollowedPhotos:
 
 def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPhotos:
     """Bring the ledger's pairs up to date with the photos that are there. Raises LedgerError, StorageError."""
-    layout, ledger = archive.layout, archive.open_ledger()
+    layout, ledger = archive.layout, replace(archive.open_ledger(), actor=AUTOMATIC)
     events = ledger.events()
-    decisions = replay(events)
-    erased = {face.asset_id for face in barred_faces(layout, events).values()}
-    decided = decided_photos(decisions) | erased
-    records = update_records(layout, facts.images, decided, erased)
-    photos = PhotoLooks(layout, models.describe(layout), facts, records)
-    pairs = _new_pairs(photos, decisions, decided, events)
-    erased_again = 0
+    decided = _decided(layout, events)
+    # What an older version knew by the bytes of its file is the very same picture: no look is needed.
+    told = _told(events)
+    pairs = [SameShot(*pair) for pair in renamed_photos(facts.images, decided) if frozenset(pair) not in told]
     if pairs:
-        replace(ledger, actor=AUTOMATIC).follow_photos(pairs)
+        ledger.follow_photos(pairs)
+        events = ledger.events()
+        decided = _decided(layout, events)
+    decisions = replay(events)
+    records = update_records(layout, facts.images, decided, _erased(layout, events))
+    photos = PhotoLooks(layout, models.describe(layout), facts, records)
+    found = _new_pairs(photos, decisions, decided, _told(events))
+    if found:
+        ledger.follow_photos(found)
         events = ledger.events()
         decisions = replay(events)
-        erased_again = _erase_again(layout, events, decisions, facts)
+    erased_again = _erase_again(layout, events, decisions, facts) if pairs or found else 0
     set_compared_photos(layout, set(photos.present), decided)
-    return FollowedPhotos(tuple(pairs), update_lost_labels(layout, decisions, facts.faces, records), erased_again)
+    lost = update_lost_labels(layout, decisions, facts.faces, records)
+    return FollowedPhotos((*pairs, *found), lost, erased_again)
 
 
-def _new_pairs(photos: PhotoLooks, decisions: Decisions, decided: Set[str], events: Sequence[Event]) -> list[SameShot]:
-    """The pairs that the ledger does not have; one that somebody has undone does not come back."""
-    told = {frozenset((p["from"], p["to"])) for e in events if e.kind == "photos_followed" for p in e.payload["photos"]}
+def _decided(layout: Layout, events: Sequence[Event]) -> set[str]:
+    return decided_photos(replay(events)) | _erased(layout, events)
+
+
+def _erased(layout: Layout, events: Sequence[Event]) -> set[str]:
+    """The photos with faces of erased people, whatever this ledger knows of them."""
+    return {face.asset_id for face in barred_faces(layout, events).values()}
+
+
+def _told(events: Sequence[Event]) -> set[frozenset[str]]:
+    """The pairs that the ledger has or had: one that somebody has undone does not come back."""
+    followed = (event for event in events if event.kind == "photos_followed")
+    return {frozenset((pair["from"], pair["to"])) for event in followed for pair in event.payload["photos"]}
+
+
+def _new_pairs(
+    photos: PhotoLooks, decisions: Decisions, decided: Set[str], told: Set[frozenset[str]]
+) -> list[SameShot]:
+    """The pairs that the ledger does not have."""
     person = settings_for(photos.pack.name).person_threshold
     likeness = Likeness(person, (1 + person) / 2)
     found = []

@@ -213,11 +213,14 @@ def test_a_tiff_is_the_same_picture_wherever_its_strips_lie(order: str, big: boo
     plain = tiff(grey, width, height, rows=16)
     about = ((270, 1, tuple(b"Sports day\0")), (274, 3, (6,)), (700, 1, tuple(XMP)), (306, 1, (0,)))
     edited = tiff(grey, width, height, order, big, gap=7, rows=16, tags=about)
-    assert_the_same_picture(plain, edited)
     changed = tiff(grey[:-1] + bytes([grey[-1] ^ 1]), width, height, order, big, rows=16)
-    assert id_of(changed) != id_of(plain)
-    inverted = tiff(grey, width, height, order, big, rows=16, tags=((284, 3, (2,)),))
-    assert id_of(inverted) != id_of(plain), "a tag that says how pixels are stored counts"
+    planes = tiff(grey, width, height, order, big, rows=16, tags=((284, 3, (2,)),))
+    ids = []
+    for data in (plain, edited, changed, planes):  # Pillow opens no big-endian BigTIFF, so not by `id_of`
+        found = PictureHash("TIFF")
+        add_tiff(found, memoryview(data), 0)
+        ids.append(found.id())
+    assert ids[0] == ids[1] and len(set(ids)) == 3, "pixels, and tags that say how they are stored, count"
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])

@@ -14,12 +14,15 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.store.former_ids import adopt_former
 from classface_assets.store.parts import adopt
 from classface_assets.store.tombstones import barred_faces
 from classface_assets.store.year_parts import (
+    all_former_ids,
     current_settings,
     detection_parts,
     set_current_settings,
+    under_todays_ids,
     year_images,
     years_with_images,
 )
@@ -57,17 +60,20 @@ def detections(
 
     A photo without a face, or one that cannot be decoded, keeps a row that says so and is not tried again. A scan that
     does not say which way is up is turned until its faces are. A killed run keeps what it has found; the next does the
-    rest. A photo that moved between years is not searched again. A box that somebody drew, where no face was found, is
-    one too, for as long as the drawing stands.
+    rest. Neither a photo that moved between years is searched again, nor one whose metadata changed. A box that
+    somebody drew, where no face was found, is one too, for as long as the drawing stands.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
-    photos = year_images(layout, year).filter(pl.col("status") == "ok")
+    files = year_images(layout, year)
+    photos = files.filter(pl.col("status") == "ok")
     settings = config.settings(current_settings(layout, detector, year))
     parts = detection_parts(layout, detector, year, settings.name)
+    under_todays_ids(layout, year, files)
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
     others = [detection_parts(layout, detector, y, settings.name) for y in years_with_images(layout) if y != year]
     pending = adopt(parts, others, "asset_id", pending)
+    pending = adopt_former(parts, others, all_former_ids(layout), pending) if pending else pending
     unopened, device = {}, ""
     if pending:
         pack = models.load(layout)

@@ -18,7 +18,7 @@ from classface_assets.resources import Archive
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import IMAGES
-from classface_assets.store.year_parts import image_parts, year_images
+from classface_assets.store.year_parts import image_parts, with_all, year_images
 from classface_assets.store.years import PhotosFolderError, folders_still_there
 from classface_assets.vision.photos import CHANGED, NOT_OPENED, read_facts
 
@@ -53,11 +53,12 @@ def images(
     archive: Archive,
     progress: dg.ResourceParam[Progress],
 ) -> dg.MaterializeResult:
-    """Every file in a school year's folder: content id, size, when it was taken, orientation, and a status.
+    """Every file in a school year's folder: id of the picture, size, when it was taken, orientation, and a status.
 
-    The status is `ok`, `duplicate` (the same bytes as another file), `unreadable` or `not a photo`, the last three with
-    a reason. Only files that are new or changed are read, and those that could not be opened the last time; files that
-    are gone drop out, here and in all that follows; but where most photos of the archive are gone, nothing is done.
+    The status is `ok`, `duplicate` (the same bytes as another file, or its picture with other metadata), `unreadable`
+    or `not a photo`, the last three with a reason. Only files that are new or changed are read, those that could not be
+    opened the last time, and once those that an older version knew by their bytes alone; files that are gone drop out,
+    here and in all that follows; but where most photos of the archive are gone, nothing is done.
     """
     year, layout = context.partition_key, archive.layout
     parts = image_parts(layout, year)
@@ -66,8 +67,10 @@ def images(
     if not config.photos_are_gone:
         refuse_lost_photos(layout, year, listing)
     known = parts.read()
-    known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
-    again = known.filter(pl.col("reason").str.contains(f"^(?:{NOT_OPENED}|{CHANGED})"))
+    known = with_all(IMAGES, known if known.width else pl.DataFrame(schema=IMAGES))
+    known = known.join(listing, on=list(parts.key), how="semi")
+    by_bytes = (pl.col("status") == "ok") & pl.col("file_digest").is_null()
+    again = known.filter(by_bytes | pl.col("reason").str.contains(f"^(?:{NOT_OPENED}|{CHANGED})"))
     new = listing.join(known.join(again, on="path", how="anti"), on=list(parts.key), how="anti")
     read = 0
     with progress.task(f"{year}: reading files", new.height, "files") as advance:
@@ -126,9 +129,9 @@ def _look_at(listing: pl.DataFrame, year: str, layout: Layout, folders: Sequence
 
 def _put(rows: pl.DataFrame, again: pl.DataFrame, parts: Parts) -> int:
     """Write the rows as one part, but for those that say what they said `again` and again; returns how many."""
-    fresh = rows.join(again, on=["path", "status", "reason"], how="anti")
-    changed = again.join(fresh, on="path", how="semi")
-    if changed.height:
-        parts.keep(parts.read(list(parts.key)).join(changed, on="path", how="anti"))
-    parts.append(fresh)
+    fresh = rows.join(again, on=["path", "status", "reason", "file_digest"], how="anti", nulls_equal=True)
+    if again.join(fresh, on="path", how="semi").height:
+        parts.replace(fresh)
+    else:
+        parts.append(fresh)
     return fresh.height

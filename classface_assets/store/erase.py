@@ -5,6 +5,7 @@ finished by the next one. Photos are never touched; who is in them is told, so t
 """
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 
 import polars as pl
 
@@ -18,8 +19,9 @@ from classface_assets.store.parts import Parts
 from classface_assets.store.portraits import all_portraits, remove_chips
 from classface_assets.store.receipt import Removed
 from classface_assets.store.removal import keep_rows, take_away
+from classface_assets.store.schemas import IMAGES
 from classface_assets.store.tables import read_table
-from classface_assets.store.year_parts import detection_parts, image_parts, years_with_images
+from classface_assets.store.year_parts import all_former_ids, detection_parts, image_parts, with_all, years_with_images
 
 
 def erase_faces(
@@ -32,6 +34,7 @@ def erase_faces(
     Raises StorageError, and DamagedFileError for a file of which nobody can say what is in it.
     """
     found, known, ids = list(_versions(layout)), set[str](), set(barred)
+    barred = _under_every_id(layout, barred)
     for _, parts in found:
         rows = parts.read(PLACES)
         known |= set(rows["face_id"].drop_nulls()) if rows.width else set()
@@ -48,9 +51,21 @@ def erase_faces(
 
 def photos_that_show(layout: Layout, barred: Mapping[str, LabelledFace]) -> list[str]:
     """The photos in which the faces are still to be seen, by their paths below the photos folder."""
-    photos = {face.asset_id for face in barred.values()}
-    rows = [image_parts(layout, year).read(["path", "asset_id"]) for year in years_with_images(layout)]
-    return sorted({p for r in rows if r.width for p in r.filter(pl.col("asset_id").is_in(list(photos)))["path"]})
+    photos = [face.asset_id for face in barred.values()]
+    theirs = pl.col("asset_id").is_in(photos) | pl.col("file_digest").is_in(photos).fill_null(value=False)
+    rows = (with_all(IMAGES, image_parts(layout, year).read(list(IMAGES))) for year in years_with_images(layout))
+    return sorted({path for files in rows for path in files.filter(theirs)["path"]})
+
+
+def _under_every_id(layout: Layout, barred: Mapping[str, LabelledFace]) -> dict[str, LabelledFace]:
+    """The faces, and each once more for every other id that its photo has or had: what an older version found with
+    other thresholds or another detector may be under any of them."""
+    former, more = all_former_ids(layout), {}
+    for face_id, face in barred.items():
+        today = former.current.get(face.asset_id, face.asset_id)
+        for other in {today, *former.first.get(today, ())} - {face.asset_id}:
+            more[f"{face_id} in {other}"] = replace(face, asset_id=other)
+    return {**barred, **more}
 
 
 def _versions(layout: Layout) -> Iterator[tuple[str, Parts]]:

@@ -13,13 +13,13 @@ from classface_assets.errors import UserError
 from classface_assets.places import entries
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
-from classface_assets.store.schemas import DETECTIONS, IMAGES
+from classface_assets.store.schemas import DETECTIONS
 from classface_assets.store.year_parts import (
+    all_images,
     embedding_parts,
     mark_duplicates,
     with_all,
     year_detections,
-    year_images,
     years_with_images,
 )
 from classface_assets.store.years import first_year
@@ -43,13 +43,13 @@ class NotSearchedError(UserError):
 
 
 def gather(layout: Layout, detector: str, pack: str) -> Facts:
-    """All that is current, over all school years. A face in two years (a copied photo) counts in the first.
+    """All that is current, over all school years. A photo in two years counts in the first with its faces.
 
     Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
     """
     _require_searched(layout, detector)
     years = years_with_images(layout)
-    images = pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, y) for y in years)])
+    images = all_images(layout)
     detected = list(_detections_of_years(layout, detector, years))
     if not detected:
         images = _as_searched(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
@@ -57,10 +57,12 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
     rows = pl.concat(detected, how="diagonal_relaxed").unique(
         ["asset_id", "face_id"], keep="first", maintain_order=True
     )
+    # Older versions searched the picture once for each metadata that it had, and called its faces otherwise.
+    rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
     images = _as_searched(mark_duplicates(images), rows)
     starts = {y: first_year(y) for y in years}
     faces = (
-        rows.drop("rotation", "phash")
+        rows.drop("rotation", "phash", "orientation")
         .filter(pl.col("status") == "ok")
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )

@@ -7,6 +7,7 @@ import polars as pl
 
 from classface_assets.places import Place, entries
 from classface_assets.store.damage import broken_vectors, readable, without_chip
+from classface_assets.store.former_ids import FormerIds, former_ids, under_current_ids
 from classface_assets.store.layout import Layout
 from classface_assets.store.orphan_kinds import (
     BAD_VECTOR,
@@ -49,23 +50,23 @@ class YearCheck:
 def check_year(layout: Layout, name: str, detector: str, pack: str, size: int) -> YearCheck:
     """Look at all that one model pack made of a school year; `size`: how many numbers its vectors have."""
     year = YearCheck(layout, name)
-    photos = _look_at_images(year)
-    every_face, faces = _look_at_faces(year, detector, photos)
+    photos, former = _look_at_images(year)
+    every_face, faces = _look_at_faces(year, detector, photos, former)
     _look_at_vectors(year, detector, pack, size, every_face, faces)
     return year
 
 
-def _look_at_images(year: YearCheck) -> set[str]:
-    """The ids of the photos that are to be searched."""
+def _look_at_images(year: YearCheck) -> tuple[set[str], FormerIds]:
+    """The ids of the photos that are to be searched, and what older versions called them."""
     parts = image_parts(year.layout, year.name)
-    rows, broken = readable(parts, [*parts.key, "asset_id", "status"])
+    rows, broken = readable(parts, [*parts.key, "asset_id", "status", "file_digest"])
     year.tell_unreadable(*broken)
     year.tell_twice(parts, rows, "path")
     year.files = set(rows["path"])
-    return set(rows.filter(pl.col("status").cast(pl.String) == "ok")["asset_id"])
+    return set(rows.filter(pl.col("status").cast(pl.String) == "ok")["asset_id"]), former_ids(rows)
 
 
-def _look_at_faces(year: YearCheck, detector: str, photos: set[str]) -> tuple[set[str], set[str]]:
+def _look_at_faces(year: YearCheck, detector: str, photos: set[str], former: FormerIds) -> tuple[set[str], set[str]]:
     """Every face of the year's thresholds, and those of them that are of photos that are still there."""
     try:
         settings = current_settings(year.layout, detector, year.name)
@@ -81,6 +82,7 @@ def _look_at_faces(year: YearCheck, detector: str, photos: set[str]) -> tuple[se
     year.tell_unreadable(*broken, *without_end)
     year.all_faces_read = not broken
     year.tell_twice(parts, rows, "asset_id")
+    rows = under_current_ids(rows, former)
     year.tell(NEVER_SEARCHED, photos - set(rows["asset_id"]))
     year.tell(NO_CHIP, blind, parts, "asset_id")
     current = rows.filter(pl.col("asset_id").is_in(list(photos)))

@@ -82,6 +82,13 @@ class Parts:
         write_whole(rows, part)
         return part
 
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Put these rows in the place of those with the same keys: who reads meanwhile finds the old ones or these."""
+        old, frames = read_every(self.folder, read_table)
+        others = once(frames, self.key)
+        others = others.join(rows, on=list(self.key), how="anti") if others.width else others
+        self._put(pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows, old)
+
     def keep(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
         self._sweep()

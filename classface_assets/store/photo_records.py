@@ -34,12 +34,12 @@ COMPARED = pl.Schema({"asset_id": pl.String(), "decided": pl.Boolean()})
 
 
 def decided_photos(decisions: Decisions) -> set[str]:
-    """The asset ids of all photos that anything was decided about, or about a face in them."""
+    """The asset ids of all photos that anything was decided about, or about a face in them; and those of their shots."""
     marks = (*decisions.marks.values(), *decisions.taken_off.values(), *decisions.rejected.values())
     linked = [face for link in decisions.links for face in (link.a, link.b)]
     faces = (*linked, *decisions.drawn.values(), *decisions.barred.values())
-    of_faces = {mark.asset_id for mark in marks} | {face.asset_id for face in faces}
-    return of_faces | decisions.photo_marks.keys()
+    photos = {mark.asset_id for mark in marks} | {face.asset_id for face in faces} | decisions.photo_marks.keys()
+    return photos | {other for photo in photos for other in decisions.same_shots.others(photo)}
 
 
 def update_records(layout: Layout, images: pl.DataFrame, decided: Set[str], erased: Set[str]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 
 from classface_assets.places import entries
 from classface_assets.store import cluster_memory
+from classface_assets.store.former_ids import former_ids
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.leftover import Leftover, unused_files, unused_folder, unused_rows
 from classface_assets.store.listing import folders, temporary_files, tree
@@ -45,12 +46,13 @@ def leftovers(layout: Layout, in_use: Iterable[InUse]) -> list[Leftover]:
     found += _versions(layout, "embeddings", vectors, set(images), "vectors of packs not in use")
     for detector in detectors:
         found += _other_thresholds(layout, detector, images)
-    for year, photos in images.items():
+    named = {year: photos | _former(layout, year) for year, photos in images.items()}
+    for year, photos in named.items():
         found += _rows_of_the_gone(layout, kept, year, photos)
     found.append(_told_of_the_gone(layout))
     found.append(_numbers_of_the_gone(layout))
     found.append(_stamps(layout, set(images)))
-    found.append(_albums(layout, set().union(*images.values()), _all_faces(layout, detectors, images)))
+    found.append(_albums(layout, set().union(*images.values()), _all_faces(layout, detectors, named)))
     found.append(unused_files("temporary files of killed runs", "", temporary_files(layout)))
     return [leftover for leftover in found if leftover.count]
 
@@ -72,6 +74,12 @@ def _images(layout: Layout) -> dict[str, set[str]]:
     years = (name_of(folder) for folder in folders(layout.parts("images")))
     photos = {year: image_parts(layout, year).ids("asset_id") for year in years}
     return {year: ids for year, ids in photos.items() if ids}
+
+
+def _former(layout: Layout, year: str) -> set[str]:
+    """What older versions called the photos, until `detections` has rewritten their rows."""
+    rows = image_parts(layout, year).read(["asset_id", "path", "file_digest"])
+    return set(former_ids(rows).current) if rows.width else set()
 
 
 def _versions(layout: Layout, asset: str, kept: Set[str], years: Set[str], kind: str) -> Iterator[Leftover]:

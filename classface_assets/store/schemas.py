@@ -4,7 +4,7 @@ import polars as pl
 
 IMAGES = pl.Schema(
     {
-        "asset_id": pl.String(),
+        "asset_id": pl.String(),  # of the picture, whatever its metadata; in older parts of the file's bytes
         "school_year": pl.String(),
         "path": pl.String(),
         "size": pl.Int64(),
@@ -18,6 +18,7 @@ IMAGES = pl.Schema(
         "taken_at_source": pl.String(),  # exif | file name | school year | "" when unknown
         "utc_offset": pl.Int16(),  # minutes east of Greenwich, where the camera knew
         "has_orientation": pl.Boolean(),  # the file has an EXIF orientation, so a camera knew which way is up
+        "file_digest": pl.String(),  # of the file's bytes; null of what is no photo, and in older parts
     }
 )
 # What is gathered of the detections: all but the chips.
@@ -42,6 +43,7 @@ DETECTIONS = pl.Schema(
         "outside": pl.Float32(),
         "rotation": pl.Int16(),  # degrees clockwise by which the photo, after EXIF, was turned to be upright
         "phash": pl.String(),  # hex of 256 bits
+        "orientation": pl.Int16(),  # of the file when it was searched: boxes and rotation are of the photo upright so
         "created_at": pl.Datetime("us"),
     }
 )
@@ -74,7 +76,7 @@ TABLES = {
     "image_assets": """
         asset_id VARCHAR, school_year VARCHAR NOT NULL, path VARCHAR PRIMARY KEY, width INTEGER,
         height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL, taken_at_source VARCHAR,
-        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR""",
+        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR, file_digest VARCHAR""",
     "face_instances": """
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,

@@ -11,10 +11,21 @@ import polars as pl
 
 from classface_assets.places import entries
 from classface_assets.store.files import read_file, write_file
-from classface_assets.store.layout import Layout, name_of
+from classface_assets.store.former_ids import (
+    FormerIds,
+    faces_left_out,
+    former_ids,
+    rewrite_former_ids,
+    under_current_ids,
+)
+from classface_assets.store.layout import Layout, name_of, safe_name
+from classface_assets.store.listing import folders
 from classface_assets.store.parts import Parts
+from classface_assets.store.removal import drop_rows
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.years import start_of
+
+DIGEST = "file_digest"
 
 
 def image_parts(layout: Layout, year: str) -> Parts:
@@ -87,22 +98,59 @@ def with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """The detection rows of the photos that are in the year now; a frame without columns before the first."""
+    """The detection rows of the photos that are in the year now; a frame without columns before the first.
+
+    Rows that an older version wrote are under the ids that their photos have now.
+    """
     settings = current_settings(layout, detector, year)
     if settings is None:
         return pl.DataFrame()
     rows = detection_parts(layout, detector, year, settings).read(columns)
-    ids = year_images(layout, year)["asset_id"].unique().to_list()
-    return rows.filter(pl.col("asset_id").is_in(ids)) if rows.width else rows
+    if not rows.width:
+        return rows
+    images = year_images(layout, year)
+    ids = images["asset_id"].unique().to_list()
+    return under_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
+
+
+def all_images(layout: Layout) -> pl.DataFrame:
+    """The files of all school years, of each year as `year_images` has them."""
+    years = years_with_images(layout)
+    return pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, year) for year in years)])
+
+
+def all_former_ids(layout: Layout) -> FormerIds:
+    """What the photos of all school years were called by older versions."""
+    return former_ids(all_images(layout))
+
+
+def under_todays_ids(layout: Layout, year: str, images: pl.DataFrame) -> None:
+    """Rewrite what every detector found in a school year, with any thresholds, under the ids that its files (IMAGES)
+    have now. Faces keep their ids; the vectors of those that were found twice go. Killed, the next call goes on."""
+    former = former_ids(images)
+    detectors = folders(layout.parts("detections")) if former.current else []
+    found = [s for detector in detectors for s in folders(detector / safe_name(year))]
+    for parts in (Parts(folder, ("asset_id", "face_id")) for folder in found):
+        if twice := faces_left_out(parts, former):
+            for pack in folders(layout.parts("embeddings")):
+                drop_rows(Parts(pack / safe_name(year), ("face_id",)), "face_id", twice)
+        rewrite_former_ids(parts, former)
 
 
 def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
-    """Of files with the same bytes the first (by school year, then path) stays `ok`, the others become `duplicate`."""
+    """Of files with the same picture the first (by school year, then path) stays `ok`, the others become `duplicate`:
+    of the same bytes, or with other metadata."""
     images = images.sort("school_year", "path")
     readable = pl.col("status").is_in(["ok", "duplicate"])
-    first_path = pl.col("path").filter(readable).first().over("asset_id")
+    first_path, first_digest = (pl.col(name).filter(readable).first().over("asset_id") for name in ("path", DIGEST))
     copy = readable & (pl.col("path") != first_path)
+    same = pl.col(DIGEST).eq_missing(first_digest)
+    why = (
+        pl.when(same)
+        .then(pl.format("the same file as {}", first_path))
+        .otherwise(pl.format("the same picture as {}, with other metadata", first_path))
+    )
     return images.with_columns(
         pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.col("status")).alias("status"),
-        pl.when(copy).then(pl.format("the same file as {}", first_path)).otherwise(pl.col("reason")).alias("reason"),
+        pl.when(copy).then(why).otherwise(pl.col("reason")).alias("reason"),
     )

@@ -25,7 +25,8 @@ from classface_assets.vision.header import (
     upright_size,
 )
 from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
-from classface_assets.vision.picture_id import content_id, picture_id
+from classface_assets.vision.picture_id import picture_id, read_with_id
+from classface_assets.vision.picture_id_heif import heif_orientation
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -58,7 +59,7 @@ class PhotoFacts:
     utc_offset: int | None = None  # minutes east of Greenwich
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
-    file_digest: str | None = None  # of all bytes (content_id); of what is no photo it is not read
+    file_digest: str | None = None  # of all bytes; of what is no photo it is not read
 
 
 def read_facts(path: Place, name: str = "") -> PhotoFacts:
@@ -93,8 +94,9 @@ def _with_ids(facts: PhotoFacts, file: BinaryIO, format_name: str) -> PhotoFacts
     alone: AbstractContextManager[object] = _one_large_file if facts.size > LARGE_BYTES else nullcontext()
     with alone:
         file.seek(0)
-        data = file.read()
-        return replace(facts, asset_id=picture_id(data, format_name), file_digest=content_id(data))
+        data, digest = read_with_id(file, facts.size)
+        found = replace(facts, asset_id=picture_id(data, format_name), file_digest=digest)
+        return replace(found, orientation=heif_orientation(data)) if format_name == "HEIF" else found
 
 
 def _why(error: OSError) -> str:

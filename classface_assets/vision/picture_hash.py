@@ -6,11 +6,12 @@ Which pieces of which format count is in the modules picture_id_*.
 import hashlib
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import xxhash
 
 VERSION = b"picture 1"  # another one gives every picture another id
+SHORT = 4096
 
 
 class BadStructureError(Exception):
@@ -18,8 +19,8 @@ class BadStructureError(Exception):
 
 
 class PictureHash:
-    """BLAKE2b (128 bits) of named pieces, each by its length and its XXH3 of 128 bits: the pixels go through the quick
-    one, since the digest of the file has to go over the same bytes already."""
+    """BLAKE2b (128 bits) of named pieces, each with its length; of longer ones it takes the XXH3 of 128 bits, which is
+    quick, since the digest of the file has to go over the same bytes already."""
 
     def __init__(self, format_name: str) -> None:
         self._digest = hashlib.blake2b(format_name.encode(), digest_size=16, person=VERSION)
@@ -28,12 +29,17 @@ class PictureHash:
         """One piece, in as many slices as it lies in: where they are cut does not count."""
         self.add_slices(name, content)
 
-    def add_slices(self, name: str, slices: Iterable[bytes | memoryview]) -> None:
-        quick, length = xxhash.xxh3_128(), 0
+    def add_slices(self, name: str, slices: Sequence[bytes | memoryview]) -> None:
+        length = sum(map(len, slices))
+        self._digest.update(name.encode() + struct.pack("<Q", length))
+        if length <= SHORT:
+            for part in slices:
+                self._digest.update(part)
+            return
+        quick = xxhash.xxh3_128()
         for part in slices:
             quick.update(part)
-            length += len(part)
-        self._digest.update(name.encode() + struct.pack("<Q", length) + quick.digest())
+        self._digest.update(quick.digest())
 
     def add_numbers(self, name: str, *numbers: int) -> None:
         self.add(name, ",".join(map(str, numbers)).encode())

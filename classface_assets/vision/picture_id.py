@@ -5,8 +5,10 @@ change; the id stays. For each format a module of its own says which pieces of t
 """
 
 import hashlib
+import threading
 import uuid
 from collections.abc import Callable
+from typing import BinaryIO
 
 from classface_assets.vision.decode import decode
 from classface_assets.vision.header import UnreadablePhoto
@@ -17,6 +19,8 @@ from classface_assets.vision.picture_id_jpeg import add_jpeg
 from classface_assets.vision.picture_id_jpeg2000 import add_jpeg2000
 from classface_assets.vision.picture_id_tiff import add_tiff
 
+BLOCK = 1 << 18
+KEPT_BYTES = 32 << 20
 Add = Callable[[PictureHash, memoryview], None]
 # An MPO is a JPEG with further pictures behind it, which one that edits its metadata may cut off.
 PIECES: dict[str, tuple[str, Add]] = {
@@ -32,12 +36,44 @@ PIECES: dict[str, tuple[str, Add]] = {
 }
 
 
-def content_id(data: bytes) -> str:
+def content_id(data: bytes | memoryview) -> str:
     """The BLAKE2b hash of a file's bytes as a UUID: what older versions called a photo by."""
     return str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
 
 
-def picture_id(data: bytes, format_name: str, page: int = 0) -> str:
+class _Buffer(threading.local):
+    """Memory that files are read into, one for each thread: new memory takes as long as reading what is cached."""
+
+    held = bytearray()
+
+    def of(self, size: int) -> memoryview:
+        if size > KEPT_BYTES:
+            return memoryview(bytearray(size))
+        if size > len(self.held):
+            self.held = bytearray(size)
+        return memoryview(self.held)[:size]
+
+
+_buffer = _Buffer()
+
+
+def read_with_id(file: BinaryIO, size: int) -> tuple[memoryview, str]:
+    """All bytes of a file of about that size, and their `content_id`, made of each block while it is at hand.
+
+    The bytes are there until this thread reads the next file.
+    """
+    digest, data, end = hashlib.blake2b(digest_size=16), _buffer.of(size), 0
+    while count := file.readinto(data[end : end + BLOCK]):  # type: ignore[attr-defined]
+        digest.update(data[end : end + count])
+        end += count
+    data = data[:end]
+    if more := file.read():  # it has grown
+        digest.update(more)
+        data = memoryview(bytes(data) + more)
+    return data, str(uuid.UUID(bytes=digest.digest()))
+
+
+def picture_id(data: bytes | memoryview, format_name: str, page: int = 0) -> str:
     """A UUID of the stored pixels of a picture file of that format (of Pillow), of a TIFF's those of one page.
 
     Where the pieces of the file cannot be told apart it is made of the decoded pixels, and where these cannot be had of
@@ -57,9 +93,9 @@ def picture_id(data: bytes, format_name: str, page: int = 0) -> str:
     return found.id()
 
 
-def _of_pixels(data: bytes) -> str:
+def _of_pixels(data: bytes | memoryview) -> str:
     try:
-        pixels = decode(data).pixels
+        pixels = decode(bytes(data)).pixels
     except (UnreadablePhoto, MemoryError):
         return content_id(data)
     found = PictureHash("pixels")

@@ -5,6 +5,7 @@ Sources: ISO/IEC 14496-12 (8.11: meta, iloc, iinf, iref), ISO/IEC 23008-12 (HEIF
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from classface_assets.vision.picture_hash import BadStructureError, PictureHash, boxes, unpack
@@ -45,18 +46,19 @@ def add_heif(found: PictureHash, data: memoryview) -> None:
 
 
 def heif_orientation(data: memoryview) -> int:
-    """The EXIF orientation (1 to 8) that does what the primary item's irot and imir say. Raises BadStructureError.
+    """The EXIF orientation (1 to 8) that does what the primary item's irot and imir say; 1 where these cannot be read.
 
     Both count in the order in which they are listed; irot turns anticlockwise in steps of 90 degrees.
     """
     orientation = 1
-    meta = _meta(data)
-    for kind, content in meta.properties.get(meta.primary, []):
-        if kind == b"irot":
-            for _ in range(content[0] & 3):
-                orientation = TURNED_LEFT[orientation]
-        elif kind == b"imir":
-            orientation = MIRRORED_SIDEWAYS[orientation] if content[0] & 1 else MIRRORED_UPSIDE_DOWN[orientation]
+    with suppress(BadStructureError, IndexError):
+        meta = _meta(data)
+        for kind, content in meta.properties.get(meta.primary, []):
+            if kind == b"irot":
+                for _ in range(content[0] & 3):
+                    orientation = TURNED_LEFT[orientation]
+            elif kind == b"imir":
+                orientation = (MIRRORED_SIDEWAYS if content[0] & 1 else MIRRORED_UPSIDE_DOWN)[orientation]
     return orientation
 
 

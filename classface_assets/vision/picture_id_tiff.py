@@ -46,7 +46,7 @@ def add_tiff(found: PictureHash, data: memoryview, page: int) -> None:
         found.add_numbers(str(tag), *tags.get(tag, default))
     if max(tags.get(BITS, (1,))) > 8:
         found.add("byte order", form.order.encode())
-    found.add_slices("pixels", (data[a : a + n] for a, n in _joined(places, lengths)))
+    found.add_slices("pixels", [data[a : a + n] for a, n in _joined(places, lengths)])
 
 
 def _header(data: memoryview) -> tuple[_Form, int]:

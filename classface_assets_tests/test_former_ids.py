@@ -13,6 +13,7 @@ from classface_assets.store.former_ids import (
     FormerIds,
     adopt_former,
     former_ids,
+    renamed_photos,
     rewrite_former_ids,
     under_current_ids,
 )

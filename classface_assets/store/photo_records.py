@@ -34,7 +34,7 @@ COMPARED = pl.Schema({"asset_id": pl.String(), "decided": pl.Boolean()})
 
 
 def decided_photos(decisions: Decisions) -> set[str]:
-    """The asset ids of all photos that anything was decided about, or about a face in them; and those of their shots."""
+    """The asset ids of all photos that anything was decided about, or about a face in them; and of their shots."""
     marks = (*decisions.marks.values(), *decisions.taken_off.values(), *decisions.rejected.values())
     linked = [face for link in decisions.links for face in (link.a, link.b)]
     faces = (*linked, *decisions.drawn.values(), *decisions.barred.values())

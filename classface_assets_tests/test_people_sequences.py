@@ -76,7 +76,7 @@ def consent(s: Sequence) -> Told:
 def roster(s: Sequence) -> Told:
     rows: list[dict[str, object]] = []
     for name in s.some(ON_ROSTER):
-        ids = {"Anna": ["7", "007", "8"], "Ben": ["9", "#N/A", ""], "Cem": [""]}[name]
+        ids = {"Anna": ["7", "007", "8", ""], "Ben": ["9", "#N/A", ""], "Cem": [""]}[name]
         answers: list[dict[str, object]] = [{"consent": False}, {"consent": True}, {}, {"consent_in_doubt": "opt out"}]
         answers.append({"consents": {"web": False, "album": True}})
         rows.append({"name": name, "student_id": s.random.choice(ids), **s.random.choice(answers)})

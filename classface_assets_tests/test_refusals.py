@@ -265,6 +265,15 @@ def test_a_row_without_an_id_refuses_for_everybody_of_its_name(ledger: Ledger) -
     assert [person(ledger, p.id).consent for p in (seven, eight)] == [True, False]
 
 
+def test_a_row_without_an_id_that_was_taken_for_one_student_may_have_meant_another(ledger: Ledger) -> None:
+    import_rows(ledger, RosterEntry("Anna", "", {"2018-2019": "1a"}, consent=False))
+    import_rows(ledger, RosterEntry("Anna", "7", {"2019-2020": "2a"}))
+    import_rows(ledger, RosterEntry("Anna", "8", {"2019-2020": "2b"}))
+    assert [entry.student_id for entry in ledger.decisions().roster] == ["7", "8"]
+    seven, eight = (ledger.label(f"Anna ({n})", [face(n)]).person for n in ("2a", "2b"))
+    assert (seven.consent, eight.consent) == (False, False)
+
+
 def test_one_who_joins_later_with_the_name_of_a_known_student_and_refuses_is_not_taken_for_them_silently(
     ledger: Ledger,
 ) -> None:

@@ -9,10 +9,11 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from classface_assets.errors import UserError
 from classface_assets.store.roster_columns import columns_of, is_header, is_pspa
+from classface_assets.store.roster_encoding import RosterError, decoded
 
 MOST_BYTES, MOST_UNPACKED = 48 << 20, 512 << 20
 MOST_LINES = 20
@@ -24,45 +25,39 @@ _SAVE = "save it as .xlsx or as CSV (UTF-8) and import that"
 Line = tuple[int, list[str]]
 
 
-class RosterError(UserError):
-    """A file that is no roster."""
+@dataclass(frozen=True)
+class Read:
+    """The rows that are not blank, and those that cannot be read as (line, reason). `encoding`, `guessed` and
+    `replaced`: as in `roster_encoding.Decoded`, of a file of text."""
+
+    lines: list[Line]
+    bad: list[tuple[int, str]]
+    encoding: str = ""
+    guessed: bool = False
+    replaced: tuple[int, ...] = ()
 
 
-def lines_of(content: bytes) -> tuple[list[Line], list[tuple[int, str]]]:
-    """The rows that are not blank, and those that cannot be read as (line, reason). Raises RosterError."""
+def lines_of(content: bytes, encoding: str = "") -> Read:
+    """`encoding`: the one that somebody named, empty to find it out. Raises RosterError."""
     if len(content) > MOST_BYTES:
         raise RosterError(
             f"The file has more than {MOST_BYTES >> 20} MB; a roster is a list of names, not of pictures."
         )
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise RosterError(f"This is an old Excel file, or one with a password; {_SAVE}.")
-    lines, bad = (_sheet(content), []) if is_sheet(content) else _table(_text(content))
-    if not lines:
+    if is_sheet(content):
+        read = Read(_sheet(content), [])
+    else:
+        text = decoded(content, encoding)
+        read = Read(*_table(text.text), text.encoding, text.guessed, text.replaced)
+    if not read.lines:
         raise RosterError("The file is empty; a roster has a line of column titles and a line a student.")
-    return lines, bad
+    return read
 
 
 def is_sheet(content: bytes) -> bool:
     """Whether it is an Excel file, whose rows are as wide as the sheet."""
     return content.startswith(_ZIP)
-
-
-def _text(content: bytes) -> str:
-    """UTF-8, UTF-16 by its byte order mark or its zeros, else the Windows code page of western Europe."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    elif content[:200].count(0) * 3 > len(content[:200]):
-        encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise RosterError(f"The file is no list of text; {_SAVE}.")
 
 
 def _table(text: str) -> tuple[list[Line], list[tuple[int, str]]]:
@@ -78,8 +73,8 @@ def _table(text: str) -> tuple[list[Line], list[tuple[int, str]]]:
 
 def _worth(rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
     """How well a delimiter parts the first rows: titles understood, PSPA's own, number of columns."""
-    titles = [columns for columns in map(columns_of, rows) if is_header(columns)]
-    return max(map(len, titles), default=0), sum(map(is_pspa, rows)), max(map(len, rows), default=0)
+    titles = [len(columns) for columns in map(columns_of, rows) if is_header(columns)]
+    return max(titles, default=0), sum(map(is_pspa, rows)), max(map(len, rows), default=0)
 
 
 def _records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]]) -> Iterator[Line]:

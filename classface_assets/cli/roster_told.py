@@ -23,6 +23,8 @@ def of_use(report: RosterReport) -> list[str]:
         told.append(f"Consent was read from: {', '.join(report.consent)}.")
     if report.unused:
         told.append(f"Columns that were not used: {', '.join(report.unused)}.")
+    for dropped in (one for one in report.dropped_ids if one.is_placeholder):
+        told.append(f"{dropped.student_id!r} is no student id: {_lines(dropped.lines)}.")
     if report.skipped:
         reasons: dict[str, list[int]] = {}
         for line, reason in report.skipped:
@@ -56,7 +58,7 @@ def to_look_at(found: RosterFile, event: int | None) -> list[str]:
             f"The column '{title}' was not used, and its answers look like yes and no. If it is about consent to be "
             f"shown, import again with --consent-column '{title}'; --no-consent-column '{title}' ends the question."
         )
-    for dropped in report.dropped_ids:
+    for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
         told.append(
             f"The student id {dropped.student_id} stands beside different names and was not used: "
             f"{_lines(dropped.lines)}."
@@ -67,6 +69,11 @@ def to_look_at(found: RosterFile, event: int | None) -> list[str]:
             f"{doubt.outcome}:"
         )
         told += cut([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+    if report.sheets:
+        told.append(
+            f"Only the first sheet with a column of names was read; save each of these as a file of its own and import "
+            f"it: {', '.join(report.sheets)}."
+        )
     if report.replaced:
         told.append(
             f"Bytes that are no {report.encoding} were replaced by a mark; correct the names in "

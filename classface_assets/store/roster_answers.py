@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from classface_assets.store.consent import Purpose
 from classface_assets.store.roster_consent_titles import ConsentColumn
@@ -95,6 +96,7 @@ class Consent:
         return self.every is False or bool(self.doubt) or False in self.single.values()
 
 
+@lru_cache(maxsize=4096)
 def answer_in(text: str) -> Answer | None:
     """What a cell says; None when it is empty."""
     shown = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Mn", "Cc")).strip()

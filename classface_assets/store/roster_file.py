@@ -52,5 +52,6 @@ def read_roster(content: bytes, school_year: str = "", wanted: Wanted | None = N
         doubts=found.doubts,
         dropped_ids=found.dropped_ids,
         refused=found.refused,
+        sheets=read.sheets,
     )
     return RosterFile(found.entries, tuple(sorted([*read.bad, *found.bad])), found.notes, found.lines, report)

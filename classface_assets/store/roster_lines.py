@@ -28,13 +28,14 @@ Line = tuple[int, list[str]]
 @dataclass(frozen=True)
 class Read:
     """The rows that are not blank, and those that cannot be read as (line, reason). `encoding`, `guessed` and
-    `replaced`: as in `roster_encoding.Decoded`, of a file of text."""
+    `replaced`: as in `roster_encoding.Decoded`, of a file of text. `sheets`: others of an Excel file with names."""
 
     lines: list[Line]
     bad: list[tuple[int, str]]
     encoding: str = ""
     guessed: bool = False
     replaced: tuple[int, ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
 def lines_of(content: bytes, encoding: str = "") -> Read:
@@ -46,7 +47,8 @@ def lines_of(content: bytes, encoding: str = "") -> Read:
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise RosterError(f"This is an old Excel file, or one with a password; {_SAVE}.")
     if is_sheet(content):
-        read = Read(_sheet(content), [])
+        rows, others = _sheet(content)
+        read = Read(rows, [], sheets=others)
     else:
         text = decoded(content, encoding)
         read = Read(*_table(text.text), text.encoding, text.guessed, text.replaced)
@@ -96,8 +98,8 @@ def _records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]]) -
         at += length
 
 
-def _sheet(content: bytes) -> list[Line]:
-    """The rows of the first sheet that has a column of names, else of the first one."""
+def _sheet(content: bytes) -> tuple[list[Line], tuple[str, ...]]:
+    """The rows of the first sheet that has a column of names, else of the first one; the titles of others."""
     import openpyxl
 
     try:
@@ -107,14 +109,17 @@ def _sheet(content: bytes) -> list[Line]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that matter to nobody here
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = [_cells(sheet) for sheet in book.worksheets]
+            sheets = [(str(sheet.title), _cells(sheet)) for sheet in book.worksheets]
             book.close()
     except RosterError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise RosterError(f"The Excel file is broken or of another kind ({type(error).__name__}); {_SAVE}.") from None
-    titled = [rows for rows in sheets if any(is_header(columns_of(row)) for _, row in rows[:HEADER_WITHIN])]
-    return next((rows for rows in titled or sheets if rows), [])
+    titled = [
+        (title, rows) for title, rows in sheets if any(is_header(columns_of(row)) for _, row in rows[:HEADER_WITHIN])
+    ]
+    read = next((rows for _, rows in titled or sheets if rows), [])
+    return read, tuple(title for title, rows in titled[1:] if len(rows) > 1)
 
 
 def _cells(sheet: object) -> list[Line]:

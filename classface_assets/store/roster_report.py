@@ -1,6 +1,6 @@
 """What there is to tell of a roster's file beside its students: what was doubted, passed over, or not used."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class RefusedInDoubt:
 
 @dataclass(frozen=True)
 class DroppedId:
-    """A student id that stands beside different names, and so is nobody's."""
+    """An id that stands beside different names, or in place of one (`#N/A`), and so is nobody's."""
 
     student_id: str
     lines: tuple[int, ...]
+    is_placeholder: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RosterReport:
     nobody said, and of whose answers all but yes refuse by doubt. `yes_or_no`: unused titles below which stand a yes
     or no of something unknown. `guessed`: the file does not say its encoding; `examples`: names that show whether it
     was guessed right. `replaced`: lines in which bytes could not be read. `skipped`: lines that are no students, as
-    (line, reason)."""
+    (line, reason). `sheets`: those of an Excel file that hold students too and were not read."""
 
     consent: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -49,9 +50,12 @@ class RosterReport:
     skipped: tuple[tuple[int, str], ...] = ()
     doubts: tuple[ColumnDoubt, ...] = ()
     dropped_ids: tuple[DroppedId, ...] = ()
-    refused: tuple[RefusedInDoubt, ...] = field(default=())
+    refused: tuple[RefusedInDoubt, ...] = ()
+    sheets: tuple[str, ...] = ()
 
     @property
     def needs_a_look(self) -> bool:
         """Whether a person has to decide or to correct something."""
-        return bool(self.asked or self.yes_or_no or self.replaced or self.doubts or self.dropped_ids or self.refused)
+        return bool(self.asked or self.yes_or_no or self.replaced or self.doubts or self.sheets or self.refused) or any(
+            not dropped.is_placeholder for dropped in self.dropped_ids
+        )

@@ -113,7 +113,7 @@ def read_rows(table: Table, school_year: str) -> Found:
     dropped = _nobodys(read)
     students = _Students()
     for number, entry in read:
-        kept = replace(entry, student_id="") if student_key(entry.student_id) in dropped else entry
+        kept = replace(entry, student_id="") if entry.student_id in dropped else entry
         try:
             students.add(kept, number)
         except ValueError as error:
@@ -157,16 +157,13 @@ def _notes(entries: Sequence[RosterEntry]) -> tuple[str, ...]:
 
 
 def _nobodys(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
-    """The ids that stand beside different names, by their keys."""
+    """The ids that are none, as they are written: of different names, and placeholders."""
     repeated = repeated_ids([(entry.student_id, entry.name) for _, entry in read])
     lines: dict[str, list[int]] = defaultdict(list)
-    written: dict[str, str] = {}
     for number, entry in read:
-        key = student_key(entry.student_id)
-        if key in repeated:
-            lines[key].append(number)
-            written.setdefault(key, entry.student_id)
-    return {key: DroppedId(written[key], tuple(numbers)) for key, numbers in lines.items()}
+        if entry.student_id and (not student_key(entry.student_id) or student_key(entry.student_id) in repeated):
+            lines[entry.student_id].append(number)
+    return {text: DroppedId(text, tuple(numbers), not student_key(text)) for text, numbers in lines.items()}
 
 
 def _column_doubts(how: _Reading, table: Table) -> tuple[ColumnDoubt, ...]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from classface_assets.store.roster_titles import bare, listed, plain
+from classface_assets.store.roster_titles import bare, listed
 
 
 def _any_of(words: str) -> str:
@@ -42,6 +42,9 @@ _END = (
 _NOTICE = _any_of("confidential vertraulich confidentiel confidencial riservato copyright ©") + "(?:[ :,.-].*)?"
 _FOOTER = re.compile(rf"{_PAGE}|{_PRINTED}|{_END}|{_NOTICE}|\d+ ?{_PEOPLE}(?: .*)?")
 
+_MOST_WORDED = 3
+"""Cells with letters that a footer has at most."""
+
 
 def why_no_student(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
     """Why a line is not a student's; empty where it may be one. `answers`: its cells in columns of consent, for a line
@@ -53,15 +56,18 @@ def why_no_student(row: Sequence[str], header: Sequence[str], answers: Sequence[
         return ""
     if not any(c.isalnum() for cell in cells for c in cell):
         return "no letters"
-    worded = [bare(cell).strip() for cell in cells if any(c.isalpha() for c in cell)]
+    worded = [cell for cell in cells if any(c.isalpha() for c in cell)]
     if not worded:
         return "no letters" if len(cells) == 1 else ""
+    if len(worded) > _MOST_WORDED:
+        return ""
+    worded = [bare(cell).strip() for cell in worded]
     if all(_TOTAL.fullmatch(cell) for cell in worded):
         return "a total"
     return "a footer" if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
 
 
 def _is_header(row: Sequence[str], header: Sequence[str]) -> bool:
-    titles = [(plain(title), plain(cell)) for title, cell in zip(header, row, strict=False) if title.strip()]
+    titles = [(title.split(), cell.split()) for title, cell in zip(header, row, strict=False) if title.strip()]
     same = sum(title == cell for title, cell in titles)
     return bool(titles) and (same == len(titles) or (same >= 2 and same * 2 >= len(titles)))

@@ -3,6 +3,7 @@
 Columns are told by their titles; whether one of yes and no is about consent may take a look at its cells too.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from classface_assets.store.roster_consent_titles import (
 )
 from classface_assets.store.roster_encoding import RosterError
 from classface_assets.store.roster_lines import HEADER_WITHIN, Line
+
+_DASHES = frozenset("-–—")
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,10 @@ def _with_consent(
         if column is not None:
             consents.append(column)
             columns = {at: field for at, field in columns.items() if at != place}
-        elif place not in columns and (titled or cells):
+            continue
+        if columns.get(place) == "file" and _look_like_answers(cells):
+            columns = {at: field for at, field in columns.items() if at != place}
+        if place not in columns and (titled or cells):
             unused.append(title)
             is_answered = _look_like_answers(cells, worded=True) and not is_of_other_matter(title)
             if is_answered and not is_titled(title, wanted.not_consent):
@@ -120,11 +126,12 @@ def _consent_column(
 
 def _look_like_answers(cells: Sequence[str], worded: bool = False) -> bool:
     """Whether half of the cells are a yes or a no. `worded`: at least one of them not by a single letter or digit."""
-    if {cell.casefold() for cell in cells} <= {"m", "f", "w", "d", "x"}:
+    counts = Counter(cells)
+    if {cell.casefold() for cell in counts} <= {"m", "f", "w", "d", "x"}:
         return False
-    answers = [cell for cell in cells if is_answer(cell)]
+    answers = [cell for cell in counts if is_answer(cell) and cell not in _DASHES]
     clear = any(len(cell) > 1 or not cell.isascii() for cell in answers)
-    return bool(answers) and len(answers) * 2 >= len(cells) and (clear or not worded)
+    return bool(answers) and 2 * sum(counts[cell] for cell in answers) >= len(cells) and (clear or not worded)
 
 
 def _are_dates(cells: Sequence[str]) -> bool:

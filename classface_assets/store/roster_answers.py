@@ -109,7 +109,7 @@ def answer_in(text: str) -> Answer | None:
         return Answer.REFUSAL
     if signs <= _YES_SIGNS:
         return Answer.YES
-    return _by_words(_words(text))
+    return Answer.DOUBT if not signs.isdisjoint("?？") else _by_words(_words(text))
 
 
 def is_answer(text: str) -> bool:

@@ -21,6 +21,8 @@ def of_use(report: RosterReport) -> list[str]:
         )
     if report.consent:
         told.append(f"Consent was read from: {', '.join(report.consent)}.")
+    elif not report.asked:
+        told.append("The file says nothing of consent to be shown.")
     if report.unused:
         told.append(f"Columns that were not used: {', '.join(report.unused)}.")
     for dropped in (one for one in report.dropped_ids if one.is_placeholder):
@@ -69,6 +71,11 @@ def to_look_at(found: RosterFile, event: int | None) -> list[str]:
             f"{doubt.outcome}:"
         )
         told += cut([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+    if report.garbled:
+        told.append(
+            f"Names look as if the file had been saved in a wrong encoding before; export it anew: "
+            f"{', '.join(report.garbled[:5])}."
+        )
     if report.sheets:
         told.append(
             f"Only the first sheet with a column of names was read; save each of these as a file of its own and import "

@@ -265,3 +265,17 @@ def _spelling(word: str, at: int) -> float:
 def examples(names: Sequence[str], most: int = 3) -> tuple[str, ...]:
     """Names by which a person sees whether the encoding was guessed right."""
     return tuple(dict.fromkeys(name for name in names if not name.isascii()))[:most]
+
+
+def garbled(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that were saved in a wrong encoding before: `MÃ¼ller` is the UTF-8 of Müller, read as cp1252."""
+    return tuple(dict.fromkeys(name for name in names if not name.isascii() and _is_utf8_again(name)))
+
+
+def _is_utf8_again(text: str) -> bool:
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return not text.encode(encoding).decode("utf-8").isascii()
+        except UnicodeError:
+            continue
+    return False

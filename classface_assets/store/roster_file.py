@@ -5,7 +5,7 @@ Pure: bytes in, students and a report out.
 
 from dataclasses import dataclass, field
 
-from classface_assets.store.roster_encoding import examples
+from classface_assets.store.roster_encoding import examples, garbled
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.roster_lines import is_sheet, lines_of
 from classface_assets.store.roster_report import RosterReport
@@ -39,6 +39,7 @@ def read_roster(content: bytes, school_year: str = "", wanted: Wanted | None = N
     read = lines_of(content, wanted.encoding)
     table = table_of(read.lines, is_sheet(content), wanted)
     found = read_rows(table, school_year)
+    names = [entry.name for entry in found.entries]
     report = RosterReport(
         consent=tuple(column.title for column in table.consents if not column.asked),
         asked=tuple(column.title for column in table.consents if column.asked),
@@ -46,12 +47,13 @@ def read_roster(content: bytes, school_year: str = "", wanted: Wanted | None = N
         yes_or_no=table.yes_or_no,
         encoding=read.encoding,
         guessed=read.guessed,
-        examples=examples([entry.name for entry in found.entries]),
+        examples=examples(names),
         replaced=read.replaced,
         skipped=found.skipped,
         doubts=found.doubts,
         dropped_ids=found.dropped_ids,
         refused=found.refused,
         sheets=read.sheets,
+        garbled=garbled(names),
     )
     return RosterFile(found.entries, tuple(sorted([*read.bad, *found.bad])), found.notes, found.lines, report)

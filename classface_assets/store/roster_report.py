@@ -37,7 +37,8 @@ class RosterReport:
     nobody said, and of whose answers all but yes refuse by doubt. `yes_or_no`: unused titles below which stand a yes
     or no of something unknown. `guessed`: the file does not say its encoding; `examples`: names that show whether it
     was guessed right. `replaced`: lines in which bytes could not be read. `skipped`: lines that are no students, as
-    (line, reason). `sheets`: those of an Excel file that hold students too and were not read."""
+    (line, reason). `sheets`: those of an Excel file that hold students too and were not read. `garbled`: names that
+    were saved in a wrong encoding before."""
 
     consent: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -52,10 +53,11 @@ class RosterReport:
     dropped_ids: tuple[DroppedId, ...] = ()
     refused: tuple[RefusedInDoubt, ...] = ()
     sheets: tuple[str, ...] = ()
+    garbled: tuple[str, ...] = ()
 
     @property
     def needs_a_look(self) -> bool:
         """Whether a person has to decide or to correct something."""
-        return bool(self.asked or self.yes_or_no or self.replaced or self.doubts or self.sheets or self.refused) or any(
-            not dropped.is_placeholder for dropped in self.dropped_ids
-        )
+        return bool(
+            self.asked or self.yes_or_no or self.replaced or self.doubts or self.sheets or self.garbled or self.refused
+        ) or any(not dropped.is_placeholder for dropped in self.dropped_ids)

@@ -100,7 +100,7 @@ def test_a_title_about_another_matter_is_no_consent(title: str) -> None:
         ),
         *(
             (yes, Answer.YES)
-            for yes in ("Consent given", "Permission granted", "Yes please", "photo ok", "True", "I agree")
+            for yes in ("Consent given", "Permission granted", "Yes please", "photo ok", "True", "I agree", "Autoriza")
         ),
         *(
             (no, Answer.NO)
@@ -113,7 +113,7 @@ def test_a_title_about_another_matter_is_no_consent(title: str) -> None:
         ),
         *(
             (no, Answer.REFUSAL)
-            for no in ("do not publish", "Don't publish", "no consent", "не согласен", "No, thanks")
+            for no in ("do not publish", "Don't publish", "no consent", "не согласен", "No, thanks", "stimme nicht zu")
         ),
         *((odd, Answer.DOUBT) for odd in ("No - internal only", "Yes (mother)", "Y/N", "not refused", "no objection")),
         *(
@@ -153,6 +153,7 @@ def test_purposes_are_told_by_the_title_and_the_strictest_answer_counts() -> Non
 def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> None:
     press = column_of(0, "Press consent")
     assert consent_of([(press, "yes")]) == Consent() and consent_of([(press, "no")]) == Consent(False)
+    assert consent_of([(column_of(0, "Photo consent - internal use"), "yes")]) == Consent()
     assert column_of(0, "Jahrbuch").purposes == (Purpose.YEARBOOK,)
 
 
@@ -176,6 +177,12 @@ def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but
     not_it = read(text, not_consent=(title,))
     assert not any(refused(entry) or entry.portraits for entry in not_it.entries)
     assert not_it.report.unused == (title,) and not not_it.needs_a_look
+
+
+def test_who_gave_a_consent_is_no_answer_to_it() -> None:
+    found = read("Name,Consent given by,Consent date,Consent\nAnna,Eva Weiss,12/09/2019,Yes\nBen,,13/09/2019,No\n")
+    assert [entry.consent for entry in found.entries] == [True, False] and not found.report.refused
+    assert found.report.unused == ("Consent given by", "Consent date")
 
 
 def test_a_column_of_file_names_titled_photo_is_no_question() -> None:

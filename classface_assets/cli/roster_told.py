@@ -52,8 +52,9 @@ def to_look_at(found: RosterFile, event: int | None) -> list[str]:
     back = f"take it back (`classface undo {event}`) and import again" if event is not None else "import again"
     for title in report.asked:
         told.append(
-            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is said whoever "
-            f"has no yes there is refused: {back} with --consent-column '{title}' (or --no-consent-column '{title}')."
+            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is said "
+            f"every one that may refuse does: {back} with --consent-column '{title}' "
+            f"(or --no-consent-column '{title}')."
         )
     for title in report.yes_or_no:
         told.append(

@@ -32,10 +32,11 @@ _YES = frozenset(
     yes y yep yeah true t 1 x ok okay ja j oui si s sim da да д evet tak ano kylla igen jah taip так ναι نعم
     כן はい 是 有 예 네 o given granted agreed agree agrees accepted accept accepts consented consents
     approved allowed permitted authorised authorized erteilt erlaubt einverstanden zugestimmt genehmigt liegt
-    vor accorde accordee accepte autorise autorisee concedido concedida aceptado acepta autorizado autorizada
-    concesso concessa accettato autorizzato autorizzata aceito toegestaan akkoord gegeven godkant godkanns
-    gitt givet godkjent wyrazono wyrazona wyrazam udelen souhlasim согласен согласна согласны дано разрешено
-    veriyorum onayliyorum verildi 同意 同意する 同意します 許可 可 동의 동의함 동의합니다
+    vor accorde accordee accepte autorise autorisee concedido concedida aceptado acepta autoriza autorizo
+    autorizan acepto autorizzo permite stimme einwillige autorizado autorizada concesso concessa accettato
+    autorizzato autorizzata aceito toegestaan akkoord gegeven godkant godkanns gitt givet godkjent wyrazono
+    wyrazona wyrazam udelen souhlasim согласен согласна согласны дано разрешено veriyorum onayliyorum verildi
+    同意 同意する 同意します 許可 可 동의 동의함 동의합니다
     """
     )
 )
@@ -64,8 +65,9 @@ _REFUSED = listed(
     拒絕 不可 禁止 거부 불가 미동의
     """
 )
-_FILLING = listed(
-    """
+_FILLED = frozenset(
+    listed(
+        """
     photo photos photograph photographs photography photographed picture pictures image images foto fotos
     fotografie fotografiert fotografieren bild bilder aufnahmen photographie photographies imagen imagenes
     foto's immagine immagini consent permission authorisation authorization release approval einwilligung
@@ -73,10 +75,11 @@ _FILLING = listed(
     consenso autorizzazione permesso consentimento autorizacao toestemming samtycke samtykke zgody zgoda
     souhlas согласия согласие izin please thanks thank you bitte danke merci given granted do does publish
     published share shared use used take taken be is are was i we my our the to for of any at has have been
-    signed wish want ist sind werden wird hat den der die das le la les de du des il lo
+    signed wish want ist sind werden wird hat den der die das le la les de du des il lo zu ich wir je nous se
+    me su mi
     """
+    )
 )
-_FILLED = frozenset(_FILLING)
 _NOT_SIGNS = frozenset("✗✘✖❌×╳🚫⛔☐")
 _YES_SIGNS = frozenset("✓✔☑✅○◯〇◎")
 _BARE_NO_SIGNS = frozenset({"-", "–", "—", "☐", "0"})

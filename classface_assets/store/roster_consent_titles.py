@@ -40,10 +40,10 @@ _PICTURES = listed(
 )
 _WEB = listed(
     """
-    web internet intranet online social facebook instagram tiktok twitter youtube homepage site. sites blog
-    hjemmesid hemsid nettsid netz. soziale sociale sociaux redes. sitio sito. strona stron. witryn сайт
-    интернет соцсет інтернет webov ホームページ ウェブ インターネット サイト 网站 网络 網站 網路 互联网 온라인
-    인터넷 홈페이지 웹
+    web internet online social facebook instagram tiktok twitter youtube homepage site. sites blog hjemmesid
+    hemsid nettsid netz. soziale sociale sociaux redes. sitio sito. strona stron. witryn сайт интернет соцсет
+    інтернет webov ホームページ ウェブ インターネット サイト 网站 网络 網站 網路 互联网 온라인 인터넷 홈페이지
+    웹
     """
 )
 _YEARBOOK = listed(
@@ -62,7 +62,8 @@ _ALBUM = listed(
 _ELSEWHERE = listed(
     """
     press presse prensa stampa. pers. prasa newspaper zeitung journal. newsletter marketing advert werbung
-    publicit prospectus brochure broschur flyer display local_paper
+    publicit prospectus brochure broschur flyer display local_paper internal intern. interne. interno interna
+    intranet classroom in_school school_use
     """
 )
 _REFUSAL = listed(
@@ -84,6 +85,7 @@ _NOT = listed(
 _FORM = listed(
     """
     returned received signed sent zuruck zuruckgegeben abgegeben erhalten recu rendu recibido entregado
+    given_by signed_by obtained_by relationship
     """
 )
 _ALONE = listed(
@@ -98,7 +100,8 @@ _OTHER_MATTER = listed(
     walking leave. dismissal pickup pick_up collect collected sms text. email mail. newsletters lunch food
     meal diet internet_access internet_use computer chromebook ipad device medizin arzt impf ausflug schwimm
     sortie piscine medica gita medicin utflykt lekar szczep wycieczk plavani szczepie bathing baden sex rse
-    religion religious counsel payment fee date. datum. fecha. data. dato. дата tarih 日付 日期 날짜
+    religion religious counsel payment fee date. datum. fecha. data. dato. дата tarih 日付 日期 날짜 sen. eal.
+    esl. ell. iep. fsm. premium active boarder boarding transfer glasses
     """
 )
 _PRIVACY = listed(

@@ -150,6 +150,13 @@ def test_purposes_are_told_by_the_title_and_the_strictest_answer_counts() -> Non
     assert (cem.consent, cem.consents, cem.consent_in_doubt) == (True, {"web": False}, "")
 
 
+def test_what_is_clear_in_one_column_clears_no_doubt_of_another() -> None:
+    (anna,) = read("Name,Photo consent,Web consent\nAnna,yes - but not website,yes - but not website\n").entries
+    assert anna.consents == {"web": False} and anna.consent_in_doubt == "yes - but not website"
+    found = read("Name,Withdrawn\nAnna,yes\nBen,no\nCem,refused\n")
+    assert [refused(entry) for entry in found.entries] == [True, False, True]
+
+
 def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> None:
     press = column_of(0, "Press consent")
     assert consent_of([(press, "yes")]) == Consent() and consent_of([(press, "no")]) == Consent(False)

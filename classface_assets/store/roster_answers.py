@@ -126,17 +126,15 @@ def consent_of(cells: Sequence[tuple[ConsentColumn, str]]) -> Consent:
     single: dict[str, bool] = {}
     doubts: list[str] = []
     for column, text in cells:
-        said = _said(column, text)
+        excepted = _excepted(column, text)
+        said = True if excepted else _said(column, text)
         if isinstance(said, str):
             doubts.append(said)
         elif said is not None and column.purposes:
             single |= {p: said and single.get(p, True) for p in map(str, column.purposes)}
         elif said is not None and not (said and column.elsewhere):
             every.append(said)
-    for purpose, doubt in _conditions(cells):
-        single[purpose] = False
-        every.append(True)
-        doubts = [one for one in doubts if one != doubt]
+        single |= dict.fromkeys(map(str, excepted), False)
     all_of_them = all(every) if every else None
     if all_of_them is False:
         single = {purpose: answer for purpose, answer in single.items() if not answer}
@@ -152,62 +150,35 @@ def _said(column: ConsentColumn, text: str) -> bool | str | None:
     written = " ".join(text.split())
     if column.asked:
         told = f"{column.title}: {written}"
-        return told if answer is Answer.DOUBT or yes is column.refuses else None
+        return told if answer in (Answer.DOUBT, Answer.REFUSAL) or yes is column.refuses else None
     if answer is Answer.DOUBT:
         return written
     return yes and not column.refuses
 
 
-def _conditions(cells: Sequence[tuple[ConsentColumn, str]]) -> list[tuple[str, str]]:
-    """(purpose, answer) of `Yes, but not website` below a title that names no purpose."""
-    found = []
-    for column, text in cells:
-        if column.refuses or column.asked or column.elsewhere or column.purposes:
-            continue
-        match = _EXCEPT.fullmatch(" ".join(_words(text)))
-        if match:
-            purposes = {_PURPOSE_WORDS.get(word) for word in match[1].split() if word not in _AND}
-            if None not in purposes:
-                found += [(str(purpose), " ".join(text.split())) for purpose in purposes]
-    return found
+def _excepted(column: ConsentColumn, text: str) -> frozenset[Purpose]:
+    """The purposes that `Yes, but not website` excepts, below a title that asks of all; none where not all is clear."""
+    if column.refuses or column.asked or column.elsewhere or column.purposes:
+        return frozenset()
+    match = _EXCEPT.fullmatch(" ".join(_words(text)))
+    words = [word for word in match[1].split() if word not in _AND] if match else []
+    known = all(word in _PURPOSE_WORDS for word in words)
+    return frozenset(_PURPOSE_WORDS[word] for word in words) if known else frozenset()
 
 
 _EXCEPT = re.compile(
     r"(?:yes|y|ja|oui|si|sim|tak|ano|да)(?: but| aber| mais| pero| ma| mas)? "
     r"(?:not|no|except|excluding|nicht|kein|keine|ausser|sauf|pas|excepto|menos|tranne|exceto|niet|ikke|inte) (.+)"
 )
-_AND = frozenset(
-    listed(
-        """
-    and or the on in for und oder im et ou le la les y o el e il our
-    """
-    )
-)
+_AND = frozenset(listed("and or the on in for und oder im et ou le la les y o el e il our"))
 _PURPOSE_WORDS = {
-    **dict.fromkeys(
-        listed(
-            """
-    web website internet online homepage facebook instagram
-    """
-        ),
-        Purpose.WEB,
-    ),
-    **dict.fromkeys(
-        listed(
-            """
-    yearbook yearbooks jahrbuch annuaire anuario annuario
-    """
-        ),
-        Purpose.YEARBOOK,
-    ),
-    **dict.fromkeys(
-        listed(
-            """
-    album albums print prints
-    """
-        ),
-        Purpose.ALBUM,
-    ),
+    word: purpose
+    for purpose, words in (
+        (Purpose.WEB, "web website internet online homepage facebook instagram"),
+        (Purpose.YEARBOOK, "yearbook yearbooks jahrbuch annuaire anuario annuario"),
+        (Purpose.ALBUM, "album albums print prints"),
+    )
+    for word in listed(words)
 }
 
 

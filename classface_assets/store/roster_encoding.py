@@ -39,7 +39,7 @@ _CONTROL, _SYMBOL, _OUTSIDE, _FOREIGN, _BAD_CASE, _MIXED, _RARE, _OFTEN = (
     -10.0,
     -4.5,
 )
-_QUOTED, _BY_TITLES = -6.0, 4.0
+_QUOTED, _ALONE, _LONE_LETTER, _BY_TITLES = -6.0, -1.0, -3.0, 4.0
 _WORD = re.compile(r"[^ \t\r\n\f\v,;|\t\"()/\\:.!?+*=<>{}\[\]0-9_&@#-]+")
 _PUNCTUATION = frozenset("’‘“”„‚«»‹›–—…·•°ºª§№、。・「」（）／：；，－　‐\u00a0")
 _VOWELS = frozenset("aeiouyæœøıə")
@@ -207,6 +207,8 @@ def _form(word: str) -> float:
     for before, c, after in zip(" " + word, word, word[1:] + " ", strict=False):
         if c == REPLACED or unicodedata.category(c) in ("Cc", "Cn", "Co"):
             score += _CONTROL
+        elif len(word) == 1:
+            score += _LONE_LETTER if _is_letter(c) else _ALONE
         elif c in _PUNCTUATION:
             between = before.isalpha() and after.isalpha()
             score += -0.5 if between and c in "’‐" else _SYMBOL if between else _QUOTED
@@ -228,7 +230,7 @@ def _form(word: str) -> float:
 
 def _is_letter(c: str) -> bool:
     """Vowel signs of Thai, Hebrew and Arabic are marks, and letters none the less."""
-    return c.isalpha() or unicodedata.category(c)[0] == "M"
+    return c not in _PUNCTUATION and (c.isalpha() or unicodedata.category(c)[0] == "M")
 
 
 def _sounds(word: str) -> float:

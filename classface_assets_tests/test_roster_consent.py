@@ -162,6 +162,7 @@ def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> N
     assert consent_of([(press, "yes")]) == Consent() and consent_of([(press, "no")]) == Consent(False)
     assert consent_of([(column_of(0, "Photo consent - internal use"), "yes")]) == Consent()
     assert column_of(0, "Jahrbuch").purposes == (Purpose.YEARBOOK,)
+    assert column_of(0, "Публикация на сайте").purposes == (Purpose.WEB,)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ _YES_OR_NO = re.compile(
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The words of a list that is written as a text."""
-    return tuple(text.split())
+    """The words of a list that is written as a text, as `bare` leaves those that are compared with them."""
+    return tuple(bare(text).split())
 
 
 def plain(title: str) -> str:

@@ -257,7 +257,7 @@ def test_the_command_imports_lists_undoes_and_forgets(tmp_path: Path) -> None:
     file = tmp_path / "Schülerliste 2019-20.csv"
     file.write_text("Name;Klasse;Geschwister\nAnna Weiss;3a;Ben Weiss\n;3b;\nBen Weiss;1b;\n", encoding="cp1252")
     done = classface(tmp_path, "roster", "import", file)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output
     assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` takes it back." in done.stdout
     assert "are taken for 2019-2020" in done.stdout
     assert done.stderr == "1 row was left out:\n  line 3: it has no name\n"
@@ -358,7 +358,9 @@ def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World)
         (None, [], "There is no file"),
         ("folder", [], "is a folder; name the file in it"),
         ("Class\n3a\n", [], "No column of names was found"),
-        ("Name,Consent\nAnna,perhaps\n", [], "No row of .* could be taken in.\n  line 2: its consent 'perhaps'"),
+        ("Name,Class\n,3a\n", [], "No row of .* could be taken in.\n  line 2: it has no name"),
+        ("Name\nAnna\n", ["--encoding", "klingon"], "'klingon' is no encoding of text; write one like utf-8, cp1250"),
+        ("Name\nAnna\n", ["--consent-column", "Media"], "There is no column titled 'Media'; the titles are: Name"),
         ("Name\nAnna\n", ["--year", "soon"], "'soon' is no school year; write it like 2019-2020"),
     ],
 )

@@ -140,7 +140,7 @@ def test_the_index_of_a_photographers_disc_says_who_is_in_which_portrait() -> No
         assert cem.portraits == ((YEAR, "FOLDER1/00002.JPG"),)
 
 
-def test_bad_rows_are_listed_with_line_and_reason_and_good_ones_kept() -> None:
+def test_bad_rows_are_listed_with_line_and_reason_and_a_bad_cell_costs_that_cell_only() -> None:
     lines = [
         "Name;ID;School year;Consent;Birth date;Class",
         "Anna;1;2019;yes;2011-02-03;3a",
@@ -160,26 +160,32 @@ def test_bad_rows_are_listed_with_line_and_reason_and_good_ones_kept() -> None:
         "Kim;12;2019;;;4a;and more",
     ]
     found = read("\n".join(lines))
-    assert names(found) == ["Anna", "two lines", "Gül", "Ines"]
+    assert names(found) == ["Anna", "Ben", "Cem", "Dora", "Emil", "two lines", "Gül", "Ines"]
     assert dict(found.bad) == {
         3: "it has no name",
-        4: "'in Rome' is no school year; write it like 2019-2020",
-        5: "its consent 'perhaps' is neither yes nor no",
-        6: "'31.02.2011' is no birth date; write it like 2011-02-03",
-        7: "nobody in a school's photos was born on 2999-01-01",
         10: "A name has at most 255 characters; this one has 300.",
         12: "Gül is in 3a already in 2019-2020 (line 11); student ids would tell two apart",
         13: "a quotation mark is opened in it and not closed",
         15: "The name 'Joe\\x07' has characters that cannot be shown; leave them out.",
         16: "it has 7 fields and the titles are 6: quotation marks belong around a field that holds the delimiter",
     }
+    years, born = found.report.doubts
+    assert (years.title, years.cells) == ("School year", 1)
+    assert years.examples == ((4, "'in Rome' is no school year; write it like 2019-2020"),)
+    assert born.examples == (
+        (6, "'31.02.2011' is no birth date; write it like 2011-02-03"),
+        (7, "nobody in a school's photos was born on 2999-01-01"),
+    )
+    assert found.entries[1].classes == {} and found.entries[3].birth_date is None
+    assert found.entries[2].consent_in_doubt == "perhaps" and found.needs_a_look
 
 
 def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
     assert read("Name,Born\nA,3/4/2011\nB,25/4/2011\n").entries[0].birth_date == date(2011, 4, 3)
     assert read("Name,Born\nA,3/4/2011\nB,4/25/2011\n").entries[0].birth_date == date(2011, 3, 4)
     unclear = read("Name,Born\nA,3/4/2011\n")
-    assert unclear.entries[0].birth_date is None and "nothing shows whether 3/4/2011" in unclear.notes[0]
+    assert unclear.entries[0].birth_date is None and unclear.report.doubts[0].cells == 1
+    assert "nothing shows which is the month in 3/4/2011" in unclear.report.doubts[0].examples[0][1]
 
 
 @pytest.mark.parametrize(

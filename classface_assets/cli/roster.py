@@ -1,5 +1,6 @@
 """`classface roster …`: the school's lists of students: names to complete from, and who was there in which year."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import click
 
 from classface_assets.cli.options import archive_options
 
-SHOWN = 50
+NEEDS_A_LOOK = 3
+"""Exit code of an import that was done, and of which a person has to decide or to correct something."""
 
 
 @click.group("roster")
@@ -19,24 +21,39 @@ def roster_group() -> None:
 @archive_options
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--year", help="The school year of rows that name none, as 2019-2020 [as FILE or its folder is named].")
-def import_(archive: Any, file: Path, year: str | None) -> None:
+@click.option("--encoding", default="", help="The encoding of a text file, as cp1250 or shift_jis [found out].")
+@click.option("--consent-column", multiple=True, metavar="TITLE", help="A column that is about consent to be shown.")
+@click.option("--no-consent-column", multiple=True, metavar="TITLE", help="A column that is not, as it may look.")
+def import_(
+    archive: Any,
+    file: Path,
+    year: str | None,
+    encoding: str,
+    consent_column: tuple[str, ...],
+    no_consent_column: tuple[str, ...],
+) -> None:
     """Take in FILE: CSV, xlsx, or a photographer's INDEX.TXT (PSPA).
 
     Columns are known by their titles: name, or last name and first name; student id, class, school year, siblings,
-    consent, birth date. A student who is known already, by id or else by name, is brought up to date; a file that was
-    imported before changes nothing; `classface undo` takes an import back. The face in a portrait that a row names gets
-    the student's name, once the photos are searched: import the file again when it was not so yet.
+    consent (of everything, or of yearbook, web or album), birth date. A student who is known already, by id or else by
+    name, is brought up to date; a file that was imported before changes nothing; `classface undo` takes an import back.
+    The face in a portrait that a row names gets the student's name, once the photos are searched: import the file again
+    when it was not so yet.
+
+    An answer about consent that is not understood refuses, until somebody says what holds. Exit code 0: all of it was
+    taken in; 3: it was taken in, but something needs a look (refused by doubt, a column that may be about consent,
+    cells or rows that were left out), and is listed; 1: nothing was taken in.
     """
+    from classface_assets.cli.roster_told import left_out, of_use, to_look_at
+    from classface_assets.store.roster_encoding import RosterError
     from classface_assets.store.roster_file import read_roster
-    from classface_assets.store.roster_lines import RosterError
+    from classface_assets.store.roster_table import Wanted
     from classface_assets.store.writing import counted
 
     of_year = _school_year(file, year, archive.layout.year_pattern)
-    found = read_roster(_content(file), of_year)
-    bad = [f"  line {number}: {reason}" for number, reason in found.bad]
-    more = [f"  … and {len(bad) - SHOWN:,} more"] if len(bad) > SHOWN else []
+    found = read_roster(_content(file), of_year, Wanted(encoding, consent_column, no_consent_column))
     if not found.entries:
-        raise RosterError("\n".join([f"No row of {file} could be taken in.", *bad[:SHOWN], *more]))
+        raise RosterError("\n".join([f"No row of {file} could be taken in.", *left_out(found)[1:]]))
     done = archive.open_ledger().import_roster(found.entries, file.name)
     if done.event is None:
         click.echo(f"All of it is known already: {counted(done.students, 'student')}.")
@@ -47,13 +64,14 @@ def import_(archive: Any, file: Path, year: str | None) -> None:
             click.echo(
                 f"Rows that name no school year are taken for {of_year}, after which the file or folder is named."
             )
-    for note in found.notes:
-        click.echo(note)
-    if bad:
-        click.echo(f"{counted(len(bad), 'row was', 'rows were')} left out:", err=True)
-        click.echo("\n".join([*bad[:SHOWN], *more]), err=True)
+    for line in (*found.notes, *of_use(found.report)):
+        click.echo(line)
+    for line in to_look_at(found, done.rows_of):
+        click.echo(line, err=True)
     if any(entry.portraits for entry in found.entries):
         _name_portraits(archive, found, file, done.rows_of)
+    if found.needs_a_look:
+        sys.exit(NEEDS_A_LOOK)
 
 
 @roster_group.command("list")
@@ -67,7 +85,7 @@ def list_(archive: Any, year: str | None) -> None:
         if year and school_year(year, archive.layout.year_pattern) not in entry.classes:
             continue
         classes = ", ".join(f"{key} {name}".strip() for key, name in sorted(entry.classes.items()))
-        consent = {True: "consent", False: "no consent", None: ""}[entry.consent]
+        consent = _consent(entry)
         fields = (entry.name, entry.student_id, classes, str(entry.birth_date or ""), consent)
         click.echo("\t".join([*fields, ", ".join(entry.siblings)]))
 
@@ -87,8 +105,18 @@ def forget(archive: Any, student: str, yes: bool) -> None:
 COMMANDS = (roster_group,)
 
 
+def _consent(entry: Any) -> str:
+    """`no consent`, `consent, no web`, `refused by doubt: perhaps`; empty where nobody said."""
+    told = [{True: "consent", False: "no consent"}[entry.consent]] if entry.consent is not None else []
+    told += [purpose if given else f"no {purpose}" for purpose, given in sorted(entry.consents.items())]
+    if entry.consent_in_doubt:
+        told.append(f"refused by doubt: {entry.consent_in_doubt}")
+    return ", ".join(told)
+
+
 def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
     """Tells of the portraits that the file names, and why any of them was left out."""
+    from classface_assets.cli.roster_told import SHOWN, cut
     from classface_assets.roster_portraits import name_portraits
     from classface_assets.store.writing import counted
 
@@ -102,13 +130,13 @@ def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -
     if portraits.bad:
         click.echo(f"{counted(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)
         told = [f"  line {line}: {why}" for line, why in portraits.bad]
-        more = [f"  … and {len(told) - SHOWN:,} more"] if len(told) > SHOWN else []
-        click.echo("\n".join([*told[:SHOWN], *more]), err=True)
+        click.echo("\n".join(cut(told[:SHOWN], len(told))), err=True)
 
 
 def _content(file: Path) -> bytes:
     """Raises RosterError when it cannot be read."""
-    from classface_assets.store.roster_lines import MOST_BYTES, RosterError
+    from classface_assets.store.roster_encoding import RosterError
+    from classface_assets.store.roster_lines import MOST_BYTES
 
     try:
         with file.open("rb") as opened:
@@ -123,7 +151,7 @@ def _content(file: Path) -> bytes:
 
 def _school_year(file: Path, year: str | None, pattern: str) -> str:
     """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
-    from classface_assets.store.roster_lines import RosterError
+    from classface_assets.store.roster_encoding import RosterError
     from classface_assets.store.years import first_year, school_year
 
     names = (file.stem, file.absolute().parent.name) if year is None else (year,)

@@ -9,10 +9,11 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from classface_assets.errors import UserError
 from classface_assets.store.roster_columns import columns_of, is_header, is_pspa
+from classface_assets.store.roster_encoding import RosterError, decoded
 
 MOST_BYTES, MOST_UNPACKED = 48 << 20, 512 << 20
 MOST_LINES = 20
@@ -24,45 +25,41 @@ _SAVE = "save it as .xlsx or as CSV (UTF-8) and import that"
 Line = tuple[int, list[str]]
 
 
-class RosterError(UserError):
-    """A file that is no roster."""
+@dataclass(frozen=True)
+class Read:
+    """The rows that are not blank, and those that cannot be read as (line, reason). `encoding`, `guessed` and
+    `replaced`: as in `roster_encoding.Decoded`, of a file of text. `sheets`: others of an Excel file with names."""
+
+    lines: list[Line]
+    bad: list[tuple[int, str]]
+    encoding: str = ""
+    guessed: bool = False
+    replaced: tuple[int, ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
-def lines_of(content: bytes) -> tuple[list[Line], list[tuple[int, str]]]:
-    """The rows that are not blank, and those that cannot be read as (line, reason). Raises RosterError."""
+def lines_of(content: bytes, encoding: str = "") -> Read:
+    """`encoding`: the one that somebody named, empty to find it out. Raises RosterError."""
     if len(content) > MOST_BYTES:
         raise RosterError(
             f"The file has more than {MOST_BYTES >> 20} MB; a roster is a list of names, not of pictures."
         )
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise RosterError(f"This is an old Excel file, or one with a password; {_SAVE}.")
-    lines, bad = (_sheet(content), []) if is_sheet(content) else _table(_text(content))
-    if not lines:
+    if is_sheet(content):
+        rows, others = _sheet(content)
+        read = Read(rows, [], sheets=others)
+    else:
+        text = decoded(content, encoding)
+        read = Read(*_table(text.text), text.encoding, text.guessed, text.replaced)
+    if not read.lines:
         raise RosterError("The file is empty; a roster has a line of column titles and a line a student.")
-    return lines, bad
+    return read
 
 
 def is_sheet(content: bytes) -> bool:
     """Whether it is an Excel file, whose rows are as wide as the sheet."""
     return content.startswith(_ZIP)
-
-
-def _text(content: bytes) -> str:
-    """UTF-8, UTF-16 by its byte order mark or its zeros, else the Windows code page of western Europe."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    elif content[:200].count(0) * 3 > len(content[:200]):
-        encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise RosterError(f"The file is no list of text; {_SAVE}.")
 
 
 def _table(text: str) -> tuple[list[Line], list[tuple[int, str]]]:
@@ -78,8 +75,8 @@ def _table(text: str) -> tuple[list[Line], list[tuple[int, str]]]:
 
 def _worth(rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
     """How well a delimiter parts the first rows: titles understood, PSPA's own, number of columns."""
-    titles = [columns for columns in map(columns_of, rows) if is_header(columns)]
-    return max(map(len, titles), default=0), sum(map(is_pspa, rows)), max(map(len, rows), default=0)
+    titles = [len(columns) for columns in map(columns_of, rows) if is_header(columns)]
+    return max(titles, default=0), sum(map(is_pspa, rows)), max(map(len, rows), default=0)
 
 
 def _records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]]) -> Iterator[Line]:
@@ -101,8 +98,8 @@ def _records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]]) -
         at += length
 
 
-def _sheet(content: bytes) -> list[Line]:
-    """The rows of the first sheet that has a column of names, else of the first one."""
+def _sheet(content: bytes) -> tuple[list[Line], tuple[str, ...]]:
+    """The rows of the first sheet that has a column of names, else of the first one; the titles of others."""
     import openpyxl
 
     try:
@@ -112,14 +109,17 @@ def _sheet(content: bytes) -> list[Line]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that matter to nobody here
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = [_cells(sheet) for sheet in book.worksheets]
+            sheets = [(str(sheet.title), _cells(sheet)) for sheet in book.worksheets]
             book.close()
     except RosterError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise RosterError(f"The Excel file is broken or of another kind ({type(error).__name__}); {_SAVE}.") from None
-    titled = [rows for rows in sheets if any(is_header(columns_of(row)) for _, row in rows[:HEADER_WITHIN])]
-    return next((rows for rows in titled or sheets if rows), [])
+    titled = [
+        (title, rows) for title, rows in sheets if any(is_header(columns_of(row)) for _, row in rows[:HEADER_WITHIN])
+    ]
+    read = next((rows for _, rows in titled or sheets if rows), [])
+    return read, tuple(title for title, rows in titled[1:] if len(rows) > 1)
 
 
 def _cells(sheet: object) -> list[Line]:

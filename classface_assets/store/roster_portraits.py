@@ -3,9 +3,11 @@
 What a person said of a face, taking back such a name too, is never overruled.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -61,14 +63,12 @@ class PortraitSearch:
 
     def match(self, rows: Iterable[tuple[int, RosterEntry]]) -> Portraits:
         """The rows (line, student) that name a portrait."""
-        students = Counter(folded(entry.name) for entry in self.decisions.roster)
         named: dict[str, tuple[str, LabelledFace]] = {}
         bad, known = [], 0
         for line, entry in rows:
             for year, file in entry.portraits:
                 try:
-                    if students[folded(entry.name)] != 1:
-                        raise _NotNamedError(_how_many(students[folded(entry.name)], entry.name))
+                    self._be_one_student(entry)
                     face = self._face(self._photo(year, file))
                     other = named.get(face.face_id, (entry.name, face))[0]
                     if folded(other) != folded(entry.name):
@@ -81,12 +81,30 @@ class PortraitSearch:
                     bad.append((line, str(why)))
         return Portraits(tuple(named.values()), known, tuple(bad))
 
+    def _be_one_student(self, entry: RosterEntry) -> None:
+        """Raises _NotNamedError where the row's name does not say which student of the rosters is meant."""
+        called = self._students[folded(entry.name)]
+        if called != 1:
+            raise _NotNamedError(_how_many(called, entry.name))
+
+    @cached_property
+    def _students(self) -> Counter[str]:
+        return Counter(folded(entry.name) for entry in self.decisions.roster)
+
+    @cached_property
+    def _spelled(self) -> pl.DataFrame:
+        """The photos with their paths as disks of any kind compare them: without case and Unicode's forms."""
+        return self.photos.with_columns(
+            pl.Series("spelled", [spelled(path) for path in self.photos["path"]], pl.String)
+        )
+
     def _photo(self, year: str, file: str) -> str:
         """The asset id of the photo of that name, of that school year if it is told."""
-        here = self.photos.filter(pl.col("school_year") == year) if year else self.photos
-        wanted = "/" + file.lower()
-        found = here.filter(pl.concat_str(pl.lit("/"), pl.col("path").str.to_lowercase()).str.ends_with(wanted))
-        beside = found.filter(pl.col("path").str.starts_with(f"{self.near}/")) if self.near else found
+        here = self._spelled.filter(pl.col("school_year") == year) if year else self._spelled
+        found = here.filter(pl.concat_str(pl.lit("/"), pl.col("spelled")).str.ends_with(f"/{spelled(file)}"))
+        exactly = found.filter(pl.concat_str(pl.lit("/"), pl.col("path")).str.ends_with(f"/{file}"))
+        found = exactly if exactly.height else found
+        beside = found.filter(pl.col("spelled").str.starts_with(f"{spelled(self.near)}/")) if self.near else found
         found = beside if beside.height else found
         if found.is_empty():
             raise _NotNamedError(f"there is no photo {file} in {year or 'the archive'}")
@@ -124,6 +142,13 @@ class PortraitSearch:
         if now is None and face in self.taken_back:
             raise _NotNamedError(f"the name was taken off the face in {file}")
         return now is not None
+
+
+def spelled(path: str) -> str:
+    """A path by which the same file is found on a disk that keeps names as NFD, NFC or in another case, and as a
+    photographer's list of Windows paths writes it."""
+    parts = (part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", "/".join(parts)).casefold())
 
 
 def _how_many(students: int, name: str) -> str:

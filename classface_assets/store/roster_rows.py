@@ -1,38 +1,33 @@
-"""Rows of a roster as students: each cell understood, or the row left out with a reason."""
+"""Rows of a roster as students: a cell that cannot be understood costs that cell, and no refusal is ever lost."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from classface_assets.store.decisions import fold
+from classface_assets.store.roster_answers import Consent, consent_of
 from classface_assets.store.roster_columns import Columns
+from classface_assets.store.roster_dates import DateColumn
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_values import (
-    SLASHED,
-    birth_date_in,
-    consent_in,
-    day_comes_first,
-    name_in,
-    short,
-    siblings_in,
-)
+from classface_assets.store.roster_report import ColumnDoubt, DroppedId, RefusedInDoubt
+from classface_assets.store.roster_skipped import why_no_student
+from classface_assets.store.roster_table import Table
+from classface_assets.store.roster_values import name_in, short, siblings_in, student_id_in
 from classface_assets.store.roster_years import school_years_in
+from classface_assets.store.student_ids import repeated_ids, student_key
 from classface_assets.store.writing import LedgerError
+from classface_assets.store.years import first_year
 
-
-@dataclass(frozen=True)
-class Rows:
-    """The columns of a table and its rows with their line numbers. `width`: fields a row has at most; 0: any number."""
-
-    columns: Columns
-    lines: Sequence[tuple[int, list[str]]]
-    width: int = 0
-
-    def surplus(self, row: Sequence[str]) -> str:
-        """What is wrong with a row in which a delimiter was not meant as one: its cells are not under their titles."""
-        if not self.width or not any(field.strip() for field in row[self.width :]):
-            return ""
-        told = f"it has {len(row)} fields and the titles are {self.width}"
-        return f"{told}: quotation marks belong around a field that holds the delimiter"
+MOST_EXAMPLES = 5
+_OUTCOMES = {
+    "birth_date": "birth dates were left out",
+    "years": "these rows were taken in without a school year",
+    "siblings": "siblings were left out",
+    "student_id": "student ids were left out",
+    "class": "classes were left out",
+    "file": "portraits were left out",
+}
 
 
 @dataclass(frozen=True)
@@ -43,88 +38,199 @@ class Found:
     lines: tuple[int, ...]
     bad: tuple[tuple[int, str], ...]
     notes: tuple[str, ...]
+    skipped: tuple[tuple[int, str], ...]
+    doubts: tuple[ColumnDoubt, ...]
+    dropped_ids: tuple[DroppedId, ...]
+    refused: tuple[RefusedInDoubt, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reading:
-    """How this table is to be read: the school year of rows that name none, and whether 3/4/2011 is in April."""
+    """How this table is to be read, and what of it could not be. `school_year`: that of rows that name none."""
 
     school_year: str
     has_years: bool
-    day_first: bool | None
+    dates: DateColumn
+    doubts: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def latest(self, classes: Mapping[str, str]) -> date:
+        """A day by which the students of a row were born."""
+        year = first_year(max(classes, default=self.school_year))
+        today = date.today()  # noqa: DTZ011 a day has no time zone
+        return today if year is None else min(today, date(year + 1, 1, 1))
 
 
-def read_rows(rows: Rows, school_year: str) -> Found:
-    """A student a row. Left out with a reason: rows without a name, with what cannot be understood, or twice with
-    different classes in one year and no student id to tell them apart."""
-    bad = [(number, reason) for number, row in rows.lines if (reason := rows.surplus(row))]
-    told = [(number, _fields(rows.columns, row)) for number, row in rows.lines if not rows.surplus(row)]
-    born = [fields.get("birth_date", "") for _, fields in told]
-    years = any(school_years_in(fields.get("years", "")) for _, fields in told)
-    how = _Reading(school_year, years, day_comes_first(born))
-    entries: list[RosterEntry] = []
-    lines: list[int] = []
-    seen: dict[tuple[str, str, str], tuple[int, str]] = {}
-    for number, fields in told:
+@dataclass
+class _Students:
+    """The students of a file while its rows are read, with the line of each."""
+
+    entries: list[RosterEntry] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    places: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+    def add(self, entry: RosterEntry, line: int) -> None:
+        """Raises ValueError for a second row of one student and year with another class; what it refuses is kept."""
+        for year, name in entry.classes.items():
+            at = self.places.setdefault((fold(entry.name), year, student_key(entry.student_id)), len(self.entries))
+            other = self.entries[at].classes.get(year, "") if at < len(self.entries) else name
+            if name and other and name != other:
+                self._refuse_too(at, entry, line)
+                raise ValueError(
+                    f"{entry.name} is in {other} already in {year} (line {self.lines[at]}); "
+                    "student ids would tell two apart"
+                    if not entry.student_id
+                    else f"student {entry.student_id} is in {other} already in {year} (line {self.lines[at]})"
+                )
+        self.entries.append(entry)
+        self.lines.append(line)
+
+    def _refuse_too(self, at: int, left_out: RosterEntry, line: int) -> None:
+        """Who of two of one name refuses cannot be told, so the one who is taken in does."""
+        answer = left_out.consent_in_doubt or ("no" if left_out.consent is False else "")
+        answer = answer or ", ".join(f"no {purpose}" for purpose, given in left_out.consents.items() if not given)
+        kept = self.entries[at]
+        if answer and kept.consent is not False:
+            told = "; ".join(filter(None, (kept.consent_in_doubt, f"line {line}: {answer}")))
+            self.entries[at] = replace(kept, consent_in_doubt=told[:255])
+
+
+def read_rows(table: Table, school_year: str) -> Found:
+    """A student a row. Left out with a reason: rows without a name, and a second row of one student with another
+    class in one year; passed over: lines that are no student."""
+    skipped, bad, told = _sorted_out(table)
+    fields = [(number, _fields(table.columns, row), table.answers(row)) for number, row in told]
+    born = [cells.get("birth_date", "") for _, cells, _ in fields]
+    years = any(school_years_in(cells.get("years", "")) for _, cells, _ in fields)
+    how = _Reading(school_year, years, DateColumn.of(born, table.title("birth_date")))
+    read: list[tuple[int, RosterEntry]] = []
+    for number, cells, answers in fields:
+        consent = consent_of(answers)
         try:
-            entry = _entry(fields, how)
-            _once(entry, number, seen)
-            entries.append(entry)
-            lines.append(number)
+            read.append((number, _entry(number, cells, consent, how)))
         except (ValueError, LedgerError) as error:
+            refusing = f" (it refuses: {'; '.join(text for _, text in answers)[:80]})" if consent.refuses else ""
+            bad.append((number, f"{error}{refusing}"))
+    dropped = _nobodys(read)
+    students = _Students()
+    for number, entry in read:
+        kept = replace(entry, student_id="") if entry.student_id in dropped else entry
+        try:
+            students.add(kept, number)
+        except ValueError as error:
             bad.append((number, str(error)))
-    notes = []
-    if how.day_first is None and any(map(SLASHED.fullmatch, born)):
-        notes.append("Birth dates were left out: nothing shows whether 3/4/2011 is in March; write 2011-04-03.")
-    if entries and not any(entry.classes for entry in entries):
-        notes.append("The file names no school year; --year 2019-2020 says which it is.")
-    return Found(tuple(entries), tuple(lines), tuple(bad), tuple(notes))
-
-
-def _fields(columns: Mapping[int, str], row: Sequence[str]) -> dict[str, str]:
-    return {field: row[place].strip() for place, field in columns.items() if place < len(row) and row[place].strip()}
-
-
-def _entry(fields: Mapping[str, str], how: _Reading) -> RosterEntry:
-    """Raises ValueError with what is wrong with the row, or LedgerError for the name."""
-    classes = _classes(fields, how)
-    year = max(classes, default="")
-    file = "/".join(part for key in ("folder", "file") if (part := fields.get(key, "").replace("\\", "/").strip("/")))
-    return RosterEntry(
-        name_in(fields),
-        short(fields.get("student_id", ""), "student id"),
-        classes,
-        tuple(short(one, "siblings") for one in siblings_in(fields.get("siblings", ""))),
-        consent_in(fields),
-        birth_date_in(fields.get("birth_date", ""), how.day_first),
-        ((year, short(file, "file name")),) if fields.get("file") else (),
+    refused = (
+        RefusedInDoubt(line, entry.name, entry.consent_in_doubt)
+        for line, entry in zip(students.lines, students.entries, strict=True)
+        if entry.consent_in_doubt
+    )
+    return Found(
+        tuple(students.entries),
+        tuple(students.lines),
+        tuple(bad),
+        _notes(students.entries),
+        tuple(skipped),
+        _column_doubts(how, table),
+        tuple(dropped.values()),
+        tuple(refused),
     )
 
 
-def _classes(fields: Mapping[str, str], how: _Reading) -> dict[str, str]:
+def _sorted_out(
+    table: Table,
+) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[tuple[int, list[str]]]]:
+    """The lines that are no students, the rows whose cells are not under their titles, and all others."""
+    skipped, bad, rows = [], [], []
+    for number, row in table.lines:
+        if why := why_no_student(row, table.header, [text for _, text in table.answers(row)]):
+            skipped.append((number, why))
+        elif why := table.surplus(row):
+            bad.append((number, why))
+        else:
+            rows.append((number, row))
+    return skipped, bad, rows
+
+
+def _notes(entries: Sequence[RosterEntry]) -> tuple[str, ...]:
+    if entries and not any(entry.classes for entry in entries):
+        return ("The file names no school year; --year 2019-2020 says which it is.",)
+    return ()
+
+
+def _nobodys(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
+    """The ids that are none, as they are written: of different names, and placeholders."""
+    repeated = repeated_ids([(entry.student_id, entry.name) for _, entry in read])
+    lines: dict[str, list[int]] = defaultdict(list)
+    for number, entry in read:
+        if entry.student_id and (not student_key(entry.student_id) or student_key(entry.student_id) in repeated):
+            lines[entry.student_id].append(number)
+    return {text: DroppedId(text, tuple(numbers), not student_key(text)) for text, numbers in lines.items()}
+
+
+def _column_doubts(how: _Reading, table: Table) -> tuple[ColumnDoubt, ...]:
+    return tuple(
+        ColumnDoubt(table.title(name) or name, _OUTCOMES[name], len(cells), tuple(cells[:MOST_EXAMPLES]))
+        for name, cells in how.doubts.items()
+    )
+
+
+def _fields(columns: Columns, row: Sequence[str]) -> dict[str, str]:
+    return {name: row[place].strip() for place, name in columns.items() if place < len(row) and row[place].strip()}
+
+
+def _entry(line: int, fields: Mapping[str, str], consent: Consent, how: _Reading) -> RosterEntry:
+    """Raises ValueError or LedgerError where there is no name that can be taken in."""
+    name = name_in(fields)
+    classes = _classes(line, fields, how)
+    year = max(classes, default="")
+    file = "/".join(part for key in ("folder", "file") if (part := fields.get(key, "").replace("\\", "/").strip("/")))
+    file = _short(line, file, "file", how) if fields.get("file") else ""
+    siblings = (_short(line, one, "siblings", how) for one in siblings_in(fields.get("siblings", "")))
+    return RosterEntry(
+        name,
+        student_id=_short(line, student_id_in(fields), "student_id", how),
+        classes=classes,
+        siblings=tuple(filter(None, siblings)),
+        consent=consent.every,
+        birth_date=_born(line, fields.get("birth_date", ""), classes, how),
+        portraits=((year, file),) if file else (),
+        consents=dict(consent.single),
+        consent_in_doubt=consent.doubt,
+    )
+
+
+def _short(line: int, text: str, name: str, how: _Reading) -> str:
+    try:
+        return short(text)
+    except ValueError as error:
+        how.doubts[name].append((line, str(error)))
+        return ""
+
+
+def _born(line: int, text: str, classes: Mapping[str, str], how: _Reading) -> date | None:
+    if not text:
+        return None
+    try:
+        born = how.dates.day(text, how.latest(classes))
+    except ValueError as error:
+        how.doubts["birth_date"].append((line, str(error)))
+        return None
+    if born is None:
+        how.doubts["birth_date"].append((line, f"nothing shows which is the month in {text[:40]}; write 2011-04-03"))
+    return born
+
+
+def _classes(line: int, fields: Mapping[str, str], how: _Reading) -> dict[str, str]:
     """School year → class: of the columns titled by a year, else of the last year that is named."""
-    wide = {key[3:]: short(value, "class") for key, value in fields.items() if key.startswith("in ")}
+    wide = {key[3:]: _short(line, value, "class", how) for key, value in fields.items() if key.startswith("in ")}
     parts = [fields.get("grade", ""), fields.get("class", "")]
     if fields.get("years") and not how.has_years:
         parts.insert(0, fields["years"])  # `Year 7`: no school year, but a grade
-    name = short(" / ".join(dict.fromkeys(part for part in parts if part)), "class")
+    name = _short(line, " / ".join(dict.fromkeys(part for part in parts if part)), "class", how)
     years = [how.school_year] if how.school_year and not wide else []
     if how.has_years and fields.get("years"):
         found = school_years_in(fields["years"])
         if found is None:
-            raise ValueError(f"{fields['years'][:60]!r} is no school year; write it like 2019-2020")
-        years = found
+            told = f"{fields['years'][:60]!r} is no school year; write it like 2019-2020"
+            how.doubts["years"].append((line, told))
+        years = found or []
     return {**{year: name if year == years[-1] else "" for year in years}, **wide}
-
-
-def _once(entry: RosterEntry, number: int, seen: dict[tuple[str, str, str], tuple[int, str]]) -> None:
-    """Raises ValueError for a second row of one name and year with another class, unless ids tell them apart."""
-    for year, name in entry.classes.items():
-        key = (fold(entry.name), year, fold(entry.student_id))
-        line, other = seen.setdefault(key, (number, name))
-        if name and other and name != other:
-            raise ValueError(
-                f"{entry.name} is in {other} already in {year} (line {line}); student ids would tell two apart"
-                if not entry.student_id
-                else f"student {entry.student_id} is in {other} already in {year} (line {line})"
-            )

@@ -14,7 +14,7 @@ from classface_assets.store.files import read_file, write_file
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.parts import Parts
 from classface_assets.store.schemas import IMAGES
-from classface_assets.store.years import start_of
+from classface_assets.store.year_names import start_of
 
 
 def image_parts(layout: Layout, year: str) -> Parts:

@@ -31,7 +31,7 @@ def year_listing(photos: Place, folders: Iterable[Place]) -> list[Entry]:
 
     A file that cannot be looked at has the size -1. Of a URL there is one listing a folder, and no call a file.
     """
-    return list_files(photos, list(folders))
+    return list_files(photos, list(folders))[0]
 
 
 def year_files(photos: Place, folders: Iterable[Place]) -> list[Place]:

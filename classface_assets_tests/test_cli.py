@@ -22,7 +22,15 @@ from classface_assets.store.layout import Layout
 
 COMMANDS = [
     *([], ["run"], ["label"], ["rename"], ["undo"], ["history"], ["people"], ["stats"], ["release"]),
-    *(["years"], ["years", "sync"], ["prune"], ["find-orphans"]),
+    *(
+        ["years"],
+        ["years", "sync"],
+        ["years", "list"],
+        ["years", "set"],
+        ["years", "unset"],
+        ["prune"],
+        ["find-orphans"],
+    ),
     *(["merge"], ["hide"], ["confirm"], ["reject"], ["take-off"], ["not-a-face"], ["link"], ["unlink"], ["siblings"]),
     *(["collage"], ["consent"], ["kind"], ["birth-date"], ["ledger"], ["ledger", "export"], ["ledger", "import"]),
     *(["cluster-dual"], ["assign"], ["reassign"], ["centroids"], ["split"], ["changes"]),

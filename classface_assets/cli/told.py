@@ -23,3 +23,11 @@ def tell_stats(archive: Any) -> None:
 
     for line in stats_lines(archive.layout.database):
         click.echo(line)
+
+
+def tell_years(archive: Any) -> None:
+    """Which school years are guesses by the names of folders, and what of systems was left out."""
+    from classface_assets.dated_folders import year_notes
+
+    for line in year_notes(archive.layout):
+        click.echo(line)

@@ -1,7 +1,7 @@
 """The folders of the photos folder, at every level, without what systems left there; and the files in some of them."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,17 +35,19 @@ def walk(photos: Place) -> list[PhotoFolder]:
     return sorted(_walk(photos) if isinstance(photos, Path) else _walk_url(photos), key=lambda folder: folder.parts)
 
 
-def list_files(photos: Place, folders: Sequence[Place]) -> list[Entry]:
-    """The files right in these folders, sorted by path; a folder that cannot be opened stands for its files.
+def list_files(photos: Place, folders: Sequence[Place]) -> tuple[list[Entry], Counter[str]]:
+    """The files right in these folders, sorted by path, and by name how much was left out as systems'.
 
-    A file that cannot be looked at has the size -1. Of a URL one listing for each folder that lies in no other.
+    A file that cannot be looked at has the size -1, and a folder that cannot be opened stands for its files. Of a URL
+    one listing for each folder that lies in no other.
     """
+    left_out: Counter[str] = Counter()
     found: list[Entry] = []
-    local = [folder for folder in folders if isinstance(folder, Path)]
-    for folder in local:
-        found += map(look_at, _files_in(folder))
-    found += _files_at_url(photos, [folder for folder in folders if isinstance(folder, UPath)])
-    return sorted(found, key=lambda entry: str(entry.path))
+    for folder in folders:
+        if isinstance(folder, Path):
+            found += map(look_at, _files_in(folder, left_out))
+    found += _files_at_url(photos, [folder for folder in folders if isinstance(folder, UPath)], left_out)
+    return sorted(found, key=lambda entry: str(entry.path)), left_out
 
 
 def _walk(photos: Path) -> Iterator[PhotoFolder]:
@@ -92,12 +94,14 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, left_out: Counter[str]) -> list[Path]:
     try:
         with os.scandir(folder) as inside:
-            return [folder / e.name for e in inside if not is_system_name(e.name) and not _is_folder(e)]
+            entries_ = list(inside)
     except OSError:
         return [folder]
+    left_out.update(entry.name for entry in entries_ if is_system_name(entry.name))
+    return [folder / e.name for e in entries_ if not is_system_name(e.name) and not _is_folder(e)]
 
 
 def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:
@@ -125,11 +129,24 @@ def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:
         waiting += [(*here, name) for name in below]
 
 
-def _files_at_url(photos: Place, folders: Sequence[UPath]) -> Iterator[Entry]:
+def _files_at_url(photos: Place, folders: Sequence[UPath], left_out: Counter[str]) -> Iterator[Entry]:
     wanted = {str(folder) for folder in folders}
+    systems: set[tuple[str, str]] = set()
     for folder in folders:
-        if folder == photos:
-            yield from (e for e in entries(folder) if not e.is_folder and not is_system_name(e.path.name))
-        elif not any(str(above) in wanted for above in folder.parents if above != photos):
-            listed = files_below(folder)
-            yield from (e for e in listed if str(e.path.parent) in wanted and not is_system_name(e.path.name))
+        if folder != photos and any(str(above) in wanted for above in folder.parents if above != photos):
+            continue
+        listed = entries(folder) if folder == photos else files_below(folder)
+        for entry in listed:
+            parent, name = _as_shown(folder, entry)
+            if parent in wanted and is_system_name(name):
+                systems.add((parent, name))
+            elif parent in wanted and not entry.is_folder:
+                yield entry
+    left_out.update(name for _, name in systems)
+
+
+def _as_shown(folder: UPath, entry: Entry) -> tuple[str, str]:
+    """The folder that an entry lies in and its name; of one below a system's folder those of that folder."""
+    parts = str(entry.path)[len(str(folder)) :].strip("/").split("/")
+    level = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts) - 1)
+    return "/".join([str(folder), *parts[:level]]), parts[level]

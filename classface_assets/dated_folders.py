@@ -80,9 +80,8 @@ def year_notes(layout: Layout) -> list[str]:
     lines = []
     if guesses:
         many = "1 folder" if len(guesses) == 1 else f"{len(guesses):,} folders"
-        lines.append(
-            f"The school year of {many} is a guess; `classface years` says why, `classface years set FOLDER YEAR` sets it:"
-        )
+        how = "`classface years` says why, `classface years set FOLDER YEAR` sets it"
+        lines.append(f"The school year of {many} is a guess; {how}:")
         lines += [f"  {one.folder} → {one.year}" for one in guesses[:NOTED]]
         lines += [f"  … and {len(guesses) - NOTED:,} more"] if len(guesses) > NOTED else []
     return [*lines, *_notes_of_others(layout, folders)]

@@ -8,22 +8,26 @@ from classface_assets.cli.options import archive_options
 
 
 @click.group("years", invoke_without_command=True)
-@archive_options
-def years_group(archive: Any) -> None:
+@click.pass_context
+def years_group(context: click.Context, **given: str | None) -> None:
     """The school years of the photos folder; alone: the list of folders with their school year, and why."""
-    context = click.get_current_context()
     if context.invoked_subcommand is None:
-        _tell(archive)
+        context.invoke(list_, **given)
     else:  # options before the subcommand count for it
-        given = {name: value for name, value in context.params.items() if value is not None}
-        context.default_map = {context.invoked_subcommand: given}
+        context.default_map = {context.invoked_subcommand: {k: v for k, v in given.items() if v is not None}}
 
 
 @years_group.command("list")
 @archive_options
 def list_(archive: Any) -> None:
     """The folders: path, school year, clear or a guess, why; one a line, parted by tabs. Needs no run before."""
-    _tell(archive)
+    from classface_assets.dated_folders import year_lines
+
+    for line in year_lines(archive.layout):
+        click.echo(line)
+
+
+years_group.params += list_.params
 
 
 @years_group.command("set")
@@ -63,10 +67,3 @@ def sync(archive: Any) -> None:
 
 
 COMMANDS = (years_group,)
-
-
-def _tell(archive: Any) -> None:
-    from classface_assets.dated_folders import year_lines
-
-    for line in year_lines(archive.layout):
-        click.echo(line)

@@ -55,7 +55,7 @@ def _walk(photos: Path) -> Iterator[PhotoFolder]:
     yield root
     for name in root.subfolders:
         seen = {_identity(photos)}
-        waiting = [(photos / name, (name,))]
+        waiting: list[tuple[Path, tuple[str, ...]]] = [(photos / name, (name,))]
         while waiting:
             path, parts = waiting.pop()
             try:

@@ -175,8 +175,8 @@ def _own_keys(names: Collection[str], layout: Layout) -> Mapping[str, str]:
     The one that was there before keeps its key, also when its case or accents are written otherwise now.
     """
     before: dict[str, list[str]] = defaultdict(list)
-    for known in years_with_images(layout) if names else []:
-        before[_key(known).casefold()].append(known)
+    for year in years_with_images(layout) if names else []:
+        before[_key(year).casefold()].append(year)
     alike: dict[str, set[str]] = defaultdict(set)
     for name in names:
         alike[_key(name).casefold()].add(_key(name))

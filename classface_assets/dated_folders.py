@@ -47,14 +47,15 @@ def _told(folders: Sequence[FolderYear]) -> list[DatedFolder]:
     return [
         DatedFolder(one.name, one.year, _certainty(one), one.guess.reason)
         for one in folders
-        if len(one.folder.parts) < 2
-        or one.year != year_of[one.folder.parts[:-1]]
+        if len(one.folder.parts) == 1
+        or (one.folder.has_files and not one.folder.parts)
+        or (one.folder.parts and one.year != year_of[one.folder.parts[:-1]])
         or (_is_own(one) and (one.guess.is_guess or one.guess.exactness == Exactness.HAND))
     ]
 
 
 def _is_own(one: FolderYear) -> bool:
-    return one.guess.level == len(one.folder.parts) - 1
+    return one.guess.level == len(one.folder.parts) - 1 and one.guess.exactness != Exactness.NONE
 
 
 def _certainty(one: FolderYear) -> Certainty:

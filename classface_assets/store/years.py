@@ -60,7 +60,7 @@ def school_year(name: str, pattern: str = "") -> str:
 
 
 def folder_years(layout: Layout) -> list[FolderYear]:
-    """Every folder with its partition, each before those in it; the photos folder itself where photos lie loose in it.
+    """Every folder with its partition, each before those in it; first the photos folder itself, for loose photos.
 
     Raises PhotosFolderError when the root cannot be read, YearSettingError, YearsFileError.
     """
@@ -77,13 +77,11 @@ def folder_years(layout: Layout) -> list[FolderYear]:
         above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NOTHING
         read = read_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
         guesses[folder.parts] = below(above, read, len(folder.parts) - 1, set_)
-    own = {parts: _owner(parts, guess) for parts, guess in guesses.items() if not guess.key}
+    undated = [f for f in folders if not guesses[f.parts].key and (f.parts or f.has_files)]
+    own = {f.parts: _owner(f.parts, guesses[f.parts]) for f in undated}
     keys = _own_keys(set(own.values()), layout)
-    return [
-        FolderYear(f, names[f.parts], guesses[f.parts].key or keys[own[f.parts]], guesses[f.parts])
-        for f in folders
-        if f.parts or f.has_files
-    ]
+    years = {parts: guess.key or keys.get(own.get(parts, ""), UNSORTED) for parts, guess in guesses.items()}
+    return [FolderYear(f, names[f.parts], years[f.parts], guesses[f.parts]) for f in folders]
 
 
 _NO_NAME = read_name("")

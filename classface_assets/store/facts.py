@@ -43,13 +43,15 @@ class NotSearchedError(UserError):
 
 
 def gather(layout: Layout, detector: str, pack: str) -> Facts:
-    """All that is current, over all school years. A face in two years (a copied photo) counts in the first.
+    """All that is current, over all school years. A face or file in two years counts in the first.
 
     Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
     """
     _require_searched(layout, detector)
     years = years_with_images(layout)
     images = pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, y) for y in years)])
+    # A folder that came to another school year is in both until the old one is run.
+    images = images.unique("path", keep="first", maintain_order=True)
     detected = list(_detections_of_years(layout, detector, years))
     if not detected:
         images = _as_searched(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))

@@ -22,7 +22,15 @@ from classface_assets.store.layout import Layout
 
 COMMANDS = [
     *([], ["run"], ["label"], ["rename"], ["undo"], ["history"], ["people"], ["stats"], ["release"]),
-    *(["years"], ["years", "sync"], ["prune"], ["find-orphans"]),
+    *(
+        ["years"],
+        ["years", "sync"],
+        ["years", "list"],
+        ["years", "set"],
+        ["years", "unset"],
+        ["prune"],
+        ["find-orphans"],
+    ),
     *(["merge"], ["hide"], ["confirm"], ["reject"], ["take-off"], ["not-a-face"], ["link"], ["unlink"], ["siblings"]),
     *(["collage"], ["consent"], ["kind"], ["birth-date"], ["ledger"], ["ledger", "export"], ["ledger", "import"]),
     *(["cluster-dual"], ["assign"], ["reassign"], ["centroids"], ["split"], ["changes"]),
@@ -125,6 +133,20 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(layout: Layout, tm
 def test_a_school_year_without_a_folder_is_one_sentence_that_lists_those_there(layout: Layout) -> None:
     sentence = refused(layout, "run", "--years", "1900-1901")
     assert sentence == f"There is no folder for 1900-1901 in {layout.photos}; there are: 2018-2019, 2019-2020."
+
+
+def test_years_lists_sets_and_unsets_before_any_run(layout: Layout) -> None:
+    (layout.photos / "Primary").mkdir()
+    listed = said(layout, "years").splitlines()
+    assert listed[0] == "2018-19\t2018-2019\tclear\tits name says 2018-19"
+    assert said(layout, "years", "list").splitlines() == listed
+    assert said(layout, "years", "set", "Primary", "2011-12").startswith("Primary: 2011-2012. The next `classface run`")
+    assert "Primary\t2011-2012\tset by hand\tset by hand" in said(layout, "years")
+    assert "is no school year" in refused(layout, "years", "set", "Primary", "soon")
+    assert "There is no folder 'Elsewhere'" in refused(layout, "years", "set", "Elsewhere", "2011-12")
+    assert said(layout, "years", "unset", "Primary").startswith("Primary: as its name says.")
+    assert "No school year was set for 'Primary'" in refused(layout, "years", "unset", "Primary")
+    assert said(layout, "years").splitlines() == listed
 
 
 def test_years_sync_registers_every_school_year_once(layout: Layout) -> None:

@@ -18,10 +18,11 @@ import pytest
 import tifffile
 from PIL import Image
 
+from classface_assets.partitions import year_files
+from classface_assets.store.photo_folders import walk
 from classface_assets.vision.decode import TRUNCATED
 from classface_assets.vision.header import MAX_PIXELS, ORIENTATION, UnreadablePhoto
 from classface_assets.vision.packs import ModelPack
-from classface_assets.vision.photo_files import photo_files
 from classface_assets.vision.photos import MAX_BYTES, load_photo, read_facts
 from classface_assets_tests.conftest import become_nobody
 from classface_assets_tests.searched import boxes_of, detected, save_as_photo
@@ -36,6 +37,11 @@ TURNED_BY = {
     8: Image.Transpose.ROTATE_90,
 }
 DATED = 0x9003
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder that a run looks at."""
+    return [Path(file) for file in year_files(folder, [one.path for one in walk(folder)])]
 
 
 def turned(picture: Image.Image) -> list[Image.Image]:
@@ -240,7 +246,7 @@ def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, monkeypatch
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.jpg")
         facts = {name: read_facts(tmp_path / name) for name in (*contents, *odd)}
-        assert {path.name for path in photo_files(tmp_path)} == {*facts} - {"gone.jpg", "."}
+        assert {path.name for path in files_below(tmp_path)} == {*facts} - {"gone.jpg", "."}
         for name in ("zero.jpg", "pipe.jpg", "socket.jpg"):
             with pytest.raises(UnreadablePhoto, match="a socket, pipe or device, not a file"):
                 load_photo(tmp_path / name)
@@ -268,7 +274,7 @@ def test_what_may_not_be_read_is_listed_and_says_why(nobodys: Path, astronaut: I
         save_as_photo(astronaut, nobodys / folder / "photo.jpg")
         (nobodys / folder).chmod(rights if os.geteuid() == 0 else rights & 0o500)
     become_nobody()
-    found = {str(path.relative_to(nobodys)): read_facts(path) for path in photo_files(nobodys)}
+    found = {str(path.relative_to(nobodys)): read_facts(path) for path in files_below(nobodys)}
     assert {name: (facts.status, facts.reason) for name, facts in found.items()} == {
         "open/photo.jpg": ("ok", ""),
         **dict.fromkeys(
@@ -327,7 +333,7 @@ def test_every_file_is_listed_in_order_and_link_loops_end(tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    names = [path.relative_to(tmp_path).as_posix() for path in photo_files(tmp_path)]
+    names = [path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path)]
     assert names == ["a/1.jpg", "b/2.jpg", "c.txt", "lost.jpg"]
 
 

@@ -29,7 +29,18 @@ ODD_NAMES = [
     "أمينة بنت محمد",
     "n" * 255,
 ]
-SECTIONS = ("/", "/?single=true", "/confirm", "/confirm?by=face", "/people", "/photos", "/search", "/history", "/runs")
+SECTIONS = (
+    "/",
+    "/?single=true",
+    "/confirm",
+    "/confirm?by=face",
+    "/people",
+    "/photos",
+    "/search",
+    "/history",
+    "/years",
+    "/runs",
+)
 
 
 def test_a_run_that_stopped_is_resumed_and_another_is_started(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

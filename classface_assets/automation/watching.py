@@ -13,6 +13,7 @@ from classface_assets.storage_errors import StorageError
 from classface_assets.store.drawn import photos_drawn_in, years_of
 from classface_assets.store.events import DRAWING_KINDS
 from classface_assets.store.ledger import LedgerError
+from classface_assets.store.year_file import YearsFileError
 from classface_assets.store.years import PhotosFolderError, fingerprint, year_folders
 
 QUIET = timedelta(minutes=1)
@@ -35,7 +36,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     try:
         folders = year_folders(archive.layout)
         now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}
-    except (PhotosFolderError, StorageError) as error:
+    except (PhotosFolderError, YearsFileError, StorageError) as error:
         return dg.SkipReason(str(error))
     before = json.loads(context.cursor or "{}")
     if not now:

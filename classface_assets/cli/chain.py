@@ -1,4 +1,4 @@
-"""`classface run` and the like: the whole chain, what it found, and the school years it goes through."""
+"""`classface run` and the like: the whole chain, and what it found."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from classface_assets.cli.options import archive_options
-from classface_assets.cli.told import tell_newer, tell_stats, tell_stopped
+from classface_assets.cli.told import tell_newer, tell_stats, tell_stopped, tell_years
 
 
 @click.command()
@@ -35,6 +35,7 @@ def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos
         sys.exit(1)
     tell_stats(archive)
     tell_newer(archive)
+    tell_years(archive)
     click.echo(f"Albums: {(archive.layout.published_albums or archive.layout.albums) / 'index.html'}")
 
 
@@ -45,21 +46,4 @@ def stats(archive: Any) -> None:
     tell_stats(archive)
 
 
-@click.group("years")
-def years_group() -> None:
-    """The school years of the photos folder."""
-
-
-@years_group.command()
-@archive_options
-def sync(archive: Any) -> None:
-    """Register every school year with Dagster, so that --partition knows it."""
-    from classface_assets.home import prepare
-    from classface_assets.store.years import year_folders
-
-    instance, new = prepare(archive.layout)
-    instance.dispose()
-    click.echo(f"{len(year_folders(archive.layout))} school years, new: {', '.join(new) or 'none'}")
-
-
-COMMANDS = (run, stats, years_group)
+COMMANDS = (run, stats)

@@ -20,6 +20,7 @@ from classface_assets.cli import (
     roster,
     students,
     upkeep,
+    years,
 )
 from classface_assets.errors import UserError
 
@@ -29,7 +30,8 @@ def cli() -> None:
     """Finds the students in a school's photos, year by year, and makes albums of them."""
 
 
-for matter in (chain, faces, people, ledger, roster, students, review, identity, evaluate, upkeep, forget):
+MATTERS = (chain, years, faces, people, ledger, roster, students, review, identity, evaluate, upkeep, forget)
+for matter in MATTERS:
     for command in matter.COMMANDS:
         cli.add_command(command)
 

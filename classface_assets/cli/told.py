@@ -39,3 +39,11 @@ def tell_newer(archive: Any) -> None:
     newer = 0 if noted is None else newer_words(archive.open_ledger().events(after=noted.until), noted.until)
     if newer:
         click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")
+
+
+def tell_years(archive: Any) -> None:
+    """Which school years are guesses by the names of folders, and what of systems was left out."""
+    from classface_assets.dated_folders import year_notes
+
+    for line in year_notes(archive.layout):
+        click.echo(line)

@@ -16,6 +16,7 @@ FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
 JOINERS = "\u200c\u200d"
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+DIGEST = re.compile(r" ~[0-9a-f]{8}$")
 UNKNOWN_CLUSTER = re.compile(r"unknown_cluster_(\d+)")
 
 
@@ -40,10 +41,10 @@ def unused_name(name: str, taken: set[str]) -> str:
     path = PurePosixPath(name)
     stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
     candidate, number = name, 1
-    while _folded(candidate) in taken:
+    while same_on_disk(candidate) in taken:
         number += 1
         candidate = f"{stem} ({number}){ending}"
-    taken.add(_folded(candidate))
+    taken.add(same_on_disk(candidate))
     return candidate
 
 
@@ -68,8 +69,20 @@ def url(*parts: str) -> str:
 
 
 def year_path(year: str) -> str:
-    """The folder of a school year below the albums, with `/`."""
-    return f"years/{album_folder_name(year)}"
+    """The folder of a school year below the albums, with `/`: one for each, whatever the others are called.
+
+    A name that a disk may hold otherwise than it is written gets a digest of it; no two keys differ by case alone.
+    """
+    folder = album_folder_name(year)
+    if folder == year and not DIGEST.search(folder):
+        return f"years/{folder}"
+    digest = hashlib.blake2b(year.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"years/{folder} ~{digest}"
+
+
+def same_on_disk(name: str) -> str:
+    """What is equal for two names that some disk takes for one: by case, or by how their accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def sort_key(name: str) -> list[tuple[int, int | str]]:
@@ -90,10 +103,6 @@ def short_year(year: str) -> str:
     """The calendar year a school year starts in, as far as its name tells it."""
     found = re.match(r"\d{4}", year)
     return found[0] if found else year
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _safe(name: str, limit: int) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 
 from classface_assets.site.coverage import YearCoverage, coverage_of, total_of, unread_files
 from classface_assets.site.disk import rebuilt_folder, write_file
-from classface_assets.site.names import album_folder_name, year_path, years_span
+from classface_assets.site.names import same_on_disk, year_path, years_span
 from classface_assets.site.pages import render, write_style
 from classface_assets.site.people import Student, faces_of, folder_names, students_of
 from classface_assets.site.pictures import PhotoKey, Picture, good_photos, pictures_of, portrait
@@ -130,11 +130,20 @@ def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[Picture]) -
 
 
 def _remove_years(out: Path, years: Sequence[str]) -> list[str]:
-    kept = {album_folder_name(year) for year in years}
-    gone = [folder for folder in (out / "years").glob("[!.]*") if folder.is_dir() and folder.name not in kept]
+    kept = {same_on_disk(year_path(year)): out / year_path(year) for year in years}
+    gone = [
+        folder
+        for folder in (out / "years").glob("[!.]*")
+        if folder.is_dir() and not _is_same(folder, kept.get(same_on_disk(f"years/{folder.name}")))
+    ]
     for folder in gone:
         rmtree(folder)
     return [f"years/{folder.name}" for folder in gone]
+
+
+def _is_same(folder: Path, kept: Path | None) -> bool:
+    """Whether it is the folder of a year, however its disk writes names."""
+    return kept is not None and (folder == kept or (kept.exists() and folder.samefile(kept)))
 
 
 def _remove_crops(out: Path, faces: set[str], assets: set[str]) -> None:

@@ -49,7 +49,8 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
     """
     _require_searched(layout, detector)
     years = years_with_images(layout)
-    images = all_images(layout)
+    # A folder that came to another school year is in both until the old one is run.
+    images = all_images(layout).unique("path", keep="first", maintain_order=True)
     detected = list(_detections_of_years(layout, detector, years))
     if not detected:
         images = _as_searched(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))

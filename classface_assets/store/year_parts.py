@@ -23,7 +23,7 @@ from classface_assets.store.listing import folders
 from classface_assets.store.parts import Parts
 from classface_assets.store.removal import drop_rows
 from classface_assets.store.schemas import IMAGES
-from classface_assets.store.years import start_of
+from classface_assets.store.year_names import start_of
 
 DIGEST = "file_digest"
 

@@ -1,117 +1,118 @@
-"""School years as folders: which folder belongs to which school year, when it was.
+"""School years as folders: which folder of the photos folder belongs to which school year, when it was.
 
-Folders named like a school year (`2019-2020`, `2019-20`, `2019_2020`, `2019`, `Schuljahr 2019-20`) share the key
-`2019-2020`, with all that lies below them (`2019/20`); a pattern of the archive's own may say so instead. Any other
-folder is its own partition under its own name, and photos loose in the root are `unsorted`.
+The school year of a folder is told by the names on its path, or set by hand: see folder_years, year_names, year_file.
+A folder that no name dates belongs to its top folder, which is then a partition under its own name; photos loose in
+the root are `unsorted`.
 """
 
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
-from functools import cache
-from pathlib import Path
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from classface_assets.errors import UserError
-from classface_assets.places import Entry, Place, entries
+from classface_assets.places import Entry, Place, path_text
 from classface_assets.storage_errors import StorageError
+from classface_assets.store.folder_years import NO_YEAR, NOTHING, YearGuess, below
 from classface_assets.store.layout import Layout
+from classface_assets.store.photo_folders import PhotoFolder, walk
+from classface_assets.store.year_file import years_by_hand
+from classface_assets.store.year_names import (
+    Exactness,
+    YearSettingError,
+    first_year,
+    read_name,
+    start_of,
+)
+from classface_assets.store.year_parts import years_with_images
 
+__all__ = ["UNSORTED", "FolderYear", "PhotosFolderError", "YearSettingError", "first_year", "start_of"]
 UNSORTED = "unsorted"
-# 2010-11-05 is a day in November, not the school year 2010-11.
-_YEAR = r"(?<!\d)(?P<first>19\d\d|20\d\d)(?:\s*[-_–]\s*(?P<second>\d{4}|\d{2}))?(?!\d|[-_.]\d\d(?![^\W_]))"
-_KEY = re.compile(r"(19\d\d|20\d\d)-(\d{4})")
-_PATTERN = r"set CLASSFACE_YEAR_PATTERN to one like (?P<first>\d{4})-(?P<second>\d\d), or leave it empty."
 # What Dagster refuses in a partition key, and bytes of a name that are not Unicode.
 _NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\.{3}")
-# Left in the root of a drive by systems and network storage; never a school year.
-_LEFT_OUT = frozenset(
-    {"@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found", "system volume information"}
-    | {"thumbs.db", "desktop.ini"}
-)
 
 
 class PhotosFolderError(UserError):
     """The photos folder, or a school year in it, is not there or cannot be read."""
 
 
-class YearSettingError(UserError):
-    """The pattern of school-year folders, or the day on which a school year starts, cannot be understood."""
+@dataclass(frozen=True)
+class FolderYear:
+    """A folder and the partition that the files right in it belong to; `name` is its path as people write it."""
+
+    folder: PhotoFolder
+    name: str
+    year: str
+    guess: YearGuess
 
 
-def school_year(folder_name: str, pattern: str = "") -> str:
-    """The key of a folder: `2019-2020` for any spelling of that school year, else the folder's own name.
+def school_year(name: str, pattern: str = "") -> str:
+    """The key that one name tells, of a folder or of a file: `2019-2020` for any spelling of it, else the name itself.
 
     `pattern` is a regular expression with a group `first` and, if wanted, a group `second`: the two calendar years, of
-    four digits or two. A folder whose years do not follow each other is no school year. Raises YearSettingError.
+    four digits or two. The day on which a file was made is no school year. Raises YearSettingError.
     """
-    found = _compiled(pattern or _YEAR).search(folder_name)
-    if found:
-        first, second = _full_year(found["first"]), found.groupdict().get("second")
-        if not second or int(second) % 100 == (first + 1) % 100:
-            return f"{first}-{first + 1}"
-    return _NOT_IN_A_KEY.sub("_", folder_name)
+    read = read_name(name, pattern)
+    dated = read.first is not None and read.exactness != Exactness.DATE
+    return f"{read.first}-{(read.first or 0) + 1}" if dated else _key(name)
 
 
-def _full_year(digits: str) -> int:
-    """95 is 1995, 19 is 2019."""
-    return int(digits) + (0 if len(digits) > 2 else 1900 if int(digits) >= 70 else 2000)
+def folder_years(layout: Layout) -> list[FolderYear]:
+    """Every folder with its partition, each before those in it; first the photos folder itself, for loose photos.
 
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise YearSettingError(f"The year pattern {pattern!r} is no regular expression ({error}); {_PATTERN}") from None
-    if "first" not in compiled.groupindex or not set(compiled.groupindex) <= {"first", "second"}:
-        raise YearSettingError(f"The year pattern {pattern!r} needs a group named first; {_PATTERN}")
-    return compiled
-
-
-def first_year(key: str) -> int | None:
-    """The calendar year in which a school year starts; None for a folder that names no year."""
-    found = _KEY.fullmatch(key)
-    return int(found[1]) if found and int(found[2]) == int(found[1]) + 1 else None
-
-
-def start_of(key: str, year_start: str) -> datetime | None:
-    """The first day of a school year that starts on `year_start` (month-day); None for a folder that names no year.
-
-    Raises YearSettingError.
+    Raises PhotosFolderError when the root cannot be read, YearSettingError, YearsFileError.
     """
-    try:
-        start = datetime.fromisoformat(f"2001-{year_start}")
-    except ValueError:
-        raise YearSettingError(
-            f"{year_start!r} is no day on which a school year can start; set CLASSFACE_YEAR_START to month-day, 09-01."
-        ) from None
-    first = first_year(key)
-    return start.replace(year=first) if first else None
+    folders, by_hand = _folders(layout.photos), years_by_hand(layout)
+    guesses: dict[tuple[str, ...], YearGuess] = {}
+    beside: dict[tuple[str, ...], tuple[str, ...]] = {folder.parts: folder.subfolders for folder in folders}
+    names = {folder.parts: _name(folder, layout.photos) for folder in folders}
+    for folder in folders:
+        set_ = by_hand.get(unicodedata.normalize("NFC", names[folder.parts]))
+        if not folder.parts:
+            guess = YearGuess("", Exactness.NONE, "photos that lie loose in the photos folder")
+            guesses[()] = below(guess, _NO_NAME, -1, set_) if set_ else guess
+            continue
+        above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NOTHING
+        read = read_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
+        guesses[folder.parts] = below(above, read, len(folder.parts) - 1, set_)
+    undated = [f for f in folders if not guesses[f.parts].key and (f.parts or f.has_files)]
+    own = {f.parts: _owner(f.parts, guesses[f.parts]) for f in undated}
+    keys = _own_keys(set(own.values()), layout)
+    years = {parts: guess.key or keys.get(own.get(parts, ""), UNSORTED) for parts, guess in guesses.items()}
+    return [FolderYear(f, names[f.parts], years[f.parts], guesses[f.parts]) for f in folders]
+
+
+_NO_NAME = read_name("")
 
 
 def year_folders(layout: Layout) -> dict[str, list[Place]]:
-    """School year → its folders, sorted by key. Raises PhotosFolderError when the root cannot be read."""
-    photos = layout.photos
+    """School year → the folders whose own files belong to it, both sorted. Raises as `folder_years`.
+
+    A folder without files of its own, all of whose sub-folders belong to other years, makes no school year.
+    """
+    return grouped(folder_years(layout))
+
+
+def grouped(folders: Sequence[FolderYear]) -> dict[str, list[Place]]:
+    """What `year_folders` tells, of folders that are known already."""
     found: dict[str, list[Place]] = defaultdict(list)
-    try:
-        inside = _inside(photos)
-    except StorageError as error:
-        raise PhotosFolderError(str(error)) from None
-    except OSError as error:
-        raise PhotosFolderError(
-            f"The photos folder {photos} cannot be read ({error.strerror}); "
-            "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
-        ) from None
-    for entry, is_folder in inside:
-        if entry.name.startswith(".") or entry.name.lower() in _LEFT_OUT:
-            continue
-        if is_folder:
-            found[school_year(entry.name, layout.year_pattern)].append(entry)
-        elif photos not in found[UNSORTED]:
-            found[UNSORTED].append(photos)
-    return {year: folders for year, folders in sorted(found.items()) if folders}
+    years_of_top: dict[str, set[str]] = defaultdict(set)
+    for one in folders:
+        found[one.year].append(one.folder.path)
+        years_of_top["".join(one.folder.parts[:1])].add(one.year)
+    there = {
+        one.year
+        for one in folders
+        if one.folder.has_files or (len(one.folder.parts) == 1 and years_of_top[one.folder.parts[0]] == {one.year})
+    }
+    return {year: places for year, places in sorted(found.items()) if year in there}
+
+
+def left_out(folders: Iterable[FolderYear]) -> Counter[str]:
+    """How many files and folders of systems lie in these folders, by name as it is found; hidden ones among them."""
+    return Counter(name for one in folders for name in one.folder.left_out)
 
 
 def folders_still_there(layout: Layout) -> dict[str, list[Place]]:
@@ -127,13 +128,6 @@ def folders_still_there(layout: Layout) -> dict[str, list[Place]]:
     return folders
 
 
-def _inside(folder: Place) -> list[tuple[Place, bool]]:
-    """What lies in a folder, sorted, and whether it is a folder itself; of a local one also what cannot be opened."""
-    if isinstance(folder, Path):
-        return [(path, path.is_dir()) for path in sorted(folder.iterdir())]
-    return [(entry.path, entry.is_folder) for entry in entries(folder)]
-
-
 def fingerprint(files: Iterable[Entry]) -> str:
     """Changes when a file is added, removed, renamed or rewritten; files that could not be looked at do not count."""
     digest = hashlib.blake2b(digest_size=16)
@@ -141,3 +135,54 @@ def fingerprint(files: Iterable[Entry]) -> str:
         if file.size >= 0:
             digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _folders(photos: Place) -> list[PhotoFolder]:
+    try:
+        return walk(photos)
+    except StorageError as error:
+        raise PhotosFolderError(str(error)) from None
+    except OSError as error:
+        raise PhotosFolderError(
+            f"The photos folder {photos} cannot be read ({error.strerror}); "
+            "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
+        ) from None
+
+
+def _name(folder: PhotoFolder, photos: Place) -> str:
+    return path_text(folder.path, photos) if folder.parts else "."
+
+
+def _owner(parts: Sequence[str], guess: YearGuess) -> str:
+    """The folder by whose name an undated one goes: its top folder, or the one that was set to belong to no year."""
+    if not parts:
+        return UNSORTED
+    name = parts[guess.level if guess.exactness == Exactness.HAND and guess.level >= 0 else 0]
+    is_set = guess.exactness == Exactness.HAND and first_year(_key(name)) is not None
+    return f"{name} ({NO_YEAR})" if is_set else name
+
+
+def _key(name: str) -> str:
+    """A folder's name as a partition key: the same for every way in which its accents may be written."""
+    return _NOT_IN_A_KEY.sub("_", unicodedata.normalize("NFC", name))
+
+
+def _own_keys(names: Collection[str], layout: Layout) -> Mapping[str, str]:
+    """The partition keys of folders without a year: no two differ by case alone, for that is one folder on some disks.
+
+    The one that was there before keeps its key, also when its case or accents are written otherwise now.
+    """
+    before: dict[str, list[str]] = defaultdict(list)
+    for year in years_with_images(layout) if names else []:
+        before[_key(year).casefold()].append(year)
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        alike[_key(name).casefold()].add(_key(name))
+    keys: dict[str, str] = {}
+    for folded, spellings in alike.items():
+        known = {_key(one): one for one in before[folded]} | {one: one for one in before[folded] if one == _key(one)}
+        first = UNSORTED if UNSORTED in spellings else min(spellings, key=lambda one: (one not in known, one))
+        keys[first] = known.get(first) or (min(known.values()) if known and len(spellings) == 1 else first)
+        for other in spellings - {first}:
+            keys[other] = f"{other} ~{hashlib.blake2b(other.encode(), digest_size=3).hexdigest()}"
+    return {name: keys[_key(name)] for name in names}

@@ -1,7 +1,4 @@
-"""The files of a photos folder: which there are, and opening one without ever waiting for its other end.
-
-What is in them belongs in photos.
-"""
+"""Opening a file of the photos folder without ever waiting for its other end. What is in it belongs in photos."""
 
 import os
 import stat
@@ -10,42 +7,7 @@ from typing import BinaryIO
 
 from classface_assets.places import Place
 
-# Left behind by systems and photo programs, never put there as photos (@eaDir holds a NAS's thumbnails of each photo).
-LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 NOT_A_FILE = "a socket, pipe or device, not a file"
-
-
-def photo_files(folder: Path) -> list[Path]:
-    """Every file below the folder in sorted order, photo or not, but for dot-files and the names in LEFT_OUT.
-
-    Links are followed, each folder once. What cannot be opened (a folder without permission, a link to nowhere, a
-    socket) is in the list too, so that read_facts accounts for it.
-    """
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    folders = [folder]
-    while folders:
-        here = folders.pop()
-        try:
-            info = here.stat()
-            inside = sorted(here.iterdir(), reverse=True)
-        except OSError:
-            found.append(here)
-            continue
-        if (info.st_dev, info.st_ino) in seen:
-            continue
-        seen.add((info.st_dev, info.st_ino))
-        wanted = [p for p in inside if not p.name.startswith(".") and p.name.lower() not in LEFT_OUT]
-        for entry in wanted:
-            (folders if _is_folder(entry) else found).append(entry)
-    return sorted(found)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a folder that may be listed but not entered
-        return False
 
 
 class NotAFile(Exception):  # noqa: N818

@@ -1,6 +1,7 @@
 """Photo files: reading their facts and loading them upright.
 
-`read_facts` never raises for a bad file. Which files there are is in photo_files, how a picture is decoded in decode.
+`read_facts` never raises for a bad file. Which files there are is told by store.photo_folders; how a picture is decoded
+is in decode.
 """
 
 import hashlib

@@ -10,8 +10,9 @@ from classface_assets.review.pages import (
     runs,
     search,
     unknown,
+    years,
 )
 
 PAGES = tuple(
-    module.router for module in (unknown, naming, confirm, people, people_acts, photos, search, history, runs)
+    module.router for module in (unknown, naming, confirm, people, people_acts, photos, search, history, years, runs)
 )

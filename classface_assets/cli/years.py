@@ -1,0 +1,69 @@
+"""`classface years …`: which folder of the photos belongs to which school year, and setting it by hand."""
+
+from typing import Any
+
+import click
+
+from classface_assets.cli.options import archive_options
+
+
+@click.group("years", invoke_without_command=True)
+@click.pass_context
+def years_group(context: click.Context, **given: str | None) -> None:
+    """The school years of the photos folder; alone: the list of folders with their school year, and why."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_, **given)
+    else:  # options before the subcommand count for it
+        context.default_map = {context.invoked_subcommand: {k: v for k, v in given.items() if v is not None}}
+
+
+@years_group.command("list")
+@archive_options
+def list_(archive: Any) -> None:
+    """The folders: path, school year, clear or a guess, why; one a line, parted by tabs. Needs no run before."""
+    from classface_assets.dated_folders import year_lines
+
+    for line in year_lines(archive.layout):
+        click.echo(line)
+
+
+years_group.params += list_.params
+
+
+@years_group.command("set")
+@archive_options
+@click.argument("folder")
+@click.argument("year")
+def set_(archive: Any, folder: str, year: str) -> None:
+    """FOLDER (its path in the photos folder) is of the school year YEAR, as 2019-2020; `none`: of no school year."""
+    from classface_assets.dated_folders import set_year_of
+
+    click.echo(
+        f"{folder}: {set_year_of(archive.layout, folder, year)}. The next `classface run` moves its photos there."
+    )
+
+
+@years_group.command("unset")
+@archive_options
+@click.argument("folder")
+def unset(archive: Any, folder: str) -> None:
+    """Take back what was set for FOLDER: its name tells its school year again."""
+    from classface_assets.dated_folders import unset_year_of
+
+    unset_year_of(archive.layout, folder)
+    click.echo(f"{folder}: as its name says. The next `classface run` moves its photos there.")
+
+
+@years_group.command()
+@archive_options
+def sync(archive: Any) -> None:
+    """Register every school year with Dagster, so that --partition knows it."""
+    from classface_assets.home import prepare
+    from classface_assets.store.years import year_folders
+
+    instance, new = prepare(archive.layout)
+    instance.dispose()
+    click.echo(f"{len(year_folders(archive.layout))} school years, new: {', '.join(new) or 'none'}")
+
+
+COMMANDS = (years_group,)

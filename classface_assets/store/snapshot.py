@@ -26,7 +26,7 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
     faces = _face_instances(facts.faces, assignments) if facts.faces.height else pl.DataFrame()
     columns = [
         *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
-        *("taken_at_source", "utc_offset", "rotation", "near_group"),
+        *("taken_at_source", "utc_offset", "rotation", "near_group", "taken_at_doubt"),
     ]
     return {
         "image_assets": facts.images.select(c for c in columns if c in facts.images.columns),

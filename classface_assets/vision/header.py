@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from classface_assets.vision.pages import searched_page
+
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
 ORIENTATION = 0x0112
@@ -33,16 +35,30 @@ def _formats() -> tuple[str, ...]:
 
 
 def open_picture(file: BinaryIO) -> Image.Image:
-    """Parse the header only. Raises UnreadablePhoto when there is no picture inside or it is too large."""
+    """Parse the header only; of a file of several pictures that of the page that is searched.
+
+    Raises UnreadablePhoto when there is no picture inside or it is too large.
+    """
     formats = _formats()
     try:
         picture = Image.open(file, formats=formats)
+        picture.seek(searched_page(picture))
     except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
         raise UnreadablePhoto("no picture inside that can be opened: the file is damaged or something else") from error
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} × {picture.height} pixels"
         raise UnreadablePhoto(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
     return picture
+
+
+def is_raw(file: BinaryIO) -> bool:
+    """Whether what is named like a camera's raw file is one: they are TIFFs inside, or of a structure of their own."""
+    try:
+        return open_picture(file).format == "TIFF"
+    except UnreadablePhoto:
+        return True
+    finally:
+        file.seek(0)
 
 
 def exif_of(picture: Image.Image) -> Image.Exif:

@@ -12,16 +12,17 @@ from typing import BinaryIO
 
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
-from classface_assets.vision.dates import taken
+from classface_assets.vision.dates import Dated, dates_of
 from classface_assets.vision.decode import DecodedPhoto, decode
 from classface_assets.vision.header import (
     UnreadablePhoto,
-    exif_of,
+    is_raw,
     knows_up,
     open_picture,
     orientation_of,
     upright_size,
 )
+from classface_assets.vision.pages import pages_note
 from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
 
 SUFFIXES = frozenset(
@@ -49,8 +50,9 @@ class PhotoFacts:
     orientation: int = 1
     has_orientation: bool = False
     taken_at: datetime | None = None
-    taken_at_source: str = ""  # exif | file name | "" when unknown
+    taken_at_source: str = ""  # that of the surest date: exif | xmp | iptc | file name | folder | "" when unknown
     utc_offset: int | None = None  # minutes east of Greenwich
+    dates: tuple[Dated, ...] = ()  # all that the file and its names say, the surest first, which taken_at is
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
 
@@ -75,7 +77,7 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
         before = path.stat()
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_file(path) as file:
-            found = _header_facts(path, file, facts)
+            found = _header_facts(path, file, facts, name or path.name)
             if found.status == "ok":
                 file.seek(0)
                 found = replace(found, asset_id=content_id(file))
@@ -96,9 +98,9 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
+def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts, name: str) -> PhotoFacts:
     suffix = path.suffix.lower()
-    if suffix in RAW_SUFFIXES:
+    if suffix in RAW_SUFFIXES and is_raw(file):
         return replace(facts, status="not a photo", reason="a camera raw file: export it as JPEG to have it searched")
     named = suffix in SUFFIXES
     try:
@@ -111,17 +113,19 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
         kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
         return replace(facts, status="unreadable" if named else "not a photo", reason=error.reason if named else kind)
     width, height = upright_size(picture)
-    when = taken(exif_of(picture), path.name)
-    return replace(
+    found = replace(
         facts,
         width=width,
         height=height,
         orientation=orientation_of(picture),
         has_orientation=knows_up(picture),
-        taken_at=when.at,
-        taken_at_source=when.source,
-        utc_offset=when.utc_offset,
+        dates=dates_of(picture, name),
+        reason=pages_note(picture),
     )
+    first = found.dates[0] if found.dates else None
+    if first is None:
+        return found
+    return replace(found, taken_at=first.at, taken_at_source=first.source, utc_offset=first.utc_offset)
 
 
 def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:

@@ -6,7 +6,7 @@ Decoding the pixels belongs in decode.
 from functools import cache
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from classface_assets.vision.pages import searched_page
 
@@ -25,10 +25,14 @@ class UnreadablePhoto(Exception):  # noqa: N818
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told."""
+    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told.
+
+    Of grey TIFFs of 16 bits whose white is zero Pillow knows those of Intel's order of bytes alone.
+    """
     import pillow_heif
 
     Image.init()  # Pillow knows only five formats before
+    TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
     pillow_heif.register_heif_opener()
     Image.MAX_IMAGE_PIXELS = None
     return FORMATS

@@ -25,6 +25,12 @@ class Page(NamedTuple):
     height: int
     reduced: bool = False
     mask: bool = False
+    opens: bool = True
+
+    @property
+    def worth(self) -> tuple[bool, bool, bool, int]:
+        """Larger for the one to be searched."""
+        return self.opens, not self.mask, not self.reduced, self.pixels
 
     @property
     def pixels(self) -> int:
@@ -42,7 +48,7 @@ def searched_page(picture: Image.Image) -> int:
         return 0
     pages = [page for page, _ in _tiff_pages(picture)]
     order = range(len(pages))
-    return max(order, key=lambda at: (not pages[at].mask, not pages[at].reduced, pages[at].pixels, -at), default=0)
+    return max(order, key=lambda at: (*pages[at].worth, -at), default=0)
 
 
 def pages_note(picture: Image.Image) -> str:
@@ -81,7 +87,10 @@ def _others(picture: Image.Image) -> int:
 
 
 def _count(picture: Image.Image) -> int:
-    return int(getattr(picture, "n_frames", 1))
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # a chain that leads nowhere
+        return 1
 
 
 def _hangs_below(picture: Image.Image) -> bool:
@@ -91,12 +100,15 @@ def _hangs_below(picture: Image.Image) -> bool:
 def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
     """All pages, each with the offsets of what hangs below it, as far as they can be read."""
     before, pages = picture.tell(), []
-    with suppress(Exception):  # what follows in a damaged file is no page
-        for at in range(_count(picture)):
+    for at in range(_count(picture)):
+        opens = True
+        try:
             picture.seek(at)
-            tags = _tags(picture)
-            offsets = tags.get(SUB_IFDS) or ()
-            pages.append((_page(tags), offsets if isinstance(offsets, tuple) else (offsets,)))
+        except Exception:  # colours that Pillow does not know, a mask, or damage
+            opens = False
+        tags = _tags(picture)
+        offsets = tags.get(SUB_IFDS) or ()
+        pages.append((_page(tags)._replace(opens=opens), offsets if isinstance(offsets, tuple) else (offsets,)))
     picture.seek(before)
     return pages
 

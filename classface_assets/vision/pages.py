@@ -13,6 +13,7 @@ Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, SUB_IFDS = 254, 255, 256, 257, 330
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
+MOST_PAGES = 10_000
 THUMBNAIL_SIDE = 512  # a picture no longer than that, and of at most half the searched one's sides, is its thumbnail
 PARTS_OF_A_PANORAMA, OTHER_ANGLES = "Multi-Frame Image (Panorama)", "Multi-Frame Image: (Multi-Angle)"
 SAID_NOTHING = ("Undefined", "Unknown")
@@ -53,7 +54,7 @@ def searched_page(picture: Image.Image) -> int:
 
 def pages_note(picture: Image.Image) -> str:
     """How many full pictures of the file are not searched, "" for none; the opened picture stands at that which is."""
-    others = _others(picture) if _count(picture) > 1 or _hangs_below(picture) else 0
+    others = _others(picture) if getattr(picture, "is_animated", False) or _hangs_below(picture) else 0
     was, it = ("was", "it") if others == 1 else ("were", "each")
     note = f"{others} of its {others + 1} pages {was} not searched: save {it} as a file of its own"
     return note if others else ""
@@ -87,10 +88,7 @@ def _others(picture: Image.Image) -> int:
 
 
 def _count(picture: Image.Image) -> int:
-    try:
-        return int(getattr(picture, "n_frames", 1))
-    except Exception:  # a chain that leads nowhere
-        return 1
+    return int(getattr(picture, "n_frames", 1))
 
 
 def _hangs_below(picture: Image.Image) -> bool:
@@ -100,13 +98,17 @@ def _hangs_below(picture: Image.Image) -> bool:
 def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
     """All pages, each with the offsets of what hangs below it, as far as they can be read."""
     before, pages = picture.tell(), []
-    for at in range(_count(picture)):
+    for at in range(MOST_PAGES):
         opens = True
         try:
             picture.seek(at)
+        except EOFError:
+            break
         except Exception:  # colours that Pillow does not know, a mask, or damage
             opens = False
         tags = _tags(picture)
+        if WIDTH not in tags:  # the chain leads nowhere
+            break
         offsets = tags.get(SUB_IFDS) or ()
         pages.append((_page(tags)._replace(opens=opens), offsets if isinstance(offsets, tuple) else (offsets,)))
     picture.seek(before)

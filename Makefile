@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-strips lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -49,6 +49,10 @@ bench-review: .venv/ready
 #   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
 bench-clicks: .venv/ready
 	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.benchmark.clicks
+
+# How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
+bench-strips: .venv/ready
+	@$(BIN)/python -m classface_assets.benchmark.strips
 
 lint: .venv/ready
 	$(BIN)/ruff check

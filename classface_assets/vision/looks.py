@@ -16,6 +16,9 @@ ENOUGH = 1.15
 # Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
 WEAK = 0.12
 GREY = 127
+# A longer picture is looked at as a row of ordinary ones: in one look of so few pixels its faces would leave no trace.
+STRIP, SIDES = 2.5, 4 / 3  # long side by short side, of a strip and of an ordinary photo
+STRIP_SCALE = 0.2  # a face of 50 pixels is at least 10 wide in that look
 
 
 def search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
@@ -36,20 +39,35 @@ def search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
 
 
 def look_side(detector: Detector, view: PhotoView) -> int:
-    """The long side of the one look that every photo gets; larger for a panorama, of no more pixels in all."""
-    wide = max(view.width, view.height) / min(view.width, view.height)
+    """The long side of the one look that every photo gets; larger for a panorama, of no more pixels in all.
+
+    That of a strip makes its short side at least what it is in the look at an ordinary photo.
+    """
+    longest = max(view.width, view.height)
+    wide = longest / min(view.width, view.height)
+    if wide > STRIP:
+        return round(max(_tile(detector) / SIDES * wide, STRIP_SCALE * longest))
     return detector.fixed_input or round(detector.look_side * max(1.0, (wide / 2) ** 0.5))
+
+
+def _tile(detector: Detector) -> int:
+    """The long side of the look at an ordinary photo, and the side of the tiles of the look at a strip."""
+    return detector.fixed_input or detector.look_side
 
 
 def looked(detector: Detector, view: PhotoView, long_side: int, min_confidence: float) -> Faces:
     """The faces of one look, in pixels of the photo."""
     picture = view.at(long_side)
-    return detector.find(picture, min_confidence).times(view.width / picture.shape[1])
+    strip = max(picture.shape[:2]) > STRIP * min(picture.shape[:2])
+    found = (
+        tiled(detector, picture, _tile(detector), min_confidence) if strip else detector.find(picture, min_confidence)
+    )
+    return found.times(view.width / picture.shape[1])
 
 
 def bordered(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
     """The look again, at half the size within a grey border of half its sides."""
-    small = view.at(look_side(detector, view) // 2)
+    small = view.at(min(look_side(detector, view), 2 * _tile(detector)) // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     within = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
     return detector.find(within, min_confidence).moved(-dx, -dy).times(view.width / small.shape[1])

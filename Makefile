@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -57,6 +57,10 @@ bench-quiet: .venv/ready
 # How long it takes to know a photo by its picture, beside by its bytes alone. COUNT=n unchanged ones (5,000)  ROUNDS=n
 bench-facts: .venv/ready
 	@PHOTOS="$(COUNT)" ROUNDS="$(ROUNDS)" $(BIN)/python -m classface_assets.benchmark.facts
+
+# How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
+bench-strips: .venv/ready
+	@$(BIN)/python -m classface_assets.benchmark.strips
 
 lint: .venv/ready
 	$(BIN)/ruff check

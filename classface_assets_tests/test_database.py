@@ -141,7 +141,7 @@ DESIGNED = {
 
 
 LATER = {
-    *("taken_at_source", "utc_offset", "rotation", "near_group"),
+    *("taken_at_source", "utc_offset", "rotation", "near_group", "taken_at_doubt"),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }

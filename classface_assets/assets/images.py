@@ -84,6 +84,7 @@ def images(
     parts.keep(listing)
     rows = year_images(layout, year)
     photos = rows.filter(pl.col("status") == "ok")
+    doubted, paged = photos.filter(pl.col("taken_at_doubt") != ""), photos.filter(pl.col("reason") != "")
     return result(
         rows.height,
         [dg.AssetCheckResult(check_name="every_file_is_accounted_for", passed=rows.height == listing.height,
@@ -94,6 +95,10 @@ def images(
         statuses=table(counted(rows, "status")),
         reasons=table(counted(rows.filter(~pl.col("status").is_in(["ok", "duplicate"])), "reason"), most=20),
         dates=table(counted(photos, "taken_at_source")),
+        doubted_dates=doubted.height,
+        dates_in_doubt=table(doubted.select("path", "taken_at", "taken_at_source", "taken_at_doubt"), most=50),
+        photos_with_pages_not_searched=paged.height,
+        pages_not_searched=table(paged.select("path", "reason"), most=50),
         preview=table(rows.select("path", "width", "height", "taken_at", "status")),
         not_ok=table(rows.filter(pl.col("status") != "ok").select("path", "status", "reason"), most=50),
     )  # fmt: skip

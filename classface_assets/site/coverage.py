@@ -41,11 +41,13 @@ def coverage_of(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame)
 
 
 def unread_files(photos: pl.DataFrame, lost: Sequence[Picture]) -> list[tuple[str, str, str, str]]:
-    """Files that show in no album, as (school year, path, status, reason), duplicates among them.
+    """Files in no album or searched in part, as (school year, path, status, reason), duplicates among them.
 
     `lost` are photos that were read once, but of which no thumbnail could be made later.
     """
-    rows = photos.filter(pl.col("status") != "ok").select("school_year", "path", "status", "reason").rows()
+    partly = (pl.col("status") == "ok") & (pl.col("reason") != "")
+    told = photos.with_columns(pl.when(partly).then(pl.lit("partly searched")).otherwise("status").alias("status"))
+    rows = told.filter(pl.col("status") != "ok").select("school_year", "path", "status", "reason").rows()
     reason = "gone or could not be opened when the album was made"
     later = [(picture.key[0], picture.path, "missing", reason) for picture in lost]
     return sorted(rows + later)

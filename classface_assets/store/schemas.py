@@ -15,10 +15,12 @@ IMAGES = pl.Schema(
         "taken_at": pl.Datetime("us"),
         "status": pl.String(),
         "reason": pl.String(),
-        "taken_at_source": pl.String(),  # exif | file name | school year | "" when unknown
+        "taken_at_source": pl.String(),  # exif | xmp | iptc | file name | folder | school year | "" when unknown
         "utc_offset": pl.Int16(),  # minutes east of Greenwich, where the camera knew
         "has_orientation": pl.Boolean(),  # the file has an EXIF orientation, so a camera knew which way is up
         "file_digest": pl.String(),  # of the file's bytes; null of what is no photo, and in older parts
+        "dates": pl.List(pl.Struct({"at": pl.Datetime("us"), "source": pl.String(), "utc_offset": pl.Int16()})),
+        "taken_at_doubt": pl.String(),  # the surest date and its source where it is not believed, else ""
     }
 )
 # What is gathered of the detections: all but the chips.
@@ -76,7 +78,7 @@ TABLES = {
     "image_assets": """
         asset_id VARCHAR, school_year VARCHAR NOT NULL, path VARCHAR PRIMARY KEY, width INTEGER,
         height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL, taken_at_source VARCHAR,
-        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR, file_digest VARCHAR""",
+        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR, file_digest VARCHAR, taken_at_doubt VARCHAR""",
     "face_instances": """
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,

@@ -39,7 +39,7 @@ def snapshot(
     faces = _face_instances(known, assignments) if known.height else pl.DataFrame()
     columns = [
         *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
-        *("taken_at_source", "utc_offset", "rotation", "near_group", "file_digest"),
+        *("taken_at_source", "utc_offset", "rotation", "near_group", "file_digest", "taken_at_doubt"),
     ]
     return {
         "image_assets": facts.images.select(c for c in columns if c in facts.images.columns),

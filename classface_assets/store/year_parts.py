@@ -5,7 +5,6 @@ thresholds that the year was last detected with. What is no longer current stays
 """
 
 import json
-from datetime import datetime
 
 import polars as pl
 
@@ -21,6 +20,7 @@ from classface_assets.store.former_ids import (
 from classface_assets.store.layout import Layout, name_of, safe_name
 from classface_assets.store.listing import folders
 from classface_assets.store.parts import Parts
+from classface_assets.store.photo_dates import dated
 from classface_assets.store.removal import drop_rows
 from classface_assets.store.schemas import IMAGES
 from classface_assets.store.year_names import start_of
@@ -73,22 +73,7 @@ def year_images(layout: Layout, year: str) -> pl.DataFrame:
     rows = image_parts(layout, year).read()
     if not rows.width:
         return pl.DataFrame(schema=IMAGES)
-    return mark_duplicates(_dated(with_all(IMAGES, rows), start_of(year, layout.year_start)))
-
-
-def _dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
-    """A photo that nothing dates is taken for one of the school year's first day; its source says so.
-
-    Parts from before there was a source hold dates from EXIF alone.
-    """
-    undated = pl.col("taken_at").is_null() & (pl.col("status") == "ok") & pl.lit(start_of_year is not None)
-    source = pl.col("taken_at_source").fill_null(
-        pl.when(pl.col("taken_at").is_null()).then(pl.lit("")).otherwise(pl.lit("exif"))
-    )
-    return images.with_columns(
-        pl.when(undated).then(pl.lit(start_of_year, pl.Datetime("us"))).otherwise("taken_at").alias("taken_at"),
-        pl.when(undated).then(pl.lit("school year")).otherwise(source).alias("taken_at_source"),
-    )
+    return mark_duplicates(dated(with_all(IMAGES, rows), start_of(year, layout.year_start)))
 
 
 def with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,7 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
     8: lambda stored: np.rot90(stored),
 }
+PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
 TRUNCATED = "truncated: only the part that could be read was searched"
 
 
@@ -44,11 +45,18 @@ def _rgb(picture: Image.Image) -> Image.Image:
         values = np.nan_to_num(np.asarray(picture).astype(np.float64))
         most = values.max(initial=0)
         whole = 1 if picture.mode == "F" and most <= 1 else 255 if most <= 255 else max(65535, most)
+        if _white_is_zero(picture):
+            values = whole - values
         return Image.fromarray((values * (255 / whole)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return picture.convert("RGB")
+
+
+def _white_is_zero(picture: Image.Image) -> bool:
+    """Of a TIFF's grey of more than 8 bits, which Pillow takes as it is stored; it turns what has fewer by itself."""
+    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
 
 
 def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:

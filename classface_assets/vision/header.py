@@ -6,7 +6,9 @@ Decoding the pixels belongs in decode.
 from functools import cache
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
+
+from classface_assets.vision.pages import searched_page
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
@@ -23,26 +25,44 @@ class UnreadablePhoto(Exception):  # noqa: N818
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told."""
+    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told.
+
+    Of grey TIFFs of 16 bits whose white is zero Pillow knows those of Intel's order of bytes alone.
+    """
     import pillow_heif
 
     Image.init()  # Pillow knows only five formats before
+    TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
     pillow_heif.register_heif_opener()
     Image.MAX_IMAGE_PIXELS = None
     return FORMATS
 
 
 def open_picture(file: BinaryIO) -> Image.Image:
-    """Parse the header only. Raises UnreadablePhoto when there is no picture inside or it is too large."""
+    """Parse the header only; of a file of several pictures that of the page that is searched.
+
+    Raises UnreadablePhoto when there is no picture inside or it is too large.
+    """
     formats = _formats()
     try:
         picture = Image.open(file, formats=formats)
+        picture.seek(searched_page(picture))
     except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
         raise UnreadablePhoto("no picture inside that can be opened: the file is damaged or something else") from error
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} × {picture.height} pixels"
         raise UnreadablePhoto(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
     return picture
+
+
+def is_raw(file: BinaryIO) -> bool:
+    """Whether what is named like a camera's raw file is one: they are TIFFs inside, or of a structure of their own."""
+    try:
+        return open_picture(file).format == "TIFF"
+    except UnreadablePhoto:
+        return True
+    finally:
+        file.seek(0)
 
 
 def exif_of(picture: Image.Image) -> Image.Exif:

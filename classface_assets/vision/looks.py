@@ -16,6 +16,10 @@ ENOUGH = 1.15
 # Faces too small to be seen leave a trace: six of 5 pixels gave 0.17 and more, scenes without a face 0.10 (some, 0.20).
 WEAK = 0.12
 GREY = 127
+# A longer picture is looked at as a row of ordinary ones: in one look of so few pixels its faces would leave no trace.
+STRIP, SIDES = 2.5, 4 / 3  # long side by short side, of a strip and of an ordinary photo
+STRIP_RELIABLE = 20  # pixels: strips are rare, and their faces small as a rule, so the finer looks come sooner
+STRIP_SCALE = 0.2  # a face of 50 pixels is at least 10 wide in that look
 
 
 def search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
@@ -26,7 +30,7 @@ def search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
     side = look_side(detector, view)
     look = looked(detector, view, side, min(WEAK, min_confidence))
     faces = look.take(look.scores >= min_confidence)
-    if _many_small(faces, detector, side, view):
+    if _many_small(look if _is_strip(view.width, view.height) else faces, detector, side, view):
         return _finer(detector, view, faces, min_confidence)
     if not len(faces):
         faces = bordered(detector, view, min_confidence)
@@ -36,20 +40,39 @@ def search(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
 
 
 def look_side(detector: Detector, view: PhotoView) -> int:
-    """The long side of the one look that every photo gets; larger for a panorama, of no more pixels in all."""
-    wide = max(view.width, view.height) / min(view.width, view.height)
+    """The long side of the one look that every photo gets; larger for a panorama, of no more pixels in all.
+
+    That of a strip makes its short side at least what it is in the look at an ordinary photo.
+    """
+    longest = max(view.width, view.height)
+    wide = longest / min(view.width, view.height)
+    if _is_strip(view.width, view.height):
+        return round(max(_tile(detector) / SIDES * wide, STRIP_SCALE * longest))
     return detector.fixed_input or round(detector.look_side * max(1.0, (wide / 2) ** 0.5))
+
+
+def _tile(detector: Detector) -> int:
+    """The long side of the look at an ordinary photo, and the side of the tiles of the look at a strip."""
+    return detector.fixed_input or detector.look_side
+
+
+def _is_strip(width: int, height: int) -> bool:
+    return max(width, height) > STRIP * min(width, height)
 
 
 def looked(detector: Detector, view: PhotoView, long_side: int, min_confidence: float) -> Faces:
     """The faces of one look, in pixels of the photo."""
     picture = view.at(long_side)
-    return detector.find(picture, min_confidence).times(view.width / picture.shape[1])
+    strip = _is_strip(*picture.shape[:2])
+    found = (
+        tiled(detector, picture, _tile(detector), min_confidence) if strip else detector.find(picture, min_confidence)
+    )
+    return found.times(view.width / picture.shape[1])
 
 
 def bordered(detector: Detector, view: PhotoView, min_confidence: float) -> Faces:
     """The look again, at half the size within a grey border of half its sides."""
-    small = view.at(look_side(detector, view) // 2)
+    small = view.at(min(look_side(detector, view), 2 * _tile(detector)) // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     within = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=GREY)
     return detector.find(within, min_confidence).moved(-dx, -dy).times(view.width / small.shape[1])
@@ -70,14 +93,19 @@ def _finer(detector: Detector, view: PhotoView, faces: Faces, min_confidence: fl
 
 def _many_small(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> bool:
     """Whether a quarter of the faces are at the edge of what the detector sees, so that it must have missed others."""
-    return len(faces) > 0 and _small_width(faces, long_side, view) < detector.reliable_px
+    return len(faces) > 0 and _small_width(faces, long_side, view) < _reliable(detector, view)
 
 
 def _zoom(faces: Faces, detector: Detector, long_side: int, view: PhotoView) -> float:
     """How much finer to look, so that the small faces are as wide as the detector needs them, and a little more."""
     if not len(faces):
         return MOST_ZOOM
-    return float(np.clip(ENOUGH * detector.reliable_px / _small_width(faces, long_side, view), 1.25, MOST_ZOOM))
+    return float(np.clip(ENOUGH * _reliable(detector, view) / _small_width(faces, long_side, view), 1.25, MOST_ZOOM))
+
+
+def _reliable(detector: Detector, view: PhotoView) -> int:
+    """The width below which faces may be missed, in pixels of a look."""
+    return max(detector.reliable_px, STRIP_RELIABLE if _is_strip(view.width, view.height) else 0)
 
 
 def _small_width(faces: Faces, long_side: int, view: PhotoView) -> float:

@@ -76,7 +76,7 @@ def _alike(year: pl.DataFrame) -> np.ndarray:
     pairs, bits = np.stack([a, neighbours.ravel()], axis=1), bits.ravel()
     near = (bits <= BURST_BITS) & (pairs[:, 0] != pairs[:, 1])
     pairs, bits = np.sort(pairs[near], axis=1), bits[near]
-    gap = np.abs(np.diff(_seconds(year, "exif", "file name")[pairs], axis=1))[:, 0]
+    gap = np.abs(np.diff(_seconds(year, "exif", "xmp", "iptc", "file name")[pairs], axis=1))[:, 0]
     camera_gap = np.abs(np.diff(_seconds(year, "exif")[pairs], axis=1))[:, 0]
     copies = (bits <= COPY_BITS) & ~(camera_gap > BURST_S)
     return np.unique(pairs[copies | (gap <= BURST_S)], axis=0)

@@ -11,20 +11,21 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
-from classface_assets.vision.dates import taken
+from classface_assets.vision.dates import Dated, dates_of
 from classface_assets.vision.decode import DecodedPhoto, decode
 from classface_assets.vision.header import (
     UnreadablePhoto,
-    exif_of,
+    is_raw,
     knows_up,
     open_picture,
     orientation_of,
     upright_size,
 )
+from classface_assets.vision.pages import pages_note
 from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
 from classface_assets.vision.picture_id import picture_id, read_with_id
 from classface_assets.vision.picture_id_heif import heif_orientation
@@ -56,11 +57,19 @@ class PhotoFacts:
     orientation: int = 1
     has_orientation: bool = False
     taken_at: datetime | None = None
-    taken_at_source: str = ""  # exif | file name | "" when unknown
+    taken_at_source: str = ""  # that of the surest date: exif | xmp | iptc | file name | folder | "" when unknown
     utc_offset: int | None = None  # minutes east of Greenwich
+    dates: tuple[Dated, ...] = ()  # all that the file and its names say, the surest first, which taken_at is
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
     file_digest: str | None = None  # of all bytes; of what is no photo it is not read
+
+
+class _Opened(NamedTuple):
+    """What was opened: the format as Pillow calls it ("" where it is no picture), and which page of it is searched."""
+
+    format: str = ""
+    page: int = 0
 
 
 def read_facts(path: Place, name: str = "") -> PhotoFacts:
@@ -75,9 +84,9 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
         before = path.stat()
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_file(path) as file:
-            found, format_name = _header_facts(path, file, facts)
+            found, opened = _header_facts(path, file, facts, name or path.name)
             if found.status == "ok":
-                found = _with_ids(found, file, format_name)
+                found = _with_ids(found, file, opened)
         after = path.stat()
     except NotAFile:
         return replace(facts, status="not a photo", reason=NOT_A_FILE)
@@ -91,25 +100,25 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
     return found
 
 
-def _with_ids(facts: PhotoFacts, file: BinaryIO, format_name: str) -> PhotoFacts:
+def _with_ids(facts: PhotoFacts, file: BinaryIO, opened: _Opened) -> PhotoFacts:
     alone: AbstractContextManager[object] = _one_large_file if facts.size > LARGE_BYTES else nullcontext()
     with alone:
         file.seek(0)
         data, digest = read_with_id(file, facts.size)
-        found = replace(facts, asset_id=picture_id(data, format_name), file_digest=digest)
-        return replace(found, orientation=heif_orientation(data)) if format_name == "HEIF" else found
+        found = replace(facts, asset_id=picture_id(data, opened.format, opened.page), file_digest=digest)
+        return replace(found, orientation=heif_orientation(data)) if opened.format == "HEIF" else found
 
 
 def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> tuple[PhotoFacts, str]:
-    """What the header says, and the picture's format as Pillow calls it; "" of what is none."""
+def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts, name: str) -> tuple[PhotoFacts, _Opened]:
+    """What the header says."""
     suffix = path.suffix.lower()
-    if suffix in RAW_SUFFIXES:
+    if suffix in RAW_SUFFIXES and is_raw(file):
         reason = "a camera raw file: export it as JPEG to have it searched"
-        return replace(facts, status="not a photo", reason=reason), ""
+        return replace(facts, status="not a photo", reason=reason), _Opened()
     named = suffix in SUFFIXES
     try:
         if facts.size == 0 and named:
@@ -120,20 +129,22 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> tuple[Photo
     except UnreadablePhoto as error:
         kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
         status = "unreadable" if named else "not a photo"
-        return replace(facts, status=status, reason=error.reason if named else kind), ""
+        return replace(facts, status=status, reason=error.reason if named else kind), _Opened()
     width, height = upright_size(picture)
-    when = taken(exif_of(picture), path.name)
     found = replace(
         facts,
         width=width,
         height=height,
         orientation=orientation_of(picture),
         has_orientation=knows_up(picture),
-        taken_at=when.at,
-        taken_at_source=when.source,
-        utc_offset=when.utc_offset,
+        dates=dates_of(picture, name),
+        reason=pages_note(picture),
     )
-    return found, picture.format or ""
+    opened = _Opened(picture.format or "", picture.tell())
+    first = found.dates[0] if found.dates else None
+    if first is None:
+        return found, opened
+    return replace(found, taken_at=first.at, taken_at_source=first.source, utc_offset=first.utc_offset), opened
 
 
 def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:

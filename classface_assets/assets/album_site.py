@@ -5,7 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 from pydantic import Field
 
-from classface_assets.assets.albums import albums, appearances
+from classface_assets.assets.albums import albums, shown_in_albums
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.identities import identities
 from classface_assets.assets.stamped import stamp_of, stamped, unchanged
@@ -15,7 +15,6 @@ from classface_assets.resources import Archive
 from classface_assets.site.listing import files_of_site, seen_by_site
 from classface_assets.site.mirror import mirror
 from classface_assets.site.school import build_site
-from classface_assets.store.database import query
 
 
 class SiteConfig(dg.Config):
@@ -38,9 +37,8 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     """
     layout = archive.layout
     out, home = layout.albums, layout.published_albums
-    photos = query(layout.database, "SELECT * FROM image_assets ORDER BY path")
+    photos, faces = shown_in_albums(archive)
     years = sorted(set(photos["school_year"]))
-    faces = appearances(layout)
     made_of = photos, faces, seen_by_site(out, years, photos, faces), config.model_dump()
     stamp = stamp_of(layout, "album_site", made_of, str(layout.data))
     told = unchanged(stamp)

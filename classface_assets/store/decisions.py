@@ -18,7 +18,12 @@ LABELLED_BY = ("cluster", "hand", "import", "confirmed")
 
 @dataclass(frozen=True)
 class Person:
-    """`status`: active, merged or hidden. `consent`: None where nobody said. An erased person is hidden for good."""
+    """`status`: active, merged or hidden. An erased person is hidden for good.
+
+    `consent`: whether albums may show the person, None where nobody said. `consents`: the same by purpose
+    (`consent.Purpose`), absent where nobody said. `refused`: the purposes for which the person may not be shown.
+    `consent_in_doubt`: an answer that could not be understood, empty where there is none; it counts as a refusal.
+    """
 
     id: str
     name: str
@@ -30,6 +35,9 @@ class Person:
     birth_date: date | None = None
     consent: bool | None = None
     erased: bool = False
+    consents: Mapping[str, bool] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    consent_in_doubt: str = ""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> 
         "how": "" if short else _HOW.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
         "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
+        "purposes": f" ({', '.join(said['purposes'])})" if said.get("purposes") else "",
         "groups": f"{len(said.get('groups', ())):,}",
     }
     return told.format_map(defaultdict(lambda: "…", said | words))
@@ -78,8 +79,8 @@ _TOLD = {
     "person_kind_set": "{who} is {value}",
     "siblings_declared": "{people} are siblings",
     "birth_date_set": "{who} {born}",
-    "consent_given": "consent given for {who}",
-    "consent_withdrawn": "consent withdrawn for {who}",
+    "consent_given": "consent given for {who}{purposes}",
+    "consent_withdrawn": "consent withdrawn for {who}{purposes}",
     "person_erased": "a person was erased, {faces} barred",
     "faces_labelled": "{faces_are} {who}{how}",
     "faces_confirmed": "{faces_are} {who}, confirmed",

@@ -35,7 +35,11 @@ from classface_assets.store.ledger import Ledger
 from classface_assets.vision.packs import ModelPack, load_pack
 from classface_assets_tests.helpers import TOKEN
 
-pytest_plugins = ["classface_assets_tests.clients", "classface_assets_tests.windows"]
+pytest_plugins = [
+    "classface_assets_tests.clients",
+    "classface_assets_tests.windows",
+    "classface_assets_tests.named_school",
+]
 
 
 @dataclass(frozen=True)

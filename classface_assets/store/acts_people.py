@@ -72,8 +72,9 @@ class PeopleActs(Book):
             raise LedgerError(f"Nobody in a school's photos was born on {born.isoformat()}; check the year.")
         return self._about(who, "birth_date_set", birth_date=born and born.isoformat())
 
-    def consent(self, who: str, given: bool) -> Act:
-        return self._about(who, "consent_given" if given else "consent_withdrawn")
+    def consent(self, who: str, given: bool, purposes: Sequence[str] = ()) -> Act:
+        kind = "consent_given" if given else "consent_withdrawn"
+        return self._about(who, kind, purposes=list(purposes)) if purposes else self._about(who, kind)
 
     def give_portrait(self, who: str, face_id: str) -> Act:
         """The face of a portrait that is no photo of the archive stands for the person, in place of the one before."""

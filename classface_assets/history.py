@@ -63,7 +63,8 @@ def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> 
         "how": "" if short else _HOW.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
         "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
-        "purposes": f" ({', '.join(said['purposes'])})" if said.get("purposes") else "",
+        "purposes": f" ({', '.join(said['purposes'])})" if "purposes" in said else "",
+        "student": "a student" if who == ERASED else f"the student {said.get('student', '').partition(':')[2]}",
         "groups": f"{len(said.get('groups', ())):,}",
     }
     return told.format_map(defaultdict(lambda: "…", said | words))
@@ -81,6 +82,7 @@ _TOLD = {
     "birth_date_set": "{who} {born}",
     "consent_given": "consent given for {who}{purposes}",
     "consent_withdrawn": "consent withdrawn for {who}{purposes}",
+    "student_linked": "{who} is {student} of the roster",
     "person_erased": "a person was erased, {faces} barred",
     "faces_labelled": "{faces_are} {who}{how}",
     "faces_confirmed": "{faces_are} {who}, confirmed",

@@ -28,7 +28,7 @@ def test_a_merge_moves_all_faces_and_its_undo_brings_both_back_with_theirs(eithe
     either.undo(merged.events[0])
     after = either.decisions()
     assert after.persons == before.persons
-    assert who(either) == {"a1": "Anna", "a2": "Anna", "b3": "Anna", "b1": "Ann", "b2": "Ann"}
+    assert who(either) == {"a1": "Anna", "a2": "Anna", "b3": "Ann", "b1": "Ann", "b2": "Ann"}, "said of the old name"
 
 
 def test_merges_in_a_row_end_at_the_last_person(ledger: Ledger) -> None:

@@ -37,6 +37,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.give_portrait("Dora", "a face of no photo")
     ledger.not_faces(FACES[7:]), ledger.erase("Dora"), ledger.undo()
     ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")
+    ledger.link_student("Bella", "007"), ledger.consent("Bella", True, ["web", "yearbook"])
     ledger.import_roster([RosterEntry("Ünal")], "b.csv"), ledger.strike_student("Ünal")
 
 

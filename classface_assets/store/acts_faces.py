@@ -1,11 +1,12 @@
 """The acts about faces: whose one is, is not, or is no more."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from classface_assets.store.acts_people import create_person
+from classface_assets.store.acts_people import create_person, create_student
 from classface_assets.store.acts_photos import PhotoActs
 from classface_assets.store.decisions import LABELLED_BY, Decisions, LabelledFace
+from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, clean, counted, distinct
 
 NOT_A_FACE = "Not a face"
@@ -15,34 +16,40 @@ class FaceActs(PhotoActs):
     """Every face comes with its photo and box, by which it is found again under another detector."""
 
     def label(self, name: str, faces: Sequence[LabelledFace], how: str = "hand") -> Act:
-        """Say that the faces are the person of that name, who is created if nobody is called so.
+        """Say that the faces are the person of that name, display name or id, who is created if nobody is called so.
 
-        `how` the faces were chosen: as a cluster, by hand, or by an import.
+        `how` the faces were chosen: as a cluster, by hand, or by an import. Said by the name of somebody who was merged
+        it stays said of them when the merge is undone. Raises ConflictError where one of several may be meant.
         """
         name, faces = clean(name), distinct(faces)
         if how not in LABELLED_BY:
             raise LedgerError(f"Faces are labelled by {', '.join(LABELLED_BY)}, not by {how!r}.")
 
         def act(now: Writing) -> Act:
-            person = now.people().named(name)
-            return _labelled(now, person.id if person else create_person(now, name), faces, "faces_labelled", how=how)
+            return _labelled(now, _whom(now, name), faces, "faces_labelled", how=how)
 
         return self.write(act)
 
-    def label_imported(self, named: Sequence[tuple[str, LabelledFace]], roster: int | None = None) -> Act:
+    def label_imported(
+        self,
+        named: Sequence[tuple[str, LabelledFace]],
+        roster: int | None = None,
+        students: Mapping[str, str] | None = None,
+    ) -> Act:
         """Say whose faces these are, as (name, face), all of it or nothing; who is not known yet is created.
 
-        `roster`: the event that imported the names; undoing it undoes this too.
+        `roster`: the event that imported the names; undoing it undoes this too. `students`: face id → the student
+        (`RosterEntry.key`) whose portrait it is, which counts before the name.
         """
         said = {"roster": roster} if roster is not None else {}
-        people: dict[str, list[LabelledFace]] = {}
+        keys = students or {}
+        people: dict[tuple[str, str], list[LabelledFace]] = {}
         for name, face in named:
-            people.setdefault(clean(name), []).append(face)
+            people.setdefault((keys.get(face.face_id, ""), clean(name)), []).append(face)
 
         def act(now: Writing) -> Act:
-            for name, faces in people.items():
-                person = now.people().named(name)
-                person_id = person.id if person else create_person(now, name, **said)
+            for (key, name), faces in people.items():
+                person_id = _student(now, key, **said) if key else _whom(now, name, **said)
                 _labelled(now, person_id, distinct(faces), "faces_labelled", how="import", **said)
             return now.done(None, len(named))
 
@@ -51,7 +58,7 @@ class FaceActs(PhotoActs):
     def confirm(self, who: str, faces: Sequence[LabelledFace]) -> Act:
         """Yes, these are that person, who must be known."""
         faces = distinct(faces)
-        return self.write(lambda now: _labelled(now, now.person(who).id, faces, "faces_confirmed"))
+        return self.write(lambda now: _labelled(now, now.record(who).id, faces, "faces_confirmed"))
 
     def not_faces(self, faces: Sequence[LabelledFace]) -> Act:
         """These are no faces at all."""
@@ -71,14 +78,14 @@ class FaceActs(PhotoActs):
         faces = distinct(faces)
 
         def act(now: Writing) -> Act:
-            person = now.person(who)
+            record, person = now.record(who), now.person(who)
             marks = now.around(_photos(faces)).marks
             were = [f for f in faces if f.face_id in marks and marks[f.face_id].person_id == person.id]
             if were:
                 now.notes.append(
                     f"{counted(len(were), 'face')} had been said to be {person.name}; the later word counts."
                 )
-            now.append("faces_rejected", person_id=person.id, faces=_payload(faces))
+            now.append("faces_rejected", person_id=record.id, faces=_payload(faces))
             return now.done(person.id, len(were))
 
         return self.write(act)
@@ -98,7 +105,24 @@ class FaceActs(PhotoActs):
         return self.write(act)
 
 
-def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind: str, **said: object) -> Act:
+def _whom(now: Writing, name: str, **said: object) -> str:
+    """The person of that name, be they merged or not, who is created if there is none."""
+    found = now.whom(name)
+    if isinstance(found, RosterEntry):
+        return create_student(now, name, found, **said)
+    return create_person(now, name, **said) if found is None else found.id
+
+
+def _student(now: Writing, key: str, **said: object) -> str:
+    """The person who a student of the roster is, who is created if they are nobody yet."""
+    person_id = now.people().students.get(key)
+    entry = now.student(key)
+    return person_id or create_student(now, entry.name, entry, **said)
+
+
+def _labelled(now: Writing, record_id: str, faces: Sequence[LabelledFace], kind: str, **said: object) -> Act:
+    """What is said by the name of somebody who was merged is kept as theirs: their merge may be undone."""
+    person_id = now.people().became(record_id)
     before = now.around(_photos(faces))
     barred = [face for face in faces if face.face_id in before.barred]
     if barred:
@@ -106,7 +130,7 @@ def _labelled(now: Writing, person_id: str, faces: Sequence[LabelledFace], kind:
             f"The face {barred[0].face_id} is of a person who was erased, and cannot be labelled; undo that first."
         )
     now.notes += _told(before, person_id, faces)
-    now.append(kind, person_id=person_id, faces=_payload(faces), **said)
+    now.append(kind, person_id=record_id, faces=_payload(faces), **said)
     return now.done(person_id, len(faces))
 
 

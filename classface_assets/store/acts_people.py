@@ -1,23 +1,29 @@
 """The acts about people: who there is, what they are called, who is the same, what else is known of them."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import date
 
 from classface_assets.store.book import Book
-from classface_assets.store.decisions import KINDS, Decisions, LabelledFace, Person
+from classface_assets.store.consent import ALL, Purpose
+from classface_assets.store.decisions import KINDS, Decisions, LabelledFace, Person, fold
 from classface_assets.store.ledger_table import photos_of
-from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, counted
+from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, clean, counted
 
 
 class PeopleActs(Book):
     """People are named by id or by name, whatever the case; who was merged means whom they were merged into."""
 
     def create(self, name: str) -> Act:
-        """A person without a face yet. Raises ConflictError when somebody has that name."""
+        """A person without a face yet. Raises ConflictError when somebody has that name, or several students do."""
 
         def act(now: Writing) -> Act:
-            return now.done(create_person(now, now.free(name)))
+            cleaned = clean(name)
+            student = None if now.people().called(cleaned) else now.whom(cleaned)
+            if isinstance(student, RosterEntry):
+                return now.done(create_student(now, cleaned, student))
+            return now.done(create_person(now, now.free(cleaned)))
 
         return self.write(act)
 
@@ -26,6 +32,9 @@ class PeopleActs(Book):
 
         def act(now: Writing) -> Act:
             person = now.person(who)
+            if fold(name) == fold(person.display_name) != fold(person.name):
+                now.append("person_renamed", person_id=person.id, name=person.name)
+                return now.done(person.id)
             now.append("person_renamed", person_id=person.id, name=now.free(name, person.id))
             return now.done(person.id)
 
@@ -73,12 +82,34 @@ class PeopleActs(Book):
         return self._about(who, "birth_date_set", birth_date=born and born.isoformat())
 
     def consent(self, who: str, given: bool, purposes: Sequence[str] = ()) -> Act:
-        kind = "consent_given" if given else "consent_withdrawn"
-        return self._about(who, kind, purposes=list(purposes)) if purposes else self._about(who, kind)
+        """Whether the person may be shown for these purposes (`consent.Purpose`); none: for all.
+
+        Only this lifts a refusal, and it is said of whom is named: once a merge is undone, the other's refusal stands.
+        Raises LedgerError for what is no purpose, or ConflictError when another student of that name may be meant.
+        """
+        unknown = [purpose for purpose in purposes if purpose not in {ALL, *Purpose}]
+        if unknown:
+            raise LedgerError(f"{unknown[0]!r} is no purpose; it is one of {', '.join([*Purpose, ALL])}.")
+        said = {"purposes": list(dict.fromkeys(purposes))} if purposes and ALL not in purposes else {}
+
+        def act(now: Writing) -> Act:
+            person = now.record(who)
+            if given and who not in now.people().persons:
+                now.whom(who)
+            now.append("consent_given" if given else "consent_withdrawn", person_id=person.id, **said)
+            return now.done(now.people().became(person.id))
+
+        return self.write(act)
 
     def give_portrait(self, who: str, face_id: str) -> Act:
         """The face of a portrait that is no photo of the archive stands for the person, in place of the one before."""
-        return self._about(who, "portrait_given", portrait=face_id)
+
+        def act(now: Writing) -> Act:
+            person = now.record(who)
+            now.append("portrait_given", person_id=person.id, portrait=face_id)
+            return now.done(now.people().became(person.id))
+
+        return self.write(act)
 
     def siblings(self, people: Sequence[str]) -> Act:
         """These people look alike for a reason: telling them apart takes a larger margin."""
@@ -103,7 +134,9 @@ class PeopleActs(Book):
             said = now.around(photos_of(now.con, _group(now.people(), person.id)))
             barred = {f: LabelledFace(f, m.asset_id, m.box) for f, m in said.marks.items() if m.person_id == person.id}
             barred |= {face.face_id: face for face in faces}
+            theirs = now.people().keys_of(person.id)
             now.append("person_erased", person_id=person.id, faces=[face.payload() for face in barred.values()])
+            keep_refusals(now, theirs)
             return now.done(person.id, len(barred))
 
         return self.write(act)
@@ -125,6 +158,28 @@ def create_person(now: Writing, name: str, **said: object) -> str:
     person_id = str(uuid.uuid4())
     now.append("person_created", person_id=person_id, name=name, **said)
     return person_id
+
+
+def create_student(now: Writing, name: str, student: RosterEntry, **said: object) -> str:
+    """The person who a student of the roster is; said in so many words where others have the name."""
+    is_shared = student.key in now.people().student_names
+    person_id = create_person(now, name if fold(name) == fold(student.name) else student.name, **said)
+    if is_shared or now.people().students.get(student.key) != person_id:
+        now.append("student_linked", person_id=person_id, student=student.key, **said)
+    return person_id
+
+
+def keep_refusals(now: Writing, keys: Set[str]) -> None:
+    """Say by hand what these students' rows refuse, which are about to go, to every other person whom it concerns."""
+    enrolling = now.enrolling()
+    places = {place for place, entry in enumerate(enrolling.students.entries) if entry.key in keys}
+    names = {name for place in places for _, name in enrolling.students.names_of[place]}
+    gone = {("student", place) for place in places} | {("name", name) for name in names}
+    for person_id, told in enrolling.consents.refused.items():
+        person = now.people().persons.get(person_id)
+        purposes = sorted(str(purpose) for purpose, sources in told.items() if sources and sources.keys() <= gone)
+        if purposes and person is not None and not person.erased:
+            now.append("consent_withdrawn", person_id=person_id, purposes=purposes)
 
 
 def _unmerged(now: Writing, who: str) -> Person:

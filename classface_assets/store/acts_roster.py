@@ -6,24 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from classface_assets.store.acts_people import keep_refusals
 from classface_assets.store.book import Book
-from classface_assets.store.decisions import fold
-from classface_assets.store.events import Event, undone_events
+from classface_assets.store.events import ROSTER_KINDS, Event, undone_events
 from classface_assets.store.ledger_table import read_events
 from classface_assets.store.redact import strike
 from classface_assets.store.replay import replay
-from classface_assets.store.roster import without_names
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.writing import UnknownError, Writing
-
-_KINDS = ("roster_imported", "undone")
+from classface_assets.store.writing import Act, Writing, joined
 
 
 @dataclass(frozen=True)
 class Imported:
     """What an import came to. `event`: None when it changed nothing. `new` and `changed` count students.
 
-    `rows_of`: the event that imported these very rows, now or before.
+    `rows_of`: the event that imported these very rows, now or before. `notes`: sentences on people of whom it is not
+    clear any more which student they are.
     """
 
     event: int | None
@@ -31,6 +29,7 @@ class Imported:
     changed: int
     students: int
     rows_of: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class RosterActs(Book):
@@ -42,7 +41,7 @@ class RosterActs(Book):
         digest = hashlib.blake2b(json.dumps(rows, sort_keys=True).encode(), digest_size=16).hexdigest()
 
         def act(now: Writing) -> Imported:
-            events = read_events(now.con, _KINDS)
+            events = read_events(now.con, (*ROSTER_KINDS, "undone"))
             undone = undone_events(events)
             before = replay(events).roster
             payload = {"source": _shown(source), "digest": digest, "entries": rows}
@@ -52,22 +51,63 @@ class RosterActs(Book):
             same = [e.id for e in events if e.id not in undone and e.payload.get("digest") == digest]
             if same or not (changed or len(after) > len(before)):
                 return Imported(None, 0, 0, len(before), same[-1] if same else None)
+            unclear = _unclear(now)
             now.append("roster_imported", **payload)
-            return Imported(now.appended[0], len(after) - len(before), changed, len(after), now.appended[0])
+            notes = tuple(note for person, note in _unclear(now).items() if unclear.get(person) != note)
+            number = now.appended[0]
+            return Imported(number, len(after) - len(before), changed, len(after), number, notes)
+
+        return self.write(act)
+
+    def link_student(self, who: str, student: str) -> Act:
+        """Say which student of the rosters (by id, name or `RosterEntry.key`) a person is.
+
+        What other students of that name refused does not count for the person any more. Raises UnknownError, or
+        ConflictError where the student is another person of the same name.
+        """
+
+        def act(now: Writing) -> Act:
+            person, entry = now.record(who), now.student(student)
+            other = now.people().students.get(entry.key)
+            now.append("student_linked", person_id=person.id, student=entry.key)
+            now.no_name_twice("Saying so")
+            if other is not None and other != now.people().became(person.id):
+                told = now.people().persons[other].display_name
+                now.notes.append(f"{told} was taken for that student until now, and is not any more.")
+            return now.done(now.people().became(person.id))
 
         return self.write(act)
 
     def strike_student(self, who: str) -> int:
         """Take a student (name or student id) out of every roster for good; returns out of how many imports.
 
-        It cannot be undone: nothing of them is left, and the same files do not bring them back. Raises UnknownError.
+        It cannot be undone: nothing of them is left, and the same files do not bring them back. What they refused stays
+        refused to whom it concerned. Raises UnknownError, or ConflictError for one of several students of a name.
         """
-        roster = self.decisions().roster
-        if len(without_names(roster, {fold(who)})) == len(roster):
-            raise UnknownError(f"Nobody on the roster is called {who!r}; `classface roster list` lists the students.")
-        count = strike(self.url, {fold(who)})
+
+        def keep_refused(now: Writing) -> str:
+            entry = now.student(who)
+            keep_refusals(now, {entry.key})
+            return entry.key
+
+        count = strike(self.url, self.write(keep_refused))
         self.write(lambda now: now.append("roster_struck", imports=max(1, count)))
         return count
+
+
+def _unclear(now: Writing) -> dict[str, str]:
+    """By person, the sentence on which students of their name they may be."""
+    people, told = now.people(), {}
+    for person in people.persons.values():
+        if person.status != "merged" and not person.erased and not people.keys_of(person.id):
+            students = people.students_called(person.name)
+            if students:
+                names = joined(people.student_names.get(entry.key, entry.name) for entry in students)
+                refused = " and is not shown until then" * bool(person.refused)
+                told[person.id] = (
+                    f"{person.display_name} may be {names}{refused}: `classface student` says which student it is."
+                )
+    return told
 
 
 def _shown(source: str) -> str:

@@ -1,7 +1,7 @@
 """What people have said, as it stands after some event: persons, and what was said of faces and photos."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -20,9 +20,11 @@ LABELLED_BY = ("cluster", "hand", "import", "confirmed")
 class Person:
     """`status`: active, merged or hidden. An erased person is hidden for good.
 
-    `consent`: whether albums may show the person, None where nobody said. `consents`: the same by purpose
-    (`consent.Purpose`), absent where nobody said. `refused`: the purposes for which the person may not be shown.
-    `consent_in_doubt`: an answer that could not be understood, empty where there is none; it counts as a refusal.
+    What was said of a merged person is said of whom they became. `consents`: purpose (`consent.Purpose`) → the answer,
+    absent where nobody said. `refused`: the purposes for which nobody may see them, whoever said so and whatever was
+    said yes to. `consent_in_doubt`: the answer, as a roster wrote it, that counts as a refusal until somebody clears it
+    by hand. `consent`: the answer for albums. `student_id`: the school's id of the student on its roster who they are.
+    `display_name`: the name, with class and year of birth where others have the same.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Person:
     consents: Mapping[str, bool] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     consent_in_doubt: str = ""
+    student_id: str = ""
+    display_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ class Decisions:
     contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
     `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
     school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
-    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with.
+    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with. `students`:
+    `RosterEntry.key` → who that student is, also of one whom no roster has at present. `student_names`: the same key →
+    the name that tells a student apart, for those who are nobody yet and have a name that others have too.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -103,6 +109,8 @@ class Decisions:
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
+    students: dict[str, str] = field(default_factory=dict)
+    student_names: dict[str, str] = field(default_factory=dict)
 
     def became(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""
@@ -111,15 +119,45 @@ class Decisions:
         return person_id
 
     def record(self, name: str) -> Person | None:
-        """The person of that name, whatever the case and the spaces around it; one who was merged only if no other."""
-        wanted = fold(name)
-        called = [p for p in self.persons.values() if fold(p.name) == wanted and not p.erased]
-        return next((p for p in called if p.status != "merged"), called[0] if called else None)
+        """The one person of that name (`called`); None also where it may be one of several."""
+        called = self.called(name)
+        return called[0] if called and (len(called) == 1 or called[0].status == "merged") else None
 
     def named(self, name: str) -> Person | None:
         """The person of that name, or whom the person of that name was merged into."""
         person = self.record(name)
         return person and self.persons[self.became(person.id)]
+
+    def called(self, name: str) -> list[Person]:
+        """Everybody of that name or display name, whatever the case and the spaces around it; who was merged only if
+        nobody else."""
+        wanted = fold(name)
+        there = [p for p in self.persons.values() if not p.erased]
+        shown = [p for p in there if p.display_name != p.name and fold(p.display_name) == wanted]
+        called = shown or [p for p in there if fold(p.name) == wanted]
+        return [p for p in called if p.status != "merged"] or called
+
+    def students_called(self, name: str) -> list[RosterEntry]:
+        """The students on the rosters of that name or display name who are nobody yet."""
+        wanted = fold(name)
+        shown = [entry for entry in self.roster if fold(self.student_names.get(entry.key, "")) == wanted]
+        return shown or self.nobody_yet([entry for entry in self.roster if fold(entry.name) == wanted])
+
+    def nobody_yet(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
+        """Of all students of one name those who are no person; a row without an id that may be one who has an id is
+        not counted."""
+        numbered = [entry for entry in namesakes if entry.student_id]
+        free = [entry for entry in namesakes if entry.key not in self.students]
+        return [e for e in free if e.student_id or not any(may_be_one(e, other) for other in numbered)]
+
+    def keys_of(self, person_id: str) -> set[str]:
+        """The students whom a person is."""
+        return {key for key, whose in self.students.items() if whose == self.became(person_id)}
+
+
+def may_be_one(a: RosterEntry, b: RosterEntry) -> bool:
+    """Whether two students of one name may be one: nothing but an id tells them apart."""
+    return a.birth_date is None or b.birth_date is None or a.birth_date == b.birth_date
 
 
 def fold(name: str) -> str:

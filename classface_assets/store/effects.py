@@ -9,15 +9,15 @@ from classface_assets.store.state import State
 
 EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "person_created": people.person_created,
-    "person_renamed": lambda state, event: state.change(event, name=event.payload["name"]),
+    "person_renamed": people.person_renamed,
     "person_merged": people.person_merged,
     "person_hidden": people.shown("hidden"),
     "person_shown": people.shown("active"),
     "person_kind_set": lambda state, event: state.change(event, kind=event.payload["value"]),
     "siblings_declared": people.siblings_declared,
     "birth_date_set": people.birth_date_set,
-    "consent_given": people.consent(True),
-    "consent_withdrawn": people.consent(False),
+    "consent_given": people.consent_given,
+    "consent_withdrawn": people.consent_withdrawn,
     "person_erased": people.person_erased,
     "faces_labelled": faces.faces_labelled,
     "faces_confirmed": faces.faces_confirmed,
@@ -31,5 +31,6 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "face_drawn": faces.face_drawn,
     "portrait_given": people.portrait_given,
     "roster_imported": people.roster_imported,
+    "student_linked": people.student_linked,
     "roster_struck": lambda _state, _event: None,  # the rows are gone from the imports themselves
 }

@@ -6,12 +6,27 @@ from datetime import date
 
 from classface_assets.store.decisions import LabelledFace, Person
 from classface_assets.store.events import Event
+from classface_assets.store.refusals import purposes_in
 from classface_assets.store.state import State
 
 
 def person_created(state: State, event: Event) -> None:
     person = Person(event.payload["person_id"], event.payload["name"], event.at, event.at)
     state.persons[person.id] = person
+    state.enrolling.name(person.id, person.name, "", state.persons)
+
+
+def person_renamed(state: State, event: Event) -> None:
+    person = state.persons.get(event.payload["person_id"])
+    if person is not None:
+        state.change(event, name=event.payload["name"])
+        state.enrolling.name(person.id, event.payload["name"], person.name, state.persons)
+
+
+def student_linked(state: State, event: Event) -> None:
+    if event.payload["person_id"] in state.persons:
+        state.enrolling.link(event.payload["person_id"], event.payload["student"])
+        state.change(event)
 
 
 def person_merged(state: State, event: Event) -> None:
@@ -19,6 +34,7 @@ def person_merged(state: State, event: Event) -> None:
     into = event.payload["into_id"]
     if into in state.persons and state.became(into) != event.payload["person_id"]:
         state.change(event, status="merged", merged_into_id=into)
+        state.merged.append(event.payload["person_id"])
 
 
 def shown(status: str) -> Callable[[State, Event], None]:
@@ -30,12 +46,18 @@ def shown(status: str) -> Callable[[State, Event], None]:
     return said
 
 
-def consent(given: bool) -> Callable[[State, Event], None]:
-    def said(state: State, event: Event) -> None:
-        state.consents[event.payload["person_id"]] = (event.id, given)
-        state.change(event)
+def consent_given(state: State, event: Event) -> None:
+    """It ends the refusals of all who are that person now; once a merge is undone, only those of whom it was said."""
+    person_id = event.payload["person_id"]
+    state.enrolling.consents.give(person_id, state.group(person_id), purposes_in(event.payload))
+    state.change(event)
 
-    return said
+
+def consent_withdrawn(state: State, event: Event) -> None:
+    """It is said of all who were that person then, and stays so where a merge was undone later."""
+    group = state.group(event.payload["person_id"], state.merged_then(event.id))
+    state.enrolling.consents.withdraw(group, purposes_in(event.payload), event.id)
+    state.change(event)
 
 
 def birth_date_set(state: State, event: Event) -> None:
@@ -69,5 +91,5 @@ def portrait_given(state: State, event: Event) -> None:
     state.portraits[event.payload["person_id"]] = event.payload["portrait"]
 
 
-def roster_imported(state: State, event: Event) -> None:
-    state.rosters.append(event)
+def roster_imported(state: State, _event: Event) -> None:
+    state.enrolling.take_in(state.persons)

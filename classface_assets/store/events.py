@@ -9,7 +9,9 @@ from typing import Any
 PEOPLE_KINDS = (
     *("person_created", "person_renamed", "person_merged", "person_hidden", "person_shown", "person_kind_set"),
     *("siblings_declared", "birth_date_set", "consent_given", "consent_withdrawn", "person_erased", "undone"),
+    "student_linked",
 )
+ROSTER_KINDS = ("roster_imported",)  # long, and only needed where names and refusals are
 LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
 PHOTO_KINDS = ("photo_marked", "photo_unmarked")
 DRAWING_KINDS = ("face_drawn", "person_erased", "undone")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from classface_assets.store.acts_links import LinkActs
 from classface_assets.store.acts_roster import RosterActs
-from classface_assets.store.decisions import LabelledFace, fold
+from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.events import Event, people_in, undone_events
 from classface_assets.store.ledger_table import events, read_events
 from classface_assets.store.writing import Act, ConflictError, LedgerError, UnknownError, Writing
@@ -57,7 +57,7 @@ def _undone(now: Writing, chosen: Sequence[int]) -> list[Event]:
         given = _given_by(now.con, event_id)
         now.append("undone", event_id=event_id, **({"with": given} if given else {}))
     for event_id in chosen:
-        _no_name_twice(now, event_id)
+        now.no_name_twice(f"Undoing event {event_id}")
         _no_merge_lost(now, event_id)
     return read_events(now.con, ["no other"], chosen)
 
@@ -87,19 +87,6 @@ def _given_by(con: sa.Connection, event_id: int) -> list[int]:
     given = [e for e in told if e.payload.get("roster") == event_id]
     busy = {person for e in told if e.payload.get("roster") != event_id for person in people_in(e)}
     return [e.id for e in given if e.kind != "person_created" or not people_in(e) & busy]
-
-
-def _no_name_twice(now: Writing, undone: int) -> None:
-    """Raises ConflictError, and so takes the act back, when two persons are called the same now."""
-    seen: set[str] = set()
-    for person in now.people().persons.values():
-        if person.erased or person.status == "merged":
-            continue
-        if fold(person.name) in seen:
-            raise ConflictError(
-                f"Undoing event {undone} would leave two people called {person.name!r}; rename one of them first."
-            )
-        seen.add(fold(person.name))
 
 
 def _no_merge_lost(now: Writing, undone: int) -> None:

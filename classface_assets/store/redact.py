@@ -12,15 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from classface_assets.store.book import told_when_it_fails
-from classface_assets.store.decisions import fold
-from classface_assets.store.events import Event
+from classface_assets.store.events import PEOPLE_KINDS, ROSTER_KINDS, Event
 from classface_assets.store.ledger_engine import open_engine, outside_transactions
 from classface_assets.store.ledger_table import create_tables, events, put_guards, read_events
-from classface_assets.store.roster import without_names
+from classface_assets.store.replay import replayed
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.struck_rows import StruckRows
 
 Payload = Mapping[str, Any]
-_KINDS = ("person_created", "person_renamed", "birth_date_set", "roster_imported")
+_NAMING = ("name", "student", "birth_date")
+"""The keys of payloads that say who a person is."""
 _LIFT = {
     "sqlite": [
         "PRAGMA secure_delete = ON",
@@ -39,15 +40,18 @@ _PUT_BACK = {"postgresql": ["ALTER TABLE events ENABLE TRIGGER events_only_grow"
 
 def redact(url: str, persons: Set[str]) -> int:
     """Write over the names and birthdays of these erased people, in every event; returns in how many."""
-    told: list[Event] = []
 
-    def clean(event: Event) -> Payload:
-        if event.kind == "roster_imported":
-            return _without(event.payload, _names(told, persons))
-        told.append(event)
-        return _nameless(event.payload) if event.payload.get("person_id") in persons else event.payload
+    def cleaner(told: list[Event]) -> Callable[[Event], Payload]:
+        struck = StruckRows.of_erased(replayed(told), persons)
 
-    return _rewrite(url, clean) if persons else 0
+        def clean(event: Event) -> Payload:
+            if event.kind == "roster_imported":
+                return struck.without(event)
+            return _nameless(event.payload) if event.payload.get("person_id") in persons else event.payload
+
+        return clean
+
+    return _rewrite(url, cleaner) if persons else 0
 
 
 def is_redacted(event: Event, plain: Event) -> bool:
@@ -55,15 +59,22 @@ def is_redacted(event: Event, plain: Event) -> bool:
     if (event.id, event.at, event.actor, event.kind) != (plain.id, plain.at, plain.actor, plain.kind):
         return False
     if event.kind != "roster_imported":
-        return event.kind in _KINDS and event.payload == _nameless(plain.payload)
+        cleaned = (_nameless(plain.payload), _unlinked(plain.payload))
+        return any(key in plain.payload for key in _NAMING) and event.payload in cleaned
     kept, rows = [_known_by(row) for row in event.payload["entries"]], map(_known_by, plain.payload["entries"])
     same = all(event.payload[key] == value for key, value in plain.payload.items() if key != "entries")
     return same and all(row in rows for row in kept)  # in their order: each is looked for behind the one before
 
 
 def _nameless(payload: Payload) -> Payload:
-    named = {"name": name_of_erased(payload["person_id"])} if "name" in payload else {}
-    return {**payload, **named, **({"birth_date": None} if "birth_date" in payload else {})}
+    nobody = name_of_erased(payload["person_id"]) if "person_id" in payload else ""
+    cleaned = {"name": nobody, "student": nobody, "birth_date": None}
+    return {key: cleaned.get(key, value) for key, value in payload.items()}
+
+
+def _unlinked(payload: Payload) -> Payload:
+    """Without the student whom a person was said to be."""
+    return {**payload, "student": f"struck {payload['person_id'][:8]}"} if "student" in payload else payload
 
 
 def _known_by(row: Payload) -> RosterEntry:
@@ -71,30 +82,34 @@ def _known_by(row: Payload) -> RosterEntry:
     return replace(RosterEntry.of(row), siblings=())
 
 
-def strike(url: str, names: Set[str]) -> int:
-    """Take the students of these folded names or student ids out of every roster; returns out of how many."""
-    return _rewrite(url, lambda e: _without(e.payload, names) if e.kind == "roster_imported" else e.payload)
+def strike(url: str, key: str) -> int:
+    """Take the student of this key (`RosterEntry.key`) out of every roster; returns out of how many."""
+    count = 0
+
+    def cleaner(told: list[Event]) -> Callable[[Event], Payload]:
+        state = replayed(told)
+        places = {place for place, entry in enumerate(state.enrolling.students.entries) if entry.key == key}
+        struck = StruckRows.of(state, places)
+
+        def clean(event: Event) -> Payload:
+            nonlocal count
+            if event.kind == "student_linked" and event.payload["student"] in struck.keys:
+                return _unlinked(event.payload)
+            left = struck.without(event) if event.kind == "roster_imported" else event.payload
+            count += left != event.payload
+            return left
+
+        return clean
+
+    _rewrite(url, cleaner)
+    return count
 
 
-def _names(told: list[Event], persons: Set[str]) -> set[str]:
-    """What these people were ever called, folded, without what anybody else is called."""
-    theirs: set[str] = set()
-    others: dict[str, str] = {}
-    for event in (e for e in told if "name" in e.payload):
-        if event.payload["person_id"] in persons:
-            theirs.add(fold(event.payload["name"]))
-        else:
-            others[event.payload["person_id"]] = fold(event.payload["name"])
-    return theirs - set(others.values())
+def _rewrite(url: str, cleaner: Callable[[list[Event]], Callable[[Event], Payload]]) -> int:
+    """Write over the payloads that are changed by what `cleaner` makes of all events; returns how many.
 
-
-def _without(payload: Payload, names: Set[str]) -> Payload:
-    left = without_names(map(RosterEntry.of, payload["entries"]), names)
-    return {**payload, "entries": [entry.payload() for entry in left]}
-
-
-def _rewrite(url: str, clean: Callable[[Event], Payload]) -> int:
-    """Write over the payloads that `clean` changes, the rosters last; returns how many. Raises LedgerError."""
+    Raises LedgerError.
+    """
     count = 0
     with told_when_it_fails(url):
         engine = open_engine(url, writing=True)
@@ -103,7 +118,9 @@ def _rewrite(url: str, clean: Callable[[Event], Payload]) -> int:
             create_tables(con)
             for statement in _LIFT.get(dialect, ()):
                 con.exec_driver_sql(statement)
-            for event in sorted(read_events(con, _KINDS), key=lambda e: e.kind == "roster_imported"):
+            told = read_events(con, (*PEOPLE_KINDS, *ROSTER_KINDS))
+            clean = cleaner(told)
+            for event in told:
                 payload = clean(event)
                 if payload != event.payload:
                     con.execute(sa.update(events).where(events.c.id == event.id).values(payload=payload))

@@ -15,10 +15,15 @@ def replay(events: Iterable[Event], until: int | None = None) -> Decisions:
 
     Raises nothing: events of kinds that this version does not know are passed over.
     """
-    events = [e for e in events if until is None or e.id <= until]
+    return settled(replayed(e for e in events if until is None or e.id <= until))
+
+
+def replayed(events: Iterable[Event]) -> State:
+    """The same before it is settled who became whom."""
+    events = list(events)
     undone = undone_events(events)
-    state = State()
+    state = State.of(events, undone)
     for event in events:
         if event.id not in undone and event.kind in EFFECTS:
             EFFECTS[event.kind](state, event)
-    return settled(state)
+    return state

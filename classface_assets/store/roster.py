@@ -1,85 +1,157 @@
 """What the school's rosters say of people: who is enrolled when, born when, whose sibling, and may be shown."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypedDict
 
+from classface_assets.store.consent import Purpose
 from classface_assets.store.decisions import Decisions, Person
+from classface_assets.store.refusals import Consents
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.roster_students import folded
+from classface_assets.store.student_ids import student_key
 
 
 def roster_names(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
-    """(name, school years) of the students on the roster who are no person yet, by name."""
-    known = {folded(p.name) for p in decisions.persons.values() if not p.erased}
-    years: dict[str, set[str]] = defaultdict(set)
-    names: dict[str, str] = {}
+    """(name, school years) of the students on the roster who are no person yet, by name; with class and year of birth
+    where others have the name too."""
+    names: dict[str, list[RosterEntry]] = defaultdict(list)
     for entry in decisions.roster:
-        if folded(entry.name) not in known:
-            names.setdefault(folded(entry.name), entry.name)
-            years[folded(entry.name)] |= entry.classes.keys()
-    return sorted(((name, tuple(sorted(years[key]))) for key, name in names.items()), key=lambda n: n[0].casefold())
+        names[folded(entry.name)].append(entry)
+    free = [entry for namesakes in names.values() for entry in decisions.nobody_yet(namesakes)]
+    shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in free]
+    return sorted(shown, key=lambda student: student[0].casefold())
 
 
 def enrolled(decisions: Decisions) -> dict[str, frozenset[str]]:
     """Person id → the school years in which a roster has them; who is on none, or on one without years, is left out."""
     years: dict[str, set[str]] = defaultdict(set)
-    for person_id, entries in entries_of(decisions.persons, decisions.roster, decisions.became).items():
-        for entry in entries:
-            years[person_id] |= entry.classes.keys()
+    for entry in decisions.roster:
+        if entry.key in decisions.students:
+            years[decisions.students[entry.key]] |= entry.classes.keys()
     return {person_id: frozenset(found) for person_id, found in years.items() if found}
 
 
-def entries_of(
-    persons: Mapping[str, Person], roster: Iterable[RosterEntry], became: Callable[[str], str]
-) -> dict[str, list[RosterEntry]]:
-    """The rows that have the name of each person, or of one who was merged into them."""
-    called = {folded(p.name): became(p.id) for p in persons.values() if not p.erased and p.status == "merged"}
-    called |= {folded(p.name): p.id for p in persons.values() if not p.erased and p.status != "merged"}
-    found: dict[str, list[RosterEntry]] = defaultdict(list)
-    for entry in roster:
-        if folded(entry.name) in called:
-            found[called[folded(entry.name)]].append(entry)
-    return found
+@dataclass(frozen=True)
+class StudentIndex:
+    """The students of all rosters by id and by name: to find the one that a row of a file means."""
+
+    decisions: Decisions
+    by_id: Mapping[str, list[RosterEntry]]
+    by_name: Mapping[str, list[RosterEntry]]
+
+    @classmethod
+    def of(cls, decisions: Decisions) -> "StudentIndex":
+        by_id: dict[str, list[RosterEntry]] = defaultdict(list)
+        by_name: dict[str, list[RosterEntry]] = defaultdict(list)
+        for entry in decisions.roster:
+            by_name[folded(entry.name)].append(entry)
+            if entry.student_id:
+                by_id[student_key(entry.student_id)].append(entry)
+        return cls(decisions, by_id, by_name)
+
+    def students(self, row: RosterEntry) -> list[RosterEntry]:
+        """Those whom a row of a roster, or a student, may mean: one where its id or its name is one student's alone."""
+        named = self.by_name.get(folded(row.name), [])
+        if row.key:
+            return [entry for entry in named if entry.key == row.key]
+        mine = self.by_id.get(student_key(row.student_id), []) if student_key(row.student_id) else []
+        found = mine or named
+        if row.birth_date is not None:
+            born = [entry for entry in found if entry.birth_date in (None, row.birth_date)]
+            found = born or found
+        return found
+
+    def person(self, row: RosterEntry) -> Person | None:
+        """Who the student of a row is; None for one who is nobody yet, or where it may be several."""
+        found = self.students(row)
+        person_id = self.decisions.students.get(found[0].key) if len(found) == 1 else None
+        return self.decisions.persons[person_id] if person_id else None
 
 
-def without_erased(roster: Iterable[RosterEntry], persons: Iterable[Person]) -> tuple[RosterEntry, ...]:
-    """The roster without those who have the name of an erased person and of nobody else."""
-    persons = list(persons)
-    alive = {folded(p.name) for p in persons if not p.erased}
-    return without_names(roster, {folded(p.name) for p in persons if p.erased} - alive)
+def student_person(decisions: Decisions, row: RosterEntry) -> Person | None:
+    """Who the student of a row of a roster is; None for one who is nobody yet, or where it may be several."""
+    return StudentIndex.of(decisions).person(row)
 
 
-def without_names(roster: Iterable[RosterEntry], gone: Set[str]) -> tuple[RosterEntry, ...]:
-    """The roster without the students of these folded names or student ids, also as siblings."""
+def without_erased(
+    roster: Iterable[RosterEntry], persons: Iterable[Person], bound: Collection[int], erased: Set[int]
+) -> tuple[RosterEntry, ...]:
+    """The roster without those who are erased (by their places), or are nobody and have the name of somebody who is
+    erased and of nobody else. `bound`: the places of those who are persons."""
+    roster, persons = tuple(roster), tuple(persons)
+    if not any(person.erased for person in persons):
+        return roster
+    taken = {folded(p.name) for p in persons if not p.erased}
+    taken |= {folded(e.name) for place, e in enumerate(roster) if place in bound and place not in erased}
+    names = {folded(p.name) for p in persons if p.erased} - taken
+    nobody = [e for place, e in enumerate(roster) if place not in bound and folded(e.name) in names]
+    shared = {folded(e.name) for e in nobody if sum(folded(o.name) == folded(e.name) for o in nobody) > 1}
+    gone = {e.key for e in nobody if folded(e.name) not in shared} | {roster[place].key for place in erased}
+    return without_students(roster, gone)
+
+
+def without_students(roster: Iterable[RosterEntry], gone: Set[str]) -> tuple[RosterEntry, ...]:
+    """The roster without the students of these keys, also as siblings."""
     roster = tuple(roster)
     if not gone:
         return roster
-    left = [e for e in roster if not {folded(e.name), folded(e.student_id)} & gone]
-    ids = {folded(e.student_id) for e in roster if folded(e.name) in gone and e.student_id} | gone
-    return tuple(replace(e, siblings=tuple(s for s in e.siblings if folded(s) not in ids)) for e in left)
+    left = [entry for entry in roster if entry.key not in gone]
+    ids = {student_key(e.student_id) for e in roster if e.key in gone} - {""}
+    names = {folded(e.name) for e in roster if e.key in gone} - {folded(e.name) for e in left}
+    return tuple(without_siblings(entry, ids, names) for entry in left)
+
+
+def without_siblings(row: RosterEntry, ids: Set[str], names: Set[str]) -> RosterEntry:
+    """A row that calls nobody of these ids (`student_key`) and folded names a sibling."""
+    return replace(row, siblings=tuple(s for s in row.siblings if student_key(s) not in ids and folded(s) not in names))
 
 
 def birth_date_of(entries: Iterable[RosterEntry]) -> date | None:
-    """Of the students of one name; None when they were born on different days."""
+    """Of the students that a person is; None when they were born on different days."""
     days = {entry.birth_date for entry in entries if entry.birth_date}
     return days.pop() if len(days) == 1 else None
 
 
-def consent_of(entries: Iterable[RosterEntry], by_hand: tuple[int, bool] | None) -> bool | None:
-    """Whether a person may be shown. `by_hand`: event and answer, where somebody said so of the person.
+class Verdicts(TypedDict):
+    """What a person consented to, as `Person` has it."""
 
-    The last word counts, but for one: a roster's yes does not lift a no that was said by hand. Where two students of
-    one name differ, it is no.
-    """
-    told = [entry for entry in entries if entry.consent is not None]
-    no = max((entry.consent_event for entry in told if entry.consent is False), default=0)
-    if by_hand is None:
-        return None if not told else not no
-    return by_hand[1] and no <= by_hand[0]
+    consent: bool | None
+    consents: Mapping[str, bool]
+    refused: frozenset[str]
+    consent_in_doubt: str
 
 
-def sibling_names(entries: Iterable[RosterEntry], names_by_id: Mapping[str, str]) -> set[str]:
-    """The folded names of those whom these rows call siblings."""
-    return {names_by_id.get(folded(sibling), folded(sibling)) for entry in entries for sibling in entry.siblings}
+def consents_of(consents: Consents, people: Collection[str], entries: Iterable[RosterEntry]) -> Verdicts:
+    """For what the person may be shown who all these people are: a refusal counts before every yes."""
+    refused, given = consents.refused_to(people), set(consents.given_to(people))
+    for entry in entries:
+        given |= {p for p in Purpose if entry.consents.get(p, entry.consent) and entry.consent is not False}
+    told = {str(p): p not in refused for p in Purpose if p in refused or p in given}
+    return {
+        "consent": told.get(Purpose.ALBUM),
+        "consents": told,
+        "refused": frozenset(map(str, refused)),
+        "consent_in_doubt": consents.doubt_about(people),
+    }
+
+
+def siblings_on(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
+    """Pairs of persons of whom a roster says so. `students`: key → person."""
+    roster = tuple(roster)
+    ids: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, set[str]] = defaultdict(set)
+    for entry in roster:
+        if entry.key in students:
+            ids[student_key(entry.student_id)].add(students[entry.key])
+            names[folded(entry.name)].add(students[entry.key])
+    for entry in roster:
+        person_id = students.get(entry.key, "")
+        for sibling in entry.siblings if person_id else ():
+            key = student_key(sibling)
+            found = ids.get(key, set()) if key else set()
+            for other in sorted(found or names.get(folded(sibling), set())):
+                if other != person_id:
+                    yield [person_id, other]

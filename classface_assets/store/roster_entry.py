@@ -10,10 +10,11 @@ from typing import Any
 class RosterEntry:
     """`classes`: school year → class, empty where the class was not told. `siblings`: names or student ids, as written.
 
-    `consent`: for every purpose, None where nobody said; `consent_event` is the event that said it last. `consents`:
-    purpose (`consent.Purpose`) → the answer for it alone. `consent_in_doubt`: an answer, as it was written, that could
-    not be understood; it counts as a refusal of everything until somebody clears it. `portraits`: (school year or
-    empty, folder/file as the photographer named it). Texts are empty where nothing is known.
+    `consent`: for every purpose, None where nobody said. `consents`: purpose (`consent.Purpose`) → the answer for it
+    alone. `consent_in_doubt`: an answer, as it was written, that could not be understood; it counts as a refusal of
+    everything until somebody clears it. `portraits`: (school year or empty, folder/file as the photographer named it).
+    `key`: by which the ledger knows the student among all rosters' (`roster_students`), empty for a row by itself.
+    Texts are empty where nothing is known.
     """
 
     name: str
@@ -23,22 +24,21 @@ class RosterEntry:
     consent: bool | None = None
     birth_date: date | None = None
     portraits: tuple[tuple[str, str], ...] = ()
-    consent_event: int = 0
     consents: Mapping[str, bool] = field(default_factory=dict)
     consent_in_doubt: str = ""
+    key: str = ""
 
     @classmethod
-    def of(cls, payload: Mapping[str, Any], event_id: int = 0) -> "RosterEntry":
-        born, consent = payload.get("birth_date"), payload.get("consent")
+    def of(cls, payload: Mapping[str, Any]) -> "RosterEntry":
+        born = payload.get("birth_date")
         return cls(
             payload["name"],
             payload.get("student_id", ""),
             dict(payload.get("classes", {})),
             tuple(payload.get("siblings", ())),
-            consent,
+            payload.get("consent"),
             date.fromisoformat(born) if born else None,
             tuple((year, file) for year, file in payload.get("portraits", ())),
-            0 if consent is None else event_id,
             dict(payload.get("consents", {})),
             payload.get("consent_in_doubt", ""),
         )

@@ -63,7 +63,10 @@ PERSONS = pl.Schema(
         "created_at": pl.Datetime("us"),
         "updated_at": pl.Datetime("us"),
         "kind": pl.String(),  # student | staff | not a student | not a face
-        "consent": pl.Boolean(),  # null where nobody said
+        "consent": pl.Boolean(),  # for albums; null where nobody said
+        "consent_album": pl.Boolean(),  # false where it was refused, or an answer was not understood
+        "consent_yearbook": pl.Boolean(),
+        "consent_web": pl.Boolean(),
     }
 )
 PHOTO_CONSENT = pl.Schema(
@@ -89,7 +92,8 @@ TABLES = {
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,
-        created_at TIMESTAMP, updated_at TIMESTAMP, kind VARCHAR NOT NULL, consent BOOLEAN""",
+        created_at TIMESTAMP, updated_at TIMESTAMP, kind VARCHAR NOT NULL, consent BOOLEAN,
+        consent_album BOOLEAN, consent_yearbook BOOLEAN, consent_web BOOLEAN""",
     "person_prototypes": """
         id VARCHAR PRIMARY KEY, person_id VARCHAR NOT NULL, face_instance_id VARCHAR, role VARCHAR NOT NULL,
         school_year VARCHAR, created_at TIMESTAMP""",

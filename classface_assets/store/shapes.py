@@ -5,7 +5,7 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
-from classface_assets.store.consent import Purpose
+from classface_assets.store.consent import ALL, Purpose
 from classface_assets.store.decisions import KINDS
 
 
@@ -32,6 +32,11 @@ def _name(value: Any) -> bool:
 
 def _unspeakable(value: str) -> bool:
     return any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
+
+
+def _key(value: Any) -> bool:
+    """Of a student: "id:" or "name:", what is folded in it may be longer than it was."""
+    return isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable()
 
 
 def _number(value: Any) -> bool:
@@ -119,8 +124,10 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "face_drawn": _FACES,
     "portrait_given": _PERSON | {"portrait": _text},
     "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
+    "student_linked": _PERSON | {"student": _key},
     "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},
 }
-OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id)}
-"""What any event may hold beside: the import that it belongs to, and what an undo takes back with its event."""
+OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id), "purposes": _list_of(_one_of(ALL, *Purpose), 1)}
+"""What any event may hold beside: the import that it belongs to, what an undo takes back with its event, and for which
+purposes consent was given or withdrawn, if not for all."""

@@ -8,6 +8,7 @@ import polars as pl
 
 from classface_assets.store.barred import without_faces
 from classface_assets.store.carry import confirmed_faces
+from classface_assets.store.consent import Purpose
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.facts import Facts
@@ -43,7 +44,10 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
 def person_rows(decisions: Decisions) -> pl.DataFrame:
     """PERSONS, one row a person, whether seen or not; who was erased has none."""
     rows = [
-        (p.id, p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at), p.kind, p.consent)
+        (
+            *(p.id, p.display_name or p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at)),
+            *(p.kind, p.consent, *(p.consents.get(purpose) for purpose in Purpose)),
+        )
         for p in decisions.persons.values()
         if not p.erased
     ]

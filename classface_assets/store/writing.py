@@ -1,7 +1,7 @@
 """One act on the ledger, while its transaction is open: what it reads, whom it means, what it appends and tells."""
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,12 @@ import sqlalchemy as sa
 
 from classface_assets.errors import UserError
 from classface_assets.store.decisions import Decisions, LabelledFace, Person, fold
-from classface_assets.store.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS
+from classface_assets.store.enrolling import Enrolling
+from classface_assets.store.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
 from classface_assets.store.ledger_table import append_event, events_about, read_events
-from classface_assets.store.replay import replay
+from classface_assets.store.replay import replay, replayed, settled
+from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.student_ids import student_key
 
 LONGEST_NAME = 255
 
@@ -53,16 +56,24 @@ class Writing:
         self.actor = actor
         self.appended: list[int] = []
         self.notes: list[str] = []
-        self._people: tuple[int, Decisions] | None = None
+        self._people: tuple[int, Decisions, Enrolling] | None = None
 
     def append(self, kind: str, **payload: Any) -> None:
         self.appended.append(append_event(self.con, kind, payload, self.actor))
 
     def people(self) -> Decisions:
         """Who is who, with what this act appended; nothing of faces."""
+        return self._now()[1]
+
+    def enrolling(self) -> Enrolling:
+        """Which students they are, and whose refusals concern them."""
+        return self._now()[2]
+
+    def _now(self) -> tuple[int, Decisions, Enrolling]:
         if self._people is None or self._people[0] != len(self.appended):
-            self._people = (len(self.appended), replay(read_events(self.con, PEOPLE_KINDS)))
-        return self._people[1]
+            state = replayed(read_events(self.con, (*PEOPLE_KINDS, *ROSTER_KINDS)))
+            self._people = (len(self.appended), settled(state), state.enrolling)
+        return self._people
 
     def around(self, photos: Collection[str]) -> Decisions:
         """Who is who, every link, and all that was said of these photos and their faces."""
@@ -76,27 +87,113 @@ class Writing:
         return people.persons[people.became(found.id)]
 
     def record(self, who: str) -> Person:
-        """The person of that id or name, be they merged or not. Raises UnknownError."""
-        people = self.people()
-        found = people.persons.get(who) or people.record(who)
+        """The person of that id, name or display name, be they merged or not.
+
+        Raises UnknownError, or ConflictError where it may be one of several.
+        """
+        found = self.people().persons.get(who) or one_called(self.people(), who)
         if found is None or found.erased:
             raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
         return found
 
+    def student(self, which: str) -> RosterEntry:
+        """The student of the rosters of that key, id, name or display name, be they a person or not.
+
+        Raises UnknownError, or ConflictError where it may be one of several.
+        """
+        people, key, wanted = self.people(), student_key(which), fold(which)
+        shown = {entry.key: self.shown(entry) for entry in people.roster}
+        found = [e for e in people.roster if e.key == which or (key and student_key(e.student_id) == key)]
+        found = found or [e for e in people.roster if fold(shown[e.key]) == wanted]
+        found = found or [e for e in people.roster if fold(e.name) == wanted]
+        if not found:
+            raise UnknownError(f"Nobody on the roster is called {which!r}; `classface roster list` lists the students.")
+        if len(found) > 1:
+            raise _several(which, [shown[entry.key] for entry in found], "students")
+        return found[0]
+
+    def shown(self, entry: RosterEntry) -> str:
+        """The display name of a student: the person's whom they are, if that is the student's name."""
+        person = self.people().persons.get(self.people().students.get(entry.key, ""))
+        if person is not None and fold(person.name) == fold(entry.name):
+            return person.display_name
+        return self.people().student_names.get(entry.key, entry.name)
+
+    def whom(self, name: str) -> Person | RosterEntry | None:
+        """Whom a face is said to be by a name: a person, a student who is nobody yet, or None for somebody new.
+
+        Raises ConflictError where it may be one of several.
+        """
+        people, wanted = self.people(), fold(name)
+        by_id = people.persons.get(name)
+        if by_id is not None and not by_id.erased:
+            return by_id
+        persons, students = people.called(name), people.students_called(name)
+        if any(fold(person.name) != wanted for person in persons):  # by the display name
+            students = []
+        elif any(fold(student.name) != wanted for student in students):
+            persons = []
+        elif students:
+            namesakes = [people.students.get(entry.key) for entry in people.roster if fold(entry.name) == wanted]
+            persons += [people.persons[person_id] for person_id in namesakes if person_id is not None]
+        persons = list({people.became(person.id): person for person in reversed(persons)}.values())[::-1]
+        if len(persons) + len(students) > 1:
+            shown = [*(person.display_name for person in persons), *map(self.shown, students)]
+            what = "students" if all(people.keys_of(person.id) for person in persons) else "people"
+            raise _several(name, shown, what)
+        return persons[0] if persons else students[0] if students else None
+
     def free(self, name: str, person_id: str = "") -> str:
-        """The cleaned name, which nobody else has; who was merged into the person does not count.
+        """The cleaned name, which nobody else has, but for other students of that name where it is known which of them
+        everybody is; who was merged into the person does not count.
 
         Raises ConflictError, or LedgerError for what cannot be a name.
         """
-        name = clean(name)
-        other = self.people().record(name)
-        if other is not None and self.people().became(other.id) != person_id:
-            raise ConflictError(f"There is already a person called {other.name!r}; choose another name.")
+        name, people = clean(name), self.people()
+        mine = people.keys_of(person_id) if person_id else set()
+        for other in people.called(name):
+            theirs = people.keys_of(other.id)
+            is_known = mine and theirs and not mine & theirs and fold(other.name) == fold(name)
+            if people.became(other.id) != person_id and not is_known:
+                raise ConflictError(f"There is already a person called {other.display_name!r}; choose another name.")
         return name
+
+    def no_name_twice(self, what: str) -> None:
+        """Raises ConflictError, and so takes the act back, when two persons are called the same now, and it is not
+        known that they are different students. `what`: what would leave it so."""
+        seen: dict[str, list[Person]] = {}
+        for person in self.people().persons.values():
+            if not person.erased and person.status != "merged":
+                seen.setdefault(fold(person.name), []).append(person)
+        for group in seen.values():
+            keys = [self.people().keys_of(person.id) for person in group] if len(group) > 1 else []
+            if keys and (not all(keys) or len(set.union(*keys)) < sum(map(len, keys))):
+                last = group[-1].name
+                raise ConflictError(f"{what} would leave two people called {last!r}; rename one of them first.")
 
     def done(self, person_id: str | None, faces: int = 0) -> Act:
         person = None if person_id is None else self.people().persons[person_id]
         return Act(tuple(self.appended), person, faces, tuple(self.notes))
+
+
+def one_called(people: Decisions, name: str) -> Person | None:
+    """The person of that name or display name, if there is one. Raises ConflictError where it may be one of several."""
+    found = people.record(name)
+    several = people.called(name)
+    if found is None and several:
+        raise _several(name, [person.display_name for person in several], "people")
+    return found
+
+
+def _several(name: str, choices: Sequence[str], what: str) -> ConflictError:
+    number = {2: "two", 3: "three", 4: "four"}.get(len(choices), str(len(choices)))
+    return ConflictError(f"There are {number} {what} called {' '.join(name.split())}: {joined(choices)}; say which.")
+
+
+def joined(names: Iterable[str]) -> str:
+    """`Anna, Ben and Cem`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def clean(name: str) -> str:

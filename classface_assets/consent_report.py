@@ -10,7 +10,7 @@ import polars as pl
 from classface_assets.history import ERASED
 from classface_assets.store.consent import Purpose
 from classface_assets.store.database import query
-from classface_assets.store.decisions import Decisions, Person, fold
+from classface_assets.store.decisions import Decisions, Person
 from classface_assets.store.events import Event
 from classface_assets.store.ledger import Ledger
 from classface_assets.store.photo_consent import PhotoVerdict
@@ -53,9 +53,13 @@ def consent_report(database: Path, ledger: Ledger, purpose: Purpose) -> ConsentR
     return ConsentReport(
         purpose,
         photos.select(COLUMNS),
-        [(person.name, who_refused(words[person.id], person)) for person in people if person.id in words],
-        [(person.name, person.consent_in_doubt) for person in people if person.id in words and person.consent_in_doubt],
-        [person.name for person in people if person.id in seen and _not_asked(person, purpose)],
+        [(_shown(person), who_refused(words[person.id], person)) for person in people if person.id in words],
+        [
+            (_shown(person), person.consent_in_doubt)
+            for person in people
+            if person.id in words and person.consent_in_doubt
+        ],
+        [_shown(person) for person in people if person.id in seen and _not_asked(person, purpose)],
     )
 
 
@@ -106,7 +110,12 @@ _COUNTED = {
 def because_of(people: Sequence[str], decisions: Decisions) -> str:
     """The names of those because of whom a photo is withheld; of somebody who was erased none is told."""
     known = (decisions.persons.get(decisions.became(p)) for p in people)
-    return ", ".join(sorted({person.name if person and not person.erased else ERASED for person in known})) or ERASED
+    return ", ".join(sorted({_shown(person) if person and not person.erased else ERASED for person in known})) or ERASED
+
+
+def _shown(person: Person) -> str:
+    """The name, which tells the person apart from others of the same name."""
+    return person.display_name or person.name
 
 
 def who_refused(event: Event | None, person: Person) -> str:
@@ -115,7 +124,7 @@ def who_refused(event: Event | None, person: Person) -> str:
         return "by what the ledger no longer tells"
     by = f"by {event.actor} on {event.at.astimezone():%Y-%m-%d} (event {event.id})"
     if event.kind == "roster_imported":
-        doubt = doubt_in(event, {fold(person.name)})
+        doubt = doubt_in(event, person)
         answer = f"its answer {doubt!r} could not be understood" if doubt else "it says no"
         return f"the roster {event.payload.get('source', '')}: {answer}; imported {by}"
     return f"hidden {by}" if event.kind == "person_hidden" else f"consent withdrawn {by}"
@@ -123,6 +132,4 @@ def who_refused(event: Event | None, person: Person) -> str:
 
 def _not_asked(person: Person, purpose: Purpose) -> bool:
     nothing = person.consents.get(purpose) is None and purpose not in person.refused
-    if purpose is Purpose.ALBUM:
-        nothing = nothing and person.consent is None
     return nothing and person.status == "active" and person.kind in ("student", "staff")

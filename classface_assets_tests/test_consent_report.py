@@ -1,7 +1,6 @@
 """`classface consent report`: which photos may be shown, because of whom not, by which word, and whom nobody asked."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from click.testing import CliRunner, Result
 from classface_assets.cli.people import consent
 from classface_assets.consent_report import ConsentReport, consent_report, report_lines
 from classface_assets.store.consent import Purpose
-from classface_assets.store.decisions import Decisions
 from classface_assets.store.refused_by import refused_by
 from classface_assets.store.replay import replay
 from classface_assets.store.roster_entry import RosterEntry
@@ -95,6 +93,32 @@ def test_the_roster_that_says_no_is_named_whatever_it_calls_them(row: RosterEntr
         event(6, "person_hidden", person_id="a"),
         event(7, "person_shown", person_id="a"),
     ]
-    persons = replay(events).persons
-    people = {p: replace(person, refused=frozenset(Purpose)) for p, person in persons.items()}
-    assert refused_by(events, Decisions(people), Purpose.ALBUM)["a"] == events[3]
+    assert refused_by(events, replay(events), Purpose.ALBUM) == {"a": events[3]}
+
+
+def test_an_answer_that_nobody_understood_is_told_with_what_clears_it(school: School) -> None:
+    school.ledger.import_roster([RosterEntry("Anna", consent_in_doubt="perhaps")], "3a.csv")
+    lines = list(report_lines(report_of(school)))
+    assert "Album: 1 safe, 0 to review, 2 withheld" in lines
+    assert "the roster 3a.csv: its answer 'perhaps' could not be understood; imported by" in "\n".join(lines)
+    assert "  Anna\t'perhaps'; to clear it: classface consent \"Anna\" given (or withdrawn)" in lines
+    assert asked(school, "Anna", "given").exit_code == 0
+    assert report_of(school).refused == [] and report_of(school).photos["verdict"].to_list() == ["safe"] * 3
+
+
+def test_consent_is_told_for_one_purpose_alone(school: School) -> None:
+    assert asked(school, "Anna", "withdrawn", "--purpose", "web").output == "Consent withdrawn for Anna (web).\n"
+    assert report_of(school).refused == [] and [name for name, _ in report_of(school, Purpose.WEB).refused] == ["Anna"]
+    told = asked(school, "report", "--purpose", "web", "--purpose", "album").output.splitlines()
+    assert "Web: 1 safe, 0 to review, 2 withheld" in told and "Album: 3 safe, 0 to review, 0 withheld" in told
+    assert len(asked(school, "report", "--purpose", "all").output.split(" safe, ")) == 4
+
+
+def test_two_of_one_name_are_told_apart_and_the_one_who_refused_is_named(school: School) -> None:
+    rows = [
+        RosterEntry("Anna", "7", {YEAR: "5a"}, consent=True),
+        RosterEntry("Anna", "8", {YEAR: "5b"}, consent=False),
+    ]
+    school.ledger.import_roster(rows, "5.csv")
+    report = report_of(school)
+    assert len(report.refused) == 1 and "the roster 5.csv: it says no; imported by" in report.refused[0][1]

@@ -69,7 +69,6 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
     [
         ({}, "safe"),
         ({"consent": True}, "safe"),
-        ({"consent": False}, "withheld"),
         ({"status": "hidden"}, "withheld"),
         ({"consents": {"album": True}}, "safe"),
         ({"refused": frozenset({"yearbook"})}, "safe"),

@@ -58,7 +58,7 @@ def siblings(archive: Any, people: Sequence[str]) -> None:
 @click.option(
     "--purpose",
     "purposes",
-    type=click.Choice([*Purpose, ALL]),
+    type=click.Choice([*(purpose.value for purpose in Purpose), ALL]),
     multiple=True,
     help="What for; may be given several times [all; of the report album].",
 )

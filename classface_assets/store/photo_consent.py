@@ -46,8 +46,7 @@ class Refusals:
 
 def may_not_be_shown(person: Person, purpose: Purpose) -> bool:
     """Whether the person refused the purpose, or is hidden."""
-    refused = purpose in person.refused or (purpose is Purpose.ALBUM and person.consent is False)
-    return refused or person.status == "hidden"
+    return purpose in person.refused or person.status == "hidden"
 
 
 def refusals_of(decisions: Decisions) -> Refusals:

@@ -49,9 +49,7 @@ def verdicts_of_photo(view: View, asset_id: str) -> list[dict[str, str]]:
 
 
 def _answer(person: Person, purpose: Purpose) -> bool | None:
-    if purpose in person.refused:
-        return False
-    return person.consents.get(purpose, person.consent if purpose is Purpose.ALBUM else None)
+    return False if purpose in person.refused else person.consents.get(purpose)
 
 
 def _said(view: View, person: Person) -> list[str]:

@@ -5,16 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
 from classface_assets.assets.albums import shown_in_albums
-from classface_assets.resources import Archive, Refused
+from classface_assets.errors import UserError
+from classface_assets.resources import Archive, Refused, archive_for
 from classface_assets.site.covering import GREY, head_area
 from classface_assets.site.originals import Originals
 from classface_assets.site.thumbnails import Photo, covered_copy
+from classface_assets.store.database import query
+from classface_assets.store.erase_made import erase_made
 from classface_assets.store.ledger import LabelledFace, Ledger
+from classface_assets.store.stamps import digest
 from classface_assets_tests.helpers import published
 from classface_assets_tests.named_school import ANNA, CHANGED_NS, PEOPLE, TAKEN, YEAR, School
 
@@ -193,3 +198,65 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
     assert seen.shape == (200, 300, 3)
     assert not ((seen[..., 0] > 180) & (seen[..., 1] < 90)).any(), "no red is left"
     assert (seen[:, 150:] > 240).all()
+
+
+def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(school: School) -> None:
+    def made_of(school: School) -> str:
+        return digest(*shown_in_albums(school.archive, YEAR))
+
+    before = made_of(school)
+    assert made_of(replace(school, refused="box")) == before == made_of(school), "nobody has refused yet"
+    school.ledger.consent("Anna", False)
+    after = {before, made_of(school), *(made_of(replace(school, refused=how)) for how in ("blur", "box"))}
+    assert len(after) == 4
+    school.ledger.consent("Anna", True)
+    assert made_of(school) == before
+
+
+def test_the_setting_comes_from_the_environment_and_a_wrong_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLASSFACE_REFUSED", raising=False)
+    assert archive_for("photos", "data").refused == "withhold"
+    monkeypatch.setenv("CLASSFACE_REFUSED", "box")
+    assert archive_for("photos", "data").refused == "box"
+    monkeypatch.setenv("CLASSFACE_REFUSED", "smudge")
+    with pytest.raises(
+        UserError, match="CLASSFACE_REFUSED is 'smudge'; set it to withhold or blur or box, or to nothing"
+    ):
+        archive_for("photos", "data")
+
+
+def of_the_version_before(school: School) -> None:
+    """The published file as it was when there was one answer of consent and no verdict."""
+    with duckdb.connect(school.layout.database) as con:
+        con.execute("DROP TABLE photo_consent")
+        for purpose in ("album", "yearbook", "web"):
+            con.execute(f"ALTER TABLE persons DROP COLUMN consent_{purpose}")
+
+
+def test_a_file_that_the_version_before_published_is_read_with_its_one_answer(school: School) -> None:
+    school.ledger.consent("Ben", False)
+    people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
+    published(school.layout, school.ledger.events(), [("pair0", "d", people["Ben"], 1.0, "")])
+    school.ledger.undo()
+    of_the_version_before(school)
+    photos, _ = shown_in_albums(school.archive)
+    assert dict(photos.select("asset_id", "status").iter_rows()) == {"anna": "ok", "class": "ok", "pair": "withheld"}
+
+
+def test_somebody_is_erased_from_a_file_that_the_version_before_published(school: School) -> None:
+    people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
+    of_the_version_before(school)
+    removed = list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
+    assert ("DuckDB persons", 1) in [(one.place, one.count) for one in removed]
+    assert query(school.layout.database, "SELECT * FROM photo_consent").is_empty()
+
+
+def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
+    people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
+    rows = [(f, f"person_{people[who]}", people[who], 1.0, "") for f, who in (("anna0", "Anna"), ("class1", "Ben"))]
+    school.ledger.consent("Anna", False)
+    published(school.layout, school.ledger.events(), rows)
+    told = "SELECT count(*) FROM photo_consent WHERE list_contains(withheld_persons, ?)"
+    assert query(school.layout.database, told, [people["Anna"]]).item() > 0
+    list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
+    assert query(school.layout.database, told, [people["Anna"]]).item() == 0

@@ -57,7 +57,7 @@ def appearances(layout: Layout, allowed: PhotosAllowed, year: str | None = None)
     rows = query(layout.database, f"{APPEARANCES} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
     photos = allowed.photos.filter(pl.col("status") == "ok")
     rows = rows.filter(~pl.col("face_id").is_in(list(allowed.refused_faces))).join(photos, on="path", how="semi")
-    covered = {row[0]: row[1] for row in photos.drop_nulls("cover").select("asset_id", "covered").iter_rows()}
+    covered = dict(photos.drop_nulls("cover").select("asset_id", "covered").iter_rows())
     cropped = [
         not any(overlap(head_area((x, y, w, h)), box) for box in covered.get(photo, ()))
         for photo, x, y, w, h in rows.select("asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h").iter_rows()

@@ -247,7 +247,7 @@ def test_somebody_is_erased_from_a_file_that_the_version_before_published(school
     people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
     of_the_version_before(school)
     removed = list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
-    assert ("DuckDB persons", 1) in [(one.place, one.count) for one in removed]
+    assert ("DuckDB persons", 1) in [(one.where, one.count) for one in removed]
     assert query(school.layout.database, "SELECT * FROM photo_consent").is_empty()
 
 

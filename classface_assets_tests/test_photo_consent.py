@@ -70,6 +70,7 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
         ({}, "safe"),
         ({"consent": True}, "safe"),
         ({"status": "hidden"}, "withheld"),
+        ({"status": "hidden", "kind": "not a face"}, "safe"),
         ({"consents": {"album": True}}, "safe"),
         ({"refused": frozenset({"yearbook"})}, "safe"),
         ({"consent": True, "refused": frozenset({"album"})}, "withheld"),

@@ -56,13 +56,17 @@ def appearances(layout: Layout, allowed: PhotosAllowed, year: str | None = None)
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     rows = query(layout.database, f"{APPEARANCES} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
     photos = allowed.photos.filter(pl.col("status") == "ok")
-    rows = rows.filter(~pl.col("face_id").is_in(list(allowed.refused_faces))).join(photos, on="path", how="semi")
-    covered = dict(photos.drop_nulls("cover").select("asset_id", "covered").iter_rows())
-    cropped = [
-        not any(overlap(head_area((x, y, w, h)), box) for box in covered.get(photo, ()))
-        for photo, x, y, w, h in rows.select("asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h").iter_rows()
-    ]
-    return rows.with_columns(pl.Series("cropped", cropped, pl.Boolean)).drop("assignment_score", "assignment_reason")
+    shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
+    rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
+    return rows.with_columns(~pl.col("face_id").is_in(_next_to_covered(rows, photos)).alias("cropped"))
+
+
+def _next_to_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
+    """The faces of which a picture would show some of a covered one: their ids."""
+    boxes = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    covered = photos.drop_nulls("cover").select("path", "covered")
+    met = faces.select("face_id", "path", *boxes).join(covered, on="path").iter_rows()
+    return [face for face, _, x, y, w, h, near in met if any(overlap(head_area((x, y, w, h)), other) for other in near)]
 
 
 @dg.asset(

@@ -45,8 +45,8 @@ class Refusals:
 
 
 def may_not_be_shown(person: Person, purpose: Purpose) -> bool:
-    """Whether the person refused the purpose, or is hidden."""
-    return purpose in person.refused or person.status == "hidden"
+    """Whether the person refused the purpose, or is hidden; what was said to be no face is nobody."""
+    return person.kind != "not a face" and (purpose in person.refused or person.status == "hidden")
 
 
 def refusals_of(decisions: Decisions) -> Refusals:

@@ -92,7 +92,7 @@ def _published(database: Path) -> Refusals:
     for purpose in Purpose:
         column = f"consent_{purpose}" if f"consent_{purpose}" in persons.columns else "consent"
         refused = ~pl.col(column).fill_null(value=True) | (pl.col("status") == "hidden")
-        people[purpose] = frozenset(persons.filter(refused)["id"])
+        people[purpose] = frozenset(persons.filter(refused, pl.col("kind") != "not a face")["id"])
     return Refusals(people)
 
 

@@ -25,18 +25,20 @@ from classface_assets.store.tombstones import (
     note_done_here,
     unknown_to,
 )
-from classface_assets.store.writing import UnknownError
+from classface_assets.store.writing import UnknownError, one_called
 from classface_assets.upkeep import at_rest
 
 
 def whom(archive: Archive, who: str) -> tuple[Person, list[LabelledFace]]:
-    """The person of that id or name, and the faces that are said or thought to be theirs. Raises UnknownError.
+    """The person of that id or name, and the faces that are said or thought to be theirs.
+
+    Raises UnknownError, or ConflictError where one of several may be meant.
 
     Of somebody whose erasure was interrupted, those that are barred.
     """
     events, layout = archive.open_ledger().events(), archive.layout
     decisions = replay(events)
-    person = decisions.persons.get(who) or decisions.record(who) or _half_erased(decisions.persons.values(), who)
+    person = decisions.persons.get(who) or one_called(decisions, who) or _half_erased(decisions.persons.values(), who)
     if person is None:
         raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
     if person.erased:

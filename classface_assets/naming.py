@@ -48,7 +48,7 @@ def people_rows(database: Path, decisions: Decisions) -> list[tuple[str, int, st
         WHERE f.person_id IS NOT NULL GROUP BY f.person_id"""
     counts = {person: (n, years) for person, n, years in query(database, sql).iter_rows()} if database.exists() else {}
     kept = [p for p in decisions.persons.values() if p.status != "merged" and not p.erased and p.kind != "not a face"]
-    rows = [(p.name + " (hidden)" * (p.status == "hidden"), *counts.get(p.id, (0, ""))) for p in kept]
+    rows = [(p.display_name + " (hidden)" * (p.status == "hidden"), *counts.get(p.id, (0, ""))) for p in kept]
     return sorted(rows, key=lambda row: row[0].casefold())
 
 

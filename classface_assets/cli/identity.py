@@ -108,7 +108,7 @@ def changes(archive: Any, most: int) -> None:
 
     query(archive.layout.database, "SELECT 1")
     persons = archive.open_ledger().decisions().persons
-    names = {f"person_{person.id}": person.name for person in persons.values()}
+    names = {f"person_{person.id}": person.display_name for person in persons.values()}
     for line in change_lines(archive, lambda cluster: names.get(cluster, cluster), most):
         click.echo(line)
 

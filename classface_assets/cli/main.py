@@ -8,7 +8,19 @@ import sys
 
 import click
 
-from classface_assets.cli import chain, evaluate, faces, forget, identity, ledger, people, review, roster, upkeep
+from classface_assets.cli import (
+    chain,
+    evaluate,
+    faces,
+    forget,
+    identity,
+    ledger,
+    people,
+    review,
+    roster,
+    students,
+    upkeep,
+)
 from classface_assets.errors import UserError
 
 
@@ -17,7 +29,7 @@ def cli() -> None:
     """Finds the students in a school's photos, year by year, and makes albums of them."""
 
 
-for matter in (chain, faces, people, ledger, roster, review, identity, evaluate, upkeep, forget):
+for matter in (chain, faces, people, ledger, roster, students, review, identity, evaluate, upkeep, forget):
     for command in matter.COMMANDS:
         cli.add_command(command)
 

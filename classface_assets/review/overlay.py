@@ -127,7 +127,7 @@ def _linked(faces: pl.DataFrame, now: Said) -> pl.DataFrame:
 
 def _named(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     names = pl.DataFrame(
-        [(p.id, p.name) for p in decisions.persons.values()],
+        [(p.id, p.display_name) for p in decisions.persons.values()],
         schema={"person_id": pl.String, "person_name": pl.String},
         orient="row",
     )

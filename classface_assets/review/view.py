@@ -101,10 +101,11 @@ def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     """One row a person, whether seen or not, by name; those who were erased are left out."""
     fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
     known = [person for person in decisions.persons.values() if not person.erased]
-    rows = [tuple(getattr(person, name) for name in fields) for person in known]
+    shown = {"name": "display_name"}
+    rows = [tuple(getattr(person, shown.get(name, name)) for name in fields) for person in known]
     schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
     persons = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.Series("folded", [fold(person.name) for person in known], pl.String)
+        pl.Series("folded", [fold(person.display_name) for person in known], pl.String)
     )
     seen = (
         faces.drop_nulls("person_id")

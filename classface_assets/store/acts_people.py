@@ -115,11 +115,11 @@ class PeopleActs(Book):
         """These people look alike for a reason: telling them apart takes a larger margin."""
 
         def act(now: Writing) -> Act:
-            ids = list(dict.fromkeys(now.person(who).id for who in people))
-            if len(ids) < 2:
+            ids = list(dict.fromkeys(now.record(who).id for who in people))
+            if len({now.people().became(person_id) for person_id in ids}) < 2:
                 raise LedgerError("Siblings are at least two different people; name them all.")
             now.append("siblings_declared", person_ids=ids)
-            return now.done(ids[0])
+            return now.done(now.people().became(ids[0]))
 
         return self.write(act)
 

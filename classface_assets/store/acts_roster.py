@@ -11,8 +11,8 @@ from classface_assets.store.book import Book
 from classface_assets.store.events import ROSTER_KINDS, Event, undone_events
 from classface_assets.store.ledger_table import read_events
 from classface_assets.store.redact import strike
-from classface_assets.store.replay import replay
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.roster_students import refusal_of, students_of
 from classface_assets.store.writing import Act, Writing, joined
 
 
@@ -43,13 +43,16 @@ class RosterActs(Book):
         def act(now: Writing) -> Imported:
             events = read_events(now.con, (*ROSTER_KINDS, "undone"))
             undone = undone_events(events)
-            before = replay(events).roster
+            told = [e for e in events if e.kind == "roster_imported" and e.id not in undone]
+            before = students_of(told).entries
             payload = {"source": _shown(source), "digest": digest, "entries": rows}
-            number = max((e.id for e in events), default=0) + 1
-            after = replay([*events, Event(number, datetime.now(UTC), "", "roster_imported", payload)]).roster
+            students = students_of([*told, Event(0, datetime.now(UTC), "", "roster_imported", payload)])
+            after, places = students.entries, students.imports[-1].places
             changed = sum(old.payload() != new.payload() for old, new in zip(before, after, strict=False))
-            same = [e.id for e in events if e.id not in undone and e.payload.get("digest") == digest]
-            if same or not (changed or len(after) > len(before)):
+            answers = zip(entries, places, strict=True)
+            news = any(_is_news(row, before[place]) for row, place in answers if place < len(before))
+            same = [e.id for e in told if e.payload.get("digest") == digest]
+            if same or not (changed or news or len(after) > len(before)):
                 return Imported(None, 0, 0, len(before), same[-1] if same else None)
             unclear = _unclear(now)
             now.append("roster_imported", **payload)
@@ -68,9 +71,9 @@ class RosterActs(Book):
 
         def act(now: Writing) -> Act:
             person, entry = now.record(who), now.student(student)
-            other = now.people().students.get(entry.key)
+            other, before = now.people().students.get(entry.key), now.names_twice()
             now.append("student_linked", person_id=person.id, student=entry.key)
-            now.no_name_twice("Saying so")
+            now.no_name_twice(before, "Saying so")
             if other is not None and other != now.people().became(person.id):
                 told = now.people().persons[other].display_name
                 now.notes.append(f"{told} was taken for that student until now, and is not any more.")
@@ -95,6 +98,12 @@ class RosterActs(Book):
         return count
 
 
+def _is_news(row: RosterEntry, known: RosterEntry) -> bool:
+    """Whether a row answers for consent otherwise than is known, or refuses: a refusal counts from when it is said."""
+    others = any(known.consents.get(purpose) != given for purpose, given in row.consents.items())
+    return others or row.consent not in (None, known.consent) or refusal_of(row) is not None
+
+
 def _unclear(now: Writing) -> dict[str, str]:
     """By person, the sentence on which students of their name they may be."""
     people, told = now.people(), {}
@@ -102,10 +111,10 @@ def _unclear(now: Writing) -> dict[str, str]:
         if person.status != "merged" and not person.erased and not people.keys_of(person.id):
             students = people.students_called(person.name)
             if students:
-                names = joined(people.student_names.get(entry.key, entry.name) for entry in students)
-                refused = " and is not shown until then" * bool(person.refused)
+                names = joined((people.student_names.get(entry.key, entry.name) for entry in students), "or")
                 told[person.id] = (
-                    f"{person.display_name} may be {names}{refused}: `classface student` says which student it is."
+                    f"{person.display_name} may be {names}: what any of them refused counts until `classface student` "
+                    "says which it is."
                 )
     return told
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from classface_assets.store.roster_entry import RosterEntry
@@ -133,15 +134,15 @@ class Decisions:
         nobody else."""
         wanted = fold(name)
         there = [p for p in self.persons.values() if not p.erased]
-        shown = [p for p in there if p.display_name != p.name and fold(p.display_name) == wanted]
-        called = shown or [p for p in there if fold(p.name) == wanted]
+        shown = [p for p in there if p.display_name != p.name and folded(p.display_name) == wanted]
+        called = shown or [p for p in there if folded(p.name) == wanted]
         return [p for p in called if p.status != "merged"] or called
 
     def students_called(self, name: str) -> list[RosterEntry]:
         """The students on the rosters of that name or display name who are nobody yet."""
         wanted = fold(name)
-        shown = [entry for entry in self.roster if fold(self.student_names.get(entry.key, "")) == wanted]
-        return shown or self.nobody_yet([entry for entry in self.roster if fold(entry.name) == wanted])
+        shown = [entry for entry in self.roster if folded(self.student_names.get(entry.key, "")) == wanted]
+        return shown or self.nobody_yet([entry for entry in self.roster if folded(entry.name) == wanted])
 
     def nobody_yet(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
         """Of all students of one name those who are no person; a row without an id that may be one who has an id is
@@ -167,3 +168,6 @@ def fold(name: str) -> str:
         return " ".join(name.casefold().split())
     seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
     return " ".join(seen.split())
+
+
+folded = lru_cache(maxsize=65_536)(fold)

@@ -1,13 +1,12 @@
 """Names that tell people apart: "Anna Weiss (5c, 2011)" where two have one name, else the name alone."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from classface_assets.store.decisions import Person
+from classface_assets.store.decisions import Person, folded
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_students import folded
 
 NOT_LINKED = "not linked"
 """Of a person of whom nobody said which of several students they are."""
@@ -15,8 +14,10 @@ NOT_LINKED = "not linked"
 
 @dataclass(frozen=True)
 class DisplayNames:
-    """`persons`: person → the name to show. `students`: `RosterEntry.key` → the same for those who are nobody yet, only
-    where others have their name too."""
+    """The names to show of those who have a name that others have too.
+
+    `persons` by id, `students` who are nobody yet by `RosterEntry.key`.
+    """
 
     persons: dict[str, str]
     students: dict[str, str]
@@ -44,7 +45,7 @@ def display_names(
     roster: Sequence[RosterEntry],
     students: Mapping[str, str],
 ) -> DisplayNames:
-    """Of all persons, and of the students who are nobody. `rows`: the students on the roster that a person is."""
+    """Of persons and of the students who are nobody. `rows`: the students on the roster that a person is."""
     groups: dict[str, list[_Namesake]] = defaultdict(list)
     for p in persons.values():
         if p.status != "merged" and not p.erased:
@@ -57,7 +58,7 @@ def display_names(
     for group in several:
         _tell_apart(group)
     told = [one for group in several for one in group]
-    shown = {p.id: p.name for p in persons.values()} | {one.id: one.shown for one in told if one.is_person}
+    shown = {one.id: one.shown for one in told if one.is_person}
     return DisplayNames(shown, {one.id: one.shown for one in told if not one.is_person})
 
 
@@ -65,14 +66,17 @@ def _tell_apart(group: list[_Namesake]) -> None:
     """Class and year of birth, as far as they are known; the id where these are not enough."""
     for one in group:
         one.details = _details(one)
-    for one in group:
-        others = [folded(other.shown) for other in group if other is not one]
-        if not one.details or folded(one.shown) in others:
-            ids = [entry.student_id for entry in one.entries if entry.student_id]
-            one.details += ids[:1] or [] if one.entries else [NOT_LINKED]
-    for one in group:
-        if sum(folded(other.shown) == folded(one.shown) for other in group) > 1:
-            one.details.append(one.id.removeprefix("name:")[-8:] if not one.is_person else one.id[:8])
+    for one in _alike(group):
+        ids = [entry.student_id for entry in one.entries if entry.student_id]
+        one.details += ids[:1] if one.entries else [NOT_LINKED]
+    for one in _alike(group):
+        one.details.append(one.id[-8:])
+
+
+def _alike(group: list[_Namesake]) -> list[_Namesake]:
+    """Those who are not told apart yet."""
+    counts = Counter(folded(one.shown) for one in group)
+    return [one for one in group if not one.details or counts[folded(one.shown)] > 1]
 
 
 def _details(one: _Namesake) -> list[str]:

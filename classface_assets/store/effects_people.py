@@ -11,7 +11,8 @@ from classface_assets.store.state import State
 
 
 def person_created(state: State, event: Event) -> None:
-    person = Person(event.payload["person_id"], event.payload["name"], event.at, event.at)
+    name = event.payload["name"]
+    person = Person(event.payload["person_id"], name, event.at, event.at, display_name=name)
     state.persons[person.id] = person
     state.enrolling.name(person.id, person.name, "", state.persons)
 
@@ -19,7 +20,7 @@ def person_created(state: State, event: Event) -> None:
 def person_renamed(state: State, event: Event) -> None:
     person = state.persons.get(event.payload["person_id"])
     if person is not None:
-        state.change(event, name=event.payload["name"])
+        state.change(event, name=event.payload["name"], display_name=event.payload["name"])
         state.enrolling.name(person.id, event.payload["name"], person.name, state.persons)
 
 

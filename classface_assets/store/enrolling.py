@@ -8,9 +8,9 @@ all who have or had the name and are not clearly others, until somebody says by 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from classface_assets.store.decisions import Person
+from classface_assets.store.decisions import Person, folded
 from classface_assets.store.refusals import Consents
-from classface_assets.store.roster_students import Students, folded
+from classface_assets.store.roster_students import Students
 
 
 @dataclass

@@ -53,11 +53,12 @@ class Ledger(LinkActs, RosterActs):
 
 
 def _undone(now: Writing, chosen: Sequence[int]) -> list[Event]:
+    before = now.names_twice()
     for event_id in chosen:
         given = _given_by(now.con, event_id)
         now.append("undone", event_id=event_id, **({"with": given} if given else {}))
     for event_id in chosen:
-        now.no_name_twice(f"Undoing event {event_id}")
+        now.no_name_twice(before, f"Undoing event {event_id}")
         _no_merge_lost(now, event_id)
     return read_events(now.con, ["no other"], chosen)
 

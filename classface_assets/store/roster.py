@@ -7,10 +7,9 @@ from datetime import date
 from typing import TypedDict
 
 from classface_assets.store.consent import Purpose
-from classface_assets.store.decisions import Decisions, Person
+from classface_assets.store.decisions import Decisions, Person, folded
 from classface_assets.store.refusals import Consents
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_students import folded
 from classface_assets.store.student_ids import student_key
 
 
@@ -23,6 +22,15 @@ def roster_names(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
     free = [entry for namesakes in names.values() for entry in decisions.nobody_yet(namesakes)]
     shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in free]
     return sorted(shown, key=lambda student: student[0].casefold())
+
+
+def students_for(decisions: Decisions, person: Person) -> list[tuple[str, str]]:
+    """(key, name to show) of the students whom a person is, and of those of that name whom they may be."""
+    mine = decisions.keys_of(person.id)
+    namesakes = [entry for entry in decisions.roster if folded(entry.name) == folded(person.name)]
+    others = [entry for entry in decisions.nobody_yet(namesakes) if entry.key not in mine]
+    shown = [(entry.key, decisions.student_names.get(entry.key, entry.name)) for entry in others]
+    return [*((key, person.display_name) for key in sorted(mine)), *shown]
 
 
 def enrolled(decisions: Decisions) -> dict[str, frozenset[str]]:

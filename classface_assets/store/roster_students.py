@@ -11,15 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import lru_cache
 
 from classface_assets.store.consent import Purpose
-from classface_assets.store.decisions import fold
+from classface_assets.store.decisions import folded
 from classface_assets.store.events import Event
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.student_ids import repeated_ids, student_key
-
-folded = lru_cache(maxsize=65_536)(fold)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def person_rows(decisions: Decisions) -> pl.DataFrame:
     """PERSONS, one row a person, whether seen or not; who was erased has none."""
     rows = [
         (
-            *(p.id, p.display_name or p.name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at)),
+            *(p.id, p.display_name, p.status, p.merged_into_id, _utc(p.created_at), _utc(p.updated_at)),
             *(p.kind, p.consent, *(p.consents.get(purpose) for purpose in Purpose)),
         )
         for p in decisions.persons.values()

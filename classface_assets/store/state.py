@@ -85,7 +85,7 @@ def settled(state: State) -> Decisions:
     roster, students = _roster(state, whose)
     persons = _persons(state, whose, rows)
     shown = display_names(persons, rows, roster, students)
-    persons = {p: replace(who, display_name=shown.persons[p]) for p, who in persons.items()}
+    persons |= {p: replace(persons[p], display_name=name) for p, name in shown.persons.items()}
     merged = {p for p, now in whose.items() if p != now}
     marks = {
         f: replace(m, person_id=whose[m.person_id]) if m.person_id in merged else m for f, m in state.marks.items()
@@ -134,19 +134,22 @@ def _rows(enrolling: Enrolling, whose: Mapping[str, str]) -> dict[str, list[Rost
 
 def _persons(state: State, whose: Mapping[str, str], rows: Mapping[str, Sequence[RosterEntry]]) -> dict[str, Person]:
     """The persons with what their rosters and those who were merged into them add."""
+    consents = state.enrolling.consents
+    told = {whose[p] for p in (*consents.refused, *consents.given) if p in whose} | rows.keys()
     groups: dict[str, list[str]] = defaultdict(list)
     for p, now in whose.items():
-        groups[now].append(p)
-    consents = {now: consents_of(state.enrolling.consents, group, rows.get(now, ())) for now, group in groups.items()}
-    return {
-        p: replace(
-            who,
-            birth_date=who.birth_date or birth_date_of(rows.get(p, ())),
+        if now in told:
+            groups[now].append(p)
+    verdicts = {now: consents_of(consents, group, rows.get(now, ())) for now, group in groups.items()}
+    persons = dict(state.persons)
+    for p in (p for group in groups.values() for p in group):
+        persons[p] = replace(
+            persons[p],
+            birth_date=persons[p].birth_date or birth_date_of(rows.get(p, ())),
             student_id=next((entry.student_id for entry in rows.get(p, ()) if entry.student_id), ""),
-            **consents[whose[p]],
+            **verdicts[whose[p]],
         )
-        for p, who in state.persons.items()
-    }
+    return persons
 
 
 def _roster(state: State, whose: Mapping[str, str]) -> tuple[tuple[RosterEntry, ...], dict[str, str]]:

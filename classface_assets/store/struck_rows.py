@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from classface_assets.store.decisions import folded
 from classface_assets.store.events import Event
 from classface_assets.store.roster import without_siblings
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_students import Students, folded
+from classface_assets.store.roster_students import Students
 from classface_assets.store.state import State
 from classface_assets.store.student_ids import student_key
 

@@ -1,14 +1,14 @@
 """One act on the ledger, while its transaction is open: what it reads, whom it means, what it appends and tells."""
 
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from classface_assets.errors import UserError
-from classface_assets.store.decisions import Decisions, LabelledFace, Person, fold
+from classface_assets.store.decisions import Decisions, LabelledFace, Person, fold, folded
 from classface_assets.store.enrolling import Enrolling
 from classface_assets.store.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
 from classface_assets.store.ledger_table import append_event, events_about, read_events
@@ -104,8 +104,8 @@ class Writing:
         people, key, wanted = self.people(), student_key(which), fold(which)
         shown = {entry.key: self.shown(entry) for entry in people.roster}
         found = [e for e in people.roster if e.key == which or (key and student_key(e.student_id) == key)]
-        found = found or [e for e in people.roster if fold(shown[e.key]) == wanted]
-        found = found or [e for e in people.roster if fold(e.name) == wanted]
+        found = found or [e for e in people.roster if folded(shown[e.key]) == wanted]
+        found = found or [e for e in people.roster if folded(e.name) == wanted]
         if not found:
             raise UnknownError(f"Nobody on the roster is called {which!r}; `classface roster list` lists the students.")
         if len(found) > 1:
@@ -134,7 +134,7 @@ class Writing:
         elif any(fold(student.name) != wanted for student in students):
             persons = []
         elif students:
-            namesakes = [people.students.get(entry.key) for entry in people.roster if fold(entry.name) == wanted]
+            namesakes = [people.students.get(entry.key) for entry in people.roster if folded(entry.name) == wanted]
             persons += [people.persons[person_id] for person_id in namesakes if person_id is not None]
         persons = list({people.became(person.id): person for person in reversed(persons)}.values())[::-1]
         if len(persons) + len(students) > 1:
@@ -158,18 +158,26 @@ class Writing:
                 raise ConflictError(f"There is already a person called {other.display_name!r}; choose another name.")
         return name
 
-    def no_name_twice(self, what: str) -> None:
-        """Raises ConflictError, and so takes the act back, when two persons are called the same now, and it is not
-        known that they are different students. `what`: what would leave it so."""
-        seen: dict[str, list[Person]] = {}
-        for person in self.people().persons.values():
+    def names_twice(self) -> set[str]:
+        """The names of several persons of whom it is not known that they are different students."""
+        people, called = self.people(), dict[str, list[Person]]()
+        for person in people.persons.values():
             if not person.erased and person.status != "merged":
-                seen.setdefault(fold(person.name), []).append(person)
-        for group in seen.values():
-            keys = [self.people().keys_of(person.id) for person in group] if len(group) > 1 else []
-            if keys and (not all(keys) or len(set.union(*keys)) < sum(map(len, keys))):
-                last = group[-1].name
-                raise ConflictError(f"{what} would leave two people called {last!r}; rename one of them first.")
+                called.setdefault(folded(person.name), []).append(person)
+        twice: set[str] = set()
+        for group in (group for group in called.values() if len(group) > 1):
+            keys = [people.keys_of(person.id) for person in group]
+            if not all(keys) or len(set().union(*keys)) < sum(map(len, keys)):
+                twice.add(group[-1].name)
+        return twice
+
+    def no_name_twice(self, before: Set[str], what: str) -> None:
+        """Raises ConflictError, and so takes the act back, when names are several persons' that were not `before`.
+
+        `what` would leave it so.
+        """
+        for name in sorted(self.names_twice() - before):
+            raise ConflictError(f"{what} would leave two people called {name!r}; rename one of them first.")
 
     def done(self, person_id: str | None, faces: int = 0) -> Act:
         person = None if person_id is None else self.people().persons[person_id]
@@ -190,10 +198,10 @@ def _several(name: str, choices: Sequence[str], what: str) -> ConflictError:
     return ConflictError(f"There are {number} {what} called {' '.join(name.split())}: {joined(choices)}; say which.")
 
 
-def joined(names: Iterable[str]) -> str:
+def joined(names: Iterable[str], word: str = "and") -> str:
     """`Anna, Ben and Cem`."""
     *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def clean(name: str) -> str:

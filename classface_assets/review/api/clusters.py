@@ -105,7 +105,7 @@ def label_cluster(desk: AtDesk, cluster_id: ClusterId, body: Label) -> dict[str,
     person = desk.ledger.label(body.name, marks(view, rows["face_id"].to_list())).person
     return {
         "person_id": person.id,
-        "person_name": person.name,
+        "person_name": person.display_name,
         "faces_labeled": rows.height,
         "prototypes_created": min(EXEMPLARS, rows.height),
     }

@@ -89,7 +89,7 @@ def _told(view: View, event: Event, undone: bool) -> Told:
         actor=event.actor,
         kind=event.kind,
         person_id=person_id,
-        person_name=person.name if person else None,
+        person_name=person.display_name if person else None,
         faces=len(faces),
         face_ids=sorted(faces)[:SHOWN],
         undone=undone,

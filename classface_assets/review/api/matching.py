@@ -38,7 +38,7 @@ def assign_face(desk: AtDesk, face_id: FaceId, body: OptionalAsking) -> dict[str
     person = likeness.view.decisions.persons.get(found.person_id or "")
     return {
         "person_id": found.person_id,
-        "person_name": person.name if person else None,
+        "person_name": person.display_name if person else None,
         "similarity": found.similarity,
         "votes": found.votes,
     }

@@ -50,6 +50,7 @@ class NewPerson(Shape):
 class Changes(Shape):
     name: Name | None = None
     status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
+    student: Name | None = None
 
 
 class Merge(Shape):

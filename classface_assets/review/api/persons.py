@@ -71,12 +71,14 @@ def get_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
 
 @router.patch("/{id}", response_model=Person, responses=told(404, 409))
 def change_person(desk: AtDesk, person_id: PersonId, body: Changes) -> Person:
-    """Another name, hide, or show again."""
+    """Another name, hide, or show again; or which student of the rosters it is (`student`: an id, or a name)."""
     row = person_row(desk.view(), person_id)
     if row["status"] == "merged":
         raise ProblemError(409, f"{row['name']} was merged into somebody else; undo that first, or change that person.")
     if body.name is not None and body.name != row["name"]:
         desk.ledger.rename(row["id"], body.name)
+    if body.student is not None:
+        desk.ledger.link_student(row["id"], body.student)
     if body.status is not None and body.status != row["status"]:
         (desk.ledger.hide if body.status == "hidden" else desk.ledger.show)(row["id"])
     return person_told(desk.view(), person_id)

@@ -8,10 +8,10 @@ import polars as pl
 
 from classface_assets.review.problems import ProblemError
 from classface_assets.review.view import View
+from classface_assets.store.decisions import folded
 from classface_assets.store.near_names import near_names
 from classface_assets.store.replay import fold
 from classface_assets.store.roster import roster_names
-from classface_assets.store.roster_students import folded
 
 SHOWN = 12  # fill a row on a usual screen
 _IN_TIME = ("school_year", "taken_at", "face_id")
@@ -77,11 +77,9 @@ def chosen(rows: pl.DataFrame, face_ids: Iterable[str]) -> tuple[list[str], list
 
 def near_known(view: View, name: str) -> list[dict[str, Any]]:
     """Known people, or students on the roster, that this name, which is neither's, may mean; nearest first."""
-    if view.decisions.named(name) is not None:
+    if view.decisions.called(name) or view.decisions.students_called(name):
         return []
     on_roster = {other: {"id": "", "name": other, "face_count": 0} for other, _ in roster_names(view.decisions)}
-    if fold(name) in map(folded, on_roster):
-        on_roster = {}
     by_name = on_roster | {row["name"]: row for row in named_people(view).iter_rows(named=True)}
     return [by_name[other] for other in near_names(name, by_name)[:5]]
 

@@ -30,7 +30,7 @@ def drawn_in(view: View, asset_id: str) -> list[dict[str, object]]:
         if face_id not in there:
             person = persons.get(said[face_id].person_id) if face_id in said else None
             box = dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), face.box, strict=True))
-            named = {"person_id": person and person.id, "person_name": person and person.name}
+            named = {"person_id": person and person.id, "person_name": person and person.display_name}
             rows.append({"face_id": face_id, "confirmed": person is not None, "drawn": True} | named | box)
     return rows
 

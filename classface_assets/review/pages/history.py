@@ -40,7 +40,7 @@ def history(
         number=number,
         pages=-(-len(found) // PAGE),
         person=person,
-        name=known.name if (known := view.decisions.persons.get(person)) and not known.erased else "",
+        name=known.display_name if (known := view.decisions.persons.get(person)) and not known.erased else "",
     )
 
 

@@ -60,7 +60,7 @@ def name_cluster(
     events, notes = [*act.events], [*act.notes]
     if group.chosen:
         events += desk.ledger.reject(act.person.id, group.marks(group.chosen)).events
-    return changed(request, desk, events, back, notes, person=act.person.name)
+    return changed(request, desk, events, back, notes, person=act.person.display_name)
 
 
 @router.post("/clusters/{clusterId}/not-a-student")
@@ -98,7 +98,7 @@ def join(request: Request, desk: AtDesk, cluster_id: ClusterId, other: Text = ""
     mine, theirs = rows_of_cluster(view, cluster_id), rows_of_cluster(view, other)
     if cluster_id == other:
         raise ProblemError(409, "A group cannot be joined with itself; choose another one.")
-    named = theirs["person_name"][0]
+    named = theirs["person_id"][0]
     if named:
         act = desk.ledger.label(named, marks(view, mine["face_id"].to_list()), "cluster")
     else:

@@ -15,6 +15,7 @@ from classface_assets.review.pages.frame import page
 from classface_assets.review.pages.history import acts_of, lines
 from classface_assets.review.view import View
 from classface_assets.store.decisions import KINDS
+from classface_assets.store.roster import students_for
 from classface_assets.store.snapshot import prototypes
 
 PAGE, A_YEAR, LINES = 60, 30, 30
@@ -70,12 +71,13 @@ def one_person(
         request,
         desk,
         "person.html.j2",
-        person=row | {"birth_date": person.birth_date},
+        person=row | {"birth_date": person.birth_date, "student_id": person.student_id},
         consent=consent_of(view, person),
         years=[_year(group, year) for group in mine.partition_by("school_year", maintain_order=True)],
         stars=stars,
         cover=covers(view, [row["id"]]).get(row["id"]),
         siblings=sorted((view.decisions.persons[p] for p in siblings), key=lambda sibling: sibling.name),
+        students=students_for(view.decisions, person),
         kinds=[kind for kind in KINDS if kind != "not a face"],
         lines=lines(view, acts_of(view, ids)[:LINES]),
         whole=year,

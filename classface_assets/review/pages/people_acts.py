@@ -16,6 +16,7 @@ from classface_assets.review.pages.frame import changed
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.store.consent import ALL, Purpose
 from classface_assets.store.ledger import Act
+from classface_assets.store.writing import one_called
 
 router = page_router()
 Consent = Annotated[Literal["given", "withdrawn"], Form()]
@@ -63,6 +64,12 @@ def merge(request: Request, desk: AtDesk, person_id: PersonId, into: Text = "", 
     act = desk.ledger.merge(_id(desk, person_id), _called(desk, into))
     path = f"/people/{act.person.id}"
     return changed(request, desk, act.events, back or path, act.notes, go=path)
+
+
+@router.post("/people/{id}/student")
+def student(request: Request, desk: AtDesk, person_id: PersonId, which: Text = "", back: Text = "/people") -> Response:
+    """Which student of the school's rosters the person is: by id, or by the name that tells students apart."""
+    return _done(request, desk, desk.ledger.link_student(_id(desk, person_id), which), back)
 
 
 @router.post("/people/{id}/siblings")
@@ -124,10 +131,10 @@ def _day(text: str) -> date | None:
 
 
 def _called(desk: Desk, name: str) -> str:
-    person = desk.view().decisions.named(name)
+    person = one_called(desk.view().decisions, name)
     if person is None:
         raise NotFoundError("person called", name.strip() or "nothing")
-    return person.id
+    return desk.view().decisions.became(person.id)
 
 
 def _some(face: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks lint
+.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.demo
@@ -49,6 +49,10 @@ bench-review: .venv/ready
 #   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
 bench-clicks: .venv/ready
 	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.benchmark.clicks
+
+# How long a run takes that finds nothing new in many small folders, beyond Dagster's start. YEARS=n (60)
+bench-quiet: .venv/ready
+	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.benchmark.quiet
 
 lint: .venv/ready
 	$(BIN)/ruff check

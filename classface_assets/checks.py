@@ -4,16 +4,19 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from classface_assets.assets.face_tables import current_facts
-from classface_assets.assets.stamped import stamp_of
-from classface_assets.identity.changes import torn_labels
+from classface_assets.assets.assigning import names_lost
+from classface_assets.assets.current_facts import current_facts
+from classface_assets.assets.stamped import archive_state, stamp_of
 from classface_assets.identity.graph import Graph
 from classface_assets.resources import Archive, Models
 from classface_assets.site.links import check_links
 from classface_assets.site.listing import whole_album
-from classface_assets.store.carry import confirmed_faces, said
+from classface_assets.store.assignment_tables import is_made_of, made_of
+from classface_assets.store.carry import said
 from classface_assets.store.database import query
+from classface_assets.store.decisions import Decisions
 from classface_assets.store.layout import Layout
+from classface_assets.store.photo_records import lost_label_lines
 from classface_assets.store.tables import read_table
 
 
@@ -59,9 +62,30 @@ def labelled_faces_keep_their_name(archive: Archive, models: Models) -> dg.Asset
 
 
 def _labelled_faces_keep_their_name(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
-    wanted = confirmed_faces(archive.open_ledger().decisions(), current_facts(archive, models).faces)
-    moved = torn_labels(read_table(archive.layout.table(asset)), wanted)
-    return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(wanted), "moved": moved[:20]})
+    file, decisions = archive.layout.table(asset), _decisions(archive, asset)
+    of_these_faces = is_made_of(file, archive_state(archive, models)[0])
+    moved = names_lost(read_table(file), decisions, current_facts(archive, models).faces, of_these_faces)
+    return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(decisions.marks), "moved": moved[:20]})
+
+
+def _decisions(archive: Archive, asset: str) -> Decisions:
+    """What people had said when the asset's table was made: what they say while a run goes counts at the next one."""
+    noted = made_of(archive.layout.table(asset))
+    return archive.open_ledger().decisions(None if noted is None else noted.until)
+
+
+@dg.asset_check(
+    asset="face_tables",
+    description="Every labelled face is in a photo that is there; those that are not wait for the photo to come back.",
+)
+def labelled_faces_are_in_a_photo(archive: Archive) -> dg.AssetCheckResult:
+    lines = lost_label_lines(archive.layout, archive.open_ledger().decisions(), most=50)
+    return dg.AssetCheckResult(
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=lines[0] if lines else None,
+        metadata={"where": "\n".join(lines[1:])},
+    )
 
 
 @dg.asset_check(asset="album_site", description="Every link and picture of the album is there.")
@@ -77,7 +101,7 @@ def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
 def _one_face_a_photo(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
     """Faces that a person put together stay together, and a collage may show one twice; of all others no two of one
     photo may share a cluster."""
-    told = said(archive.open_ledger().decisions(), current_facts(archive, models).faces)
+    told = said(_decisions(archive, asset), current_facts(archive, models).faces)
     by_hand = [*told.confirmed, *(face for pair in told.must for face in pair)]
     twice = _repeated(archive.layout, asset).filter(
         ~pl.col("face_id").is_in(by_hand), ~pl.col("asset_id").is_in(list(told.collages))
@@ -98,5 +122,6 @@ ALL = [
     one_face_a_photo_in_identities,
     labelled_faces_keep_their_name_in_clusters,
     labelled_faces_keep_their_name,
+    labelled_faces_are_in_a_photo,
     links_lead_somewhere,
 ]

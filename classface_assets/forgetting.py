@@ -1,11 +1,12 @@
 """What `classface forget` does: a person is erased in the ledger, then from everything that was made, and a receipt."""
 
 from collections.abc import Iterable, Set
+from contextlib import AbstractContextManager
 
 import dagster as dg
 import polars as pl
 
-from classface_assets.assets.face_tables import forget_facts
+from classface_assets.assets.current_facts import forget_facts
 from classface_assets.errors import UserError
 from classface_assets.records import forget_records
 from classface_assets.resources import Archive
@@ -26,6 +27,7 @@ from classface_assets.store.tombstones import (
     unknown_to,
 )
 from classface_assets.store.writing import UnknownError, one_called
+from classface_assets.turns import turn
 from classface_assets.upkeep import at_rest
 
 
@@ -59,17 +61,18 @@ def _half_erased(persons: Iterable[Person], name: str) -> Person | None:
 def forget(archive: Archive, instance: dg.DagsterInstance, who: str) -> Receipt:
     """Erase a person: first in the ledger, so that what a killed call leaves is finished by the next, or by `finish`.
 
-    Raises UnknownError, UpkeepError while a run is under way, and UnfinishedError.
+    Raises UnknownError, UpkeepError or RunningAlreadyError while a run is under way, and UnfinishedError.
     """
-    at_rest(instance)
-    person, faces = whom(archive, who)
-    ledger = archive.open_ledger()
-    before = set(ledger.decisions().barred)
-    if person.erased:
-        before -= {face.face_id for face in faces}
-    else:
-        ledger.erase(person.id, faces)
-    return finish(archive, instance, before)
+    with _alone(archive):
+        at_rest(instance)
+        person, faces = whom(archive, who)
+        ledger = archive.open_ledger()
+        before = set(ledger.decisions().barred)
+        if person.erased:
+            before -= {face.face_id for face in faces}
+        else:
+            ledger.erase(person.id, faces)
+        return _erase_all(archive, instance, before)
 
 
 class UnfinishedError(UserError):
@@ -79,8 +82,18 @@ class UnfinishedError(UserError):
 def finish(archive: Archive, instance: dg.DagsterInstance, before: Set[str] = frozenset()) -> Receipt:
     """Remove what is left of everybody who was erased; `before` are faces that earlier receipts told of.
 
-    Raises UpkeepError while a run is under way, and UnfinishedError when it stops halfway.
+    Raises UpkeepError or RunningAlreadyError while a run is under way, and UnfinishedError when it stops halfway.
     """
+    with _alone(archive):
+        return _erase_all(archive, instance, before)
+
+
+def _alone(archive: Archive) -> AbstractContextManager[None]:
+    """No run of this archive begins meanwhile; one that goes on is not waited for: it may take hours."""
+    return turn(archive.layout, "classface forget", lambda _: None, wait=False)
+
+
+def _erase_all(archive: Archive, instance: dg.DagsterInstance, before: Set[str]) -> Receipt:
     at_rest(instance)
     try:
         keep_erased(archive)

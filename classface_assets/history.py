@@ -63,11 +63,19 @@ def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> 
         "how": "" if short else _HOW.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
         "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
+        "photos": _photos(said.get("photos", ())),
         "purposes": f" ({', '.join(said['purposes'])})" if "purposes" in said else "",
         "student": "a student" if who == ERASED else f"the student {said.get('student', '').partition(':')[2]}",
         "groups": f"{len(said.get('groups', ())):,}",
     }
     return told.format_map(defaultdict(lambda: "…", said | words))
+
+
+def _photos(pairs: Sequence[Mapping[str, str]]) -> str:
+    turned = sum(pair["from"] == pair["to"] for pair in pairs)
+    if pairs and turned == len(pairs):
+        return "1 photo was turned" if turned == 1 else f"{turned:,} photos were turned"
+    return "1 photo shows the same as another" if len(pairs) == 1 else f"{len(pairs):,} photos show the same as others"
 
 
 _HOW = {"cluster": " (as a cluster)", "import": " (by an import)"}
@@ -93,6 +101,7 @@ _TOLD = {
     "cluster_split": "{cluster_id} split into {groups} people",
     "photo_marked": "the photo {asset_id} is a {mark}",
     "photo_unmarked": "the photo {asset_id} is no collage or mirror",
+    "photos_followed": "{photos}",
     "face_drawn": "{faces} drawn by hand",
     "portrait_given": "{who} enrolled with a portrait",
     "roster_imported": "{students} on the roster {source}",

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.errors import UserError
 from classface_assets.identity.assign import assign_faces
@@ -44,8 +44,9 @@ class Measurable:
         if self.faces.is_empty():
             raise NoFacesError("There are no faces to measure; put photos of people into the photos folder.")
         self.graph = graph.of(self.faces["face_id"])
-        self.said: Said = said(archive.open_ledger().decisions(), self.faces)
-        self._portraits = known_portraits(archive, models)[0]
+        decisions = archive.open_ledger().decisions()
+        self.said: Said = said(decisions, self.faces)
+        self._portraits = known_portraits(archive, models, decisions)[0]
 
     def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
         """Who is who when only `confirmed` (face → person) is known; of a large archive so many as MOST_FACES says.

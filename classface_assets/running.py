@@ -12,16 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from classface_assets.assets.face_tables import forget_facts
+from classface_assets.assets.current_facts import forget_facts
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
 from classface_assets.home import hand_out_free_places
+from classface_assets.lost_photos import refuse_lost_photos
 from classface_assets.partitions import school_years
 from classface_assets.progress import Listener, Meter, Progress, dagster_events
 from classface_assets.resources import Archive, Models
 from classface_assets.store.layout import Layout
 from classface_assets.store.year_parts import years_with_images
 from classface_assets.store.years import PhotosFolderError, year_folders
+from classface_assets.unchanged import Unchanged
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -34,6 +36,11 @@ def terminal() -> Console:
     except OSError:
         return Console(stderr=True, markup=False, highlight=False)
     return Console(file=stream, markup=False, highlight=False)
+
+
+def whole_line(console: Console) -> Callable[[str], None]:
+    """Prints a sentence without breaking it where the terminal, or what stands for it in a log, ends."""
+    return lambda sentence: console.print(sentence, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -68,22 +75,53 @@ class Chain:
     def __init__(self, instance: dg.DagsterInstance, archive: Archive, models: Models, console: Console) -> None:
         resources = {"archive": archive, "models": models, "progress": Progress((bar(console), dagster_events()))}
         self.definitions, self.instance = definitions_with(resources), instance
+        self.archive, self.models = archive, models
 
-    def run(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:
-        """Everything for these years. A year that fails is told and passed over; the rest goes on."""
-        stopped = []
+    def run(self, years: Sequence[str], tell: Callable[[str], None], photos_are_gone: bool = False) -> list[Stopped]:
+        """Everything for these years, but for what is unchanged. A year that fails is told and passed over; the rest
+        goes on.
+
+        Raises LostPhotosError, before anything is done, when most known photos are gone, unless that is meant.
+        """
         self.instance.add_dynamic_partitions(str(school_years.name), list(years))
+        before = Unchanged(self.archive, self.models, self.instance)
+        unchanged = before.years(years)
+        if not photos_are_gone and len(unchanged) < len(years):
+            refuse_lost_photos(self.archive.layout)
+        if unchanged:
+            tell(f"Nothing is new in {_counted(len(unchanged), len(years))}.")
+        stopped = []
         for year in years:
-            tell(f"{year}: files, faces, vectors")
-            stopped += self.job("ingest_year", year)
+            if year not in unchanged:
+                tell(f"{year}: files, faces, vectors")
+                failed = self.job("ingest_year", year, _meant(photos_are_gone))
+                stopped += failed
+                if not failed:
+                    before.note_year(year)
+        in_the_way = self._students(tell)
+        return [*stopped, *in_the_way, *([] if in_the_way else self._pages(years, tell))]
+
+    def _students(self, tell: Callable[[str], None]) -> list[Stopped]:
+        """Who is who over all school years, unless that is unchanged."""
+        now = Unchanged(self.archive, self.models, self.instance)
+        if now.students():
+            return []
         tell("all years: students")
-        in_the_way = self.job("identify")
+        stopped = self.job("identify")
         forget_facts()
-        stopped += in_the_way
-        if not in_the_way:
-            for year in years:
+        if not stopped:
+            now.note_students()
+        return stopped
+
+    def _pages(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:
+        """The albums of these school years, and the pages over all; without those that are unchanged."""
+        stopped, now = [], Unchanged(self.archive, self.models, self.instance)
+        unchanged = now.albums(years)
+        for year in years:
+            if year not in unchanged:
                 tell(f"{year}: album")
                 stopped += self.job("year_album", year)
+        if not now.site():
             tell("all years: index and reports")
             stopped += self.job("school_site")
         return stopped
@@ -111,6 +149,15 @@ class Chain:
             return []
         reasons = [why_it_failed(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]
         return [Stopped(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
+
+
+def _counted(some: int, of_all: int) -> str:
+    what = "1 school year" if of_all == 1 else f"{of_all:,} school years"
+    return what if some == of_all else f"{some:,} of {what}"
+
+
+def _meant(photos_are_gone: bool) -> dict[str, Any]:
+    return {"images": {"config": {"photos_are_gone": True}}} if photos_are_gone else {}
 
 
 def chosen_years(layout: Layout, wanted: str | None) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from classface_assets.assets.assigning import PublishingRefusedError, refuse_to_move_labelled
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.cli.main import main
 from classface_assets.home import open_instance
 from classface_assets.resources import Models

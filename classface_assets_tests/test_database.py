@@ -143,7 +143,7 @@ DESIGNED = {
 
 LATER = {
     *("taken_at_source", "utc_offset", "rotation", "near_group"),
-    *("kind", "consent"),
+    *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }
 

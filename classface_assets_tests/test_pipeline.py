@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.identities import with_head
 from classface_assets.demo import FOUND, name_clusters
 from classface_assets.identity.evaluate import evaluate

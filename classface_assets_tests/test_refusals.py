@@ -9,6 +9,8 @@ import pytest
 from classface_assets.history import sentences
 from classface_assets.store.decisions import Person
 from classface_assets.store.ledger import Ledger, LedgerError
+from classface_assets.store.newer_refusals import with_newer_refusals
+from classface_assets.store.redact import redact
 from classface_assets.store.replay import replay
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.shapes import flaw
@@ -274,6 +276,18 @@ def test_one_who_joins_later_with_the_name_of_a_known_student_and_refuses_is_not
     assert ledger.label("Anna (8)", [face("g")]).person.consent is False
 
 
+def test_a_refusal_that_is_newer_than_what_is_published_counts_for_each_purpose(ledger: Ledger) -> None:
+    import_rows(ledger, RosterEntry("Anna", "7", consent=True))
+    anna = ledger.create("Anna").person.id
+    then = ledger.decisions()
+    ledger.consent("Anna", False, ["web"])
+    import_rows(ledger, RosterEntry("Anna", "7", consent_in_doubt="perhaps", consents={"yearbook": False}))
+    ledger.consent("Anna", True, ["album"])
+    now = with_newer_refusals(then, ledger.decisions()).persons[anna]
+    assert (now.refused, now.consent, now.consent_in_doubt) == ({"web", "yearbook"}, True, "perhaps")
+    assert now.consents == {"album": True, "web": False, "yearbook": False}
+
+
 def test_an_old_ledger_whose_rows_were_put_together_wrongly_refuses_whom_its_rows_refuse() -> None:
     """Three students with "N/A" for an id were one, and the last row had the last word."""
     rows = [{"name": n, "student_id": "N/A", "consent": c} for n, c in (("Anna", False), ("Ben", True), ("Cem", True))]
@@ -297,7 +311,5 @@ def test_who_is_erased_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Le
     second = ledger.label("Ben Weiss", [face("g")]).person
     assert second.consent is False
     ledger.erase(first)
-    from classface_assets.store.redact import redact
-
     redact(ledger.url, {first})
     assert ledger.decisions().roster == () and person(ledger, second.id).consent is False

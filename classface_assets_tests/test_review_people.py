@@ -5,6 +5,7 @@ from datetime import date
 
 from playwright.sync_api import Browser, expect
 
+from classface_assets.store.roster_entry import RosterEntry
 from classface_assets_tests.conftest import World
 from classface_assets_tests.windows import Desk, recognised, window
 
@@ -26,6 +27,18 @@ def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(
     page.get_by_role("button", name=re.compile("^Undo: Anna merged")).click()
     desk.toast("Undone:")
     assert desk.said.persons[ben].status == "active"
+
+
+def test_which_of_two_students_of_a_name_a_person_is_is_said_on_their_page(desk: Desk) -> None:
+    (ana, _) = desk.label("Ana", most=2)
+    desk.ledger.import_roster([RosterEntry("Ana", "7", {"2019-2020": "5c"}), RosterEntry("Ana", "8")], "list.csv")
+    page = desk.open(f"/people/{ana}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ana (not linked)")
+    page.get_by_label("Is the student").select_option("Ana (8)")
+    page.locator("form", has=page.get_by_label("Is the student")).get_by_role("button").click()
+    desk.toast("Ana is the student 8 of the roster")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ana (8)")
+    assert desk.said.persons[ana].student_id == "8"
 
 
 def test_what_is_known_of_a_person_is_said_on_their_page_and_taken_back(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from classface_assets.history import sentences
 from classface_assets.store.effects import EFFECTS
 from classface_assets.store.ledger import ConflictError, Ledger
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.same_shots import SameShot
 from classface_assets.store.shapes import SHAPES
 from classface_assets.store.transfer import BadLinesError, from_lines, import_events, to_lines
 from classface_assets_tests.helpers import FACES, event, face
@@ -34,6 +35,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.show("Dora"), ledger.set_kind("Dora", "staff"), ledger.siblings(["Dora", "Bella"])
     ledger.birth_date("Dora", date(2011, 2, 3)), ledger.birth_date("Dora", None), ledger.consent("Dora", True)
     ledger.consent("Dora", False), ledger.mark_photo("p", "mirror"), ledger.unmark_photo("p"), ledger.draw(FACES[0])
+    ledger.follow_photos([SameShot("p", "q", (0.5, 0, 1, 0, 0.5, 2)), SameShot("p", "p", orientation=(1, 1))])
     ledger.give_portrait("Dora", "a face of no photo")
     ledger.not_faces(FACES[7:]), ledger.erase("Dora"), ledger.undo()
     ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
 from classface_assets.assets.albums import albums, shown_in_albums
@@ -15,6 +16,8 @@ from classface_assets.resources import Archive
 from classface_assets.site.listing import files_of_site, seen_by_site
 from classface_assets.site.mirror import mirror
 from classface_assets.site.school import build_site
+from classface_assets.store.layout import Layout
+from classface_assets.store.stamps import Stamp
 
 
 class SiteConfig(dg.Config):
@@ -39,8 +42,7 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     out, home = layout.albums, layout.published_albums
     photos, faces = shown_in_albums(archive)
     years = sorted(set(photos["school_year"]))
-    made_of = photos, faces, seen_by_site(out, years, photos, faces), config.model_dump()
-    stamp = stamp_of(layout, "album_site", made_of, str(layout.data))
+    stamp = stamp_of_site(layout, photos, faces, config)
     told = unchanged(stamp)
     if told is None:
         site = build_site(out, years, photos, faces, config.school)
@@ -56,3 +58,10 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     if home is None:
         return told
     return dg.MaterializeResult(metadata={**(told.metadata or {}), **asdict(mirror(out, home, thorough=True))})
+
+
+def stamp_of_site(layout: Layout, photos: pl.DataFrame, faces: pl.DataFrame, config: SiteConfig) -> Stamp:
+    """The stamp of the site, to be made of all files, of all `appearances`, and of the albums that are there."""
+    years = sorted(set(photos["school_year"]))
+    made_of = photos, faces, seen_by_site(layout.albums, years, photos, faces), config.model_dump()
+    return stamp_of(layout, "album_site", made_of, str(layout.data))

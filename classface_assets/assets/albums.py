@@ -24,6 +24,7 @@ from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
 from classface_assets.store.photo_consent import PhotoVerdict
 from classface_assets.store.photos_allowed import WITHHELD, PhotosAllowed, RefusedFaces, photos_allowed
+from classface_assets.store.stamps import Stamp
 from classface_assets.store.year_parts import current_settings, detection_parts
 
 APPEARANCES = """
@@ -92,8 +93,7 @@ def albums(
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
     photos, faces = shown_in_albums(archive, year)
-    made_of = photos, faces, detector, current_settings(layout, detector, year)
-    stamp = stamp_of(layout, "albums", made_of, str(layout.data), year=year)
+    stamp = stamp_of_album(layout, detector, year, photos, faces)
     if same := unchanged(stamp):
         return same
     faces = with_best_chips(layout, detector, year, faces)
@@ -120,6 +120,12 @@ def albums(
         return told
     outputs = files_of_year(layout.albums, year, photos, faces)
     return stamped(stamp, told, outputs, thumbnails_made=0, **dict.fromkeys(copied, 0))
+
+
+def stamp_of_album(layout: Layout, detector: str, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> Stamp:
+    """The stamp of a year's album, to be made of its files and `appearances`."""
+    made_of = photos, faces, detector, current_settings(layout, detector, year)
+    return stamp_of(layout, "albums", made_of, str(layout.data), year=year)
 
 
 def with_best_chips(layout: Layout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """What the two assets that assign faces share: gathering what people said, and the numbers of the last run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +16,10 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.sorted_faces import measured_of
 from classface_assets.identity.standing import SCHEMA as STANDING
 from classface_assets.identity.standing import Standing
-from classface_assets.resources import Archive
 from classface_assets.store.carry import said
+from classface_assets.store.cluster_memory import numbers_before
+from classface_assets.store.decisions import Decisions
+from classface_assets.store.events import Event
 from classface_assets.store.facts import Facts
 from classface_assets.store.layout import Layout
 from classface_assets.store.replay import replay
@@ -33,7 +35,8 @@ class PublishingRefusedError(UserError):
 
 
 def assigned(
-    archive: Archive,
+    layout: Layout,
+    events: Sequence[Event],
     facts: Facts,
     vectors: np.ndarray,
     graph: Graph,
@@ -42,8 +45,8 @@ def assigned(
     whose: str = "",
     all_anew: bool = False,
 ) -> pl.DataFrame:
-    """ASSIGNMENTS of all faces by these vectors; the greatest cluster number ever given is kept. `portraits`: the
-    vectors of those that people were enrolled with.
+    """ASSIGNMENTS of all faces by these vectors and by what people said in `events`; the greatest cluster number ever
+    given is kept. `portraits`: the vectors of those that people were enrolled with.
 
     So is what was measured to compare faces by, until the archive changes by a fifth (`identity.measured`), and the
     groups of the unknown, which few new faces join until a tenth is new (`identity.standing`) or `all_anew` is asked
@@ -51,8 +54,7 @@ def assigned(
     """
     if not facts.faces.height:
         return pl.DataFrame(schema=ASSIGNMENTS)
-    layout, events = archive.layout, archive.open_ledger().events()
-    previous = read_or_empty(layout.table("identities"), ASSIGNMENTS)
+    previous = numbers_before(layout)
     kept = layout.table(f"face_groups{whose}")
     found = assign_upon(
         None if all_anew else Standing.of_frame(read_or_empty(kept, STANDING)),
@@ -79,16 +81,31 @@ def grouped_whole(layout: Layout) -> bool:
     return not read_or_empty(layout.table("face_groups"), STANDING)["added"].any()
 
 
-def refuse_to_move_labelled(archive: Archive, facts: Facts, rows: pl.DataFrame) -> None:
-    """Raises PublishingRefusedError when a labelled face would not have the name that somebody gave it."""
-    if not facts.faces.height:
-        return
-    torn = torn_labels(rows, said(archive.open_ledger().decisions(), facts.faces).confirmed)
+def refuse_to_move_labelled(
+    layout: Layout, decisions: Decisions, facts: Facts, rows: pl.DataFrame, of_these_facts: bool
+) -> None:
+    """Raises PublishingRefusedError when a face would not have the name that somebody had given it by `decisions`.
+
+    The next run then assigns all faces anew, rather than to find that the table is of what it should be.
+    """
+    torn = names_lost(rows, decisions, facts.faces, of_these_facts)
     if torn:
+        layout.stamp("cluster_assignments").unlink(missing_ok=True)
         raise PublishingRefusedError(
             f"Nothing was published: {len(torn):,} labelled faces would lose their name (the first is {torn[0]}); "
-            "what was published before stays. Delete the tables folder and run again."
+            "what was published before stays, and so does every name. `classface cluster-dual --all-anew` groups all "
+            "faces anew and publishes them."
         )
+
+
+def names_lost(rows: pl.DataFrame, decisions: Decisions, faces: pl.DataFrame, of_these_faces: bool) -> list[str]:
+    """The labelled faces that `rows` does not give to whom somebody named, sorted. Where it was not made of just these
+    faces, those that it lacks came since and have no place yet."""
+    if not faces.height:
+        return []
+    confirmed = said(decisions, faces).confirmed
+    there = set(rows["face_id"])
+    return torn_labels(rows, {f: p for f, p in confirmed.items() if of_these_faces or f in there})
 
 
 def _with_photo(facts: Facts) -> pl.DataFrame:

@@ -9,7 +9,8 @@ from classface_assets.assets.assigning import assigned, grouped_whole
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.config_groups import GroupsConfig
 from classface_assets.assets.config_known import KnownConfig
-from classface_assets.assets.face_tables import current_facts, face_tables
+from classface_assets.assets.current_facts import current_facts
+from classface_assets.assets.face_tables import face_tables
 from classface_assets.assets.knn_graph import knn_graph
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
@@ -19,10 +20,12 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.graph import Graph
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.resources import Archive, Models
+from classface_assets.store.assignment_tables import MadeOf, until, write_assignments
 from classface_assets.store.calibration import calibration_file, fitted
 from classface_assets.store.layout import Layout
+from classface_assets.store.replay import replay
 from classface_assets.store.stamps import seen
-from classface_assets.store.tables import read_table, write_whole
+from classface_assets.store.tables import read_table
 from classface_assets.vision.pack_info import PackInfo
 
 
@@ -59,20 +62,21 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     """Who each face is: first the people that were named, by their labelled faces, then clusters of the unknown.
 
     Two faces of one photo are never together, a labelled face never moves, and an unknown cluster keeps its number from
-    run to run. Every row says how sure it is and why.
+    run to run. Every row says how sure it is and why. What people say meanwhile counts at the next run.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
     output, graph = layout.table("cluster_assignments"), layout.table("knn_graph")
     # Not of the last run's numbers, which it only hands on: with all else the same they come out the same.
-    made_of = archive_state(archive, models), seen(graph), config.made_of(), seen(calibration_file(layout))
-    stamp = stamp_of(layout, "cluster_assignments", made_of)
+    state = MadeOf(*archive_state(archive, models))
+    inputs = state.state, seen(graph), config.made_of(), seen(calibration_file(layout))
+    stamp = stamp_of(layout, "cluster_assignments", inputs)
     if (same := unchanged(stamp)) and (grouped_whole(layout) or not config.all_anew):
         return same
-    facts = current_facts(archive, models)
-    portraits, lost = known_portraits(archive, models)
+    facts, events = current_facts(archive, models), until(archive.open_ledger().events(), state.until)
+    portraits, lost = known_portraits(archive, models, replay(events))
     edges, settings = Graph.of_frame(read_table(graph)), config.settings(pack, layout)
-    rows = assigned(archive, facts, facts.vectors, edges, settings, portraits, all_anew=config.all_anew)
-    write_whole(rows, output)
+    rows = assigned(layout, events, facts, facts.vectors, edges, settings, portraits, all_anew=config.all_anew)
+    write_assignments(rows, output, state)
     told = result(
         rows.height,
         **summary(rows),

@@ -62,6 +62,7 @@ def search(
     PhotosFolderError when the whole folder is gone.
     """
     columns = ("asset_id", "path", "has_orientation")
+    stated = photos.select("asset_id", pl.col("orientation").cast(pl.Int16)).unique("asset_id")
     jobs = [
         PhotoJob(a, place_of(layout.photos, path), not known) for a, path, known in photos.select(columns).iter_rows()
     ]
@@ -72,6 +73,7 @@ def search(
             unopened |= searched.unopened
         rows = without_barred(searched.rows, barred)
         now = datetime.now(UTC).replace(tzinfo=None)
+        rows = rows.drop("orientation").join(stated, on="asset_id", how="left", maintain_order="left")
         parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
         failed = rows.filter(pl.col("status") == "failed").height + len(searched.unopened)
         advance(rows["asset_id"].n_unique() + len(searched.unopened), rows["face_id"].count(), failed)

@@ -8,6 +8,7 @@ from classface_assets.assets.detection_run import DetectionConfig, search
 from classface_assets.assets.detections_report import detections_report
 from classface_assets.assets.drawn import make_drawn
 from classface_assets.assets.images import images
+from classface_assets.assets.turned import turn_photos
 from classface_assets.automation.conditions import WHEN_ITS_YEAR_CHANGED
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
@@ -76,7 +77,10 @@ def detections(
         with progress.task(f"{year}: finding faces", new.height) as advance:
             barred = barred_faces(layout, archive.open_ledger().events())
             unopened = search(new, parts, settings, config, pack.detector, layout, advance, barred)
+    turned = turn_photos(archive, models, parts, photos, settings)
     drawn = make_drawn(archive, models, parts, year)
     parts.compact()
     set_current_settings(layout, detector, year, settings.name)
-    return detections_report(layout, detector, year, photos, len(pending), unopened, device, drawn)
+    return detections_report(
+        layout, detector, year, photos, len(pending), unopened, device, {**drawn, "photos_turned": turned}
+    )

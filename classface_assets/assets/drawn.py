@@ -32,10 +32,11 @@ def make_drawn(archive: Archive, models: Models, parts: Parts, year: str) -> dic
         detector = models.load(layout).detector
         photos = images.filter(pl.col("status") == "ok", pl.col("asset_id").is_in(list(faces.new)))
         turned = dict(parts.pick("asset_id", list(faces.new), ["asset_id", "rotation"]).iter_rows())
-        for photo, path in photos.select("asset_id", "path").iter_rows():
+        for photo, path, orientation in photos.select("asset_id", "path", "orientation").iter_rows():
             rows, why = _rows(photo, place_of(layout.photos, path), turned[photo] or 0, faces.new[photo], detector)
             refused += [(photo, why)] * (len(faces.new[photo]) - rows.height)
             if rows.height:
+                rows = rows.with_columns(pl.lit(orientation, pl.Int16).alias("orientation"))
                 parts.append(as_drawn(rows, parts))
                 made += rows.height
     paths = dict(images.select("asset_id", "path").iter_rows())

@@ -1,13 +1,13 @@
 """The asset `face_tables`: the DuckDB file's tables of facts."""
 
-import functools
-
 import dagster as dg
 import polars as pl
 
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, counted, result, table
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.detections import detections
 from classface_assets.assets.embeddings import embeddings
+from classface_assets.assets.followed import followed_photos
 from classface_assets.assets.images import images
 from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
@@ -15,30 +15,9 @@ from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.resources import Archive, Models
 from classface_assets.store.database import publish
-from classface_assets.store.facts import Facts, gather
-from classface_assets.store.layout import Layout
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
-from classface_assets.store.stamps import facts_digest
 from classface_assets.store.tables import read_or_empty
-
-
-def current_facts(archive: Archive, models: Models) -> Facts:
-    """All files, faces and vectors of the model pack in use."""
-    pack = models.describe(archive.layout)
-    parts = facts_digest(archive.layout, pack.detector_version, pack.key)
-    return _gathered(archive.layout, pack.detector_version, pack.key, parts)
-
-
-@functools.lru_cache(maxsize=1)
-def _gathered(layout: Layout, detector: str, pack: str, parts: str) -> Facts:  # noqa: ARG001 - other parts, other facts
-    """Five assets and their checks look at the same facts, one after the other."""
-    return gather(layout, detector, pack)
-
-
-def forget_facts() -> None:
-    """Free the memory that the facts take, when the last that looks at them is done."""
-    _gathered.cache_clear()
 
 
 @dg.asset(
@@ -56,7 +35,9 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
     It is built aside and renamed over the old one, so readers never wait and never see half. Names and clusters of the
     last run stay in it until `identities` has the new ones.
     """
-    layout, state = archive.layout, archive_state(archive, models)
+    layout = archive.layout
+    followed = followed_photos(archive, models)
+    state = archive_state(archive, models)
     stamp, database = stamp_of(layout, "face_tables", state, str(layout.database)), database_stamp(layout, state)
     if database.told() is not None and (same := unchanged(stamp)):
         return same
@@ -76,5 +57,6 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
         if facts.faces.height
         else "no faces yet",
         database=dg.MetadataValue.path(layout.database),
+        **followed,
     )
     return stamped(stamp, told, [])

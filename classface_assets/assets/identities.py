@@ -1,7 +1,7 @@
 """The asset `identities`: the final word on each face, published."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import dagster as dg
@@ -12,13 +12,13 @@ from pydantic import Field
 from classface_assets.assets.assigning import assigned, refuse_to_move_labelled
 from classface_assets.assets.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result, table
-from classface_assets.assets.face_tables import current_facts
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.knn_graph import GraphConfig, frame_before
 from classface_assets.assets.near_duplicates import with_near_groups
 from classface_assets.assets.portraits import known_portraits
 from classface_assets.assets.previews import cluster_picture, summary
 from classface_assets.assets.projection_head import projection_head
-from classface_assets.assets.stamped import archive_state, database_stamp, stamp_of, stamped, unchanged
+from classface_assets.assets.stamped import database_stamp, stamp_of, stamped, state_of_run, unchanged
 from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.changes import changes, kinds_of_changes
@@ -28,11 +28,15 @@ from classface_assets.identity.kept import of_kept, to_keep
 from classface_assets.identity.knn import make_graph
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.resources import Archive, Models
+from classface_assets.store.assignment_tables import is_made_of, until, write_assignments
 from classface_assets.store.calibration import calibration_file
+from classface_assets.store.cluster_memory import remember_numbers
 from classface_assets.store.database import publish
+from classface_assets.store.events import Event
 from classface_assets.store.facts import Facts
 from classface_assets.store.head_file import head_files, promoted_head
 from classface_assets.store.layout import Layout
+from classface_assets.store.replay import replay
 from classface_assets.store.schemas import ASSIGNMENTS
 from classface_assets.store.snapshot import snapshot
 from classface_assets.store.stamps import digest, seen
@@ -57,38 +61,43 @@ class IdentityConfig(AssignmentConfig):
 def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """The final word on each face: the assignments, redone with the head's vectors where the head was promoted.
 
-    Published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all that people decided.
+    Published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all that people decided until
+    the assignments were made. Of what they said since, only refusals and erasures count; the rest does at the next run.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
     output, made = layout.table("identities"), layout.table("cluster_assignments")
-    state = archive_state(archive, models)
+    state = state_of_run(archive, models)
     made_of = (
-        state,
+        state.state,
         config.made_of(),
         seen(made),
         seen(calibration_file(layout)),
         [seen(file) for file in head_files(layout.head)],
     )
     stamp = stamp_of(layout, "identities", made_of, str(layout.database))
-    if database_stamp(layout, state).told() is not None and (same := unchanged(stamp)):
+    if database_stamp(layout, state.state).told() is not None and (same := unchanged(stamp)):
         return same
-    facts = current_facts(archive, models)
-    events = archive.open_ledger().events()
+    facts, told = current_facts(archive, models), archive.open_ledger().events()
+    events = until(told, state.until)
+    decisions = replay(events)
     rows = read_table(made)
     before = read_or_empty(output, ASSIGNMENTS)
     head = promoted_head(layout.head, pack.key) if config.use_head else None
     if head is not None and facts.faces.height:
-        portraits = {p: apply_head(head, v[None])[0] for p, v in known_portraits(archive, models)[0].items()}
-        rows = with_head(head, facts, archive, config.settings(pack, layout), portraits, config.all_anew)
-    refuse_to_move_labelled(archive, facts, rows)
+        known = known_portraits(archive, models, decisions)[0]
+        portraits = {p: apply_head(head, v[None])[0] for p, v in known.items()}
+        rows = with_head(head, facts, layout, events, config.settings(pack, layout), portraits, config.all_anew)
+    refuse_to_move_labelled(layout, decisions, facts, rows, head is not None or is_made_of(made, state.facts))
     moved = changes(before, rows)
     write_whole(moved, layout.table("changes"))
-    write_whole(rows, output)
-    tables = snapshot(with_near_groups(facts, pack.name), rows, events)
+    remember_numbers(layout, before, rows)
+    write_assignments(rows, output, state)
+    tables = snapshot(with_near_groups(facts, pack.name), rows, told, state.until)
     publish(layout.database, tables)
-    database_stamp(layout, state).put({}, [layout.database])
-    told = result(
+    database_stamp(layout, state.state).put({}, [layout.database])
+    shown = result(
         rows.height,
+        decisions_that_count_at_the_next_run=len(told) - len(events),
         head_used=head is not None,
         faces_moved_since_last_time=moved.filter(pl.col("from").is_not_null()).height,
         changes=table(kinds_of_changes(moved), most=20),
@@ -98,25 +107,26 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
         **summary(rows),
         **cluster_picture(layout, pack, facts.faces, rows),
     )
-    return stamped(stamp, told, [output], faces_moved_since_last_time=0)
+    return stamped(stamp, shown, [output], faces_moved_since_last_time=0)
 
 
 def with_head(
     head: bytes,
     facts: Facts,
-    archive: Archive,
+    layout: Layout,
+    events: Sequence[Event],
     settings: AssignmentSettings,
     portraits: Mapping[str, np.ndarray],
     all_anew: bool,
 ) -> pl.DataFrame:
     """The assignments in the head's space, with thresholds that are as strict there as the pack's are in its own."""
-    layout, vectors, ids = archive.layout, apply_head(head, facts.vectors), facts.faces["face_id"]
+    vectors, ids = apply_head(head, facts.vectors), facts.faces["face_id"]
     strict = _thresholds(layout, head, settings, facts.vectors, vectors)
     kept, k = layout.table("knn_graph_of_head"), GraphConfig().neighbours
     before = of_kept(frame_before(kept), ids, vectors, k, strict.least_edge)
     graph = make_graph(ids, vectors, k, strict.least_edge, before).graph
     write_whole(to_keep(graph, vectors, strict.least_edge), kept)
-    return assigned(archive, facts, vectors, graph, strict, portraits, "_of_head", all_anew)
+    return assigned(layout, events, facts, vectors, graph, strict, portraits, "_of_head", all_anew)
 
 
 def _thresholds(

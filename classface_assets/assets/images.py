@@ -6,9 +6,11 @@ from dataclasses import asdict
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from classface_assets.assets.common import OWNERS, counted, result, table
 from classface_assets.failures import says_it_in_a_sentence
+from classface_assets.lost_photos import refuse_lost_photos
 from classface_assets.partitions import school_years, year_listing
 from classface_assets.places import Entry, Place, path_text, place_of
 from classface_assets.progress import Progress
@@ -21,6 +23,16 @@ from classface_assets.store.years import PhotosFolderError, folders_still_there
 from classface_assets.vision.photos import CHANGED, NOT_OPENED, read_facts
 
 BATCH = 256
+
+
+class ImagesConfig(dg.Config):
+    """What is to be taken for meant."""
+
+    photos_are_gone: bool = Field(
+        default=False,
+        description="More than half of all known photos are gone, and that is meant: let them drop out. Otherwise a "
+        "school year that lost most of its photos is left as it is then, for their drive may be away.",
+    )
 
 
 @dg.asset(
@@ -36,18 +48,23 @@ BATCH = 256
 )
 @says_it_in_a_sentence
 def images(
-    context: dg.AssetExecutionContext, archive: Archive, progress: dg.ResourceParam[Progress]
+    context: dg.AssetExecutionContext,
+    config: ImagesConfig,
+    archive: Archive,
+    progress: dg.ResourceParam[Progress],
 ) -> dg.MaterializeResult:
     """Every file in a school year's folder: content id, size, when it was taken, orientation, and a status.
 
     The status is `ok`, `duplicate` (the same bytes as another file), `unreadable` or `not a photo`, the last three with
     a reason. Only files that are new or changed are read, and those that could not be opened the last time; files that
-    are gone drop out, here and in all that follows.
+    are gone drop out, here and in all that follows; but where most photos of the archive are gone, nothing is done.
     """
     year, layout = context.partition_key, archive.layout
     parts = image_parts(layout, year)
     folders = _folders(layout, year, seen_before=parts.folder.exists())
     listing = _listing(year_listing(layout.photos, folders), layout.photos)
+    if not config.photos_are_gone:
+        refuse_lost_photos(layout, year, listing)
     known = parts.read()
     known = known.join(listing, on=list(parts.key), how="semi") if known.width else pl.DataFrame(schema=IMAGES)
     again = known.filter(pl.col("reason").str.contains(f"^(?:{NOT_OPENED}|{CHANGED})"))

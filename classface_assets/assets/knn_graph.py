@@ -5,8 +5,8 @@ import polars as pl
 from pydantic import Field
 
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result, table
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.embeddings import embeddings
-from classface_assets.assets.face_tables import current_facts
 from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
 from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence

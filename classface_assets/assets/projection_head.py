@@ -8,9 +8,9 @@ from pydantic import Field
 
 from classface_assets.assets.cluster_assignments import cluster_assignments
 from classface_assets.assets.common import INFERENCE_POOL, OWNERS, result
+from classface_assets.assets.current_facts import current_facts
 from classface_assets.assets.embeddings import embeddings
-from classface_assets.assets.face_tables import current_facts
-from classface_assets.assets.stamped import archive_state, stamp_of, stamped, unchanged
+from classface_assets.assets.stamped import stamp_of, stamped, state_of_run, unchanged
 from classface_assets.automation.conditions import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.identity.head import HeadSettings, train_head
@@ -48,11 +48,12 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
     five people of five labelled faces it is skipped, and says so.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
-    stamp = stamp_of(layout, "projection_head", archive_state(archive, models), config.model_dump())
+    state = state_of_run(archive, models)
+    stamp = stamp_of(layout, "projection_head", state.state, config.model_dump())
     if same := unchanged(stamp):
         return same
     facts = current_facts(archive, models)
-    labelled = confirmed_faces(archive.open_ledger().decisions(), facts.faces)
+    labelled = confirmed_faces(archive.open_ledger().decisions(state.until), facts.faces)
     faces = facts.faces["face_id"].to_list() if facts.faces.height else []
     rows = np.array([i for i, face in enumerate(faces) if face in labelled], np.int64)
     trained = train_head(facts.vectors[rows], [labelled[faces[i]] for i in rows], HeadSettings(**config.model_dump()))

@@ -6,6 +6,7 @@ import dagster as dg
 
 from classface_assets.places import Place
 from classface_assets.resources import Archive, Models
+from classface_assets.store.assignment_tables import LastEvent, MadeOf, made_of
 from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import Stamp, digest, facts_digest, program_digest, seen
 
@@ -15,10 +16,18 @@ def stamp_of(layout: Layout, asset: str, *made_of: object, year: str = "") -> St
     return Stamp(layout.stamp(asset, year), digest(program_digest(), *made_of), (layout.data, layout.local))
 
 
-def archive_state(archive: Archive, models: Models) -> tuple[str, object]:
+def archive_state(archive: Archive, models: Models) -> tuple[str, LastEvent | None]:
     """What stands for all faces with their vectors of the pack in use, and for all that people decided."""
     pack = models.describe(archive.layout)
     return facts_digest(archive.layout, pack.detector_version, pack.key), archive.open_ledger().last()
+
+
+def state_of_run(archive: Archive, models: Models) -> MadeOf:
+    """The same, but of what people decided only that by which `cluster_assignments` was made: what they said since
+    then counts at the next run. Raises FileNotFoundError before there is that table."""
+    facts, last = archive_state(archive, models)
+    noted = made_of(archive.layout.table("cluster_assignments"))
+    return MadeOf(facts, last if noted is None else noted.last)
 
 
 def database_stamp(layout: Layout, state: tuple[str, object]) -> Stamp:

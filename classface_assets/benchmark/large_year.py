@@ -16,14 +16,14 @@ def make_year(source: Path, folder: Path, count: int) -> Path:
     """Writes `count` photos into one school year below `folder`, which is returned; those that are there are kept."""
     originals = files_of(source)
     year = folder / "2019-2020"
-    year.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: _make(originals, year, number), range(count)))
+        list(pool.map(lambda number: make_photo(originals, year, number), range(count)))
     return folder
 
 
-def _make(originals: list[Path], year: Path, number: int) -> None:
+def make_photo(originals: list[Path], year: Path, number: int) -> None:
     """One photo: cropped, lit and compressed a little otherwise than every other one."""
+    year.mkdir(parents=True, exist_ok=True)
     target = year / f"IMG_{number:05}.jpg"
     if target.exists():
         return

@@ -23,7 +23,8 @@ def forget(archive: Any, person: str | None, pack: str | None, yes: bool, no_run
     from classface_assets import forgetting
     from classface_assets.home import prepare
     from classface_assets.resources import models_for
-    from classface_assets.running import Chain, chosen_years, terminal
+    from classface_assets.running import Chain, chosen_years, terminal, whole_line
+    from classface_assets.turns import turn
 
     if person is not None and not yes:
         whose, faces = forgetting.whom(archive, person)
@@ -39,7 +40,8 @@ def forget(archive: Any, person: str | None, pack: str | None, yes: bool, no_run
             return
         console = terminal()
         chain = Chain(instance, archive, models_for(pack), console)
-        stopped = chain.run(chosen_years(archive.layout, None), console.print)
+        with turn(archive.layout, "classface forget", whole_line(console)):
+            stopped = chain.run(chosen_years(archive.layout, None), console.print)
     tell_stopped(console, stopped)
     sys.exit(1 if stopped else 0)
 

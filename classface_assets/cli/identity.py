@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from classface_assets.cli.options import METHODS, PACK, archive_options
+from classface_assets.cli.told import tell_newer
 
 THRESHOLD = click.option("--person-threshold", type=click.FloatRange(-1, 1), help="Least likeness to a known person.")
 
@@ -34,7 +35,7 @@ def cluster_dual(archive: Any, pack: str | None, **settings: Any) -> None:
     if settings["time_bucket"]:
         _month(settings["time_bucket"])
     work = _work(archive, pack)
-    _run(lambda: work.run(settings))
+    _run(lambda: work.run(settings, command="classface cluster-dual"))
     _tell(work)
 
 
@@ -52,7 +53,7 @@ def assign_command(archive: Any, pack: str | None, **settings: Any) -> None:
     """Give faces to the people who are named, by a method of choice, for this once."""
     work = _work(archive, pack)
     work.somebody_named()
-    _run(lambda: work.run(settings))
+    _run(lambda: work.run(settings, command="classface assign"))
     _tell(work)
 
 
@@ -67,7 +68,8 @@ def reassign(archive: Any, pack: str | None, use_trained_model: bool, person_thr
     work.somebody_named()
     if use_trained_model:
         work.head_promoted()
-    _run(lambda: work.run({"person_threshold": person_threshold}, use_head=use_trained_model))
+    given = {"person_threshold": person_threshold}
+    _run(lambda: work.run(given, use_head=use_trained_model, command="classface reassign"))
     _tell(work)
 
 
@@ -92,7 +94,7 @@ def split(archive: Any, pack: str | None, cluster: str, min_cluster_size: int) -
     """A cluster holds several people: part it. Kept in the ledger, so that no re-run joins them; `undo` does."""
     work = _work(archive, pack)
     pieces = work.split(cluster, min_cluster_size)
-    _run(lambda: work.run({}))
+    _run(lambda: work.run({}, command="classface split"))
     for name, faces in pieces:
         click.echo(f"{name}: {faces} faces")
     click.echo(f'Name them: classface label {pieces[0][0]} "Name"')
@@ -133,6 +135,7 @@ def _run(run: Callable[[], list[str]]) -> None:
 def _tell(work: Any) -> None:
     for line in work.summary():
         click.echo(line)
+    tell_newer(work.archive)
     click.echo("`classface run` carries it into the albums.")
 
 

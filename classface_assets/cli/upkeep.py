@@ -35,8 +35,9 @@ def prune_command(archive: Any, pack: str | None, keep: tuple[str, ...], yes: bo
     from classface_assets.records import RecordsInUseError, forget_runs
     from classface_assets.resources import models_for
     from classface_assets.store.prune import prune
+    from classface_assets.turns import turn
 
-    with open_instance(archive.layout) as instance:
+    with open_instance(archive.layout) as instance, turn(archive.layout, "classface prune", click.echo, wait=False):
         upkeep.at_rest(instance)
         runs, told = upkeep.old_records(instance, archive.layout)
         found = [*upkeep.unused(archive, [models_for(pack), *map(models_for, keep)]), *told]
@@ -81,11 +82,12 @@ def find_orphans_command(archive: Any, pack: str | None, fix: bool) -> None:
 def _fix(archive: Any, models: Any, found: Any) -> None:
     from classface_assets import upkeep
     from classface_assets.home import prepare
-    from classface_assets.running import Chain, terminal
+    from classface_assets.running import Chain, terminal, whole_line
+    from classface_assets.turns import turn
 
     console = terminal()
     instance, _ = prepare(archive.layout)
-    with instance:
+    with instance, turn(archive.layout, "classface find-orphans --fix", whole_line(console)):
         upkeep.at_rest(instance)
         stopped = upkeep.fix(Chain(instance, archive, models, console), found, console.print)
     tell_stopped(console, stopped)

@@ -18,6 +18,7 @@ from classface_assets.resources import Archive, Models
 from classface_assets.review.orders import Order, begun
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.run_records import RunTold, runs_told, steps_of
+from classface_assets.turns import RunningAlreadyError
 from classface_assets.upkeep import UpkeepError
 
 AT_ONCE = 4
@@ -79,7 +80,7 @@ class Work:
 
         try:
             receipt = forget(self._archive, self.instance, person_id)
-        except UpkeepError as error:
+        except (RunningAlreadyError, UpkeepError) as error:
             raise ProblemError(409, str(error)) from None
         return receipt.told(), self.start(self.assignment())
 

@@ -54,6 +54,15 @@ def mirror(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: boo
     return Mirrored(len(new), len(gone))
 
 
+def is_mirrored(out: Path, target: UPath) -> bool:
+    """Whether every file of `out` is as it was copied, and lies below `target` in its size, and nothing else does."""
+    here = dict(_files(out, ""))
+    if here != _note(out):
+        return False
+    there = {str(e.path)[len(str(target)) + 1 :]: e.size for e in files_below(target)}
+    return there == {path: size for path, (size, _) in here.items()}
+
+
 def _files(out: Path, name: str) -> Iterator[tuple[str, Stamp]]:
     """The files of a folder, or the file itself, as path below `out`, size and time of change; hidden ones are not."""
     if (out / name).is_file():

@@ -79,7 +79,7 @@ class FaceActs(PhotoActs):
 
         def act(now: Writing) -> Act:
             record, person = now.record(who), now.person(who)
-            marks = now.around(_photos(faces)).marks
+            marks = now.said_of(faces).marks
             were = [f for f in faces if f.face_id in marks and marks[f.face_id].person_id == person.id]
             if were:
                 now.notes.append(
@@ -95,7 +95,7 @@ class FaceActs(PhotoActs):
         faces = distinct(faces)
 
         def act(now: Writing) -> Act:
-            marks = now.around(_photos(faces)).marks
+            marks = now.said_of(faces).marks
             labelled = sum(face.face_id in marks for face in faces)
             if not labelled:
                 raise ConflictError("None of these faces was labelled, so there is no name to take off.")
@@ -123,7 +123,7 @@ def _student(now: Writing, key: str, **said: object) -> str:
 def _labelled(now: Writing, record_id: str, faces: Sequence[LabelledFace], kind: str, **said: object) -> Act:
     """What is said by the name of somebody who was merged is kept as theirs: their merge may be undone."""
     person_id = now.people().became(record_id)
-    before = now.around(_photos(faces))
+    before = now.said_of(faces)
     barred = [face for face in faces if face.face_id in before.barred]
     if barred:
         raise ConflictError(
@@ -159,10 +159,6 @@ def _told(before: Decisions, person_id: str, faces: Sequence[LabelledFace]) -> I
             f"{name} now has more than one face in {counted(len(twice), 'photo')} (as {twice[0]}): "
             "take the wrong ones off, or mark the photo as a collage."
         )
-
-
-def _photos(faces: Iterable[LabelledFace]) -> set[str]:
-    return {face.asset_id for face in faces}
 
 
 def _payload(faces: Iterable[LabelledFace]) -> list[dict[str, object]]:

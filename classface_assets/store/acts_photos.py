@@ -1,7 +1,10 @@
 """The acts about photos: what one shows more than once, and faces in it that no detector found."""
 
+from collections.abc import Sequence
+
 from classface_assets.store.acts_people import PeopleActs
 from classface_assets.store.decisions import LabelledFace
+from classface_assets.store.same_shots import SameShot
 from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing
 
 
@@ -28,6 +31,15 @@ class PhotoActs(PeopleActs):
         def act(now: Writing) -> Act:
             now.append("face_drawn", faces=[face.payload()])
             return now.done(None, 1)
+
+        return self.write(act)
+
+    def follow_photos(self, pairs: Sequence[SameShot]) -> Act:
+        """These photos show one shot each; a photo and itself: its pixels lie otherwise from now on."""
+
+        def act(now: Writing) -> Act:
+            now.append("photos_followed", photos=[pair.payload() for pair in pairs])
+            return now.done(None)
 
         return self.write(act)
 

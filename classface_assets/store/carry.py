@@ -1,14 +1,14 @@
 """Decisions carried onto the faces of today: by face id, or by place when another detector drew the box."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, product
 
 import numpy as np
 import polars as pl
 
-from classface_assets.store.decisions import Decisions
-from classface_assets.store.homes import Placed, homes
+from classface_assets.store.decisions import Decisions, FaceMark, LabelledFace
+from classface_assets.store.homes import Placed, locate
 from classface_assets.store.links import Word, anchor, bridge, resolve
 from classface_assets.store.roster import enrolled
 
@@ -40,11 +40,12 @@ class Said:
 def said(decisions: Decisions, faces: pl.DataFrame) -> Said:
     """The decisions carried over to `faces` (face_id, asset_id, bbox_*).
 
-    A face of the ledger is the face of the same id, else the one at its place (`homes`). Where several faces of the
-    ledger are one face of today, as when two detectors drew it, the later word on it counts.
+    A face of the ledger is the face of the same id, else the one at its place, also in other photos of the same shot
+    (`locate`). Where several faces of the ledger are one face of today, as when two detectors drew it, the later word
+    on it counts.
     """
-    home = homes(_places(decisions), faces)
-    barred = frozenset(home[f][0] for f in decisions.barred if f in home)
+    home = locate(_places(decisions), faces, decisions.same_shots)
+    barred = frozenset(face for f in decisions.barred for face, _ in home.get(f, ()))
     confirmed, rejections = _latest(decisions, home, barred)
     nothing = {person.id for person in decisions.persons.values() if person.kind == "not a face"}
     not_faces = frozenset(face for face, person in confirmed.items() if person in nothing)
@@ -71,6 +72,40 @@ def confirmed_faces(decisions: Decisions, faces: pl.DataFrame) -> dict[str, str]
     return said(decisions, faces).confirmed
 
 
+def as_said_of(decisions: Decisions, faces: Sequence[LabelledFace]) -> Decisions:
+    """The decisions with marks, rejections and erased faces under the ids of these faces, also where they were said of
+    the same face in another photo of its shot."""
+    if not decisions.same_shots.neighbours:
+        return decisions
+    rows = [(face.face_id, face.asset_id, *face.box) for face in faces]
+    boxes = [f"bbox_{side}" for side in "xywh"]
+    schema = {"face_id": pl.String, "asset_id": pl.String} | dict.fromkeys(boxes, pl.Float64)
+    home = locate(_places(decisions), pl.DataFrame(rows, schema=schema, orient="row"), decisions.same_shots)
+    barred = frozenset(face for f in decisions.barred for face, _ in home.get(f, ()))
+    owners, rejections = _latest(decisions, home, barred)
+    here = {face.face_id: face for face in faces}
+    marks = {f: mark for f, mark in decisions.marks.items() if f not in here}
+    marks |= {f: FaceMark(person, here[f].asset_id, here[f].box) for f, person in owners.items()}
+    people = {anchor(person): person for person in decisions.persons}
+    rejected = {(w.a, people[w.b]): FaceMark(people[w.b], here[w.a].asset_id, here[w.a].box) for w in rejections}
+    return replace(
+        decisions,
+        marks=marks,
+        rejected=decisions.rejected | rejected,
+        barred=decisions.barred | {f: here[f] for f in barred},
+    )
+
+
+def lost_labels(decisions: Decisions, faces: pl.DataFrame) -> dict[str, FaceMark]:
+    """The labelled faces that are in none of today's photos: their files are gone, or changed past recognition.
+
+    What was said of them stays in the ledger and holds again when the photo comes back.
+    """
+    home = locate(decisions.marks, faces, decisions.same_shots)
+    nothing = {person.id for person in decisions.persons.values() if person.kind == "not a face" or person.erased}
+    return {f: mark for f, mark in decisions.marks.items() if f not in home and mark.person_id not in nothing}
+
+
 def _places(decisions: Decisions) -> dict[str, Placed]:
     """Where every face lies that anything was said of."""
     places: dict[str, Placed] = {**decisions.taken_off, **decisions.marks, **decisions.barred}
@@ -83,20 +118,18 @@ def _places(decisions: Decisions) -> dict[str, Placed]:
 
 
 def _latest(
-    decisions: Decisions, home: Mapping[str, tuple[str, float]], barred: frozenset[str]
+    decisions: Decisions, home: Mapping[str, tuple[tuple[str, float], ...]], barred: frozenset[str]
 ) -> tuple[dict[str, str], list[Word]]:
     """Whose each face is by the last word on it, and the rejections that no later label overrules."""
     last: dict[str, tuple[int, float, str]] = {}
     for f, mark in chain(decisions.taken_off.items(), decisions.marks.items()):
-        if f in home:
-            face, shared = home[f]
+        for face, shared in home.get(f, ()):
             word = (mark.event_id, shared, mark.person_id)
             if face not in barred and (face not in last or last[face] < word):
                 last[face] = word
     rejections = []
     for (f, person), mark in decisions.rejected.items():
-        face, _ = home.get(f, ("", 0.0))
-        if face and face not in barred:
+        for face in (face for face, _ in home.get(f, ()) if face not in barred):
             said_at, _, whose = last.get(face, (-1, 0.0, ""))
             if whose == person and said_at < mark.event_id:
                 last[face] = (mark.event_id, 0.0, "")
@@ -105,11 +138,14 @@ def _latest(
     return {face: person for face, (_, _, person) in last.items() if person}, rejections
 
 
-def _linked(decisions: Decisions, home: Mapping[str, tuple[str, float]], left_out: frozenset[str]) -> list[Word]:
+def _linked(
+    decisions: Decisions, home: Mapping[str, tuple[tuple[str, float], ...]], left_out: frozenset[str]
+) -> list[Word]:
     """What was said of pairs of faces; one that is not there today keeps its id of the ledger."""
     words = []
     for link in decisions.links:
-        a, b = (home[f][0] if f in home else f for f in (link.a.face_id, link.b.face_id))
-        if a != b and not {a, b} & left_out:
-            words.append(Word(a, b, link.same, link.event_id))
+        first, second = ([face for face, _ in home.get(f, ())] or [f] for f in (link.a.face_id, link.b.face_id))
+        for a, b in product(first, second):
+            if a != b and not {a, b} & left_out:
+                words.append(Word(a, b, link.same, link.event_id))
     return words

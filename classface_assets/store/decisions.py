@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
 
+from classface_assets.store.labelled_face import Box, LabelledFace
 from classface_assets.store.roster_entry import RosterEntry
+from classface_assets.store.same_shots import SameShots
 
-Box = tuple[float, float, float, float]
+__all__ = ["Box", "Decisions", "FaceMark", "LabelledFace", "Link", "Person", "fold", "folded"]
 Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""
 
@@ -46,22 +47,6 @@ class Person:
 
 
 @dataclass(frozen=True)
-class LabelledFace:
-    """A face as the ledger keeps it: its id, and the photo and box by which it is found when a detector changes."""
-
-    face_id: str
-    asset_id: str
-    box: Box
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "LabelledFace":
-        return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
-
-    def payload(self) -> dict[str, Any]:
-        return {"face_id": self.face_id, "asset_id": self.asset_id, "box": list(self.box)}
-
-
-@dataclass(frozen=True)
 class FaceMark:
     """What was said of a face and a person, by which event, and where the face lies.
 
@@ -94,6 +79,8 @@ class Decisions:
     contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
     `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
     school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
+    `same_shots`: which photos show one shot. `drawn`, `barred` and `photo_marks` hold for all photos of a shot already;
+    for marks, rejections and links `carry` sees to it.
     `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with. `students`:
     `RosterEntry.key` → who that student is, also of one whom no roster has at present. `student_names`: the same key →
     the name that tells a student apart, for those who are nobody yet and have a name that others have too.
@@ -110,6 +97,7 @@ class Decisions:
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
+    same_shots: SameShots = field(default_factory=SameShots)
     students: dict[str, str] = field(default_factory=dict)
     student_names: dict[str, str] = field(default_factory=dict)
 

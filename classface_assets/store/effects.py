@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from classface_assets.store import effects_faces as faces
 from classface_assets.store import effects_people as people
+from classface_assets.store.effects_photos import photos_followed
 from classface_assets.store.events import Event
 from classface_assets.store.state import State
 
@@ -28,6 +29,7 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
     "cluster_split": faces.cluster_split,
     "photo_marked": faces.photo_marked,
     "photo_unmarked": faces.photo_unmarked,
+    "photos_followed": photos_followed,
     "face_drawn": faces.face_drawn,
     "portrait_given": people.portrait_given,
     "roster_imported": people.roster_imported,

@@ -5,9 +5,34 @@ from collections.abc import Mapping
 import polars as pl
 
 from classface_assets.store.decisions import Box, FaceMark, LabelledFace
+from classface_assets.store.same_shots import SameShots, moved
 
 Placed = FaceMark | LabelledFace  # what says where a face lies
 SAME_FACE_OVERLAP = 0.4
+
+
+def locate(
+    places: Mapping[str, Placed], faces: pl.DataFrame, shots: SameShots
+) -> dict[str, tuple[tuple[str, float], ...]]:
+    """Face of the ledger → its faces of today, as `homes` finds them: in its photo, and in each other one of its shot.
+
+    Those without any are left out.
+    """
+    found: dict[str, tuple[tuple[str, float], ...]] = {f: (home,) for f, home in homes(places, faces).items()}
+    if not shots.neighbours or faces.is_empty():
+        return found
+    there = set(faces["asset_id"].unique())
+    others = {
+        (face, photo): LabelledFace(f"{face} {photo}", photo, moved(place.box, transform))
+        for face, place in places.items()
+        for photo, transform in shots.others(place.asset_id).items()
+        if photo in there
+    }
+    at = homes({place.face_id: place for place in others.values()}, faces)
+    for (face, _), place in others.items():
+        if place.face_id in at:
+            found[face] = (*found.get(face, ()), at[place.face_id])
+    return found
 
 
 def homes(places: Mapping[str, Placed], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:

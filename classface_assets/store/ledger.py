@@ -67,6 +67,8 @@ def _in_force(con: sa.Connection, event_id: int | None) -> int | None:
     """That event, or the last decision, if nobody has undone it."""
     undone = undone_events(read_events(con, ["undone"]))
     query = sa.select(events.c.id).where(events.c.kind != "undone" if event_id is None else events.c.id == event_id)
+    if event_id is None:
+        query = query.where(events.c.kind != "photos_followed")  # a run's word, not a person's
     query = query.where(events.c.kind != "roster_struck")  # nothing is left to be brought back
     return next((number for number in con.scalars(query.order_by(events.c.id.desc())) if number not in undone), None)
 

@@ -50,6 +50,15 @@ def _face(value: Any) -> bool:
     return isinstance(box, list) and len(box) == 4 and all(map(_number, box))
 
 
+def _pair_of_photos(value: Any) -> bool:
+    """Two photos of one shot (`same_shots.SameShot`)."""
+    if not isinstance(value, dict) or not _text(value.get("from")) or not _text(value.get("to")):
+        return False
+    transform = value.get("transform", [1, 0, 0, 0, 1, 0])
+    sound = isinstance(transform, list) and len(transform) == 6 and all(map(_number, transform))
+    return sound and transform[0] * transform[4] != transform[1] * transform[3]
+
+
 def _list_of(is_sound: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and len(value) >= least and all(map(is_sound, value))
 
@@ -121,6 +130,7 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "cluster_split": {"groups": _list_of(_list_of(_face, 1), 2)},
     "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
     "photo_unmarked": {"asset_id": _text},
+    "photos_followed": {"photos": _list_of(_pair_of_photos, 1)},
     "face_drawn": _FACES,
     "portrait_given": _PERSON | {"portrait": _text},
     "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},

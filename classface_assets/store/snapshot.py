@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from classface_assets.store.assignment_tables import until
 from classface_assets.store.barred import without_faces
 from classface_assets.store.carry import confirmed_faces
 from classface_assets.store.consent import Purpose
 from classface_assets.store.decisions import Decisions
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.facts import Facts
+from classface_assets.store.newer_refusals import with_newer_refusals, without_erased
 from classface_assets.store.photo_consent import photo_verdicts, refusals_of
 from classface_assets.store.replay import replay
 from classface_assets.store.schemas import PERSONS
@@ -22,10 +24,20 @@ _PROTOTYPES = pl.Schema(dict.fromkeys(["person_id", "school_year", "face_instanc
 _PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
 
 
-def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> dict[str, pl.DataFrame]:
-    """Every table of the DuckDB file. `assignments` may lack faces: these have no cluster yet."""
-    decisions = replay(events)
-    faces = _face_instances(facts.faces, assignments) if facts.faces.height else pl.DataFrame()
+def snapshot(
+    facts: Facts, assignments: pl.DataFrame, events: list[Event], last: int | None = None
+) -> dict[str, pl.DataFrame]:
+    """Every table of the DuckDB file. `assignments` may lack faces: these have no cluster yet.
+
+    last: the number of the last event by which faces were assigned. What is newer is not published, but for refusals
+    and erasures (`newer_refusals`). None: all events count.
+    """
+    decisions, known = replay(events), facts.faces
+    if last is not None and events and events[-1].id > last:
+        decisions = with_newer_refusals(replay(events, last), decisions)
+        events = until(events, last)
+        known = without_erased(known, assignments, decisions)
+    faces = _face_instances(known, assignments) if known.height else pl.DataFrame()
     columns = [
         *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
         *("taken_at_source", "utc_offset", "rotation", "near_group"),
@@ -34,7 +46,7 @@ def snapshot(facts: Facts, assignments: pl.DataFrame, events: list[Event]) -> di
         "image_assets": facts.images.select(c for c in columns if c in facts.images.columns),
         "face_instances": faces.drop("school_year", "year") if faces.width else faces,
         "persons": person_rows(decisions),
-        "person_prototypes": prototypes(facts.faces, decisions),
+        "person_prototypes": prototypes(known, decisions),
         "face_assignment_events": _event_rows(events, decisions),
         "clusters": clusters(faces) if faces.width else faces,
         "photo_consent": _photo_consent(facts.images, faces, decisions),

@@ -13,6 +13,7 @@ from classface_assets.store.events import Event, undone_events
 from classface_assets.store.roster import birth_date_of, consents_of, siblings_on, without_erased
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.roster_students import students_of
+from classface_assets.store.same_shots import SameShot, SameShots
 
 
 @dataclass
@@ -35,6 +36,7 @@ class State:
     drawn: dict[str, LabelledFace] = field(default_factory=dict)
     barred: dict[str, LabelledFace] = field(default_factory=dict)
     portraits: dict[str, str] = field(default_factory=dict)
+    same_shots: list[SameShot] = field(default_factory=list)
     imports: tuple[int, ...] = ()
     undone_merges: tuple[Event, ...] = ()
     undos: tuple[Event, ...] = ()
@@ -106,18 +108,21 @@ def settled(state: State) -> Decisions:
     for p, face_id in state.portraits.items():
         if p in whose and not persons[p].erased:
             portraits[whose[p]] = (*portraits.get(whose[p], ()), (p, face_id))
+    shots = SameShots.of(state.same_shots)
+    photo_marks = {other: mark for photo, mark in state.photo_marks.items() for other in shots.others(photo)}
     return Decisions(
         persons,
         marks,
         state.taken_off,
         rejected,
         tuple(state.links),
-        state.photo_marks,
+        photo_marks | state.photo_marks,
         near,
-        state.drawn,
-        state.barred,
+        shots.with_others(state.drawn),
+        shots.with_others(state.barred),
         roster,
         portraits,
+        shots,
         students,
         shown.students,
     )

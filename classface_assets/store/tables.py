@@ -3,7 +3,7 @@
 What a reader meets in a damaged one is told in a sentence. Files of other kinds belong in files.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -24,11 +24,24 @@ class DamagedFileError(UserError):
     """A Parquet file is cut off or is none."""
 
 
-def write_whole(rows: pl.DataFrame, file: Place) -> None:
-    """Write a Parquet file, in row groups of about 4 MB so that it can be read in pieces. Raises StorageError."""
+def write_whole(rows: pl.DataFrame, file: Place, notes: Mapping[str, str] | None = None) -> None:
+    """Write a Parquet file, in row groups of about 4 MB so that it can be read in pieces. Raises StorageError.
+
+    `notes` are kept in the file itself, as Parquet's key-value metadata.
+    """
     group = round(rows.height * ROW_GROUP_BYTES / max(1, rows.estimated_size()))
     group = min(max(group, 64), 100_000)
-    write_file(file, lambda out: rows.write_parquet(out, row_group_size=group))
+    metadata = dict(notes) if notes else None
+    write_file(file, lambda out: rows.write_parquet(out, row_group_size=group, metadata=metadata))
+
+
+def read_notes(file: Place) -> dict[str, str]:
+    """The notes of a Parquet file, without its rows. Raises FileNotFoundError, DamagedFileError."""
+    import pyarrow.parquet as pq
+
+    with _damage_told(file), _opened(file) as source:
+        noted = pq.ParquetFile(source).metadata.metadata or {}
+    return {name.decode(): value.decode() for name, value in noted.items()}
 
 
 def read_table(file: Place, columns: list[str] | None = None) -> pl.DataFrame:

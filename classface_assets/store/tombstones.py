@@ -27,11 +27,13 @@ def tombstones_file(layout: Layout) -> Place:
 
 def erasures(events: Sequence[Event]) -> Erased:
     """Everybody who is erased by what the ledger says; who had become another person, by that person's erasure."""
-    undone, persons = undone_events(events), replay(events).persons
-    found: Erased = {person.id: [] for person in persons.values() if person.erased}
+    undone, decisions = undone_events(events), replay(events)
+    found: Erased = {person.id: [] for person in decisions.persons.values() if person.erased}
     for event in events:
         if event.kind == "person_erased" and event.id not in undone:
-            found.setdefault(event.payload["person_id"], []).extend(map(LabelledFace.of, event.payload["faces"]))
+            faces = {face.face_id: face for face in map(LabelledFace.of, event.payload["faces"])}
+            here = {f: decisions.barred.get(f, face) for f, face in faces.items()}  # a photo may have been turned since
+            found.setdefault(event.payload["person_id"], []).extend(decisions.same_shots.with_others(here).values())
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from classface_assets.errors import UserError
+from classface_assets.store.carry import as_said_of
 from classface_assets.store.decisions import Decisions, LabelledFace, Person, fold, folded
 from classface_assets.store.enrolling import Enrolling
 from classface_assets.store.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
@@ -76,9 +77,15 @@ class Writing:
         return self._people
 
     def around(self, photos: Collection[str]) -> Decisions:
-        """Who is who, every link, and all that was said of these photos and their faces."""
+        """Who is who, every link, and all that was said of these photos, of others of their shots, and their faces."""
+        shots = replay(read_events(self.con, ("photos_followed", "undone"))).same_shots
+        wanted = {*photos, *(other for photo in photos for other in shots.others(photo))}
         kinds = (*PEOPLE_KINDS, *PHOTO_KINDS, *LINK_KINDS)
-        return replay(read_events(self.con, kinds, events_about(self.con, photos)))
+        return replay(read_events(self.con, kinds, events_about(self.con, wanted)))
+
+    def said_of(self, faces: Sequence[LabelledFace]) -> Decisions:
+        """The same of the photos of these faces, said of them under the ids that they have here."""
+        return as_said_of(self.around({face.asset_id for face in faces}), faces)
 
     def person(self, who: str) -> Person:
         """The person of that id or name, or whom they were merged into. Raises UnknownError."""

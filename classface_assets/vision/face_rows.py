@@ -29,6 +29,7 @@ DETECTION_SCHEMA = pl.Schema(
         ("brightness", pl.Float32),
         ("outside", pl.Float32),
         ("rotation", pl.Int16),
+        ("orientation", pl.Int16),  # of the file when it was searched; null in parts from before it was kept
         ("phash", pl.String),
         ("chip", pl.Binary),
     ]

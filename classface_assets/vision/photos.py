@@ -4,7 +4,9 @@
 """
 
 import hashlib
+import threading
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,7 @@ from classface_assets.vision.header import (
     upright_size,
 )
 from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
+from classface_assets.vision.picture_id import content_id, picture_id
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -35,13 +38,15 @@ RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2"
 # What such a reason begins with may be over the next time, though neither size nor time of change tells.
 NOT_OPENED, CHANGED = "cannot be opened", "changed while it was read"
 MAX_BYTES = 1_000_000_000  # a photo is read whole before it is decoded
+LARGE_BYTES = 100_000_000
+_one_large_file = threading.Lock()  # as many threads read files, each whole
 
 
 @dataclass(frozen=True)
 class PhotoFacts:
     """What is known of a file without decoding it; width and height are those of the upright photo (0 when unknown)."""
 
-    asset_id: str
+    asset_id: str  # of the picture, whatever its metadata (picture_id)
     size: int
     mtime_ns: int
     width: int = 0
@@ -53,14 +58,7 @@ class PhotoFacts:
     utc_offset: int | None = None  # minutes east of Greenwich
     status: str = "ok"  # ok | unreadable | not a photo
     reason: str = ""
-
-
-def content_id(file: BinaryIO) -> str:
-    """The asset id: a UUID made of the BLAKE2b hash of the bytes, the same wherever the file lies."""
-    digest = hashlib.blake2b(digest_size=16)
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return str(uuid.UUID(bytes=digest.digest()))
+    file_digest: str | None = None  # of all bytes (content_id); of what is no photo it is not read
 
 
 def read_facts(path: Place, name: str = "") -> PhotoFacts:
@@ -75,10 +73,9 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
         before = path.stat()
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_file(path) as file:
-            found = _header_facts(path, file, facts)
+            found, format_name = _header_facts(path, file, facts)
             if found.status == "ok":
-                file.seek(0)
-                found = replace(found, asset_id=content_id(file))
+                found = _with_ids(found, file, format_name)
         after = path.stat()
     except NotAFile:
         return replace(facts, status="not a photo", reason=NOT_A_FILE)
@@ -92,14 +89,24 @@ def read_facts(path: Place, name: str = "") -> PhotoFacts:
     return found
 
 
+def _with_ids(facts: PhotoFacts, file: BinaryIO, format_name: str) -> PhotoFacts:
+    alone: AbstractContextManager[object] = _one_large_file if facts.size > LARGE_BYTES else nullcontext()
+    with alone:
+        file.seek(0)
+        data = file.read()
+        return replace(facts, asset_id=picture_id(data, format_name), file_digest=content_id(data))
+
+
 def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
+def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> tuple[PhotoFacts, str]:
+    """What the header says, and the picture's format as Pillow calls it; "" of what is none."""
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES:
-        return replace(facts, status="not a photo", reason="a camera raw file: export it as JPEG to have it searched")
+        reason = "a camera raw file: export it as JPEG to have it searched"
+        return replace(facts, status="not a photo", reason=reason), ""
     named = suffix in SUFFIXES
     try:
         if facts.size == 0 and named:
@@ -109,10 +116,11 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
         picture = open_picture(file)
     except UnreadablePhoto as error:
         kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
-        return replace(facts, status="unreadable" if named else "not a photo", reason=error.reason if named else kind)
+        status = "unreadable" if named else "not a photo"
+        return replace(facts, status=status, reason=error.reason if named else kind), ""
     width, height = upright_size(picture)
     when = taken(exif_of(picture), path.name)
-    return replace(
+    found = replace(
         facts,
         width=width,
         height=height,
@@ -122,6 +130,7 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts) -> PhotoFacts:
         taken_at_source=when.source,
         utc_offset=when.utc_offset,
     )
+    return found, picture.format or ""
 
 
 def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:

@@ -77,9 +77,11 @@ def chosen(rows: pl.DataFrame, face_ids: Iterable[str]) -> tuple[list[str], list
 
 def near_known(view: View, name: str) -> list[dict[str, Any]]:
     """Known people, or students on the roster, that this name, which is neither's, may mean; nearest first."""
-    if view.decisions.called(name) or view.decisions.students_called(name):
+    if view.decisions.called(name):
         return []
     on_roster = {other: {"id": "", "name": other, "face_count": 0} for other, _ in roster_names(view.decisions)}
+    if view.decisions.students_called(name):
+        on_roster = {}
     by_name = on_roster | {row["name"]: row for row in named_people(view).iter_rows(named=True)}
     return [by_name[other] for other in near_names(name, by_name)[:5]]
 

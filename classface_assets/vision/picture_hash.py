@@ -1,0 +1,65 @@
+"""The hash that the pieces of a picture file go into, and how numbers and pieces are read off a file in memory.
+
+Which pieces of which format count is in the modules picture_id_*.
+"""
+
+import hashlib
+import struct
+import uuid
+from collections.abc import Iterable, Iterator
+
+import xxhash
+
+VERSION = b"picture 1"  # another one gives every picture another id
+
+
+class BadStructureError(Exception):
+    """A file whose pieces cannot be told apart as its format has them."""
+
+
+class PictureHash:
+    """BLAKE2b (128 bits) of named pieces, each by its length and its XXH3 of 128 bits: the pixels go through the quick
+    one, since the digest of the file has to go over the same bytes already."""
+
+    def __init__(self, format_name: str) -> None:
+        self._digest = hashlib.blake2b(format_name.encode(), digest_size=16, person=VERSION)
+
+    def add(self, name: str, *content: bytes | memoryview) -> None:
+        """One piece, in as many slices as it lies in: where they are cut does not count."""
+        self.add_slices(name, content)
+
+    def add_slices(self, name: str, slices: Iterable[bytes | memoryview]) -> None:
+        quick, length = xxhash.xxh3_128(), 0
+        for part in slices:
+            quick.update(part)
+            length += len(part)
+        self._digest.update(name.encode() + struct.pack("<Q", length) + quick.digest())
+
+    def add_numbers(self, name: str, *numbers: int) -> None:
+        self.add(name, ",".join(map(str, numbers)).encode())
+
+    def id(self) -> str:
+        """As a UUID."""
+        return str(uuid.UUID(bytes=self._digest.digest()))
+
+
+def unpack(layout: str, data: memoryview, at: int) -> tuple[int, ...]:
+    """Numbers at a place in the data, as `struct` lays them out. Raises BadStructureError beyond the end."""
+    try:
+        return struct.unpack_from(layout, data, at)
+    except (struct.error, OverflowError):
+        raise BadStructureError("a number lies beyond the end") from None
+
+
+def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Type and content of each ISO box side by side in the data (ISO/IEC 14496-12 4.2); the last may be cut off."""
+    at = 0
+    while at + 8 <= len(data):
+        (size,), kind, head = unpack(">I", data, at), bytes(data[at + 4 : at + 8]), 8
+        if size == 1:
+            (size,), head = unpack(">Q", data, at + 8), 16
+        size = size or len(data) - at
+        if size < head:
+            raise BadStructureError("a box is smaller than its own head")
+        yield kind, data[at + head : at + size]
+        at += size

@@ -260,3 +260,12 @@ def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
     assert query(school.layout.database, told, [people["Anna"]]).item() > 0
     list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
     assert query(school.layout.database, told, [people["Anna"]]).item() == 0
+
+
+@pytest.mark.parametrize("how", ["withhold", "box"])
+def test_a_years_part_of_what_is_shown_is_the_same_as_what_is_shown_of_the_year(how: Refused, school: School) -> None:
+    """So a year that is looked at with all others is known to be unchanged."""
+    school.ledger.consent("Anna", False)
+    archive = replace(school, refused=how).archive
+    whole, one = shown_in_albums(archive), shown_in_albums(archive, YEAR)
+    assert digest(*(rows.filter(school_year=YEAR) for rows in whole)) == digest(*one)

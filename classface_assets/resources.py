@@ -3,17 +3,22 @@
 import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import dagster as dg
 from pydantic import Field
 
+from classface_assets.errors import UserError
 from classface_assets.places import local_place, place
 from classface_assets.progress import Progress, dagster_events, log_lines
 from classface_assets.store.layout import Layout
 from classface_assets.store.ledger import Ledger
+from classface_assets.store.photos_allowed import RefusedFaces
 from classface_assets.vision.pack_info import PackInfo, describe_pack
 from classface_assets.vision.packs import ModelPack, load_pack
+
+Refused = Literal["withhold", "blur", "box"]
+"""RefusedFaces as Dagster's settings show them."""
 
 
 class Archive(dg.ConfigurableResource):
@@ -45,6 +50,12 @@ class Archive(dg.ConfigurableResource):
     )
     year_start: str = Field(
         default="09-01", description="Month and day on which a school year starts. (CLASSFACE_YEAR_START)"
+    )
+    refused: Refused = Field(
+        default="withhold",
+        description="What albums do with a photo of somebody who may not be shown: `withhold` it, or show it with that "
+        "face covered, as a `blur` or a grey `box`, when it shows others too. The original stays as it is. "
+        "(CLASSFACE_REFUSED)",
     )
 
     @property
@@ -88,9 +99,13 @@ def archive_for(
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL.
 
-    So do the ledger and the settings of school years. Without those too, the data lie in `data` and the photos in its
-    folder `photos`. Raises StorageError for a URL that cannot be one.
+    So do the ledger, the settings of school years, and what becomes of refused faces. Without those too, the data lie
+    in `data` and the photos in its folder `photos`. Raises StorageError for a URL
+    that cannot be one, UserError for a setting that is none.
     """
+    refused = os.environ.get("CLASSFACE_REFUSED") or RefusedFaces.WITHHOLD.value
+    if refused not in list(RefusedFaces):
+        raise UserError(f"CLASSFACE_REFUSED is {refused!r}; set it to {' or '.join(RefusedFaces)}, or to nothing.")
     made = place(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     named = photos or os.environ.get("CLASSFACE_PHOTOS")
     here = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(made, Path) else "data")
@@ -101,6 +116,7 @@ def archive_for(
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
         year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN", ""),
         year_start=os.environ.get("CLASSFACE_YEAR_START") or "09-01",
+        refused=cast("Refused", refused),
     )
 
 

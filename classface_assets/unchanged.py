@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 
 from classface_assets.assets.album_site import SiteConfig, stamp_of_site
-from classface_assets.assets.albums import appearances, stamp_of_album
+from classface_assets.assets.albums import shown_in_albums, stamp_of_album
 from classface_assets.assets.stamped import archive_state, stamp_of
 from classface_assets.automation.jobs import GLOBAL_ASSETS, YEAR_ASSETS
 from classface_assets.partitions import year_listing
@@ -24,7 +24,6 @@ from classface_assets.site.mirror import is_mirrored
 from classface_assets.store.assignment_tables import made_of
 from classface_assets.store.barred import PLACES, barred_in
 from classface_assets.store.calibration import calibration_file
-from classface_assets.store.database import query
 from classface_assets.store.decisions import LabelledFace
 from classface_assets.store.drawn import drawn_faces
 from classface_assets.store.events import DRAWING_KINDS
@@ -104,8 +103,7 @@ class Unchanged:
 
     @cached_property
     def _published(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        layout = self.archive.layout
-        return query(layout.database, "SELECT * FROM image_assets ORDER BY path"), appearances(layout)
+        return shown_in_albums(self.archive)
 
     @cached_property
     def _folders(self) -> dict[str, list[Place]]:

@@ -35,7 +35,7 @@ from classface_assets.store.ledger import Ledger
 from classface_assets.vision.packs import ModelPack, load_pack
 from classface_assets_tests.helpers import TOKEN
 
-pytest_plugins = [f"classface_assets_tests.{name}" for name in ("clients", "windows", "old_archive")]
+pytest_plugins = [f"classface_assets_tests.{name}" for name in ("clients", "windows", "old_archive", "named_school")]
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,7 @@ DESIGNED = {
     "person_prototypes": ["id", "person_id", "face_instance_id", "role", "school_year", "created_at"],
     "face_assignment_events": ["id", "created_at", "actor", "kind", "payload", "undone"],
     "clusters": ["cluster_id", "size", "mean_quality", "sample_faces", "school_years"],
+    "photo_consent": ["asset_id", "purpose", "verdict", "withheld_persons", "unknown_faces"],
 }
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from classface_assets.assets.albums import albums, appearances
+from classface_assets.assets.albums import albums, shown_in_albums
 from classface_assets.assets.common import OWNERS, PUBLISH_POOL, result
 from classface_assets.assets.identities import identities
 from classface_assets.assets.stamped import stamp_of, stamped, unchanged
@@ -16,7 +16,6 @@ from classface_assets.resources import Archive
 from classface_assets.site.listing import files_of_site, seen_by_site
 from classface_assets.site.mirror import mirror
 from classface_assets.site.school import build_site
-from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
 from classface_assets.store.stamps import Stamp
 
@@ -41,9 +40,8 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     """
     layout = archive.layout
     out, home = layout.albums, layout.published_albums
-    photos = query(layout.database, "SELECT * FROM image_assets ORDER BY path")
+    photos, faces = shown_in_albums(archive)
     years = sorted(set(photos["school_year"]))
-    faces = appearances(layout)
     stamp = stamp_of_site(layout, photos, faces, config)
     told = unchanged(stamp)
     if told is None:

@@ -14,12 +14,16 @@ from classface_assets.failures import says_it_in_a_sentence
 from classface_assets.partitions import school_years
 from classface_assets.progress import Progress
 from classface_assets.resources import Archive, Models
+from classface_assets.site.covering import head_area, overlap
 from classface_assets.site.listing import files_of_year
 from classface_assets.site.mirror import mirror
 from classface_assets.site.names import year_path
 from classface_assets.site.year import build_year
+from classface_assets.store.consent import Purpose
 from classface_assets.store.database import query
 from classface_assets.store.layout import Layout
+from classface_assets.store.photo_consent import PhotoVerdict
+from classface_assets.store.photos_allowed import WITHHELD, PhotosAllowed, RefusedFaces, photos_allowed
 from classface_assets.store.stamps import Stamp
 from classface_assets.store.year_parts import current_settings, detection_parts
 
@@ -30,22 +34,40 @@ APPEARANCES = """
     FROM face_instances f
     JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
     LEFT JOIN persons p ON p.id = f.person_id
-    WHERE (p.id IS NULL OR (
-        p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face') AND p.consent IS NOT FALSE))
+    WHERE (p.id IS NULL OR (p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face')))
 """
 
 CHIPS_A_STUDENT = 3
 
 
-def appearances(layout: Layout, year: str | None = None) -> pl.DataFrame:
-    """Every face with its photo and its person's name, of one school year or of all.
+def shown_in_albums(archive: Archive, year: str | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The files (`PhotosAllowed.photos`) and the faces that albums show, of one school year or of all."""
+    ledger, refused = archive.open_ledger(), RefusedFaces(archive.refused)
+    allowed = photos_allowed(archive.layout.database, ledger, Purpose.ALBUM, refused, year)
+    return allowed.photos, appearances(archive.layout, allowed, year)
 
-    Not of people who are hidden, are no students, or did not consent: their photos show others too, so these stay.
-    Without score and reason, which no album shows: a label elsewhere may change them, and no page changes with them.
+
+def appearances(layout: Layout, allowed: PhotosAllowed, year: str | None = None) -> pl.DataFrame:
+    """Every face with its photo and its person's name, in photos that may be shown, of one school year or of all.
+
+    Not of people who are hidden, are no students, or may not be shown. `cropped`: whether the face may be shown as a
+    picture of its own. Without score and reason, which no album shows: a label elsewhere may change them, and no page
+    changes with them.
     """
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     rows = query(layout.database, f"{APPEARANCES} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
-    return rows.drop("assignment_score", "assignment_reason")
+    photos = allowed.photos.filter(pl.col("status") == "ok")
+    shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
+    rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
+    return rows.with_columns(~pl.col("face_id").is_in(_next_to_covered(rows, photos)).alias("cropped"))
+
+
+def _next_to_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
+    """The faces of which a picture would show some of a covered one: their ids."""
+    boxes = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    covered = photos.drop_nulls("cover").select("path", "covered")
+    met = faces.select("face_id", "path", *boxes).join(covered, on="path").iter_rows()
+    return [face for face, _, x, y, w, h, near in met if any(overlap(head_area((x, y, w, h)), other) for other in near)]
 
 
 @dg.asset(
@@ -64,11 +86,13 @@ def albums(
 
     The photos are hard links where the disk allows it, else copies. Thumbnails are kept from run to run. The new album
     takes the place of the old one only when it is whole. With data at a URL it is then copied there.
+
+    Who may not be shown is in no page, folder or thumbnail: their photos are left out, or shown with the face covered
+    (the setting `refused` of the archive); then the folders hold covered copies, and the originals stay as they are.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
-    photos = query(layout.database, "SELECT * FROM image_assets WHERE school_year = ? ORDER BY path", [year])
-    faces = appearances(layout, year)
+    photos, faces = shown_in_albums(archive, year)
     stamp = stamp_of_album(layout, detector, year, photos, faces)
     if same := unchanged(stamp):
         return same
@@ -86,6 +110,9 @@ def albums(
         copied_for_lack_of_hard_links=album.copied,
         thumbnails_made=album.thumbnails_made,
         missing=list(album.missing),
+        photos_withheld=photos.filter(pl.col("status") == WITHHELD).height,
+        photos_with_a_face_covered=photos.drop_nulls("cover").height,
+        photos_to_review=photos.filter(pl.col("verdict") == PhotoVerdict.REVIEW.value).height,
         page=dg.MetadataValue.path(str((home or layout.albums) / year_path(year) / "index.html")),
         **copied,
     )
@@ -103,7 +130,11 @@ def stamp_of_album(layout: Layout, detector: str, year: str, photos: pl.DataFram
 
 def with_best_chips(layout: Layout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:
     """The faces with a column `chip`, filled for the best of each student alone: an album shows one chip a student."""
-    order = faces.drop_nulls("cluster_id").sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    order = (
+        faces.filter("cropped")
+        .drop_nulls("cluster_id")
+        .sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    )
     best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_A_STUDENT)["face_id"].to_list()
     parts = detection_parts(layout, detector, year, current_settings(layout, detector, year) or "")
     chips = parts.pick("face_id", best, ["face_id", "chip"]) if best else pl.DataFrame()

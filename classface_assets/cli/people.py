@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
 from classface_assets.cli.options import archive_options
 from classface_assets.cli.told import tell_act
+from classface_assets.store.consent import ALL, Purpose
 from classface_assets.store.decisions import KINDS
 
 
@@ -52,11 +54,42 @@ def siblings(archive: Any, people: Sequence[str]) -> None:
 @click.command()
 @archive_options
 @click.argument("person")
-@click.argument("word", type=click.Choice(["given", "withdrawn"]))
-def consent(archive: Any, person: str, word: str) -> None:
-    """Whether albums may show a person: `withdrawn` takes page and folder away."""
-    act = archive.open_ledger().consent(person, word == "given")
-    tell_act(act, f"Consent {word} for {act.person.name}.")
+@click.argument("word", type=click.Choice(["given", "withdrawn"]), required=False)
+@click.option(
+    "--purpose",
+    "purposes",
+    type=click.Choice([*(purpose.value for purpose in Purpose), ALL]),
+    multiple=True,
+    help="What for; may be given several times [all; of the report album].",
+)
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write the report's photos to a CSV file.")
+def consent(archive: Any, person: str, word: str | None, purposes: Sequence[str], csv_file: str | None) -> None:
+    """Whether a person may be shown: `withdrawn` takes their page, folder and photos away.
+
+    `classface consent report` tells which photos are withheld and because of whom, which are to review, who may not be
+    shown by which word, and who was not asked. (A person called Report is still told with `given` or `withdrawn`.)
+    """
+    if word is None and person == "report":
+        _tell_report(archive, purposes or [Purpose.ALBUM], csv_file)
+        return
+    if word is None or csv_file is not None:
+        raise click.UsageError(f"Say `classface consent {person} given` or `withdrawn`, or `classface consent report`.")
+    told = [] if ALL in purposes else [Purpose(purpose) for purpose in purposes]
+    act = archive.open_ledger().consent(person, word == "given", told)
+    what = f" ({', '.join(told)})" if told else ""
+    tell_act(act, f"Consent {word} for {act.person.name}{what}.")
+
+
+def _tell_report(archive: Any, purposes: Sequence[str], csv_file: str | None) -> None:
+    from classface_assets.consent_report import consent_report, report_lines, write_report
+
+    chosen = list(Purpose) if ALL in purposes else [Purpose(purpose) for purpose in purposes]
+    reports = [consent_report(archive.layout.database, archive.open_ledger(), purpose) for purpose in chosen]
+    for number, report in enumerate(reports):
+        click.echo("\n" * (number > 0) + "\n".join(report_lines(report)))
+    if csv_file is not None:
+        write_report(Path(csv_file), reports)
+        click.echo(f"\nPhotos written to {csv_file}.")
 
 
 @click.command()

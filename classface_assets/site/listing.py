@@ -1,19 +1,19 @@
 """Which files albums consist of, and which of them the pages over all years look for: to tell when nothing changed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from classface_assets.site.names import year_path
 from classface_assets.site.pictures import photo_of
-from classface_assets.site.thumbnails import LARGE, SMALL, face_path, thumbnail_path
+from classface_assets.site.thumbnails import LARGE, SMALL, WHOLE, face_path, thumbnail_path
 
 
 def files_of_year(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
     """Every file of a year's album that is there: its page and folders, its photos' thumbnails, its faces' crops."""
-    shared = (*_thumbnails(photos), *map(face_path, faces["face_id"]), "style.css")
+    shared = (*thumbnails_of(photos), *crops_of(faces), "style.css")
     return [*map(Path, _below(str(out / year_path(year)))), *(out / path for path in shared if (out / path).exists())]
 
 
@@ -29,7 +29,7 @@ def seen_by_site(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Da
     """
     folders = [year_path(year) for year in years]
     albums = [f"{folder}/{entry}" for folder in folders for entry in _names(out / folder)]
-    wanted = {*_thumbnails(photos), *map(face_path, faces["face_id"])}
+    wanted = {*thumbnails_of(photos), *crops_of(faces)}
     crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _names(out / kind)
              for name in _names(out / kind / part))  # fmt: skip
     return sorted([*albums, *(path for path in crops if path in wanted)])
@@ -42,10 +42,23 @@ def whole_album(out: Path) -> list[tuple[str, int, int]]:
     return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
 
 
-def _thumbnails(photos: pl.DataFrame) -> Iterator[str]:
-    shown = photos.filter(pl.col("status") == "ok").select("asset_id", "path", "width", "height", "rotation")
+def thumbnails_of(photos: pl.DataFrame) -> Iterator[str]:
+    """The pictures that an album may hold of these photos, with the copies in which faces are covered."""
+    columns = ("asset_id", "path", "width", "height", "rotation", "covered", "cover")
+    shown = photos.filter(pl.col("status") == "ok").select(c for c in columns if c in photos.columns)
     for row in shown.iter_rows(named=True):
-        yield from {thumbnail_path(photo_of(row), size) for size in (SMALL, LARGE)}
+        yield from _pictures(row)
+
+
+def crops_of(faces: pl.DataFrame) -> Iterator[str]:
+    """The pictures that an album may hold of these faces: not of those that have a covered one next to them."""
+    shown = faces.filter("cropped") if "cropped" in faces.columns else faces
+    return map(face_path, shown["face_id"])
+
+
+def _pictures(row: Mapping[str, object]) -> set[str]:
+    photo = photo_of(row)
+    return {thumbnail_path(photo, size) for size in ((SMALL, LARGE, WHOLE) if photo.cover else (SMALL, LARGE))}
 
 
 def _below(folder: str) -> Iterator[str]:

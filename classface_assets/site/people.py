@@ -16,7 +16,8 @@ NOISE = "unknown_noise_"
 
 @dataclass(frozen=True)
 class Face:
-    """One face in a photo. `student` is the person or cluster it belongs to, None for a single face."""
+    """One face in a photo. `student` is the person or cluster it belongs to, None for a single face. `cropped`: it may
+    be shown as a picture of its own, for no face that is covered is next to it."""
 
     face_id: str
     student: str | None
@@ -25,6 +26,7 @@ class Face:
     box: tuple[float, float, float, float]
     quality: float
     chip: bytes | None = field(default=None, repr=False)
+    cropped: bool = True
 
 
 # Compared by identity: comparing by value would go through every face each time a student is a key.
@@ -53,7 +55,7 @@ class Student:
 
 
 def faces_of(frame: pl.DataFrame) -> list[Face]:
-    """The rows of an APPEARANCES frame (its `chip` column is optional) as faces."""
+    """The rows of an APPEARANCES frame (its columns `chip` and `cropped` are optional) as faces."""
     return [
         Face(
             face_id=row["face_id"],
@@ -63,6 +65,7 @@ def faces_of(frame: pl.DataFrame) -> list[Face]:
             box=(row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
             quality=row["quality_score"] or 0.0,
             chip=row.get("chip"),
+            cropped=row.get("cropped", True),
         )
         for row in frame.iter_rows(named=True)
     ]

@@ -40,7 +40,8 @@ class Mention:
 class Picture:
     """A photo as pages show it; links are relative to the albums folder.
 
-    `place` counts photos in the order to show them; `lost`: there is no thumbnail of it.
+    `place` counts photos in the order to show them; `lost`: there is no thumbnail of it. `photo` says where it lies and
+    what of it is covered.
     """
 
     key: PhotoKey
@@ -53,6 +54,11 @@ class Picture:
     boxes: tuple[Box, ...]
     rows: tuple[tuple[str, tuple[Mention, ...]], ...]
     lost: bool
+    photo: Photo
+
+    @property
+    def covered(self) -> int:
+        return len(self.photo.covered)
 
     @property
     def file_name(self) -> str:
@@ -82,7 +88,8 @@ class Picture:
 
 
 def good_photos(photos: pl.DataFrame) -> pl.DataFrame:
-    """The photos that albums show, in the order of the day: files that were read, each content once a year.
+    """The photos that albums show, in the order of the day: files that were read and may be shown, each content once a
+    year.
 
     The first day of the school year, which stands for an unknown date, is none to show.
     """
@@ -95,7 +102,11 @@ def good_photos(photos: pl.DataFrame) -> pl.DataFrame:
 def photo_of(row: Mapping[str, object]) -> Photo:
     width, height = row["width"] or 4, row["height"] or 3
     assert isinstance(width, int) and isinstance(height, int)
-    return Photo(str(row["asset_id"]), str(row["path"]), width, height, int(str(row["rotation"] or 0)))
+    covered = row.get("covered") or ()
+    assert isinstance(covered, list | tuple)
+    boxes = tuple((x, y, w, h) for x, y, w, h in covered)
+    rotation, cover = int(str(row["rotation"] or 0)), str(row.get("cover") or "")
+    return Photo(str(row["asset_id"]), str(row["path"]), width, height, rotation, boxes, cover)
 
 
 def pictures_of(
@@ -122,13 +133,15 @@ def pictures_of(
                 (name, _mentions(row_, students)) for name, row_ in zip(row_names(len(rows)), rows, strict=True)
             ),
             lost=not (out / thumbnail_path(photo, SMALL)).exists(),
+            photo=photo,
         )
     return pictures
 
 
 def portrait(out: Path, faces: Iterable[Face]) -> str | None:
     """The link to the first of `faces` whose crop was kept."""
-    return next((url(face_path(face.face_id)) for face in faces if (out / face_path(face.face_id)).exists()), None)
+    shown = (face_path(face.face_id) for face in faces if face.cropped)
+    return next((url(path) for path in shown if (out / path).exists()), None)
 
 
 def _box(face: Face, photo: Photo, students: Mapping[str, Student]) -> Box:

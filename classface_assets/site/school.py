@@ -1,14 +1,15 @@
 """The pages over all years: the school's index, a page for each student, and the coverage report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
 import polars as pl
 
-from classface_assets.site.coverage import YearCoverage, coverage_of, total_of, unread_files
+from classface_assets.site.coverage import YearCoverage, coverage_of, total_of, unread_files, withheld_files
 from classface_assets.site.disk import rebuilt_folder, write_file
+from classface_assets.site.listing import crops_of, thumbnails_of
 from classface_assets.site.names import same_on_disk, year_path, years_span
 from classface_assets.site.pages import render, write_style
 from classface_assets.site.people import Student, faces_of, folder_names, students_of
@@ -51,13 +52,16 @@ def build_site(
     pictures = pictures_of(out, shown, everyone, students)
     removed = _write_students(out, years, students, pictures, school)
     removed += _remove_years(out, years)
-    _remove_crops(out, set(faces["face_id"]), set(photos["asset_id"]))
+    _remove_pictures(out, {*thumbnails_of(photos), *crops_of(faces)})
     coverage = coverage_of(years, photos, faces)
     total = total_of(coverage, faces)
     unread = unread_files(photos, [picture for picture in pictures.values() if picture.lost])
+    withheld = withheld_files(photos)
     write_file(
         out / "coverage.html",
-        render("coverage.html.j2", root="", school=school, coverage=coverage, unread=unread, total=total),
+        render(
+            "coverage.html.j2", root="", school=school, coverage=coverage, unread=unread, withheld=withheld, total=total
+        ),
     )
     write_file(
         out / "index.html",
@@ -146,11 +150,10 @@ def _is_same(folder: Path, kept: Path | None) -> bool:
     return kept is not None and (folder == kept or (kept.exists() and folder.samefile(kept)))
 
 
-def _remove_crops(out: Path, faces: set[str], assets: set[str]) -> None:
-    """Deletes pictures of faces and photos that were taken out of the archive: an album keeps nobody in secret."""
-    for crop in (out / "faces").glob("*/*.jpg"):
-        if crop.stem not in faces:
-            crop.unlink()
-    for thumbnail in (out / "thumbs").glob("*/*.jpg"):
-        if thumbnail.stem[:36] not in assets:  # the length of an id
-            thumbnail.unlink()
+def _remove_pictures(out: Path, wanted: Set[str]) -> None:
+    """Deletes pictures of faces and photos that were taken out of the archive, may not be shown any more, or are
+    covered now: an album keeps nobody in secret."""
+    for kind in ("faces", "thumbs"):
+        for picture in (out / kind).glob("*/*.jpg"):
+            if picture.relative_to(out).as_posix() not in wanted:
+                picture.unlink()

@@ -1,4 +1,5 @@
-"""Small pictures of the photos, and the face crops: kept by content, made once, upright, with no EXIF left in them."""
+"""Small pictures of the photos, and the face crops: kept by content and by what is covered, made once, upright, with no
+EXIF left in them."""
 
 import io
 import os
@@ -8,13 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from classface_assets.site.covering import Box, cover_faces, cover_name
 from classface_assets.site.disk import write_file
 from classface_assets.site.originals import Originals
 
-SMALL, LARGE = 720, 1600
+SMALL, LARGE, WHOLE = 720, 1600, 0
+"""Long sides of pictures in pixels. WHOLE: the photo's own size, of photos in which a face is covered."""
 CLOCKWISE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+COPY_QUALITY = 92
+DATES = (
+    ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTime,
+    ExifTags.Base.OffsetTimeOriginal, ExifTags.Base.OffsetTimeDigitized, ExifTags.Base.SubsecTimeOriginal,
+)  # fmt: skip
 Progress = Callable[[int, int], None]
 
 
@@ -22,7 +30,8 @@ Progress = Callable[[int, int], None]
 class Photo:
     """A photo of the archive: `path` relative to the photos folder, upright size in pixels.
 
-    `rotation`: degrees clockwise by which a scan, after EXIF, is turned to be upright.
+    `rotation`: degrees clockwise by which a scan, after EXIF, is turned to be upright. `covered`: boxes of faces that
+    no picture may show, in upright pixels; `cover`: how they are covered, empty where there are none.
     """
 
     asset_id: str
@@ -30,6 +39,8 @@ class Photo:
     width: int
     height: int
     rotation: int = 0
+    covered: tuple[Box, ...] = ()
+    cover: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,10 @@ class Thumbnails:
 def thumbnail_path(photo: Photo, size: int) -> str:
     """Where the thumbnail with a long side of at most `size` pixels lies below the albums folder."""
     # A photo no larger than the small one needs no second file.
-    size = SMALL if max(photo.width, photo.height) <= SMALL else size
+    size = SMALL if size and max(photo.width, photo.height) <= SMALL else size
     turned = f"-turned-{photo.rotation}" if photo.rotation else ""
-    return f"thumbs/{photo.asset_id[:2]}/{photo.asset_id}-{size}{turned}.jpg"
+    covered = f"-{cover_name(photo.covered, photo.cover)}" if photo.cover else ""
+    return f"thumbs/{photo.asset_id[:2]}/{photo.asset_id}-{size or 'whole'}{turned}{covered}.jpg"
 
 
 def face_path(face_id: str) -> str:
@@ -91,14 +103,49 @@ def _make(out: Path, originals: Originals, photo: Photo) -> int:
         return 0
     with Image.open(originals.open(photo.path)) as image:
         image.draft("RGB", (LARGE, LARGE))  # JPEG decodes at a fraction of the size, many times faster
-        picture = _rgb(ImageOps.exif_transpose(image))
+        picture, profile = _upright(image, photo)
+    for path, size in sorted(missing.items(), key=lambda item: -item[1]):
+        picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+        _save(picture, path, icc_profile=profile, quality=82)
+    return len(missing)
+
+
+def covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
+    """The photo in its own size with the faces covered, as a JPEG with its date, made once. Of what the file told
+    besides, nothing is kept: it may hold a small picture of the whole photo.
+
+    Raises FileNotFoundError for a photo that is no longer there, OSError for one that cannot be opened.
+    """
+    target, original = out / thumbnail_path(photo, WHOLE), originals.find(photo.path)
+    if not target.exists():
+        register_heif()
+        try:
+            with Image.open(originals.open(photo.path)) as image:
+                dates = _dates(image.getexif())
+                picture, profile = _upright(image, photo)
+        except (ValueError, SyntaxError, MemoryError) as error:  # what decoders raise on a broken file
+            raise OSError(str(error)) from error
+        _save(picture, target, icc_profile=profile, quality=COPY_QUALITY, exif=dates)
+        os.utime(target, ns=(original.mtime_ns, original.mtime_ns))
+    return target
+
+
+def _upright(image: Image.Image, photo: Photo) -> tuple[Image.Image, bytes | None]:
+    """The picture as it is shown, and its colour profile."""
+    picture = _rgb(ImageOps.exif_transpose(image))
     if photo.rotation in CLOCKWISE:
         picture = picture.transpose(CLOCKWISE[photo.rotation])
     profile = picture.info.get("icc_profile") if image.mode == "RGB" else None
-    for path, size in sorted(missing.items(), key=lambda item: -item[1]):
-        picture.thumbnail((size, size), Image.Resampling.LANCZOS)
-        _save(picture, path, profile)
-    return len(missing)
+    if photo.cover:
+        cover_faces(picture, photo.covered, picture.width / photo.width, photo.cover)
+    return picture, profile
+
+
+def _dates(exif: Image.Exif) -> Image.Exif:
+    kept, inside = Image.Exif(), exif.get_ifd(ExifTags.IFD.Exif)
+    kept.update({tag: exif[tag] for tag in (ExifTags.Base.DateTime,) if tag in exif})
+    kept.get_ifd(ExifTags.IFD.Exif).update({tag: inside[tag] for tag in DATES if tag in inside})
+    return kept
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -110,7 +157,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _save(picture: Image.Image, path: Path, profile: bytes | None) -> None:
+def _save(picture: Image.Image, path: Path, **how: object) -> None:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=82, progressive=True, icc_profile=profile)
+    picture.save(buffer, "JPEG", progressive=True, **how)
     write_file(path, buffer.getvalue())

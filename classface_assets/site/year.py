@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from classface_assets.places import Place
+from classface_assets.places import Place, look_at
 from classface_assets.site.disk import SiteError, put_photo, rebuilt_folder
 from classface_assets.site.names import album_file_name, unused_name, year_path
 from classface_assets.site.originals import Originals, originals_of
 from classface_assets.site.pages import render, write_style
 from classface_assets.site.people import Student, faces_of, folder_names, students_of
 from classface_assets.site.pictures import Picture, good_photos, photo_of, pictures_of, portrait
-from classface_assets.site.thumbnails import Progress, make_thumbnails, save_face
+from classface_assets.site.thumbnails import Progress, covered_copy, make_thumbnails, save_face
+
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,15 @@ def build_year(
     originals = originals_of(photos_root, shown["path"])
     thumbnails = make_thumbnails(out, originals, map(photo_of, shown.iter_rows(named=True)), progress)
     for student in students.values():
-        best = student.best_faces[0]
-        save_face(out, best.face_id, best.chip)
+        best = next((face for face in student.best_faces if face.cropped), None)
+        if best is not None:
+            save_face(out, best.face_id, best.chip)
     pictures = pictures_of(out, shown, everyone, students)
     folder = out / year_path(year)
     with rebuilt_folder(folder) as building:
-        linked, copied, lost = _fill_folders(building, folder, originals, students.values(), pictures.values())
+        linked, copied, lost = _fill_folders(
+            Folders(out, building, folder, originals), students.values(), pictures.values()
+        )
         problems = thumbnails.failed | lost
         page = render(
             "year.html.j2",
@@ -72,6 +77,7 @@ def build_year(
             pictures=list(pictures.values()),
             problems=sorted(problems.items()),
             faces=len(everyone),
+            covered=any(picture.covered for picture in pictures.values()),
         )
         (building / "index.html").write_text(page, encoding="utf-8")
     return YearAlbum(
@@ -79,30 +85,53 @@ def build_year(
     )
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where students' folders are made: below `building`, which takes the place of `old`, with photos of `originals`,
+    or with copies of them in which faces are covered, which are kept below `out`."""
+
+    out: Path
+    building: Path
+    old: Path
+    originals: Originals
+
+    def put(self, picture: Picture, name: str, copies: list[Path]) -> bool:
+        """Put a photo at this name. Returns whether bytes were copied. Raises OSError."""
+        if picture.covered:  # nothing but this copy, whatever lies in the old folder under that name
+            return put_photo(look_at(covered_copy(self.out, self.originals, picture.photo)), self.building / name, [])
+        return put_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
+
+
 def _fill_folders(
-    building: Path, old: Path, originals: Originals, students: Iterable[Student], pictures: Iterable[Picture]
+    places: Folders, students: Iterable[Student], pictures: Iterable[Picture]
 ) -> tuple[int, int, dict[str, str]]:
     """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
     folders = folder_names(students)
     taken: dict[str, set[str]] = {key: set() for key in folders}
     linked, copied, lost = 0, 0, {}
     for name in folders.values():
-        (building / name).mkdir()
+        (places.building / name).mkdir()
     for picture in pictures:
         copies: list[Path] = []
         for student in picture.students:
-            name = f"{folders[student.key]}/{unused_name(album_file_name(picture.path), taken[student.key])}"
+            name = f"{folders[student.key]}/{unused_name(_file_name(picture), taken[student.key])}"
             try:
-                copied += put_photo(originals.find(picture.path), building / name, [*copies, old / name])
+                copied += places.put(picture, name, copies)
             except FileNotFoundError:
                 lost[picture.path] = "no longer in the photos folder"
                 break
             except OSError as error:
-                lost[picture.path] = f"could not be read: {error.strerror}"
+                lost[picture.path] = f"could not be read: {error.strerror or error}"
                 break
-            copies = [building / name]
+            copies = [places.building / name]
             linked += 1
     return linked, copied, lost
+
+
+def _file_name(picture: Picture) -> str:
+    """The photo's own; a copy in which faces are covered is a JPEG, whatever the photo is."""
+    name = PurePosixPath(album_file_name(picture.path))
+    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG else str(name)
 
 
 def _keep_apart(out: Path, photos_root: Place) -> None:

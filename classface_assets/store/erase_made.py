@@ -94,7 +94,10 @@ def _database(layout: Layout, ids: Set[str], persons: Set[str]) -> Iterator[Remo
     """What is published is made again without them, as a new file; the next run publishes the events anew."""
     if not layout.database.exists():
         return
-    tables = {name: query(layout.database, f"SELECT * FROM {name}") for name in TABLES}
+    there = set(
+        query(layout.database, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'published'")["table_name"]
+    )
+    tables = {name: query(layout.database, f"SELECT * FROM {name}") for name in TABLES if name in there}
     faces, people = list(ids), list(persons)
     theirs = {
         "face_instances": pl.col("id").is_in(faces),
@@ -102,8 +105,9 @@ def _database(layout: Layout, ids: Set[str], persons: Set[str]) -> Iterator[Remo
         "person_prototypes": pl.col("person_id").is_in(people) | pl.col("face_instance_id").is_in(faces),
         "clusters": pl.col("sample_faces").list.eval(pl.element().is_in(faces)).list.any(),
         "face_assignment_events": _tells_more_than_that_they_were(people, faces),
+        "photo_consent": pl.col("withheld_persons").list.eval(pl.element().is_in(people)).list.any(),
     }
-    gone = {name: which.fill_null(value=False) for name, which in theirs.items()}
+    gone = {name: which.fill_null(value=False) for name, which in theirs.items() if name in there}
     counts = {name: tables[name].filter(which).height for name, which in gone.items()}
     if any(counts.values()):
         publish(layout.database, tables | {name: tables[name].filter(~which) for name, which in gone.items()})

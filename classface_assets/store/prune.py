@@ -5,6 +5,7 @@ These are pictures of minors: what was taken out of the archive can be taken out
 The ledger is never touched, and a face that was labelled under a detector that is pruned keeps its label (carry).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from classface_assets.store.year_parts import (
     image_parts,
     vectors_version,
 )
+
+_OF_PHOTO = re.compile(r"-(\d+|whole)(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,10 @@ def _all_faces(layout: Layout, detectors: Iterable[str], images: dict[str, set[s
 
 
 def _albums(layout: Layout, photos: Set[str], faces: Set[str]) -> Leftover:
-    """Thumbnails are named `<asset id>-<size>.jpg`, face crops `<face id>.jpg`."""
+    """Thumbnails are named `<asset id>-<size>.jpg`, with more where the photo is turned or a face in it is covered;
+    face crops `<face id>.jpg`."""
     crops = [e for e in tree(layout.albums / "faces") if e.path.stem not in faces]
-    thumbnails = [e for e in tree(layout.albums / "thumbs") if e.path.stem.rpartition("-")[0] not in photos]
+    thumbnails = [e for e in tree(layout.albums / "thumbs") if _OF_PHOTO.sub("", e.path.stem) not in photos]
     return unused_files("album pictures of deleted photos", "albums", [*crops, *thumbnails])
 
 

@@ -73,6 +73,15 @@ PERSONS = pl.Schema(
         "consent_web": pl.Boolean(),
     }
 )
+PHOTO_CONSENT = pl.Schema(
+    {
+        "asset_id": pl.String(),
+        "purpose": pl.String(),  # album | yearbook | web
+        "verdict": pl.String(),  # safe | review | withheld
+        "withheld_persons": pl.List(pl.String()),  # ids of those in the photo who may not be shown
+        "unknown_faces": pl.Int32(),
+    }
+)
 
 TABLES = {
     "image_assets": """
@@ -98,4 +107,7 @@ TABLES = {
     "clusters": """
         cluster_id VARCHAR PRIMARY KEY, size INTEGER NOT NULL, mean_quality FLOAT, sample_faces VARCHAR[],
         school_years VARCHAR[]""",
+    "photo_consent": """
+        asset_id VARCHAR NOT NULL, purpose VARCHAR NOT NULL, verdict VARCHAR NOT NULL,
+        withheld_persons VARCHAR[] NOT NULL, unknown_faces INTEGER NOT NULL, PRIMARY KEY (asset_id, purpose)""",
 }

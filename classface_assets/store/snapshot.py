@@ -14,6 +14,7 @@ from classface_assets.store.decisions import Decisions
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.facts import Facts
 from classface_assets.store.newer_refusals import with_newer_refusals, without_erased
+from classface_assets.store.photo_consent import photo_verdicts, refusals_of
 from classface_assets.store.replay import replay
 from classface_assets.store.schemas import PERSONS
 
@@ -48,6 +49,7 @@ def snapshot(
         "person_prototypes": prototypes(known, decisions),
         "face_assignment_events": _event_rows(events, decisions),
         "clusters": clusters(faces) if faces.width else faces,
+        "photo_consent": _photo_consent(facts.images, faces, decisions),
     }
 
 
@@ -108,6 +110,13 @@ def _of_faces(faces: pl.DataFrame, confirmed: dict[str, str]) -> pl.DataFrame:
 def _of_portraits(decisions: Decisions) -> pl.DataFrame:
     rows = [(person_id, None, None, "exemplar") for person_id in decisions.portraits]
     return pl.DataFrame(rows, schema=_PROTOTYPES, orient="row")
+
+
+def _photo_consent(images: pl.DataFrame, faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    columns = ("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "person_id")
+    placed = faces.rename({"id": "face_id"}).select(columns) if faces.width else pl.DataFrame()
+    photos = images.filter(pl.col("status") == "ok")["asset_id"]
+    return photo_verdicts(photos, placed, refusals_of(decisions))
 
 
 def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.person_rows import PersonId, person_row, persons_listed
 from classface_assets.review.pages.cards import covers, in_time, named_people, tiles_of
+from classface_assets.review.pages.consent import consent_of
 from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.frame import page
 from classface_assets.review.pages.history import acts_of, lines
@@ -70,7 +71,8 @@ def one_person(
         request,
         desk,
         "person.html.j2",
-        person=row | {"consent": person.consent, "birth_date": person.birth_date, "student_id": person.student_id},
+        person=row | {"birth_date": person.birth_date, "student_id": person.student_id},
+        consent=consent_of(view, person),
         years=[_year(group, year) for group in mine.partition_by("school_year", maintain_order=True)],
         stars=stars,
         cover=covers(view, [row["id"]]).get(row["id"]),

@@ -14,11 +14,13 @@ from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Faces, Text
 from classface_assets.review.pages.frame import changed
 from classface_assets.review.problems import NotFoundError, ProblemError
+from classface_assets.store.consent import ALL, Purpose
 from classface_assets.store.ledger import Act
 from classface_assets.store.writing import one_called
 
 router = page_router()
 Consent = Annotated[Literal["given", "withdrawn"], Form()]
+For = Annotated[Literal["all", "album", "yearbook", "web"], Form()]
 
 
 @router.post("/people/{id}/rename")
@@ -42,9 +44,12 @@ def kind(request: Request, desk: AtDesk, person_id: PersonId, value: Text = "", 
 
 
 @router.post("/people/{id}/consent")
-def consent(request: Request, desk: AtDesk, person_id: PersonId, value: Consent, back: Text = "/people") -> Response:
-    """Whether the person may be shown in albums; who withdrew it is left out of them."""
-    return _done(request, desk, desk.ledger.consent(_id(desk, person_id), value == "given"), back)
+def consent(
+    request: Request, desk: AtDesk, person_id: PersonId, value: Consent, purpose: For = "all", back: Text = "/people"
+) -> Response:
+    """Whether the person may be shown, for one purpose or for all; who withdrew it is left out."""
+    purposes = [] if purpose == ALL else [Purpose(purpose)]
+    return _done(request, desk, desk.ledger.consent(_id(desk, person_id), value == "given", purposes), back)
 
 
 @router.post("/people/{id}/birth-date")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.faces import AssetId
+from classface_assets.review.pages.consent import verdicts_of_photo
 from classface_assets.review.pages.drawn import drawn_in, new_face
 from classface_assets.review.pages.errors import page_router
 from classface_assets.review.pages.fields import Text
@@ -70,6 +71,7 @@ def one_photo(
         rows=list(zip(row_names(len(rows)), rows, strict=True)),
         faces=faces,
         chosen=face,
+        verdicts=verdicts_of_photo(view, str(asset_id)),
         mark=view.decisions.photo_marks.get(str(asset_id), ""),
         before=before,
         after=after,

@@ -138,7 +138,7 @@ def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone:
     ours, ledger = classface(alone, "run"), alone.archive.open_ledger()
     number = 0
     while ours.poll() is None or dagsters.poll() is None:
-        ledger.label(f"Person {number % 8}", groups[number % 8])
+        ledger.label(f"Person {number % len(groups)}", groups[number % len(groups)])
         number += 1
         time.sleep(0.3)
     ended = {process: process.communicate() for process in (ours, dagsters)}

@@ -141,7 +141,7 @@ DESIGNED = {
 
 
 LATER = {
-    *("taken_at_source", "utc_offset", "rotation", "near_group"),
+    *("taken_at_source", "utc_offset", "rotation", "near_group", "file_digest"),
     *("kind", "consent"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }

@@ -142,7 +142,16 @@ DESIGNED = {
 
 
 LATER = {
-    *("taken_at_source", "utc_offset", "rotation", "near_group", "taken_at_doubt"),
+    *(
+        "taken_at_source",
+        "utc_offset",
+        "rotation",
+        "near_group",
+        "file_digest",
+        "taken_at_doubt",
+        "orientation",
+        "page",
+    ),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
 }

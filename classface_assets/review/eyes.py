@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import polars as pl
 
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.chips import decode_chip
 from classface_assets.vision.decode import decode
 from classface_assets.vision.detect import detect_photo
+from classface_assets.vision.face_rows import DETECTION_SCHEMA
 from classface_assets.vision.header import UnreadablePhoto, open_picture
 from classface_assets.vision.packs import ModelPack
 from classface_assets.vision.search import DetectionSettings
@@ -40,11 +42,11 @@ class Eyes:
     def __init__(self, load: Callable[[], ModelPack]) -> None:
         self._load, self._lock = load, threading.Lock()
 
-    def faces_of_photo(self, asset_id: str, view: PhotoView, settings: DetectionSettings) -> list[str]:
-        """The ids of the faces of a photo of the archive."""
+    def faces_of_photo(self, asset_id: str, view: PhotoView, settings: DetectionSettings) -> pl.DataFrame:
+        """The faces of a photo of the archive, as detection rows."""
         with self._lock:
             rows = detect_photo(asset_id, view, self._load().detector, settings)
-        return [row["face_id"] for row in rows if row["status"] == "ok"]
+        return pl.DataFrame(rows, schema=DETECTION_SCHEMA).filter(pl.col("status") == "ok")
 
     def look(self, data: bytes, settings: DetectionSettings) -> list[Seen]:
         """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""

@@ -105,8 +105,9 @@ def photo_of(row: Mapping[str, object]) -> Photo:
     covered = row.get("covered") or ()
     assert isinstance(covered, list | tuple)
     boxes = tuple((x, y, w, h) for x, y, w, h in covered)
-    rotation, cover = int(str(row["rotation"] or 0)), str(row.get("cover") or "")
-    return Photo(str(row["asset_id"]), str(row["path"]), width, height, rotation, boxes, cover)
+    rotation, orientation, page = (int(str(row.get(name) or 0)) for name in ("rotation", "orientation", "page"))
+    cover = str(row.get("cover") or "")
+    return Photo(str(row["asset_id"]), str(row["path"]), width, height, rotation, boxes, cover, orientation, page)
 
 
 def pictures_of(

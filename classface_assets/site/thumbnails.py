@@ -30,7 +30,8 @@ Progress = Callable[[int, int], None]
 class Photo:
     """A photo of the archive: `path` relative to the photos folder, upright size in pixels.
 
-    `rotation`: degrees clockwise by which a scan, after EXIF, is turned to be upright. `covered`: boxes of faces that
+    `orientation`: how EXIF says that the file's picture is to be shown. `rotation`: degrees clockwise by which a scan,
+    after EXIF, is turned to be upright. `page`: that of a file with several, from 0. `covered`: boxes of faces that
     no picture may show, in upright pixels; `cover`: how they are covered, empty where there are none.
     """
 
@@ -41,6 +42,8 @@ class Photo:
     rotation: int = 0
     covered: tuple[Box, ...] = ()
     cover: str = ""
+    orientation: int = 1
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ def thumbnail_path(photo: Photo, size: int) -> str:
     """Where the thumbnail with a long side of at most `size` pixels lies below the albums folder."""
     # A photo no larger than the small one needs no second file.
     size = SMALL if size and max(photo.width, photo.height) <= SMALL else size
-    turned = f"-turned-{photo.rotation}" if photo.rotation else ""
+    turned = f"-page-{photo.page}" if photo.page else ""
+    turned += f"-exif-{photo.orientation}" if photo.orientation > 1 else ""
+    turned += f"-turned-{photo.rotation}" if photo.rotation else ""
     covered = f"-{cover_name(photo.covered, photo.cover)}" if photo.cover else ""
     return f"thumbs/{photo.asset_id[:2]}/{photo.asset_id}-{size or 'whole'}{turned}{covered}.jpg"
 
@@ -132,6 +137,8 @@ def covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
 
 def _upright(image: Image.Image, photo: Photo) -> tuple[Image.Image, bytes | None]:
     """The picture as it is shown, and its colour profile."""
+    if photo.page:
+        image.seek(photo.page)
     picture = _rgb(ImageOps.exif_transpose(image))
     if photo.rotation in CLOCKWISE:
         picture = picture.transpose(CLOCKWISE[photo.rotation])

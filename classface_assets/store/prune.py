@@ -27,7 +27,7 @@ from classface_assets.store.year_parts import (
     vectors_version,
 )
 
-_OF_PHOTO = re.compile(r"-(\d+|whole)(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
+_OF_PHOTO = re.compile(r"-(\d+|whole)(-page-\d+)?(-exif-\d)?(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
 
 
 @dataclass(frozen=True)

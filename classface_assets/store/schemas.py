@@ -19,6 +19,7 @@ IMAGES = pl.Schema(
         "utc_offset": pl.Int16(),  # minutes east of Greenwich, where the camera knew
         "has_orientation": pl.Boolean(),  # the file has an EXIF orientation, so a camera knew which way is up
         "file_digest": pl.String(),  # of the file's bytes; null of what is no photo, and in older parts
+        "page": pl.Int16(),  # of a file with several pages the one that is searched, from 0; null in older parts
         "dates": pl.List(pl.Struct({"at": pl.Datetime("us"), "source": pl.String(), "utc_offset": pl.Int16()})),
         "taken_at_doubt": pl.String(),  # the surest date and its source where it is not believed, else ""
     }
@@ -87,7 +88,8 @@ TABLES = {
     "image_assets": """
         asset_id VARCHAR, school_year VARCHAR NOT NULL, path VARCHAR PRIMARY KEY, width INTEGER,
         height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL, taken_at_source VARCHAR,
-        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR, file_digest VARCHAR, taken_at_doubt VARCHAR""",
+        utc_offset SMALLINT, rotation SMALLINT, near_group VARCHAR, file_digest VARCHAR, taken_at_doubt VARCHAR,
+        orientation SMALLINT, page SMALLINT""",
     "face_instances": """
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,

@@ -41,6 +41,7 @@ def snapshot(
     columns = [
         *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
         *("taken_at_source", "utc_offset", "rotation", "near_group", "file_digest", "taken_at_doubt"),
+        *("orientation", "page"),
     ]
     return {
         "image_assets": facts.images.select(c for c in columns if c in facts.images.columns),

@@ -56,6 +56,7 @@ class PhotoFacts:
     height: int = 0
     orientation: int = 1
     has_orientation: bool = False
+    page: int = 0  # of a file with several pages the one that is searched
     taken_at: datetime | None = None
     taken_at_source: str = ""  # that of the surest date: exif | xmp | iptc | file name | folder | "" when unknown
     utc_offset: int | None = None  # minutes east of Greenwich
@@ -137,10 +138,11 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts, name: str) -> 
         height=height,
         orientation=orientation_of(picture),
         has_orientation=knows_up(picture),
+        page=picture.tell() if picture.format == "TIFF" else 0,
         dates=dates_of(picture, name),
         reason=pages_note(picture),
     )
-    opened = _Opened(picture.format or "", picture.tell())
+    opened = _Opened(picture.format or "", found.page)
     first = found.dates[0] if found.dates else None
     if first is None:
         return found, opened

@@ -21,6 +21,9 @@ from classface_assets.review.api.work import run_order
 from classface_assets.review.api.work_shapes import Started
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.view import View
+from classface_assets.store.barred import PLACES, barred_in
+from classface_assets.store.decisions import LabelledFace
+from classface_assets.store.homes import homes
 from classface_assets.vision.search import DetectionSettings
 
 router = APIRouter(prefix=BASE, tags=["matching"])
@@ -77,9 +80,12 @@ def detect(desk: AtDesk, asset_id: AssetId, body: OptionalLooking) -> dict[str, 
     view = desk.view()
     settings = DetectionSettings(body.min_confidence, body.min_face_size)
     found = desk.eyes.faces_of_photo(str(asset_id), desk.images.opened(view, str(asset_id)), settings)
-    barred = {face for face in found if face in view.decisions.barred}
-    ids = [face for face in found if face not in barred]
-    known = set(view.published.filter(pl.col("asset_id") == str(asset_id))["face_id"])
+    barred = barred_in(found, view.decisions.barred)
+    rows = view.published.filter(pl.col("asset_id") == str(asset_id)).select(PLACES)
+    known = {face: LabelledFace(face, photo, tuple(box)) for photo, face, *box in rows.iter_rows()}
+    # A face that an older version found has another id at the same place.
+    names = {new: face for face, (new, _) in homes(known, found).items()}
+    ids = [names.get(face, face) for face in found["face_id"] if face not in barred]
     return {
         "asset_id": str(asset_id),
         "faces_detected": len(ids),

@@ -4,7 +4,7 @@ Their faces keep their ids, at turned places; each photo is searched again for f
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from classface_assets.followed_photos import AUTOMATIC
 from classface_assets.places import place_of
 from classface_assets.resources import Archive, Models
 from classface_assets.store.decisions import LabelledFace
@@ -26,8 +27,8 @@ from classface_assets.vision.face_rows import DETECTION_SCHEMA
 from classface_assets.vision.search import DetectionSettings
 from classface_assets.vision.turned import new_faces, turn_between, turned_rows
 
-AUTOMATIC = "classface"
-"""Who the ledger says it was."""
+Way = tuple[int, int]
+"""EXIF orientation, and degrees clockwise by which the photo is turned after it."""
 
 
 def turn_photos(
@@ -40,7 +41,8 @@ def turn_photos(
     held = parts.read(["asset_id", "face_id", "orientation", "rotation"])
     if not held.width or "orientation" not in held.columns:
         return 0
-    now = photos.select("asset_id", "path", "width", "height", pl.col("orientation").alias("now"))
+    columns = ("asset_id", "path", "width", "height", "has_orientation")
+    now = photos.select(*columns, pl.col("orientation").alias("now"))
     turned = held.drop_nulls("orientation").join(now, on="asset_id").filter(pl.col("orientation") != pl.col("now"))
     if turned.is_empty():
         return 0
@@ -50,15 +52,30 @@ def turn_photos(
         for photo, rows in _by_photo(turned.select("asset_id", "orientation", "rotation")).items()
         if photo in found
     }
-    size = {photo: (w, h, now) for photo, w, h, now in turned.select("asset_id", "width", "height", "now").iter_rows()}
-    turns = {photo: turn_between(way, (size[photo][2], 0), *size[photo][:2]) for photo, way in before.items()}
+    files = {row["asset_id"]: row for row in turned.iter_rows(named=True)}
+    ways = {photo: _way_up(files[photo], way, found[photo]) for photo, way in before.items()}
+    turns = {
+        photo: turn_between(way, ways[photo], files[photo]["width"], files[photo]["height"])
+        for photo, way in before.items()
+    }
     pairs = [
-        SameShot(photo, photo, transform_of(turn.ravel().tolist()), (before[photo][0], size[photo][2]))
+        SameShot(photo, photo, transform_of(turn.ravel().tolist()), (before[photo][0], ways[photo][0]))
         for photo, turn in turns.items()
     ]
     barred = _write_turns(archive, pairs)
-    _put_rows(parts, found, turns, {photo: size[photo][2] for photo in turns}, barred)
+    _put_rows(parts, found, turns, ways, barred)
     return len(turns)
+
+
+def _way_up(file: Mapping[str, Any], before: Way, searched: Sequence[Mapping[str, Any]]) -> Way:
+    """The orientation that the file says now, and by how much it is turned after it: as the search found it; where the
+    file says nothing and the search found no face, as it stood before."""
+    rotation = searched[0]["rotation"] or 0
+    if not file["has_orientation"] and not any(row["status"] == "ok" for row in searched):
+        for turned in (0, 90, 180, 270):
+            turn = turn_between(before, (file["now"], turned), file["width"], file["height"])
+            rotation = turned if np.allclose(turn[:, :2], np.eye(2)) else rotation
+    return file["now"], rotation
 
 
 def _found_now(
@@ -67,7 +84,8 @@ def _found_now(
     """Photo → the rows that a search finds the way up it is now."""
     layout = archive.layout
     detector = models.load(layout).detector
-    jobs = [PhotoJob(photo, place_of(layout.photos, path)) for photo, path in turned.select("asset_id", "path").rows()]
+    files = turned.select("asset_id", "path", "has_orientation").iter_rows()
+    jobs = [PhotoJob(photo, place_of(layout.photos, path), not known) for photo, path, known in files]
     return {
         photo: rows
         for searched in detect_photos(jobs, detector, settings)
@@ -103,7 +121,7 @@ def _put_rows(
     parts: Parts,
     found: Mapping[str, list[dict[str, Any]]],
     turns: Mapping[str, np.ndarray],
-    orientation: Mapping[str, int],
+    ways: Mapping[str, Way],
     barred: Mapping[str, list[LabelledFace]],
 ) -> None:
     """Write the photos' rows as they are now, then take out the old ones."""
@@ -112,7 +130,7 @@ def _put_rows(
     rows: list[dict[str, Any]] = []
     for photo, turn in turns.items():
         searched = found[photo]
-        same = {"rotation": 0, "orientation": orientation[photo], "phash": searched[0]["phash"]}
+        same = {"orientation": ways[photo][0], "rotation": ways[photo][1], "phash": searched[0]["phash"]}
         kept = turned_rows([row for row in old.get(photo, ()) if row["status"] == "ok"], turn, **same)
         boxes = [tuple(row[f"bbox_{side}"] for side in "xywh") for row in kept]
         boxes += [face.box for face in barred.get(photo, ())]
@@ -121,7 +139,7 @@ def _put_rows(
         rows += kept + [{**row, **same, "created_at": made_now} for row in (*fresh, *none)]
     schema = {**DETECTION_SCHEMA, "created_at": pl.Datetime("us")}
     parts.append(pl.DataFrame(rows, schema=schema))
-    now = pl.DataFrame({"asset_id": list(orientation), "now": list(orientation.values())})
+    now = pl.DataFrame({"asset_id": list(ways), "now": [orientation for orientation, _ in ways.values()]})
     outdated = (pl.col("orientation") != pl.col("now")).fill_null(value=False)
     keep_rows(parts, lambda held: _with_orientation(held).join(now, on="asset_id", how="left", maintain_order="left")
               .filter(~outdated).drop("now"))  # fmt: skip

@@ -24,5 +24,5 @@ def name_portraits(archive: Archive, roster: RosterFile, file: Path, rows_of: in
     search = PortraitSearch.of(query(database, PHOTOS), query(database, FACES), ledger.events(), near)
     found = search.match(zip(roster.lines, roster.entries, strict=True))
     if found.named:
-        ledger.label_imported(found.named, rows_of)
+        ledger.label_imported(found.named, rows_of, found.students)
     return found

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import pillow_heif
 import pytest
+from click.testing import CliRunner
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from PIL import Image, ImageEnhance
 
+from classface_assets.cli.main import cli
 from classface_assets.forgetting import forget
 from classface_assets.store.carry import said
 from classface_assets.store.decisions import LabelledFace
@@ -82,6 +86,21 @@ def test_names_follow_photos_that_are_edited_in_place(world: World) -> None:
     assert lost_label_lines(world.layout, ledger.decisions()) == []
 
 
+def test_names_follow_photos_that_become_files_of_another_kind(world: World) -> None:
+    """From JPEG to HEIC under another name, and to a PNG in another school year."""
+    pillow_heif.register_heif_opener()
+    ledger, (first, second) = world.archive.open_ledger(), (photo_with(world, 1, 0), photo_with(world, 1, 1))
+    ledger.label("Ada", faces_of(world, first))
+    ledger.label("Ben", faces_of(world, second))
+    heic, png = f"{YEAR}/portraits/IMG_0001.HEIC", "2019-2020/Ben.png"
+    for before, after in ((first, heic), (second, png)):
+        with Image.open(world.folder / "photos" / before) as picture:
+            picture.convert("RGB").save(world.folder / "photos" / after)
+        (world.folder / "photos" / before).unlink()
+    assert world.run() == []
+    assert (names_in(world, heic), names_in(world, png)) == (["Ada"], ["Ben"])
+
+
 def test_what_was_said_of_a_group_follows_a_rotated_file(world: World) -> None:
     """A rejection, a mark that a face is none, and who belongs together, each on its own face."""
     ledger, path = world.archive.open_ledger(), photo_with(world, 7)
@@ -130,9 +149,15 @@ def test_a_label_waits_for_its_photo_and_is_told_of_meanwhile(world: World) -> N
     told = lost_label_lines(world.layout, ledger.decisions())
     assert told[0].startswith("1 labelled face is no longer in any photo.")
     assert told[1:] == [f"  {path}: Ada"]
-    check = world.instance.get_latest_asset_check_evaluation_record
-    key = dg.AssetCheckKey(dg.AssetKey("face_tables"), "labelled_faces_are_in_a_photo")
-    assert (found := check(key)) and found.event and found.event.asset_check_evaluation
+    check = dg.AssetCheckKey(dg.AssetKey("face_tables"), "labelled_faces_are_in_a_photo")
+    found = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    assert found.status == AssetCheckExecutionRecordStatus.FAILED
+    assert found.event and found.event.dagster_event
+    evaluation = found.event.dagster_event.asset_check_evaluation_data
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN and evaluation.description == told[0]
+    assert world.number("face_tables", "labelled_faces_in_no_photo") == 1
+    archive = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
+    assert told[0] in CliRunner().invoke(cli, ["stats", *archive]).stderr
     away.rename(file)
     assert world.run() == []
     assert names_in(world, path) == ["Ada"]

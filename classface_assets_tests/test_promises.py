@@ -68,7 +68,8 @@ def nobody_erased_is_found(somebody: Archivist, truth: Truth) -> None:
 
 def nobody_refused_is_in_an_album(somebody: Archivist, truth: Truth) -> None:
     albums = somebody.archive.layout.albums
-    pages = "\n".join(page.read_text() for page in albums.rglob("*.html"))
+    report = albums / "coverage.html"  # which names the files that are in no album
+    pages = "\n".join(page.read_text() for page in albums.rglob("*.html") if page != report)
     files = {file.name for file in albums.rglob("*.jpg")}
     living = [p for p in truth.names if p not in truth.erased and p not in truth.merged]
     shown = {truth.names[p] for p in living if not truth.is_refused(p)}
@@ -82,3 +83,7 @@ def nobody_refused_is_in_an_album(somebody: Archivist, truth: Truth) -> None:
                 if version.shot == shot and number in somebody.prepared.found[version.name]:
                     name = path.rsplit("/", 1)[1]
                     assert name not in pages and name not in files, f"{path} shows somebody who refused"
+    for path, version in somebody.files.items():
+        if {(version.shot, number) for number in somebody.prepared.found[version.name]} & truth.erased_seats:
+            name = path.rsplit("/", 1)[1]
+            assert name not in pages and name not in files, f"{path} shows somebody who was erased"

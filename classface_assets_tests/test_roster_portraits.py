@@ -5,9 +5,11 @@ import unicodedata
 import polars as pl
 import pytest
 
+from classface_assets.store.ledger import Ledger
+from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.roster_file import read_roster
 from classface_assets.store.roster_portraits import Portraits, PortraitSearch
-from classface_assets_tests.helpers import event
+from classface_assets_tests.helpers import event, face
 
 YEAR = "2018-2019"
 
@@ -50,3 +52,22 @@ def test_of_two_files_that_differ_in_case_the_one_that_is_written_so_is_meant() 
     assert found.named[0][1].face_id == "face 1"
     unclear = search("V\tA\tB.jpg\t3\tWeiss\tAnna\t3a\n", f"{YEAR}/A/B.JPG", f"{YEAR}/A/b.jpg")
     assert unclear.bad[0][1].startswith("2 photos are called A/B.jpg")
+
+
+def test_portraits_of_students_of_one_name_go_to_each_by_their_id() -> None:
+    table = "Name,Student ID,Class,School year,Image file name\n"
+    table += f"Anna Weiss,7,3a,{YEAR},1.jpg\nAnna Weiss,8,5c,{YEAR},2.jpg\nAnna Weiss,,,{YEAR},3.jpg\n"
+    found = search(table, *(f"{YEAR}/{number}.jpg" for number in (1, 2, 3)))
+    assert found.students == {"face 0": "id:7", "face 1": "id:8"}
+    assert found.bad == ((4, "3 students are called Anna Weiss"),)
+
+
+def test_a_portrait_of_one_of_two_students_of_a_name_is_theirs_alone(ledger: Ledger) -> None:
+    rows = [RosterEntry("Anna Weiss", "7", {YEAR: "3a"}), RosterEntry("Anna Weiss", "8", {YEAR: "5c"})]
+    ledger.import_roster(rows, "INDEX.TXT")
+    faces = [face("first", "p1"), face("second", "p2")]
+    ledger.label_imported([("Anna Weiss", f) for f in faces], None, {"first": "id:7", "second": "id:8"})
+    decisions = ledger.decisions()
+    people = {f: decisions.persons[mark.person_id] for f, mark in decisions.marks.items()}
+    assert {f: person.student_id for f, person in people.items()} == {"first": "7", "second": "8"}
+    assert people["first"].display_name != people["second"].display_name

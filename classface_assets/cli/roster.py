@@ -64,7 +64,7 @@ def import_(
             click.echo(
                 f"Rows that name no school year are taken for {of_year}, after which the file or folder is named."
             )
-    for line in (*found.notes, *of_use(found.report)):
+    for line in (*found.notes, *done.notes, *of_use(found.report)):
         click.echo(line)
     for line in to_look_at(found, done.rows_of):
         click.echo(line, err=True)

@@ -4,20 +4,19 @@ What a person said of a face, taking back such a name too, is never overruled.
 """
 
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
 
 from classface_assets.store.carry import Said, said
-from classface_assets.store.decisions import Decisions, LabelledFace
+from classface_assets.store.decisions import Decisions, LabelledFace, Person
 from classface_assets.store.events import Event, undone_events
 from classface_assets.store.homes import Placed, homes
 from classface_assets.store.replay import replay
+from classface_assets.store.roster import StudentIndex
 from classface_assets.store.roster_entry import RosterEntry
-from classface_assets.store.roster_students import folded
 
 CLEARLY = 4.0
 """As many times the area of the next larger face, twice its width, is clearly the largest."""
@@ -29,11 +28,13 @@ class _NotNamedError(Exception):
 
 @dataclass(frozen=True)
 class Portraits:
-    """`named`: names and their faces, new ones only. `known`: how many have their name already. `bad`: (line, why)."""
+    """`named`: names and their faces, new ones only. `known`: how many have their name already. `bad`: (line, why).
+    `students`: face id → the key of the student whose portrait it is, who may have a name that others have too."""
 
     named: tuple[tuple[str, LabelledFace], ...]
     known: int
     bad: tuple[tuple[int, str], ...]
+    students: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,32 +65,33 @@ class PortraitSearch:
     def match(self, rows: Iterable[tuple[int, RosterEntry]]) -> Portraits:
         """The rows (line, student) that name a portrait."""
         named: dict[str, tuple[str, LabelledFace]] = {}
+        keys: dict[str, str] = {}
         bad, known = [], 0
         for line, entry in rows:
             for year, file in entry.portraits:
                 try:
-                    self._be_one_student(entry)
+                    student = self._student(entry)
                     face = self._face(self._photo(year, file))
-                    other = named.get(face.face_id, (entry.name, face))[0]
-                    if folded(other) != folded(entry.name):
-                        raise _NotNamedError(f"{file} is the portrait of {other} already")
-                    if self._is_known(face.face_id, entry.name, file):
+                    if keys.setdefault(face.face_id, student.key) != student.key:
+                        raise _NotNamedError(f"{file} is the portrait of {named[face.face_id][0]} already")
+                    if self._is_known(face.face_id, self._students.person(student), file):
                         known += 1
                     else:
                         named[face.face_id] = (entry.name, face)
                 except _NotNamedError as why:
                     bad.append((line, str(why)))
-        return Portraits(tuple(named.values()), known, tuple(bad))
+        return Portraits(tuple(named.values()), known, tuple(bad), {face: keys[face] for face in named})
 
-    def _be_one_student(self, entry: RosterEntry) -> None:
-        """Raises _NotNamedError where the row's name does not say which student of the rosters is meant."""
-        called = self._students[folded(entry.name)]
-        if called != 1:
-            raise _NotNamedError(_how_many(called, entry.name))
+    def _student(self, entry: RosterEntry) -> RosterEntry:
+        """The student of the rosters whom a row means. Raises _NotNamedError where id and name do not tell them."""
+        found = self._students.students(entry)
+        if len(found) != 1:
+            raise _NotNamedError(_how_many(len(found), entry.name))
+        return found[0]
 
     @cached_property
-    def _students(self) -> Counter[str]:
-        return Counter(folded(entry.name) for entry in self.decisions.roster)
+    def _students(self) -> StudentIndex:
+        return StudentIndex.of(self.decisions)
 
     @cached_property
     def _spelled(self) -> pl.DataFrame:
@@ -129,9 +131,8 @@ class PortraitSearch:
         face_id, x, y, w, h, _ = rows.row(0)
         return LabelledFace(face_id, photo, (x, y, w, h))
 
-    def _is_known(self, face: str, name: str, file: str) -> bool:
-        """Whether the face has that name; a word against it is a reason not to give it."""
-        person = self.decisions.named(name)
+    def _is_known(self, face: str, person: Person | None, file: str) -> bool:
+        """Whether the face is that person's; a word against it is a reason not to say so."""
         now = self.said.confirmed.get(face)
         if now is not None and (person is None or person.id != now):
             raise _NotNamedError(f"the face in {file} was said to be {self.decisions.persons[now].name}")

@@ -291,6 +291,7 @@ class Archivist:
             self.archive.layout.database, "SELECT id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances"
         )
         faces = {f: LabelledFace(f, photo, (x, y, w, h)) for f, photo, x, y, w, h in rows.iter_rows()}
+        self.shown = {}
         for path, numbers in self.seats().items():
             for face_id, number in numbers.items():
                 self.shown[face_id] = ((path.rsplit("/", 1)[1].split("-")[0], number), faces[face_id])

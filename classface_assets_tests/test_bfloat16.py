@@ -60,8 +60,9 @@ def test_the_same_faces_are_found_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -
     found, wanted = quick.find(group, 0.5), whole.find(group, 0.5)
     assert len(found) == len(wanted) == 6
     order, right = np.argsort(found.boxes[:, 0]), np.argsort(wanted.boxes[:, 0])
-    assert np.abs(found.boxes[order] - wanted.boxes[right]).max() < 5  # of 110 pixels
-    assert np.abs(found.landmarks[order] - wanted.landmarks[right]).max() < 5
+    # Of 110 pixels; kinds of processors round otherwise: 3 pixels on one, 5.1 on another.
+    assert np.abs(found.boxes[order] - wanted.boxes[right]).max() < 7
+    assert np.abs(found.landmarks[order] - wanted.landmarks[right]).max() < 7
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")

@@ -212,7 +212,8 @@ def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
 
 def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: World, tmp_path: Path) -> None:
     """Killed -9 in the middle of a year, between two parts: what was found stays, the rest is done once."""
-    shutil.copytree(sample.photos, tmp_path / "photos" / "2017-2018")
+    for number, year in enumerate(sorted(sample.photos.iterdir())):
+        shutil.copytree(year, tmp_path / "photos" / "2017-2018" / f"box {number}")
     world = World(tmp_path, dg.DagsterInstance.ephemeral(), "builtin", "data of a killed run")
     places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
     command = [sys.executable, "-m", "classface_assets.cli", "run", *places]

@@ -44,7 +44,7 @@ def whole_album(out: Path) -> list[tuple[str, int, int]]:
 
 def thumbnails_of(photos: pl.DataFrame) -> Iterator[str]:
     """The pictures that an album may hold of these photos, with the copies in which faces are covered."""
-    columns = ("asset_id", "path", "width", "height", "rotation", "covered", "cover")
+    columns = ("asset_id", "path", "width", "height", "rotation", "orientation", "page", "covered", "cover")
     shown = photos.filter(pl.col("status") == "ok").select(c for c in columns if c in photos.columns)
     for row in shown.iter_rows(named=True):
         yield from _pictures(row)

@@ -96,7 +96,7 @@ def _new_pairs(
     person = settings_for(photos.pack.name).person_threshold
     likeness = Likeness(person, (1 + person) / 2)
     found = []
-    for photo, other in sorted(set(_candidates(photos, decided, likeness))):
+    for photo, other in sorted(set(_candidates(photos, decisions, decided, likeness))):
         if frozenset((photo, other)) in told or other in decisions.same_shots.others(photo):
             continue
         same_place = photo in photos.gone and photos.gone[photo]["path"] == photos.present[other]["path"]
@@ -106,10 +106,14 @@ def _new_pairs(
     return found
 
 
-def _candidates(photos: PhotoLooks, decided: Set[str], likeness: Likeness) -> Iterator[tuple[str, str]]:
-    """(decided photo, photo that is there) worth comparing: all with those that are gone, else only what is new."""
+def _candidates(
+    photos: PhotoLooks, decisions: Decisions, decided: Set[str], likeness: Likeness
+) -> Iterator[tuple[str, str]]:
+    """(decided photo, photo that is there) worth comparing: all with those that are gone and of whose shot no photo is
+    left, else only what is new."""
     compared, decided_before = compared_photos(photos.layout)
-    present, gone = set(photos.present), set(photos.gone)
+    present = set(photos.present)
+    gone = {photo for photo in photos.gone if not decisions.same_shots.others(photo).keys() & present}
     here = decided & present
     yield from _look_alike(photos, gone | (here - decided_before), present)
     yield from _look_alike(photos, here & decided_before, present - compared)
@@ -126,6 +130,8 @@ def _look_alike(photos: PhotoLooks, some: Set[str], others: Set[str]) -> Iterato
     """The pairs whose hashes are near, either of them turned or mirrored."""
     import faiss
 
+    if not some or not others:
+        return
     ids, bits = photos.bits(sorted(some))
     other_ids, other_bits = photos.bits(sorted(others))
     if not ids or not other_ids:

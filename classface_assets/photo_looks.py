@@ -14,6 +14,7 @@ import polars as pl
 from classface_assets.store.facts import Facts
 from classface_assets.store.layout import Layout, name_of
 from classface_assets.store.listing import folders
+from classface_assets.store.photo_records import camera_time
 from classface_assets.store.year_parts import current_settings, detection_parts, embedding_parts
 from classface_assets.vision.pack_info import PackInfo
 from classface_assets.vision.same_shot import PhotoLook, hash_bits
@@ -35,8 +36,9 @@ class PhotoLooks:
     def present(self) -> dict[str, dict[str, object]]:
         """The row of each photo that is there, by asset id."""
         good = self.facts.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first")
-        columns = ["asset_id", "path", "width", "height", "rotation", "phash", "taken_at", "taken_at_source"]
-        return {row["asset_id"]: row for row in good.select(columns).iter_rows(named=True)}
+        columns = ["asset_id", "path", "width", "height", "rotation", "phash", "taken_at"]
+        rows = good.with_columns(camera_time(good)).select(columns)
+        return {row["asset_id"]: row for row in rows.iter_rows(named=True)}
 
     @cached_property
     def gone(self) -> dict[str, dict[str, object]]:
@@ -45,7 +47,7 @@ class PhotoLooks:
         found = self._gone_detections.drop_nulls("phash").unique("asset_id", keep="first")
         joined = rows.join(found.select("asset_id", "phash", "rotation"), "asset_id", "left", suffix="_found")
         joined = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in ("phash", "rotation"))
-        return {row["asset_id"]: row | {"taken_at_source": "exif"} for row in joined.iter_rows(named=True)}
+        return {row["asset_id"]: row for row in joined.iter_rows(named=True)}
 
     def of(self, photo: str) -> PhotoLook:
         """How a photo looks, be it there or gone; one that nobody knows looks like nothing."""
@@ -130,4 +132,4 @@ def _number(value: object) -> float:
 def _seconds(row: dict[str, object]) -> float:
     """When the camera took it, in seconds; NaN where it did not say."""
     at = row.get("taken_at")
-    return at.timestamp() if isinstance(at, datetime) and row.get("taken_at_source") == "exif" else float("nan")
+    return at.timestamp() if isinstance(at, datetime) else float("nan")

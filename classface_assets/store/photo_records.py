@@ -116,9 +116,17 @@ def lost_label_lines(layout: Layout, decisions: Decisions, most: int = 20) -> li
     return lines
 
 
+def camera_time(images: pl.DataFrame) -> pl.Expr:
+    """`taken_at` as EXIF says it, be it believed or not: a clock that is wrong tells two shots apart all the same."""
+    believed = pl.when(pl.col("taken_at_source") == "exif").then("taken_at")
+    if "dates" not in images.columns:
+        return believed.alias("taken_at")
+    exif = pl.element().filter(pl.element().struct.field("source") == "exif").struct.field("at")
+    return pl.coalesce(pl.col("dates").list.eval(exif).list.first(), believed).alias("taken_at")
+
+
 def _records(images: pl.DataFrame) -> pl.DataFrame:
-    by_camera = pl.when(pl.col("taken_at_source") == "exif").then("taken_at").alias("taken_at")
-    return images.unique("asset_id", keep="first", maintain_order=True).with_columns(by_camera).select(
+    return images.unique("asset_id", keep="first", maintain_order=True).with_columns(camera_time(images)).select(
         pl.col(name).cast(dtype) for name, dtype in RECORDS.items()
     )  # fmt: skip
 

@@ -72,15 +72,16 @@ class PortraitSearch:
                 try:
                     student = self._student(entry)
                     face = self._face(self._photo(year, file))
-                    if keys.setdefault(face.face_id, student.key) != student.key:
+                    if keys.get(face.face_id, student.key) != student.key:
                         raise _NotNamedError(f"{file} is the portrait of {named[face.face_id][0]} already")
                     if self._is_known(face.face_id, self._students.person(student), file):
                         known += 1
                     else:
                         named[face.face_id] = (entry.name, face)
+                        keys[face.face_id] = student.key
                 except _NotNamedError as why:
                     bad.append((line, str(why)))
-        return Portraits(tuple(named.values()), known, tuple(bad), {face: keys[face] for face in named})
+        return Portraits(tuple(named.values()), known, tuple(bad), keys)
 
     def _student(self, entry: RosterEntry) -> RosterEntry:
         """The student of the rosters whom a row means. Raises _NotNamedError where id and name do not tell them."""

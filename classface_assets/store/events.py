@@ -13,7 +13,7 @@ PEOPLE_KINDS = (
 )
 ROSTER_KINDS = ("roster_imported",)  # long, and only needed where names and refusals are
 LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
-PHOTO_KINDS = ("photo_marked", "photo_unmarked", "photos_followed")
+PHOTO_KINDS = ("photo_marked", "photo_unmarked")
 DRAWING_KINDS = ("face_drawn", "person_erased", "photos_followed", "undone")
 
 

@@ -1,11 +1,11 @@
 """Which face of today a face of the ledger is: by its id, or by its place when another detector drew the box."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from classface_assets.store.decisions import Box, FaceMark, LabelledFace
-from classface_assets.store.same_shots import SameShots, moved
+from classface_assets.store.same_shots import SameShots, Transform, moved
 
 Placed = FaceMark | LabelledFace  # what says where a face lies
 SAME_FACE_OVERLAP = 0.4
@@ -21,18 +21,29 @@ def locate(
     found: dict[str, tuple[tuple[str, float], ...]] = {f: (home,) for f, home in homes(places, faces).items()}
     if not shots.neighbours or faces.is_empty():
         return found
-    there = set(faces["asset_id"].unique())
-    others = {
-        (face, photo): LabelledFace(f"{face} {photo}", photo, moved(place.box, transform))
-        for face, place in places.items()
-        for photo, transform in shots.others(place.asset_id).items()
-        if photo in there
-    }
+    others = dict(_in_other_photos(places, faces, shots))
     at = homes({place.face_id: place for place in others.values()}, faces)
     for (face, _), place in others.items():
         if place.face_id in at:
             found[face] = (*found.get(face, ()), at[place.face_id])
     return found
+
+
+def _in_other_photos(
+    places: Mapping[str, Placed], faces: pl.DataFrame, shots: SameShots
+) -> Iterator[tuple[tuple[str, str], LabelledFace]]:
+    """(Face of the ledger, photo that is there) and where the face lies in it; but for the photo in which the face
+    itself is today: so are all faces of an archive that an older version made."""
+    there = set(faces["asset_id"].unique())
+    here = faces.filter(pl.col("face_id").is_in(list(places))).select("face_id", "asset_id")
+    itself = dict(here.iter_rows())
+    known: dict[str, dict[str, Transform]] = {}
+    for face, place in places.items():
+        if place.asset_id not in known:
+            known[place.asset_id] = {p: t for p, t in shots.others(place.asset_id).items() if p in there}
+        for photo, transform in known[place.asset_id].items():
+            if photo != itself.get(face):
+                yield (face, photo), LabelledFace(f"{face} {photo}", photo, moved(place.box, transform))
 
 
 def homes(places: Mapping[str, Placed], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:

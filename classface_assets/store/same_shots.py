@@ -31,7 +31,9 @@ class SameShot:
 
     def payload(self) -> dict[str, object]:
         """What the ledger keeps."""
-        told: dict[str, object] = {"from": self.photo, "to": self.other, "transform": list(self.transform)}
+        told: dict[str, object] = {"from": self.photo, "to": self.other}
+        if self.transform != IDENTITY:
+            told["transform"] = list(self.transform)
         return told | ({"orientation": list(self.orientation)} if self.orientation else {})
 
 
@@ -103,6 +105,8 @@ def compose(second: Transform, first: Transform) -> Transform:
 
 def inverse(transform: Transform) -> Transform:
     """The way back. Raises ValueError for a transform that leaves no area."""
+    if transform == IDENTITY:
+        return IDENTITY
     a, b, c, d, e, f = transform
     area = a * e - b * d
     if not area:

@@ -12,6 +12,7 @@ from classface_assets.store.carry import as_said_of
 from classface_assets.store.decisions import Decisions, LabelledFace, Person, fold, folded
 from classface_assets.store.enrolling import Enrolling
 from classface_assets.store.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
+from classface_assets.store.followed_pairs import FOLLOWED, FollowedPairs
 from classface_assets.store.ledger_table import append_event, events_about, read_events
 from classface_assets.store.replay import replay, replayed, settled
 from classface_assets.store.roster_entry import RosterEntry
@@ -58,6 +59,7 @@ class Writing:
         self.appended: list[int] = []
         self.notes: list[str] = []
         self._people: tuple[int, Decisions, Enrolling] | None = None
+        self._followed: FollowedPairs | None = None
 
     def append(self, kind: str, **payload: Any) -> None:
         self.appended.append(append_event(self.con, kind, payload, self.actor))
@@ -78,10 +80,13 @@ class Writing:
 
     def around(self, photos: Collection[str]) -> Decisions:
         """Who is who, every link, and all that was said of these photos, of others of their shots, and their faces."""
-        shots = replay(read_events(self.con, ("photos_followed", "undone"))).same_shots
-        wanted = {*photos, *(other for photo in photos for other in shots.others(photo))}
+        if self._followed is None:
+            self._followed = FollowedPairs.of(read_events(self.con, (FOLLOWED,)))
+        wanted, followed = self._followed.around(photos)
         kinds = (*PEOPLE_KINDS, *PHOTO_KINDS, *LINK_KINDS)
-        return replay(read_events(self.con, kinds, events_about(self.con, wanted)))
+        said = read_events(self.con, kinds, events_about(self.con, wanted))
+        said = [event for event in said if event.kind != FOLLOWED]
+        return replay(sorted([*said, *followed], key=lambda event: event.id))
 
     def said_of(self, faces: Sequence[LabelledFace]) -> Decisions:
         """The same of the photos of these faces, said of them under the ids that they have here."""

@@ -54,8 +54,8 @@ def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPho
     events = ledger.events()
     decided = _decided(layout, events)
     # What an older version knew by the bytes of its file is the very same picture: no look is needed.
-    told = _told(events)
-    pairs = [SameShot(*pair) for pair in renamed_photos(facts.images, decided) if frozenset(pair) not in told]
+    known = _known_pairs(events)
+    pairs = [SameShot(*pair) for pair in renamed_photos(facts.images, decided) if frozenset(pair) not in known]
     if pairs:
         ledger.follow_photos(pairs)
         events = ledger.events()
@@ -63,7 +63,7 @@ def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPho
     decisions = replay(events)
     records = update_records(layout, facts.images, decided, _erased(layout, events))
     photos = PhotoLooks(layout, models.describe(layout), facts, records)
-    found = _new_pairs(photos, decisions, decided, _told(events))
+    found = _new_pairs(photos, decisions, decided, _known_pairs(events))
     if found:
         ledger.follow_photos(found)
         events = ledger.events()
@@ -83,21 +83,21 @@ def _erased(layout: Layout, events: Sequence[Event]) -> set[str]:
     return {face.asset_id for face in barred_faces(layout, events).values()}
 
 
-def _told(events: Sequence[Event]) -> set[frozenset[str]]:
+def _known_pairs(events: Sequence[Event]) -> set[frozenset[str]]:
     """The pairs that the ledger has or had: one that somebody has undone does not come back."""
     followed = (event for event in events if event.kind == "photos_followed")
     return {frozenset((pair["from"], pair["to"])) for event in followed for pair in event.payload["photos"]}
 
 
 def _new_pairs(
-    photos: PhotoLooks, decisions: Decisions, decided: Set[str], told: Set[frozenset[str]]
+    photos: PhotoLooks, decisions: Decisions, decided: Set[str], known: Set[frozenset[str]]
 ) -> list[SameShot]:
     """The pairs that the ledger does not have."""
     person = settings_for(photos.pack.name).person_threshold
     likeness = Likeness(person, (1 + person) / 2)
     found = []
     for photo, other in sorted(set(_candidates(photos, decisions, decided, likeness))):
-        if frozenset((photo, other)) in told or other in decisions.same_shots.others(photo):
+        if frozenset((photo, other)) in known or other in decisions.same_shots.others(photo):
             continue
         same_place = photo in photos.gone and photos.gone[photo]["path"] == photos.present[other]["path"]
         transform = same_shot(photos.of(photo), photos.of(other), likeness, same_place)

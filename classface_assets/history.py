@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from classface_assets.store.acts_faces import NOT_A_FACE
+from classface_assets.store.decisions import NOT_A_FACE
 from classface_assets.store.events import Event, undone_events
 
 ERASED = "somebody who was erased"

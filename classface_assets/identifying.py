@@ -1,6 +1,6 @@
 """What the commands about identity do: the students' run with settings of its own, a split, and what they tell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,30 +34,6 @@ class Identifying:
 
     archive: Archive
     models: Models
-
-    def run(self, settings: Mapping[str, Any], *, use_head: bool = True, command: str = "classface run") -> list[str]:
-        """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did.
-
-        Other runs of the archive are waited for; they are told of this one as `command`.
-        """
-        from classface_assets.assets.current_facts import forget_facts
-        from classface_assets.home import prepare, release
-        from classface_assets.running import Chain, terminal, whole_line
-        from classface_assets.turns import turn
-
-        self.published()
-        given = {name: value for name, value in settings.items() if value is not None}
-        ops = {
-            "cluster_assignments": {"config": given},
-            "identities": {"config": {**given, "use_head": use_head}},
-        }
-        console = terminal()
-        instance, _ = prepare(self.archive.layout)
-        with instance, turn(self.archive.layout, command, whole_line(console)):
-            release(instance)
-            stopped = Chain(instance, self.archive, self.models, console).job("identify", ops=ops)
-        forget_facts()
-        return [stop.reason for stop in stopped]
 
     def published(self) -> None:
         """Raises DatabaseError, with what to do, before the first run."""

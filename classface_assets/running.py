@@ -15,15 +15,19 @@ from rich.progress import Progress as Bars
 from classface_assets.assets.current_facts import forget_facts
 from classface_assets.definitions import definitions_with
 from classface_assets.failures import why_it_failed
-from classface_assets.home import hand_out_free_places
+from classface_assets.home import hand_out_free_places, prepare, release
+from classface_assets.identifying import Identifying
 from classface_assets.lost_photos import refuse_lost_photos
 from classface_assets.partitions import school_years
 from classface_assets.progress import Listener, Meter, Progress, dagster_events
 from classface_assets.resources import Archive, Models
 from classface_assets.store.layout import Layout
+from classface_assets.store.orphans import Orphans, mend
 from classface_assets.store.year_parts import years_with_images
 from classface_assets.store.years import PhotosFolderError, year_folders
+from classface_assets.turns import turn
 from classface_assets.unchanged import Unchanged
+from classface_assets.upkeep import SUPERFLUOUS
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -178,3 +182,33 @@ def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
             f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(there)}."
         )
     return years
+
+
+def identify(
+    work: Identifying, settings: Mapping[str, object], *, use_head: bool = True, command: str = "classface run"
+) -> list[str]:
+    """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did.
+
+    Other runs of the archive are waited for; they are told of this one as `command`.
+    """
+    archive = work.archive
+    work.published()
+    given = {name: value for name, value in settings.items() if value is not None}
+    ops = {
+        "cluster_assignments": {"config": given},
+        "identities": {"config": {**given, "use_head": use_head}},
+    }
+    console = terminal()
+    instance, _ = prepare(archive.layout)
+    with instance, turn(archive.layout, command, whole_line(console)):
+        release(instance)
+        stopped = Chain(instance, archive, work.models, console).job("identify", ops=ops)
+    forget_facts()
+    return [stop.reason for stop in stopped]
+
+
+def fix(chain: Chain, found: Sequence[Orphans], tell: Callable[[str], None]) -> list[Stopped]:
+    """Take out what is broken, and run the school years that lack something now, then what is one for all years."""
+    mend(found)
+    lacking = [one for one in found if one.kind not in SUPERFLUOUS]
+    return chain.run(sorted({one.year for one in lacking} - {""}), tell) if lacking else []

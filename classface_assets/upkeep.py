@@ -1,7 +1,7 @@
 """Keeping an archive in order: what `classface prune` and `classface find-orphans` do, and what they say."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
@@ -11,11 +11,10 @@ from classface_assets.partitions import school_years, year_files
 from classface_assets.places import path_text
 from classface_assets.records import outdated_runs, size_of
 from classface_assets.resources import Archive, Models
-from classface_assets.running import Chain, Stopped
 from classface_assets.store.layout import Layout
 from classface_assets.store.leftover import Leftover
 from classface_assets.store.orphan_kinds import NO_FACE, REPAIR, TEMPORARY, TWICE, Orphans
-from classface_assets.store.orphans import find_orphans, mend
+from classface_assets.store.orphans import find_orphans
 from classface_assets.store.prune import InUse, leftovers
 from classface_assets.store.year_parts import image_parts, years_with_images
 from classface_assets.store.years import year_folders
@@ -102,13 +101,6 @@ def orphan_lines(found: Iterable[Orphans]) -> Iterator[str]:
         names = [f"{one.year} {name}".strip() for one in same for name in one.names]
         yield f"{len(names):>9,}  {kind}: {_examples(names)}"
     yield "; ".join(f"{kind}: --fix {REPAIR[kind]}" for kind in kinds) + "."
-
-
-def fix(chain: Chain, found: Sequence[Orphans], tell: Callable[[str], None]) -> list[Stopped]:
-    """Take out what is broken, and run the school years that lack something now, then what is one for all years."""
-    mend(found)
-    lacking = [one for one in found if one.kind not in SUPERFLUOUS]
-    return chain.run(sorted({one.year for one in lacking} - {""}), tell) if lacking else []
 
 
 def _changed_since(layout: Layout) -> tuple[int, int]:

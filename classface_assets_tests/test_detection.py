@@ -10,13 +10,13 @@ from PIL import Image
 from classface_assets.vision.chips import (
     cut_chip,
 )
-from classface_assets.vision.decode import TRUNCATED
+from classface_assets.vision.decode import TRUNCATED, load_photo
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.face_rows import DETECTION_SCHEMA, face_id_of
 from classface_assets.vision.faces import Faces
 from classface_assets.vision.landmarks import refined
 from classface_assets.vision.packs import ModelPack
-from classface_assets.vision.photos import load_photo, read_facts
+from classface_assets.vision.photos import read_facts
 from classface_assets.vision.search import DetectionSettings, find_faces
 from classface_assets.vision.tiles import Detector
 from classface_assets.vision.view import open_view, view_of

@@ -10,10 +10,10 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from classface_assets.identity.settings import settings_for
+from classface_assets.vision.decode import load_photo
 from classface_assets.vision.detect import PhotoJob, detect_photos
 from classface_assets.vision.near import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
 from classface_assets.vision.packs import ModelPack
-from classface_assets.vision.photos import load_photo
 from classface_assets_tests.searched import SETTINGS, faces_in, save_as_photo, vectors_of
 
 

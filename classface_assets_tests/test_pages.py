@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from classface_assets.vision.decode import decode
+from classface_assets.vision.decode import decode, load_photo
 from classface_assets.vision.header import open_picture
 from classface_assets.vision.pages import searched_page
-from classface_assets.vision.photos import load_photo, read_facts
+from classface_assets.vision.photos import read_facts
 
 ONE = "1 of its 2 pages was not searched: save it as a file of its own"
 TWO = "2 of its 3 pages were not searched: save each as a file of its own"

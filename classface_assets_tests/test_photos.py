@@ -20,10 +20,10 @@ from PIL import Image
 
 from classface_assets.partitions import year_files
 from classface_assets.store.photo_folders import walk
-from classface_assets.vision.decode import TRUNCATED
+from classface_assets.vision.decode import TRUNCATED, load_photo
 from classface_assets.vision.header import MAX_PIXELS, ORIENTATION, UnreadablePhoto
 from classface_assets.vision.packs import ModelPack
-from classface_assets.vision.photos import MAX_BYTES, load_photo, read_facts
+from classface_assets.vision.photos import MAX_BYTES, read_facts
 from classface_assets_tests.conftest import become_nobody
 from classface_assets_tests.searched import boxes_of, detected, save_as_photo
 

@@ -1,7 +1,7 @@
 """`classface cluster-dual …`: grouping and naming faces from the command line, in Dagster runs that its UI shows."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -35,7 +35,7 @@ def cluster_dual(archive: Any, pack: str | None, **settings: Any) -> None:
     if settings["time_bucket"]:
         _month(settings["time_bucket"])
     work = _work(archive, pack)
-    _run(lambda: work.run(settings, command="classface cluster-dual"))
+    _run(work, settings, command="classface cluster-dual")
     _tell(work)
 
 
@@ -53,7 +53,7 @@ def assign_command(archive: Any, pack: str | None, **settings: Any) -> None:
     """Give faces to the people who are named, by a method of choice, for this once."""
     work = _work(archive, pack)
     work.somebody_named()
-    _run(lambda: work.run(settings, command="classface assign"))
+    _run(work, settings, command="classface assign")
     _tell(work)
 
 
@@ -69,7 +69,7 @@ def reassign(archive: Any, pack: str | None, use_trained_model: bool, person_thr
     if use_trained_model:
         work.head_promoted()
     given = {"person_threshold": person_threshold}
-    _run(lambda: work.run(given, use_head=use_trained_model, command="classface reassign"))
+    _run(work, given, use_head=use_trained_model, command="classface reassign")
     _tell(work)
 
 
@@ -94,7 +94,7 @@ def split(archive: Any, pack: str | None, cluster: str, min_cluster_size: int) -
     """A cluster holds several people: part it. Kept in the ledger, so that no re-run joins them; `undo` does."""
     work = _work(archive, pack)
     pieces = work.split(cluster, min_cluster_size)
-    _run(lambda: work.run({}, command="classface split"))
+    _run(work, {}, command="classface split")
     for name, faces in pieces:
         click.echo(f"{name}: {faces} faces")
     click.echo(f'Name them: classface label {pieces[0][0]} "Name"')
@@ -125,10 +125,13 @@ def _work(archive: Any, pack: str | None) -> Any:
     return Identifying(archive, models_for(pack))
 
 
-def _run(run: Callable[[], list[str]]) -> None:
-    for reason in (stopped := run()):
+def _run(work: Any, settings: Mapping[str, Any], *, use_head: bool = True, command: str) -> None:
+    from classface_assets.running import identify
+
+    reasons = identify(work, settings, use_head=use_head, command=command)
+    for reason in reasons:
         click.echo(f"classface: {reason}", err=True)
-    if stopped:
+    if reasons:
         sys.exit(1)
 
 

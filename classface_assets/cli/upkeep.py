@@ -82,14 +82,14 @@ def find_orphans_command(archive: Any, pack: str | None, fix: bool) -> None:
 def _fix(archive: Any, models: Any, found: Any) -> None:
     from classface_assets import upkeep
     from classface_assets.home import prepare
-    from classface_assets.running import Chain, terminal, whole_line
+    from classface_assets.running import Chain, fix, terminal, whole_line
     from classface_assets.turns import turn
 
     console = terminal()
     instance, _ = prepare(archive.layout)
     with instance, turn(archive.layout, "classface find-orphans --fix", whole_line(console)):
         upkeep.at_rest(instance)
-        stopped = upkeep.fix(Chain(instance, archive, models, console), found, console.print)
+        stopped = fix(Chain(instance, archive, models, console), found, console.print)
     tell_stopped(console, stopped)
 
 

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from classface_assets.store.acts_people import create_person, create_student
 from classface_assets.store.acts_photos import PhotoActs
-from classface_assets.store.decisions import LABELLED_BY, Decisions, LabelledFace
+from classface_assets.store.decisions import LABELLED_BY, NOT_A_FACE, Decisions, LabelledFace
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.writing import Act, ConflictError, LedgerError, Writing, clean, counted, distinct
-
-NOT_A_FACE = "Not a face"
 
 
 class FaceActs(PhotoActs):

@@ -1,18 +1,19 @@
 """What people have said, as it stands after some event: persons, and what was said of faces and photos."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 
 from classface_assets.store.labelled_face import Box, LabelledFace
+from classface_assets.store.near_names import fold, folded
 from classface_assets.store.roster_entry import RosterEntry
 from classface_assets.store.same_shots import SameShots
 
-__all__ = ["Box", "Decisions", "FaceMark", "LabelledFace", "Link", "Person", "fold", "folded"]
 Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""
+
+NOT_A_FACE = "Not a face"
+"""The name of the one person to whom everything belongs that is no face at all."""
 
 KINDS = ("student", "staff", "not a student", "not a face")
 LABELLED_BY = ("cluster", "hand", "import", "confirmed")
@@ -147,15 +148,3 @@ class Decisions:
 def may_be_one(a: RosterEntry, b: RosterEntry) -> bool:
     """Whether two students of one name may be one: nothing but an id tells them apart."""
     return a.birth_date is None or b.birth_date is None or a.birth_date == b.birth_date
-
-
-def fold(name: str) -> str:
-    """The form in which two names are the same: no matter the case, the spaces, how accents are encoded, or what is
-    invisible (a joiner between two Persian letters, a mark of the writing direction)."""
-    if name.isascii():
-        return " ".join(name.casefold().split())
-    seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
-    return " ".join(seen.split())
-
-
-folded = lru_cache(maxsize=65_536)(fold)

@@ -3,8 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-
-from classface_assets.store.decisions import fold
+from functools import lru_cache
 
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "})
 
@@ -56,3 +55,15 @@ def _plain(name: str) -> str:
     """Without case, accents, and marks that are not seen."""
     decomposed = unicodedata.normalize("NFKD", fold(name).translate(_PLAIN))
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+def fold(name: str) -> str:
+    """The form in which two names are the same: no matter the case, the spaces, how accents are encoded, or what is
+    invisible (a joiner between two Persian letters, a mark of the writing direction)."""
+    if name.isascii():
+        return " ".join(name.casefold().split())
+    seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.split())
+
+
+folded = lru_cache(maxsize=65_536)(fold)

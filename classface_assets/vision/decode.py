@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from classface_assets.places import Place
 from classface_assets.vision.header import UnreadablePhoto, already_turned, open_picture, orientation_of, upright_size
+from classface_assets.vision.photo_files import NOT_A_FILE, NotAFile, open_file
 from classface_assets.vision.plain import END_OF_JPEG, decode_plain
 
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -113,3 +115,16 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
     except Exception as error:
         raise UnreadablePhoto("truncated or damaged JPEG: nothing of it can be decoded") from error
     return picture
+
+
+def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
+    """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
+
+    Raises UnreadablePhoto, and OSError when the file cannot be opened now.
+    """
+    try:
+        with open_file(path) as file:
+            data = file.read()
+    except NotAFile:
+        raise UnreadablePhoto(NOT_A_FILE) from None
+    return decode(data, least_side)

@@ -16,7 +16,6 @@ from typing import BinaryIO, NamedTuple
 from classface_assets.places import Place
 from classface_assets.storage_errors import storage_error
 from classface_assets.vision.dates import Dated, dates_of
-from classface_assets.vision.decode import DecodedPhoto, decode
 from classface_assets.vision.header import (
     UnreadablePhoto,
     is_raw,
@@ -147,16 +146,3 @@ def _header_facts(path: Place, file: BinaryIO, facts: PhotoFacts, name: str) -> 
     if first is None:
         return found, opened
     return replace(found, taken_at=first.at, taken_at_source=first.source, utc_offset=first.utc_offset), opened
-
-
-def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
-    """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
-
-    Raises UnreadablePhoto, and OSError when the file cannot be opened now.
-    """
-    try:
-        with open_file(path) as file:
-            data = file.read()
-    except NotAFile:
-        raise UnreadablePhoto(NOT_A_FILE) from None
-    return decode(data, least_side)

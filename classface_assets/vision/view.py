@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from classface_assets.places import Place
-from classface_assets.vision.decode import DecodedPhoto
-from classface_assets.vision.photos import load_photo
+from classface_assets.vision.decode import DecodedPhoto, load_photo
 
 # A JPEG of twice that long side is first decoded at half its size. More often would not pay: whatever the size, its
 # codes must be read, which takes most of the time (a half still takes .8, a quarter .7 of it), and small faces need it

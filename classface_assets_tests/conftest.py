@@ -24,18 +24,18 @@ from PIL import Image
 from rich.console import Console
 from upath import UPath
 
-from classface_assets.partitions import sync_school_years
-from classface_assets.places import place
-from classface_assets.resources import Archive, Models
-from classface_assets.running import Chain, Stopped, chosen_years
-from classface_assets.sample.compose import SampleArchive, compose_sample
-from classface_assets.store.database import query
-from classface_assets.store.layout import Layout
-from classface_assets.store.ledger import Ledger
-from classface_assets.vision.packs import ModelPack, load_pack
-from classface_assets_tests.helpers import TOKEN
+from classface_assets.core.layout import Layout
+from classface_assets.core.locations import place
+from classface_assets.defs.runner import Chain, Stopped, chosen_years
+from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
+from classface_assets.orchestration.partitions import sync_school_years
+from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.store.files.duckdb import query
+from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.vision.models.registry import ModelPack, load_pack
+from classface_assets_tests.support.helpers import TOKEN
 
-pytest_plugins = [f"classface_assets_tests.{name}" for name in ("clients", "windows", "old_archive", "named_school")]
+pytest_plugins = [f"classface_assets_tests.support.{name}" for name in ("clients", "windows", "old_archive", "named_school")]
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def postgres_ledger(postgres: str) -> str:
 @pytest.fixture
 def served(world: World) -> Iterator[str]:
     """The address of a server in a thread of this process, over a copy of the finished archive."""
-    from classface_assets.benchmark.served import served
+    from classface_assets.devtools.benchmark.review.server_thread import served
     from classface_assets.review.app import create_app
 
     with served(create_app(world.archive, Models(pack=world.pack), TOKEN)) as url:

@@ -10,15 +10,15 @@ import dagster as dg
 from s3fs import S3FileSystem
 from upath import UPath
 
-from classface_assets.places import files_below, remove
-from classface_assets.resources import models_for
-from classface_assets.sample.compose import SampleArchive
-from classface_assets.site.mirror import Mirrored, mirror
-from classface_assets.site.names import album_file_name
-from classface_assets.store.files import write_file
-from classface_assets.store.prune import prune
-from classface_assets.upkeep import fix, orphans, unused
-from classface_assets_tests.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
+from classface_assets.albums.names import album_file_name
+from classface_assets.albums.publication import Mirrored, mirror
+from classface_assets.core.atomic_files import write_file
+from classface_assets.core.locations import files_below, remove
+from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.orchestration.resources import models_for
+from classface_assets.services.maintenance import fix, orphans, unused
+from classface_assets.store.maintenance.pruning import prune
+from classface_assets_tests.support.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
 
 
 def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: SampleArchive, tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_local_photos_with_data_at_a_url_and_the_albums_of_a_lost_disk(
 MIRROR = """
 import sys
 from pathlib import Path
-from classface_assets.places import place
-from classface_assets.site.mirror import mirror
+from classface_assets.core.locations import place
+from classface_assets.albums.publication import mirror
 print("begins", flush=True)
 mirror(Path(sys.argv[1]), place(sys.argv[2]))
 """

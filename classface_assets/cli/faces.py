@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
-from classface_assets.cli.told import tell_act
+from classface_assets.cli.common import archive_options, tell_act
 
 FACES = click.argument("faces", nargs=-1, required=True, metavar="FACE…")
 
@@ -17,8 +16,8 @@ FACES = click.argument("faces", nargs=-1, required=True, metavar="FACE…")
 @click.argument("name")
 def label(archive: Any, cluster: str, name: str) -> None:
     """Say who a cluster is (unknown_cluster_12), or a single face (its id). The next run learns from it."""
-    from classface_assets.history import faces_are
-    from classface_assets.naming import faces_of
+    from classface_assets.services.queries import faces_of
+    from classface_assets.store.decisions.history import faces_are
 
     faces = faces_of(archive.layout.database, cluster)
     act = archive.open_ledger().label(name, faces, "hand" if [cluster] == [f.face_id for f in faces] else "cluster")
@@ -87,7 +86,7 @@ def unlink(archive: Any, faces: Sequence[str]) -> None:
 @click.option("--off", is_flag=True, help="It is neither.")
 def collage(archive: Any, photo: str, mirror: bool, off: bool) -> None:
     """The photo (its path below the photos folder) may show a person more than once."""
-    from classface_assets.naming import photo_of
+    from classface_assets.services.queries import photo_of
 
     ledger, asset_id = archive.open_ledger(), photo_of(archive.layout.database, photo)
     act = ledger.unmark_photo(asset_id) if off else ledger.mark_photo(asset_id, "mirror" if mirror else "collage")
@@ -98,6 +97,6 @@ COMMANDS = (label, confirm, reject, take_off, not_a_face, link, unlink, collage)
 
 
 def _faces(archive: Any, ids: Sequence[str]) -> list[Any]:
-    from classface_assets.naming import faces_of
+    from classface_assets.services.queries import faces_of
 
     return [face for one in ids for face in faces_of(archive.layout.database, one)]

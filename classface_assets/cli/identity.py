@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import METHODS, PACK, archive_options
-from classface_assets.cli.told import tell_newer
+from classface_assets.cli.common import METHODS, PACK, archive_options, tell_newer
 
 THRESHOLD = click.option("--person-threshold", type=click.FloatRange(-1, 1), help="Least likeness to a known person.")
 
@@ -105,8 +104,8 @@ def split(archive: Any, pack: str | None, cluster: str, min_cluster_size: int) -
 @click.option("--most", type=click.IntRange(0), default=20, show_default=True, help="Faces shown one by one.")
 def changes(archive: Any, most: int) -> None:
     """What moved when the students were last published, and why."""
-    from classface_assets.moved import change_lines
-    from classface_assets.store.database import query
+    from classface_assets.services.queries import change_lines
+    from classface_assets.store.files.duckdb import query
 
     query(archive.layout.database, "SELECT 1")
     persons = archive.open_ledger().decisions().persons
@@ -119,14 +118,14 @@ COMMANDS = (cluster_dual, assign_command, reassign, centroids, split, changes)
 
 
 def _work(archive: Any, pack: str | None) -> Any:
-    from classface_assets.identifying import Identifying
-    from classface_assets.resources import models_for
+    from classface_assets.orchestration.resources import models_for
+    from classface_assets.services.identification import Identifying
 
     return Identifying(archive, models_for(pack))
 
 
 def _run(work: Any, settings: Mapping[str, Any], *, use_head: bool = True, command: str) -> None:
-    from classface_assets.running import identify
+    from classface_assets.defs.runner import identify
 
     reasons = identify(work, settings, use_head=use_head, command=command)
     for reason in reasons:

@@ -1,4 +1,7 @@
-"""`classface rename`, `merge`, `consent` …: who the named people are. Each act says what it did and overruled."""
+"""`classface rename`, `merge`, `consent` …: who the named people are. Each act says what it did and overruled.
+
+`classface student`: which student of the school's rosters a person is.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,10 +10,9 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
-from classface_assets.cli.told import tell_act
-from classface_assets.store.consent import ALL, Purpose
-from classface_assets.store.decisions import KINDS
+from classface_assets.cli.common import archive_options, tell_act
+from classface_assets.store.model.decisions import KINDS
+from classface_assets.store.model.purposes import ALL, Purpose
 
 
 @click.command()
@@ -81,7 +83,7 @@ def consent(archive: Any, person: str, word: str | None, purposes: Sequence[str]
 
 
 def _tell_report(archive: Any, purposes: Sequence[str], csv_file: str | None) -> None:
-    from classface_assets.consent_report import consent_report, report_lines, write_report
+    from classface_assets.services.consent_report import consent_report, report_lines, write_report
 
     chosen = list(Purpose) if ALL in purposes else [Purpose(purpose) for purpose in purposes]
     reports = [consent_report(archive.layout.database, archive.open_ledger(), purpose) for purpose in chosen]
@@ -116,10 +118,24 @@ def birth_date(archive: Any, person: str, day: datetime) -> None:
 @archive_options
 def people(archive: Any) -> None:
     """The names, and how many faces each has."""
-    from classface_assets.naming import people_rows
+    from classface_assets.services.queries import people_rows
 
     for name, faces, years in people_rows(archive.layout.database, archive.open_ledger().decisions()):
         click.echo(f"{name}\t{faces} {'face' if faces == 1 else 'faces'}\t{years}")
 
 
-COMMANDS = (rename, merge, hide, siblings, consent, kind, birth_date, people)
+@click.command()
+@archive_options
+@click.argument("person")
+@click.argument("student")
+def student(archive: Any, person: str, student: str) -> None:
+    """Say which student of the roster (a student id, or a name as "Anna Weiss (5c, 2011)") a person is.
+
+    Needed where several students have one name: until then the person is refused what any of them was refused.
+    """
+    act = archive.open_ledger().link_student(person, student)
+    known_by = f", id {act.person.student_id}" if act.person.student_id else ""
+    tell_act(act, f"{act.person.display_name} is that student of the roster{known_by}.")
+
+
+COMMANDS = (rename, merge, hide, siblings, consent, kind, birth_date, people, student)

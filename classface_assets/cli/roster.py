@@ -1,12 +1,19 @@
-"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year."""
+"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year.
+
+What `classface roster import` tells of a file that it read: lines for a person, the urgent ones first.
+"""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
+from classface_assets.cli.common import archive_options
+from classface_assets.store.ledger.transaction import counted
+from classface_assets.store.roster.file import RosterFile
+from classface_assets.store.roster.report import RosterReport
 
 NEEDS_A_LOOK = 3
 """Exit code of an import that was done, and of which a person has to decide or to correct something."""
@@ -44,11 +51,10 @@ def import_(
     taken in; 3: it was taken in, but something needs a look (refused by doubt, a column that may be about consent,
     cells or rows that were left out), and is listed; 1: nothing was taken in.
     """
-    from classface_assets.cli.roster_told import left_out, of_use, to_look_at
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.roster_file import read_roster
-    from classface_assets.store.roster_table import Wanted
-    from classface_assets.store.writing import counted
+    from classface_assets.store.ledger.transaction import counted
+    from classface_assets.store.roster.encoding import RosterError
+    from classface_assets.store.roster.file import read_roster
+    from classface_assets.store.roster.table import Wanted
 
     of_year = _school_year(file, year, archive.layout.year_pattern)
     found = read_roster(_content(file), of_year, Wanted(encoding, consent_column, no_consent_column))
@@ -79,7 +85,7 @@ def import_(
 @click.option("--year", help="Only who was there in this school year.")
 def list_(archive: Any, year: str | None) -> None:
     """The students: name, student id, classes, birth date, consent, siblings; one a line, parted by tabs."""
-    from classface_assets.store.years import school_year
+    from classface_assets.store.catalog.school_years import school_year
 
     for entry in sorted(archive.open_ledger().decisions().roster, key=lambda e: e.name.casefold()):
         if year and school_year(year, archive.layout.year_pattern) not in entry.classes:
@@ -116,9 +122,8 @@ def _consent(entry: Any) -> str:
 
 def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
     """Tells of the portraits that the file names, and why any of them was left out."""
-    from classface_assets.cli.roster_told import SHOWN, cut
-    from classface_assets.roster_portraits import name_portraits
-    from classface_assets.store.writing import counted
+    from classface_assets.services.roster_portraits import name_portraits
+    from classface_assets.store.ledger.transaction import counted
 
     if not archive.layout.database.exists():
         click.echo(
@@ -135,8 +140,8 @@ def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -
 
 def _content(file: Path) -> bytes:
     """Raises RosterError when it cannot be read."""
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.roster_lines import MOST_BYTES
+    from classface_assets.store.roster.encoding import RosterError
+    from classface_assets.store.roster.reader import MOST_BYTES
 
     try:
         with file.open("rb") as opened:
@@ -151,8 +156,9 @@ def _content(file: Path) -> bytes:
 
 def _school_year(file: Path, year: str | None, pattern: str) -> str:
     """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.years import first_year, school_year
+    from classface_assets.core.school_years.names import first_year
+    from classface_assets.store.catalog.school_years import school_year
+    from classface_assets.store.roster.encoding import RosterError
 
     names = (file.stem, file.absolute().parent.name) if year is None else (year,)
     keys = (school_year(name, pattern) for name in names)
@@ -160,3 +166,108 @@ def _school_year(file: Path, year: str | None, pattern: str) -> str:
     if year is not None and not found:
         raise RosterError(f"{year!r} is no school year; write it like 2019-2020.")
     return found
+
+
+SHOWN = 50
+"""Lines of a list that are shown, but of lists that hold a refusal, which are shown whole."""
+
+
+def of_use(report: RosterReport) -> list[str]:
+    """How the file was read: its encoding, its columns, the lines that are no students."""
+    told = []
+    if report.guessed:
+        names = f", in which names are {', '.join(report.examples)}" if report.examples else ""
+        told.append(
+            f"The file does not say its encoding; it was read as {report.encoding}{names}. "
+            "Where that is wrong, import it again with --encoding NAME."
+        )
+    if report.consent:
+        told.append(f"Consent was read from: {', '.join(report.consent)}.")
+    elif not report.asked:
+        told.append("The file says nothing of consent to be shown.")
+    if report.unused:
+        told.append(f"Columns that were not used: {', '.join(report.unused)}.")
+    for dropped in (one for one in report.dropped_ids if one.is_placeholder):
+        told.append(f"{dropped.student_id!r} is no student id: {_lines(dropped.lines)}.")
+    if report.skipped:
+        reasons: dict[str, list[int]] = {}
+        for line, reason in report.skipped:
+            reasons.setdefault(reason, []).append(line)
+        parts = (f"{reason}: {_lines(lines)}" for reason, lines in reasons.items())
+        told.append(
+            f"{counted(len(report.skipped), 'line is no student', 'lines are no students')} ({'; '.join(parts)})."
+        )
+    return told
+
+
+def to_look_at(found: RosterFile, event: int | None) -> list[str]:
+    """What a person has to decide or to correct. `event`: of the import, by whose number it is undone."""
+    report = found.report
+    told = []
+    if report.refused:
+        are = counted(len(report.refused), "student is", "students are")
+        told.append(
+            f"{are} refused by doubt, because the answer was not understood, until `classface consent NAME given` (or "
+            "withdrawn) says what holds:"
+        )
+        told += [f"  line {one.line}: {one.name}: {one.answer}" for one in report.refused]
+    back = f"take it back (`classface undo {event}`) and import again" if event is not None else "import again"
+    for title in report.asked:
+        told.append(
+            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is said "
+            f"every one that may refuse does: {back} with --consent-column '{title}' "
+            f"(or --no-consent-column '{title}')."
+        )
+    for title in report.yes_or_no:
+        told.append(
+            f"The column '{title}' was not used, and its answers look like yes and no. If it is about consent to be "
+            f"shown, import again with --consent-column '{title}'; --no-consent-column '{title}' ends the question."
+        )
+    for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
+        told.append(
+            f"The student id {dropped.student_id} stands beside different names and was not used: "
+            f"{_lines(dropped.lines)}."
+        )
+    for doubt in report.doubts:
+        told.append(
+            f"Column '{doubt.title}': {counted(doubt.cells, 'cell was', 'cells were')} not understood, and "
+            f"{doubt.outcome}:"
+        )
+        told += cut([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+    if report.garbled:
+        told.append(
+            f"Names look as if the file had been saved in a wrong encoding before; export it anew: "
+            f"{', '.join(report.garbled[:5])}."
+        )
+    if report.sheets:
+        told.append(
+            f"Only the first sheet with a column of names was read; save each of these as a file of its own and import "
+            f"it: {', '.join(report.sheets)}."
+        )
+    if report.replaced:
+        told.append(
+            f"Bytes that are no {report.encoding} were replaced by a mark; correct the names in "
+            f"{_lines(report.replaced)}."
+        )
+    return told + left_out(found)
+
+
+def left_out(found: RosterFile) -> list[str]:
+    """The rows that were left out: all of them where the file has answers about consent."""
+    if not found.bad:
+        return []
+    told = [f"  line {number}: {reason}" for number, reason in found.bad]
+    has_answers = bool(found.report.consent or found.report.asked)
+    heading = f"{counted(len(told), 'row was', 'rows were')} left out:"
+    return [heading, *(told if has_answers else cut(told[:SHOWN], len(told)))]
+
+
+def cut(lines: Sequence[str], count: int) -> list[str]:
+    """A list, and how many of `count` are not in it."""
+    return [*lines, f"  … and {count - len(lines):,} more"] if count > len(lines) else list(lines)
+
+
+def _lines(numbers: Iterable[int]) -> str:
+    shown = [f"{number:,}" for number in numbers]
+    more = f" and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    return f"{'line' if len(shown) == 1 else 'lines'} {', '.join(shown[:SHOWN])}{more}"

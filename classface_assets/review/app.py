@@ -6,22 +6,27 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 
-from classface_assets.review import docs, login
-from classface_assets.review.api import clusters, events, faces, matching, measures, persons, profiles, work
+from classface_assets.review.api import clusters, docs, events, faces, matching, persons, profiles, runs, stats
 from classface_assets.review.api.common import Problem
-from classface_assets.review.desk import Desk
-from classface_assets.review.pages.errors import tell_the_lost
-from classface_assets.review.pages.routers import PAGES
+from classface_assets.review.auth import login
+from classface_assets.review.auth.guard import Guard
+from classface_assets.review.auth.sessions import Sessions
+from classface_assets.review.context import Desk
+from classface_assets.review.pages import confirm, history, naming, people, person_actions, photos, unknown, years
+from classface_assets.review.pages import runs as run_pages
+from classface_assets.review.pages.components.layout import tell_the_lost
 from classface_assets.review.problems import tell_problems
-from classface_assets.review.security import Guard
-from classface_assets.review.sessions import Sessions
 from classface_assets.review.static_files import FOLDER, STATIC, Lasting
 
 if TYPE_CHECKING:
-    from classface_assets.resources import Archive, Models
+    from classface_assets.orchestration.resources import Archive, Models
 
+# In the order in which their addresses are tried.
+PAGES = tuple(
+    module.router for module in (unknown, naming, confirm, people, person_actions, photos, history, years, run_pages)
+)
 ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
-API = tuple(part.router for part in (clusters, persons, profiles, events, work, matching, measures, faces))
+API = tuple(part.router for part in (clusters, persons, profiles, events, runs, matching, stats, faces))
 ROUTERS = (*API, login.router, docs.router, *PAGES)
 
 

@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.errors import UserError
-from classface_assets.storage_errors import StorageError
-from classface_assets.store.database import DatabaseError
-from classface_assets.store.ledger import ConflictError, LedgerError, UnknownError
+from classface_assets.core.errors import UserError
+from classface_assets.core.storage_errors import StorageError
+from classface_assets.store.files.duckdb import DatabaseError
+from classface_assets.store.ledger.transaction import ConflictError, LedgerError, UnknownError
 
 # A ledger's other errors are of what was asked for: a name that no page can show.
 _STATUS = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}

@@ -6,13 +6,6 @@ import polars as pl
 from fastapi import APIRouter, Query
 
 from classface_assets.identity.settings import settings_for
-from classface_assets.review.api.cluster_shapes import (
-    ClusterFaces,
-    Label,
-    Labelled,
-    OptionalSplitting,
-    Split,
-)
 from classface_assets.review.api.common import (
     BASE,
     AtDesk,
@@ -24,10 +17,11 @@ from classface_assets.review.api.common import (
     faces_of,
     told,
 )
-from classface_assets.review.desk import marks
-from classface_assets.review.overlay import part_name
+from classface_assets.review.api.schemas.clusters import ClusterFaces, Label, Labelled, OptionalSplitting, Split
+from classface_assets.review.context import marks
 from classface_assets.review.problems import NotFoundError, ProblemError
-from classface_assets.review.view import View
+from classface_assets.services.archive_view.model import View
+from classface_assets.services.archive_view.overlay import part_name
 
 EXEMPLARS = 3
 
@@ -114,7 +108,7 @@ def label_cluster(desk: AtDesk, cluster_id: ClusterId, body: Label) -> dict[str,
 @router.post("/{clusterId}/split", response_model=Split, responses=told(404, 409))
 def split_cluster(desk: AtDesk, cluster_id: ClusterId, body: OptionalSplitting) -> dict[str, Any]:
     """Look at an unknown cluster by itself, and say in the ledger of which people it is made, if of several."""
-    from classface_assets.review.matching import parts_of
+    from classface_assets.review.faces.suggestions import parts_of
 
     likeness = desk.likeness()
     rows = rows_of_cluster(likeness.view, cluster_id)

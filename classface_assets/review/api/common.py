@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from classface_assets.review.desk import Desk, at_desk
+from classface_assets.review.context import Desk, at_desk
 
 BASE = "/api/v1/faces"
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from classface_assets.review.api.common import BASE, AtDesk, Page, Paging, Shape, told
-from classface_assets.review.view import View
-from classface_assets.store.replay import Event, undone_events
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.model.events import Event, undone_events
 
 router = APIRouter(prefix=f"{BASE}/events", tags=["history"])
 MOST_ID = 2**63 - 1

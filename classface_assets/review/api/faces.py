@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from classface_assets.review.api.common import BASE, AtDesk, Face, Shape, faces_of, told
-from classface_assets.review.desk import Desk
-from classface_assets.review.images import WHOLE, Picture, has_it, picture_response
+from classface_assets.review.context import Desk
+from classface_assets.review.faces.image_responses import WHOLE, Picture, has_it, picture_response
 from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View
+from classface_assets.services.archive_view.model import View
 
 router = APIRouter(prefix=BASE, tags=["faces"])
 AssetId = Annotated[UUID, Path(alias="assetId")]

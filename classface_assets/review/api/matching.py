@@ -8,7 +8,8 @@ from fastapi import APIRouter, Response
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import BASE, AtDesk, told
 from classface_assets.review.api.faces import AssetId, FaceId
-from classface_assets.review.api.matching_shapes import (
+from classface_assets.review.api.runs import run_order
+from classface_assets.review.api.schemas.matching import (
     AskingAll,
     Assigned,
     AssignedAll,
@@ -17,14 +18,13 @@ from classface_assets.review.api.matching_shapes import (
     OptionalAskingAll,
     OptionalLooking,
 )
-from classface_assets.review.api.work import run_order
-from classface_assets.review.api.work_shapes import Started
+from classface_assets.review.api.schemas.runs import Started
 from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View
-from classface_assets.store.barred import PLACES, barred_in
-from classface_assets.store.decisions import LabelledFace
-from classface_assets.store.homes import homes
-from classface_assets.vision.search import DetectionSettings
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.decisions.exclusions import PLACES, barred_in
+from classface_assets.store.decisions.reconciliation import homes
+from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.vision.detection.search import DetectionSettings
 
 router = APIRouter(prefix=BASE, tags=["matching"])
 
@@ -32,7 +32,7 @@ router = APIRouter(prefix=BASE, tags=["matching"])
 @router.post("/{faceId}/assign", response_model=Assigned, responses=told(404))
 def assign_face(desk: AtDesk, face_id: FaceId, body: OptionalAsking) -> dict[str, Any]:
     """Who a face most likely is, by the labelled faces. Nothing is said by it: confirm it, or let a run decide."""
-    from classface_assets.review.matching import guess
+    from classface_assets.review.faces.suggestions import guess
 
     likeness, settings = desk.likeness(), settings_for(desk.pack.name)
     if likeness.view.face(str(face_id)) is None:

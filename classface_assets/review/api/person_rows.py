@@ -6,10 +6,10 @@ from uuid import UUID
 import polars as pl
 from fastapi import Path
 
-from classface_assets.review.api.person_shapes import Person
+from classface_assets.core.names import fold
+from classface_assets.review.api.schemas.persons import Person
 from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View
-from classface_assets.store.replay import fold
+from classface_assets.services.archive_view.model import View
 
 PersonId = Annotated[UUID, Path(alias="id")]
 

@@ -5,17 +5,9 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Query
 
-from classface_assets.review.api.common import (
-    BASE,
-    AtDesk,
-    Page,
-    Paging,
-    Status,
-    faces_of,
-    told,
-)
+from classface_assets.review.api.common import BASE, AtDesk, Page, Paging, Status, faces_of, told
 from classface_assets.review.api.person_rows import PersonId, person_row, person_told, persons_listed, persons_of
-from classface_assets.review.api.person_shapes import (
+from classface_assets.review.api.schemas.persons import (
     Changes,
     FaceIds,
     FacesChanged,
@@ -28,9 +20,9 @@ from classface_assets.review.api.person_shapes import (
     Suggestions,
     WholePerson,
 )
-from classface_assets.review.desk import marks
+from classface_assets.review.context import marks
 from classface_assets.review.problems import ProblemError
-from classface_assets.store.snapshot import prototypes
+from classface_assets.store.published.tables import prototypes
 
 router = APIRouter(prefix=f"{BASE}/persons", tags=["persons"])
 

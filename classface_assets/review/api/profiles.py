@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, Path, Query, UploadFile
 
 from classface_assets.review.api.common import BASE, AtDesk, Name, told
 from classface_assets.review.api.person_rows import person_row
-from classface_assets.review.api.profile_shapes import (
+from classface_assets.review.api.schemas.persons import (
     BLUR_THRESHOLD,
     MIN_CONFIDENCE,
     MIN_FACE_SIZE,
@@ -18,11 +18,11 @@ from classface_assets.review.api.profile_shapes import (
     Quality,
     Settings,
 )
-from classface_assets.review.desk import Desk
-from classface_assets.review.eyes import Seen
+from classface_assets.review.context import Desk
+from classface_assets.review.faces.uploads import Seen
 from classface_assets.review.problems import ProblemError
-from classface_assets.store.portraits import keep_portrait
-from classface_assets.vision.search import DetectionSettings
+from classface_assets.store.catalog.portraits import keep_portrait
+from classface_assets.vision.detection.search import DetectionSettings
 
 router = APIRouter(prefix=BASE, tags=["profiles"])
 MOST_PHOTOS = 10

@@ -8,12 +8,10 @@ from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.person_rows import PersonId, person_row
-from classface_assets.review.desk import marks
-from classface_assets.review.pages.cards import tiles_of
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page
-from classface_assets.review.view import View
+from classface_assets.review.context import marks
+from classface_assets.review.pages.components.cards import tiles_of
+from classface_assets.review.pages.components.layout import Faces, Text, changed, page, page_router
+from classface_assets.services.archive_view.model import View
 
 GROUPS, SINGLES, A_GROUP, SHOWN_BESIDE = 20, 40, 60, 3
 SURE_MARGIN = 0.5  # to the runner-up: a face that is so much likelier one person's is hardly anybody else's

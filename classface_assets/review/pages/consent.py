@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.consent_report import because_of, who_refused
-from classface_assets.review.view import View
-from classface_assets.store.consent import Purpose
-from classface_assets.store.decisions import Decisions, Person
-from classface_assets.store.photo_consent import FACES, PhotoVerdict, may_not_be_shown, photo_verdicts, refusals_of
-from classface_assets.store.refused_by import refused_by
+from classface_assets.services.archive_view.model import View
+from classface_assets.services.consent_report import because_of, who_refused
+from classface_assets.store.consent.photos import FACES, PhotoVerdict, may_not_be_shown, photo_verdicts, refusals_of
+from classface_assets.store.consent.refusal_sources import refused_by
+from classface_assets.store.model.decisions import Decisions, Person
+from classface_assets.store.model.purposes import Purpose
 
 TITLES = {Purpose.ALBUM: "In albums", Purpose.YEARBOOK: "In the yearbook", Purpose.WEB: "On the web"}
 _ANSWERS = {True: "yes", False: "no", None: "not asked"}

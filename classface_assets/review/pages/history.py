@@ -8,14 +8,12 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import changed, page
-from classface_assets.review.pages.told import acts, alone, faces_in, last_act, taken_back, telling
+from classface_assets.review.pages.components.layout import Text, changed, page, page_router
+from classface_assets.review.pages.components.messages import acts, alone, faces_in, last_act, taken_back, telling
 from classface_assets.review.problems import ProblemError
-from classface_assets.review.view import View
-from classface_assets.store.book import who_acts
-from classface_assets.store.events import Event, people_in, undone_events
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.ledger.event_store import who_acts
+from classface_assets.store.model.events import Event, people_in, undone_events
 
 PAGE, SHOWN = 50, 6
 router = page_router()

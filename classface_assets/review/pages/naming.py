@@ -7,17 +7,15 @@ import polars as pl
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.review.api.cluster_shapes import Splitting
 from classface_assets.review.api.clusters import rows_of_cluster, split_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
-from classface_assets.review.desk import Desk, marks
-from classface_assets.review.pages.cards import as_seen, chosen, covers, near_known
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page, wants_json
+from classface_assets.review.api.schemas.clusters import Splitting
+from classface_assets.review.context import Desk, marks
+from classface_assets.review.pages.components.cards import as_seen, chosen, covers, near_known
+from classface_assets.review.pages.components.layout import Faces, Text, changed, page, page_router, wants_json
 from classface_assets.review.problems import ProblemError
-from classface_assets.review.view import View
-from classface_assets.store.decisions import LabelledFace
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.model.face_ref import LabelledFace
 
 OTHERS = "Not a student"
 router = page_router()

@@ -8,15 +8,14 @@ from starlette.responses import RedirectResponse, Response
 
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.person_rows import PersonId, person_row, persons_listed
-from classface_assets.review.pages.cards import covers, in_time, named_people, tiles_of
+from classface_assets.review.pages.components.cards import covers, in_time, named_people, tiles_of
+from classface_assets.review.pages.components.layout import page, page_router
 from classface_assets.review.pages.consent import consent_of
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.frame import page
 from classface_assets.review.pages.history import acts_of, lines
-from classface_assets.review.view import View
-from classface_assets.store.decisions import KINDS
-from classface_assets.store.roster import students_for
-from classface_assets.store.snapshot import prototypes
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.decisions.roster import students_for
+from classface_assets.store.model.decisions import KINDS
+from classface_assets.store.published.tables import prototypes
 
 PAGE, A_YEAR, LINES = 60, 30, 30
 router = page_router()

@@ -1,21 +1,70 @@
-"""Photos: a whole photo with boxes and names, row by row; drawing a face that was missed."""
+"""Photos: a whole photo with boxes and names, row by row; drawing a face that was missed.
 
+Faces that people drew: they are in the ledger, and in the view only when a run has embedded them.
+
+Search: drop a photo, see who it is.
+"""
+
+import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import polars as pl
-from fastapi import Form, Query, Request
+from fastapi import File, Form, Query, Request, UploadFile
 from starlette.responses import Response
 
+from classface_assets.albums.students import row_names
 from classface_assets.review.api.common import AtDesk
 from classface_assets.review.api.faces import AssetId
+from classface_assets.review.context import marks
+from classface_assets.review.faces.similar_faces import Likeness
+from classface_assets.review.pages.components.layout import Text, changed, page, page_router
 from classface_assets.review.pages.consent import verdicts_of_photo
-from classface_assets.review.pages.drawn import drawn_in, new_face
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import changed, page
-from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View
-from classface_assets.site.people import row_names
+from classface_assets.review.problems import NotFoundError, ProblemError
+from classface_assets.services.archive_view.model import View
+from classface_assets.store.decisions.reconciliation import homes
+from classface_assets.store.model.face_ref import Box, LabelledFace
+from classface_assets.vision.detection.search import DetectionSettings
+
+LEAST_SIDE = 8
+
+
+def marks_with_drawn(view: View, face_ids: Sequence[str]) -> list[LabelledFace]:
+    """The faces as the ledger keeps them, those too that no run has seen yet. Raises NotFoundError."""
+    waiting = {f: view.decisions.drawn[f] for f in face_ids if view.face(f) is None and f in view.decisions.drawn}
+    return [*marks(view, [f for f in face_ids if f not in waiting]), *waiting.values()]
+
+
+def drawn_in(view: View, asset_id: str) -> list[dict[str, object]]:
+    """The faces drawn in a photo that are not in the view yet, as rows of it; a box around a face is that face."""
+    persons, said = view.decisions.persons, view.decisions.marks
+    drawn = {f: face for f, face in view.decisions.drawn.items() if face.asset_id == asset_id}
+    there = homes(drawn, view.faces.filter(pl.col("asset_id") == asset_id)) if drawn else {}
+    rows = []
+    for face_id, face in drawn.items():
+        if face_id not in there:
+            person = persons.get(said[face_id].person_id) if face_id in said else None
+            box = dict(zip(("bbox_x", "bbox_y", "bbox_w", "bbox_h"), face.box, strict=True))
+            named = {"person_id": person and person.id, "person_name": person and person.display_name}
+            rows.append({"face_id": face_id, "confirmed": person is not None, "drawn": True} | named | box)
+    return rows
+
+
+def new_face(asset_id: str, size: tuple[int, int], box: Box) -> LabelledFace:
+    """The face of a box drawn in a photo of that width and height, cut to the photo.
+
+    Raises ProblemError for one that is too small to be a face.
+    """
+    x, y, w, h = box
+    left, top = max(0, round(x)), max(0, round(y))
+    right, bottom = min(size[0], round(x + w)), min(size[1], round(y + h))
+    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
+        raise ProblemError(422, "The box is too small for a face; draw it from the forehead to the chin.")
+    whole = (left, top, right - left, bottom - top)
+    face_id = str(uuid.uuid5(uuid.UUID(asset_id), ",".join(map(str, whole))))
+    return LabelledFace(face_id, asset_id, whole)
+
 
 PAGE = 48
 ROW_BEGINS = 0.7
@@ -144,3 +193,32 @@ def _neighbours(view: View, photo: dict[str, Any]) -> tuple[str | None, str | No
     ids = view.photos.filter(pl.col("school_year") == photo["school_year"]).sort("path")["asset_id"].to_list()
     at = ids.index(photo["asset_id"])
     return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
+
+
+MOST_FACES, NEAREST, SHOWN = 40, 60, 5
+BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+
+
+@router.get("/search")
+def search_page(request: Request, desk: AtDesk) -> Response:
+    return page(request, desk, "search.html.j2", found=None)
+
+
+@router.post("/search")
+def search(request: Request, desk: AtDesk, photo: Annotated[UploadFile, File()]) -> Response:
+    """The people and groups that each face of a photo looks like most, row by row; the photo is not kept."""
+    seen = desk.eyes.look(photo.file.read(), DetectionSettings())[:MOST_FACES]
+    likeness = desk.likeness()
+    faces = [dict(zip(BOX, face.box, strict=True)) | {"who": _who(likeness, face.vector)} for face in seen]
+    in_rows = [face for row in rows_of(faces) for face in row]
+    found = [{"box": [round(face[side], 1) for side in BOX], "who": face["who"]} for face in in_rows]
+    return page(request, desk, "search.html.j2", found=found)
+
+
+def _who(likeness: Likeness, vector: np.ndarray) -> list[dict[str, Any]]:
+    """The likest people and groups, each by its likest face."""
+    near = likeness.nearest(vector, NEAREST, 0.0)
+    groups = near.group_by("cluster_id", maintain_order=True).agg(
+        pl.col("similarity", "face_id", "asset_id", "person_id", "person_name", "school_year").first()
+    )
+    return groups.head(SHOWN).to_dicts()

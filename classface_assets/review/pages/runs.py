@@ -7,12 +7,10 @@ from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import here, page, wants_json
+from classface_assets.review.pages.components.layout import Text, here, page, page_router, wants_json
 
 if TYPE_CHECKING:
-    from classface_assets.review.run_records import RunTold
+    from classface_assets.review.runs.records import RunTold
 
 PAGE = 20
 ENDED = {"SUCCESS": "done", "FAILURE": "stopped", "CANCELED": "stopped"}

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.clusters import clusters_listed, rows_of_cluster
 from classface_assets.review.api.common import AtDesk, ClusterId
-from classface_assets.review.desk import Desk
-from classface_assets.review.pages.cards import (
+from classface_assets.review.context import Desk
+from classface_assets.review.pages.components.cards import (
     cluster_cards,
     covers,
     in_time,
@@ -19,9 +19,8 @@ from classface_assets.review.pages.cards import (
     roster_like,
     tiles_of,
 )
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.frame import page
-from classface_assets.review.pages.guesses import guesses, like_groups
+from classface_assets.review.pages.components.layout import page, page_router
+from classface_assets.review.pages.components.suggestions import guesses, like_groups
 
 PAGE = 100
 MOST_NAMES = 8

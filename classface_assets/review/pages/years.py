@@ -3,13 +3,11 @@
 from fastapi import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from classface_assets.dated_folders import Certainty, dated_folders, set_year_of, unset_year_of, year_notes
+from classface_assets.core.school_years.folders import NO_YEAR
+from classface_assets.core.school_years.names import first_year
 from classface_assets.review.api.common import AtDesk
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import here, page, wants_json
-from classface_assets.store.folder_years import NO_YEAR
-from classface_assets.store.years import first_year
+from classface_assets.review.pages.components.layout import Text, here, page, page_router, wants_json
+from classface_assets.services.school_years import Certainty, dated_folders, set_year_of, unset_year_of, year_notes
 
 router = page_router()
 

@@ -1,0 +1,35 @@
+"""`/docs`: the operations of the API with forms to try them: Swagger UI from a package, nothing from the network."""
+
+from importlib.resources import files
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from classface_assets.review.auth.headers import POLICY
+from classface_assets.review.static_files import STATIC
+
+router = APIRouter(include_in_schema=False)
+TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>API · classface</title>
+<meta name="csrf-token" content="{csrf}"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<body><div id="docs"></div>
+<script src="/docs/swagger-ui-bundle.js"></script><script src="{static}/docs.js"></script></body>
+</html>
+"""
+
+
+@router.get("/docs")
+def docs(request: Request) -> HTMLResponse:
+    policy = POLICY.replace("img-src 'self'", "img-src 'self' data:")  # its icons
+    return HTMLResponse(
+        _PAGE.format(static=STATIC, csrf=request.state.session.csrf), headers={"Content-Security-Policy": policy}
+    )
+
+
+@router.get("/docs/{name}")
+def swagger_file(name: Literal["swagger-ui.css", "swagger-ui-bundle.js"]) -> Response:
+    content = (files("fastapi_offline") / "static" / name).read_bytes()
+    return Response(content, media_type=TYPES[name], headers={"Cache-Control": "private, max-age=86400"})

@@ -16,7 +16,8 @@ from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import files_below, remove
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.orchestration.resources import models_for
-from classface_assets.services.maintenance import fix, orphans, unused
+from classface_assets.defs.runner import fix
+from classface_assets.services.maintenance import orphans, unused
 from classface_assets.store.maintenance.pruning import prune
 from classface_assets_tests.support.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
 

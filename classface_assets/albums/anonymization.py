@@ -8,19 +8,24 @@ from PIL import Image, ImageDraw
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
 
-SIDE, ABOVE, BELOW = 0.4, 0.6, 0.4
+HEAD_MARGIN_SIDE, HEAD_MARGIN_ABOVE, HEAD_MARGIN_BELOW = 0.4, 0.6, 0.4
 """How much further than the box of a face a head, its hair and chin may reach, in longer sides of the box. A head that
 is tilted reaches as far to either side."""
-CELLS = 4
+BLUR_CELLS = 4
 """A blurred head is made of so many cells a side, each of one mean colour, drawn smoothly: about two for a face."""
-GREY = (118, 118, 118)
+COVER_GREY = (118, 118, 118)
 
 
 def head_area(box: Box) -> Box:
     """What to cover so that no part of the head shows."""
     x, y, w, h = box
     longer = max(w, h)
-    return x - SIDE * longer, y - ABOVE * longer, w + 2 * SIDE * longer, h + (ABOVE + BELOW) * longer
+    return (
+        x - HEAD_MARGIN_SIDE * longer,
+        y - HEAD_MARGIN_ABOVE * longer,
+        w + 2 * HEAD_MARGIN_SIDE * longer,
+        h + (HEAD_MARGIN_ABOVE + HEAD_MARGIN_BELOW) * longer,
+    )
 
 
 def cover_faces(picture: Image.Image, boxes: Iterable[Box], scale: float, how: str) -> None:
@@ -34,19 +39,27 @@ def cover_faces(picture: Image.Image, boxes: Iterable[Box], scale: float, how: s
             continue
         area = (left, top, right, bottom)
         if how == "blur":
-            cells = picture.crop(area).resize((CELLS, CELLS), Image.Resampling.BOX)
+            cells = picture.crop(area).resize((BLUR_CELLS, BLUR_CELLS), Image.Resampling.BOX)
             picture.paste(cells.resize((right - left, bottom - top), Image.Resampling.BICUBIC), area)
         else:
-            ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), fill=GREY)
+            ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), fill=COVER_GREY)
 
 
-def cover_name(boxes: Iterable[Box], how: str) -> str:
+def cover_key(boxes: Iterable[Box], how: str) -> str:
     """Stands for what is covered and how, in the name of a picture that was made so."""
-    drawn = repr((SIDE, ABOVE, BELOW, CELLS, [[round(value, 1) for value in box] for box in boxes]))
+    drawn = repr(
+        (
+            HEAD_MARGIN_SIDE,
+            HEAD_MARGIN_ABOVE,
+            HEAD_MARGIN_BELOW,
+            BLUR_CELLS,
+            [[round(value, 1) for value in box] for box in boxes],
+        )
+    )
     return f"{how}-{hashlib.blake2b(drawn.encode(), digest_size=6).hexdigest()}"
 
 
-def overlap(one: Box, other: Box) -> bool:
+def boxes_intersect(one: Box, other: Box) -> bool:
     """Whether two boxes share any pixel."""
     across = min(one[0] + one[2], other[0] + other[2]) > max(one[0], other[0])
     return across and min(one[1] + one[3], other[1] + other[3]) > max(one[1], other[1])

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
-from classface_assets.albums.names import url
-from classface_assets.albums.students import Face, Student, row_names, rows_of_faces
-from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_path, thumbnail_path
+from classface_assets.albums.names import encode_url
+from classface_assets.albums.students import Face, Student, arrange_in_rows, row_names
+from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_crop_path, thumbnail_path
 
-GROUP = 7  # faces from which on a photo is shown large, its names row by row
+GROUP_PHOTO_FACES = 7  # faces from which on a photo is shown large, its names row by row
 PhotoKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Box:
+class FaceBox:
     """Where a face is, in per cent of the photo, and who it is (None: nobody known)."""
 
     left: float
@@ -37,7 +37,7 @@ class Mention:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class PhotoCard:
     """A photo as pages show it; links are relative to the albums folder.
 
     `place` counts photos in the order to show them; `lost`: there is no thumbnail of it. `photo` says where it lies and
@@ -51,7 +51,7 @@ class Picture:
     large: str
     ratio: float
     taken_at: datetime | None
-    boxes: tuple[Box, ...]
+    boxes: tuple[FaceBox, ...]
     rows: tuple[tuple[str, tuple[Mention, ...]], ...]
     lost: bool
     photo: Photo
@@ -70,7 +70,7 @@ class Picture:
 
     @property
     def group(self) -> bool:
-        return len(self.boxes) >= GROUP
+        return len(self.boxes) >= GROUP_PHOTO_FACES
 
     @cached_property
     def students(self) -> list[Student]:
@@ -87,7 +87,7 @@ class Picture:
         return f"{who}, {self.date}" if self.date else who
 
 
-def good_photos(photos: pl.DataFrame) -> pl.DataFrame:
+def album_photos(photos: pl.DataFrame) -> pl.DataFrame:
     """The photos that albums show, in the order of the day: files that were read and may be shown, each content once a
     year.
 
@@ -99,7 +99,7 @@ def good_photos(photos: pl.DataFrame) -> pl.DataFrame:
     return good.unique(["school_year", "asset_id"], keep="first", maintain_order=True)
 
 
-def photo_of(row: Mapping[str, object]) -> Photo:
+def photo_from_row(row: Mapping[str, object]) -> Photo:
     width, height = row["width"] or 4, row["height"] or 3
     assert isinstance(width, int) and isinstance(height, int)
     covered = row.get("covered") or ()
@@ -110,26 +110,26 @@ def photo_of(row: Mapping[str, object]) -> Photo:
     return Photo(str(row["asset_id"]), str(row["path"]), width, height, rotation, boxes, cover, orientation, page)
 
 
-def pictures_of(
+def photo_cards(
     out: Path, photos: pl.DataFrame, faces: Iterable[Face], students: Mapping[str, Student]
-) -> dict[PhotoKey, Picture]:
+) -> dict[PhotoKey, PhotoCard]:
     """Every photo of `good_photos`, by school year and asset id, in that order."""
     in_photo: defaultdict[PhotoKey, list[Face]] = defaultdict(list)
     for face in faces:
         in_photo[face.school_year, face.asset_id].append(face)
     pictures = {}
     for place, row in enumerate(photos.iter_rows(named=True)):
-        key, photo = (row["school_year"], row["asset_id"]), photo_of(row)
-        rows = rows_of_faces(in_photo[key])
-        pictures[key] = Picture(
+        key, photo = (row["school_year"], row["asset_id"]), photo_from_row(row)
+        rows = arrange_in_rows(in_photo[key])
+        pictures[key] = PhotoCard(
             key=key,
             place=place,
             path=photo.path,
-            small=url(thumbnail_path(photo, SMALL)),
-            large=url(thumbnail_path(photo, LARGE)),
+            small=encode_url(thumbnail_path(photo, SMALL)),
+            large=encode_url(thumbnail_path(photo, LARGE)),
             ratio=round(photo.width / photo.height, 3),
             taken_at=row["taken_at"],
-            boxes=tuple(_box(face, photo, students) for row_ in rows for face in row_),
+            boxes=tuple(_face_box(face, photo, students) for row_ in rows for face in row_),
             rows=tuple(
                 (name, _mentions(row_, students)) for name, row_ in zip(row_names(len(rows)), rows, strict=True)
             ),
@@ -139,18 +139,18 @@ def pictures_of(
     return pictures
 
 
-def portrait(out: Path, faces: Iterable[Face]) -> str | None:
+def portrait_link(out: Path, faces: Iterable[Face]) -> str | None:
     """The link to the first of `faces` whose crop was kept."""
-    shown = (face_path(face.face_id) for face in faces if face.cropped)
-    return next((url(path) for path in shown if (out / path).exists()), None)
+    shown = (face_crop_path(face.face_id) for face in faces if face.cropped)
+    return next((encode_url(path) for path in shown if (out / path).exists()), None)
 
 
-def _box(face: Face, photo: Photo, students: Mapping[str, Student]) -> Box:
+def _face_box(face: Face, photo: Photo, students: Mapping[str, Student]) -> FaceBox:
     x, y, w, h = face.box
     left, right = (min(max(value / photo.width * 100, 0), 100) for value in (x, x + w))
     top, bottom = (min(max(value / photo.height * 100, 0), 100) for value in (y, y + h))
     student = students.get(face.student) if face.student else None
-    return Box(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2), student)
+    return FaceBox(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2), student)
 
 
 def _mentions(row: Iterable[Face], students: Mapping[str, Student]) -> tuple[Mention, ...]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from classface_assets.albums.cards import Picture
-from classface_assets.albums.students import NOISE
+from classface_assets.albums.cards import PhotoCard
+from classface_assets.albums.students import NOISE_PREFIX
 
 _OF_PHOTOS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
 WITHHELD = "withheld"
@@ -43,15 +43,15 @@ class YearCoverage:
         return self.photos - self.covered - self.review
 
 
-def coverage_of(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[YearCoverage]:
+def compute_coverage(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[YearCoverage]:
     """One row a year, in the order given, for years with no file too."""
     return [
-        _year(year, photos.filter(pl.col("school_year") == year), faces.filter(pl.col("school_year") == year))
+        _year_coverage(year, photos.filter(pl.col("school_year") == year), faces.filter(pl.col("school_year") == year))
         for year in years
     ]
 
 
-def unread_files(photos: pl.DataFrame, lost: Sequence[Picture]) -> list[tuple[str, str, str, str]]:
+def unread_files(photos: pl.DataFrame, lost: Sequence[PhotoCard]) -> list[tuple[str, str, str, str]]:
     """Files in no album or searched in part, as (school year, path, status, reason), duplicates among them.
 
     `lost` are photos that were read once, but of which no thumbnail could be made later.
@@ -70,21 +70,21 @@ def withheld_files(photos: pl.DataFrame) -> list[tuple[str, str, str]]:
     return sorted(photos.filter(pl.col("status") == WITHHELD).select("school_year", "path", "reason").rows())
 
 
-def total_of(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:
+def total_coverage(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:
     """All years as one row; students and clusters that live through many years count once."""
-    whole = _year("", pl.DataFrame(schema=_OF_PHOTOS), faces)
+    whole = _year_coverage("", pl.DataFrame(schema=_OF_PHOTOS), faces)
     of_files = ("files", "photos", "scenes", "duplicates", "unread", "withheld", "covered", "review")
     summed = (*of_files, "faces", "named", "clustered", "single")
     return replace(whole, **{name: sum(getattr(row, name) for row in rows) for name in summed})
 
 
-def _year(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> YearCoverage:
+def _year_coverage(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> YearCoverage:
     status = photos["status"]
     ok, duplicates, withheld = ((status == one).sum() for one in ("ok", "duplicate", WITHHELD))
     shown = photos.filter(status == "ok")
-    verdict, cover = _column(shown, "verdict"), _column(shown, "cover")
+    verdict, cover = _optional_column(shown, "verdict"), _optional_column(shown, "cover")
     named = faces.filter(pl.col("person_name").is_not_null())
-    single = pl.col("cluster_id").is_null() | pl.col("cluster_id").str.starts_with(NOISE)
+    single = pl.col("cluster_id").is_null() | pl.col("cluster_id").str.starts_with(NOISE_PREFIX)
     clustered = faces.filter(pl.col("person_name").is_null() & ~single)
     return YearCoverage(
         year=year,
@@ -105,6 +105,6 @@ def _year(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> YearCoverage:
     )
 
 
-def _column(photos: pl.DataFrame, name: str) -> pl.Series:
+def _optional_column(photos: pl.DataFrame, name: str) -> pl.Series:
     """What was asked of who may be shown; nothing where it was not."""
     return photos[name] if name in photos.columns else pl.Series(name, [None] * photos.height, pl.String)

@@ -25,26 +25,26 @@ def album_folder_name(name: str) -> str:
 
     Two names may give one folder name, whatever their case: `unused_name` tells them apart.
     """
-    return _safe(name, FOLDER_BYTES) or "unnamed"
+    return _safe_name(name, FOLDER_BYTES) or "unnamed"
 
 
 def album_file_name(path: str) -> str:
     """The last part of a photo's path as a file name safe everywhere, its ending kept."""
     original = PurePosixPath(path)
-    ending = _safe(original.suffix[1:], 20)
-    stem = _safe(original.stem, FILE_BYTES - 21) or "photo"
+    ending = _safe_name(original.suffix[1:], 20)
+    stem = _safe_name(original.stem, FILE_BYTES - 21) or "photo"
     return f"{stem}.{ending}" if ending else stem
 
 
-def unused_name(name: str, taken: set[str]) -> str:
+def unique_name(name: str, taken: set[str]) -> str:
     """`name`, or `name (2)`, `name (3)` … when a folder already holds it in any case; remembers it in `taken`."""
     path = PurePosixPath(name)
     stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
     candidate, number = name, 1
-    while same_on_disk(candidate) in taken:
+    while disk_name_key(candidate) in taken:
         number += 1
         candidate = f"{stem} ({number}){ending}"
-    taken.add(same_on_disk(candidate))
+    taken.add(disk_name_key(candidate))
     return candidate
 
 
@@ -58,12 +58,12 @@ def student_slug(key: str, name: str) -> str:
     return f"{readable or 'student'}-{hashlib.blake2b(key.encode(), digest_size=5).hexdigest()}"
 
 
-def unknown_name(cluster_id: str) -> str:
+def unknown_student_name(cluster_id: str) -> str:
     unknown = UNKNOWN_CLUSTER.fullmatch(cluster_id)
     return f"Unknown student {unknown[1]}" if unknown else "Unnamed student"
 
 
-def url(*parts: str) -> str:
+def encode_url(*parts: str) -> str:
     """Parts of a path joined and percent-encoded, so that `#`, `?`, `%`, spaces and accents survive in a link."""
     return "/".join(quote(part, safe="/") for part in parts)
 
@@ -80,7 +80,7 @@ def year_path(year: str) -> str:
     return f"years/{folder} ~{digest}"
 
 
-def same_on_disk(name: str) -> str:
+def disk_name_key(name: str) -> str:
     """What is equal for two names that some disk takes for one: by case, or by how their accents are written."""
     return unicodedata.normalize("NFC", name).casefold()
 
@@ -105,7 +105,7 @@ def short_year(year: str) -> str:
     return found[0] if found else year
 
 
-def _safe(name: str, limit: int) -> str:
+def _safe_name(name: str, limit: int) -> str:
     spaced = " ".join(unicodedata.normalize("NFC", name).split())
     # Control and format characters hide or reorder what a person reads; joiners belong to letters and emoji.
     visible = "".join(c for c in spaced if c in JOINERS or not unicodedata.category(c).startswith("C"))

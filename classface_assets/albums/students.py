@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.albums.names import album_folder_name, sort_key, student_slug, unknown_name, unused_name
+from classface_assets.albums.names import album_folder_name, sort_key, student_slug, unique_name, unknown_student_name
 
-NOISE = "unknown_noise_"
+NOISE_PREFIX = "unknown_noise_"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Student:
         return {(face.school_year, face.asset_id) for face in self.faces}
 
 
-def faces_of(frame: pl.DataFrame) -> list[Face]:
+def faces_from_frame(frame: pl.DataFrame) -> list[Face]:
     """The rows of an APPEARANCES frame (its columns `chip` and `cropped` are optional) as faces."""
     return [
         Face(
@@ -71,7 +71,7 @@ def faces_of(frame: pl.DataFrame) -> list[Face]:
     ]
 
 
-def students_of(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Student]:
+def group_students(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Student]:
     """Students by key: named ones by name first, then the unknown ones, those with most photos first."""
     theirs: defaultdict[str, list[Face]] = defaultdict(list)
     for face in faces:
@@ -82,7 +82,7 @@ def students_of(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Student
     students = [
         Student(
             key=key,
-            name=names[key]["person_name"] or unknown_name(names[key]["cluster_id"]),
+            name=names[key]["person_name"] or unknown_student_name(names[key]["cluster_id"]),
             known=bool(names[key]["person_name"]),
             cluster_id=names[key]["cluster_id"],
             faces=tuple(own),
@@ -93,14 +93,14 @@ def students_of(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Student
     return {student.key: student for student in students}
 
 
-def folder_names(students: Iterable[Student]) -> dict[str, str]:
+def assign_folder_names(students: Iterable[Student]) -> dict[str, str]:
     """A folder name for each student of a year; two students whose names look alike on disk get two folders."""
     taken = {"index.html"}
     ordered = sorted(students, key=lambda student: (not student.known, student.name, student.key))
-    return {student.key: unused_name(album_folder_name(student.name), taken) for student in ordered}
+    return {student.key: unique_name(album_folder_name(student.name), taken) for student in ordered}
 
 
-def rows_of_faces(faces: Sequence[Face]) -> list[list[Face]]:
+def arrange_in_rows(faces: Sequence[Face]) -> list[list[Face]]:
     """The rows people stand in, back row first, each from left to right as seen in the picture.
 
     A face further below its row's middle than 0.7 of the usual face height begins the next row.
@@ -109,8 +109,8 @@ def rows_of_faces(faces: Sequence[Face]) -> list[list[Face]]:
     if not faces:
         return rows
     height = statistics.median(face.box[3] for face in faces)
-    for face in sorted(faces, key=_middle):
-        if rows and _middle(face) - statistics.fmean(map(_middle, rows[-1])) < 0.7 * height:
+    for face in sorted(faces, key=_center_y):
+        if rows and _center_y(face) - statistics.fmean(map(_center_y, rows[-1])) < 0.7 * height:
             rows[-1].append(face)
         else:
             rows.append([face])
@@ -124,7 +124,7 @@ def row_names(count: int) -> list[str]:
     return ["Back row", *(f"Row {number}" for number in range(2, count)), "Front row"]
 
 
-def _middle(face: Face) -> float:
+def _center_y(face: Face) -> float:
     return face.box[1] + face.box[3] / 2
 
 
@@ -132,4 +132,4 @@ def _student_key(row: dict[str, Any]) -> str | None:
     if row["person_id"] is not None:
         return f"person_{row['person_id']}"
     cluster_id: str | None = row["cluster_id"]
-    return None if cluster_id is None or cluster_id.startswith(NOISE) else cluster_id
+    return None if cluster_id is None or cluster_id.startswith(NOISE_PREFIX) else cluster_id

@@ -6,22 +6,22 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from classface_assets.albums.cards import Picture, good_photos, photo_of, pictures_of, portrait
-from classface_assets.albums.disk import SiteError, put_photo, rebuilt_folder
-from classface_assets.albums.names import album_file_name, unused_name, year_path
-from classface_assets.albums.site import render, write_style
-from classface_assets.albums.students import Student, faces_of, folder_names, students_of
+from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, photo_from_row, portrait_link
+from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild_folder
+from classface_assets.albums.names import album_file_name, unique_name, year_path
+from classface_assets.albums.site import render_template, write_stylesheet
+from classface_assets.albums.students import Student, assign_folder_names, faces_from_frame, group_students
 from classface_assets.albums.thumbnails import (
     Originals,
-    Progress,
-    covered_copy,
+    ProgressCallback,
+    list_originals,
+    make_covered_copy,
     make_thumbnails,
-    originals_of,
-    save_face,
+    save_face_crop,
 )
-from classface_assets.core.locations import Place, look_at
+from classface_assets.core.locations import Location, stat_entry
 
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class YearAlbum:
     missing: tuple[str, ...]
 
 
-def build_year(
+def build_year_album(
     out: Path,
-    photos_root: Place,
+    photos_root: Location,
     year: str,
     photos: pl.DataFrame,
     faces: pl.DataFrame,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> YearAlbum:
     """Makes `years/<year>/` below `out` anew, with its thumbnails and face crops.
 
@@ -55,31 +55,31 @@ def build_year(
     `progress` is told photos done and photos in all. The old album stays until the new one is whole.
     Raises SiteError when the albums and the photos folder lie within each other, StorageError for photos at a URL.
     """
-    _keep_apart(out, photos_root)
-    write_style(out)
-    shown = good_photos(photos)
-    everyone = faces_of(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
-    students = students_of(faces, everyone)
-    originals = originals_of(photos_root, shown["path"])
-    thumbnails = make_thumbnails(out, originals, map(photo_of, shown.iter_rows(named=True)), progress)
+    _require_separate_folders(out, photos_root)
+    write_stylesheet(out)
+    shown = album_photos(photos)
+    everyone = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = group_students(faces, everyone)
+    originals = list_originals(photos_root, shown["path"])
+    thumbnails = make_thumbnails(out, originals, map(photo_from_row, shown.iter_rows(named=True)), progress)
     for student in students.values():
         best = next((face for face in student.best_faces if face.cropped), None)
         if best is not None:
-            save_face(out, best.face_id, best.chip)
-    pictures = pictures_of(out, shown, everyone, students)
+            save_face_crop(out, best.face_id, best.chip)
+    pictures = photo_cards(out, shown, everyone, students)
     folder = out / year_path(year)
-    with rebuilt_folder(folder) as building:
-        linked, copied, lost = _fill_folders(
-            Folders(out, building, folder, originals), students.values(), pictures.values()
+    with rebuild_folder(folder) as building:
+        linked, copied, lost = _fill_student_folders(
+            StudentFolders(out, building, folder, originals), students.values(), pictures.values()
         )
         problems = thumbnails.failed | lost
-        page = render(
+        page = render_template(
             "year.html.j2",
             root="../../",
             year=year,
             students=list(students.values()),
-            portraits={student.key: portrait(out, student.best_faces) for student in students.values()},
-            folders=folder_names(students.values()),
+            portraits={student.key: portrait_link(out, student.best_faces) for student in students.values()},
+            folders=assign_folder_names(students.values()),
             pictures=list(pictures.values()),
             problems=sorted(problems.items()),
             faces=len(everyone),
@@ -92,7 +92,7 @@ def build_year(
 
 
 @dataclass(frozen=True)
-class Folders:
+class StudentFolders:
     """Where students' folders are made: below `building`, which takes the place of `old`, with photos of `originals`,
     or with copies of them in which faces are covered, which are kept below `out`."""
 
@@ -101,18 +101,20 @@ class Folders:
     old: Path
     originals: Originals
 
-    def put(self, picture: Picture, name: str, copies: list[Path]) -> bool:
+    def put(self, picture: PhotoCard, name: str, copies: list[Path]) -> bool:
         """Put a photo at this name. Returns whether bytes were copied. Raises OSError."""
         if picture.covered:  # nothing but this copy, whatever lies in the old folder under that name
-            return put_photo(look_at(covered_copy(self.out, self.originals, picture.photo)), self.building / name, [])
-        return put_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
+            return link_or_copy_photo(
+                stat_entry(make_covered_copy(self.out, self.originals, picture.photo)), self.building / name, []
+            )
+        return link_or_copy_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
 
 
-def _fill_folders(
-    places: Folders, students: Iterable[Student], pictures: Iterable[Picture]
+def _fill_student_folders(
+    places: StudentFolders, students: Iterable[Student], pictures: Iterable[PhotoCard]
 ) -> tuple[int, int, dict[str, str]]:
     """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
-    folders = folder_names(students)
+    folders = assign_folder_names(students)
     taken: dict[str, set[str]] = {key: set() for key in folders}
     linked, copied, lost = 0, 0, {}
     for name in folders.values():
@@ -120,7 +122,7 @@ def _fill_folders(
     for picture in pictures:
         copies: list[Path] = []
         for student in picture.students:
-            name = f"{folders[student.key]}/{unused_name(_file_name(picture), taken[student.key])}"
+            name = f"{folders[student.key]}/{unique_name(_album_file_name(picture), taken[student.key])}"
             try:
                 copied += places.put(picture, name, copies)
             except FileNotFoundError:
@@ -134,18 +136,18 @@ def _fill_folders(
     return linked, copied, lost
 
 
-def _file_name(picture: Picture) -> str:
+def _album_file_name(picture: PhotoCard) -> str:
     """The photo's own; a copy in which faces are covered is a JPEG, whatever the photo is."""
     name = PurePosixPath(album_file_name(picture.path))
-    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG else str(name)
+    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG_SUFFIXES else str(name)
 
 
-def _keep_apart(out: Path, photos_root: Place) -> None:
+def _require_separate_folders(out: Path, photos_root: Location) -> None:
     if not isinstance(photos_root, Path):
         return
     albums, archive = out.resolve(), photos_root.resolve()
     if albums == archive or albums in archive.parents or archive in albums.parents:
-        raise SiteError(
+        raise AlbumError(
             f"The albums folder {out} and the photos folder {photos_root} lie within each other; "
             "give the albums a folder of their own."
         )

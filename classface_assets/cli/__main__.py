@@ -31,9 +31,9 @@ def main() -> None:
         click.echo(f"classface: {error}", err=True)
         sys.exit(1)
     except Exception as error:
-        from classface_assets.core.storage_errors import storage_error
+        from classface_assets.core.storage_errors import as_storage_error
 
-        sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
+        sentence = as_storage_error(error, getattr(error, "filename", None) or "the archive")
         if sentence is None:
             raise
         click.echo(f"classface: {sentence}", err=True)

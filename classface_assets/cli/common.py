@@ -21,49 +21,49 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
     def wrapped(photos: str | None, data: str | None, local: str | None, **options: Any) -> Any:
-        from classface_assets.orchestration.resources import archive_for
+        from classface_assets.orchestration.resources import resolve_archive
 
-        return command(archive_for(photos, data, local), **options)
+        return command(resolve_archive(photos, data, local), **options)
 
     return wrapped
 
 
-def tell_act(act: Any, sentence: str) -> None:
+def echo_result(act: Any, sentence: str) -> None:
     """What a decision did, and what it overruled."""
     click.echo("\n".join([sentence, *act.notes]))
 
 
-def tell_stopped(console: Any, stopped: Iterable[Any]) -> None:
+def echo_failures(console: Any, stopped: Iterable[Any]) -> None:
     """Where the chain stopped, and why."""
     for stop in stopped:
         console.print(f"{stop.year} ({stop.job}): {stop.reason}", style="red", soft_wrap=True)
 
 
-def tell_stats(archive: Any) -> None:
+def echo_stats(archive: Any) -> None:
     """What was found: files by status, faces, students named and unknown; and labelled faces that are in no photo."""
     from classface_assets.services.queries import stats_lines
-    from classface_assets.store.catalog.photo_records import lost_label_lines
+    from classface_assets.store.catalog.photo_records import lost_label_report
 
     for line in stats_lines(archive.layout.database):
         click.echo(line)
-    for line in lost_label_lines(archive.layout, archive.open_ledger().decisions()):
+    for line in lost_label_report(archive.layout, archive.open_ledger().decisions()):
         click.echo(line, err=True)
 
 
-def tell_newer(archive: Any) -> None:
+def echo_newer_decisions(archive: Any) -> None:
     """How much was said while a run went, if anything was."""
-    from classface_assets.store.artifacts.assignment_tables import made_of, newer_words
+    from classface_assets.store.artifacts.assignment_tables import count_newer_decisions, read_table_inputs
 
     try:
-        noted = made_of(archive.layout.table("identities"))
+        noted = read_table_inputs(archive.layout.table("identities"))
     except FileNotFoundError:
         return
-    newer = 0 if noted is None else newer_words(archive.open_ledger().events(after=noted.until), noted.until)
+    newer = 0 if noted is None else count_newer_decisions(archive.open_ledger().events(after=noted.until), noted.until)
     if newer:
         click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")
 
 
-def tell_years(archive: Any) -> None:
+def echo_school_year_notes(archive: Any) -> None:
     """Which school years are guesses by the names of folders, and what of systems was left out."""
     from classface_assets.services.school_years import year_notes
 

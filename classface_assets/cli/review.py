@@ -20,7 +20,7 @@ def review(
     archive: Any, pack: str | None, host: str, port: int, token: str | None, certificate: str | None, key: str | None
 ) -> None:
     """Name, confirm and correct in the browser; also a REST API (/docs)."""
-    from classface_assets.orchestration.resources import models_for
+    from classface_assets.orchestration.resources import resolve_models
     from classface_assets.review.server import serve
 
     if bool(certificate) != bool(key):
@@ -31,7 +31,7 @@ def review(
         click.echo(line)
         sys.stdout.flush()
 
-    serve(archive, models_for(pack), host, port, token, tell, both)
+    serve(archive, resolve_models(pack), host, port, token, tell, both)
 
 
 COMMANDS = (review,)

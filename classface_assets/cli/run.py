@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.common import archive_options, tell_newer, tell_stats, tell_stopped, tell_years
+from classface_assets.cli.common import (
+    archive_options,
+    echo_failures,
+    echo_newer_decisions,
+    echo_school_year_notes,
+    echo_stats,
+)
 
 
 @click.command()
@@ -16,25 +22,25 @@ from classface_assets.cli.common import archive_options, tell_newer, tell_stats,
 @click.option("--photos-are-gone", is_flag=True, help="More than half of the known photos are gone, and that is meant.")
 def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos_are_gone: bool) -> None:
     """Run the whole chain: faces, students, albums. Does only what is new."""
-    from classface_assets.defs.runner import Chain, chosen_years, terminal, whole_line
-    from classface_assets.orchestration.archive_lock import turn
-    from classface_assets.orchestration.instance import prepare, release
-    from classface_assets.orchestration.resources import models_for
+    from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console, unwrapped_printer
+    from classface_assets.orchestration.archive_lock import archive_lock
+    from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
+    from classface_assets.orchestration.resources import resolve_models
 
-    console = terminal()
-    instance, _ = prepare(archive.layout)
-    with instance, turn(archive.layout, "classface run", whole_line(console), wait=not no_wait):
-        for freed in release(instance):
+    console = stderr_console()
+    instance, _ = prepare_instance(archive.layout)
+    with instance, archive_lock(archive.layout, "classface run", unwrapped_printer(console), wait=not no_wait):
+        for freed in fail_dead_runs(instance):
             console.print(f"Run {freed.run_id[:8]} ({freed.job} {freed.partition}) was killed; going on where it was.")
-        chosen = chosen_years(archive.layout, years)
-        chain = Chain(instance, archive, models_for(pack), console)
+        chosen = select_years(archive.layout, years)
+        chain = PipelineRunner(instance, archive, resolve_models(pack), console)
         stopped = chain.run(chosen, console.print, photos_are_gone)
-    tell_stopped(console, stopped)
+    echo_failures(console, stopped)
     if stopped:
         sys.exit(1)
-    tell_stats(archive)
-    tell_newer(archive)
-    tell_years(archive)
+    echo_stats(archive)
+    echo_newer_decisions(archive)
+    echo_school_year_notes(archive)
     click.echo(f"Albums: {(archive.layout.published_albums or archive.layout.albums) / 'index.html'}")
 
 
@@ -42,7 +48,7 @@ def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos
 @archive_options
 def stats(archive: Any) -> None:
     """What was found: files by status, faces, students named and unknown."""
-    tell_stats(archive)
+    echo_stats(archive)
 
 
 COMMANDS = (run, stats)

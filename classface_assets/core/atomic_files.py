@@ -22,32 +22,32 @@ from typing import BinaryIO
 
 import psutil
 
-from classface_assets.core.locations import Place
-from classface_assets.core.storage_errors import told_in_a_sentence
+from classface_assets.core.locations import Location
+from classface_assets.core.storage_errors import translate_storage_errors
 
 ABANDONED_AFTER_S = 3600
 """A file of another machine, whose processes cannot be asked, is left behind when nobody wrote to it for an hour."""
-_NAME = re.compile(r"\.([^.]+)~(\d+)~[0-9a-f]{8}\.tmp")
+_TEMPORARY_NAME = re.compile(r"\.([^.]+)~(\d+)~[0-9a-f]{8}\.tmp")
 
 
-def temporary_name(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """A hidden name beside `path` that no other process and no other thread takes."""
-    return path.with_name(f".{path.name}.{_machine()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
+    return path.with_name(f".{path.name}.{_host_name()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
 
 
-def left_behind(folder: Path) -> Iterator[Path]:
+def abandoned_files(folder: Path) -> Iterator[Path]:
     """The temporary files and folders in one folder that nobody is writing any more."""
     if folder.is_dir():
         yield from (file for file in sorted(folder.glob(".*.tmp*")) if is_abandoned(file))
 
 
-def sweep(folder: Path) -> None:
+def remove_abandoned(folder: Path) -> None:
     """Remove what killed processes left behind in a folder."""
-    for left in left_behind(folder):
-        discard(left)
+    for left in abandoned_files(folder):
+        remove_tree(left)
 
 
-def discard(left: Path) -> None:
+def remove_tree(left: Path) -> None:
     """Remove a file or a whole folder; that it is gone already is no error."""
     if left.is_dir() and not left.is_symlink():
         shutil.rmtree(left, ignore_errors=True)
@@ -55,7 +55,7 @@ def discard(left: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _machine() -> str:
+def _host_name() -> str:
     """Short: the name of a school year's album may be as long as a file system allows but for so much."""
     return re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:16] or "unnamed"
 
@@ -66,13 +66,13 @@ def is_abandoned(file: Path) -> bool:
         written = file.stat().st_mtime
     except FileNotFoundError:
         return False
-    owner = _NAME.search(file.name)
-    if owner and owner[1] == _machine():
-        return not _is_running(int(owner[2]), written)
+    owner = _TEMPORARY_NAME.search(file.name)
+    if owner and owner[1] == _host_name():
+        return not _is_process_running(int(owner[2]), written)
     return time.time() - written > ABANDONED_AFTER_S
 
 
-def _is_running(pid: int, written: float) -> bool:
+def _is_process_running(pid: int, written: float) -> bool:
     """Whether the process is there, and is not a younger one with the same number."""
     try:
         return psutil.Process(pid).create_time() <= written + 1
@@ -80,15 +80,15 @@ def _is_running(pid: int, written: float) -> bool:
         return False
 
 
-def read_file(file: Place) -> bytes:
+def read_file(file: Location) -> bytes:
     """Raises FileNotFoundError, StorageError."""
-    with told_in_a_sentence(file):
+    with translate_storage_errors(file):
         return file.read_bytes()
 
 
-def write_file(file: Place, write: Callable[[BinaryIO], object]) -> None:
+def write_file(file: Location, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file that takes the place of the old one when it is whole. Raises StorageError."""
-    with told_in_a_sentence(file.parent):
+    with translate_storage_errors(file.parent):
         if isinstance(file, Path):
             _write_local(file, write)
         else:
@@ -99,8 +99,8 @@ def write_file(file: Place, write: Callable[[BinaryIO], object]) -> None:
 
 def _write_local(file: Path, write: Callable[[BinaryIO], object]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    sweep(file.parent)
-    temporary = temporary_name(file)
+    remove_abandoned(file.parent)
+    temporary = temporary_path(file)
     try:
         with temporary.open("wb") as out:
             write(out)
@@ -112,7 +112,7 @@ def _write_local(file: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def keep_names(folder: Place) -> None:
+def fsync_directory(folder: Location) -> None:
     """Flush a local folder's names to the disk, before files are deleted whose rows are in a new one."""
     if isinstance(folder, Path) and os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

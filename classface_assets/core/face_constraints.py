@@ -17,9 +17,9 @@ class Spoken(Protocol):
     @property
     def rejected(self) -> Set[tuple[str, str]]: ...
     @property
-    def must(self) -> Pairs: ...
+    def must_link(self) -> Pairs: ...
     @property
-    def cannot(self) -> Pairs: ...
+    def cannot_link(self) -> Pairs: ...
     @property
     def collages(self) -> Set[str]: ...
     @property
@@ -27,7 +27,7 @@ class Spoken(Protocol):
     @property
     def not_faces(self) -> Set[str]: ...
     @property
-    def barred(self) -> Set[str]: ...
+    def erased_faces(self) -> Set[str]: ...
     @property
     def enrolled(self) -> Mapping[str, Set[str]]: ...
     @property
@@ -40,11 +40,11 @@ class Labels:
 
     confirmed: Mapping[str, str] = field(default_factory=dict)
     rejected: Set[tuple[str, str]] = frozenset()
-    must: Pairs = ()
-    cannot: Pairs = ()
+    must_link: Pairs = ()
+    cannot_link: Pairs = ()
     collages: Set[str] = frozenset()
     siblings: Mapping[str, Set[str]] = field(default_factory=dict)
     not_faces: Set[str] = frozenset()
-    barred: Set[str] = frozenset()
+    erased_faces: Set[str] = frozenset()
     enrolled: Mapping[str, Set[str]] = field(default_factory=dict)
     portraits: Mapping[str, np.ndarray] = field(default_factory=dict)

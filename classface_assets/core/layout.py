@@ -10,19 +10,19 @@ from urllib.parse import quote, unquote
 
 from upath import UPath
 
-from classface_assets.core.locations import Place
+from classface_assets.core.locations import Location
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArchiveLayout:
     """The folders and files of one archive: `photos` is only read, what is made lies below `data` and `local`.
 
     `year_pattern` and `year_start` say how the photos' folders name school years, and on which day (month-day) one
     starts: see `years`.
     """
 
-    photos: Place
-    data: Place
+    photos: Location
+    data: Location
     local_folder: Path | None = None
     year_pattern: str = ""
     year_start: str = "09-01"
@@ -71,27 +71,27 @@ class Layout:
         """The trained projection head."""
         return self.local / "models" / "projection_head.pt"
 
-    def table(self, name: str) -> Place:
+    def table(self, name: str) -> Location:
         """The Parquet file of an asset that is one for all school years."""
         return self.data / "tables" / f"{name}.parquet"
 
-    def stamp(self, asset: str, year: str = "") -> Path:
+    def fingerprint_file(self, asset: str, year: str = "") -> Path:
         """What an asset, or its part of one school year, was last made of."""
-        return self.local / "stamps" / (f"{asset}.json" if not year else f"{asset}/{safe_name(year)}.json")
+        return self.local / "stamps" / (f"{asset}.json" if not year else f"{asset}/{encode_folder_name(year)}.json")
 
-    def parts(self, asset: str, version: str = "", year: str = "") -> Place:
+    def parts(self, asset: str, version: str = "", year: str = "") -> Location:
         """The folder of an asset's Parquet parts; version and school year are made safe as folder names."""
         folder = self.data / "parts" / asset
         for name in (version, year):
-            folder = folder / safe_name(name) if name else folder
+            folder = folder / encode_folder_name(name) if name else folder
         return folder
 
-    def below(self, path: Place) -> str:
+    def relative_path(self, path: Location) -> str:
         """The path below the data folder, as it is told to people."""
         return "/".join(path.parts[len(self.data.parts) :])
 
 
-def safe_name(name: str) -> str:
+def encode_folder_name(name: str) -> str:
     """A folder name that any file system takes and that `name_of` reads back.
 
     Letters of any script stay: quoted, a long name in Cyrillic would no longer fit into the 255 bytes of a folder name.
@@ -100,6 +100,6 @@ def safe_name(name: str) -> str:
     return quoted if quoted.strip(". ") == quoted else quoted.replace(".", "%2E").replace(" ", "%20")
 
 
-def name_of(folder: Place) -> str:
+def decode_folder_name(folder: Location) -> str:
     """What `safe_name` made the folder's name of."""
     return unquote(folder.name)

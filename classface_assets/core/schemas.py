@@ -84,7 +84,7 @@ PHOTO_CONSENT = pl.Schema(
     }
 )
 
-TABLES = {
+DUCKDB_TABLES = {
     "image_assets": """
         asset_id VARCHAR, school_year VARCHAR NOT NULL, path VARCHAR PRIMARY KEY, width INTEGER,
         height INTEGER, taken_at TIMESTAMP, status VARCHAR NOT NULL, reason VARCHAR NOT NULL, taken_at_source VARCHAR,

@@ -5,7 +5,7 @@ Thumbnails, recycle bins, snapshots, indexes: left out at every level, whatever 
 
 import re
 
-_NAMES = frozenset(
+_SYSTEM_NAMES = frozenset(
     {
         # Synology, QNAP, Asustor, NetApp, ZFS; what begins with a dot is left out whatever it is
         *("@eadir", "@tmp", "@recycle", "@recycle.bin", "@recently-snapshot", "@snapshot", "@snapshots", "@sharebin"),
@@ -21,10 +21,12 @@ _NAMES = frozenset(
         *("picasa.ini", "zbthumbnail.info", "pspbrwse.jbf", "albumcache.dat"),
     }
 )
-_LIKE = re.compile(r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache)$|.*@synoeastream$", re.DOTALL)
+_SYSTEM_PATTERN = re.compile(
+    r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache)$|.*@synoeastream$", re.DOTALL
+)
 
 
 def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name, with all that is in it, is left out: hidden, or made by a system."""
     folded = name.casefold()
-    return folded in _NAMES or _LIKE.match(folded) is not None
+    return folded in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(folded) is not None

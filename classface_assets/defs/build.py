@@ -7,7 +7,7 @@ import dagster as dg
 
 from classface_assets.defs import checks
 from classface_assets.defs.albums import album_site, albums
-from classface_assets.defs.automation import automatic
+from classface_assets.defs.automation import automation_sensor
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.identity.evaluation import evaluation
 from classface_assets.defs.identity.face_tables import face_tables
@@ -39,9 +39,9 @@ def definitions_with(resources: Mapping[str, Any]) -> dg.Definitions:
     """The definitions on given resources: archive, models and progress."""
     return dg.Definitions(
         assets=ASSETS,
-        asset_checks=checks.ALL,
+        asset_checks=checks.ASSET_CHECKS,
         jobs=JOBS,
-        sensors=[photo_folders, decisions, automatic, failed_runs, killed_runs],
+        sensors=[photo_folders, decisions, automation_sensor, failed_runs, killed_runs],
         schedules=[nightly],
         resources=resources,
         executor=dg.in_process_executor,

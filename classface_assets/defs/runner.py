@@ -12,27 +12,27 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.build import definitions_with
-from classface_assets.defs.unchanged import Unchanged
-from classface_assets.orchestration.archive_lock import turn
-from classface_assets.orchestration.failures import why_it_failed
-from classface_assets.orchestration.instance import hand_out_free_places, prepare, release
-from classface_assets.orchestration.partitions import school_years
-from classface_assets.orchestration.progress import Listener, Meter, Progress, dagster_events
+from classface_assets.defs.unchanged import ChangeDetector
+from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.failures import failure_reason
+from classface_assets.orchestration.instance import assign_pending_pool_slots, fail_dead_runs, prepare_instance
+from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.progress import Progress, ProgressListener, TaskProgress, asset_event_listener
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.identification import Identifying
+from classface_assets.services.identification import IdentificationService
 from classface_assets.services.maintenance import SUPERFLUOUS
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
-from classface_assets.services.working_set import forget_facts
-from classface_assets.store.catalog.school_year import years_with_images
+from classface_assets.services.working_set import clear_catalog_cache
+from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, year_folders
-from classface_assets.store.maintenance.integrity import Orphans, mend
+from classface_assets.store.maintenance.integrity import Inconsistency, repair
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+SILENT_CONSOLE_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def terminal() -> Console:
+def stderr_console() -> Console:
     """A console on this process's error output that Dagster leaves alone: it takes the original one into each step's
     log. Names may hold [brackets]: they are no markup."""
     try:
@@ -42,13 +42,13 @@ def terminal() -> Console:
     return Console(file=stream, markup=False, highlight=False)
 
 
-def whole_line(console: Console) -> Callable[[str], None]:
+def unwrapped_printer(console: Console) -> Callable[[str], None]:
     """Prints a sentence without breaking it where the terminal, or what stands for it in a log, ends."""
     return lambda sentence: console.print(sentence, soft_wrap=True)
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StepFailure:
     """A step that failed: which job, which school year, and the sentence that says why."""
 
     job: str
@@ -56,11 +56,11 @@ class Stopped:
     reason: str
 
 
-def bar(console: Console) -> Listener:
+def progress_bar(console: Console) -> ProgressListener:
     """A bar in the terminal for each long step; silent where there is no terminal."""
 
     @contextmanager
-    def listen(meter: Meter) -> Iterator[Callable[[], None]]:
+    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
         if not console.is_terminal:
             yield lambda: None
             return
@@ -73,53 +73,59 @@ def bar(console: Console) -> Listener:
     return listen
 
 
-class Chain:
+class PipelineRunner:
     """The jobs of one archive, run in this process and recorded in its Dagster instance."""
 
     def __init__(self, instance: dg.DagsterInstance, archive: Archive, models: Models, console: Console) -> None:
-        resources = {"archive": archive, "models": models, "progress": Progress((bar(console), dagster_events()))}
+        resources = {
+            "archive": archive,
+            "models": models,
+            "progress": Progress((progress_bar(console), asset_event_listener())),
+        }
         self.definitions, self.instance = definitions_with(resources), instance
         self.archive, self.models = archive, models
 
-    def run(self, years: Sequence[str], tell: Callable[[str], None], photos_are_gone: bool = False) -> list[Stopped]:
+    def run(
+        self, years: Sequence[str], tell: Callable[[str], None], photos_are_gone: bool = False
+    ) -> list[StepFailure]:
         """Everything for these years, but for what is unchanged. A year that fails is told and passed over; the rest
         goes on.
 
         Raises LostPhotosError, before anything is done, when most known photos are gone, unless that is meant.
         """
-        self.instance.add_dynamic_partitions(str(school_years.name), list(years))
-        before = Unchanged(self.archive, self.models, self.instance)
+        self.instance.add_dynamic_partitions(str(school_year_partitions.name), list(years))
+        before = ChangeDetector(self.archive, self.models, self.instance)
         unchanged = before.years(years)
         if not photos_are_gone and len(unchanged) < len(years):
             refuse_lost_photos(self.archive.layout)
         if unchanged:
-            tell(f"Nothing is new in {_counted(len(unchanged), len(years))}.")
+            tell(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
         stopped = []
         for year in years:
             if year not in unchanged:
                 tell(f"{year}: files, faces, vectors")
-                failed = self.job("ingest_year", year, _meant(photos_are_gone))
+                failed = self.job("ingest_year", year, _images_config(photos_are_gone))
                 stopped += failed
                 if not failed:
-                    before.note_year(year)
-        in_the_way = self._students(tell)
-        return [*stopped, *in_the_way, *([] if in_the_way else self._pages(years, tell))]
+                    before.record_year(year)
+        in_the_way = self._run_students(tell)
+        return [*stopped, *in_the_way, *([] if in_the_way else self._run_albums(years, tell))]
 
-    def _students(self, tell: Callable[[str], None]) -> list[Stopped]:
+    def _run_students(self, tell: Callable[[str], None]) -> list[StepFailure]:
         """Who is who over all school years, unless that is unchanged."""
-        now = Unchanged(self.archive, self.models, self.instance)
+        now = ChangeDetector(self.archive, self.models, self.instance)
         if now.students():
             return []
         tell("all years: students")
         stopped = self.job("identify")
-        forget_facts()
+        clear_catalog_cache()
         if not stopped:
-            now.note_students()
+            now.record_students()
         return stopped
 
-    def _pages(self, years: Sequence[str], tell: Callable[[str], None]) -> list[Stopped]:
+    def _run_albums(self, years: Sequence[str], tell: Callable[[str], None]) -> list[StepFailure]:
         """The albums of these school years, and the pages over all; without those that are unchanged."""
-        stopped, now = [], Unchanged(self.archive, self.models, self.instance)
+        stopped, now = [], ChangeDetector(self.archive, self.models, self.instance)
         unchanged = now.albums(years)
         for year in years:
             if year not in unchanged:
@@ -137,34 +143,34 @@ class Chain:
         ops: Mapping[str, Any] | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> list[Stopped]:
+    ) -> list[StepFailure]:
         """Run one job, with this config of its assets; empty when all its steps and blocking checks succeeded."""
         job = self.definitions.resolve_job_def(name)
         outcome = job.execute_in_process(
-            run_config={**QUIET, "ops": dict(ops or {})},
+            run_config={**SILENT_CONSOLE_LOG, "ops": dict(ops or {})},
             instance=self.instance,
             partition_key=year,
             raise_on_error=False,
             run_id=run_id,
             tags=tags,
         )
-        hand_out_free_places(self.instance)
+        assign_pending_pool_slots(self.instance)
         if outcome.success:
             return []
-        reasons = [why_it_failed(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]
-        return [Stopped(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
+        reasons = [failure_reason(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]
+        return [StepFailure(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
 
 
-def _counted(some: int, of_all: int) -> str:
+def _years_phrase(some: int, of_all: int) -> str:
     what = "1 school year" if of_all == 1 else f"{of_all:,} school years"
     return what if some == of_all else f"{some:,} of {what}"
 
 
-def _meant(photos_are_gone: bool) -> dict[str, Any]:
+def _images_config(photos_are_gone: bool) -> dict[str, Any]:
     return {"images": {"config": {"photos_are_gone": True}}} if photos_are_gone else {}
 
 
-def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
+def select_years(layout: ArchiveLayout, wanted: str | None) -> list[str]:
     """The school years to run: all that have a folder or had one, or those of a comma-separated list.
 
     A year whose folder is gone is run too, so that its photos drop out of the albums.
@@ -174,7 +180,7 @@ def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
     if not there:
         raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder a school year into it.")
     if wanted is None:
-        return sorted({*there, *years_with_images(layout)})
+        return sorted({*there, *list_school_years(layout)})
     years = [wanted] if wanted in there else [year.strip() for year in wanted.split(",")]
     unknown = [year for year in years if year not in there]
     if unknown:
@@ -184,8 +190,12 @@ def chosen_years(layout: Layout, wanted: str | None) -> list[str]:
     return years
 
 
-def identify(
-    work: Identifying, settings: Mapping[str, object], *, use_head: bool = True, command: str = "classface run"
+def run_identification(
+    work: IdentificationService,
+    settings: Mapping[str, object],
+    *,
+    use_head: bool = True,
+    command: str = "classface run",
 ) -> list[str]:
     """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did.
 
@@ -198,17 +208,19 @@ def identify(
         "cluster_assignments": {"config": given},
         "identities": {"config": {**given, "use_head": use_head}},
     }
-    console = terminal()
-    instance, _ = prepare(archive.layout)
-    with instance, turn(archive.layout, command, whole_line(console)):
-        release(instance)
-        stopped = Chain(instance, archive, work.models, console).job("identify", ops=ops)
-    forget_facts()
+    console = stderr_console()
+    instance, _ = prepare_instance(archive.layout)
+    with instance, archive_lock(archive.layout, command, unwrapped_printer(console)):
+        fail_dead_runs(instance)
+        stopped = PipelineRunner(instance, archive, work.models, console).job("identify", ops=ops)
+    clear_catalog_cache()
     return [stop.reason for stop in stopped]
 
 
-def fix(chain: Chain, found: Sequence[Orphans], tell: Callable[[str], None]) -> list[Stopped]:
+def repair_and_rerun(
+    chain: PipelineRunner, found: Sequence[Inconsistency], tell: Callable[[str], None]
+) -> list[StepFailure]:
     """Take out what is broken, and run the school years that lack something now, then what is one for all years."""
-    mend(found)
+    repair(found)
     lacking = [one for one in found if one.kind not in SUPERFLUOUS]
     return chain.run(sorted({one.year for one in lacking} - {""}), tell) if lacking else []

@@ -11,17 +11,17 @@ import dagster as dg
 
 from classface_assets.core.storage_errors import StorageError
 from classface_assets.defs.jobs import identify, ingest_year
-from classface_assets.orchestration.failures import why_it_failed
-from classface_assets.orchestration.instance import release
-from classface_assets.orchestration.partitions import school_years, year_listing
+from classface_assets.orchestration.failures import failure_reason
+from classface_assets.orchestration.instance import fail_dead_runs
+from classface_assets.orchestration.partitions import school_year_partitions, year_listing
 from classface_assets.orchestration.resources import Archive
-from classface_assets.services.photos.manual_faces import photos_drawn_in, years_of
-from classface_assets.store.catalog.school_years import PhotosFolderError, fingerprint, year_folders
+from classface_assets.services.photos.manual_faces import photos_with_new_boxes, school_years_of_photos
+from classface_assets.store.catalog.school_years import PhotosFolderError, listing_fingerprint, year_folders
 from classface_assets.store.catalog.year_file import YearsFileError
 from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.events import DRAWING_KINDS
 
-QUIET = timedelta(minutes=1)
+QUIET_PERIOD = timedelta(minutes=1)
 
 
 def changed_years(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -40,7 +40,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     photos = archive.layout.photos
     try:
         folders = year_folders(archive.layout)
-        now = {year: fingerprint(year_listing(photos, places)) for year, places in folders.items()}
+        now = {year: listing_fingerprint(year_listing(photos, places)) for year, places in folders.items()}
     except (PhotosFolderError, YearsFileError, StorageError) as error:
         return dg.SkipReason(str(error))
     before = json.loads(context.cursor or "{}")
@@ -52,14 +52,14 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     # No run key: a year that comes to look as it once did, say after a photo was taken out again, is run all the same.
     return dg.SensorResult(
         run_requests=[dg.RunRequest(partition_key=year) for year in changed],
-        dynamic_partitions_requests=[school_years.build_add_request(changed)],
+        dynamic_partitions_requests=[school_year_partitions.build_add_request(changed)],
         cursor=json.dumps(now),
     )
 
 
 def is_quiet(last: str, now: datetime) -> bool:
     """Whether nobody has said anything for a while: a burst of names is carried on once. `last`: ISO time."""
-    return now - datetime.fromisoformat(last) >= QUIET
+    return now - datetime.fromisoformat(last) >= QUIET_PERIOD
 
 
 @dg.sensor(
@@ -80,19 +80,19 @@ def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.Senso
         return dg.SkipReason("Nothing was said since the last run.")
     if not is_quiet(last[1], datetime.now(UTC)):
         return dg.SkipReason("Somebody is still at it; the faces are matched when nothing was said for a minute.")
-    drawn_in = photos_drawn_in(ledger.events(kinds=DRAWING_KINDS), int(context.cursor or 0))
-    years = years_of(archive.layout, drawn_in)
+    drawn_in = photos_with_new_boxes(ledger.events(kinds=DRAWING_KINDS), int(context.cursor or 0))
+    years = school_years_of_photos(archive.layout, drawn_in)
     return dg.SensorResult(
         run_requests=[
             *(dg.RunRequest(f"ledger {last[0]} {y}", job_name="ingest_year", partition_key=y) for y in years),
             dg.RunRequest(f"ledger {last[0]}", job_name="identify"),
         ],
-        dynamic_partitions_requests=[school_years.build_add_request(years)] if years else [],
+        dynamic_partitions_requests=[school_year_partitions.build_add_request(years)] if years else [],
         cursor=str(last[0]),
     )
 
 
-LAUNCHED_BY_CODE_SERVER = ".dagster/grpc_info"
+CODE_SERVER_TAG = ".dagster/grpc_info"
 """The tag by which Dagster's default launcher finds the process of a run again."""
 
 
@@ -103,17 +103,17 @@ LAUNCHED_BY_CODE_SERVER = ".dagster/grpc_info"
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """The sentence is the step's own, or that of the run when no step of it failed."""
     run = context.dagster_run
-    reasons = [why_it_failed(event.event_specific_data) for event in context.get_step_failure_events()]
+    reasons = [failure_reason(event.event_specific_data) for event in context.get_step_failure_events()]
     why = "; ".join(reasons) or context.failure_event.message
     context.log.error(f"Run {run.run_id} of {run.tags.get('dagster/partition', 'all years')} failed: {why}")
 
 
-def launched_here(run: dg.DagsterRun) -> bool:
+def is_launched_here(run: dg.DagsterRun) -> bool:
     """Whether the code server of this machine started the run's process, so that its absence means its death.
 
     A run of `classface run` may belong to another machine or container that shares the records.
     """
-    return LAUNCHED_BY_CODE_SERVER in run.tags
+    return CODE_SERVER_TAG in run.tags
 
 
 @dg.sensor(
@@ -125,6 +125,6 @@ def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Dagster itself does not see that a local process was killed: its run would keep its pool for ever."""
     if not isinstance(context.instance.run_launcher, dg.DefaultRunLauncher):
         return dg.SkipReason("Runs are processes of other machines here; Dagster itself watches them.")
-    freed = release(context.instance, launched_here)
+    freed = fail_dead_runs(context.instance, is_launched_here)
     told = ", ".join(f"{run.job} {run.partition} ({run.run_id[:8]})" for run in freed)
     return dg.SkipReason(f"Freed: {told}." if freed else "No run was killed.")

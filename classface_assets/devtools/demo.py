@@ -10,50 +10,50 @@ from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import match_boxes
-from classface_assets.defs.runner import Chain, chosen_years, terminal
+from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
 from classface_assets.devtools.sample.compose import compose_sample
-from classface_assets.identity.evaluation.report import Evaluation, evaluate
-from classface_assets.orchestration.instance import prepare
-from classface_assets.orchestration.resources import Archive, archive_for, models_for
-from classface_assets.services.queries import faces_of, stats_lines
-from classface_assets.store.files.duckdb import query
+from classface_assets.identity.evaluation.report import EvaluationReport, evaluate
+from classface_assets.orchestration.instance import prepare_instance
+from classface_assets.orchestration.resources import Archive, resolve_archive, resolve_models
+from classface_assets.services.queries import find_faces, stats_lines
+from classface_assets.store.files.duckdb import query_database
 
-FOUND = """
+FACES_WITH_PATHS_SQL = """
     SELECT a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
     FROM face_instances f JOIN image_assets a USING (asset_id)
 """
 
 
-def demo(folder: Path) -> bool:
+def run_demo(folder: Path) -> bool:
     """Run the demo in a folder of its own, which is emptied first. True when every step succeeded."""
     console, start = Console(width=100), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     sample = compose_sample(folder)
     console.print(f"Composed {sample.photo_count} photos of {sample.person_count} people in {sample.photos}")
-    archive, models = archive_for(sample.photos, folder), models_for("builtin")
-    instance, _ = prepare(archive.layout)
+    archive, models = resolve_archive(sample.photos, folder), resolve_models("builtin")
+    instance, _ = prepare_instance(archive.layout)
     truth = pl.read_csv(sample.truth, infer_schema=False)
     with instance:
-        chain = Chain(instance, archive, models, terminal())
-        years = chosen_years(archive.layout, None)
+        chain = PipelineRunner(instance, archive, models, stderr_console())
+        years = select_years(archive.layout, None)
         stopped = chain.run(years, console.print)
         if not stopped:
-            alone = evaluate(truth, query(archive.layout.database, FOUND))
-            named = name_clusters(archive, truth)
+            alone = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
+            named = label_clusters(archive, truth)
             console.print(f"Named {named} unknown clusters, as `classface label` does; running again with the names")
             stopped = chain.run(years, console.print)
     for stop in stopped:
         console.print(f"[red]{stop.year}[/red] ({stop.job}): {stop.reason}", highlight=False)
     if stopped:
         return False
-    labelled = evaluate(truth, query(archive.layout.database, FOUND))
+    labelled = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
     _print_findings(console, archive, alone, labelled, time.monotonic() - start)
     return True
 
 
-def name_clusters(archive: Archive, truth: pl.DataFrame) -> int:
+def label_clusters(archive: Archive, truth: pl.DataFrame) -> int:
     """Label each unknown cluster with the name that most of its faces have in the truth, as an archivist would."""
-    found = query(archive.layout.database, FOUND + "ORDER BY a.path")
+    found = query_database(archive.layout.database, FACES_WITH_PATHS_SQL + "ORDER BY a.path")
     votes: dict[str, list[str]] = {}
     for (path,), rows in truth.group_by(["path"], maintain_order=True):
         faces = found.filter(pl.col("path") == path)
@@ -66,11 +66,13 @@ def name_clusters(archive: Archive, truth: pl.DataFrame) -> int:
                 votes.setdefault(faces["cluster_id"][place], []).append(person)
     ledger = archive.open_ledger()
     for cluster, people in sorted(votes.items()):
-        ledger.label(max(sorted(set(people)), key=people.count), faces_of(archive.layout.database, cluster))
+        ledger.label(max(sorted(set(people)), key=people.count), find_faces(archive.layout.database, cluster))
     return len(votes)
 
 
-def _print_findings(console: Console, archive: Archive, alone: Evaluation, named: Evaluation, seconds: float) -> None:
+def _print_findings(
+    console: Console, archive: Archive, alone: EvaluationReport, named: EvaluationReport, seconds: float
+) -> None:
     table = Table("against the known truth", "faces found", "precision", "recall", "F (BCubed)")
     for what, score in (("with nobody named", alone), ("after naming the clusters", named)):
         b = score.bcubed
@@ -86,6 +88,6 @@ def _print_findings(console: Console, archive: Archive, alone: Evaluation, named
 
 if __name__ == "__main__":
     try:
-        raise SystemExit(0 if demo(Path("data/demo").absolute()) else 1)
+        raise SystemExit(0 if run_demo(Path("data/demo").absolute()) else 1)
     except UserError as error:
         raise SystemExit(f"demo: {error}") from None

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from classface_assets.identity.sampling import fair_sample
-from classface_assets.identity.similarity.model import Measured
+from classface_assets.identity.sampling import stable_sample
+from classface_assets.identity.similarity.model import FittedSimilarity
 
 
-class MaterialError(ValueError):
+class ClusteringInputError(ValueError):
     """Arrays that do not belong together."""
 
 
@@ -20,7 +20,7 @@ def _no_pairs() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Material:
+class ClusteringInput:
     """n faces, the graph between them, and what is known about which of them may be one person."""
 
     vectors: np.ndarray
@@ -35,35 +35,39 @@ class Material:
     """(m, 2) int64: the graph's directed edges, face and neighbour."""
     similarities: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     """(m,) float32: the cosine of each edge."""
-    must: np.ndarray = field(default_factory=_no_pairs)
+    must_link: np.ndarray = field(default_factory=_no_pairs)
     """(q, 2) int64: faces that people said are one person."""
-    cannot: np.ndarray = field(default_factory=_no_pairs)
+    cannot_link: np.ndarray = field(default_factory=_no_pairs)
     """(q, 2) int64: faces that people said are not one person."""
     sample: np.ndarray | None = None
     """(s, d) faces that show what all the archive's faces have in common; None: those of `vectors`."""
-    measured: Measured | None = None
+    measured: FittedSimilarity | None = None
     """What was measured of the whole archive; None: to be measured on these faces and the sample."""
 
     def __post_init__(self) -> None:
         n, m = len(self.vectors), len(self.pairs)
         for name in ("years", "photos", "quality"):
             if len(getattr(self, name)) != n:
-                raise MaterialError(f"There are {n} vectors but {len(getattr(self, name))} {name}: give one a face.")
+                raise ClusteringInputError(
+                    f"There are {n} vectors but {len(getattr(self, name))} {name}: give one a face."
+                )
         if len(self.similarities) != m:
-            raise MaterialError(f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair.")
+            raise ClusteringInputError(
+                f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair."
+            )
         for name in ("pairs", "must", "cannot"):
             rows = getattr(self, name)
             if len(rows) and (rows.min() < 0 or rows.max() >= n):
-                raise MaterialError(f"Some {name} name faces outside the {n} that there are.")
+                raise ClusteringInputError(f"Some {name} name faces outside the {n} that there are.")
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def with_edges(self, kept: np.ndarray) -> "Material":
+    def with_edges(self, kept: np.ndarray) -> "ClusteringInput":
         """The same faces with only the edges of `kept`, a mask (m,) bool."""
         return replace(self, pairs=self.pairs[kept], similarities=self.similarities[kept])
 
-    def subset(self, rows: np.ndarray) -> "Material":
+    def subset(self, rows: np.ndarray) -> "ClusteringInput":
         """The material of these faces alone (row numbers without repeats, or a mask), in the order given.
 
         Pairs, must and cannot keep what lies wholly within; their rows are numbered anew. What is known of the whole
@@ -81,15 +85,15 @@ class Material:
             return renamed[kept], kept
 
         pairs, kept = within(self.pairs)
-        return Material(
+        return ClusteringInput(
             self.vectors[rows],
             self.years[rows],
             self.photos[rows],
             self.quality[rows],
             pairs,
             self.similarities[kept],
-            within(self.must)[0],
-            within(self.cannot)[0],
-            fair_sample(self.vectors) if self.sample is None else self.sample,
+            within(self.must_link)[0],
+            within(self.cannot_link)[0],
+            stable_sample(self.vectors) if self.sample is None else self.sample,
             self.measured,
         )

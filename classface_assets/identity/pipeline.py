@@ -11,26 +11,16 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels, Spoken
+from classface_assets.core.face_constraints import Spoken
 from classface_assets.identity.clustering.cluster_ids import name_clusters
-from classface_assets.identity.clustering.incremental import Standing
-from classface_assets.identity.clustering.unknown_faces import group_unknown
-from classface_assets.identity.constraints.rules import rules_for
-from classface_assets.identity.graph.knn_graph import Graph
-from classface_assets.identity.inputs_from_frames import in_order, material_of, measured_of
-from classface_assets.identity.matching.known_people import name_known
-from classface_assets.identity.settings import AssignmentSettings, settings_for
-from classface_assets.identity.similarity.model import Measured
-
-__all__ = [
-    "ASSIGNMENTS_SCHEMA",
-    "Assigned",
-    "AssignmentSettings",
-    "Labels",
-    "assign_faces",
-    "assign_upon",
-    "settings_for",
-]
+from classface_assets.identity.clustering.incremental import ClusterState
+from classface_assets.identity.clustering.unknown_faces import cluster_unknown_faces
+from classface_assets.identity.constraints.rules import index_constraints
+from classface_assets.identity.graph.knn_graph import KnnGraph
+from classface_assets.identity.inputs_from_frames import clustering_input, load_or_fit_similarity, sort_by_face_id
+from classface_assets.identity.matching.known_people import assign_known_people
+from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.model import FittedSimilarity
 
 ASSIGNMENTS_SCHEMA = {
     "face_id": pl.String,
@@ -42,40 +32,40 @@ ASSIGNMENTS_SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Assigned:
+class AssignmentResult:
     """ASSIGNMENTS, and the groups of the unknown that the next run may build on, if it may."""
 
     rows: pl.DataFrame
-    standing: Standing | None
+    standing: ClusterState | None
 
 
 def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
-    graph: Graph,
+    graph: KnnGraph,
     said: Spoken,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
     renamed: Mapping[str, str] = MappingProxyType({}),
-    measured: Measured | None = None,
+    measured: FittedSimilarity | None = None,
 ) -> pl.DataFrame:
     """What `assign_upon` gives without groups of before: all unknown faces are grouped anew."""
-    return assign_upon(None, faces, vectors, graph, said, previous, settings, highest, renamed, measured).rows
+    return assign_identities(None, faces, vectors, graph, said, previous, settings, highest, renamed, measured).rows
 
 
-def assign_upon(
-    standing: Standing | None,
+def assign_identities(
+    standing: ClusterState | None,
     faces: pl.DataFrame,
     vectors: np.ndarray,
-    graph: Graph,
+    graph: KnnGraph,
     said: Spoken,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
     renamed: Mapping[str, str] = MappingProxyType({}),
-    measured: Measured | None = None,
-) -> Assigned:
+    measured: FittedSimilarity | None = None,
+) -> AssignmentResult:
     """ASSIGNMENTS, one row for each row of `faces`, in its order.
 
     faces: FACES, with taken_at and path of the photo where settings ask for a month or for events; vectors (n, d) unit
@@ -87,15 +77,15 @@ def assign_upon(
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
     """
     if not len(faces) and not len(vectors):
-        return Assigned(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
-    table, held = in_order(faces, vectors)
-    rules = rules_for(table["face_id"], table["asset_id"], said)
+        return AssignmentResult(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
+    table, held = sort_by_face_id(faces, vectors)
+    rules = index_constraints(table["face_id"], table["asset_id"], said)
     if measured is None and (settings.method == "temporal" or rules.persons):
-        measured = measured_of(table, held, graph, settings)
-    material = replace(material_of(table, held, graph, rules), measured=measured)
-    named = name_known(material, rules, settings)
+        measured = load_or_fit_similarity(table, held, graph, settings)
+    material = replace(clustering_input(table, held, graph, rules), measured=measured)
+    named = assign_known_people(material, rules, settings)
     unknown = (named.persons < 0) & ~rules.left_out
-    grouped = group_unknown(material, table, unknown, previous, settings, standing)
+    grouped = cluster_unknown_faces(material, table, unknown, previous, settings, standing)
     clusters = name_clusters(table["face_id"], grouped.labels, previous, highest, renamed)
     persons = pl.Series(["", *rules.persons])[named.persons + 1].replace("", None)
     found = pl.DataFrame(
@@ -112,7 +102,7 @@ def assign_upon(
     )
     rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
     rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
-    return Assigned(rows, grouped.standing)
+    return AssignmentResult(rows, grouped.standing)
 
 
 def _cluster_id() -> pl.Expr:

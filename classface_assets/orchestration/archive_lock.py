@@ -16,18 +16,18 @@ from filelock import FileLock, Timeout
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 
-LOCK = "run.lock"
-NOTE = "run.json"
+LOCK_FILE = "run.lock"
+HOLDER_FILE = "run.json"
 
 
-class RunningAlreadyError(UserError):
+class ArchiveLockedError(UserError):
     """Another run of the archive goes on, and is not to be waited for."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class LockHolder:
     """Who has the turn: what they were called as, since when (ISO time), in which process."""
 
     command: str
@@ -41,23 +41,25 @@ class Turn:
 
 
 @contextmanager
-def turn(layout: Layout, command: str, tell: Callable[[str], object], wait: bool = True) -> Iterator[None]:
+def archive_lock(
+    layout: ArchiveLayout, command: str, tell: Callable[[str], object], wait: bool = True
+) -> Iterator[None]:
     """Have the archive to oneself as far as other runs go; tells for whom it waits.
 
     Raises RunningAlreadyError where there is another and `wait` is not wanted.
     """
-    lock, note = FileLock(layout.local / LOCK), layout.local / NOTE
+    lock, note = FileLock(layout.local / LOCK_FILE), layout.local / HOLDER_FILE
     layout.local.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        other = _noted(note)
+        other = _read_holder(note)
         if not wait:
-            raise RunningAlreadyError(f"{other}; try again when it is done.") from None
+            raise ArchiveLockedError(f"{other}; try again when it is done.") from None
         tell(f"{other}; waiting until it is done.")
         lock.acquire(poll_interval=0.2)
     try:
-        mine = Turn(command, datetime.now().astimezone().isoformat(timespec="seconds"), os.getpid())
+        mine = LockHolder(command, datetime.now().astimezone().isoformat(timespec="seconds"), os.getpid())
         write_file(note, lambda out: out.write(json.dumps(asdict(mine)).encode()))
         yield
     finally:
@@ -65,9 +67,9 @@ def turn(layout: Layout, command: str, tell: Callable[[str], object], wait: bool
         lock.release()
 
 
-def _noted(note: Path) -> Turn | str:
+def _read_holder(note: Path) -> LockHolder | str:
     """Who has the lock; they may have taken it a moment ago, or be about to let it go."""
     try:
-        return Turn(**json.loads(note.read_text()))
+        return LockHolder(**json.loads(note.read_text()))
     except (OSError, ValueError, TypeError):
         return "Another run of this archive goes on"

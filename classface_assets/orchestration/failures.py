@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.storage_errors import storage_error
+from classface_assets.core.storage_errors import as_storage_error
 
 
-def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:
+def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
     """An asset whose user errors, or whose disk or server, end the step with one sentence instead of a traceback."""
 
     @functools.wraps(compute)
@@ -20,7 +20,7 @@ def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:
         except UserError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         except Exception as error:
-            sentence = storage_error(error, getattr(error, "filename", None) or "the archive")
+            sentence = as_storage_error(error, getattr(error, "filename", None) or "the archive")
             if sentence is None:
                 raise
             raise dg.Failure(description=str(sentence), allow_retries=False) from error
@@ -28,7 +28,7 @@ def says_it_in_a_sentence(compute: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def why_it_failed(failure: Any) -> str:
+def failure_reason(failure: Any) -> str:
     """The sentence of a step's failure data: the user's own when the step gave one, else the innermost error's."""
     user = getattr(failure, "user_failure_data", None)
     if user is not None and user.description:

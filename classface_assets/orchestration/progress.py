@@ -9,14 +9,14 @@ from typing import Protocol
 import dagster as dg
 
 
-class Advance(Protocol):
+class ProgressCallback(Protocol):
     """Called with how many more are done, and how many faces and errors these gave."""
 
     def __call__(self, count: int, faces: int = 0, errors: int = 0) -> None: ...
 
 
 @dataclass
-class Meter:
+class TaskProgress:
     """What is done of one task. `unit` is what is counted: photos, files, faces."""
 
     label: str
@@ -48,8 +48,8 @@ class Meter:
     def sentence(self) -> str:
         """How far the task is, and the time left or, at its end, the time it took."""
         if self.done >= self.total:
-            return f"{self.label}: {self.done:,} {self.unit} in {spoken(self.seconds)}, {self.counts}"
-        left = f", {spoken((self.total - self.done) / self.speed)} left" if self.done else ""
+            return f"{self.label}: {self.done:,} {self.unit} in {format_duration(self.seconds)}, {self.counts}"
+        left = f", {format_duration((self.total - self.done) / self.speed)} left" if self.done else ""
         return f"{self.label}: {self.done:,} of {self.total:,}, {self.counts}{left}"
 
     @property
@@ -64,7 +64,7 @@ class Meter:
         }
 
 
-Listener = Callable[[Meter], AbstractContextManager[Callable[[], None]]]
+ProgressListener = Callable[[TaskProgress], AbstractContextManager[Callable[[], None]]]
 """Opened at the start of a task, called after every advance, closed at its end or with its error."""
 
 
@@ -72,12 +72,12 @@ Listener = Callable[[Meter], AbstractContextManager[Callable[[], None]]]
 class Progress:
     """Whoever is told how far the steps are."""
 
-    listeners: Sequence[Listener] = ()
+    listeners: Sequence[ProgressListener] = ()
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "photos") -> Iterator[Advance]:
+    def task(self, label: str, total: int, unit: str = "photos") -> Iterator[ProgressCallback]:
         """A context whose value is called with the number of items just done; a task of nothing is not told."""
-        meter = Meter(label, total, unit)
+        meter = TaskProgress(label, total, unit)
         with ExitStack() as opened:
             tell = [opened.enter_context(listen(meter)) for listen in self.listeners if total]
 
@@ -89,18 +89,18 @@ class Progress:
             yield advance
 
 
-def log_lines(log: Callable[[str], None], every_s: float = 10.0) -> Listener:
+def log_listener(log: Callable[[str], None], every_s: float = 10.0) -> ProgressListener:
     """A line in the run's log every ten seconds and at the end."""
 
     @contextmanager
-    def listen(meter: Meter) -> Iterator[Callable[[], None]]:
-        yield at_most_every(every_s, lambda: log(meter.sentence))
+    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
+        yield throttle(every_s, lambda: log(meter.sentence))
         log(meter.sentence)
 
     return listen
 
 
-def dagster_events(every_s: float = 30.0) -> Listener:
+def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
     """An observation of the step's asset every half minute and at the end, and the last figures in its materialization.
 
     An observation stands in the run's events and on the asset's page while the step is still at work. Of an asset that
@@ -108,7 +108,7 @@ def dagster_events(every_s: float = 30.0) -> Listener:
     """
 
     @contextmanager
-    def listen(meter: Meter) -> Iterator[Callable[[], None]]:
+    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
         context = dg.AssetExecutionContext.get()
         year = context.partition_key if context.has_partition_key else None
 
@@ -116,14 +116,14 @@ def dagster_events(every_s: float = 30.0) -> Listener:
             metadata = {"progress": meter.sentence, **meter.figures}
             context.log_event(dg.AssetObservation(context.asset_key, meter.sentence, metadata, partition=year))
 
-        yield at_most_every(every_s, observe)
+        yield throttle(every_s, observe)
         observe()
         context.add_asset_metadata(meter.figures, context.asset_key, year)
 
     return listen
 
 
-def at_most_every(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
+def throttle(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
     """`act` for callers who call too often: it comes to pass once in so many seconds, not before the first are over."""
     last = time.monotonic()
 
@@ -136,7 +136,7 @@ def at_most_every(seconds: float, act: Callable[[], None]) -> Callable[[], None]
     return sometimes
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`9 s`, `4 min`, `2 h 05 min`."""
     if seconds < 100:
         return f"{seconds:.0f} s"

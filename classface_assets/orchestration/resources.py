@@ -9,15 +9,15 @@ import dagster as dg
 from pydantic import Field
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import local_place, place
-from classface_assets.orchestration.progress import Progress, dagster_events, log_lines
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import parse_local_folder, parse_location
+from classface_assets.orchestration.progress import Progress, asset_event_listener, log_listener
 from classface_assets.store.consent.allowed_photos import RefusedFaces
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
 
-Refused = Literal["withhold", "blur", "box"]
+RefusedMode = Literal["withhold", "blur", "box"]
 """RefusedFaces as Dagster's settings show them."""
 
 
@@ -51,7 +51,7 @@ class Archive(dg.ConfigurableResource):
     year_start: str = Field(
         default="09-01", description="Month and day on which a school year starts. (CLASSFACE_YEAR_START)"
     )
-    refused: Refused = Field(
+    refused: RefusedMode = Field(
         default="withhold",
         description="What albums do with a photo of somebody who may not be shown: `withhold` it, or show it with that "
         "face covered, as a `blur` or a grey `box`, when it shows others too. The original stays as it is. "
@@ -59,9 +59,11 @@ class Archive(dg.ConfigurableResource):
     )
 
     @property
-    def layout(self) -> Layout:
-        local = local_place(self.local) if self.local else None
-        return Layout(place(self.photos), place(self.data), local, self.year_pattern, self.year_start)
+    def layout(self) -> ArchiveLayout:
+        local = parse_local_folder(self.local) if self.local else None
+        return ArchiveLayout(
+            parse_location(self.photos), parse_location(self.data), local, self.year_pattern, self.year_start
+        )
 
     def open_ledger(self) -> Ledger:
         return Ledger(self.ledger or self.layout.ledger_url)
@@ -76,25 +78,25 @@ class Models(dg.ConfigurableResource):
         "of an .onnx file with its description beside it. (CLASSFACE_PACK)",
     )
 
-    def describe(self, layout: Layout) -> PackInfo:
+    def describe(self, layout: ArchiveLayout) -> PackInfo:
         return describe_pack(self.pack, layout.packs)
 
-    def load(self, layout: Layout) -> ModelPack:
-        return _loaded(self.pack, layout.packs, layout.cache)
+    def load(self, layout: ArchiveLayout) -> ModelPack:
+        return _load_cached_pack(self.pack, layout.packs, layout.cache)
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(pack: str, packs: Path, cache: Path) -> ModelPack:
+def _load_cached_pack(pack: str, packs: Path, cache: Path) -> ModelPack:
     """A pack takes seconds to load, so the years of one process share it."""
     return load_pack(pack, packs, cache)
 
 
 @dg.resource(description="Tells how far a step is, in the run's log and as events of the asset.")
 def log_progress(_context: dg.InitResourceContext) -> Progress:
-    return Progress((log_lines(dg.get_dagster_logger("progress").info), dagster_events()))
+    return Progress((log_listener(dg.get_dagster_logger("progress").info), asset_event_listener()))
 
 
-def archive_for(
+def resolve_archive(
     photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL.
@@ -106,25 +108,25 @@ def archive_for(
     refused = os.environ.get("CLASSFACE_REFUSED") or RefusedFaces.WITHHOLD.value
     if refused not in list(RefusedFaces):
         raise UserError(f"CLASSFACE_REFUSED is {refused!r}; set it to {' or '.join(RefusedFaces)}, or to nothing.")
-    made = place(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
+    made = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     named = photos or os.environ.get("CLASSFACE_PHOTOS")
     here = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(made, Path) else "data")
     return Archive(
-        photos=str(place(str(named)) if named else made / "photos"),
+        photos=str(parse_location(str(named)) if named else made / "photos"),
         data=str(made),
-        local=str(local_place(str(here))) if here else "",
+        local=str(parse_local_folder(str(here))) if here else "",
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
         year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN", ""),
         year_start=os.environ.get("CLASSFACE_YEAR_START") or "09-01",
-        refused=cast("Refused", refused),
+        refused=cast("RefusedMode", refused),
     )
 
 
-def models_for(pack: str | None = None) -> Models:
+def resolve_models(pack: str | None = None) -> Models:
     """The model pack of that name, else that of CLASSFACE_PACK, else `builtin`."""
     return Models(pack=pack or os.environ.get("CLASSFACE_PACK") or "builtin")
 
 
 def default_resources() -> dict[str, Any]:
     """What Dagster hands to the assets: the archive and models of the environment, and progress told as events."""
-    return {"archive": archive_for(), "models": models_for(), "progress": log_progress}
+    return {"archive": resolve_archive(), "models": resolve_models(), "progress": log_progress}

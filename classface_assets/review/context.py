@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastapi import Request
 
 from classface_assets.core.errors import UserError
-from classface_assets.review.faces.image_responses import Images
-from classface_assets.review.faces.similar_faces import Likeness, Vectors
-from classface_assets.review.faces.uploads import Eyes
+from classface_assets.review.faces.image_responses import ImageLoader
+from classface_assets.review.faces.similar_faces import FaceSimilarity, VectorCache
+from classface_assets.review.faces.uploads import UploadAnalyzer
 from classface_assets.review.problems import NotFoundError
-from classface_assets.services.archive_view.cache import Views
-from classface_assets.services.archive_view.model import View
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.services.archive_view.cache import ArchiveViewCache
+from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.store.model.face_ref import FaceRef
 
 if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive, Models
-    from classface_assets.review.runs.manager import Work
+    from classface_assets.review.runs.manager import RunManager
 
 T = TypeVar("T")
 
 
-class Desk:
+class ReviewContext:
     """One archive with its ledger, its pictures and its models."""
 
     def __init__(self, archive: "Archive", models: "Models") -> None:
@@ -34,13 +34,13 @@ class Desk:
         self.archive, self.models = archive, models
         self.layout, self.ledger = archive.layout, archive.open_ledger()
         self.pack = models.describe(self.layout)
-        self.images = Images(self.layout, self.pack.detector_version)
-        self._views = Views(self.layout.database, self.ledger, self._keep_nothing)
-        self._vectors = Vectors(self.layout, self.pack)
-        self.work = _once(self._open_work)
-        self.eyes = Eyes(lambda: models.load(self.layout))
+        self.images = ImageLoader(self.layout, self.pack.detector_version)
+        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._keep_nothing)
+        self._vectors = VectorCache(self.layout, self.pack)
+        self.work = _created_once(self._open_work)
+        self.eyes = UploadAnalyzer(lambda: models.load(self.layout))
 
-    def of(self, who: str) -> "Desk":
+    def of(self, who: str) -> "ReviewContext":
         """The same desk, with somebody at it: what they say is noted as theirs."""
         if not who:
             return self
@@ -48,11 +48,11 @@ class Desk:
         theirs.ledger = replace(self.ledger, actor=who)
         return theirs
 
-    def view(self) -> View:
+    def view(self) -> ArchiveView:
         """What is known right now. Raises DatabaseError, LedgerError."""
         return self._views.now()
 
-    def recent_view(self) -> View | None:
+    def recent_view(self) -> ArchiveView | None:
         """What was known within the last second, if anybody asked; nothing is read or waited for."""
         return self._views.recent()
 
@@ -80,18 +80,18 @@ class Desk:
         file = self.layout.head.with_suffix(".json")
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
-    def likeness(self) -> Likeness:
+    def likeness(self) -> FaceSimilarity:
         """Who looks like whom, by the vectors of all faces, which are read once for a published database."""
-        return Likeness(self.view(), self._vectors.now(), self._vectors)
+        return FaceSimilarity(self.view(), self._vectors.now(), self._vectors)
 
-    def _open_work(self) -> "Work":
+    def _open_work(self) -> "RunManager":
         """The Dagster runs of the archive; importing what they need takes seconds, so it is done when first asked."""
-        from classface_assets.review.runs.manager import Work
+        from classface_assets.review.runs.manager import RunManager
 
-        return Work(self.archive, self.models)
+        return RunManager(self.archive, self.models)
 
 
-def _once(make: Callable[[], T]) -> Callable[[], T]:
+def _created_once(make: Callable[[], T]) -> Callable[[], T]:
     """What is made when first asked for, and then is the same for everybody at the desk."""
     made: list[T] = []
     lock = threading.Lock()
@@ -105,21 +105,21 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
     return get
 
 
-def desk_of(request: Request) -> Desk:
+def context_of(request: Request) -> ReviewContext:
     """The desk of the app that was asked, with whoever asks at it."""
-    desk: Desk = request.app.state.desk
+    desk: ReviewContext = request.app.state.desk
     return desk.of(request.state.session.who)
 
 
-async def at_desk(request: Request) -> Desk:
+async def get_context(request: Request) -> ReviewContext:
     """The same for `Depends`, which takes a thread for what is not async."""
-    return desk_of(request)
+    return context_of(request)
 
 
-def marks(view: View, face_ids: list[str]) -> list[LabelledFace]:
+def face_refs(view: ArchiveView, face_ids: list[str]) -> list[FaceRef]:
     """The faces as the ledger keeps them. Raises NotFoundError for one that is not there."""
     rows = view.pick(face_ids)
     if rows.height < len(face_ids):
         raise NotFoundError("face", min(set(face_ids) - set(rows["face_id"])))
     columns = rows.select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    return [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]
+    return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]

@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def token_for(host: str, given: str | None, kept: Path) -> str:
+def resolve_token(host: str, given: str | None, kept: Path) -> str:
     """The token given; on loopback else one that was made once and lies in `kept`, for its owner only to read.
 
     Raises TokenError: whoever opens the pictures of minors to a network says who may see them.
@@ -51,7 +51,7 @@ def token_for(host: str, given: str | None, kept: Path) -> str:
     return token
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens there; port 0 takes any that is free. Raises AddressError."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -75,10 +75,10 @@ def serve(
 
     from classface_assets.review.app import create_app
 
-    token = token_for(host, given, archive.layout.local / "review_token")
+    token = resolve_token(host, given, archive.layout.local / "review_token")
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower(), host.lower()})
     app = create_app(archive, models, token, names)
-    with listen(host, port) as here:
+    with open_socket(host, port) as here:
         shown = f"[{host}]" if ":" in host else host
         scheme, secret = "https" if certificate else "http", "" if given else f"?token={token}"
         tell(f"Review: {scheme}://{shown}:{here.getsockname()[1]}/{secret}  (Ctrl+C ends it)")

@@ -5,13 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import Place, path_text
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import Location, encode_relative_path
 from classface_assets.core.school_years.names import Exactness
-from classface_assets.store.catalog.school_years import FolderYear, folder_years, left_out
-from classface_assets.store.catalog.year_file import YearsFileError, set_year, unset_year, years_by_hand
+from classface_assets.store.catalog.school_years import FolderYear, count_ignored_names, folder_years
+from classface_assets.store.catalog.year_file import (
+    YearsFileError,
+    manual_school_years,
+    set_school_year,
+    unset_school_year,
+)
 
-NOTED = 5
+SHOWN_GUESSES = 5
 """Guesses told one by one; of more only how many they are."""
 
 
@@ -34,15 +39,15 @@ class DatedFolder:
     reason: str
 
 
-def dated_folders(layout: Layout) -> list[DatedFolder]:
+def dated_folders(layout: ArchiveLayout) -> list[DatedFolder]:
     """Every top folder, and every other one with a school year of its own or with a doubt about it, by path.
 
     Needs no database, so it tells before the first run too. Raises PhotosFolderError, YearsFileError.
     """
-    return _told(folder_years(layout))
+    return _notable_folders(folder_years(layout))
 
 
-def _told(folders: Sequence[FolderYear]) -> list[DatedFolder]:
+def _notable_folders(folders: Sequence[FolderYear]) -> list[DatedFolder]:
     year_of = {one.folder.parts: one.year for one in folders}
     return [
         DatedFolder(one.name, one.year, _certainty(one), one.guess.reason)
@@ -66,51 +71,51 @@ def _certainty(one: FolderYear) -> Certainty:
     return Certainty.GUESS if one.guess.is_guess else Certainty.CLEAR
 
 
-def year_lines(layout: Layout) -> Iterator[str]:
+def year_lines(layout: ArchiveLayout) -> Iterator[str]:
     """One line a folder, parted by tabs: folder, school year, how it is known, why; then what was left out."""
     folders = folder_years(layout)
-    for one in _told(folders):
+    for one in _notable_folders(folders):
         yield "\t".join((one.folder, one.year, one.certainty, one.reason))
-    yield from _notes_of_others(layout, folders)
+    yield from _other_notes(layout, folders)
 
 
-def year_notes(layout: Layout) -> list[str]:
+def year_notes(layout: ArchiveLayout) -> list[str]:
     """A few lines for the end of a run: which school years are guesses, and how much of systems was left out."""
     folders = folder_years(layout)
-    guesses = [one for one in _told(folders) if one.certainty == Certainty.GUESS]
+    guesses = [one for one in _notable_folders(folders) if one.certainty == Certainty.GUESS]
     lines = []
     if guesses:
         many = "1 folder" if len(guesses) == 1 else f"{len(guesses):,} folders"
         how = "`classface years` says why, `classface years set FOLDER YEAR` sets it"
         lines.append(f"The school year of {many} is a guess; {how}:")
-        lines += [f"  {one.folder} → {one.year}" for one in guesses[:NOTED]]
-        lines += [f"  … and {len(guesses) - NOTED:,} more"] if len(guesses) > NOTED else []
-    return [*lines, *_notes_of_others(layout, folders)]
+        lines += [f"  {one.folder} → {one.year}" for one in guesses[:SHOWN_GUESSES]]
+        lines += [f"  … and {len(guesses) - SHOWN_GUESSES:,} more"] if len(guesses) > SHOWN_GUESSES else []
+    return [*lines, *_other_notes(layout, folders)]
 
 
-def _notes_of_others(layout: Layout, folders: Sequence[FolderYear]) -> Iterator[str]:
-    gone = years_by_hand(layout).keys() - set(_names(folders))
+def _other_notes(layout: ArchiveLayout, folders: Sequence[FolderYear]) -> Iterator[str]:
+    gone = manual_school_years(layout).keys() - set(_names(folders))
     if gone:
         yield f"A school year is set for folders that are not there: {', '.join(sorted(gone))}."
-    systems = left_out(folders)
+    systems = count_ignored_names(folders)
     if systems:
-        names = ", ".join(f"{name.strip()} {count:,}" for name, count in systems.most_common(NOTED))
-        more = ", …" if len(systems) > NOTED else ""
+        names = ", ".join(f"{name.strip()} {count:,}" for name, count in systems.most_common(SHOWN_GUESSES))
+        more = ", …" if len(systems) > SHOWN_GUESSES else ""
         yield f"Left out, as systems and programs made them: {systems.total():,} files and folders ({names}{more})."
 
 
-def set_year_of(layout: Layout, folder: str, year: str) -> str:
+def set_folder_year(layout: ArchiveLayout, folder: str, year: str) -> str:
     """Set the school year of a folder that is there; returns what it is now. Raises YearsFileError."""
-    return set_year(layout, _folder_meant(layout, folder), year)
+    return set_school_year(layout, _find_folder(layout, folder), year)
 
 
-def unset_year_of(layout: Layout, folder: str) -> None:
+def unset_folder_year(layout: ArchiveLayout, folder: str) -> None:
     """Take back what was set for a folder, there or gone. Raises YearsFileError."""
-    unset_year(layout, _below(folder, layout.photos))
+    unset_school_year(layout, _relative_path(folder, layout.photos))
 
 
-def _folder_meant(layout: Layout, text: str) -> str:
-    wanted = _below(text, layout.photos)
+def _find_folder(layout: ArchiveLayout, text: str) -> str:
+    wanted = _relative_path(text, layout.photos)
     if wanted not in _names(folder_years(layout)):
         raise YearsFileError(
             f"There is no folder {text!r} in {layout.photos}; name it by its path there, as `classface years` lists it."
@@ -122,9 +127,9 @@ def _names(folders: Iterable[FolderYear]) -> Iterator[str]:
     return (unicodedata.normalize("NFC", one.name) for one in folders)
 
 
-def _below(text: str, photos: Place) -> str:
+def _relative_path(text: str, photos: Location) -> str:
     """The path below the photos folder that a person means, who may write it whole."""
     whole = text.rstrip("/")
     root = photos.as_posix().rstrip("/")
-    below = path_text(photos / whole[len(root) + 1 :], photos) if whole.startswith(f"{root}/") else whole
+    below = encode_relative_path(photos / whole[len(root) + 1 :], photos) if whole.startswith(f"{root}/") else whole
     return unicodedata.normalize("NFC", below.removeprefix("./") or ".")

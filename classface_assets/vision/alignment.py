@@ -8,7 +8,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from classface_assets.vision.faces import similarity
+from classface_assets.vision.faces import fit_similarity_transform
 from classface_assets.vision.photos.decoding import END_OF_JPEG
 
 CHIP_SIZE = 192
@@ -21,12 +21,12 @@ CHIP_OFFSET = (CHIP_SIZE - 112 * CHIP_SCALE) / 2
 CHIP_TEMPLATE = ARCFACE_TEMPLATE * CHIP_SCALE + CHIP_OFFSET
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def warp_square(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """The size×size square that a 2×3 matrix (image to square) cuts from an RGB image; black outside the image."""
     import cv2
 
     shrink = max(1, int(1 / max(abs(np.linalg.det(matrix[:, :2])) ** 0.5, 1e-3)))
-    left, top, region = _seen(image, cv2.invertAffineTransform(matrix).tolist(), size, shrink)
+    left, top, region = _source_region(image, cv2.invertAffineTransform(matrix).tolist(), size, shrink)
     across = down = 1.0
     if shrink > 1:  # bilinear sampling skips pixels when it shrinks by two or more, so they are averaged first
         small = (max(1, region.shape[1] // shrink), max(1, region.shape[0] // shrink))
@@ -38,32 +38,32 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     return cv2.cvtColor(square, cv2.COLOR_RGBA2RGB)
 
 
-def _seen(image: np.ndarray, back: list[list[float]], size: int, around: int) -> tuple[int, int, np.ndarray]:
+def _source_region(image: np.ndarray, back: list[list[float]], size: int, around: int) -> tuple[int, int, np.ndarray]:
     """What a square that `back` puts into an image shows of it, with some pixels around, and where that is."""
     (top, height), (left, width) = (
-        _span([k + a * i + b * j for i in (0, size) for j in (0, size)], around, length)
+        _pixel_range([k + a * i + b * j for i in (0, size) for j in (0, size)], around, length)
         for (a, b, k), length in zip(reversed(back), image.shape[:2], strict=True)
     )
     return left, top, image[top : top + height, left : left + width]
 
 
-def _span(corners: list[float], around: int, length: int) -> tuple[int, int]:
+def _pixel_range(corners: list[float], around: int, length: int) -> tuple[int, int]:
     """Where the pixels between the corners begin within a length, and how many there are: one at the least."""
     start = min(max(floor(min(corners)) - around, 0), length - 1)
     return start, max(min(ceil(max(corners)) + around, length) - start, 1)
 
 
-def cut_chip(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """The (192, 192, 3) chip of one face; image (H, W, 3) RGB, landmarks (5, 2) in its pixels."""
-    return warp(image, similarity(landmarks, CHIP_TEMPLATE), CHIP_SIZE)
+    return warp_square(image, fit_similarity_transform(landmarks, CHIP_TEMPLATE), CHIP_SIZE)
 
 
-def crop_for(chip: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def warp_to_input(chip: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """An embedder's size×size input, cut from a chip by that embedder's fixed 2×3 matrix (chip frame to its frame)."""
-    return warp(chip, matrix, size)
+    return warp_square(chip, matrix, size)
 
 
-def arcface_matrix(size: int = 112) -> np.ndarray:
+def chip_to_arcface(size: int = 112) -> np.ndarray:
     """Chip frame to the frame of an ArcFace model of that input size."""
     scale = size / 112
     return np.array([[1, 0, -CHIP_OFFSET], [0, 1, -CHIP_OFFSET]]) * scale / CHIP_SCALE
@@ -88,7 +88,7 @@ def decode_chip(data: bytes) -> np.ndarray:
     return chip
 
 
-def chip_or_none(data: bytes | None) -> np.ndarray | None:
+def try_decode_chip(data: bytes | None) -> np.ndarray | None:
     """The (192, 192, 3) pixels of a stored chip; None where it is empty, damaged or no chip."""
     try:
         chip = decode_chip(data or b"")

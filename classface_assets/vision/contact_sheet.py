@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from classface_assets.vision.alignment import chip_or_none
+from classface_assets.vision.alignment import try_decode_chip
 
 
 def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> bytes:
@@ -14,7 +14,7 @@ def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> 
     down = max(1, -(-len(chips) // across))
     sheet = Image.new("RGB", (across * size, down * size), (128, 128, 128))
     for place, data in enumerate(chips):
-        chip = chip_or_none(data)
+        chip = try_decode_chip(data)
         if chip is None:
             continue
         tile = Image.fromarray(chip).resize((size, size), Image.Resampling.LANCZOS)

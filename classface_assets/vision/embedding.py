@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from classface_assets.vision.alignment import chip_or_none
-from classface_assets.vision.parallel import cores, side_by_side
+from classface_assets.vision.alignment import try_decode_chip
+from classface_assets.vision.parallel import available_cores, ordered_thread_map
 
 # On a CPU each batch has one core: in MobileFaceNet a face takes 5.3 ms there alone, 5.1 among 4, 5.4 among 16.
-BATCHES = {"cpu": 4, "cuda": 256}
+BATCH_SIZES = {"cpu": 4, "cuda": 256}
 
 
 class Embedder(Protocol):
@@ -22,13 +22,13 @@ class Embedder(Protocol):
     """
 
     dim: int
-    numbers: str
+    precision: str
 
     def embed(self, chips: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddingBatch:
     """A batch that is done: `rows` of face_id and vector, and the ids of the faces whose chip cannot be decoded."""
 
     rows: pl.DataFrame
@@ -40,24 +40,26 @@ def embedding_schema(dim: int) -> pl.Schema:
     return pl.Schema([("face_id", pl.String), ("vector", pl.Array(pl.Float32, dim))])
 
 
-def batches_at_once(device: str) -> int:
+def parallel_batches(device: str) -> int:
     """One a core, or on a GPU one while another is decoded."""
-    return 2 if device == "cuda" else cores()
+    return 2 if device == "cuda" else available_cores()
 
 
-def embed_faces(frames: Iterable[pl.DataFrame], embedder: Embedder, batch: int, at_once: int = 2) -> Iterator[Embedded]:
+def embed_faces(
+    frames: Iterable[pl.DataFrame], embedder: Embedder, batch: int, at_once: int = 2
+) -> Iterator[EmbeddingBatch]:
     """The vectors of faces, `batch` at a time, in their order. Frames have face_id and chip; no more than one is held.
 
     `at_once` batches are decoded and embedded side by side, while the caller writes.
     """
     batches = (rows for frame in frames for rows in frame.select("face_id", "chip").iter_slices(batch))
-    for _, embedding in side_by_side(partial(_embedded, embedder=embedder), batches, at_once):
+    for _, embedding in ordered_thread_map(partial(_embed_batch, embedder=embedder), batches, at_once):
         yield embedding.result()
 
 
-def _embedded(faces: pl.DataFrame, embedder: Embedder) -> Embedded:
-    chips = {name: chip_or_none(data) for name, data in faces.iter_rows()}
+def _embed_batch(faces: pl.DataFrame, embedder: Embedder) -> EmbeddingBatch:
+    chips = {name: try_decode_chip(data) for name, data in faces.iter_rows()}
     decoded = {name: chip for name, chip in chips.items() if chip is not None}
     vectors = embedder.embed(np.stack(list(decoded.values()))) if decoded else np.empty((0, embedder.dim), np.float32)
     rows = pl.DataFrame({"face_id": list(decoded), "vector": vectors}, schema=embedding_schema(embedder.dim))
-    return Embedded(rows, [name for name, chip in chips.items() if chip is None])
+    return EmbeddingBatch(rows, [name for name, chip in chips.items() if chip is None])

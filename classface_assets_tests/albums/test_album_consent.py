@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from classface_assets.albums.anonymization import GREY, head_area
-from classface_assets.albums.thumbnails import Originals, Photo, covered_copy
+from classface_assets.albums.anonymization import COVER_GREY, head_area
+from classface_assets.albums.thumbnails import Originals, Photo, make_covered_copy
 from classface_assets.core.errors import UserError
-from classface_assets.defs.albums import shown_in_albums
-from classface_assets.orchestration.resources import Archive, Refused, archive_for
-from classface_assets.store.artifacts.memoization import digest
-from classface_assets.store.erasure.derived import erase_made
-from classface_assets.store.files.duckdb import query
+from classface_assets.defs.albums import album_contents
+from classface_assets.orchestration.resources import Archive, RefusedMode, resolve_archive
+from classface_assets.store.artifacts.memoization import content_digest
+from classface_assets.store.erasure.derived import erase_derived
+from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.support.helpers import published
 from classface_assets_tests.support.named_school import ANNA, CHANGED_NS, PEOPLE, TAKEN, YEAR, School
 
@@ -69,7 +69,7 @@ def test_who_gives_consent_again_is_shown_again(school: School) -> None:
 
 
 @pytest.mark.parametrize("how", ["blur", "box"])
-def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how: Refused, school: School) -> None:
+def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how: RefusedMode, school: School) -> None:
     digest = hashlib.sha256(school.original("class").read_bytes()).digest()
     stale = school.build() and school.shown("class")
     school.ledger.consent("Anna", False)
@@ -85,7 +85,7 @@ def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how
         area, elsewhere = of_head(seen), np.s_[250:, 250:]
         assert area.shape[0] > 120 and area.shape[1] > 120, "more than the face"
         if how == "box":
-            assert np.abs(area - GREY).max() < 40 and np.abs(area - GREY).mean() < 2
+            assert np.abs(area - COVER_GREY).max() < 40 and np.abs(area - COVER_GREY).mean() < 2
         else:
             assert detail(area) < detail(of_head(original)) / 10
         assert np.abs(seen[elsewhere] - original[elsewhere]).mean() < 20, "the rest is as it was"
@@ -122,7 +122,7 @@ def test_another_way_to_cover_makes_other_pictures_and_the_same_way_makes_none(s
 
 
 Said = Callable[[Ledger], object]
-BEN_IS_ANNA = LabelledFace("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
+BEN_IS_ANNA = FaceRef("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_refusal_that_is_published_counts_although_the_ledger_does_not_know_it
 
 def test_a_face_next_to_a_covered_one_is_no_picture_of_its_own(school: School) -> None:
     school.ledger.consent("Anna", False)
-    _, faces = shown_in_albums(replace(school, refused="box").archive)
+    _, faces = album_contents(replace(school, refused="box").archive)
     assert dict(faces.select("face_id", "cropped").iter_rows()) == {
         "class1": False, "class2": True, "pair0": True, "pair1": True
     }  # fmt: skip
@@ -173,7 +173,7 @@ def test_unknown_faces_are_shown_and_counted_as_to_be_looked_at(school: School) 
     ]
     rows += [("pair1", "d", people["Cem"], 1.0, ""), ("anna0", "c", None, None, "")]
     published(school.layout, [], rows)
-    photos, _ = shown_in_albums(
+    photos, _ = album_contents(
         Archive(photos=str(school.layout.photos), data=str(school.layout.data), ledger="sqlite://")
     )
     verdicts = dict(photos.select("asset_id", "verdict").iter_rows())
@@ -193,7 +193,7 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
     (tmp_path / "photos").mkdir()
     scan.save(tmp_path / "photos" / "a.png", exif=exif)
     photo = Photo("a" * 36, "a.png", 300, 200, rotation, (box,), "box")
-    made = covered_copy(tmp_path / "albums", Originals(tmp_path / "photos", {}), photo)
+    made = make_covered_copy(tmp_path / "albums", Originals(tmp_path / "photos", {}), photo)
     seen = pixels(made)
     assert seen.shape == (200, 300, 3)
     assert not ((seen[..., 0] > 180) & (seen[..., 1] < 90)).any(), "no red is left"
@@ -202,7 +202,7 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
 
 def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(school: School) -> None:
     def made_of(school: School) -> str:
-        return digest(*shown_in_albums(school.archive, YEAR))
+        return content_digest(*album_contents(school.archive, YEAR))
 
     before = made_of(school)
     assert made_of(replace(school, refused="box")) == before == made_of(school), "nobody has refused yet"
@@ -215,14 +215,14 @@ def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(schoo
 
 def test_the_setting_comes_from_the_environment_and_a_wrong_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLASSFACE_REFUSED", raising=False)
-    assert archive_for("photos", "data").refused == "withhold"
+    assert resolve_archive("photos", "data").refused == "withhold"
     monkeypatch.setenv("CLASSFACE_REFUSED", "box")
-    assert archive_for("photos", "data").refused == "box"
+    assert resolve_archive("photos", "data").refused == "box"
     monkeypatch.setenv("CLASSFACE_REFUSED", "smudge")
     with pytest.raises(
         UserError, match="CLASSFACE_REFUSED is 'smudge'; set it to withhold or blur or box, or to nothing"
     ):
-        archive_for("photos", "data")
+        resolve_archive("photos", "data")
 
 
 def of_the_version_before(school: School) -> None:
@@ -239,16 +239,16 @@ def test_a_file_that_the_version_before_published_is_read_with_its_one_answer(sc
     published(school.layout, school.ledger.events(), [("pair0", "d", people["Ben"], 1.0, "")])
     school.ledger.undo()
     of_the_version_before(school)
-    photos, _ = shown_in_albums(school.archive)
+    photos, _ = album_contents(school.archive)
     assert dict(photos.select("asset_id", "status").iter_rows()) == {"anna": "ok", "class": "ok", "pair": "withheld"}
 
 
 def test_somebody_is_erased_from_a_file_that_the_version_before_published(school: School) -> None:
     people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
     of_the_version_before(school)
-    removed = list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
+    removed = list(erase_derived(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
     assert ("DuckDB persons", 1) in [(one.where, one.count) for one in removed]
-    assert query(school.layout.database, "SELECT * FROM photo_consent").is_empty()
+    assert query_database(school.layout.database, "SELECT * FROM photo_consent").is_empty()
 
 
 def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
@@ -257,15 +257,17 @@ def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
     school.ledger.consent("Anna", False)
     published(school.layout, school.ledger.events(), rows)
     told = "SELECT count(*) FROM photo_consent WHERE list_contains(withheld_persons, ?)"
-    assert query(school.layout.database, told, [people["Anna"]]).item() > 0
-    list(erase_made(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
-    assert query(school.layout.database, told, [people["Anna"]]).item() == 0
+    assert query_database(school.layout.database, told, [people["Anna"]]).item() > 0
+    list(erase_derived(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
+    assert query_database(school.layout.database, told, [people["Anna"]]).item() == 0
 
 
 @pytest.mark.parametrize("how", ["withhold", "box"])
-def test_a_years_part_of_what_is_shown_is_the_same_as_what_is_shown_of_the_year(how: Refused, school: School) -> None:
+def test_a_years_part_of_what_is_shown_is_the_same_as_what_is_shown_of_the_year(
+    how: RefusedMode, school: School
+) -> None:
     """So a year that is looked at with all others is known to be unchanged."""
     school.ledger.consent("Anna", False)
     archive = replace(school, refused=how).archive
-    whole, one = shown_in_albums(archive), shown_in_albums(archive, YEAR)
-    assert digest(*(rows.filter(school_year=YEAR) for rows in whole)) == digest(*one)
+    whole, one = album_contents(archive), album_contents(archive, YEAR)
+    assert content_digest(*(rows.filter(school_year=YEAR) for rows in whole)) == content_digest(*one)

@@ -22,10 +22,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from classface_assets.albums.disk import SiteError
-from classface_assets.albums.files import check_links
+from classface_assets.albums.disk import AlbumError
+from classface_assets.albums.files import find_broken_links
 from classface_assets.albums.site import SiteReport, build_site
-from classface_assets.albums.year_page import YearAlbum, build_year
+from classface_assets.albums.year_page import YearAlbum, build_year_album
 
 YEARS = ["2006-2007", "2007-2008"]
 # Six people at a table, in pixels of insightface's t1.jpg: x, y, width, height.
@@ -114,7 +114,7 @@ class Archive:
     def build_year(self, year: str, names: Sequence[str] = NAMES) -> YearAlbum:
         of_year = pl.col("school_year") == year
         faces = self.appearances(names)
-        return build_year(self.out, self.root, year, self.photos().filter(of_year), faces.filter(of_year))
+        return build_year_album(self.out, self.root, year, self.photos().filter(of_year), faces.filter(of_year))
 
     def build(self, names: Sequence[str] = NAMES) -> SiteReport:
         for year in YEARS:
@@ -159,7 +159,7 @@ def pages(out: Path) -> list[Path]:
 def test_every_link_of_an_album_leads_somewhere(archive: Archive) -> None:
     archive.build()
     assert len(pages(archive.out)) == 2 + 2 + 6
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
 
 
 def test_a_broken_link_is_found(archive: Archive) -> None:
@@ -168,7 +168,7 @@ def test_a_broken_link_is_found(archive: Archive) -> None:
     thumbnail.unlink()
     page = archive.out / "coverage.html"
     page.write_text(page.read_text().replace("</main>", '<a href="#nowhere">x</a></main>'))
-    broken = check_links(archive.out)
+    broken = find_broken_links(archive.out)
     assert any(thumbnail.name in link for link in broken)
     assert "coverage.html: #nowhere" in broken
 
@@ -231,7 +231,7 @@ def test_two_students_whose_names_look_alike_on_disk_get_two_folders(archive: Ar
     archive.build(["Jo/Li", "jo:li", "CON", "index.html", ".."])
     folders = sorted(f.name for f in (archive.out / "years" / "2006-2007").iterdir() if f.is_dir())
     assert folders == sorted(["Jo-Li", "jo-li (2)", "_CON", "index (2).html", "unnamed", "Unknown student 112"])
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
 
 
 def test_a_second_build_makes_no_thumbnail(archive: Archive) -> None:
@@ -244,7 +244,7 @@ def test_progress_counts_every_photo(archive: Archive) -> None:
     told: list[tuple[int, int]] = []
     photos = archive.photos().filter(pl.col("school_year") == "2006-2007")
     faces = archive.appearances(NAMES).filter(pl.col("school_year") == "2006-2007")
-    build_year(archive.out, archive.root, "2006-2007", photos, faces, lambda *counts: told.append(counts))
+    build_year_album(archive.out, archive.root, "2006-2007", photos, faces, lambda *counts: told.append(counts))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -258,7 +258,7 @@ def test_a_renamed_student_leaves_nothing_under_the_old_name(archive: Archive) -
     assert len(report.removed) == 1
     assert report.removed[0].removeprefix("students/") in before
     assert not any("Anna Müller" in Text(page).text for page in pages(archive.out))
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
 
 
 def test_a_student_taken_out_leaves_neither_page_nor_face(archive: Archive) -> None:
@@ -278,7 +278,7 @@ def test_a_year_that_is_no_more_is_removed(archive: Archive) -> None:
     archive.faces = [row for row in archive.faces if row["school_year"] == YEARS[0]]
     report = build_site(archive.out, YEARS[:1], archive.photos(), archive.appearances(NAMES))
     assert report.removed == ("years/2007-2008",)
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
 
 
 def test_thumbnails_stand_upright(archive: Archive) -> None:
@@ -310,7 +310,7 @@ def test_a_scan_that_was_turned_to_find_its_faces_is_shown_so_and_kept_as_it_is(
     with Image.open(made) as thumbnail:
         assert thumbnail.size == upright.size
         assert np.abs(np.asarray(thumbnail, dtype=float) - np.asarray(upright)).mean() < 5
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
     assert "left:25.0%;top:12.5%;width:30.0%;height:25.0%" in page_of(archive.out, "years/2007-2008/index.html")
     (kept,) = (archive.out / "years" / "2007-2008").glob("*/scan.png")
     assert kept.read_bytes() == scan.read_bytes()
@@ -363,7 +363,7 @@ def test_a_vanished_or_broken_photo_is_listed(archive: Archive) -> None:
     album = archive.build_year("2007-2008")
     assert album.missing == ("2007-2008/broken.jpg", "2007-2008/gone.jpg")
     archive.build()
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
     for page in ("years/2007-2008/index.html", "coverage.html"):
         text = Text(archive.out / page).text
         assert "2007-2008/gone.jpg" in text
@@ -400,16 +400,16 @@ def test_an_unknown_student_has_a_page_that_tells_how_to_name_it(archive: Archiv
 def test_years_and_archives_with_nothing_in_them_give_pages_too(archive: Archive) -> None:
     archive.images = [row for row in archive.images if row["status"] != "ok"]
     nobody = archive.appearances(NAMES).clear()
-    build_year(archive.out, archive.root, "2006-2007", archive.photos(), nobody)
+    build_year_album(archive.out, archive.root, "2006-2007", archive.photos(), nobody)
     report = build_site(archive.out, YEARS, archive.photos(), nobody)
     assert (report.named, report.unknown) == (0, 0)
     build_site(archive.out, [], archive.photos().clear(), nobody)
-    assert check_links(archive.out) == []
+    assert find_broken_links(archive.out) == []
 
 
 def test_albums_inside_the_photos_folder_are_refused(archive: Archive) -> None:
     archive.out = archive.root / "2006-2007" / "albums"
-    with pytest.raises(SiteError, match="a folder of their own"):
+    with pytest.raises(AlbumError, match="a folder of their own"):
         archive.build_year("2006-2007")
 
 
@@ -417,7 +417,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import polars as pl
-from classface_assets.albums.year_page import build_year
+from classface_assets.albums.year_page import build_year_album
 folder = Path(sys.argv[1])
 photos, faces = pl.read_parquet(folder / "photos.parquet"), pl.read_parquet(folder / "faces.parquet")
 for number in range(10_000):
@@ -456,7 +456,7 @@ def test_a_swap_cut_off_between_its_renames_is_made_good(archive: Archive) -> No
     (years / "2006-2007").rename(years / ".2006-2007.retired")  # a system that cannot exchange, killed half-way
     archive.photos()
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        build_year(archive.out, archive.root, "2006-2007", pl.DataFrame(), pl.DataFrame())
+        build_year_album(archive.out, archive.root, "2006-2007", pl.DataFrame(), pl.DataFrame())
     archive.build_year("2006-2007")
     assert [folder.name for folder in years.iterdir()] == ["2006-2007"]
 

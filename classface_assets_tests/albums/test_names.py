@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from classface_assets.albums.names import album_file_name, album_folder_name, student_slug, unused_name
-from classface_assets.albums.students import Face, rows_of_faces
+from classface_assets.albums.names import album_file_name, album_folder_name, student_slug, unique_name
+from classface_assets.albums.students import Face, arrange_in_rows
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_long_names_are_cut_between_letters(name: str) -> None:
 
 def test_long_file_names_keep_their_ending_and_differ() -> None:
     taken: set[str] = set()
-    first, second = (unused_name(album_file_name(f"2006/{'é' * 120}.JPG"), taken) for _ in range(2))
+    first, second = (unique_name(album_file_name(f"2006/{'é' * 120}.JPG"), taken) for _ in range(2))
     assert first != second
     assert first.endswith(".JPG")
     assert second.endswith(" (2).JPG")
@@ -60,5 +60,5 @@ def test_slugs_are_stable_readable_and_differ_by_person() -> None:
 def test_names_are_read_row_by_row_from_left_to_right() -> None:
     boxes = [(500, 210, 80, 100), (100, 200, 80, 100), (300, 60, 80, 100), (120, 40, 80, 100), (300, 190, 80, 100)]
     faces = [Face(str(i), None, "a", "2006", box, 0.5) for i, box in enumerate(boxes)]
-    assert [[face.face_id for face in row] for row in rows_of_faces(faces)] == [["3", "2"], ["1", "4", "0"]]
-    assert rows_of_faces([]) == []
+    assert [[face.face_id for face in row] for row in arrange_in_rows(faces)] == [["3", "2"], ["1", "4", "0"]]
+    assert arrange_in_rows([]) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.orchestration.resources import archive_for
+from classface_assets.orchestration.resources import resolve_archive
 
 
 def classface(folder: Path, *arguments: object) -> Result:
@@ -25,7 +25,7 @@ def test_the_exit_code_says_whether_an_import_needs_a_look(tmp_path: Path) -> No
     told = done.stderr.splitlines()
     assert told[0].startswith("1 student is refused by doubt") and told[1] == "  line 3: Ewa Ćwik: chyba; Media: nie"
     assert told[2].startswith("Is the column 'Media' about consent?")
-    now = archive_for(str(tmp_path / "photos"), str(tmp_path / "data"), None).open_ledger().decisions().roster
+    now = resolve_archive(str(tmp_path / "photos"), str(tmp_path / "data"), None).open_ledger().decisions().roster
     assert [(entry.consent, entry.consent_in_doubt) for entry in now] == [(True, ""), (None, "chyba; Media: nie")]
     listed = classface(tmp_path, "roster", "list").stdout
     assert "consent" in listed and "refused by doubt: chyba; Media: nie" in listed

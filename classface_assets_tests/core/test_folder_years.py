@@ -2,7 +2,7 @@
 
 import pytest
 
-from classface_assets.core.school_years.folders import NO_YEAR, school_year_of
+from classface_assets.core.school_years.folders import NO_YEAR, school_year_of_path
 from classface_assets.core.school_years.names import Exactness
 
 CLEAR = ("2017-2018", "2018-2019", "Sports")
@@ -10,7 +10,7 @@ CLEAR = ("2017-2018", "2018-2019", "Sports")
 
 def key(path: str, year_start: str = "09-01", beside: tuple[str, ...] = ()) -> str:
     parts = path.split("/")
-    return school_year_of(parts, year_start=year_start, siblings=[beside] * len(parts)).key
+    return school_year_of_path(parts, year_start=year_start, siblings=[beside] * len(parts)).key
 
 
 NAMES = [  # school year, and paths of folders that mean it
@@ -105,28 +105,28 @@ def test_the_day_on_which_school_years_start_tells_to_which_one_a_day_belongs(
 
 
 def test_a_contradiction_is_a_guess_that_says_why() -> None:
-    guess = school_year_of(["2019-2020", "2005 reunion"])
+    guess = school_year_of_path(["2019-2020", "2005 reunion"])
     assert (guess.key, guess.is_guess, guess.level) == ("2019-2020", True, 1)
     assert "folder of 2019-2020" in guess.reason and "2005-2006" in guess.reason
 
 
 def test_one_calendar_year_is_a_guess_and_a_school_year_is_none() -> None:
-    assert school_year_of(["2019"]).is_guess and school_year_of(["2019"]).exactness == Exactness.YEAR
+    assert school_year_of_path(["2019"]).is_guess and school_year_of_path(["2019"]).exactness == Exactness.YEAR
     for clear in ("2019-20", "Class of 2020", "Spring 2020", "2019-10-01", "SY1920"):
-        assert not school_year_of([clear]).is_guess, clear
-    assert school_year_of(["19-20"], siblings=[CLEAR]).is_guess
+        assert not school_year_of_path([clear]).is_guess, clear
+    assert school_year_of_path(["19-20"], siblings=[CLEAR]).is_guess
 
 
 def test_what_is_set_by_hand_counts_but_for_a_school_year_written_further_below() -> None:
     by_hand = {"Box 7": "1994-1995", "Room 2001": "2003-2004", "2019": NO_YEAR, "A/B": "2001-2002"}
     cases = {"Box 7": "1994-1995", "Box 7/Trip 2005": "1994-1995", "Box 7/1996-97": "1996-1997", "2019": "",
              "Room 2001": "2003-2004", "A": "", "A/B/c": "2001-2002", "2019/2018-19": "2018-2019"}  # fmt: skip
-    assert {path: school_year_of(path.split("/"), set_by_hand=by_hand).key for path in cases} == cases
-    assert school_year_of(["Box 7"], set_by_hand=by_hand).reason == "set by hand"
+    assert {path: school_year_of_path(path.split("/"), set_by_hand=by_hand).key for path in cases} == cases
+    assert school_year_of_path(["Box 7"], set_by_hand=by_hand).reason == "set by hand"
 
 
 def test_an_archives_own_pattern_is_all_that_counts_and_may_be_met_at_every_level() -> None:
     pattern = r"^SJ(?P<first>\d\d)(?P<second>\d\d)"
     cases = {"SJ1920 Fotos": "2019-2020", "Primary/SJ9900": "1999-2000", "2019-2020": "", "Class of 2020": ""}
-    assert {path: school_year_of(path.split("/"), pattern).key for path in cases} == cases
-    assert school_year_of(["SJ1920", "room 2001"], r"(?P<first>\d{4})").key == "1920-1921"
+    assert {path: school_year_of_path(path.split("/"), pattern).key for path in cases} == cases
+    assert school_year_of_path(["SJ1920", "room 2001"], r"(?P<first>\d{4})").key == "1920-1921"

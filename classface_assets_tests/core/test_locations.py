@@ -16,14 +16,14 @@ from upath import UPath
 
 from classface_assets.cli.__main__ import main
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import entries, files_below, place
-from classface_assets.core.storage_errors import StorageError, storage_error
-from classface_assets.defs.runner import chosen_years
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import list_directory, list_files_recursive, parse_location
+from classface_assets.core.storage_errors import StorageError, as_storage_error
+from classface_assets.defs.runner import select_years
 from classface_assets.defs.sensors import photo_folders
 from classface_assets.orchestration.partitions import year_listing
 from classface_assets.orchestration.resources import Archive
-from classface_assets.store.catalog.school_years import PhotosFolderError, fingerprint, year_folders
+from classface_assets.store.catalog.school_years import PhotosFolderError, listing_fingerprint, year_folders
 from classface_assets_tests.support.remote import ask_for_credentials
 
 ODD_NAMES = ["a b.jpg", "é.jpg", "#1.jpg", "why?.jpg", "50%.jpg", "50%20.jpg", "[x]*.jpg", "a::b.jpg", "a&b=c+d.jpg"]
@@ -34,15 +34,15 @@ ODD_NAMES = ["a b.jpg", "é.jpg", "#1.jpg", "why?.jpg", "50%.jpg", "50%20.jpg", 
 
 @pytest.mark.parametrize("text", ["photos", "~/photos", "/a/b", "file:///a/b%20c", "C:\\photos"])
 def test_a_local_path_stays_a_path(text: str) -> None:
-    found = place(text)
+    found = parse_location(text)
     assert type(found) is type(Path()) and found.is_absolute()
-    assert place("file:///a/b%20c") == Path("/a/b c")
+    assert parse_location("file:///a/b%20c") == Path("/a/b c")
 
 
 @pytest.mark.parametrize("text", ["nowhere://a/b", "s3://", "s4://bucket/photos"])
 def test_a_url_that_cannot_be_one_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(StorageError, match=r"cannot be used.*\.$") as caught:
-        place(text)
+        parse_location(text)
     assert "\n" not in str(caught.value)
 
 
@@ -51,10 +51,10 @@ def test_any_key_is_written_listed_and_read_under_its_own_name(bucket: UPath, na
     folder = bucket / "My photos #1" / "2019-2020"
     write_file(folder / name, lambda out: out.write(name.encode()))
     write_file(folder / "class 1" / name, lambda out: out.write(b"another"))
-    (listed,) = (e for e in entries(folder) if not e.is_folder)
+    (listed,) = (e for e in list_directory(folder) if not e.is_folder)
     assert (listed.path.name, listed.size, listed.path.read_bytes()) == (name, len(name.encode()), name.encode())
     assert abs(listed.mtime_ns / 1e9 - time.time()) < 60
-    below = [str(e.path)[len(str(folder)) + 1 :] for e in files_below(folder)]
+    below = [str(e.path)[len(str(folder)) + 1 :] for e in list_files_recursive(folder)]
     assert sorted(below) == sorted([name, f"class 1/{name}"])
     assert (bucket / "My photos #1" / f"2019-2020/class 1/{name}").read_bytes() == b"another"
 
@@ -64,7 +64,7 @@ def test_school_years_at_a_url_are_found_with_one_listing_each(bucket: UPath, mo
     for name in ("2019-20/a/1.jpg", "2019-20/a/2.jpg", "2019-20/.hidden/3.jpg", "2019-20/Thumbs.db", "Feast/4.jpg"):
         (photos / name).write_bytes(name.encode())
     (photos / "loose.jpg").write_bytes(b"loose")
-    folders = year_folders(Layout(photos, bucket / "data"))
+    folders = year_folders(ArchiveLayout(photos, bucket / "data"))
     assert list(folders) == ["2019-2020", "Feast", "unsorted"]
     calls = []
     call = S3FileSystem._call_s3
@@ -76,9 +76,9 @@ def test_school_years_at_a_url_are_found_with_one_listing_each(bucket: UPath, mo
         "Feast": ["4.jpg"],
         "unsorted": ["loose.jpg"],
     }
-    before = fingerprint(listings["2019-2020"])
+    before = listing_fingerprint(listings["2019-2020"])
     (photos / "2019-20" / "a" / "2.jpg").write_bytes(b"longer than it was")
-    assert fingerprint(year_listing(photos, folders["2019-2020"])) != before
+    assert listing_fingerprint(year_listing(photos, folders["2019-2020"])) != before
 
 
 def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
@@ -100,20 +100,20 @@ def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
 
 
 def test_what_a_person_is_told_when_a_disk_or_server_fails() -> None:
-    full = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/data")
+    full = as_storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/data")
     assert str(full) == "There is no space left for /data; free some and run again, what is done is kept."
     for number in (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT):
-        sentence = str(storage_error(OSError(number, os.strerror(number)), "/data"))
+        sentence = str(as_storage_error(OSError(number, os.strerror(number)), "/data"))
         assert sentence.startswith("/data ") and sentence.endswith(".") and "\n" not in sentence
     for error in (FileNotFoundError(errno.ENOENT, "x"), PermissionError(errno.EACCES, "x"), ValueError("x")):
-        assert storage_error(error, "/data") is None
+        assert as_storage_error(error, "/data") is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
 def test_a_full_disk_is_told_in_a_sentence_by_whatever_writes() -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught, Path("/dev/full").open("wb") as out:
         pl.DataFrame({"id": ["a"]}).write_parquet(out)
-    assert str(storage_error(caught.value, "/data")).startswith("There is no space left for /data")
+    assert str(as_storage_error(caught.value, "/data")).startswith("There is no space left for /data")
 
 
 # ---- servers that refuse
@@ -157,7 +157,7 @@ def test_a_bucket_or_server_that_is_not_there_is_told_in_a_sentence(bucket: UPat
     said = command.refuses(photos, "s3://no-such-bucket/data")
     assert said == "classface: There is no bucket for s3://no-such-bucket/data; check its name, or create it."
     with pytest.raises(PhotosFolderError, match=r"There is nothing in s3://.*nothing here; put .*\.$"):
-        chosen_years(Layout(bucket / "nothing here", data), None)
+        select_years(ArchiveLayout(bucket / "nothing here", data), None)
     said = command.refuses(photos, data, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
     assert said.startswith(f"classface: {data} cannot be reached (") and "check its name, AWS_ENDPOINT_URL" in said
 

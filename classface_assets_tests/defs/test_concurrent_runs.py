@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.core.layout import Layout
-from classface_assets.orchestration.archive_lock import RunningAlreadyError, turn
-from classface_assets.services.erasure import forget
-from classface_assets.services.queries import faces_of
-from classface_assets.store.artifacts.assignment_tables import made_of
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.orchestration.archive_lock import ArchiveLockedError, archive_lock
+from classface_assets.services.erasure import erase_person
+from classface_assets.services.queries import find_faces
+from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import kill_when_it_says, python
 
 NAMING = """
 import json, sys, time
-from classface_assets.store.model.decisions import LabelledFace
+from classface_assets.store.model.decisions import FaceRef
 from classface_assets.store.ledger.ledger import Ledger
 ledger, groups = Ledger(sys.argv[1]), json.load(open(sys.argv[2]))
 print("ready", flush=True)
@@ -33,8 +33,8 @@ for number, group in enumerate(groups * 100):
 HOLDING = """
 import sys, time
 from pathlib import Path
-from classface_assets.core.layout import Layout
-from classface_assets.orchestration.archive_lock import turn
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.orchestration.archive_lock import archive_lock
 with turn(Layout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
     print("it has the turn", flush=True)
     time.sleep(600)
@@ -53,7 +53,7 @@ def names(world: World) -> dict[str, str]:
 
 
 def test_naming_every_third_of_a_second_while_a_run_goes_fails_nothing_and_loses_no_name(world: World) -> None:
-    groups = [faces_of(world.layout.database, cluster) for cluster in clusters(world, 8)]
+    groups = [find_faces(world.layout.database, cluster) for cluster in clusters(world, 8)]
     told = world.folder / "groups.json"
     told.write_text(json.dumps([[face.payload() for face in group] for group in groups]))
     naming = subprocess.Popen(
@@ -71,7 +71,7 @@ def test_naming_every_third_of_a_second_while_a_run_goes_fails_nothing_and_loses
     finally:
         naming.kill()
         naming.communicate()
-    noted, last = made_of(world.layout.table("identities")), world.archive.open_ledger().last()
+    noted, last = read_table_inputs(world.layout.table("identities")), world.archive.open_ledger().last()
     assert noted and last and 0 < noted.until < last[0]
     assert world.number("identities", "decisions_that_count_at_the_next_run") > 0
     assert world.run() == []
@@ -102,7 +102,7 @@ def wait_for(file: Path) -> None:
 
 
 def test_two_runs_at_once_take_turns_and_publish_what_was_named_between(alone: World) -> None:
-    faces = faces_of(alone.layout.database, clusters(alone, 1)[0])
+    faces = find_faces(alone.layout.database, clusters(alone, 1)[0])
     first = classface(alone, "run")
     wait_for(alone.layout.local / "run.json")
     second, third = classface(alone, "run"), classface(alone, "run", "--no-wait")
@@ -118,9 +118,9 @@ def test_two_runs_at_once_take_turns_and_publish_what_was_named_between(alone: W
 
 IDENTIFYING = """
 import sys
-from classface_assets.orchestration.instance import prepare
-from classface_assets.orchestration.resources import archive_for, models_for
-from classface_assets.defs.runner import Chain, terminal
+from classface_assets.orchestration.instance import prepare_instance
+from classface_assets.orchestration.resources import resolve_archive, resolve_models
+from classface_assets.defs.runner import PipelineRunner, stderr_console
 archive = archive_for(sys.argv[1], sys.argv[2])
 instance, _ = prepare(archive.layout)
 with instance:
@@ -132,7 +132,7 @@ with instance:
 
 
 def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone: World) -> None:
-    groups = [faces_of(alone.layout.database, cluster) for cluster in clusters(alone, 8)]
+    groups = [find_faces(alone.layout.database, cluster) for cluster in clusters(alone, 8)]
     dagsters = python(IDENTIFYING, alone.layout.photos, alone.layout.data)
     assert dagsters.stdout and dagsters.stdout.readline() == "ready\n"
     ours, ledger = classface(alone, "run"), alone.archive.open_ledger()
@@ -150,7 +150,7 @@ def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone:
 
 
 @pytest.fixture
-def held(layout: Layout) -> Iterator["subprocess.Popen[str]"]:
+def held(layout: ArchiveLayout) -> Iterator["subprocess.Popen[str]"]:
     """A process that has the turn of the archive."""
     process = python(HOLDING, layout.photos, layout.data)
     wait_for(layout.local / "run.json")
@@ -159,32 +159,32 @@ def held(layout: Layout) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-def test_the_turn_of_a_run_that_was_killed_is_free(layout: Layout, held: "subprocess.Popen[str]") -> None:
+def test_the_turn_of_a_run_that_was_killed_is_free(layout: ArchiveLayout, held: "subprocess.Popen[str]") -> None:
     told: list[str] = []
     with (
-        pytest.raises(RunningAlreadyError, match=rf"goes on since \d\d:\d\d \(process {held.pid}\); try again"),
-        turn(layout, "classface run", told.append, wait=False),
+        pytest.raises(ArchiveLockedError, match=rf"goes on since \d\d:\d\d \(process {held.pid}\); try again"),
+        archive_lock(layout, "classface run", told.append, wait=False),
     ):
         pass
     kill_when_it_says(held, "it has the turn")
-    with turn(layout, "classface run", told.append, wait=False):
+    with archive_lock(layout, "classface run", told.append, wait=False):
         assert json.loads((layout.local / "run.json").read_text())["process"] == os.getpid()
     assert told == []
 
 
 def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
     ledger = world.archive.open_ledger()
-    ledger.label("Ada", faces_of(world.layout.database, clusters(world, 1)[0]))
+    ledger.label("Ada", find_faces(world.layout.database, clusters(world, 1)[0]))
     with (
-        turn(world.layout, "classface run", print),
-        pytest.raises(RunningAlreadyError, match="Another `classface run` of this archive goes on since"),
+        archive_lock(world.layout, "classface run", print),
+        pytest.raises(ArchiveLockedError, match="Another `classface run` of this archive goes on since"),
     ):
-        forget(world.archive, world.instance, "Ada")
+        erase_person(world.archive, world.instance, "Ada")
     assert ledger.decisions().named("Ada") is not None
-    assert not ledger.decisions().barred
+    assert not ledger.decisions().erased_faces
 
 
-def test_every_command_that_runs_something_takes_its_turn(layout: Layout, held: "subprocess.Popen[str]") -> None:
+def test_every_command_that_runs_something_takes_its_turn(layout: ArchiveLayout, held: "subprocess.Popen[str]") -> None:
     """`prune` removes what a run may be about to use, so it does not wait but says so."""
     from click.testing import CliRunner
 
@@ -192,5 +192,5 @@ def test_every_command_that_runs_something_takes_its_turn(layout: Layout, held: 
     layout.photos.mkdir()
     for words in (["run", "--no-wait"], ["prune", "--yes"]):
         ended = CliRunner().invoke(cli, [*words, *places])
-        assert isinstance(ended.exception, RunningAlreadyError), ended.exception
+        assert isinstance(ended.exception, ArchiveLockedError), ended.exception
         assert f"process {held.pid}" in str(ended.exception)

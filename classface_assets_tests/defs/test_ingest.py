@@ -17,11 +17,11 @@ import skimage.data
 from PIL import Image
 from polars.testing import assert_frame_equal
 
-from classface_assets.albums.files import check_links
-from classface_assets.core.layout import Layout
+from classface_assets.albums.files import find_broken_links
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, image_parts
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.pack_info import describe_pack
 from classface_assets_tests.conftest import World
@@ -91,8 +91,8 @@ class Place:
             codes = self.driver.ask(jobs=[{**self.job, "when": {"asset": asset, **moment}}])
         assert codes == [None], f"{asset}: not killed at {moment}"
 
-    def parts(self, asset: str) -> Parts:
-        layout = Layout(self.photos, self.data)
+    def parts(self, asset: str) -> PartDataset:
+        layout = ArchiveLayout(self.photos, self.data)
         pack = describe_pack("builtin", layout.packs)
         return {
             "images": image_parts(layout, YEAR),
@@ -288,4 +288,4 @@ def test_new_moved_renamed_and_deleted_photos_cost_only_the_work_that_is_new(wor
     names = {p.name for p in albums.rglob("*")}
     assert deleted.name not in names and not (albums / "years" / "2019-2020").exists()
     assert not names & {f"{face}.jpg" for face in gone}
-    assert check_links(albums) == []
+    assert find_broken_links(albums) == []

@@ -9,7 +9,7 @@ import pillow_heif
 import skimage.data
 from PIL import Image
 
-from classface_assets.albums.files import check_links
+from classface_assets.albums.files import find_broken_links
 from classface_assets.defs.ingest.images import images
 from classface_assets.orchestration.resources import Archive, log_progress
 from classface_assets.store.catalog.school_year import image_parts, year_images
@@ -43,7 +43,7 @@ def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: P
         "list.txt": ("not a photo", 0),
         **dict.fromkeys(("line\nbreak.jpg", "bad\\xff.jpg", "bad\\x5cxff.jpg", "n" * 251 + ".jpg"), ("ok", 1)),
     }
-    assert check_links(world.layout.albums) == []
+    assert find_broken_links(world.layout.albums) == []
     assert (world.layout.albums / "years" / "unsorted" / "index.html").is_file()
 
 
@@ -137,5 +137,5 @@ def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:
         world = World(tmp_path, instance)
         assert world.run() == [] and world.run() == [], "also when there is nothing new"
     assert world.query("SELECT status FROM image_assets").rows() == [("ok",)]
-    assert check_links(world.layout.albums) == []
+    assert find_broken_links(world.layout.albums) == []
     assert "wall.png" in (world.layout.albums / "years" / "2001-2002" / "index.html").read_text()

@@ -17,20 +17,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.albums.files import check_links
-from classface_assets.defs.identity.identities import with_head
-from classface_assets.devtools.demo import FOUND, name_clusters
+from classface_assets.albums.files import find_broken_links
+from classface_assets.defs.identity.identities import assign_with_head
+from classface_assets.devtools.demo import FACES_WITH_PATHS_SQL, label_clusters
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.identity.evaluation.report import evaluate
-from classface_assets.identity.projection.training import HeadSettings, train_head
+from classface_assets.identity.projection.training import TrainingSettings, train_head
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.queries import faces_of
-from classface_assets.services.working_set import current_facts
-from classface_assets.store.artifacts.memoization import seen
-from classface_assets.store.catalog.faces import gather
+from classface_assets.services.queries import find_faces
+from classface_assets.services.working_set import current_catalog
+from classface_assets.store.artifacts.memoization import file_signature
+from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, year_images
-from classface_assets.store.files.parquet import read_table
+from classface_assets.store.files.parquet import read_parquet
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
 from classface_assets_tests.conftest import SHARED_PACK, World, outcome, register
 from classface_assets_tests.support.helpers import ASSETS, BY_YEAR
@@ -45,10 +45,10 @@ def materialized(world: World, asset: str) -> int:
 
 def test_the_sample_becomes_albums_and_every_person_is_found(finished: World, sample: SampleArchive) -> None:
     truth = pl.read_csv(sample.truth, infer_schema=False)
-    score = evaluate(truth, finished.query(FOUND))
+    score = evaluate(truth, finished.query(FACES_WITH_PATHS_SQL))
     assert score.detected >= 0.98 * score.faces
     assert score.bcubed.precision >= 0.99 and score.bcubed.f >= 0.95
-    assert check_links(finished.layout.albums) == []
+    assert find_broken_links(finished.layout.albums) == []
     for year in YEARS:
         assert (finished.layout.albums / "years" / year / "index.html").is_file()
 
@@ -109,7 +109,7 @@ def test_a_renamed_year_folder_recomputes_nothing(world: World) -> None:
     assert world.query("SELECT id FROM face_instances ORDER BY id").equals(faces)
     assert (world.layout.albums / "years" / "2006-2007" / "index.html").is_file()
     assert not (world.layout.albums / "years" / "2016-2017").exists()
-    assert check_links(world.layout.albums) == []
+    assert find_broken_links(world.layout.albums) == []
 
 
 def test_a_deleted_photo_drops_out_of_everything_and_costs_nobody_else_a_number(world: World) -> None:
@@ -131,7 +131,7 @@ def test_names_come_back_after_all_outputs_were_deleted(
     if database == "postgresql":
         world = replace(world, ledger=request.getfixturevalue("postgres_ledger"))
     ledger = world.archive.open_ledger()
-    assert name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False)) >= 7
+    assert label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False)) >= 7
     ledger.rename("Ana", "Ana <b>López</b>")
     assert world.run() == []
     named = "SELECT f.id, p.name FROM face_instances f JOIN persons p ON p.id = f.person_id ORDER BY f.id"
@@ -151,7 +151,7 @@ def test_names_come_back_after_all_outputs_were_deleted(
 
 
 def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, sample: SampleArchive) -> None:
-    name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False))
+    label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False))
     assert world.chain.job("identify") == []
     record = world.instance.fetch_materializations(dg.AssetKey("projection_head"), limit=1).records[0]
     assert record.asset_materialization is not None
@@ -162,28 +162,28 @@ def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, samp
 
 
 def test_what_is_kept_of_a_head_is_built_upon(world: World, sample: SampleArchive) -> None:
-    name_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False).head(40))
-    facts, layout = current_facts(world.archive, Models(pack=world.pack)), world.layout
+    label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False).head(40))
+    facts, layout = current_catalog(world.archive, Models(pack=world.pack)), world.layout
     rng = np.random.default_rng(0)
     who = [f"p{person}" for person in np.repeat(np.arange(24), 12)]
     looks = rng.normal(size=(24, facts.vectors.shape[1]))[np.repeat(np.arange(24), 12)]
     looks = looks + 0.3 * rng.normal(size=looks.shape)
     unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
-    head = train_head(unit, who, HeadSettings(epochs=1)).checkpoint
+    head = train_head(unit, who, TrainingSettings(epochs=1)).checkpoint
     assert head is not None
     events, settings = world.archive.open_ledger().events(), settings_for("builtin")
-    rows = with_head(head, facts, layout, events, settings, {}, all_anew=True)
-    thresholds, graph = (seen(layout.table(name)) for name in ("thresholds_of_head", "knn_graph_of_head"))
+    rows = assign_with_head(head, facts, layout, events, settings, {}, all_anew=True)
+    thresholds, graph = (file_signature(layout.table(name)) for name in ("thresholds_of_head", "knn_graph_of_head"))
     assert thresholds and graph and rows["face_id"].equals(facts.faces["face_id"])
-    assert with_head(head, facts, layout, events, settings, {}, all_anew=False).equals(rows)
-    assert seen(layout.table("thresholds_of_head")) == thresholds
-    assert not read_table(layout.table("face_groups_of_head"))["added"].any()
+    assert assign_with_head(head, facts, layout, events, settings, {}, all_anew=False).equals(rows)
+    assert file_signature(layout.table("thresholds_of_head")) == thresholds
+    assert not read_parquet(layout.table("face_groups_of_head"))["added"].any()
 
 
 def test_an_undone_label_leaves_the_faces_unknown_again(world: World) -> None:
     before = world.query("SELECT id, cluster_id FROM face_instances ORDER BY id")
     ledger = world.archive.open_ledger()
-    ledger.label("Kim", faces_of(world.layout.database, "unknown_cluster_1"))
+    ledger.label("Kim", find_faces(world.layout.database, "unknown_cluster_1"))
     assert world.chain.job("identify") == []
     assert world.query("SELECT count(person_id) AS n FROM face_instances")["n"][0] > 0
     ledger.undo()
@@ -195,7 +195,7 @@ def test_an_undone_label_leaves_the_faces_unknown_again(world: World) -> None:
 def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
     if not SHARED_PACK.exists():
         pytest.skip("needs the InsightFace-format pack of ../shared, which is not here")
-    faces = faces_of(world.layout.database, "unknown_cluster_1")
+    faces = find_faces(world.layout.database, "unknown_cluster_1")
     world.archive.open_ledger().label("Kim", faces)
     other = World(world.folder, world.instance, str(SHARED_PACK))
     assert other.run() == []
@@ -232,8 +232,10 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
     kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
     assert kept.height == found.height, "what the killed run had found was not computed again"
-    undisturbed = gather(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
-    assert set(gather(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(undisturbed["face_id"])
+    undisturbed = load_catalog(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
+    assert set(load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(
+        undisturbed["face_id"]
+    )
 
 
 def read_parts(folder: Path) -> pl.DataFrame:

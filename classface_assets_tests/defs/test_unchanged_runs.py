@@ -9,12 +9,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from classface_assets.defs.runner import chosen_years
-from classface_assets.defs.unchanged import Unchanged
+from classface_assets.defs.runner import select_years
+from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.queries import faces_of
-from classface_assets.store.catalog.school_year import current_settings, detection_parts, set_current_settings
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.services.queries import find_faces
+from classface_assets.store.catalog.school_year import (
+    active_detection_settings,
+    detection_parts,
+    set_active_detection_settings,
+)
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
@@ -31,7 +35,7 @@ def settled(world: World) -> World:
 def run(world: World) -> tuple[Counter[str], list[str]]:
     """Run everything; how often Dagster recorded a run of what (`ingest_year 2016-2017`), and what was told."""
     before, told = {run.run_id for run in world.instance.get_runs()}, []
-    assert world.chain.run(chosen_years(world.layout, None), told.append) == []
+    assert world.chain.run(select_years(world.layout, None), told.append) == []
     runs = [run for run in world.instance.get_runs() if run.run_id not in before]
     return Counter(f"{run.job_name} {run.tags.get('dagster/partition', '')}".strip() for run in runs), told
 
@@ -47,7 +51,7 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
         "USING (asset_id) WHERE f.cluster_id LIKE 'unknown_cluster_%' GROUP BY 1 ORDER BY len(years), 1"
     )
     cluster, years = rows.row(0)
-    settled.archive.open_ledger().label("Kim", faces_of(settled.layout.database, cluster))
+    settled.archive.open_ledger().label("Kim", find_faces(settled.layout.database, cluster))
     assert run(settled)[0] == Counter(["identify", "school_site", *(f"year_album {year}" for year in years)])
     (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
     assert run(settled)[0] == Counter([f"year_album {YEARS[0]}"])
@@ -62,7 +66,7 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
     layout, year = settled.layout, YEARS[0]
     folder = layout.photos / year
     photo = next(iter(sorted(folder.rglob("*.jpg"))))
-    sizes = current_settings(layout, BUILTIN_DETECTOR, year)
+    sizes = active_detection_settings(layout, BUILTIN_DETECTOR, year)
     assert sizes is not None
     (part, *_) = detection_parts(layout, BUILTIN_DETECTOR, year, sizes).files()
     assert isinstance(part, Path)
@@ -94,9 +98,9 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
 
     @contextmanager
     def with_other_thresholds() -> Iterator[None]:
-        set_current_settings(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-120")
+        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-120")
         yield
-        set_current_settings(layout, BUILTIN_DETECTOR, year, sizes)
+        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, sizes)
 
     @contextmanager
     def with_a_damaged_part() -> Iterator[None]:
@@ -112,16 +116,16 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
         assert unchanged(settled) == set(YEARS)
         with change():
             assert unchanged(settled) == set(YEARS) - {year}, change.__name__
-        Unchanged(settled.archive, Models(pack="builtin"), settled.instance).note_year(year)
+        ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance).record_year(year)
 
 
 def test_what_somebody_draws_or_takes_back_in_a_photo_runs_its_year_and_no_other(settled: World) -> None:
     sql = "SELECT asset_id FROM image_assets WHERE school_year = '2017-2018' AND status = 'ok' ORDER BY path"
     ledger = settled.archive.open_ledger()
-    ledger.draw(LabelledFace("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
+    ledger.draw(FaceRef("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
     assert unchanged(settled) == set(YEARS) - {"2017-2018"}
-    now = Unchanged(settled.archive, Models(pack="builtin"), settled.instance)
-    now.note_year("2017-2018")
+    now = ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance)
+    now.record_year("2017-2018")
     assert unchanged(settled) == set(YEARS) - {"2017-2018"}, "not before the face was made"
     assert run(settled)[0]["ingest_year 2017-2018"] == 1
     assert unchanged(settled) == set(YEARS)
@@ -157,12 +161,12 @@ def test_a_year_that_failed_is_run_again(settled: World) -> None:
 def test_what_dagster_has_no_record_of_is_run(settled: World) -> None:
     """Its UI is to show what there is, also where its records were deleted."""
     models = Models(pack="builtin")
-    assert Unchanged(settled.archive, models, settled.instance).students()
+    assert ChangeDetector(settled.archive, models, settled.instance).students()
     with dg.DagsterInstance.ephemeral() as forgetful:
-        now = Unchanged(settled.archive, models, forgetful)
+        now = ChangeDetector(settled.archive, models, forgetful)
         assert now.years(YEARS) == now.albums(YEARS) == set()
         assert not now.students() and not now.site()
 
 
 def unchanged(world: World) -> set[str]:
-    return Unchanged(world.archive, Models(pack="builtin"), world.instance).years(YEARS)
+    return ChangeDetector(world.archive, Models(pack="builtin"), world.instance).years(YEARS)

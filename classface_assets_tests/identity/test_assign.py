@@ -11,22 +11,22 @@ import pytest
 
 from classface_assets.core.face_constraints import Labels
 from classface_assets.identity.clustering.cluster_ids import name_clusters
-from classface_assets.identity.clustering.incremental import Standing
-from classface_assets.identity.clustering.similarity_fitting import measure_archive
+from classface_assets.identity.clustering.incremental import ClusterState
+from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.clustering.temporal import temporal_linkage
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.evaluation.summary import (
-    changes,
-    kinds_of_changes,
-    summarize,
+    assignment_changes,
+    change_counts,
+    summarize_assignments,
     summary_lines,
-    torn_labels,
+    violated_labels,
 )
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.inputs import Material
-from classface_assets.identity.inputs_from_frames import AssignmentError, measured_of
+from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.inputs_from_frames import AssignmentError, load_or_fit_similarity
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces, assign_upon
+from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
@@ -259,11 +259,13 @@ def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
     one, other = of["child 1"], of["child 2"]
     together = next((ids[a], ids[b]) for a in one for b in other if where[a] != where[b])
     apart = (ids[one[-1]], ids[one[-2]])
-    found = dict(assign(faces, vectors, must=(together,), cannot=(apart,)).select("face_id", "cluster_id").iter_rows())
+    found = dict(
+        assign(faces, vectors, must_link=(together,), cannot_link=(apart,)).select("face_id", "cluster_id").iter_rows()
+    )
     assert found[together[0]] == found[together[1]]
     assert found[apart[0]] != found[apart[1]]
     # With a name on one of them, the other is that person too; whom it cannot be, it is not.
-    named = assign(faces, vectors, {together[0]: "p1", apart[0]: "p2"}, must=(together,), cannot=(apart,))
+    named = assign(faces, vectors, {together[0]: "p1", apart[0]: "p2"}, must_link=(together,), cannot_link=(apart,))
     rows = {row["face_id"]: row for row in named.iter_rows(named=True)}
     assert rows[together[1]]["person_id"] == "p1"
     assert rows[together[1]]["assignment_reason"] == "said to be the same as a labelled face"
@@ -278,7 +280,7 @@ def test_what_is_no_face_is_in_no_cluster_and_a_collage_may_show_a_person_twice(
     assert apart["cluster_id"][0] != apart["cluster_id"][-1]
     collage = assign(twice, doubled, collages=frozenset({faces["asset_id"][0]}))
     assert collage["cluster_id"][0] == collage["cluster_id"][-1]
-    gone = assign(twice, doubled, not_faces=frozenset({"again"}), barred=frozenset({faces["face_id"][1]}))
+    gone = assign(twice, doubled, not_faces=frozenset({"again"}), erased_faces=frozenset({faces["face_id"][1]}))
     for row in (gone.row(1, named=True), gone.row(-1, named=True)):
         assert row["cluster_id"] == f"unknown_noise_{row['face_id']}" and row["person_id"] is None
         assert row["assignment_reason"] == "not a face, or not to be used"
@@ -290,10 +292,10 @@ def test_one_more_photo_moves_no_other_face() -> None:
     but_the_last = faces["asset_id"].to_numpy() < "photo_029"
     before = assign(faces.filter(but_the_last), vectors[but_the_last], confirmed)
     after = assign(faces, vectors, confirmed, previous=before)
-    moved = changes(before, after)
+    moved = assignment_changes(before, after)
     assert set(moved["face_id"]) == set(faces.filter(~but_the_last)["face_id"])
     assert moved["from"].null_count() == moved.height
-    assert changes(after, assign(faces, vectors, confirmed, previous=after)).is_empty()
+    assert assignment_changes(after, assign(faces, vectors, confirmed, previous=after)).is_empty()
 
 
 def test_a_number_that_was_given_once_is_never_given_to_somebody_else() -> None:
@@ -322,7 +324,7 @@ def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() 
         named = dict(found.select("face_id", "cluster_id").iter_rows())
         assert {named[face] for face in groups[0]} == {f"{cluster}_sub_1"}
         assert {named[face] for face in groups[1]} == {f"{cluster}_sub_2"}
-    assert set(changes(before, after)["face_id"]) == set(mine)
+    assert set(assignment_changes(before, after)["face_id"]) == set(mine)
 
 
 def test_a_look_at_some_faces_leaves_the_others_where_they_were() -> None:
@@ -367,7 +369,7 @@ def test_the_summary_counts_every_face_once() -> None:
     faces, vectors, truth = school(20)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:20])
     found = assign(faces, vectors, confirmed)
-    told = summarize(found)
+    told = summarize_assignments(found)
     assert told.faces == told.assigned + told.clustered + told.noise == 100
     assert told.persons == found["person_id"].drop_nulls().n_unique()
     assert told.sizes["persons"].sum() == told.persons and told.sizes["unknown clusters"].sum() == told.clusters
@@ -376,8 +378,8 @@ def test_the_summary_counts_every_face_once() -> None:
 
 def test_a_labelled_face_that_would_move_is_found() -> None:
     rows = pl.DataFrame({"face_id": ["a", "b", "c"], "person_id": ["p", None, "q"]})
-    assert torn_labels(rows, {"a": "p", "b": "p", "c": "p", "gone": "p"}) == ["b", "c", "gone"]
-    assert torn_labels(rows, {"a": "p"}) == []
+    assert violated_labels(rows, {"a": "p", "b": "p", "c": "p", "gone": "p"}) == ["b", "c", "gone"]
+    assert violated_labels(rows, {"a": "p"}) == []
 
 
 def test_changes_tell_from_where_to_where_and_why() -> None:
@@ -385,13 +387,15 @@ def test_changes_tell_from_where_to_where_and_why() -> None:
         rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
         return pl.DataFrame(rows, schema=ASSIGNMENTS_SCHEMA, orient="row")
 
-    moved = changes(at(a="unknown_cluster_1", b="person_x", c="x"), at(a="person_y", b="person_x", d="unknown_noise_d"))
+    moved = assignment_changes(
+        at(a="unknown_cluster_1", b="person_x", c="x"), at(a="person_y", b="person_x", d="unknown_noise_d")
+    )
     assert moved.rows() == [
         ("a", "unknown_cluster_1", "person_y", "because"),
         ("c", "x", None, "the face is no longer in the archive"),
         ("d", None, "unknown_noise_d", "because"),
     ]
-    assert ("an unknown cluster", "a person", 1) in kinds_of_changes(moved).rows()
+    assert ("an unknown cluster", "a person", 1) in change_counts(moved).rows()
 
 
 def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
@@ -407,14 +411,14 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
 def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_company() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
     graph = build_graph(faces["face_id"], vectors, 15)
-    kept = measured_of(faces, vectors, graph, METHODS[0])
+    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
     assert kept.told.share > 0
     everybody = assign_faces(faces, vectors, graph, Labels(), NOTHING_BEFORE, METHODS[0], measured=kept)
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
         some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
         graph = build_graph(some["face_id"], theirs, 15)
-        again = measured_of(some[::-1], theirs[::-1], graph, METHODS[0], kept)
+        again = load_or_fit_similarity(some[::-1], theirs[::-1], graph, METHODS[0], kept)
         assert again is kept
         before = everybody.filter(stays)
         after = assign_faces(some, theirs, graph, Labels(), everybody, METHODS[0], measured=again)
@@ -426,10 +430,10 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
 def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     faces, vectors, truth = school(4, people=80, photos=60)
     graph = build_graph(faces["face_id"], vectors, 15)
-    assert measured_of(faces, vectors, graph, METHODS[0]).told.share > 0
-    kept = measured_of(faces, vectors, graph, METHODS[0])
+    assert load_or_fit_similarity(faces, vectors, graph, METHODS[0]).told.share > 0
+    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
     shuffled = np.random.default_rng(0).permutation(len(faces))
-    again = measured_of(faces[shuffled], vectors[shuffled], graph, METHODS[0])
+    again = load_or_fit_similarity(faces[shuffled], vectors[shuffled], graph, METHODS[0])
     np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
     labels = Labels(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
     found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
@@ -448,9 +452,11 @@ class Growing:
         """The assignments of the faces that are `kept` (mask)."""
         faces, vectors = self.faces.filter(kept), self.vectors[kept.to_numpy()]
         graph = build_graph(faces["face_id"], vectors, 15)
-        self.measured = measured_of(faces, vectors, graph, settings, self.measured)
-        frame = None if self.standing is None else Standing.of_frame(self.standing.to_frame())
-        found = assign_upon(frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured)
+        self.measured = load_or_fit_similarity(faces, vectors, graph, settings, self.measured)
+        frame = None if self.standing is None else ClusterState.from_frame(self.standing.to_frame())
+        found = assign_identities(
+            frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured
+        )
         self.rows, self.standing = found.rows, found.standing
         return self.rows
 
@@ -469,7 +475,7 @@ def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
         stays = faces["asset_id"] != photo
         before = everybody.run(stays)
         for after in (everybody.run(all_of_them), everybody.run(stays)):
-            moved = changes(before, after.filter(after["face_id"].is_in(before["face_id"].implode())))
+            moved = assignment_changes(before, after.filter(after["face_id"].is_in(before["face_id"].implode())))
             # Only who was alone, and now is with a face that came, has another name than before.
             assert moved["from"].str.starts_with("unknown_noise").all()
             assert moved["to"].is_unique().all()
@@ -506,12 +512,12 @@ def test_a_group_of_which_something_new_is_said_is_placed_anew_and_the_others_st
     growing, everybody = Growing(faces, vectors), pl.Series([True] * len(faces))
     before = growing.run(everybody)
     one, other = [face for face, who in zip(faces["face_id"], truth, strict=True) if who == "child 3"][:2]
-    after = growing.run(everybody, cannot=((one, other),))
+    after = growing.run(everybody, cannot_link=((one, other),))
     theirs = set(faces.filter(pl.Series([who == "child 3" for who in truth]))["face_id"])
     assert growing.placed == theirs
     place = dict(after.select("face_id", "cluster_id").iter_rows())
     assert place[one] != place[other]
-    assert set(changes(before, after)["face_id"]) <= theirs
+    assert set(assignment_changes(before, after)["face_id"]) <= theirs
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -527,7 +533,7 @@ def test_what_must_hold_holds_for_faces_that_come_later_too(seed: int) -> None:
     confirmed = dict(list(zip(ids, truth, strict=True))[-6:])
     came: set[str] = set()
     for last in ("photo_046", "photo_047", "photo_048", "photo_050"):
-        found = growing.run(faces["asset_id"] < last, loose, confirmed=confirmed, must=must, cannot=cannot)
+        found = growing.run(faces["asset_id"] < last, loose, confirmed=confirmed, must_link=must, cannot_link=cannot)
         place = dict(found.select("face_id", "cluster_id").iter_rows())
         together = found.join(faces, on="face_id").group_by("cluster_id", "asset_id").len().filter(pl.col("len") > 1)
         assert together.is_empty()
@@ -544,8 +550,8 @@ def test_only_what_is_near_new_faces_is_looked_at() -> None:
     graph, years = build_graph(faces["face_id"], vectors, 10, 0.5), np.full(len(faces), 2010.0)
     pairs, similarities = graph.pairs()
     photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-    material = Material(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
-    material = replace(material, measured=measure_archive(material, METHODS[0]))
+    material = ClusteringInput(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
+    material = replace(material, measured=fit_archive_similarity(material, METHODS[0]))
     whole = temporal_linkage(material, METHODS[0])
     groups, size = np.unique(whole, return_counts=True)
     touched = whole == groups[size.argmax()]

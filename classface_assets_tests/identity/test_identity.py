@@ -7,8 +7,8 @@ import pytest
 from classface_assets.core.geometry import match_boxes
 from classface_assets.identity.evaluation.metrics import bcubed, pairwise
 from classface_assets.identity.evaluation.report import evaluate
-from classface_assets.identity.projection.network import HeadError, apply_head
-from classface_assets.identity.projection.training import HeadSettings, train_head
+from classface_assets.identity.projection.network import ProjectionHeadError, apply_head
+from classface_assets.identity.projection.training import TrainingSettings, train_head
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def people_in_few_directions(seed: int, spoiled: float, blur: float = 0.35) -> t
 
 def test_the_head_is_promoted_when_a_projection_helps_and_says_by_how_much() -> None:
     vectors, persons = people_in_few_directions(0, spoiled=1.0)
-    result = train_head(vectors, persons, HeadSettings(learning_rate=1e-3))
+    result = train_head(vectors, persons, TrainingSettings(learning_rate=1e-3))
     assert result.status == "trained" and result.promoted and result.raw and result.head
     assert result.head.tpr > result.raw.tpr and result.head.rank1 >= result.raw.rank1
     assert f"{result.head.tpr:.4f} against {result.raw.tpr:.4f}" in result.reason
@@ -72,7 +72,7 @@ def test_the_head_is_promoted_when_a_projection_helps_and_says_by_how_much() -> 
 
 def test_the_head_is_not_promoted_where_the_raw_vectors_cannot_be_beaten() -> None:
     vectors, persons = people_in_few_directions(1, spoiled=0.0, blur=0.05)
-    result = train_head(vectors, persons, HeadSettings(epochs=5))
+    result = train_head(vectors, persons, TrainingSettings(epochs=5))
     assert result.status == "trained" and not result.promoted and result.raw
     assert (result.raw.rank1, result.raw.auc, result.raw.tpr) == (1.0, 1.0, 1.0)
     assert result.reason.startswith("Not better")
@@ -80,22 +80,22 @@ def test_the_head_is_not_promoted_where_the_raw_vectors_cannot_be_beaten() -> No
 
 def test_the_head_is_the_same_for_the_same_seed() -> None:
     vectors, persons = people_in_few_directions(2, spoiled=1.0)
-    first, second = (train_head(vectors, persons, HeadSettings(epochs=3)) for _ in range(2))
+    first, second = (train_head(vectors, persons, TrainingSettings(epochs=3)) for _ in range(2))
     assert first == second
 
 
 def test_the_head_is_skipped_with_a_reason_where_too_few_people_are_confirmed() -> None:
     vectors, persons = people_in_few_directions(3, spoiled=1.0)
-    result = train_head(vectors[:48], persons[:48], HeadSettings())
+    result = train_head(vectors[:48], persons[:48], TrainingSettings())
     assert (result.status, result.people, result.checkpoint, result.promoted) == ("skipped", 4, None, False)
     assert "4 people have 5 confirmed faces or more, 5 are needed" in result.reason
 
 
 def test_a_broken_checkpoint_or_vectors_of_another_length_say_what_to_do() -> None:
     vectors, persons = people_in_few_directions(4, spoiled=1.0)
-    with pytest.raises(HeadError, match="checkpoint is broken: train the head again"):
+    with pytest.raises(ProjectionHeadError, match="checkpoint is broken: train the head again"):
         apply_head(b"not a checkpoint", vectors)
-    result = train_head(vectors, persons, HeadSettings(epochs=1))
+    result = train_head(vectors, persons, TrainingSettings(epochs=1))
     assert result.checkpoint is not None
-    with pytest.raises(HeadError, match="trained on vectors of 64 numbers, not 32"):
+    with pytest.raises(ProjectionHeadError, match="trained on vectors of 64 numbers, not 32"):
         apply_head(result.checkpoint, vectors[:, :32])

@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from classface_assets.identity.clustering.agglomerative import agglomerate, part
+from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
 from classface_assets.identity.clustering.density import dbscan_groups, hdbscan_groups
 from classface_assets.identity.clustering.links import Linkage
 from classface_assets.identity.clustering.methods import cluster
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
 METHODS = {
@@ -30,7 +30,9 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def school(seed: int, people: int = 15, photos: int = 40, each: int = 5, noise: float = 0.09, k: int = 15) -> Material:
+def school(
+    seed: int, people: int = 15, photos: int = 40, each: int = 5, noise: float = 0.09, k: int = 15
+) -> ClusteringInput:
     """Faces of people who are each at most once in a photo; `of(material)` says who is who."""
     rng = np.random.default_rng(seed)
     centres = unit(rng.normal(size=(people, 64)))
@@ -41,7 +43,7 @@ def school(seed: int, people: int = 15, photos: int = 40, each: int = 5, noise: 
 
 def graph_of(
     vectors: np.ndarray, photos: np.ndarray, years: np.ndarray | None = None, k: int | None = None
-) -> Material:
+) -> ClusteringInput:
     """The material of these faces with each one's k nearest neighbours; with all others when k is not given."""
     n, k = len(vectors), min(k or len(vectors) - 1, len(vectors) - 1)
     every = vectors @ vectors.T
@@ -50,7 +52,7 @@ def graph_of(
     pairs = np.column_stack([np.repeat(np.arange(n), k), near.ravel()])
     when = np.full(n, 2010.0) if years is None else years
     similarities = np.take_along_axis(every, near, axis=1).ravel()
-    return Material(vectors, when, photos.astype(np.int64), np.ones(n, np.float32), pairs, similarities)
+    return ClusteringInput(vectors, when, photos.astype(np.int64), np.ones(n, np.float32), pairs, similarities)
 
 
 def far_apart(n: int) -> np.ndarray:
@@ -63,15 +65,15 @@ def partition(labels: np.ndarray) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels[labels >= 0])}
 
 
-def one_after_the_other(material: Material, linkage: Linkage, threshold: float) -> set[frozenset[int]]:
+def one_after_the_other(material: ClusteringInput, linkage: Linkage, threshold: float) -> set[frozenset[int]]:
     """Linkage as the textbook has it: of all groups that may join, the two that are nearest do."""
     groups = [frozenset([i]) for i in range(len(material))]
-    for a, b in material.must.tolist():
+    for a, b in material.must_link.tolist():
         one, other = (next(g for g in groups if i in g) for i in (a, b))
         if one != other:
             groups = [g for g in groups if g not in (one, other)] + [one | other]
     every = material.vectors @ material.vectors.T
-    photos, cannot = material.photos, {frozenset(pair) for pair in material.cannot.tolist()}
+    photos, cannot = material.photos, {frozenset(pair) for pair in material.cannot_link.tolist()}
 
     def worth(one: frozenset[int], other: frozenset[int]) -> float:
         if {photos[i] for i in one} & {photos[i] for i in other}:
@@ -97,7 +99,7 @@ def test_joining_by_rounds_gives_what_joining_one_after_the_other_gives(
     rng = np.random.default_rng(seed)
     vectors = unit(np.repeat(rng.normal(size=(6, 8)), 7, axis=0) + 0.7 * rng.normal(size=(42, 8)))
     drawn = rng.choice(42, (4, 2), replace=False)
-    material = replace(graph_of(vectors, rng.integers(0, 20, 42)), must=drawn[:1], cannot=drawn[1:])
+    material = replace(graph_of(vectors, rng.integers(0, 20, 42)), must_link=drawn[:1], cannot_link=drawn[1:])
     material = replace(material, photos=np.where(np.isin(np.arange(42), drawn[0]), 99 + np.arange(42), material.photos))
     expected = one_after_the_other(material, linkage, threshold)
     assert 3 < len(expected) < 40
@@ -180,9 +182,9 @@ def test_cannot_links_hold_through_third_faces_and_must_links_always(method: str
     material = graph_of(vectors, far_apart(7))
     whole = cluster(material, METHODS[method])
     assert partition(whole) == {frozenset(range(6))}
-    torn = cluster(replace(material, cannot=np.array([[0, 1]])), METHODS[method])
+    torn = cluster(replace(material, cannot_link=np.array([[0, 1]])), METHODS[method])
     assert torn[0] != torn[1] and (torn[2:6] >= 0).all()
-    said = replace(material, cannot=np.array([[0, 1]]), must=np.array([[1, 6], [2, 0]]))
+    said = replace(material, cannot_link=np.array([[0, 1]]), must_link=np.array([[1, 6], [2, 0]]))
     labels = cluster(said, METHODS[method])
     assert labels[1] == labels[6] >= 0 and labels[0] == labels[2] >= 0 and labels[0] != labels[1]
     assert len(partition(labels)) == 2
@@ -190,7 +192,7 @@ def test_cannot_links_hold_through_third_faces_and_must_links_always(method: str
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_faces_that_a_person_tied_stay_tied_in_one_photo_and_where_groups_are_larger(method: str) -> None:
-    material = replace(graph_of(unit(np.eye(6, 8)), np.array([0, 0, 1, 2, 3, 4])), must=np.array([[0, 1], [1, 5]]))
+    material = replace(graph_of(unit(np.eye(6, 8)), np.array([0, 0, 1, 2, 3, 4])), must_link=np.array([[0, 1], [1, 5]]))
     labels = cluster(material, replace(METHODS[method], min_cluster_size=5))
     assert partition(labels) == {frozenset({0, 1, 5})}
 
@@ -222,7 +224,7 @@ def test_the_order_of_the_faces_changes_nothing(method: str) -> None:
 def test_a_handful_of_faces_is_grouped_too(method: str, n: int) -> None:
     pairs = NONE if n < 2 else np.array([[0, 1], [1, 0]])
     vectors, nothing = unit(np.ones((n, 4))), np.ones(n)
-    material = Material(vectors, nothing, far_apart(n), nothing, pairs, np.ones(len(pairs), np.float32))
+    material = ClusteringInput(vectors, nothing, far_apart(n), nothing, pairs, np.ones(len(pairs), np.float32))
     labels = cluster(material, METHODS[method])
     assert labels.dtype == np.int64 and labels.shape == (n,)
     assert set(labels.tolist()) == ({0} if n == 2 and method != "dbscan" else {-1} if n else set())
@@ -234,7 +236,7 @@ def test_a_cluster_is_parted_where_it_is_weakest() -> None:
     centres = np.repeat(unit(np.array([[1.0, 0.5, 0, 0], [1.0, -0.5, 0, 0]])), 5, axis=0)
     vectors = unit(centres + 0.05 * rng.normal(size=(10, 4)))
     photos = np.array([0, 1, 2, 3, 4, 0, 5, 6, 7, 8])
-    parted = part(np.zeros(10, np.int64), graph_of(vectors, photos))
+    parted = split_conflicts(np.zeros(10, np.int64), graph_of(vectors, photos))
     assert partition(parted) == {frozenset(range(5)), frozenset(range(5, 10))}
 
 
@@ -247,7 +249,7 @@ def test_thirty_thousand_faces_take_seconds() -> None:
     pairs = np.column_stack([np.repeat(np.arange(n), k), mates.ravel()])
     similarities = np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]])
     photos = rng.integers(0, n // 8, n)
-    material = Material(vectors, np.full(n, 2010.0), photos, np.ones(n, np.float32), pairs, similarities)
+    material = ClusteringInput(vectors, np.full(n, 2010.0), photos, np.ones(n, np.float32), pairs, similarities)
     for method in ("hdbscan", "dbscan", "average", "single", "complete"):
         start = time.process_time()
         labels = cluster(material, METHODS[method])

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.partitions import sync_school_years
+from classface_assets.orchestration.partitions import register_school_years
 from classface_assets_tests.cli.test_cli import classface
 from classface_assets_tests.conftest import World
 
@@ -48,7 +48,7 @@ def test_prune_takes_old_pictures_of_faces_out_of_the_records(recorded: World) -
 
 
 def ingest(world: World) -> None:
-    sync_school_years(world.instance, world.layout)
+    register_school_years(world.instance, world.layout)
     for year in (YEAR, GONE):
         assert world.chain.job("ingest_year", year) == []
 

@@ -12,23 +12,29 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.albums.files import check_links
+from classface_assets.albums.files import find_broken_links
 from classface_assets.defs.albums import SiteConfig, album_site
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.identity.knn_graph import GraphConfig, knn_graph
 from classface_assets.defs.identity.projection_head import HeadConfig, projection_head
-from classface_assets.orchestration.progress import Meter, Progress, dagster_events, log_lines
+from classface_assets.orchestration.progress import Progress, TaskProgress, asset_event_listener, log_listener
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.queries import faces_of
-from classface_assets.store.artifacts.memoization import PROGRAM, Stamp, digest, facts_digest, program_digest
+from classface_assets.services.queries import find_faces
+from classface_assets.store.artifacts.memoization import (
+    PACKAGE_FOLDER,
+    InputFingerprint,
+    catalog_fingerprint,
+    content_digest,
+    program_digest,
+)
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
 
 def test_progress_is_told_in_photos_a_second_faces_errors_and_time_left() -> None:
     told: list[str] = []
-    with Progress((log_lines(told.append, every_s=0),)).task("2019-2020: finding faces", 1200) as advance:
+    with Progress((log_listener(told.append, every_s=0),)).task("2019-2020: finding faces", 1200) as advance:
         time.sleep(0.2)
         advance(300, faces=700, errors=1)
         advance(900, faces=900)
@@ -39,9 +45,9 @@ def test_progress_is_told_in_photos_a_second_faces_errors_and_time_left() -> Non
 
 
 def test_time_is_told_as_people_say_it() -> None:
-    meter = Meter("x", total=10_000, done=100, started=time.monotonic() - 100)
+    meter = TaskProgress("x", total=10_000, done=100, started=time.monotonic() - 100)
     assert meter.sentence.endswith("1.0 photos a second, 0 errors, 2 h 45 min left")
-    assert Meter("x", 600, done=300, started=time.monotonic() - 300).sentence.endswith(" 5 min left")
+    assert TaskProgress("x", 600, done=300, started=time.monotonic() - 300).sentence.endswith(" 5 min left")
 
 
 def test_progress_is_an_event_of_the_asset_while_the_step_is_at_work(finished: World) -> None:
@@ -64,7 +70,7 @@ def test_an_observation_comes_every_half_minute_not_for_every_photo() -> None:
     @dg.asset
     def photos_of_a_year() -> None:
         began = time.monotonic()
-        with Progress((dagster_events(every_s=0.3),)).task("a year", 40) as advance:
+        with Progress((asset_event_listener(every_s=0.3),)).task("a year", 40) as advance:
             for _ in range(40):
                 time.sleep(0.02)
                 advance(1)
@@ -132,7 +138,7 @@ def test_a_label_makes_anew_the_identities_and_only_the_albums_it_touches(settle
     cluster, years = rows.row(0)
     assert len(years) < len(YEARS)
     ledger = settled.archive.open_ledger()
-    ledger.label("Kim", faces_of(settled.layout.database, cluster))
+    ledger.label("Kim", find_faces(settled.layout.database, cluster))
     touched = {f"albums {year}" for year in years}
     anew = made_anew(settled)
     assert anew == (ALL_GLOBAL - {"knn_graph"}) | touched
@@ -149,7 +155,7 @@ def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
     clusters = settled.query("SELECT cluster_id FROM clusters ORDER BY size DESC, cluster_id LIMIT 3")["cluster_id"]
     ledger = settled.archive.open_ledger()
     for name, cluster in zip(("Kim Hidden", "Kim Withdrawn", "Kim Shown"), clusters, strict=True):
-        ledger.label(name, faces_of(settled.layout.database, cluster))
+        ledger.label(name, find_faces(settled.layout.database, cluster))
     assert settled.run() == []
     assert [name for name in ("Kim Hidden", "Kim Withdrawn", "Kim Shown") if in_albums(settled, name)] == [
         *("Kim Hidden", "Kim Withdrawn", "Kim Shown")
@@ -158,7 +164,7 @@ def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
     ledger.consent("Kim Withdrawn", False)
     assert settled.run() == []
     assert not in_albums(settled, "Kim Hidden") and not in_albums(settled, "Kim Withdrawn")
-    assert in_albums(settled, "Kim Shown") and check_links(settled.layout.albums) == []
+    assert in_albums(settled, "Kim Shown") and find_broken_links(settled.layout.albums) == []
     ledger.show("Kim Hidden")
     assert settled.run() == []
     assert in_albums(settled, "Kim Hidden")
@@ -205,7 +211,7 @@ def test_an_output_that_was_deleted_or_emptied_comes_back(settled: World) -> Non
             victim.write_text("") if victim.suffix == ".html" else victim.unlink()
         assert set(deleted.values()) - {""} <= made_anew(settled)
         assert [victim for victim in victims if not victim.exists() or not victim.stat().st_size] == []
-    assert check_links(settled.layout.albums) == []
+    assert find_broken_links(settled.layout.albums) == []
     assert made_anew(settled) == set()
 
 
@@ -229,47 +235,51 @@ def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
 
 
 def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
-    before = facts_digest(settled.layout, BUILTIN_DETECTOR, "builtin@1")
-    assert facts_digest(settled.layout, BUILTIN_DETECTOR, "other@1") != before
+    before = catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1")
+    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "other@1") != before
     (pointer,) = (settled.layout.parts("detections", BUILTIN_DETECTOR, YEARS[0])).glob("current.json")
     pointer.write_text('{"settings": "confidence-0.5 size-120"}')
-    assert facts_digest(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
+    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
 
 
 def test_another_version_of_the_program_makes_everything_anew(tmp_path: Path) -> None:
-    shutil.copytree(PROGRAM / "site", tmp_path / "one")
-    shutil.copytree(PROGRAM / "site", tmp_path / "two")
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "one")
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "two")
     assert program_digest(tmp_path / "one") == program_digest(tmp_path / "two")
-    shutil.copytree(PROGRAM / "site", tmp_path / "three")
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "three")
     template = tmp_path / "three" / "templates" / "year.html.j2"
     template.write_text(template.read_text().replace("School year", "Year"))
     assert program_digest(tmp_path / "three") != program_digest(tmp_path / "one")
-    stamp = Stamp(tmp_path / "stamp.json", digest("one version"), (tmp_path,))
-    stamp.put({"rows": 3}, [template])
-    assert stamp.told() == {"rows": 3}
-    assert Stamp(stamp.file, digest("another version"), (tmp_path,)).told() is None
-    assert stamp.told() is None, "a stamp that does not hold is gone, should its output be half written now"
+    stamp = InputFingerprint(tmp_path / "stamp.json", content_digest("one version"), (tmp_path,))
+    stamp.record({"rows": 3}, [template])
+    assert stamp.cached_metadata() == {"rows": 3}
+    assert InputFingerprint(stamp.file, content_digest("another version"), (tmp_path,)).cached_metadata() is None
+    assert stamp.cached_metadata() is None, "a stamp that does not hold is gone, should its output be half written now"
 
 
 def test_a_copied_archive_looks_at_its_own_files(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "table").write_text("rows")
-    stamp = Stamp(tmp_path / "here" / "stamp.json", digest("a"), (tmp_path / "here",))
-    stamp.put({}, [tmp_path / "here" / "table"])
+    stamp = InputFingerprint(tmp_path / "here" / "stamp.json", content_digest("a"), (tmp_path / "here",))
+    stamp.record({}, [tmp_path / "here" / "table"])
     shutil.copytree(tmp_path / "here", tmp_path / "there")
-    copy = Stamp(tmp_path / "there" / "stamp.json", digest("a"), (tmp_path / "there",))
-    assert copy.told() == {}
+    copy = InputFingerprint(tmp_path / "there" / "stamp.json", content_digest("a"), (tmp_path / "there",))
+    assert copy.cached_metadata() == {}
     (tmp_path / "there" / "table").unlink()
-    assert copy.told() is None and stamp.told() == {}
+    assert copy.cached_metadata() is None and stamp.cached_metadata() == {}
 
 
 def test_a_frame_stands_for_its_rows() -> None:
     rows = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
-    assert digest(rows) == digest(rows.clone()) == digest(pl.concat([rows[:1], rows[1:]], rechunk=False))
+    assert (
+        content_digest(rows)
+        == content_digest(rows.clone())
+        == content_digest(pl.concat([rows[:1], rows[1:]], rechunk=False))
+    )
     others = [rows.reverse(), rows[:1], rows.rename({"a": "c"}), rows.with_columns(b=pl.lit("x")), rows.fill_null("")]
-    assert len({digest(other) for other in [rows, *others]}) == 6
+    assert len({content_digest(other) for other in [rows, *others]}) == 6
     with pytest.raises(TypeError):
-        digest(object())
+        content_digest(object())
 
 
 def test_a_run_with_nothing_to_do_loads_no_model_and_no_library_for_it(settled: World) -> None:
@@ -288,8 +298,8 @@ def test_a_run_with_nothing_to_do_loads_no_model_and_no_library_for_it(settled: 
 
 OPEN = """
 import os, sys
-from classface_assets.orchestration.instance import prepare
-from classface_assets.orchestration.resources import archive_for
+from classface_assets.orchestration.instance import prepare_instance
+from classface_assets.orchestration.resources import resolve_archive
 begin, end = os.pipe()
 children = []
 for _ in range(4):

@@ -11,7 +11,7 @@ import polars as pl
 import skimage
 from PIL import Image
 
-from classface_assets.services.archive_view.cache import RECENT_S
+from classface_assets.services.archive_view.cache import MAX_RECENT_AGE_S
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
 
@@ -127,7 +127,7 @@ def test_a_face_that_was_erased_is_gone_for_a_browser_that_has_it(client: Client
     ana = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json["personId"]
     assert client.get(path, If_None_Match=tag).status == 304
     world.archive.open_ledger().erase(ana)  # as another process does it
-    time.sleep(RECENT_S)
+    time.sleep(MAX_RECENT_AGE_S)
     assert client.get(path, If_None_Match=tag).status == client.get(path).status == 404
 
 

@@ -6,10 +6,10 @@ from playwright.sync_api import expect
 
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets_tests.support.windows import Desk
+from classface_assets_tests.support.windows import ReviewWindow
 
 
-def test_consent_is_said_for_each_purpose_on_a_persons_page(desk: Desk) -> None:
+def test_consent_is_said_for_each_purpose_on_a_persons_page(desk: ReviewWindow) -> None:
     person, _ = desk.label("Ana <b>", most=2)
     page = desk.open(f"/people/{person}")
     for title in ("In albums", "In the yearbook", "On the web"):
@@ -28,7 +28,7 @@ def test_consent_is_said_for_each_purpose_on_a_persons_page(desk: Desk) -> None:
     expect(page.locator(".lead")).to_contain_text("consent given")
 
 
-def test_a_doubt_is_shown_and_cleared_on_a_persons_page(desk: Desk) -> None:
+def test_a_doubt_is_shown_and_cleared_on_a_persons_page(desk: ReviewWindow) -> None:
     person, _ = desk.label("Ana", most=2)
     desk.ledger.import_roster([RosterEntry("Ana", consent_in_doubt="only <i>inside</i>")], "3a.csv")
     page = desk.open(f"/people/{person}")
@@ -39,7 +39,7 @@ def test_a_doubt_is_shown_and_cleared_on_a_persons_page(desk: Desk) -> None:
     assert desk.said.persons[person].refused == set(Purpose) and not desk.said.persons[person].consent_in_doubt
 
 
-def test_a_photo_says_whether_it_may_be_shown_and_because_of_whom_not(desk: Desk) -> None:
+def test_a_photo_says_whether_it_may_be_shown_and_because_of_whom_not(desk: ReviewWindow) -> None:
     person, faces = desk.label("Ana", most=2)
     photo = desk.world.query(f"SELECT asset_id FROM face_instances WHERE id = '{faces[0]}'").item()
     page = desk.open(f"/photos/{photo}")

@@ -13,7 +13,7 @@ from PIL import Image
 from classface_assets.orchestration.resources import Models
 from classface_assets.review.app import create_app
 from classface_assets.review.auth.sessions import TokenError
-from classface_assets.review.server import serve, token_for
+from classface_assets.review.server import resolve_token, serve
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
@@ -83,8 +83,8 @@ def test_a_server_that_others_can_reach_does_not_start_without_a_token(world: Wo
             serve(world.archive, Models(pack="builtin"), host, 0, None, print)
     with pytest.raises(TokenError, match="16 characters"):
         create_app(world.archive, Models(pack="builtin"), "short")
-    made = token_for("127.0.0.1", None, tmp_path / "token")
-    assert made == token_for("localhost", None, tmp_path / "token") and len(made) > 20
+    made = resolve_token("127.0.0.1", None, tmp_path / "token")
+    assert made == resolve_token("localhost", None, tmp_path / "token") and len(made) > 20
     assert (tmp_path / "token").stat().st_mode & 0o077 == 0
 
 

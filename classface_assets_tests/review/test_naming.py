@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from classface_assets.devtools.benchmark.review.labelling_effort import at, measure
+from classface_assets.devtools.benchmark.review.labelling_effort import measure_effort, share_at
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets_tests.conftest import World
-from classface_assets_tests.support.windows import Desk
+from classface_assets_tests.support.windows import ReviewWindow
 
 
-def test_groups_are_named_with_the_keyboard_alone(desk: Desk) -> None:
+def test_groups_are_named_with_the_keyboard_alone(desk: ReviewWindow) -> None:
     page = desk.open("/")
     groups = desk.cards().count()
     page.keyboard.press("Enter")
@@ -29,7 +29,7 @@ def test_groups_are_named_with_the_keyboard_alone(desk: Desk) -> None:
     expect(page.locator("[data-count=people]")).to_have_text("2")
 
 
-def test_a_face_taken_out_is_not_that_person(desk: Desk) -> None:
+def test_a_face_taken_out_is_not_that_person(desk: ReviewWindow) -> None:
     page = desk.open("/")
     faces = page.locator(".card.active input[name=face]").count()
     page.keyboard.press("ArrowRight")
@@ -41,10 +41,10 @@ def test_a_face_taken_out_is_not_that_person(desk: Desk) -> None:
     page.keyboard.type("Ana")
     page.keyboard.press("Enter")
     desk.toast("face is not Ana")
-    said, ana = desk.said, desk.said.record("Ana")
+    said, ana = desk.said, desk.said.find_person("Ana")
     assert ana is not None
     assert (taken, ana.id) in said.rejected
-    assert taken not in said.marks
+    assert taken not in said.labels
     page.keyboard.press("Escape")
     page.keyboard.press("Control+z")
     desk.toast("Undone:")
@@ -52,18 +52,18 @@ def test_a_face_taken_out_is_not_that_person(desk: Desk) -> None:
     assert desk.said.rejected == {}
 
 
-def test_undo_is_a_key_everywhere_and_tells_what_it_undid(desk: Desk) -> None:
+def test_undo_is_a_key_everywhere_and_tells_what_it_undid(desk: ReviewWindow) -> None:
     _, faces = desk.label("Ana")
     page = desk.open("/search")
     page.keyboard.press("Control+z")
     desk.toast(f"Undone: {len(faces)} faces are Ana")
-    assert desk.said.marks == {}
+    assert desk.said.labels == {}
     page.get_by_role("button", name="Redo").click()
     desk.toast("Done again:")
-    assert set(desk.said.marks) == set(faces)
+    assert set(desk.said.labels) == set(faces)
 
 
-def test_undo_in_a_box_with_text_is_the_browsers(desk: Desk) -> None:
+def test_undo_in_a_box_with_text_is_the_browsers(desk: ReviewWindow) -> None:
     desk.label("Ana")
     page = desk.open("/people")
     page.keyboard.press("/")
@@ -72,7 +72,7 @@ def test_undo_in_a_box_with_text_is_the_browsers(desk: Desk) -> None:
     assert len(desk.ledger.events()) == 2
 
 
-def test_a_name_nearly_the_same_is_asked_about(desk: Desk) -> None:
+def test_a_name_nearly_the_same_is_asked_about(desk: ReviewWindow) -> None:
     desk.label("Anna Berger")
     page = desk.open("/")
     page.keyboard.press("Enter")
@@ -93,7 +93,7 @@ def test_a_name_nearly_the_same_is_asked_about(desk: Desk) -> None:
     expect(page.locator(".card.active [data-names]")).to_have_value("")
 
 
-def test_names_are_completed_from_known_people(desk: Desk) -> None:
+def test_names_are_completed_from_known_people(desk: ReviewWindow) -> None:
     desk.label("Zoë Ångström")
     page = desk.open("/")
     page.keyboard.press("Enter")
@@ -106,7 +106,7 @@ def test_names_are_completed_from_known_people(desk: Desk) -> None:
     assert len(desk.said.persons) == 1
 
 
-def test_a_guess_is_accepted_by_a_key(desk: Desk) -> None:
+def test_a_guess_is_accepted_by_a_key(desk: ReviewWindow) -> None:
     person, faces = desk.label("Ana", most=3)
     page = desk.open("/")
     guess = page.get_by_role("button", name="Yes, this is Ana")
@@ -115,11 +115,11 @@ def test_a_guess_is_accepted_by_a_key(desk: Desk) -> None:
     card.locator("h2").click()
     page.keyboard.press("g")
     desk.toast("are Ana")
-    assert {mark.person_id for mark in desk.said.marks.values()} == {person}
-    assert len(desk.said.marks) > len(faces)
+    assert {mark.person_id for mark in desk.said.labels.values()} == {person}
+    assert len(desk.said.labels) > len(faces)
 
 
-def test_skipped_groups_go_to_the_end_and_are_remembered(desk: Desk) -> None:
+def test_skipped_groups_go_to_the_end_and_are_remembered(desk: ReviewWindow) -> None:
     page = desk.open("/")
     first = desk.cards().first.get_attribute("data-cluster")
     page.keyboard.press("s")
@@ -129,7 +129,7 @@ def test_skipped_groups_go_to_the_end_and_are_remembered(desk: Desk) -> None:
     assert desk.ledger.events() == []
 
 
-def test_what_is_no_student_or_no_face_leaves_the_queue(desk: Desk) -> None:
+def test_what_is_no_student_or_no_face_leaves_the_queue(desk: ReviewWindow) -> None:
     page = desk.open("/")
     groups = desk.cards().count()
     page.locator(".card.active summary").click()
@@ -141,7 +141,7 @@ def test_what_is_no_student_or_no_face_leaves_the_queue(desk: Desk) -> None:
     expect(page.locator("[data-count=people]")).to_have_text("0")
 
 
-def test_a_group_is_split_and_joined_again(desk: Desk) -> None:
+def test_a_group_is_split_and_joined_again(desk: ReviewWindow) -> None:
     page = desk.open("/")
     groups = desk.cards().count()
     first = page.locator(".card.active")
@@ -160,7 +160,7 @@ def test_a_group_is_split_and_joined_again(desk: Desk) -> None:
     assert [e.kind for e in desk.ledger.events()] == ["cluster_split", "must_linked"]
 
 
-def test_two_groups_are_joined_by_keys(desk: Desk) -> None:
+def test_two_groups_are_joined_by_keys(desk: ReviewWindow) -> None:
     page = desk.open("/")
     groups = desk.cards().count()
     page.keyboard.press("m")
@@ -179,21 +179,21 @@ def test_two_groups_are_joined_by_keys(desk: Desk) -> None:
     expect(desk.cards()).to_have_count(groups)
 
 
-def test_a_group_that_has_changed_since_it_was_shown_is_not_named(desk: Desk) -> None:
+def test_a_group_that_has_changed_since_it_was_shown_is_not_named(desk: ReviewWindow) -> None:
     page = desk.open("/")
     desk.label("Somebody else")
     page.keyboard.press("Enter")
     page.keyboard.type("Ana")
     page.keyboard.press("Enter")
     expect(page.locator("#toasts .bad")).to_be_visible()
-    assert desk.said.record("Ana") is None
+    assert desk.said.find_person("Ana") is None
     desk.wrong.clear()  # the console notes the 404 of a group that is no more
 
 
 def test_the_sample_is_named_within_one_and_a_half_clicks_a_person(
     world: World, sample: SampleArchive, tmp_path: Path
 ) -> None:
-    curve, people = measure(world.layout.database.parent, sample.truth, world.pack, tmp_path / "work")
+    curve, people = measure_effort(world.layout.database.parent, sample.truth, world.pack, tmp_path / "work")
     assert people == sample.person_count
-    assert at(curve, 1.5) >= 0.95
+    assert share_at(curve, 1.5) >= 0.95
     assert curve[-1][1] == pytest.approx(max(right for _, right in curve))

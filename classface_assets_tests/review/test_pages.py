@@ -12,15 +12,15 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 
-from classface_assets.core.schemas import TABLES
-from classface_assets.devtools.benchmark.review.server_thread import served
-from classface_assets.orchestration.instance import prepare
+from classface_assets.core.schemas import DUCKDB_TABLES
+from classface_assets.devtools.benchmark.review.server_thread import running_server
+from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import Models
 from classface_assets.review.app import create_app
-from classface_assets.store.files.duckdb import publish
+from classface_assets.store.files.duckdb import publish_database
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import TOKEN
-from classface_assets_tests.support.windows import Desk, crowded, recognised, window
+from classface_assets_tests.support.windows import ReviewWindow, crowded, recognised, window
 
 ODD_NAMES = [
     '<img src=x onerror="document.title=1">',
@@ -43,10 +43,12 @@ SECTIONS = (
 )
 
 
-def test_a_run_that_stopped_is_resumed_and_another_is_started(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_stopped_is_resumed_and_another_is_started(
+    desk: ReviewWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
     (year, *_) = desk.world.query("SELECT DISTINCT school_year FROM image_assets ORDER BY 1")["school_year"]
-    instance, _ = prepare(desk.world.layout)
+    instance, _ = prepare_instance(desk.world.layout)
     with instance:
         chain = World(desk.world.folder, instance, "/no/such/pack").chain
         with ThreadPoolExecutor(1) as elsewhere:  # Dagster has an event loop of its own
@@ -87,7 +89,7 @@ def test_a_run_that_stopped_is_resumed_and_another_is_started(desk: Desk, monkey
     max(psutil.Process().children(), key=psutil.Process.create_time).kill()
 
 
-def test_odd_names_are_shown_as_text_on_every_page(desk: Desk) -> None:
+def test_odd_names_are_shown_as_text_on_every_page(desk: ReviewWindow) -> None:
     people = [desk.label(name)[0] for name in ODD_NAMES]
     for path in (*SECTIONS, *(f"/people/{person}" for person in people)):
         page = desk.open(path)
@@ -197,7 +199,7 @@ def test_the_forms_work_without_javascript(world: World, served: str, browser: B
         expect(page.locator(".found li").first).to_be_visible(timeout=30_000)
 
 
-def test_an_address_where_nothing_is_shows_a_page_that_leads_on(desk: Desk) -> None:
+def test_an_address_where_nothing_is_shows_a_page_that_leads_on(desk: ReviewWindow) -> None:
     page = desk.open("/nowhere/at?all=1")
     expect(page.locator("main")).to_contain_text("nothing at /nowhere/at")
     page.get_by_role("link", name="To the first page").click()
@@ -226,7 +228,7 @@ def test_somebody_logs_in_by_the_page_under_their_name(world: World, served: str
 
 def test_a_page_of_a_hundred_groups_is_quick_with_100_000_faces(world: World, served: str) -> None:
     """The processor's seconds, as the machine may be busy otherwise."""
-    tables = {table: world.query(f"SELECT * FROM {table}") for table in TABLES}
+    tables = {table: world.query(f"SELECT * FROM {table}") for table in DUCKDB_TABLES}
     photos, numbers = (
         tables["image_assets"].filter(pl.col("status") == "ok")["asset_id"],
         pl.int_range(100_000, eager=True),
@@ -247,7 +249,7 @@ def test_a_page_of_a_hundred_groups_is_quick_with_100_000_faces(world: World, se
             how="cross",
         )
     )
-    publish(world.layout.database, tables | {"face_instances": faces})
+    publish_database(world.layout.database, tables | {"face_instances": faces})
     request = urllib.request.Request(f"{served}/", headers={"Authorization": f"Bearer {TOKEN}"})
     took = []
     for _ in range(4):
@@ -262,13 +264,13 @@ def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: Wo
     empty = World(tmp_path / "empty", world.instance)
     (empty.folder / "photos").mkdir(parents=True)
     app = create_app(empty.archive, Models(pack=empty.pack), TOKEN)
-    with served(app) as url, browser.new_context() as context:
+    with running_server(app) as url, browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{url}/?token={TOKEN}")
         expect(page.locator("main")).to_contain_text("classface run")
 
 
-def test_a_browser_drops_the_pictures_of_who_was_erased(desk: Desk) -> None:
+def test_a_browser_drops_the_pictures_of_who_was_erased(desk: ReviewWindow) -> None:
     """Here the erasure comes from another process, and the browser learns of it by the next page."""
     ana, faces = desk.label("Ana")
     kept = f"fetch('/api/v1/faces/{faces[0]}/chip', {{cache: 'only-if-cached', mode: 'same-origin'}}).then(r => r.ok)"

@@ -7,10 +7,10 @@ from playwright.sync_api import Browser, expect
 
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets_tests.conftest import World
-from classface_assets_tests.support.windows import Desk, recognised, window
+from classface_assets_tests.support.windows import ReviewWindow, recognised, window
 
 
-def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(desk: Desk) -> None:
+def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(desk: ReviewWindow) -> None:
     (ana, _), (ben, _) = desk.label("Ana"), desk.label("Anna")
     page = desk.open(f"/people/{ben}")
     page.get_by_label("Is the same person as").fill("Ana")
@@ -29,7 +29,7 @@ def test_people_are_merged_renamed_and_hidden_and_each_is_undone_in_the_history(
     assert desk.said.persons[ben].status == "active"
 
 
-def test_which_of_two_students_of_a_name_a_person_is_is_said_on_their_page(desk: Desk) -> None:
+def test_which_of_two_students_of_a_name_a_person_is_is_said_on_their_page(desk: ReviewWindow) -> None:
     (ana, _) = desk.label("Ana", most=2)
     desk.ledger.import_roster([RosterEntry("Ana", "7", {"2019-2020": "5c"}), RosterEntry("Ana", "8")], "list.csv")
     page = desk.open(f"/people/{ana}")
@@ -41,7 +41,7 @@ def test_which_of_two_students_of_a_name_a_person_is_is_said_on_their_page(desk:
     assert desk.said.persons[ana].student_id == "8"
 
 
-def test_what_is_known_of_a_person_is_said_on_their_page_and_taken_back(desk: Desk) -> None:
+def test_what_is_known_of_a_person_is_said_on_their_page_and_taken_back(desk: ReviewWindow) -> None:
     (ana, _), (ben, _) = desk.label("Ana", most=2), desk.label("Ben", most=2)
     page = desk.open(f"/people/{ana}")
     page.get_by_label("Born on", exact=True).fill("2009-05-31")
@@ -89,7 +89,7 @@ def test_a_day_that_is_none_is_told_and_nothing_is_said(world: World, served: st
         assert desk.said.persons[person].birth_date is None
 
 
-def test_who_was_hidden_is_shown_again(desk: Desk) -> None:
+def test_who_was_hidden_is_shown_again(desk: ReviewWindow) -> None:
     person, _ = desk.label("Ana", most=2)
     page = desk.open(f"/people/{person}")
     page.get_by_role("button", name="Hide").click()
@@ -103,7 +103,7 @@ def test_who_was_hidden_is_shown_again(desk: Desk) -> None:
     expect(page.get_by_role("link", name="Ana")).to_be_visible()
 
 
-def test_one_click_is_one_act_to_undo_wherever_it_is_undone(desk: Desk) -> None:
+def test_one_click_is_one_act_to_undo_wherever_it_is_undone(desk: ReviewWindow) -> None:
     page = desk.open("/")
 
     def name_all_but_one() -> None:
@@ -123,7 +123,7 @@ def test_one_click_is_one_act_to_undo_wherever_it_is_undone(desk: Desk) -> None:
         page.get_by_role("button", name=re.compile(r"^Undo: \d+ faces are Ana")).first.click()
 
     def in_their_own() -> None:
-        ana = desk.said.record("Ana")
+        ana = desk.said.find_person("Ana")
         assert ana is not None
         desk.open(f"/people/{ana.id}")
         page.locator(".lines").get_by_role("button", name=re.compile(r"^Undo: \d+ faces are Ana")).click()
@@ -135,11 +135,11 @@ def test_one_click_is_one_act_to_undo_wherever_it_is_undone(desk: Desk) -> None:
         desk.toast("Undone:")
         undoing = [event for event in desk.ledger.events() if event.id > clicked[-1]]
         assert [event.payload["event_id"] for event in undoing] == clicked[::-1]
-        assert desk.said.persons == desk.said.marks == desk.said.rejected == {}
+        assert desk.said.persons == desk.said.labels == desk.said.rejected == {}
         desk.wrong.clear()  # the console notes the 404 of a person who is no more
 
 
-def test_recognised_faces_are_confirmed_and_rejected_by_keys(desk: Desk) -> None:
+def test_recognised_faces_are_confirmed_and_rejected_by_keys(desk: ReviewWindow) -> None:
     person, ids = recognised(desk, "Ana")
     page = desk.open("/confirm?by=face")
     expect(page.locator(".lead")).to_contain_text(f"{len(ids)} faces were recognised")
@@ -150,12 +150,12 @@ def test_recognised_faces_are_confirmed_and_rejected_by_keys(desk: Desk) -> None
     page.keyboard.press("n")
     expect(desk.cards()).to_have_count(len(ids) - 2)
     said = desk.said
-    assert said.marks[first or ""].person_id == person
+    assert said.labels[first or ""].person_id == person
     assert (second, person) in said.rejected
     expect(page.locator("[data-count=confirm]")).to_have_text(str(len(ids) - 2))
 
 
-def test_a_year_is_confirmed_at_once_but_for_what_is_crossed_out(desk: Desk) -> None:
+def test_a_year_is_confirmed_at_once_but_for_what_is_crossed_out(desk: ReviewWindow) -> None:
     person, _ = recognised(desk, "Ana")
     page = desk.open("/confirm")
     asked = page.locator(".card.active input[name=face]").count()
@@ -167,10 +167,10 @@ def test_a_year_is_confirmed_at_once_but_for_what_is_crossed_out(desk: Desk) -> 
     if cards > 1:
         expect(desk.cards()).to_have_count(cards - 1)
     assert (wrong, person) in desk.said.rejected
-    assert len(desk.said.marks) == 2 + asked - 1
+    assert len(desk.said.labels) == 2 + asked - 1
 
 
-def test_a_persons_page_shows_them_growing_up_and_takes_names_off(desk: Desk) -> None:
+def test_a_persons_page_shows_them_growing_up_and_takes_names_off(desk: ReviewWindow) -> None:
     person, ids = recognised(desk, "Ana")
     page = desk.open(f"/people/{person}")
     expect(page.locator(".tile.sure")).to_have_count(2)
@@ -179,4 +179,4 @@ def test_a_persons_page_shows_them_growing_up_and_takes_names_off(desk: Desk) ->
     page.locator(".tile.sure input").first.check(force=True)
     page.get_by_role("button", name="Take the name off").click()
     desk.toast("The name taken off 1 face")
-    assert len(desk.said.marks) == 1
+    assert len(desk.said.labels) == 1

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from classface_assets_tests.support.windows import Desk, crowded
+from classface_assets_tests.support.windows import ReviewWindow, crowded
 
 
-def test_a_face_is_named_on_its_photo(desk: Desk) -> None:
+def test_a_face_is_named_on_its_photo(desk: ReviewWindow) -> None:
     photo, face = crowded(desk.world)
     page = desk.open(f"/photos/{photo}")
     expect(page.locator(".names li")).to_have_count(page.locator("a.box").count())
@@ -21,7 +21,7 @@ def test_a_face_is_named_on_its_photo(desk: Desk) -> None:
     expect(page.locator("a.box.sure text")).to_have_text("Ana")
 
 
-def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(desk: Desk) -> None:
+def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(desk: ReviewWindow) -> None:
     photo, _ = crowded(desk.world)
     page = desk.open(f"/photos/{photo}")
     faces = page.locator("a.box").count()
@@ -45,7 +45,7 @@ def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(desk: Desk) -> None:
     (drawn,) = desk.said.drawn.values()
     scale = float(page.locator("[data-stage] svg").get_attribute("viewBox").split()[2]) / stage["width"]  # type: ignore[union-attr]
     assert drawn.box == pytest.approx((30 * scale, 20 * scale, 60 * scale, 70 * scale), abs=3 * scale)
-    assert desk.said.marks[drawn.face_id].asset_id == photo
+    assert desk.said.labels[drawn.face_id].asset_id == photo
     page.get_by_role("button", name="Draw a missed face").focus()
     page.keyboard.press("Enter")
     for number in ("200", "50", "40", "48"):
@@ -56,7 +56,7 @@ def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(desk: Desk) -> None:
     assert (200, 50, 40, 48) in [face.box for face in desk.said.drawn.values()]
 
 
-def test_a_photo_is_marked_as_collage_and_not(desk: Desk) -> None:
+def test_a_photo_is_marked_as_collage_and_not(desk: ReviewWindow) -> None:
     photo, _ = crowded(desk.world)
     page = desk.open(f"/photos/{photo}")
     page.get_by_role("button", name="Mark as collage").click()
@@ -67,7 +67,7 @@ def test_a_photo_is_marked_as_collage_and_not(desk: Desk) -> None:
     assert desk.said.photo_marks == {}
 
 
-def test_a_dropped_photo_tells_who_it_is(desk: Desk) -> None:
+def test_a_dropped_photo_tells_who_it_is(desk: ReviewWindow) -> None:
     _, faces = desk.label("Ana")
     path = desk.world.query(
         f"SELECT path FROM image_assets JOIN face_instances f USING (asset_id) WHERE f.id = '{faces[0]}'"

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from classface_assets import review
-from classface_assets.services.queries import faces_of
+from classface_assets.services.queries import find_faces
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
@@ -77,7 +77,7 @@ def _name_until_it_dies(client: Client, writer: int, answered: list[str]) -> Non
 
 def test_long_work_is_a_run_that_is_told_of(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.get(f"{API}/runs")
-    monkeypatch.setattr("classface_assets.review.runs.manager.AT_ONCE", 1)
+    monkeypatch.setattr("classface_assets.review.runs.manager.MAX_CONCURRENT_RUNS", 1)
     queued = client.post(f"{API}/cluster/dual", {"queue": True})
     assert queued.status == 202
     assert client.post(f"{API}/cluster/dual", {"queue": True}).status == 409, "no server is brought down by its work"
@@ -97,7 +97,7 @@ def test_clusters_that_are_linked_are_one_at_once_and_fall_apart_again_when_spli
     first, second = client.clusters()[:2]
     too_many = {"minClusterSize": first["faceCount"]}
     assert client.post(f"{API}/clusters/{first['clusterId']}/split", too_many).json["status"] == "unchanged"
-    faces = [faces_of(world.layout.database, c["clusterId"]) for c in (first, second)]
+    faces = [find_faces(world.layout.database, c["clusterId"]) for c in (first, second)]
     world.archive.open_ledger().must_link([faces[0][0], faces[1][0]])
     mixed = client.clusters()[0]
     assert mixed["faceCount"] == first["faceCount"] + second["faceCount"]
@@ -162,7 +162,7 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
     assert not sensors.is_quiet(said.isoformat(), said + timedelta(seconds=59))
     assert sensors.is_quiet(said.isoformat(), said + timedelta(seconds=60))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sensors, "QUIET", timedelta())
+        patch.setattr(sensors, "QUIET_PERIOD", timedelta())
         ready = look(None)
     assert [request.run_key for request in ready.run_requests] == ["ledger 1"] and ready.cursor == "1"
     assert "Nothing was said" in look(ready.cursor).skip_message

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from classface_assets.store.catalog.year_file import years_by_hand
-from classface_assets_tests.support.windows import Desk
+from classface_assets.store.catalog.year_file import manual_school_years
+from classface_assets_tests.support.windows import ReviewWindow
 
 
-def test_the_page_lists_the_folders_and_sets_a_school_year(desk: Desk) -> None:
+def test_the_page_lists_the_folders_and_sets_a_school_year(desk: ReviewWindow) -> None:
     photos = Path(str(desk.world.layout.photos))
     for folder in ("2019", "Room 2001", "<b>Box", "2019/@eaDir"):
         (photos / folder).mkdir()
@@ -25,18 +25,18 @@ def test_the_page_lists_the_folders_and_sets_a_school_year(desk: Desk) -> None:
     room.get_by_role("button", name="Set").click()
     desk.toast("Room 2001: 2011-2012, from the next run on")
     expect(room).to_contain_text("set by hand")
-    assert years_by_hand(desk.world.layout) == {"Room 2001": "2011-2012"}
+    assert manual_school_years(desk.world.layout) == {"Room 2001": "2011-2012"}
     room.get_by_label("School year of Room 2001").fill("soon")
     room.get_by_role("button", name="Set").click()
     desk.toast("'soon' is no school year")
-    assert years_by_hand(desk.world.layout) == {"Room 2001": "2011-2012"}
+    assert manual_school_years(desk.world.layout) == {"Room 2001": "2011-2012"}
     desk.wrong.clear()  # the browser notes every answer that is an error
     room.get_by_role("button", name="As the name").click()
     desk.toast("Room 2001: as its name says")
-    assert years_by_hand(desk.world.layout) == {}
+    assert manual_school_years(desk.world.layout) == {}
 
 
-def test_a_broken_file_of_years_is_a_page_with_one_sentence(desk: Desk) -> None:
+def test_a_broken_file_of_years_is_a_page_with_one_sentence(desk: ReviewWindow) -> None:
     (Path(str(desk.world.layout.data)) / "years.json").write_text("{")
     page = desk.open("/years")
     expect(page.locator("main")).to_contain_text("years.json cannot be read")

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from classface_assets.cli.people import consent
 from classface_assets.services.consent_report import ConsentReport, consent_report, report_lines
-from classface_assets.store.consent.refusal_sources import refused_by
+from classface_assets.store.consent.refusal_sources import refusal_events
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
@@ -93,7 +93,7 @@ def test_the_roster_that_says_no_is_named_whatever_it_calls_them(row: RosterEntr
         event(6, "person_hidden", person_id="a"),
         event(7, "person_shown", person_id="a"),
     ]
-    assert refused_by(events, replay(events), Purpose.ALBUM) == {"a": events[3]}
+    assert refusal_events(events, replay(events), Purpose.ALBUM) == {"a": events[3]}
 
 
 def test_an_answer_that_nobody_understood_is_told_with_what_clears_it(school: School) -> None:

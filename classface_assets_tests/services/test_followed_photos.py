@@ -11,22 +11,22 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from PIL import Image, ImageEnhance
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.services.erasure import forget
-from classface_assets.store.catalog.photo_records import lost_label_lines
-from classface_assets.store.decisions.reconciliation import said
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.services.erasure import erase_person
+from classface_assets.store.catalog.photo_records import lost_label_report
+from classface_assets.store.decisions.reconciliation import constraints_for
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.conftest import World
 
 YEAR = "2018-2019"
 
 
-def faces_of(world: World, path: str) -> list[LabelledFace]:
+def faces_of(world: World, path: str) -> list[FaceRef]:
     """The faces of the photo that lies there, from left to right."""
     rows = world.query(
         "SELECT f.id, f.asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances f JOIN image_assets a "
         f"ON a.asset_id = f.asset_id WHERE a.path = '{path}' ORDER BY bbox_x"
     )
-    return [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows.iter_rows()]
+    return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows.iter_rows()]
 
 
 def names_in(world: World, path: str) -> list[str | None]:
@@ -83,7 +83,7 @@ def test_names_follow_photos_that_are_edited_in_place(world: World) -> None:
     confirmed = world.query("SELECT a.path FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id "
                             "WHERE f.assignment_reason = 'labelled'")["path"].to_list()  # fmt: skip
     assert sorted(confirmed) == sorted(paths.values())
-    assert lost_label_lines(world.layout, ledger.decisions()) == []
+    assert lost_label_report(world.layout, ledger.decisions()) == []
 
 
 def test_names_follow_photos_that_become_files_of_another_kind(world: World) -> None:
@@ -114,13 +114,13 @@ def test_what_was_said_of_a_group_follows_a_rotated_file(world: World) -> None:
     assert world.query(f"SELECT rotation FROM image_assets WHERE path = '{path}'")["rotation"].to_list() == [180]
     now, today = ledger.decisions(), [face.face_id for face in faces_of(world, path)]
     (ada,) = (person.id for person in now.persons.values() if person.name == "Ada")
-    stated = said(
+    stated = constraints_for(
         now, world.query("SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances")
     )
     assert stated.confirmed == {today[0]: ada}
     assert stated.rejected == {(today[1], ada)}
     assert stated.not_faces == {today[2]}
-    assert {frozenset(pair) for pair in stated.cannot} == {frozenset((today[3], today[4]))}
+    assert {frozenset(pair) for pair in stated.cannot_link} == {frozenset((today[3], today[4]))}
 
 
 def test_a_copy_has_the_names_of_its_original(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_label_waits_for_its_photo_and_is_told_of_meanwhile(world: World) -> N
     file, away = world.folder / "photos" / path, world.folder / "away.jpg"
     file.rename(away)
     assert world.run() == []
-    told = lost_label_lines(world.layout, ledger.decisions())
+    told = lost_label_report(world.layout, ledger.decisions())
     assert told[0].startswith("1 labelled face is no longer in any photo.")
     assert told[1:] == [f"  {path}: Ada"]
     check = dg.AssetCheckKey(dg.AssetKey("face_tables"), "labelled_faces_are_in_a_photo")
@@ -161,14 +161,14 @@ def test_a_label_waits_for_its_photo_and_is_told_of_meanwhile(world: World) -> N
     away.rename(file)
     assert world.run() == []
     assert names_in(world, path) == ["Ada"]
-    assert lost_label_lines(world.layout, ledger.decisions()) == []
+    assert lost_label_report(world.layout, ledger.decisions()) == []
 
 
 def test_who_was_erased_stays_erased_when_photos_are_edited(world: World) -> None:
     """Alone in a portrait, whose look alone tells, and beside others in a group, whose faces tell."""
     ledger, portrait, group = world.archive.open_ledger(), photo_with(world, 1), photo_with(world, 7)
     ledger.label("Ada", [*faces_of(world, portrait), faces_of(world, group)[0]])
-    forget(world.archive, world.instance, "Ada")
+    erase_person(world.archive, world.instance, "Ada")
     before = faces_of(world, group)
     assert faces_of(world, portrait) == []
     saved(world, portrait, lambda picture: picture.transpose(Image.Transpose.ROTATE_90), quality=80)
@@ -201,7 +201,7 @@ def test_the_faces_of_a_photo_turn_with_its_orientation_tag(world: World) -> Non
     first, second, *_ = before = faces_of(world, path)
     ledger.label("Ada", [first])
     ledger.label("Ben", [second])
-    forget(world.archive, world.instance, "Ben")
+    erase_person(world.archive, world.instance, "Ben")
     width, height = world.query(f"SELECT width, height FROM image_assets WHERE path = '{path}'").row(0)
     state_orientation(world, path, 6)
     assert world.run() == []

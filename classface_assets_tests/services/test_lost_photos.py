@@ -7,20 +7,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
-from classface_assets.defs.runner import chosen_years
+from classface_assets.defs.runner import select_years
 from classface_assets.services.photos.lost_photos import LostPhotosError, refuse_lost_photos
-from classface_assets.store.artifacts.cluster_memory import numbers_before, remember_numbers
+from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids, remember_cluster_ids
 from classface_assets.store.catalog.school_year import image_parts
-from classface_assets.store.erasure.derived import erase_made
-from classface_assets.store.files.parquet import read_or_empty, write_whole
+from classface_assets.store.erasure.derived import erase_derived
+from classface_assets.store.files.parquet import read_parquet_or_empty, write_parquet
 from classface_assets_tests.conftest import World
 
 YEAR, OTHER = "2018-2019", "2019-2020"
 
 
-def photos(layout: Layout, year: str, count: int) -> list[Path]:
+def photos(layout: ArchiveLayout, year: str, count: int) -> list[Path]:
     """Photos of a year that the last run saw, each of a size of its own."""
     files = [layout.photos / year / f"{year} {number}.jpg" for number in range(count)]
     for number, file in enumerate(files, start=1):
@@ -44,7 +44,7 @@ def delete(files: Sequence[Path]) -> None:
     [(40, 20, False), (40, 21, True), (12, 9, False), (12, 12, True), (3, 2, False), (3, 3, True)],
 )
 def test_more_than_half_of_the_photos_gone_at_once_or_all_of_a_few_are_lost(
-    layout: Layout, known: int, gone: int, lost: bool
+    layout: ArchiveLayout, known: int, gone: int, lost: bool
 ) -> None:
     files = photos(layout, YEAR, known)
     (layout.photos / YEAR / "stray.txt").write_text("left behind by the drive")
@@ -59,7 +59,9 @@ def test_more_than_half_of_the_photos_gone_at_once_or_all_of_a_few_are_lost(
     assert "nothing was removed" in told and "Connect the drive" in told and "`classface run --photos-are-gone`" in told
 
 
-def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are_not_lost(layout: Layout) -> None:
+def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are_not_lost(
+    layout: ArchiveLayout,
+) -> None:
     first, second = photos(layout, YEAR, 20), photos(layout, OTHER, 20)
     (layout.photos / YEAR).rename(layout.photos / "Class of the Sun")
     for file in second:
@@ -78,7 +80,7 @@ def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are
         refuse_lost_photos(layout)
 
 
-def test_many_folders_that_lost_photos_are_told_by_the_first_and_a_count(layout: Layout) -> None:
+def test_many_folders_that_lost_photos_are_told_by_the_first_and_a_count(layout: ArchiveLayout) -> None:
     for first in range(1990, 1998):
         delete(photos(layout, f"{first}-{first + 1}", 3))
     (layout.photos / "1990-1991" / "stray.txt").write_text("")
@@ -86,7 +88,7 @@ def test_many_folders_that_lost_photos_are_told_by_the_first_and_a_count(layout:
         refuse_lost_photos(layout)
 
 
-def test_a_year_alone_that_was_emptied_is_no_lost_drive_and_a_year_that_is_whole_is_run(layout: Layout) -> None:
+def test_a_year_alone_that_was_emptied_is_no_lost_drive_and_a_year_that_is_whole_is_run(layout: ArchiveLayout) -> None:
     """As Dagster runs them one by one."""
     whole, emptied = photos(layout, YEAR, 40), photos(layout, OTHER, 12)
     nothing = pl.DataFrame(schema={"path": pl.String, "size": pl.Int64})
@@ -99,7 +101,7 @@ def test_a_year_alone_that_was_emptied_is_no_lost_drive_and_a_year_that_is_whole
         refuse_lost_photos(layout, OTHER, nothing)
 
 
-def test_what_was_no_photo_is_not_missed(layout: Layout) -> None:
+def test_what_was_no_photo_is_not_missed(layout: ArchiveLayout) -> None:
     image_parts(layout, YEAR).append(
         pl.DataFrame(
             [
@@ -120,7 +122,7 @@ def numbers(world: World) -> dict[str, str]:
 
 
 def test_a_drive_that_is_away_removes_nothing_until_it_is_meant_and_numbers_come_back_with_it(world: World) -> None:
-    years = chosen_years(world.layout, None)
+    years = select_years(world.layout, None)
     assert world.run() == []
     away, here = world.folder / "the drive", world.layout.photos
     before, pages = numbers(world), sorted(world.layout.albums.rglob("*"))
@@ -150,29 +152,31 @@ def assignments(**clusters: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=ASSIGNMENTS)
 
 
-def publish(layout: Layout, rows: pl.DataFrame) -> dict[str, str]:
+def publish(layout: ArchiveLayout, rows: pl.DataFrame) -> dict[str, str]:
     """As `identities` does; the numbers that the next run goes by."""
     file = layout.table("identities")
-    remember_numbers(layout, read_or_empty(file, ASSIGNMENTS), rows)
-    write_whole(rows, file)
-    return dict(numbers_before(layout).iter_rows())
+    remember_cluster_ids(layout, read_parquet_or_empty(file, ASSIGNMENTS), rows)
+    write_parquet(rows, file)
+    return dict(previous_cluster_ids(layout).iter_rows())
 
 
-def test_the_number_of_a_face_that_is_gone_is_kept_until_it_is_back_and_goes_with_an_erasure(layout: Layout) -> None:
+def test_the_number_of_a_face_that_is_gone_is_kept_until_it_is_back_and_goes_with_an_erasure(
+    layout: ArchiveLayout,
+) -> None:
     one, two = "unknown_cluster_1", "unknown_cluster_2"
     assert publish(layout, assignments(a=one, b=one, c=two, d="person_ada", e="unknown_noise_e")).keys() == set("abcde")
     assert publish(layout, assignments(a=one)) == {"a": one, "b": one, "c": two}
     assert publish(layout, assignments(a=one)) == {"a": one, "b": one, "c": two}
     assert publish(layout, assignments(a=one, c="person_ada")) == {"a": one, "b": one, "c": "person_ada"}
     assert publish(layout, assignments(a=one)) == {"a": one, "b": one}, "who was named meanwhile has no number"
-    removed = list(erase_made(layout, {"b"}, set(), new=False))
+    removed = list(erase_derived(layout, {"b"}, set(), new=False))
     assert ("table cluster_memory", 1) in [(one.where, one.count) for one in removed]
-    assert dict(numbers_before(layout).iter_rows()) == {"a": one}
+    assert dict(previous_cluster_ids(layout).iter_rows()) == {"a": one}
 
 
-def test_a_run_that_is_killed_before_it_publishes_forgets_no_number(layout: Layout) -> None:
+def test_a_run_that_is_killed_before_it_publishes_forgets_no_number(layout: ArchiveLayout) -> None:
     one = "unknown_cluster_1"
     publish(layout, assignments(a=one, b=one))
     publish(layout, assignments(a=one))
-    remember_numbers(layout, assignments(a=one), assignments(a=one, b=one))  # b is back, and the process is killed
-    assert dict(numbers_before(layout).iter_rows()) == {"a": one, "b": one}
+    remember_cluster_ids(layout, assignments(a=one), assignments(a=one, b=one))  # b is back, and the process is killed
+    assert dict(previous_cluster_ids(layout).iter_rows()) == {"a": one, "b": one}

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.layout import Layout
-from classface_assets.services.queries import faces_of
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.services.queries import find_faces
 from classface_assets.store.catalog.school_year import (
     detection_parts,
     embedding_parts,
+    embedding_version,
     image_parts,
-    vectors_version,
     year_detections,
 )
 from classface_assets.store.maintenance.integrity import REPAIR
@@ -39,7 +39,7 @@ def world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     layout = world.layout
     small = world.query("SELECT * FROM face_instances ORDER BY bbox_w LIMIT 1").row(0, named=True)
-    world.archive.open_ledger().label("Kim", faces_of(layout.database, small["id"]))
+    world.archive.open_ledger().label("Kim", find_faces(layout.database, small["id"]))
     year = world.query(f"SELECT school_year FROM image_assets WHERE asset_id = '{small['asset_id']}'").item(0, 0)
     with_faces_of_at_least(120, world, year)
     found = year_detections(layout, BUILTIN_DETECTOR, year)
@@ -105,7 +105,7 @@ def test_prune_keeps_the_packs_that_are_named_and_a_name_given_under_another_one
     if not SHARED_PACK.exists():
         pytest.skip("needs the InsightFace-format pack of ../shared, which is not here")
     layout = world.layout
-    faces = faces_of(layout.database, "unknown_cluster_1")
+    faces = find_faces(layout.database, "unknown_cluster_1")
     world.archive.open_ledger().label("Kim", faces)
     other = World(world.folder, world.instance, str(SHARED_PACK))
     assert other.run() == []
@@ -124,13 +124,13 @@ def test_prune_keeps_the_packs_that_are_named_and_a_name_given_under_another_one
 def test_a_newer_detector_gives_new_vectors_to_faces_whose_box_stayed(world: World) -> None:
     """It cut them out otherwise, though their ids are the same. Names stay, and prune takes the old vectors away."""
     layout, year = world.layout, YEARS[0]
-    faces = faces_of(layout.database, "unknown_cluster_1")
+    faces = find_faces(layout.database, "unknown_cluster_1")
     world.archive.open_ledger().label("Kim", faces)
     pack = describe_pack("builtin", layout.packs)
     detected = layout.parts("detections", pack.detector_version)
     detected.rename(detected.with_name("older"))
-    newest = layout.parts("embeddings", vectors_version(pack.detector_version, pack.key))
-    newest.rename(newest.with_name(vectors_version("older", pack.key)))
+    newest = layout.parts("embeddings", embedding_version(pack.detector_version, pack.key))
+    newest.rename(newest.with_name(embedding_version("older", pack.key)))
     old, new = (embedding_parts(layout, detector, pack.key, year) for detector in ("older", pack.detector_version))
     right = old.read().sort("face_id")
     true = old.files()
@@ -165,7 +165,7 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
     assert outcome(world).equals(whole)
 
 
-def damage(layout: Layout) -> None:
+def damage(layout: ArchiveLayout) -> None:
     """At least one of everything that can be wrong, over the four years."""
     faces = {year: detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name) for year in YEARS}
     vectors = {year: embedding_parts(layout, BUILTIN_DETECTOR, "builtin@1", year) for year in YEARS}

@@ -11,14 +11,14 @@ import polars as pl
 import pytest
 
 from classface_assets.defs import sensors
-from classface_assets.orchestration.partitions import sync_school_years
+from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.erasure import forget
-from classface_assets.services.photos.manual_faces import DRAWN, photos_drawn_in, plan
-from classface_assets.store.maintenance.integrity import find_orphans
+from classface_assets.services.erasure import erase_person
+from classface_assets.services.photos.manual_faces import MANUAL_REASON, photos_with_new_boxes, plan_manual_face_changes
+from classface_assets.store.maintenance.integrity import check_integrity
 from classface_assets.store.model.decisions import Decisions
-from classface_assets.store.model.face_ref import LabelledFace
-from classface_assets.vision.detection.records import face_id_of
+from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.vision.detection.records import face_id_for
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import event, face
 
@@ -35,21 +35,21 @@ def missed(finished: World, tmp_path: Path) -> Iterator[World]:
         shutil.copyfile(finished.folder / "photos" / YEAR / "portraits" / name, folder / name)
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(tmp_path, instance)
-        sync_school_years(instance, world.layout)
+        register_school_years(instance, world.layout)
         ops = {"detections": {"config": {"min_face_px": 5000}}}
         assert world.chain.job("ingest_year", YEAR, ops) == []
         assert world.number("detections", "dagster/row_count", YEAR) == 0
         yield world
 
 
-def found_in(world: World, name: str) -> tuple[LabelledFace, np.ndarray]:
+def found_in(world: World, name: str) -> tuple[FaceRef, np.ndarray]:
     """The one face of a portrait, as somebody would draw it, and its vector."""
     row = world.query(
         "SELECT f.id, f.asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances f "
         f"JOIN image_assets a USING (asset_id) WHERE a.status = 'ok' AND a.path LIKE '%{name}'"
     ).row(0)
     box = tuple(round(side) for side in row[2:])
-    return LabelledFace(face_id_of(row[1], np.array(box)), row[1], box), vector_of(world, row[0])  # type: ignore[arg-type]
+    return FaceRef(face_id_for(row[1], np.array(box)), row[1], box), vector_of(world, row[0])  # type: ignore[arg-type]
 
 
 def vector_of(world: World, face_id: str) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_a_drawn_face_is_embedded_and_named_until_its_drawing_is_taken_back(miss
     assert missed.run() == []
     pack = Models(pack=missed.pack).describe(missed.layout)
     assert missed.query("SELECT * FROM face_instances").is_empty()
-    assert find_orphans(missed.layout, pack.detector_version, pack.key) == []
+    assert check_integrity(missed.layout, pack.detector_version, pack.key) == []
 
 
 def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, finished: World) -> None:
@@ -104,13 +104,13 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
     ledger.draw(drawn)
     ledger.label("Ana", [drawn])
     assert missed.chain.job("ingest_year", YEAR) == [] and missed.chain.job("identify") == []
-    assert forget(missed.archive, missed.instance, "Ana").barred == 1
+    assert erase_person(missed.archive, missed.instance, "Ana").barred == 1
     files = [*(missed.folder / "data/parts").rglob("*.parquet")]
     rows = pl.concat([pl.read_parquet(f) for f in files if "images" not in f.parts], how="diagonal_relaxed")
     assert drawn.face_id not in rows["face_id"].to_list()
 
     x, y, w, h = drawn.box
-    ledger.draw(LabelledFace("again", drawn.asset_id, (x + 2, y, w, h)))
+    ledger.draw(FaceRef("again", drawn.asset_id, (x + 2, y, w, h)))
     assert missed.chain.job("ingest_year", YEAR) == []
     assert missed.number("detections", "dagster/row_count", YEAR) == 0
     assert "the face of a person who was erased" in told(missed, "drawn_not_made")
@@ -123,15 +123,15 @@ def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_dra
     ledger = missed.archive.open_ledger()
     (x, y, w, h), photo = drawn.box, drawn.asset_id
     for face_id, box in (("twice", (x + 3, y + 2, w, h)), ("wall", (0, 0, 24, 30)), ("off", (90_000, 0, 40, 40))):
-        ledger.draw(LabelledFace(face_id, photo, box))
+        ledger.draw(FaceRef(face_id, photo, box))
         ledger.draw(drawn)
     assert missed.chain.job("ingest_year", YEAR) == []
     rows = pl.concat(pl.read_parquet(f) for f in (missed.folder / "data/parts/detections").rglob("*.parquet"))
     found = {face_id: (reason, sure) for face_id, reason, sure in rows.filter(status="ok").select(
         "face_id", "reason", "detection_confidence").iter_rows()}  # fmt: skip
     assert found.keys() == {"twice", "wall"}
-    assert found["twice"][0] == DRAWN and found["twice"][1] > 0.3
-    assert found["wall"] == (f"{DRAWN}: landmarks estimated from the box", 0.0)
+    assert found["twice"][0] == MANUAL_REASON and found["twice"][1] > 0.3
+    assert found["wall"] == (f"{MANUAL_REASON}: landmarks estimated from the box", 0.0)
     assert "the box lies outside of the photo" in told(missed, "drawn_not_made")
     assert "| ok | 1 |" in told(missed, "photos_by_outcome")
 
@@ -146,7 +146,7 @@ def test_drawings_in_photos_that_are_gone_or_cannot_be_read_are_told_and_moved_o
     images = pl.DataFrame({"asset_id": ["here", "broken", "pdf"], "status": ["ok", "ok", "unreadable"]})
     photos = ("here", "broken", "pdf", "gone", "of another year")
     said = Decisions(drawn={photo: face(photo, photo) for photo in photos})
-    found = plan(said, rows, images)
+    found = plan_manual_face_changes(said, rows, images)
     assert list(found.new) == ["here"] and not found.gone
     assert found.refused == (
         ("broken", "the photo cannot be read: truncated"),
@@ -163,7 +163,7 @@ def test_photos_are_looked_at_again_when_a_drawing_comes_or_goes() -> None:
         event(4, "undone", event_id=3),
     )
     said = [drawn, named, undone, redone]
-    assert [photos_drawn_in(said[:n], n - 1) for n in (1, 2, 3, 4)] == [{"photo"}, set(), {"photo"}, {"photo"}]
+    assert [photos_with_new_boxes(said[:n], n - 1) for n in (1, 2, 3, 4)] == [{"photo"}, set(), {"photo"}, {"photo"}]
 
 
 def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, finished: World) -> None:
@@ -173,7 +173,7 @@ def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, 
         pytest.MonkeyPatch.context() as patch,
         dg.build_sensor_context(missed.instance, None, resources={"archive": missed.archive}) as context,
     ):
-        patch.setattr(sensors, "QUIET", timedelta())
+        patch.setattr(sensors, "QUIET_PERIOD", timedelta())
         ready = sensors.decisions(context)
     assert isinstance(ready, dg.SensorResult) and ready.run_requests is not None
     assert [(run.job_name, run.partition_key) for run in ready.run_requests] == [

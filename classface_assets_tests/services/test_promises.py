@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.store.files.duckdb import query
+from classface_assets.store.files.duckdb import query_database
 from classface_assets_tests.conftest import made_once
 from classface_assets_tests.support.promised_archive import Archivist, Prepared, Truth, prepare
 
@@ -50,9 +50,11 @@ def test_whatever_people_do_no_name_is_lost_and_no_refusal_lifted(
 
 
 def every_label_is_on_its_face(somebody: Archivist, truth: Truth) -> None:
-    rows = query(somebody.archive.layout.database, "SELECT id, person_id FROM face_instances")
+    rows = query_database(somebody.archive.layout.database, "SELECT id, person_id FROM face_instances")
     person_of, seats = dict(rows.iter_rows()), somebody.seats()
-    ok = query(somebody.archive.layout.database, "SELECT path FROM image_assets WHERE status = 'ok'")["path"].to_list()
+    ok = query_database(somebody.archive.layout.database, "SELECT path FROM image_assets WHERE status = 'ok'")[
+        "path"
+    ].to_list()
     for path, version in somebody.files.items():
         people = {number: person_of[face] for face, number in seats.get(path, {}).items()}
         for number in somebody.prepared.found[version.name] if path in ok else ():

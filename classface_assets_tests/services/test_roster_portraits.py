@@ -5,7 +5,7 @@ import unicodedata
 import polars as pl
 import pytest
 
-from classface_assets.services.roster_portraits import Portraits, PortraitSearch
+from classface_assets.services.roster_portraits import PortraitMatcher, PortraitMatches
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.roster.file import read_roster
@@ -14,7 +14,7 @@ from classface_assets_tests.support.helpers import event, face
 YEAR = "2018-2019"
 
 
-def search(index: str, *paths: str, near: str = YEAR) -> Portraits:
+def search(index: str, *paths: str, near: str = YEAR) -> PortraitMatches:
     """The portraits of an index among photos of one face each, which lie at these paths."""
     roster = read_roster(index.encode(), YEAR)
     photos = pl.DataFrame(
@@ -29,7 +29,7 @@ def search(index: str, *paths: str, near: str = YEAR) -> Portraits:
     )
     rows = [entry.payload() for entry in roster.entries]
     events = [event(1, "roster_imported", source="INDEX.TXT", digest="d", entries=rows)]
-    return PortraitSearch.of(photos, faces, events, near).match(zip(roster.lines, roster.entries, strict=True))
+    return PortraitMatcher.of(photos, faces, events, near).match(zip(roster.lines, roster.entries, strict=True))
 
 
 @pytest.mark.parametrize("in_index", ["NFC", "NFD"])
@@ -68,6 +68,6 @@ def test_a_portrait_of_one_of_two_students_of_a_name_is_theirs_alone(ledger: Led
     faces = [face("first", "p1"), face("second", "p2")]
     ledger.label_imported([("Anna Weiss", f) for f in faces], None, {"first": "id:7", "second": "id:8"})
     decisions = ledger.decisions()
-    people = {f: decisions.persons[mark.person_id] for f, mark in decisions.marks.items()}
+    people = {f: decisions.persons[mark.person_id] for f, mark in decisions.labels.items()}
     assert {f: person.student_id for f, person in people.items()} == {"first": "7", "second": "8"}
     assert people["first"].display_name != people["second"].display_name

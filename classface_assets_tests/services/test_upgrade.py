@@ -5,23 +5,23 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.catalog.former_ids import renamed_photos
 from classface_assets.store.catalog.school_year import (
+    active_detection_settings,
     all_images,
-    current_settings,
     detection_parts,
     embedding_parts,
     image_parts,
     year_detections,
 )
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.erasure.faces import photos_that_show
-from classface_assets.store.erasure.tombstones import barred_faces
-from classface_assets.store.maintenance.integrity import find_orphans
-from classface_assets.store.maintenance.pruning import InUse, leftovers
+from classface_assets.store.erasure.faces import photos_showing
+from classface_assets.store.erasure.tombstones import erased_faces
+from classface_assets.store.maintenance.integrity import check_integrity
+from classface_assets.store.maintenance.pruning import ActivePack, find_unused
 from classface_assets.vision.models.pack_info import describe_pack
-from classface_assets.vision.photo_facts import read_facts
+from classface_assets.vision.photo_facts import read_photo_facts
 from classface_assets.vision.picture_id.identity import content_id
 from classface_assets_tests.conftest import World, register
 from classface_assets_tests.support.old_archive import YEARS, OldArchive
@@ -30,7 +30,7 @@ from classface_assets_tests.support.old_archive import YEARS, OldArchive
 def detections_of(world: World, year: str) -> pl.DataFrame:
     """All rows of the year's thresholds, as they lie in the parts, chips included."""
     layout, detector = world.layout, describe_pack("builtin", world.layout.packs).detector_version
-    settings = current_settings(layout, detector, year)
+    settings = active_detection_settings(layout, detector, year)
     assert settings
     return detection_parts(layout, detector, year, settings).read()
 
@@ -47,7 +47,7 @@ def old_world(upgraded: OldArchive, made_by_old_code: Path) -> World:
 def test_every_file_has_the_id_of_its_picture_and_its_former_one(upgraded: OldArchive, made_by_old_code: Path) -> None:
     layout = upgraded.world.layout
     for year in YEARS:
-        before = image_parts(Layout(made_by_old_code / "photos", made_by_old_code / "data"), year).read()
+        before = image_parts(ArchiveLayout(made_by_old_code / "photos", made_by_old_code / "data"), year).read()
         after = image_parts(layout, year).read().join(before, on=["path", "size", "mtime_ns"], suffix="_before")
         assert after.height == before.height >= 12
         good = after.filter(status="ok")
@@ -55,7 +55,7 @@ def test_every_file_has_the_id_of_its_picture_and_its_former_one(upgraded: OldAr
         assert good.filter(pl.col("asset_id") == pl.col("asset_id_before")).is_empty()
         assert after.filter(pl.col("status") != "ok").filter(pl.col("asset_id") != pl.col("asset_id_before")).is_empty()
         for path, asset_id, digest in good.select("path", "asset_id", "file_digest").iter_rows():
-            assert read_facts(layout.photos / path, path).asset_id == asset_id
+            assert read_photo_facts(layout.photos / path, path).asset_id == asset_id
             assert content_id((made_by_old_code / "photos" / path).read_bytes()) == digest
 
 
@@ -102,16 +102,16 @@ def test_the_same_faces_are_published(upgraded: OldArchive, made_by_old_code: Pa
 
 def test_nothing_is_left_over_and_nothing_is_missing(upgraded: OldArchive) -> None:
     pack = describe_pack("builtin", upgraded.world.layout.packs)
-    found = find_orphans(upgraded.world.layout, pack.detector_version, pack.key)
+    found = check_integrity(upgraded.world.layout, pack.detector_version, pack.key)
     assert [(orphans.kind, orphans.names) for orphans in found] == []
-    left = leftovers(upgraded.world.layout, [InUse(pack.detector_version, pack.key)])
+    left = find_unused(upgraded.world.layout, [ActivePack(pack.detector_version, pack.key)])
     assert not [one.kind for one in left if one.parts is not None]
 
 
 def test_what_the_ledger_names_is_found_under_its_id_of_today(upgraded: OldArchive) -> None:
     layout, events = upgraded.world.layout, upgraded.world.archive.open_ledger().events()
     said = replay(events)
-    named = {mark.asset_id for mark in said.marks.values()} | set(said.photo_marks)
+    named = {mark.asset_id for mark in said.labels.values()} | set(said.photo_marks)
     pairs = dict(renamed_photos(all_images(layout), named))
     assert pairs.keys() == named - set(pairs.values())
     photos = {asset: path for path, asset in all_images(layout).select("path", "asset_id").iter_rows()}
@@ -121,7 +121,7 @@ def test_what_the_ledger_names_is_found_under_its_id_of_today(upgraded: OldArchi
 
 def test_who_was_erased_is_still_shown_in_the_photos_that_are_told(upgraded: OldArchive) -> None:
     layout, events = upgraded.world.layout, upgraded.world.archive.open_ledger().events()
-    shown = photos_that_show(layout, barred_faces(layout, events))
+    shown = photos_showing(layout, erased_faces(layout, events))
     assert set(upgraded.told["erased"]["paths"]) <= set(shown)
 
 
@@ -143,6 +143,8 @@ def test_before_faces_are_rewritten_none_is_missing(old_archive: OldArchive) -> 
         assert set(rows["asset_id"]) == set(photos["asset_id"])
     pack = describe_pack("builtin", world.layout.packs)
     gone = [
-        one for one in leftovers(world.layout, [InUse(detector, pack.key)]) if one.kind == "faces of deleted photos"
+        one
+        for one in find_unused(world.layout, [ActivePack(detector, pack.key)])
+        if one.kind == "faces of deleted photos"
     ]
     assert gone == []

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from classface_assets.store.catalog.photo_records import lost_label_lines
-from classface_assets.store.decisions.reconciliation import said
+from classface_assets.store.catalog.photo_records import lost_label_report
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.old_archive import OldArchive
@@ -34,17 +34,17 @@ def test_every_name_is_on_its_face(upgraded: OldArchive) -> None:
     wanted = {face: name for name, faces in upgraded.told["labelled"].items() for face in faces}
     assert published_names(upgraded.world) == wanted
     decisions = upgraded.world.archive.open_ledger().decisions()
-    assert lost_label_lines(upgraded.world.layout, decisions) == []
+    assert lost_label_report(upgraded.world.layout, decisions) == []
 
 
 def test_rejections_links_marks_and_drawn_faces_hold(upgraded: OldArchive) -> None:
     told, decisions = upgraded.told, upgraded.world.archive.open_ledger().decisions()
     faces = upgraded.world.query("SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances")
-    stated = said(decisions, faces)
+    stated = constraints_for(decisions, faces)
     who, rejected = told["rejected"]
     person = next(p.id for p in decisions.persons.values() if p.name == who)
     assert {(face, person) for face in rejected} <= stated.rejected
-    assert {frozenset(pair) for pair in stated.must} == {frozenset(told["linked"])}
+    assert {frozenset(pair) for pair in stated.must_link} == {frozenset(told["linked"])}
     assert told["not_a_face"] in stated.not_faces
     path, drawn = told["drawn"]
     rows = upgraded.world.query(f"SELECT path FROM image_assets a JOIN face_instances f USING (asset_id) "
@@ -67,7 +67,7 @@ def test_the_ledger_tells_which_photos_were_renamed_and_a_second_run_adds_nothin
     (followed,) = (event for event in events if event.kind == "photos_followed")
     assert followed.actor == "classface" and events[-1] == followed
     assert all(pair.keys() == {"from", "to"} for pair in followed.payload["photos"])
-    assert replay(events).marks == replay(events[:-1]).marks
+    assert replay(events).labels == replay(events[:-1]).labels
 
 
 def test_photos_that_were_rated_before_the_upgrade_keep_everything_too(old_archive: OldArchive) -> None:
@@ -79,4 +79,4 @@ def test_photos_that_were_rated_before_the_upgrade_keep_everything_too(old_archi
     names = sorted(published_names(world).values())
     assert names == sorted(name for name, faces in old_archive.told["labelled"].items() for _ in faces)
     assert erased_faces_found(old_archive) == []
-    assert lost_label_lines(world.layout, world.archive.open_ledger().decisions()) == []
+    assert lost_label_report(world.layout, world.archive.open_ledger().decisions()) == []

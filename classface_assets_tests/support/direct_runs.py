@@ -18,7 +18,7 @@ from classface_assets.defs.identity.projection_head import projection_head
 from classface_assets.defs.ingest.detections import detections
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.ingest.images import images
-from classface_assets.defs.runner import chosen_years
+from classface_assets.defs.runner import select_years
 from classface_assets.orchestration.progress import Progress
 from classface_assets.orchestration.resources import Archive, Models
 
@@ -28,7 +28,7 @@ OF_ALL = (face_tables, knn_graph, cluster_assignments, projection_head, identiti
 
 def run_assets(archive: Archive, models: Models, years: Iterable[str] | None = None) -> None:
     """Everything for these school years, or for all of them; raises what an asset raises."""
-    for year in (some := list(years or chosen_years(archive.layout, None))):
+    for year in (some := list(years or select_years(archive.layout, None))):
         for asset in OF_A_YEAR:
             call(asset, archive, models, year)
     for asset in OF_ALL:

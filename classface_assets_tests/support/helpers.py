@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
-from classface_assets.store.catalog.faces import gather
+from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import (
     detection_parts,
     embedding_parts,
     image_parts,
-    set_current_settings,
+    set_active_detection_settings,
 )
-from classface_assets.store.files.duckdb import publish
+from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.events import Event
-from classface_assets.store.model.face_ref import Box, LabelledFace
-from classface_assets.store.published.tables import snapshot
+from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.published.tables import build_tables
 
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
 BY_YEAR = ["images", "detections", "embeddings", "albums"]
@@ -57,15 +57,15 @@ def kill_when_it_says(process: "subprocess.Popen[str]", word: str) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def face(face_id: str, asset_id: str = "photo", box: Box = (0, 0, 100, 100)) -> LabelledFace:
-    return LabelledFace(face_id, asset_id, box)
+def face(face_id: str, asset_id: str = "photo", box: Box = (0, 0, 100, 100)) -> FaceRef:
+    return FaceRef(face_id, asset_id, box)
 
 
 def event(number: int, kind: str, **payload: object) -> Event:
     return Event(number, NOW, "me", kind, payload)
 
 
-def label_event(number: int, person: str, *faces: LabelledFace) -> Event:
+def label_event(number: int, person: str, *faces: FaceRef) -> Event:
     return event(number, "faces_labelled", person_id=person, faces=[f.payload() for f in faces])
 
 
@@ -76,12 +76,12 @@ def names(ledger: Ledger) -> list[str]:
 def who(ledger: Ledger) -> dict[str, str]:
     """Face id → name."""
     decisions = ledger.decisions()
-    return {face_id: decisions.persons[mark.person_id].name for face_id, mark in decisions.marks.items()}
+    return {face_id: decisions.persons[mark.person_id].name for face_id, mark in decisions.labels.items()}
 
 
 WRITER = """
 import sys
-from classface_assets.store.ledger.ledger import LabelledFace, Ledger
+from classface_assets.store.ledger.ledger import FaceRef, Ledger
 ledger = Ledger(sys.argv[1])
 for n in range(int(sys.argv[3])):
     ledger.label("anna" if n % 2 else "ANNA", [LabelledFace(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
@@ -92,7 +92,7 @@ FACES = [face(f"f{n}", f"photo {n}") for n in range(8)]
 """Each in a photo of its own."""
 
 
-def add_images(layout: Layout, year: str, *files: tuple[str, str], status: str = "ok") -> None:
+def add_images(layout: ArchiveLayout, year: str, *files: tuple[str, str], status: str = "ok") -> None:
     """Files of a year as (asset id, name)."""
     facts = {"size": 1, "mtime_ns": 1, "width": 640, "height": 480, "orientation": 1, "taken_at": None, "reason": ""}
     facts |= {"taken_at_source": ""}
@@ -130,9 +130,9 @@ def face_rows(asset_id: str, *faces: str, status: str = "ok", reason: str = "", 
     )
 
 
-def add_detections(layout: Layout, year: str, *photos: pl.DataFrame, settings: str = SETTINGS) -> None:
+def add_detections(layout: ArchiveLayout, year: str, *photos: pl.DataFrame, settings: str = SETTINGS) -> None:
     detection_parts(layout, DETECTOR, year, settings).append(pl.concat(photos))
-    set_current_settings(layout, DETECTOR, year, settings)
+    set_active_detection_settings(layout, DETECTOR, year, settings)
 
 
 def vector_of(face_id: str) -> np.ndarray:
@@ -140,13 +140,13 @@ def vector_of(face_id: str) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def add_vectors(layout: Layout, year: str, *faces: str) -> None:
+def add_vectors(layout: ArchiveLayout, year: str, *faces: str) -> None:
     frame = pl.DataFrame({"face_id": list(faces), "vector": np.stack([vector_of(f) for f in faces])})
     embedding_parts(layout, DETECTOR, PACK, year).append(frame)
 
 
-def published(layout: Layout, events: Sequence[Event], assignments: Sequence[tuple[object, ...]] = ()) -> Path:
+def published(layout: ArchiveLayout, events: Sequence[Event], assignments: Sequence[tuple[object, ...]] = ()) -> Path:
     """The facts so far, published with these events and assignments."""
     frame = pl.DataFrame(list(assignments), schema=ASSIGNMENTS, orient="row")
-    publish(layout.database, snapshot(gather(layout, DETECTOR, PACK), frame, list(events)))
+    publish_database(layout.database, build_tables(load_catalog(layout, DETECTOR, PACK), frame, list(events)))
     return layout.database

@@ -25,7 +25,7 @@ def small_batches() -> None:
     """Parts of two files, one photo, one face: a handful of photos then makes as many parts as thousands would."""
     from classface_assets.defs.ingest import images
 
-    images.BATCH = 2
+    images.BATCH_SIZE = 2
 
 
 def ingest(job: Job) -> dict[str, Any]:
@@ -33,13 +33,13 @@ def ingest(job: Job) -> dict[str, Any]:
     import dagster as dg
     from rich.console import Console
 
-    from classface_assets.defs.runner import QUIET, Chain
-    from classface_assets.orchestration.failures import why_it_failed
+    from classface_assets.defs.runner import SILENT_CONSOLE_LOG, PipelineRunner
+    from classface_assets.orchestration.failures import failure_reason
     from classface_assets.orchestration.resources import Archive, Models
 
     archive = Archive(photos=job["photos"], data=job["data"], local=job.get("local", ""))
     config = {
-        **QUIET,
+        **SILENT_CONSOLE_LOG,
         "ops": {
             "detections": {"config": {"photos_a_part": 1}},
             "embeddings": {"config": {"batch": 1, "faces_a_part": 1}},
@@ -47,11 +47,11 @@ def ingest(job: Job) -> dict[str, Any]:
     }
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("school_year", [job["year"]])
-        chain = Chain(instance, archive, Models(pack="builtin"), Console(quiet=True))
+        chain = PipelineRunner(instance, archive, Models(pack="builtin"), Console(quiet=True))
         outcome = chain.definitions.resolve_job_def("ingest_year").execute_in_process(
             run_config=config, instance=instance, partition_key=job["year"], raise_on_error=False
         )
-    return {"reasons": [why_it_failed(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]}
+    return {"reasons": [failure_reason(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]}
 
 
 def at_the_nth(job: Job) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from classface_assets.albums.files import check_links
+from classface_assets.albums.files import find_broken_links
 from classface_assets.albums.site import build_site
-from classface_assets.albums.year_page import build_year
-from classface_assets.core.layout import Layout
-from classface_assets.defs.albums import shown_in_albums
-from classface_assets.orchestration.resources import Archive, Refused
+from classface_assets.albums.year_page import build_year_album
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.albums import album_contents
+from classface_assets.orchestration.resources import Archive, RefusedMode
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.support.helpers import add_detections, add_images, add_vectors, face_rows, published
 
 YEAR = "2019-2020"
@@ -30,8 +30,8 @@ TAKEN, CHANGED_NS = "2019:10:02 09:30:00", 1_570_000_000_000_000_000
 class School:
     """Three photos, published with the names of everybody in them, and what people said since."""
 
-    layout: Layout
-    refused: Refused = "withhold"
+    layout: ArchiveLayout
+    refused: RefusedMode = "withhold"
 
     @property
     def archive(self) -> Archive:
@@ -47,9 +47,9 @@ class School:
     def build(self) -> Path:
         """The album and the pages over all years; nothing is recognised or published anew."""
         out = self.layout.albums
-        build_year(out, self.layout.photos, YEAR, *shown_in_albums(self.archive, YEAR))
-        build_site(out, [YEAR], *shown_in_albums(self.archive))
-        assert check_links(out) == []
+        build_year_album(out, self.layout.photos, YEAR, *album_contents(self.archive, YEAR))
+        build_site(out, [YEAR], *album_contents(self.archive))
+        assert find_broken_links(out) == []
         return out
 
     def shown(self, name: str) -> list[Path]:
@@ -64,7 +64,7 @@ def noise() -> Image.Image:
 
 
 @pytest.fixture
-def school(layout: Layout) -> School:
+def school(layout: ArchiveLayout) -> School:
     """Anna, Ben and Cem, named in every photo; nobody said anything of consent."""
     made = School(layout)
     made.original("class").parent.mkdir(parents=True)
@@ -80,7 +80,7 @@ def school(layout: Layout) -> School:
         os.utime(made.original(photo), ns=(CHANGED_NS, CHANGED_NS))
         for n, name in enumerate(people):
             box = (10.0 + 100 * n, 10.0, 80.0, 80.0)
-            person = ledger.label(name, [LabelledFace(f"{photo}{n}", photo, box)]).person.id
+            person = ledger.label(name, [FaceRef(f"{photo}{n}", photo, box)]).person.id
             rows.append((f"{photo}{n}", f"person_{person}", person, 1.0, "labelled"))
     add_images(layout, YEAR, *((photo, f"{photo}.jpg") for photo in PEOPLE))
     add_detections(layout, YEAR, *(face_rows(p, *(f"{p}{n}" for n in range(len(who)))) for p, who in PEOPLE.items()))

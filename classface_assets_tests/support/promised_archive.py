@@ -14,11 +14,11 @@ from PIL import Image, ImageEnhance
 
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.erasure import forget, whom
-from classface_assets.store.files.duckdb import query
+from classface_assets.services.erasure import erase_person, find_person_to_erase
+from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.transaction import LedgerError
-from classface_assets.store.model.events import Event, undone_events
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.model.events import Event, undone_event_ids
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets_tests.support.direct_runs import run_assets
 
@@ -117,7 +117,7 @@ def seats_of(
     archive: Archive, middles: dict[str, list[tuple[float, float]]], version_of: Callable[[str], Version]
 ) -> dict[str, dict[str, int]]:
     """Path → face id → the number of the face, of every face that is published now."""
-    rows = query(
+    rows = query_database(
         archive.layout.database,
         "SELECT a.path, a.width, a.height, a.rotation, f.id, bbox_x + bbox_w / 2 AS x, bbox_y + bbox_h / 2 AS y "
         "FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status IN ('ok', 'duplicate')",
@@ -169,7 +169,7 @@ class Archivist:
         self.bin: list[tuple[str, Version]] = []
         self.copies = 0
         self.seats_of_event: dict[int, list[Seat]] = {}
-        self.shown: dict[str, tuple[Seat, LabelledFace]] = {}
+        self.shown: dict[str, tuple[Seat, FaceRef]] = {}
         self.done: list[str] = []
         for number, shot in enumerate(prepared.middles):
             self.files[f"{YEARS[number % 2]}/{Version(shot).name}"] = Version(shot)
@@ -213,7 +213,7 @@ class Archivist:
         kinds = {"faces_labelled", "faces_confirmed", "faces_rejected", "person_merged", "person_renamed"}
         kinds |= {"consent_given", "consent_withdrawn", "roster_imported"}
         events = self.ledger.events()
-        gone = undone_events(events)
+        gone = undone_event_ids(events)
         able = [e.id for e in events if e.kind in kinds and e.id not in gone]
         if able:
             self.ledger.undo(self.random.choice(able))
@@ -233,11 +233,11 @@ class Archivist:
 
     def forget(self) -> None:
         name = self.random.choice(NAMES)
-        _, faces = whom(self.archive, name)
+        _, faces = find_person_to_erase(self.archive, name)
         seats = [self.shown[face.face_id][0] for face in faces if face.face_id in self.shown]
         before = self.ledger.last()
         with dg.DagsterInstance.ephemeral() as instance:
-            forget(self.archive, instance, name)
+            erase_person(self.archive, instance, name)
         for event in self.ledger.events(after=before[0] if before else 0):
             if event.kind == "person_erased":
                 self.seats_of_event[event.id] = seats
@@ -287,10 +287,10 @@ class Archivist:
 
     def _look(self) -> None:
         """See the faces that are published, as a page would show them."""
-        rows = query(
+        rows = query_database(
             self.archive.layout.database, "SELECT id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances"
         )
-        faces = {f: LabelledFace(f, photo, (x, y, w, h)) for f, photo, x, y, w, h in rows.iter_rows()}
+        faces = {f: FaceRef(f, photo, (x, y, w, h)) for f, photo, x, y, w, h in rows.iter_rows()}
         self.shown = {}
         for path, numbers in self.seats().items():
             for face_id, number in numbers.items():
@@ -303,13 +303,13 @@ class Archivist:
     def truth(self) -> Truth:
         """What all words together come to, read one after the other as they were said."""
         events = self.ledger.events()
-        gone, truth = undone_events(events), Truth()
+        gone, truth = undone_event_ids(events), Truth()
         for event in events:
             if event.id not in gone:
                 _apply(truth, event, self.seats_of_event.get(event.id, []))
         return truth
 
-    def _any_face(self) -> tuple[Seat, LabelledFace]:
+    def _any_face(self) -> tuple[Seat, FaceRef]:
         return self.random.choice(list(self.shown.values()))
 
     def _note(self, seats: list[Seat], say: Callable[[], tuple[int, ...]]) -> None:

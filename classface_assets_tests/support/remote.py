@@ -6,11 +6,11 @@ from pathlib import Path
 
 from upath import UPath
 
-from classface_assets.albums.files import check_links
+from classface_assets.albums.files import find_broken_links
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.locations import Place, files_below
+from classface_assets.core.locations import Location, list_files_recursive
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.orchestration.resources import Archive, archive_for
+from classface_assets.orchestration.resources import Archive, resolve_archive
 from classface_assets_tests.conftest import World
 
 YEARS = ["2016-2017", "2018-2019"]
@@ -26,10 +26,10 @@ class Remote(World):
 
     @property
     def archive(self) -> Archive:
-        return archive_for(self.photos_at, self.data_at, self.folder / "local")
+        return resolve_archive(self.photos_at, self.data_at, self.folder / "local")
 
 
-def copy_sample(sample: SampleArchive, photos: Place, years: list[str]) -> None:
+def copy_sample(sample: SampleArchive, photos: Location, years: list[str]) -> None:
     """Some of the sample's photos: of each school year a class photo under an odd name, and four others."""
     for year in years:
         for name in ("class_{}_01", "class_{}_02", "candid_{}_03", "portrait_{}_05", "portrait_{}_06"):
@@ -45,12 +45,12 @@ def number_of(world: World, asset: str, key: str) -> float:
 def broken_links(albums: UPath, folder: Path) -> list[str]:
     """Of the albums at a URL, fetched as a reader would."""
     albums.fs.get(f"{albums.path}/", f"{folder}/", recursive=True)
-    return check_links(folder)
+    return find_broken_links(folder)
 
 
 def stored(data: UPath) -> dict[str, str]:
     """Every object below, and the digest of its content."""
-    return {str(e.path): e.md5 for e in files_below(data)}
+    return {str(e.path): e.md5 for e in list_files_recursive(data)}
 
 
 def ask_for_credentials(server: str, after_calls: str) -> None:

@@ -7,23 +7,23 @@ import polars as pl
 from PIL import Image
 
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
-from classface_assets.vision.detection.search import DetectionSettings, find_faces
+from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
 from classface_assets.vision.embedding import embed_faces
-from classface_assets.vision.faces import Faces
+from classface_assets.vision.faces import FaceDetections
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photo_facts import read_facts
-from classface_assets.vision.photos.image_pyramid import view_of
+from classface_assets.vision.photo_facts import read_photo_facts
+from classface_assets.vision.photos.image_pyramid import pyramid_from_pixels
 
 SETTINGS = DetectionSettings()
 
 
 def detected(pack: ModelPack, *paths: Path) -> pl.DataFrame:
-    jobs = [PhotoJob(read_facts(path).asset_id, path) for path in paths]
+    jobs = [PhotoJob(read_photo_facts(path).asset_id, path) for path in paths]
     return pl.concat([searched.rows for searched in detect_photos(jobs, pack.detector, SETTINGS)])
 
 
-def faces_in(pack: ModelPack, image: np.ndarray, settings: DetectionSettings = SETTINGS) -> Faces:
-    return find_faces(pack.detector, view_of(image), settings).faces
+def faces_in(pack: ModelPack, image: np.ndarray, settings: DetectionSettings = SETTINGS) -> FaceDetections:
+    return detect_oriented(pack.detector, pyramid_from_pixels(image), settings).faces
 
 
 def boxes_of(frame: pl.DataFrame) -> np.ndarray:

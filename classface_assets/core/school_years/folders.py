@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from classface_assets.core.school_years.names import Exactness, Reading, read_name
+from classface_assets.core.school_years.names import Exactness, YearReading, parse_folder_name
 
 NO_YEAR = "none"
 """Set by hand in place of a school year: the folder is its own, under its own name."""
@@ -23,10 +23,10 @@ class YearGuess:
     level: int = -1
 
 
-NOTHING = YearGuess("", Exactness.NONE, "its name tells no school year")
+NO_GUESS = YearGuess("", Exactness.NONE, "its name tells no school year")
 
 
-def school_year_of(
+def school_year_of_path(
     parts: Sequence[str],
     pattern: str = "",
     year_start: str = "09-01",
@@ -38,16 +38,16 @@ def school_year_of(
     `siblings` are the names beside each part of the path, where known; `set_by_hand` maps paths (joined by `/`) to
     school years or NO_YEAR. Raises YearSettingError.
     """
-    guess = NOTHING
+    guess = NO_GUESS
     for level, name in enumerate(parts):
         beside = tuple(siblings[level]) if level < len(siblings) else ()
-        read = read_name(name, pattern, year_start, beside)
+        read = parse_folder_name(name, pattern, year_start, beside)
         by_hand = (set_by_hand or {}).get("/".join(parts[: level + 1]))
-        guess = below(guess, read, level, by_hand)
+        guess = combine_with_parent(guess, read, level, by_hand)
     return guess
 
 
-def below(above: YearGuess, read: Reading, level: int, by_hand: str | None = None) -> YearGuess:
+def combine_with_parent(above: YearGuess, read: YearReading, level: int, by_hand: str | None = None) -> YearGuess:
     """The school year of a folder, from that of the folder above and from what its own name says.
 
     A school year that is written out counts wherever it is. A single year, a date or a graduation counts where no

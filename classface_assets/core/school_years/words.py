@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 
-def plain(name: str) -> str:
+def normalize_folder_name(name: str) -> str:
     """The name in lower case, without accents, with every digit and dash in its plain form."""
     split = unicodedata.normalize("NFKD", name.translate(_DASHES))
     return "".join(c for c in split if not unicodedata.combining(c)).casefold()
@@ -35,7 +35,7 @@ _AUTUMN = (
     r"|efterar|syksy|осень"
 )
 _WINTER = r"winter(?:s|term|semester|halbjahr|fest\w*|ball|konzert\w*|sport\w*)?|hiver|invierno|inverno|zima|talvi|зима"
-MONTHS = (
+MONTH_NAMES = (
     "january|january|jan|januar|janner|janvier|janv|enero|ene|gennaio|janeiro|januari|styczen|январь",
     "february|feb|februar|feber|fevrier|fev|febrero|febbraio|fevereiro|februari|luty|февраль",
     "march|mar|marz|mrz|mars|marzo|marco|maart|marzec|март",
@@ -61,31 +61,33 @@ _PREFIX = (
 )
 
 
-def _word(words: str) -> re.Pattern[str]:
+def _whole_words(words: str) -> re.Pattern[str]:
     """These words, not as parts of longer ones; digits and `_` may touch them."""
     return re.compile(rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])")
 
 
-GRADUATION = _word(_GRADUATION)
-GRADUATION_IN_SHORT = re.compile(
+GRADUATION_PATTERN = _whole_words(_GRADUATION)
+SHORT_GRADUATION_PATTERN = re.compile(
     rf"(?<![^\W\d_])(?:(?:class(?:es)? of|abi(?:tur)?)\s*['’]?|(?:{_GRADUATION})\s*['’])(\d\d)(?!\d)"
 )
-OTHER_SCRIPTS_GRADUATION = re.compile("卒業|毕业|畢業|졸업")
-SEASONS = {  # a day within each season's term, of the northern half of the year
-    "spring": (_word(_SPRING), (4, 15)),
-    "summer": (_word(_SUMMER), (6, 15)),
-    "autumn": (_word(_AUTUMN), (10, 15)),
-    "winter": (_word(_WINTER), (12, 15)),
+OTHER_SCRIPTS_GRADUATION_PATTERN = re.compile("卒業|毕业|畢業|졸업")
+SEASON_PATTERNS = {  # a day within each season's term, of the northern half of the year
+    "spring": (_whole_words(_SPRING), (4, 15)),
+    "summer": (_whole_words(_SUMMER), (6, 15)),
+    "autumn": (_whole_words(_AUTUMN), (10, 15)),
+    "winter": (_whole_words(_WINTER), (12, 15)),
 }
-MONTH = re.compile("|".join(rf"(?P<m{n}>{_word(words).pattern})" for n, words in enumerate(MONTHS, 1)))
-DECADE = re.compile(
+MONTH_PATTERN = re.compile(
+    "|".join(rf"(?P<m{n}>{_whole_words(words).pattern})" for n, words in enumerate(MONTH_NAMES, 1))
+)
+DECADE_PATTERN = re.compile(
     r"(?<!\d)(?:19|20)?\d0['’]?(?:s|er|ers|ties)(?![^\W\d_])(?:[\s-]?jahren?)?"
     r"|(?<![^\W\d_])(?:decade|dekade|jahrzehnt|annees|anos|anni|lata|jaren)[\s_-]*(?:(?:19|20)?\d0)(?!\d)"
 )
-NUMBERED = re.compile(
+NUMBERED_PATTERN = re.compile(
     rf"(?<![^\W\d_])(?:{_NUMBERED})\.?[\s_.:#-]*(?P<number>\d{{4}})(?!\d)|#\s?(?P<bare>\d{{4}})(?!\d)"
 )
-MEASURED = re.compile(rf"(?<!\d)(?P<number>\d{{4}})(?:m|\s?(?:{_MEASURES}))(?![^\W\d_])")
-PREFIXED_PAIR = re.compile(
+MEASURE_PATTERN = re.compile(rf"(?<!\d)(?P<number>\d{{4}})(?:m|\s?(?:{_MEASURES}))(?![^\W\d_])")
+PREFIXED_PAIR_PATTERN = re.compile(
     rf"(?<![^\W\d_])(?:{_PREFIX})[\s._:-]*['’]?(?P<first>\d\d)\s?(?P<joint>[-_/.+&]?)\s?['’]?(?P<second>\d\d)(?!\d)"
 )

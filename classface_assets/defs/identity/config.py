@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 
-class GroupsConfig(dg.Config):
+class ClusteringConfig(dg.Config):
     """When two unknown faces are one person. Empty: what was measured for the pack."""
 
     method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] = Field(
@@ -104,7 +104,7 @@ class GroupsConfig(dg.Config):
     )
 
 
-class KnownConfig(dg.Config):
+class MatchingConfig(dg.Config):
     """When a face, or a group of faces, is a known person. Empty: what was measured for the pack."""
 
     person_threshold: float | None = Field(

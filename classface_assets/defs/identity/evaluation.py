@@ -10,14 +10,14 @@ from pydantic import Field
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
 from classface_assets.defs.identity.identities import identities
-from classface_assets.defs.memoized import archive_state, stamp_of, stamped, unchanged
-from classface_assets.defs.metadata import OWNERS, PUBLISH_POOL, picture, result, table
+from classface_assets.defs.memoized import archive_state, cached_result, input_fingerprint, record_result
+from classface_assets.defs.metadata import OWNERS, PUBLISH_POOL, image_markdown, markdown_table, materialize_result
 from classface_assets.identity.evaluation.holdout import TooFewLabelsError
-from classface_assets.identity.evaluation.report import summary_rows
-from classface_assets.orchestration.failures import says_it_in_a_sentence
+from classface_assets.identity.evaluation.report import report_rows
+from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.evaluation import Measured, NoFacesError, measure
-from classface_assets.store.artifacts.memoization import seen
+from classface_assets.services.evaluation import EvaluationResult, NoFacesError, evaluate_archive
+from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 
 
@@ -39,7 +39,7 @@ class EvaluationConfig(AssignmentConfig):
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
 )
-@says_it_in_a_sentence
+@report_user_errors
 def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """How well this archive's people are grouped and named, measured by labels that are hidden for it, or by a truth.
 
@@ -50,24 +50,24 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
     made_of = (
         archive_state(archive, models),
         config.model_dump(),
-        [seen(file) for file in (layout.table("identities"), calibration_file(layout))],
+        [file_signature(file) for file in (layout.table("identities"), calibration_file(layout))],
     )
     truth = Path(config.truth) if config.truth else None
-    stamp = stamp_of(layout, "evaluation", made_of, seen(truth) if truth else None)
-    if same := unchanged(stamp):
+    stamp = input_fingerprint(layout, "evaluation", made_of, file_signature(truth) if truth else None)
+    if same := cached_result(stamp):
         return same
     settings = config.settings(models.describe(layout), layout)
     try:
-        told = _shown(measure(archive, models, settings, truth))
+        told = _evaluation_metadata(evaluate_archive(archive, models, settings, truth))
     except (TooFewLabelsError, NoFacesError) as error:
-        told = result(0, status="no labels yet", reason=str(error))
-    return stamped(stamp, told, [])
+        told = materialize_result(0, status="no labels yet", reason=str(error))
+    return record_result(stamp, told, [])
 
 
-def _shown(measured: Measured) -> dg.MaterializeResult:
+def _evaluation_metadata(measured: EvaluationResult) -> dg.MaterializeResult:
     found, named = measured.found, measured.found.naming
     naming: dict[str, Any] = {"naming_accuracy": named.accuracy, "naming_precision": named.precision} if named else {}
-    return result(
+    return materialize_result(
         found.faces,
         status="measured",
         measured_with=measured.source,
@@ -75,8 +75,8 @@ def _shown(measured: Measured) -> dg.MaterializeResult:
         recall=found.bcubed.recall,
         f=found.bcubed.f,
         **naming,
-        summary=table(pl.DataFrame(summary_rows(found), schema=["what", "measured"], orient="row"), most=20),
-        by_years_between=table(found.by_gap),
-        by_school_year=table(found.by_year, most=60),
-        threshold_curve=picture(measured.picture, "precision and recall by threshold"),
+        summary=markdown_table(pl.DataFrame(report_rows(found), schema=["what", "measured"], orient="row"), most=20),
+        by_years_between=markdown_table(found.by_gap),
+        by_school_year=markdown_table(found.by_year, most=60),
+        threshold_curve=image_markdown(measured.picture, "precision and recall by threshold"),
     )

@@ -9,13 +9,13 @@ from pydantic import Field
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.ingest.embeddings import embeddings
-from classface_assets.defs.memoized import stamp_of, stamped, state_of_run, unchanged
-from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, result
-from classface_assets.identity.projection.training import HeadSettings, train_head
-from classface_assets.orchestration.failures import says_it_in_a_sentence
+from classface_assets.defs.memoized import cached_result, input_fingerprint, record_result, state_of_clustering
+from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, materialize_result
+from classface_assets.identity.projection.training import TrainingSettings, train_head
+from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_facts
-from classface_assets.store.artifacts.checkpoints import head_files, save_head
+from classface_assets.services.working_set import current_catalog
+from classface_assets.store.artifacts.checkpoints import checkpoint_files, save_checkpoint
 from classface_assets.store.decisions.reconciliation import confirmed_faces
 
 
@@ -39,7 +39,7 @@ class HeadConfig(dg.Config):
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
 )
-@says_it_in_a_sentence
+@report_user_errors
 def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """Learns to tell this school's people apart better, from the labelled faces, with a triplet loss.
 
@@ -48,15 +48,17 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
     five people of five labelled faces it is skipped, and says so.
     """
     layout, pack = archive.layout, models.describe(archive.layout)
-    state = state_of_run(archive, models)
-    stamp = stamp_of(layout, "projection_head", state.state, config.model_dump())
-    if same := unchanged(stamp):
+    state = state_of_clustering(archive, models)
+    stamp = input_fingerprint(layout, "projection_head", state.state, config.model_dump())
+    if same := cached_result(stamp):
         return same
-    facts = current_facts(archive, models)
+    facts = current_catalog(archive, models)
     labelled = confirmed_faces(archive.open_ledger().decisions(state.until), facts.faces)
     faces = facts.faces["face_id"].to_list() if facts.faces.height else []
     rows = np.array([i for i, face in enumerate(faces) if face in labelled], np.int64)
-    trained = train_head(facts.vectors[rows], [labelled[faces[i]] for i in rows], HeadSettings(**config.model_dump()))
+    trained = train_head(
+        facts.vectors[rows], [labelled[faces[i]] for i in rows], TrainingSettings(**config.model_dump())
+    )
     report = {k: v for k, v in asdict(trained).items() if k != "checkpoint" and v is not None}
-    save_head(layout.head, trained.checkpoint, {**report, "pack": pack.key})
-    return stamped(stamp, result(trained.training_faces, **report), head_files(layout.head))
+    save_checkpoint(layout.head, trained.checkpoint, {**report, "pack": pack.key})
+    return record_result(stamp, materialize_result(trained.training_faces, **report), checkpoint_files(layout.head))

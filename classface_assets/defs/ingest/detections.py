@@ -10,33 +10,33 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import place_of
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import decode_relative_path
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
-from classface_assets.defs.ingest.detection_report import detections_report
+from classface_assets.defs.ingest.detection_report import detection_report
 from classface_assets.defs.ingest.images import images
-from classface_assets.defs.ingest.manual_faces import make_drawn
-from classface_assets.defs.ingest.reorientation import turn_photos
+from classface_assets.defs.ingest.manual_faces import update_manual_faces
+from classface_assets.defs.ingest.reorientation import reorient_photos
 from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS
-from classface_assets.orchestration.failures import says_it_in_a_sentence
-from classface_assets.orchestration.partitions import school_years
-from classface_assets.orchestration.progress import Advance, Progress
+from classface_assets.orchestration.failures import report_user_errors
+from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.progress import Progress, ProgressCallback
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.catalog.former_ids import adopt_former
+from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
+    active_detection_settings,
     all_former_ids,
-    current_settings,
     detection_parts,
-    set_current_settings,
-    under_todays_ids,
+    list_school_years,
+    migrate_former_ids,
+    set_active_detection_settings,
     year_images,
-    years_with_images,
 )
-from classface_assets.store.catalog.school_years import folders_still_there
-from classface_assets.store.decisions.exclusions import without_barred
-from classface_assets.store.erasure.tombstones import barred_faces
-from classface_assets.store.files.parts import Parts, adopt
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.catalog.school_years import require_year_folders
+from classface_assets.store.decisions.exclusions import drop_erased
+from classface_assets.store.erasure.tombstones import erased_faces
+from classface_assets.store.files.parts import PartDataset, copy_rows_from
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.search import DetectionSettings
@@ -69,15 +69,15 @@ class DetectionConfig(dg.Config):
         )
 
 
-def search(
+def detect_pending_photos(
     photos: pl.DataFrame,
-    parts: Parts,
+    parts: PartDataset,
     settings: DetectionSettings,
     config: DetectionConfig,
     detector: Detector,
-    layout: Layout,
-    advance: Advance,
-    barred: Mapping[str, LabelledFace],
+    layout: ArchiveLayout,
+    advance: ProgressCallback,
+    barred: Mapping[str, FaceRef],
 ) -> dict[str, str]:
     """Search photos for faces; each batch is a part as soon as it is done. Returns those that could not be opened.
 
@@ -87,14 +87,15 @@ def search(
     columns = ("asset_id", "path", "has_orientation")
     stated = photos.select("asset_id", pl.col("orientation").cast(pl.Int16)).unique("asset_id")
     jobs = [
-        PhotoJob(a, place_of(layout.photos, path), not known) for a, path, known in photos.select(columns).iter_rows()
+        PhotoJob(a, decode_relative_path(layout.photos, path), not known)
+        for a, path, known in photos.select(columns).iter_rows()
     ]
     unopened: dict[str, str] = {}
     for searched in detect_photos(jobs, detector, settings, config.photos_a_part, config.photos_at_once):
         if searched.unopened:
-            folders_still_there(layout)
+            require_year_folders(layout)
             unopened |= searched.unopened
-        rows = without_barred(searched.rows, barred)
+        rows = drop_erased(searched.rows, barred)
         now = datetime.now(UTC).replace(tzinfo=None)
         rows = rows.drop("orientation").join(stated, on="asset_id", how="left", maintain_order="left")
         parts.append(rows.with_columns(pl.lit(now, pl.Datetime("us")).alias("created_at")))
@@ -104,7 +105,7 @@ def search(
 
 
 @dg.asset(
-    partitions_def=school_years,
+    partitions_def=school_year_partitions,
     deps=[images],
     group_name="ingest",
     kinds={"onnx", "parquet"},
@@ -123,7 +124,7 @@ def search(
         dg.AssetCheckSpec("no_face_twice", asset="detections", description="No two faces have one id."),
     ],
 )
-@says_it_in_a_sentence
+@report_user_errors
 def detections(
     context: dg.AssetExecutionContext,
     config: DetectionConfig,
@@ -142,26 +143,26 @@ def detections(
     detector = models.describe(layout).detector_version
     files = year_images(layout, year)
     photos = files.filter(pl.col("status") == "ok")
-    settings = config.settings(current_settings(layout, detector, year))
+    settings = config.settings(active_detection_settings(layout, detector, year))
     parts = detection_parts(layout, detector, year, settings.name)
-    under_todays_ids(layout, year, files)
+    migrate_former_ids(layout, year, files)
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
-    others = [detection_parts(layout, detector, y, settings.name) for y in years_with_images(layout) if y != year]
-    pending = adopt(parts, others, "asset_id", pending)
-    pending = adopt_former(parts, others, all_former_ids(layout), pending) if pending else pending
+    others = [detection_parts(layout, detector, y, settings.name) for y in list_school_years(layout) if y != year]
+    pending = copy_rows_from(parts, others, "asset_id", pending)
+    pending = copy_former_rows(parts, others, all_former_ids(layout), pending) if pending else pending
     unopened, device = {}, ""
     if pending:
         pack = models.load(layout)
         device = pack.device
-        context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}, in {pack.detector.numbers}")
+        context.log.info(f"{pack.info.name} searches {len(pending)} photos on: {device}, in {pack.detector.precision}")
         new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
-            barred = barred_faces(layout, archive.open_ledger().events())
-            unopened = search(new, parts, settings, config, pack.detector, layout, advance, barred)
-    turned = turn_photos(archive, models, parts, photos, settings)
-    drawn = make_drawn(archive, models, parts, year)
+            barred = erased_faces(layout, archive.open_ledger().events())
+            unopened = detect_pending_photos(new, parts, settings, config, pack.detector, layout, advance, barred)
+    turned = reorient_photos(archive, models, parts, photos, settings)
+    drawn = update_manual_faces(archive, models, parts, year)
     parts.compact()
-    set_current_settings(layout, detector, year, settings.name)
-    return detections_report(
+    set_active_detection_settings(layout, detector, year, settings.name)
+    return detection_report(
         layout, detector, year, photos, len(pending), unopened, device, {**drawn, "photos_turned": turned}
     )

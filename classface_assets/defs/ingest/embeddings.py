@@ -16,23 +16,23 @@ from pydantic import Field
 
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.defs.ingest.detections import detections
-from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, result, table
-from classface_assets.orchestration.failures import says_it_in_a_sentence
-from classface_assets.orchestration.partitions import school_years
-from classface_assets.orchestration.progress import Advance, Progress
+from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, markdown_table, materialize_result
+from classface_assets.orchestration.failures import report_user_errors
+from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.progress import Progress, ProgressCallback
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.school_year import (
-    current_settings,
+    active_detection_settings,
     detection_parts,
     embedding_parts,
+    list_school_years,
     year_detections,
-    years_with_images,
 )
-from classface_assets.store.decisions.exclusions import PLACES, barred_in
-from classface_assets.store.erasure.tombstones import barred_faces
-from classface_assets.store.files.parts import Parts, adopt
-from classface_assets.store.maintenance.damage import readable
-from classface_assets.vision.embedding import BATCHES, Embedded, batches_at_once, embed_faces
+from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
+from classface_assets.store.erasure.tombstones import erased_faces
+from classface_assets.store.files.parts import PartDataset, copy_rows_from
+from classface_assets.store.maintenance.damage import read_undamaged
+from classface_assets.vision.embedding import BATCH_SIZES, EmbeddingBatch, embed_faces, parallel_batches
 from classface_assets.vision.models.registry import ModelPack
 
 
@@ -47,7 +47,7 @@ class EmbeddingConfig(dg.Config):
 
 
 @dataclass
-class Done:
+class EmbeddingStats:
     """What a run embedded: how many faces, in how many seconds, where, and whose chip could not be decoded."""
 
     faces: int = 0
@@ -56,16 +56,21 @@ class Done:
     undecoded: list[str] = field(default_factory=list)
 
 
-def embed(
-    found: Parts, pending: set[str], parts: Parts, pack: ModelPack, config: EmbeddingConfig, advance: Advance
-) -> Done:
+def embed_pending_faces(
+    found: PartDataset,
+    pending: set[str],
+    parts: PartDataset,
+    pack: ModelPack,
+    config: EmbeddingConfig,
+    advance: ProgressCallback,
+) -> EmbeddingStats:
     """Embed the pending of the found faces, a part at a time; the next batches are embedded while one is written."""
     start = time.monotonic()
-    done = Done(device=pack.device)
+    done = EmbeddingStats(device=pack.device)
 
-    chips, batch = pending_chips(found, pending), config.batch or BATCHES[pack.device]
-    batches = embed_faces(chips, pack.embedder, batch, config.batches_at_once or batches_at_once(pack.device))
-    for part in in_parts(batches, config.faces_a_part):
+    chips, batch = pending_chips(found, pending), config.batch or BATCH_SIZES[pack.device]
+    batches = embed_faces(chips, pack.embedder, batch, config.batches_at_once or parallel_batches(pack.device))
+    for part in merge_batches(batches, config.faces_a_part):
         parts.append(part.rows)
         done.faces += part.rows.height
         done.undecoded += part.undecoded
@@ -74,23 +79,23 @@ def embed(
     return done
 
 
-def in_parts(batches: Iterable[Embedded], faces: int) -> Iterator[Embedded]:
+def merge_batches(batches: Iterable[EmbeddingBatch], faces: int) -> Iterator[EmbeddingBatch]:
     """The same, gathered until there are that many faces or the batches end."""
-    waiting: list[Embedded] = []
+    waiting: list[EmbeddingBatch] = []
     for batch in batches:
         waiting.append(batch)
         if sum(one.rows.height for one in waiting) >= faces:
-            yield joined(waiting)
+            yield concat_batches(waiting)
             waiting = []
     if waiting:
-        yield joined(waiting)
+        yield concat_batches(waiting)
 
 
-def joined(batches: list[Embedded]) -> Embedded:
-    return Embedded(pl.concat([one.rows for one in batches]), [name for one in batches for name in one.undecoded])
+def concat_batches(batches: list[EmbeddingBatch]) -> EmbeddingBatch:
+    return EmbeddingBatch(pl.concat([one.rows for one in batches]), [name for one in batches for name in one.undecoded])
 
 
-def pending_chips(found: Parts, pending: set[str]) -> Iterator[pl.DataFrame]:
+def pending_chips(found: PartDataset, pending: set[str]) -> Iterator[pl.DataFrame]:
     """The face ids and chips of the pending faces, a bounded frame at a time."""
     wanted = pl.DataFrame({"face_id": list(pending)}, schema={"face_id": pl.String})
     for rows in found.scan(["face_id", "chip"]):
@@ -99,10 +104,10 @@ def pending_chips(found: Parts, pending: set[str]) -> Iterator[pl.DataFrame]:
             yield chosen
 
 
-WHAT_TO_DO = "`classface find-orphans --fix` searches the photos of faces without a chip again, and the rest goes on."
+REPAIR_HINT = "`classface find-orphans --fix` searches the photos of faces without a chip again, and the rest goes on."
 
 
-def embeddings_report(parts: Parts, wanted: set[str], done: Done, pack: str) -> dg.MaterializeResult:
+def embedding_report(parts: PartDataset, wanted: set[str], done: EmbeddingStats, pack: str) -> dg.MaterializeResult:
     """Look at all vectors of the year that count, a bounded frame at a time."""
     names = pl.DataFrame({"face_id": list(wanted)}, schema={"face_id": pl.String})
     count, broken, off = 0, 0, 0.0
@@ -115,34 +120,34 @@ def embeddings_report(parts: Parts, wanted: set[str], done: Done, pack: str) -> 
         lengths = np.linalg.norm(vectors[finite], axis=1)
         count, broken = count + counting.height, broken + int((~finite).sum())
         off = max(off, float(np.abs(lengths - 1).max(initial=0.0)))
-    stored = readable(parts, ["face_id"])[0]
+    stored = read_undamaged(parts, ["face_id"])[0]
     twice = stored.height - stored.unique().height if stored.width else 0
     missing = len(wanted) - count
-    lost = {"what to do": WHAT_TO_DO} if missing else {}
-    return result(
+    lost = {"what to do": REPAIR_HINT} if missing else {}
+    return materialize_result(
         count,
         [
-            _check("one_vector_a_face", count == len(wanted), faces=len(wanted), vectors=count, **lost),
-            _check("vectors_have_unit_length", off < 1e-3, **{"largest deviation": off}),
-            _check("vectors_are_finite", not broken, **{"not finite": broken}),
-            _check("no_vector_twice", not twice, **{"rows too many": twice}),
+            _check_result("one_vector_a_face", count == len(wanted), faces=len(wanted), vectors=count, **lost),
+            _check_result("vectors_have_unit_length", off < 1e-3, **{"largest deviation": off}),
+            _check_result("vectors_are_finite", not broken, **{"not finite": broken}),
+            _check_result("no_vector_twice", not twice, **{"rows too many": twice}),
         ],
         model_pack=pack,
         embedded_now=done.faces,
         **({"device": done.device, "faces_a_second": round(done.faces / done.seconds, 1)} if done.seconds else {}),
         chips_not_decoded=len(done.undecoded),
-        faces_whose_chip_is_broken=table(
+        faces_whose_chip_is_broken=markdown_table(
             pl.DataFrame({"face_id": done.undecoded}, schema={"face_id": pl.String}), most=50
         ),
     )
 
 
-def _check(name: str, passed: bool, **metadata: int | float | str) -> dg.AssetCheckResult:
+def _check_result(name: str, passed: bool, **metadata: int | float | str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(check_name=name, passed=bool(passed), metadata=metadata)
 
 
 @dg.asset(
-    partitions_def=school_years,
+    partitions_def=school_year_partitions,
     deps=[detections],
     group_name="ingest",
     kinds={"onnx", "parquet"},
@@ -161,7 +166,7 @@ def _check(name: str, passed: bool, **metadata: int | float | str) -> dg.AssetCh
         ),
     ],
 )
-@says_it_in_a_sentence
+@report_user_errors
 def embeddings(
     context: dg.AssetExecutionContext,
     config: EmbeddingConfig,
@@ -177,20 +182,20 @@ def embeddings(
     year, layout = context.partition_key, archive.layout
     info = models.describe(layout)
     parts = embedding_parts(layout, info.detector_version, info.key, year)
-    faces = year_detections(layout, info.detector_version, year, [*PLACES, "status"])
+    faces = year_detections(layout, info.detector_version, year, [*LOCATION_COLUMNS, "status"])
     wanted = set(faces.filter(pl.col("status") == "ok")["face_id"]) if faces.width else set()
     if wanted - parts.ids("face_id"):
-        wanted -= barred_in(faces, barred_faces(layout, archive.open_ledger().events()))
-    elsewhere = [y for y in years_with_images(layout) if y != year]
+        wanted -= erased_ids_in(faces, erased_faces(layout, archive.open_ledger().events()))
+    elsewhere = [y for y in list_school_years(layout) if y != year]
     others = [embedding_parts(layout, info.detector_version, info.key, y) for y in elsewhere]
-    pending = adopt(parts, others, "face_id", wanted - parts.ids("face_id"))
-    done = Done()
-    settings = current_settings(layout, info.detector_version, year)
+    pending = copy_rows_from(parts, others, "face_id", wanted - parts.ids("face_id"))
+    done = EmbeddingStats()
+    settings = active_detection_settings(layout, info.detector_version, year)
     if pending and settings is not None:
         pack = models.load(layout)
-        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.numbers}")
+        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
         found = detection_parts(layout, info.detector_version, year, settings)
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
-            done = embed(found, pending, parts, pack, config, advance)
+            done = embed_pending_faces(found, pending, parts, pack, config, advance)
     parts.compact()
-    return embeddings_report(parts, wanted, done, info.key)
+    return embedding_report(parts, wanted, done, info.key)

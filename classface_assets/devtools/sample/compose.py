@@ -13,7 +13,10 @@ from classface_assets.devtools.sample.people import PEOPLE, Person, SampleError,
 from classface_assets.devtools.sample.shots import Shot, Sources, candid, class_photo, portrait
 
 FIRST_YEARS = (2016, 2017, 2018, 2019)
-JOINED, LEFT = {"Bea": 2017}, {"Dan": 2018}  # the first and the last school year of those not there throughout
+FIRST_YEAR_OF, LAST_YEAR_OF = (
+    {"Bea": 2017},
+    {"Dan": 2018},
+)  # the first and the last school year of those not there throughout
 COLUMNS = ("school_year", "path", "kind", "person", "age", "x", "y", "w", "h")
 DATE, ORIENTATION, EXIF_IFD, DATE_ORIGINAL = 0x0132, 0x0112, 0x8769, 0x9003
 
@@ -49,7 +52,7 @@ def compose_sample(out: Path, seed: int = 0) -> SampleArchive:
             _save(shot.picture, photos / path, _date(first, rng), turned=number == 3 and first == 2017, rng=rng)
             rows += [(year, path, shot.kind, p.name, "", *(round(v) for v in face)) for p, face in shot.faces]
             count += 1
-    _spoil(photos)
+    _add_copy_and_broken_file(photos)
     with truth.open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     years = tuple(f"{first}-{first + 1}" for first in FIRST_YEARS)
@@ -57,7 +60,7 @@ def compose_sample(out: Path, seed: int = 0) -> SampleArchive:
 
 
 def _school_year(first: int, sources: Sources, rng: np.random.Generator) -> list[Shot]:
-    present = [p for p in PEOPLE if JOINED.get(p.name, first) <= first <= LEFT.get(p.name, first)]
+    present = [p for p in PEOPLE if FIRST_YEAR_OF.get(p.name, first) <= first <= LAST_YEAR_OF.get(p.name, first)]
     shots = [
         class_photo(_shuffled(present, rng), first, True, sources, rng),
         class_photo(_shuffled(present, rng)[1:], first, False, sources, rng),  # one is ill that day
@@ -87,7 +90,7 @@ def _save(picture: Image.Image, path: Path, taken: datetime, turned: bool, rng: 
     picture.save(path, quality=int(rng.choice((78, 86, 92))), exif=exif)
 
 
-def _spoil(photos: Path) -> None:
+def _add_copy_and_broken_file(photos: Path) -> None:
     """What every real archive has: a copy under another name, and a file that broke."""
     year = photos / f"{FIRST_YEARS[1]}-{FIRST_YEARS[1] + 1}"
     original = min((year / "class").iterdir())

@@ -12,7 +12,7 @@ from classface_assets.devtools.sample.scenes import camera, classroom, relight, 
 SCHOOL_JUMPER = (38, 52, 96)
 JUMPERS = ((38, 52, 96), (36, 84, 66), (122, 40, 52), (92, 96, 104), (58, 110, 140), (150, 104, 52))
 Sources = dict[str, Image.Image]
-Spot = tuple[Person, float, float, float]  # a person, the collar's x and y, the height of the face, in pixels
+PlacedPerson = tuple[Person, float, float, float]  # a person, the collar's x and y, the height of the face, in pixels
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def portrait(person: Person, sources: Sources, rng: np.random.Generator) -> Shot
 def _shoot(
     kind: str,
     scene: Image.Image,
-    spots: list[Spot],
+    spots: list[PlacedPerson],
     jumpers: tuple[Colour, ...],
     sources: Sources,
     rng: np.random.Generator,

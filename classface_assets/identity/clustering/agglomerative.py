@@ -8,19 +8,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from classface_assets.identity.clustering.links import Linkage, Links, each_others_best, products, renamed, unique_links
+from classface_assets.identity.clustering.links import (
+    ClusterLinks,
+    Linkage,
+    reciprocal_nearest,
+    relabel,
+    rowwise_dot,
+    unique_links,
+)
 from classface_assets.identity.constraints.conflicts import (
     Conflicts,
-    expand,
-    in_conflict,
-    must_groups,
-    pieces,
-    with_musts,
+    chunks_by_size,
+    conflicting_groups,
+    merge_must_links,
+    must_link_groups,
+    ragged_arange,
 )
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.inputs import ClusteringInput
 
 
-def agglomerate(material: Material, linkage: Linkage, threshold: float) -> np.ndarray:
+def agglomerate(material: ClusteringInput, linkage: Linkage, threshold: float) -> np.ndarray:
     """Group of each face, (n,) int64, numbered by its lowest face; groups join while their linkage, a cosine, reaches
     the threshold.
 
@@ -28,25 +35,25 @@ def agglomerate(material: Material, linkage: Linkage, threshold: float) -> np.nd
     graph lacks counts as never. `average`, `complete`: the mean, the least over all pairs; those that the graph lacks
     are measured from the vectors. Must-links are the groups to begin with; photo mates and cannot-links stay apart.
     """
-    groups = _Groups(material, linkage)
+    groups = _GroupState(material, linkage)
     near = material.similarities >= threshold
     links = groups.start(material.pairs[near], material.similarities[near])
     while len(links.a):
         links = groups.measured(links)
         links = links.where(links.worth >= threshold)
-        a, b = each_others_best(links, len(material))
-        links = renamed(links, groups.join(a, b), linkage)
+        a, b = reciprocal_nearest(links, len(material))
+        links = relabel(links, groups.join(a, b), linkage)
     return groups.of
 
 
-def part(labels: np.ndarray, material: Material) -> np.ndarray:
+def split_conflicts(labels: np.ndarray, material: ClusteringInput) -> np.ndarray:
     """The clusters of `labels` (n,), -1 for none, made to obey: must-links tie clusters together, and a cluster that
     holds a conflict is built anew, strongest edges first, until only the conflict keeps its parts apart.
 
     Returns a group a face, numbered by its lowest face; a face without a cluster is a group of its own.
     """
-    group = with_musts(labels, material)
-    inside = np.isin(group, in_conflict(group, material))
+    group = merge_must_links(labels, material)
+    inside = np.isin(group, conflicting_groups(group, material))
     if not inside.any():
         return group
     rows = np.flatnonzero(inside)
@@ -57,19 +64,19 @@ def part(labels: np.ndarray, material: Material) -> np.ndarray:
     return group
 
 
-class _Groups:
+class _GroupState:
     """The groups while they grow: `of` each face, and their size."""
 
-    def __init__(self, material: Material, linkage: Linkage) -> None:
+    def __init__(self, material: ClusteringInput, linkage: Linkage) -> None:
         self.linkage, self.vectors, self.conflicts = linkage, material.vectors, Conflicts(material)
-        self.of = must_groups(material)
+        self.of = must_link_groups(material)
         self.size = np.bincount(self.of, minlength=len(material))
         if linkage == "average":
             self.sums = material.vectors.copy()
             tied = np.flatnonzero(self.of != np.arange(len(material)))
             np.add.at(self.sums, self.of[tied], material.vectors[tied])
 
-    def start(self, pairs: np.ndarray, similarities: np.ndarray) -> Links:
+    def start(self, pairs: np.ndarray, similarities: np.ndarray) -> ClusterLinks:
         """The edges (m, 2) as links; those of faces that must-links tie are to be measured."""
         a, b = self.of[pairs[:, 0]], self.of[pairs[:, 1]]
         links = unique_links(np.minimum(a, b), np.maximum(a, b), similarities.astype(np.float32), len(self.of))[0]
@@ -88,7 +95,7 @@ class _Groups:
             self.sums[a] += self.sums[b]
         return into
 
-    def measured(self, links: Links) -> Links:
+    def measured(self, links: ClusterLinks) -> ClusterLinks:
         """The links that are in no conflict, all with their worth."""
         clash = np.zeros(len(links.a), bool)
         clash[links.fresh] = self.conflicts.between(links.a[links.fresh], links.b[links.fresh], self.of)
@@ -97,7 +104,7 @@ class _Groups:
         new = np.isnan(links.worth)
         a, b = links.a[new], links.b[new]
         if self.linkage == "average":
-            links.worth[new] = products(self.sums, a, b) / (self.size[a] * self.size[b]).astype(np.float32)
+            links.worth[new] = rowwise_dot(self.sums, a, b) / (self.size[a] * self.size[b]).astype(np.float32)
         elif self.linkage == "complete":
             links.worth[new] = self._least(a, b)
         return links
@@ -107,12 +114,12 @@ class _Groups:
         members, starts = np.argsort(self.of, kind="stable"), np.cumsum(self.size) - self.size
         count = self.size[a] * self.size[b]
         found = np.empty(len(a), np.float32)
-        for piece in pieces(count):
-            link, place = expand(count[piece])
+        for piece in chunks_by_size(count):
+            link, place = ragged_arange(count[piece])
             wide = self.size[b[piece]][link]
             left = members[starts[a[piece]][link] + place // wide]
             right = members[starts[b[piece]][link] + place % wide]
             found[piece] = np.minimum.reduceat(
-                products(self.vectors, left, right), np.cumsum(count[piece]) - count[piece]
+                rowwise_dot(self.vectors, left, right), np.cumsum(count[piece]) - count[piece]
             )
         return found

@@ -9,21 +9,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.clustering.links import AT_ONCE, Links, each_others_best, products
-from classface_assets.identity.constraints.conflicts import Conflicts, expand, must_groups, pieces, with_musts
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.clustering.links import BATCH_ROWS, ClusterLinks, reciprocal_nearest, rowwise_dot
+from classface_assets.identity.constraints.conflicts import (
+    Conflicts,
+    chunks_by_size,
+    merge_must_links,
+    must_link_groups,
+    ragged_arange,
+)
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.whitening import Space
-from classface_assets.identity.similarity.year_decay import Gaps
+from classface_assets.identity.similarity.whitening import SimilaritySpace
+from classface_assets.identity.similarity.year_decay import YearDecay
 
 
-class YearSums:
+class GroupYearSums:
     """One row a group and school year, sorted by group: the sum of its faces' vectors and their number.
 
     The mean over all pairs of two groups' faces is then a matter of their rows, however many faces they have.
     """
 
-    def __init__(self, vectors: np.ndarray, offset: float, years: np.ndarray, of: np.ndarray, gaps: Gaps) -> None:
+    def __init__(self, vectors: np.ndarray, offset: float, years: np.ndarray, of: np.ndarray, gaps: YearDecay) -> None:
         """vectors (n, d) become the sums, in place; likeness is their product plus offset; of (n,): the groups."""
         self.sums, self.offset, self.gaps = vectors, offset, gaps
         self.years, year = np.unique(years, return_inverse=True)
@@ -44,13 +50,13 @@ class YearSums:
         wide = np.searchsorted(self.group, b, side="right") - first_b
         count = (np.searchsorted(self.group, a, side="right") - first_a) * wide
         totals, weights = np.empty(len(a)), np.empty(len(a))
-        for piece in pieces(count):
-            link, place = expand(count[piece])
+        for piece in chunks_by_size(count):
+            link, place = ragged_arange(count[piece])
             left = first_a[piece][link] + place // wide[piece][link]
             right = first_b[piece][link] + place % wide[piece][link]
             gap = np.nan_to_num(np.abs(self.years[self.year[left]] - self.years[self.year[right]]))
             weight, pairs = self.gaps.weights(gap), self.faces[left] * self.faces[right]
-            likeness = products(self.sums, self.slot[left], self.slot[right])
+            likeness = rowwise_dot(self.sums, self.slot[left], self.slot[right])
             likeness = likeness + (self.offset - self.gaps.penalty(gap)) * pairs
             totals[piece] = np.bincount(link, weight * likeness, piece.stop - piece.start)
             weights[piece] = np.bincount(link, weight * pairs, piece.stop - piece.start)
@@ -71,30 +77,30 @@ class YearSums:
             starts = np.flatnonzero(new)
             place = np.arange(len(new)) - np.repeat(starts, np.diff(np.append(starts, len(new))))
             second = np.flatnonzero(place % 2 == 1)
-            for start in range(0, len(second), AT_ONCE):
-                part = second[start : start + AT_ONCE]
+            for start in range(0, len(second), BATCH_ROWS):
+                part = second[start : start + BATCH_ROWS]
                 self.sums[self.slot[part - 1]] += self.sums[self.slot[part]]
             self.faces[second - 1] += self.faces[second]
             self._take(place % 2 == 0)
 
 
-def linked(
-    material: Material,
+def average_linkage_in(
+    material: ClusteringInput,
     settings: AssignmentSettings,
-    space: Space,
+    space: SimilaritySpace,
     standing: np.ndarray | None = None,
 ) -> np.ndarray:
     """`average_linkage` in this space, by the settings for unknown faces."""
-    gaps = Gaps(settings.cluster_fade_years, 0.0)
+    gaps = YearDecay(settings.cluster_fade_years, 0.0)
     return average_linkage(material, space.vectors, space.offset, settings.cluster_threshold, gaps, standing)
 
 
 def average_linkage(
-    material: Material,
+    material: ClusteringInput,
     vectors: np.ndarray,
     offset: float,
     threshold: float,
-    gaps: Gaps,
+    gaps: YearDecay,
     standing: np.ndarray | None = None,
 ) -> np.ndarray:
     """The lowest face of each face's group, (n,) int64.
@@ -109,28 +115,28 @@ def average_linkage(
     standing (n,): groups to begin with, none of which joins another of them, -1 for the faces of none.
     """
     n = len(material)
-    of = must_groups(material) if standing is None else with_musts(standing, material)
-    conflicts, sums = Conflicts(material), YearSums(vectors, offset, material.years, of, gaps)
+    of = must_link_groups(material) if standing is None else merge_must_links(standing, material)
+    conflicts, sums = Conflicts(material), GroupYearSums(vectors, offset, material.years, of, gaps)
     stood = np.zeros(n, bool)
     if standing is not None:
         stood[of[standing >= 0]] = True
-    bonds = _measured(_first(material, of).but(stood), sums, conflicts, of)
+    bonds = _measure_pairs(_initial_pairs(material, of).but(stood), sums, conflicts, of)
     while True:
         bonds = bonds.where(bonds.total >= threshold * bonds.weight)
         if not len(bonds.a):
             return of
-        a, b = each_others_best(bonds.links(), n)
+        a, b = reciprocal_nearest(bonds.links(), n)
         into, living = np.arange(n), np.zeros(n, bool)
         into[b] = a
         living[bonds.a] = living[bonds.b] = True
         of = into[of]
         sums.join(into, living)
         stood[into[stood.nonzero()]] = True
-        bonds = _measured(_renamed(bonds, into).but(stood), sums, conflicts, of)
+        bonds = _measure_pairs(_relabel_pairs(bonds, into).but(stood), sums, conflicts, of)
 
 
 @dataclass(frozen=True)
-class _Bonds:
+class _PairSums:
     """Pairs of groups a < b with the sums that make their mean; weight 0 where it is to be measured."""
 
     a: np.ndarray
@@ -138,27 +144,27 @@ class _Bonds:
     total: np.ndarray
     weight: np.ndarray
 
-    def where(self, kept: np.ndarray) -> "_Bonds":
-        return _Bonds(self.a[kept], self.b[kept], self.total[kept], self.weight[kept])
+    def where(self, kept: np.ndarray) -> "_PairSums":
+        return _PairSums(self.a[kept], self.b[kept], self.total[kept], self.weight[kept])
 
-    def but(self, stood: np.ndarray) -> "_Bonds":
+    def but(self, stood: np.ndarray) -> "_PairSums":
         """Without the pairs of groups that both `stood`, a mask (n,)."""
         return self.where(~(stood[self.a] & stood[self.b])) if stood.any() else self
 
-    def links(self) -> Links:
-        return Links(self.a, self.b, (self.total / self.weight).astype(np.float32), np.zeros(len(self.a), bool))
+    def links(self) -> ClusterLinks:
+        return ClusterLinks(self.a, self.b, (self.total / self.weight).astype(np.float32), np.zeros(len(self.a), bool))
 
 
-def _first(material: Material, of: np.ndarray) -> _Bonds:
+def _initial_pairs(material: ClusteringInput, of: np.ndarray) -> _PairSums:
     """The graph's edges, each pair of groups once, all to be measured."""
     a, b = of[material.pairs[:, 0]], of[material.pairs[:, 1]]
     apart = a != b
     keys = np.sort(np.minimum(a, b)[apart] * len(of) + np.maximum(a, b)[apart])  # np.unique takes ten times as long
     keys = keys[np.diff(keys, prepend=-1) > 0]
-    return _Bonds(keys // len(of), keys % len(of), np.zeros(len(keys)), np.zeros(len(keys)))
+    return _PairSums(keys // len(of), keys % len(of), np.zeros(len(keys)), np.zeros(len(keys)))
 
 
-def _renamed(bonds: _Bonds, into: np.ndarray) -> _Bonds:
+def _relabel_pairs(bonds: _PairSums, into: np.ndarray) -> _PairSums:
     """The bonds between the groups as they are now: sums add up, unless a part of them had been forgotten."""
     parts = np.bincount(into, minlength=len(into))
     a, b = into[bonds.a], into[bonds.b]
@@ -171,11 +177,11 @@ def _renamed(bonds: _Bonds, into: np.ndarray) -> _Bonds:
     a, b = keys // len(into), keys % len(into)
     total, weight = np.bincount(of, total, len(keys)), np.bincount(of, weight, len(keys))
     weight[count < parts[a] * parts[b]] = 0
-    joined = _Bonds(a, b, total, weight)
-    return _Bonds(*(np.concatenate([getattr(still, f), getattr(joined, f)]) for f in ("a", "b", "total", "weight")))
+    joined = _PairSums(a, b, total, weight)
+    return _PairSums(*(np.concatenate([getattr(still, f), getattr(joined, f)]) for f in ("a", "b", "total", "weight")))
 
 
-def _measured(bonds: _Bonds, sums: YearSums, conflicts: Conflicts, of: np.ndarray) -> _Bonds:
+def _measure_pairs(bonds: _PairSums, sums: GroupYearSums, conflicts: Conflicts, of: np.ndarray) -> _PairSums:
     """The bonds without those in conflict, all with their sums. What was known of both parts was in no conflict."""
     unknown = bonds.weight == 0
     clash = unknown.copy()

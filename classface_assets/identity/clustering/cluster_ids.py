@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-PREFIX = "unknown_cluster_"
-PATTERN = rf"^{PREFIX}(\d+)(_sub_\d+)*$"
+CLUSTER_PREFIX = "unknown_cluster_"
+CLUSTER_ID_PATTERN = rf"^{CLUSTER_PREFIX}(\d+)(_sub_\d+)*$"
 
 
-def highest_number(clusters: pl.Series) -> int:
+def highest_cluster_number(clusters: pl.Series) -> int:
     """The greatest N among cluster ids, 0 where there is none."""
-    highest = clusters.str.extract(PATTERN).cast(pl.Int64).max()
+    highest = clusters.str.extract(CLUSTER_ID_PATTERN).cast(pl.Int64).max()
     return highest if isinstance(highest, int) else 0
 
 
@@ -26,7 +26,7 @@ def name_clusters(
     is to be called where a person split it.
     """
     now = pl.DataFrame({"face_id": face_ids, "label": labels}).with_row_index("row").filter(pl.col("label") >= 0)
-    before = previous.select("face_id", "cluster_id").filter(pl.col("cluster_id").str.contains(PATTERN))
+    before = previous.select("face_id", "cluster_id").filter(pl.col("cluster_id").str.contains(CLUSTER_ID_PATTERN))
     if renamed:
         new = pl.col("face_id").replace_strict(renamed, default=None, return_dtype=pl.String)
         # Only pieces of the cluster that was split; one that has another name by now keeps it.
@@ -46,9 +46,9 @@ def name_clusters(
         if label not in names and cluster not in taken:
             names[label] = cluster
             taken.add(cluster)
-    following = max(highest, highest_number(before["cluster_id"])) + 1
+    following = max(highest, highest_cluster_number(before["cluster_id"])) + 1
     fresh = size.filter(~pl.col("label").is_in(list(names))).sort(["size", "first"], descending=[True, False])
-    names.update({label: f"{PREFIX}{following + i}" for i, label in enumerate(fresh["label"])})
+    names.update({label: f"{CLUSTER_PREFIX}{following + i}" for i, label in enumerate(fresh["label"])})
     if not names:
         return pl.Series("cluster_id", [None] * len(labels), pl.String)
     return pl.Series("label", labels).replace_strict(names, default=None, return_dtype=pl.String).alias("cluster_id")

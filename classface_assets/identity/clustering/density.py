@@ -5,7 +5,7 @@ Here is what the methods say of the graph alone; must-links and photos are minde
 
 import numpy as np
 
-FARTHEST = 2.0
+MAX_DISTANCE = 2.0
 """The greatest cosine distance."""
 
 
@@ -91,17 +91,17 @@ def dbscan_groups(n: int, pairs: np.ndarray, similarities: np.ndarray, eps: floa
 def _edges(n: int, pairs: np.ndarray, similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each undirected edge once: its lower and its higher face, and their distance (never 0, which means none)."""
     keys, kept = np.unique(pairs.min(axis=1) * n + pairs.max(axis=1), return_index=True)
-    distance = np.clip(1.0 - similarities[kept].astype(np.float64), 1e-9, FARTHEST)
+    distance = np.clip(1.0 - similarities[kept].astype(np.float64), 1e-9, MAX_DISTANCE)
     return keys // n, keys % n, distance
 
 
 def _core_distances(n: int, pairs: np.ndarray, similarities: np.ndarray, min_samples: int) -> np.ndarray:
     """The distance of each face to its min_samples-th neighbour, or its last one; the greatest where it has none."""
-    distance = np.clip(1.0 - similarities.astype(np.float64), 1e-9, FARTHEST)
+    distance = np.clip(1.0 - similarities.astype(np.float64), 1e-9, MAX_DISTANCE)
     order = np.lexsort((distance, pairs[:, 0]))
     count = np.bincount(pairs[:, 0], minlength=n)
     first = np.cumsum(count) - count
-    core, has = np.full(n, FARTHEST), count > 0
+    core, has = np.full(n, MAX_DISTANCE), count > 0
     core[has] = distance[order[(first + np.minimum(min_samples, count) - 1)[has]]]
     return core
 

@@ -2,24 +2,26 @@
 
 import numpy as np
 
-from classface_assets.identity.clustering.agglomerative import agglomerate, part
+from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
 from classface_assets.identity.clustering.density import dbscan_groups, hdbscan_groups
 from classface_assets.identity.clustering.temporal import temporal_linkage
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
 
-def cluster(material: Material, settings: AssignmentSettings) -> np.ndarray:
+def cluster(material: ClusteringInput, settings: AssignmentSettings) -> np.ndarray:
     """Cluster of each face, (n,) int64 from 0 in the order of their first faces, -1 for noise.
 
     Whatever the method: no two faces of one photo together, cannot-links never, through third faces neither, and
     must-links always, even against these two. Groups of less than min_cluster_size that no must-link holds are noise.
     Two poor faces are no reason to join: blurred ones are like one another whoever they are.
     """
-    return without_small(grouped(material, settings), material.must, settings.min_cluster_size)
+    return drop_small_groups(group_faces(material, settings), material.must_link, settings.min_cluster_size)
 
 
-def grouped(material: Material, settings: AssignmentSettings, standing: np.ndarray | None = None) -> np.ndarray:
+def group_faces(
+    material: ClusteringInput, settings: AssignmentSettings, standing: np.ndarray | None = None
+) -> np.ndarray:
     """The same groups, (n,) int64 in any numbers, before the small ones are noise.
 
     standing (n,), for `temporal`: groups of before, which are not split, -1 for the faces that are to be placed.
@@ -35,14 +37,14 @@ def grouped(material: Material, settings: AssignmentSettings, standing: np.ndarr
         case "hdbscan":
             size, samples, least = settings.min_cluster_size, settings.min_samples, settings.cluster_threshold
             found = hdbscan_groups(n, pairs, similarities, size, samples, least, settings.cluster_selection_epsilon)
-            return part(found, material)
+            return split_conflicts(found, material)
         case "dbscan":
-            return part(dbscan_groups(n, pairs, similarities, settings.eps, settings.min_samples), material)
+            return split_conflicts(dbscan_groups(n, pairs, similarities, settings.eps, settings.min_samples), material)
         case "agglomerative":
             return agglomerate(material, settings.linkage, 1.0 - settings.eps)
 
 
-def without_small(groups: np.ndarray, must: np.ndarray, least: int) -> np.ndarray:
+def drop_small_groups(groups: np.ndarray, must: np.ndarray, least: int) -> np.ndarray:
     """Groups (n,) numbered from 0 by their first faces, the small ones, and the negative, -1."""
     found, first, of, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     kept = size >= max(2, least)

@@ -6,20 +6,20 @@ import numpy as np
 
 from classface_assets.core.errors import UserError
 from classface_assets.identity.clustering.methods import cluster
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
-STEPS = 40
+THRESHOLD_STEPS = 40
 
 
 class SplitError(UserError):
     """A cluster that does not fall apart."""
 
 
-def split(material: Material, least: int, settings: AssignmentSettings) -> np.ndarray:
+def split_into_people(material: ClusteringInput, least: int, settings: AssignmentSettings) -> np.ndarray:
     """Group of each face, (n,) from 0, largest first, -1 for a face of none, at the lowest threshold above that of the
     settings at which there are two groups of `least` faces. Raises SplitError when there is no such threshold."""
-    for threshold in np.linspace(settings.cluster_threshold, 1.0, STEPS + 1)[1:-1]:
+    for threshold in np.linspace(settings.cluster_threshold, 1.0, THRESHOLD_STEPS + 1)[1:-1]:
         strict = replace(
             settings,
             method="temporal",

@@ -8,19 +8,19 @@ A second chance for faces that were left alone: they may join a group that is al
 
 import numpy as np
 
-from classface_assets.identity.clustering.average_linkage import linked
-from classface_assets.identity.clustering.shared_neighbours import with_company
-from classface_assets.identity.clustering.similarity_fitting import measure_archive
-from classface_assets.identity.constraints.conflicts import Conflicts, with_musts
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.clustering.average_linkage import average_linkage_in
+from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
+from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
+from classface_assets.identity.constraints.conflicts import Conflicts, merge_must_links
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
-ONE_WITNESS = 0.1
+SINGLE_NEIGHBOUR_PENALTY = 0.1
 """A second likest face that is not there counts as this much less like than the first."""
 
 
-def join_leftovers(
-    of: np.ndarray, material: Material, threshold: float, margin: float, open_to: np.ndarray | None = None
+def attach_singletons(
+    of: np.ndarray, material: ClusteringInput, threshold: float, margin: float, open_to: np.ndarray | None = None
 ) -> np.ndarray:
     """The same groups, of (n,) numbered by a face of each, but a face that is alone joins the group whose two likest
     neighbours are like it.
@@ -35,7 +35,7 @@ def join_leftovers(
     towards = alone[pairs[:, 0]] & ~alone[pairs[:, 1]]
     if open_to is not None:
         towards &= open_to[pairs[:, 0]]
-    face, group, worth = _two_likest(pairs[towards, 0], of[pairs[towards, 1]], material.similarities[towards])
+    face, group, worth = _two_nearest_mean(pairs[towards, 0], of[pairs[towards, 1]], material.similarities[towards])
     open_to = ~Conflicts(material).between(of[face], group, of)
     face, group, worth = face[open_to], group[open_to], worth[open_to]
 
@@ -52,10 +52,12 @@ def join_leftovers(
     kept = np.sort(np.unique(keys, return_index=True)[1])
     joined = of.copy()
     joined[face[kept]] = group[kept]
-    return _without_forbidden(joined, face[kept], material.cannot)
+    return _remove_cannot_links(joined, face[kept], material.cannot_link)
 
 
-def _two_likest(face: np.ndarray, group: np.ndarray, likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _two_nearest_mean(
+    face: np.ndarray, group: np.ndarray, likeness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each face and group that any edge ties, once, and the mean of the greatest two of the edges' likenesses."""
     order = np.lexsort((-likeness, group, face))
     face, group, likeness = face[order], group[order], likeness[order].astype(np.float64)
@@ -64,11 +66,11 @@ def _two_likest(face: np.ndarray, group: np.ndarray, likeness: np.ndarray) -> tu
     first = np.flatnonzero(new)
     second = np.minimum(first + 1, len(face) - 1)
     has_second = (second > first) & ~new[second]
-    other = np.where(has_second, likeness[second], likeness[first] - ONE_WITNESS)
+    other = np.where(has_second, likeness[second], likeness[first] - SINGLE_NEIGHBOUR_PENALTY)
     return face[first], group[first], (likeness[first] + other) / 2
 
 
-def _without_forbidden(joined: np.ndarray, faces: np.ndarray, cannot: np.ndarray) -> np.ndarray:
+def _remove_cannot_links(joined: np.ndarray, faces: np.ndarray, cannot: np.ndarray) -> np.ndarray:
     """Two faces that joined one group in spite of a cannot-link between them: the one that came later leaves."""
     came = np.full(len(joined), -1, np.int64)
     came[faces] = np.arange(len(faces))
@@ -81,7 +83,7 @@ def _without_forbidden(joined: np.ndarray, faces: np.ndarray, cannot: np.ndarray
 
 
 def temporal_linkage(
-    material: Material, settings: AssignmentSettings, standing: np.ndarray | None = None
+    material: ClusteringInput, settings: AssignmentSettings, standing: np.ndarray | None = None
 ) -> np.ndarray:
     """Group of each face, (n,) int64, numbered by a face of it; a face that nobody is like is a group of its own.
 
@@ -91,22 +93,24 @@ def temporal_linkage(
     standing (n,): groups of before, which stay as they are, -1 for the faces that are to be placed. Then only these are
     joined to them or to one another, and what is not near them is not looked at.
     """
-    measured = material.measured or measure_archive(material, settings)
+    measured = material.measured or fit_archive_similarity(material, settings)
     enough = measured.told.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
     company = settings.company * enough, settings.company_lift * enough
     attach = settings.attach_threshold, settings.attach_margin
     if standing is None:
-        space = with_company(measured.told.space(material.vectors), material, *company)
-        return join_leftovers(linked(material, settings, space), material, *attach)
-    near = _groups_beside(standing, material.pairs)
+        space = add_shared_neighbours(measured.told.space(material.vectors), material, *company)
+        return attach_singletons(average_linkage_in(material, settings, space), material, *attach)
+    near = _adjacent_rows(standing, material.pairs)
     part, stood = material.subset(near), standing[near]
-    space = with_company(measured.told.space(part.vectors), material, *company, rows=near)
-    joined = with_musts(standing, material)
-    joined[near] = near[join_leftovers(linked(part, settings, space, stood), part, *attach, open_to=stood < 0)]
+    space = add_shared_neighbours(measured.told.space(part.vectors), material, *company, rows=near)
+    joined = merge_must_links(standing, material)
+    joined[near] = near[
+        attach_singletons(average_linkage_in(part, settings, space, stood), part, *attach, open_to=stood < 0)
+    ]
     return joined
 
 
-def _groups_beside(standing: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _adjacent_rows(standing: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """The rows of the faces that are to be placed, and of all groups that an edge ties to one of them."""
     placing = standing < 0
     beside = np.zeros(standing.max(initial=-1) + 2, bool)  # the last is that of the faces to be placed

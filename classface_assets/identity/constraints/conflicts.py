@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.inputs import ClusteringInput
 
-AT_ONCE = 1 << 22
+CHUNK_SIZE = 1 << 22
 
 
-def must_groups(material: Material) -> np.ndarray:
+def must_link_groups(material: ClusteringInput) -> np.ndarray:
     """For each face the lowest number among the faces that must-links tie it to, (n,) int64; itself without any."""
-    return _components(len(material), material.must)
+    return _components(len(material), material.must_link)
 
 
 def _components(n: int, pairs: np.ndarray) -> np.ndarray:
@@ -33,18 +33,18 @@ def _components(n: int, pairs: np.ndarray) -> np.ndarray:
 class Conflicts:
     """Which groups may not join: they share a photo, or a cannot-link lies between them."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ClusteringInput) -> None:
         self.photos = np.unique(material.photos, return_inverse=True)[1].astype(np.int64)
-        self.cannot = material.cannot.reshape(-1, 2)
+        self.cannot_link = material.cannot_link.reshape(-1, 2)
 
     def between(self, a: np.ndarray, b: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Whether groups a and b, (m,) each, are in conflict, (m,) bool. group (n,): the group of each face."""
         if not len(a):
             return np.zeros(0, bool)
         n = len(group)
-        ends = group[self.cannot]
+        ends = group[self.cannot_link]
         forbidden = np.unique(ends.min(axis=1) * n + ends.max(axis=1)) if len(ends) else np.empty(0, np.int64)
-        found = _among(np.minimum(a, b) * n + np.maximum(a, b), forbidden)
+        found = _is_in_sorted(np.minimum(a, b) * n + np.maximum(a, b), forbidden)
 
         size = np.bincount(group, minlength=n)
         single = (size[a] == 1) & (size[b] == 1)
@@ -65,48 +65,48 @@ class Conflicts:
         present = np.sort(group[members] * photos + self.photos[members])
         starts = np.cumsum(np.where(wanted, size, 0)) - np.where(wanted, size, 0)
         shared = np.zeros(len(small), bool)
-        for piece in pieces(size[small]):
-            link, place = expand(size[small[piece]])
+        for piece in chunks_by_size(size[small]):
+            link, place = ragged_arange(size[small[piece]])
             photo = self.photos[members[starts[small[piece]][link] + place]]
-            hit = _among(large[piece][link] * photos + photo, present)
+            hit = _is_in_sorted(large[piece][link] * photos + photo, present)
             shared[piece.start + link[hit]] = True
         return shared
 
 
-def pieces(counts: np.ndarray) -> Iterator[slice]:
+def chunks_by_size(counts: np.ndarray) -> Iterator[slice]:
     """Slices of as many rows as count to about four million together."""
     ends = np.cumsum(counts)
-    cuts = np.searchsorted(ends, np.arange(AT_ONCE, ends[-1] if len(ends) else 0, AT_ONCE), side="right")
+    cuts = np.searchsorted(ends, np.arange(CHUNK_SIZE, ends[-1] if len(ends) else 0, CHUNK_SIZE), side="right")
     bounds = np.unique([0, *cuts, len(counts)])
     for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         yield slice(start, stop)
 
 
-def expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ragged_arange(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For counts (2, 3): (0, 0, 1, 1, 1) and (0, 1, 0, 1, 2)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _among(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
+def _is_in_sorted(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
     if not len(sorted_keys):
         return np.zeros(len(keys), bool)
     return sorted_keys[np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)] == keys
 
 
-def with_musts(labels: np.ndarray, material: Material) -> np.ndarray:
+def merge_must_links(labels: np.ndarray, material: ClusteringInput) -> np.ndarray:
     """The same groups, (n,) int64, -1 for none, but those that a must-link ties are one; every face has a group then,
     numbered by its lowest face."""
     clustered = np.flatnonzero(labels >= 0)
     _, first, of = np.unique(labels[clustered], return_index=True, return_inverse=True)
     lowest = np.arange(len(labels))
     lowest[clustered] = clustered[first][of]
-    return _components(len(labels), lowest[material.must.reshape(-1, 2)])[lowest]
+    return _components(len(labels), lowest[material.must_link.reshape(-1, 2)])[lowest]
 
 
-def in_conflict(group: np.ndarray, material: Material) -> np.ndarray:
+def conflicting_groups(group: np.ndarray, material: ClusteringInput) -> np.ndarray:
     """The groups, sorted, that hold two faces of one photo or of a cannot-link."""
-    cannot = group[material.cannot.reshape(-1, 2)]
+    cannot = group[material.cannot_link.reshape(-1, 2)]
     _, photo = np.unique(material.photos, return_inverse=True)
     keys, count = np.unique(group * (photo.max(initial=0) + 1) + photo, return_counts=True)
     twice = keys[count > 1] // (photo.max(initial=0) + 1)

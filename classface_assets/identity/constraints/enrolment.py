@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LISTED_SHARE = 0.25
+MIN_ROSTER_SHARE = 0.25
 """A year with fewer people than this share of the fullest year's has no roster of its own: other lists mention it."""
 
 
-def _nothing() -> np.ndarray:
+def _no_pairs() -> np.ndarray:
     return np.zeros((0, 2), np.int64)
 
 
 @dataclass(frozen=True)
-class Enrolment:
+class RosterPresence:
     """`listed` (q, 2) int64: a person's number, and the calendar year in which a school year of theirs began.
 
     `handicap`: what is taken off a person's likeness in a year in which the roster does not have them.
     """
 
-    listed: np.ndarray = field(default_factory=_nothing)
+    listed: np.ndarray = field(default_factory=_no_pairs)
     handicap: float = 0.0
 
     def __bool__(self) -> bool:
@@ -33,7 +33,7 @@ class Enrolment:
         may be NaN. Who was there in a year of which no list was imported is not known."""
         when = np.nan_to_num(years, nan=-1.0).astype(np.int64)
         year, people = np.unique(self.listed[:, 1], return_counts=True)
-        on_roster = np.isin(persons, self.listed[:, 0]) & np.isin(when, year[people >= LISTED_SHARE * people.max()])
+        on_roster = np.isin(persons, self.listed[:, 0]) & np.isin(when, year[people >= MIN_ROSTER_SHARE * people.max()])
         return on_roster & ~np.isin(persons * 10_000 + when, self.listed @ np.array([10_000, 1]))
 
     def of_faces(self, years: np.ndarray, persons: int) -> np.ndarray:
@@ -43,4 +43,4 @@ class Enrolment:
         return (self.handicap * absent).astype(np.float32)[of.ravel()]
 
 
-NO_ROSTER = Enrolment()
+NO_ROSTER = RosterPresence()

@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering.methods import cluster
-from classface_assets.identity.evaluation.metrics import Score, bcubed, score_of
-from classface_assets.identity.inputs import Material
+from classface_assets.identity.evaluation.metrics import PrecisionRecall, bcubed, precision_recall
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
-MOST_FACES = 20_000
+MAX_FACES = 20_000
 """So many faces at most are grouped, again for each point of the curve."""
-STEPS = 8
+CURVE_STEPS = 8
 """Points on either side of the threshold in use."""
 
 
-def shifted(settings: AssignmentSettings, by: float) -> AssignmentSettings:
+def shift_threshold(settings: AssignmentSettings, by: float) -> AssignmentSettings:
     """The settings with what their method takes for alike made stricter by so much similarity."""
     if settings.method in ("dbscan", "agglomerative"):
         return replace(settings, eps=settings.eps - by)
@@ -29,12 +29,12 @@ def shifted(settings: AssignmentSettings, by: float) -> AssignmentSettings:
     return replace(settings, **stricter)  # type: ignore[arg-type]
 
 
-def threshold_of(settings: AssignmentSettings) -> float:
+def joining_threshold(settings: AssignmentSettings) -> float:
     """The similarity at which the method of the settings joins."""
     return 1.0 - settings.eps if settings.method in ("dbscan", "agglomerative") else settings.cluster_threshold
 
 
-def shifts(vectors: np.ndarray, people: np.ndarray, limit: int = 1500) -> np.ndarray:
+def threshold_shifts(vectors: np.ndarray, people: np.ndarray, limit: int = 1500) -> np.ndarray:
     """Shifts to try, from looser to stricter: steps of a fortieth of what lies between how alike two faces of a person
     and two of different people are (medians), as that depends on the embedder.
 
@@ -46,10 +46,12 @@ def shifts(vectors: np.ndarray, people: np.ndarray, limit: int = 1500) -> np.nda
     alike = (vectors[rows] @ vectors[rows].T)[upper]
     same = people[rows][upper[0]] == people[rows][upper[1]]
     spread = float(np.median(alike[same]) - np.median(alike[~same])) if same.any() and not same.all() else 0.0
-    return np.arange(-STEPS, STEPS + 1) * max(spread, 0.02) / 40
+    return np.arange(-CURVE_STEPS, CURVE_STEPS + 1) * max(spread, 0.02) / 40
 
 
-def fewer(material: Material, people: np.ndarray, most: int = MOST_FACES) -> tuple[Material, np.ndarray]:
+def subsample(
+    material: ClusteringInput, people: np.ndarray, most: int = MAX_FACES
+) -> tuple[ClusteringInput, np.ndarray]:
     """All known faces with as many of the others as make `most`, evenly chosen; nothing is left out of a few."""
     if len(material) <= most:
         return material, people
@@ -60,13 +62,15 @@ def fewer(material: Material, people: np.ndarray, most: int = MOST_FACES) -> tup
     return material.subset(rows), people[rows]
 
 
-def grouped(material: Material, settings: AssignmentSettings, by: Iterable[float]) -> list[np.ndarray]:
+def cluster_at_shifts(material: ClusteringInput, settings: AssignmentSettings, by: Iterable[float]) -> list[np.ndarray]:
     """The clusters at each shift, a face without one in a cluster of its own."""
-    every = (cluster(material, shifted(settings, float(step))) for step in by)
+    every = (cluster(material, shift_threshold(settings, float(step))) for step in by)
     return [np.where(labels < 0, -1 - np.arange(len(labels)), labels) for labels in every]
 
 
-def score(labels: np.ndarray, people: np.ndarray, among: np.ndarray, strangers: float = 1.0) -> tuple[Score, float]:
+def bcubed_with_lower_bound(
+    labels: np.ndarray, people: np.ndarray, among: np.ndarray, strangers: float = 1.0
+) -> tuple[PrecisionRecall, float]:
     """BCubed of the faces of `among` (n,) bool, and the precision that it has at least, nineteen times of twenty.
 
     Each face of another person in a cluster stands for `strangers`: of those that are wrongly there only the ones whose
@@ -80,26 +84,30 @@ def score(labels: np.ndarray, people: np.ndarray, among: np.ndarray, strangers: 
         of_person[person] += [n / (n + strangers * (clusters[number] - n))] * n
     precision = sum(map(sum, of_person.values())) / max(1, len(truth))
     error = np.sqrt(sum((sum(own) - precision * len(own)) ** 2 for own in of_person.values())) / max(1, len(truth))
-    return score_of(precision, recall), float(precision - 1.64 * error)
+    return precision_recall(precision, recall), float(precision - 1.64 * error)
 
 
 def threshold_curve(
-    material: Material, people: np.ndarray, settings: AssignmentSettings, strangers: float = 1.0
+    material: ClusteringInput, people: np.ndarray, settings: AssignmentSettings, strangers: float = 1.0
 ) -> pl.DataFrame:
     """BCubed of the known faces at thresholds around the one in use: threshold, precision, recall, f.
 
     people (n,) int64, negative where unknown: those faces are grouped too, and not scored; strangers: as for `score`.
     """
-    material, people = fewer(material, people)
-    by = shifts(material.vectors, people)
-    scores = [score(labels, people, people >= 0, strangers)[0] for labels in grouped(material, settings, by)]
+    material, people = subsample(material, people)
+    by = threshold_shifts(material.vectors, people)
+    scores = [
+        bcubed_with_lower_bound(labels, people, people >= 0, strangers)[0]
+        for labels in cluster_at_shifts(material, settings, by)
+    ]
     rows = [
-        (threshold_of(shifted(settings, float(b))), s.precision, s.recall, s.f) for b, s in zip(by, scores, strict=True)
+        (joining_threshold(shift_threshold(settings, float(b))), s.precision, s.recall, s.f)
+        for b, s in zip(by, scores, strict=True)
     ]
     return pl.DataFrame(rows, schema=["threshold", "precision", "recall", "f"], orient="row")
 
 
-def draw(curve: pl.DataFrame, in_use: float, title: str) -> bytes:
+def draw_curve(curve: pl.DataFrame, in_use: float, title: str) -> bytes:
     """The curve as a PNG picture, with the threshold in use marked."""
     from matplotlib.figure import Figure
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
-from classface_assets.identity.evaluation.ground_truth import judged
-from classface_assets.identity.evaluation.report import Evaluation, evaluation
+from classface_assets.identity.evaluation.ground_truth import ground_truth_table
+from classface_assets.identity.evaluation.report import EvaluationReport, evaluation_report
 
-LEAST_PEOPLE = 10
+MIN_PEOPLE = 10
 Assign = Callable[[Mapping[str, str]], pl.DataFrame]
 """From confirmed faces (face id to person id) to face_id, cluster_id, person_id."""
 
@@ -22,19 +22,21 @@ class TooFewLabelsError(ValueError):
     """Nothing can be measured with so few labels; the sentence says how many it takes."""
 
 
-def measure_labels(confirmed: Mapping[str, str], faces: pl.DataFrame, assign: Assign, seed: int = 0) -> Evaluation:
+def evaluate_holdout(
+    confirmed: Mapping[str, str], faces: pl.DataFrame, assign: Assign, seed: int = 0
+) -> EvaluationReport:
     """Hides some of the labels, assigns with the rest, and scores the hidden faces.
 
     faces: face_id, school_year, year of all faces. Raises TooFewLabelsError.
     """
-    hidden = hide(confirmed, dict(faces.select("face_id", "year").iter_rows()), seed)
+    hidden = holdout_split(confirmed, dict(faces.select("face_id", "year").iter_rows()), seed)
     kept = {face: person for face, person in confirmed.items() if face not in hidden}
     known = set(kept.values())
     rows = pl.DataFrame({"face_id": sorted(hidden)}).join(faces.select("face_id", "school_year", "year"), on="face_id")
     rows = rows.join(assign(kept).select("face_id", "cluster_id", "person_id"), on="face_id", how="left")
     people = pl.col("face_id").replace_strict(dict(confirmed), return_dtype=pl.String)
-    return evaluation(
-        judged(
+    return evaluation_report(
+        ground_truth_table(
             rows.sort("face_id").with_columns(
                 person=people, ageing=False, named=pl.col("person_id"), asked=people.is_in(list(known))
             )
@@ -42,16 +44,16 @@ def measure_labels(confirmed: Mapping[str, str], faces: pl.DataFrame, assign: As
     )
 
 
-def hide(confirmed: Mapping[str, str], years: Mapping[str, int | None], seed: int = 0) -> set[str]:
+def holdout_split(confirmed: Mapping[str, str], years: Mapping[str, int | None], seed: int = 0) -> set[str]:
     """The face ids whose labels are hidden. Raises TooFewLabelsError."""
     by_person: dict[str, dict[int | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     for face, person in sorted(confirmed.items()):
         by_person[person][years.get(face)].append(face)
     enough = [p for p, of_year in sorted(by_person.items()) if sum(map(len, of_year.values())) >= 2]
-    if len(enough) < LEAST_PEOPLE:
+    if len(enough) < MIN_PEOPLE:
         raise TooFewLabelsError(
             f"There are too few labels to measure with: {len(enough)} people have two labelled faces or more, and it "
-            f"takes {LEAST_PEOPLE}; label {LEAST_PEOPLE - len(enough)} more, best in several school years."
+            f"takes {MIN_PEOPLE}; label {MIN_PEOPLE - len(enough)} more, best in several school years."
         )
     rng = np.random.default_rng(seed)
     order = [enough[i] for i in rng.permutation(len(enough))]

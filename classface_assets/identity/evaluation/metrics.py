@@ -9,12 +9,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-GAPS = ((0, 0, "same year"), (1, 1, "1 year"), (2, 3, "2-3 years"), (4, 6, "4-6 years"), (7, 200, "7 years and more"))
+YEAR_GAPS = (
+    (0, 0, "same year"),
+    (1, 1, "1 year"),
+    (2, 3, "2-3 years"),
+    (4, 6, "4-6 years"),
+    (7, 200, "7 years and more"),
+)
 """Least and greatest years between two faces, and what that is called."""
 
 
 @dataclass(frozen=True)
-class Score:
+class PrecisionRecall:
     """Precision, recall and their harmonic mean, each 0 to 1."""
 
     precision: float
@@ -22,22 +28,24 @@ class Score:
     f: float
 
 
-def score_of(precision: float, recall: float) -> Score:
-    return Score(precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0)
+def precision_recall(precision: float, recall: float) -> PrecisionRecall:
+    return PrecisionRecall(
+        precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    )
 
 
-def bcubed(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Score:
+def bcubed(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> PrecisionRecall:
     """BCubed of one predicted cluster an item (Bagga and Baldwin 1998; Amigó et al. 2009)."""
     if not truth:
-        return Score(1.0, 1.0, 1.0)
+        return PrecisionRecall(1.0, 1.0, 1.0)
     cells = Counter(zip(truth, predicted, strict=True))
     people, clusters = Counter(truth), Counter(predicted)
     precision = sum(count * count / clusters[cluster] for (_, cluster), count in cells.items()) / len(truth)
     recall = sum(count * count / people[person] for (person, _), count in cells.items()) / len(truth)
-    return score_of(precision, recall)
+    return precision_recall(precision, recall)
 
 
-def pairwise(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Score:
+def pairwise(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> PrecisionRecall:
     """Precision and recall over the pairs of items put together; 1 where there is no pair to get wrong."""
 
     def pairs(counts: Counter) -> int:
@@ -45,7 +53,7 @@ def pairwise(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Score:
 
     together = pairs(Counter(zip(truth, predicted, strict=True)))
     found, wanted = pairs(Counter(predicted)), pairs(Counter(truth))
-    return score_of(together / found if found else 1.0, together / wanted if wanted else 1.0)
+    return precision_recall(together / found if found else 1.0, together / wanted if wanted else 1.0)
 
 
 def purity(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> float:
@@ -64,7 +72,7 @@ def person_recall(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> f
     return sum(largest[person] / count for person, count in people.items()) / len(people) if people else 1.0
 
 
-def by_gap(faces: pl.DataFrame) -> pl.DataFrame:
+def scores_by_year_gap(faces: pl.DataFrame) -> pl.DataFrame:
     """Pairwise scores by the years between: columns years between, pairs, precision, recall, f.
 
     faces: person, cluster, year (null is left out). `pairs` counts those of one person; precision and recall are null
@@ -74,12 +82,12 @@ def by_gap(faces: pl.DataFrame) -> pl.DataFrame:
     wanted, found = _pairs(known, ["person"]), _pairs(known, ["cluster"])
     right = _pairs(known, ["person", "cluster"])
     rows = []
-    for low, high, name in GAPS:
+    for low, high, name in YEAR_GAPS:
         n, together, both = (
             int(pairs.filter(pl.col("gap").is_between(low, high))["pairs"].sum()) for pairs in (wanted, found, right)
         )
         precision, recall = both / together if together else None, both / n if n else None
-        f = None if precision is None or recall is None else score_of(precision, recall).f
+        f = None if precision is None or recall is None else precision_recall(precision, recall).f
         rows.append((name, n, precision, recall, f))
     schema = {"years between": pl.String, "pairs": pl.Int64, **dict.fromkeys(("precision", "recall", "f"), pl.Float64)}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -97,7 +105,7 @@ def _pairs(faces: pl.DataFrame, same: list[str]) -> pl.DataFrame:
     return pl.concat([within, apart])
 
 
-def by_year(faces: pl.DataFrame) -> pl.DataFrame:
+def scores_by_school_year(faces: pl.DataFrame) -> pl.DataFrame:
     """BCubed of each school year's faces alone: school year, faces, found, precision, recall, f.
 
     faces: person, cluster, school_year, detected.

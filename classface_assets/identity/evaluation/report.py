@@ -5,12 +5,20 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from classface_assets.identity.evaluation.ground_truth import judged_by_truth
-from classface_assets.identity.evaluation.metrics import Score, bcubed, by_gap, by_year, pairwise, person_recall, purity
+from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth
+from classface_assets.identity.evaluation.metrics import (
+    PrecisionRecall,
+    bcubed,
+    pairwise,
+    person_recall,
+    purity,
+    scores_by_school_year,
+    scores_by_year_gap,
+)
 
 
 @dataclass(frozen=True)
-class Naming:
+class IdentificationMetrics:
     """How well known people were named: `asked` faces have a person of whom other faces are labelled."""
 
     asked: int
@@ -24,7 +32,7 @@ class Naming:
     """Faces of people of whom no face is labelled."""
     strangers_named: int = 0
 
-    def in_archive(self, known: int, strangers: int) -> "Naming":
+    def in_archive(self, known: int, strangers: int) -> "IdentificationMetrics":
         """The same, but precision as it would be with so many faces of known people and of strangers to name."""
         each = known / max(1, self.asked)
         wrongly = strangers * self.strangers_named / max(1, self.strangers)
@@ -33,18 +41,18 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationReport:
     """The scores; the ageing ones are None where no ages are known, the naming where nobody has a label."""
 
     faces: int
     detected: int
     people: int
-    bcubed: Score
-    pairwise: Score
+    bcubed: PrecisionRecall
+    pairwise: PrecisionRecall
     ageing_faces: int
-    ageing_bcubed: Score | None
-    ageing_pairwise: Score | None
-    naming: Naming | None
+    ageing_bcubed: PrecisionRecall | None
+    ageing_pairwise: PrecisionRecall | None
+    naming: IdentificationMetrics | None
     unknown_purity: float
     """Share of the faces in unknown clusters that are of the person whom most of their cluster are."""
     person_recall: float
@@ -53,19 +61,19 @@ class Evaluation:
     by_year: pl.DataFrame
 
 
-def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> Evaluation:
+def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> EvaluationReport:
     """Scores the clusters of `found` against labelled boxes; both as in `judged_by_truth`.
 
     A labelled face that was missed, has no cluster or is noise counts as a cluster of its own; faces that match no
     label are ignored.
     """
-    return evaluation(judged_by_truth(truth, found))
+    return evaluation_report(match_to_ground_truth(truth, found))
 
 
-def evaluation(judged: pl.DataFrame) -> Evaluation:
+def evaluation_report(judged: pl.DataFrame) -> EvaluationReport:
     """Scores the table of `judged`."""
     everybody, aged, unknown = _columns(judged), _columns(judged.filter("ageing")), _columns(judged.filter("unknown"))
-    return Evaluation(
+    return EvaluationReport(
         faces=judged.height,
         detected=int(judged["detected"].sum()),
         people=judged["person"].n_unique(),
@@ -74,15 +82,15 @@ def evaluation(judged: pl.DataFrame) -> Evaluation:
         ageing_faces=len(aged[0]),
         ageing_bcubed=bcubed(*aged) if aged[0] else None,
         ageing_pairwise=pairwise(*aged) if aged[0] else None,
-        naming=naming(judged),
+        naming=identification_metrics(judged),
         unknown_purity=purity(*unknown),
         person_recall=person_recall(*everybody),
-        by_gap=by_gap(judged),
-        by_year=by_year(judged),
+        by_gap=scores_by_year_gap(judged),
+        by_year=scores_by_school_year(judged),
     )
 
 
-def summary_rows(found: Evaluation) -> list[tuple[str, str]]:
+def report_rows(found: EvaluationReport) -> list[tuple[str, str]]:
     """What to print of an evaluation: what was measured, and its value."""
     rows = [("faces found", f"{found.detected:,} of {found.faces:,}, of {found.people:,} people")]
     for name, score in (
@@ -104,14 +112,14 @@ def _columns(judged: pl.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
     return judged["person"].to_list(), judged["cluster"].to_list()
 
 
-def naming(judged: pl.DataFrame) -> Naming | None:
+def identification_metrics(judged: pl.DataFrame) -> IdentificationMetrics | None:
     """How well known people were named; None where nobody is known."""
     asked, given = judged.filter("asked"), judged.filter(pl.col("named").is_not_null())
     if asked.is_empty():
         return None
     right = int((given["named"] == given["person"]).sum())
     named = given.filter("asked")
-    return Naming(
+    return IdentificationMetrics(
         asked=asked.height,
         accuracy=int((named["named"] == named["person"]).sum()) / asked.height,
         precision=right / given.height if given.height else 1.0,

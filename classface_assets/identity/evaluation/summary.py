@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-_BINS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None))
+_SIZE_BINS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None))
 
 
 @dataclass(frozen=True)
-class Summary:
+class AssignmentSummary:
     """Counts of faces, but for `persons` and `clusters`. `sizes`: how many persons and clusters have so many faces."""
 
     faces: int
@@ -35,19 +35,19 @@ class Summary:
         return count / self.faces if self.faces else 0.0
 
 
-def summarize(rows: pl.DataFrame) -> Summary:
+def summarize_assignments(rows: pl.DataFrame) -> AssignmentSummary:
     """rows: ASSIGNMENTS."""
     named = rows.filter(pl.col("person_id").is_not_null())
     unknown = rows.filter(pl.col("person_id").is_null() & pl.col("cluster_id").str.starts_with("unknown_cluster_"))
     persons, clusters = (part.group_by("cluster_id").len("size") for part in (named, unknown))
-    return Summary(
+    return AssignmentSummary(
         rows.height, named.height, persons.height, unknown.height, clusters.height, _sizes(persons, clusters)
     )
 
 
 def _sizes(persons: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
     lines = []
-    for low, high in _BINS:
+    for low, high in _SIZE_BINS:
         name = str(low) if low == high else f"{low}-{high}" if high else f"{low} and more"
         inside = pl.col("size").is_between(low, high or 2**31)
         lines.append((name, persons.filter(inside).height, clusters.filter(inside).height))
@@ -56,7 +56,7 @@ def _sizes(persons: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
     return table.filter((pl.col("persons") > 0) | (pl.col("unknown clusters") > 0))
 
 
-def summary_lines(told: Summary) -> Iterator[str]:
+def summary_lines(told: AssignmentSummary) -> Iterator[str]:
     """The summary as text."""
     yield f"Faces processed:      {told.faces:,}"
     yield f"  assigned to people: {told.assigned:,} ({told.share(told.assigned):.1%})"
@@ -73,7 +73,7 @@ def summary_lines(told: Summary) -> Iterator[str]:
 CHANGES_SCHEMA = pl.Schema({"face_id": pl.String, "from": pl.String, "to": pl.String, "reason": pl.String})
 
 
-def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+def assignment_changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """CHANGES between two ASSIGNMENTS, by face id: a face that is new has no `from`, one that is gone no `to`.
 
     The reason is that of the place where the face is now.
@@ -86,9 +86,9 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return moved.select("face_id", "from", "to", gone.alias("reason")).sort("face_id").cast(CHANGES_SCHEMA)
 
 
-def kinds_of_changes(moved: pl.DataFrame) -> pl.DataFrame:
+def change_counts(moved: pl.DataFrame) -> pl.DataFrame:
     """How many faces went from where to where, in words, most first: kind of `from`, kind of `to`, faces."""
-    kinds = moved.select(_kind("from").alias("from"), _kind("to").alias("to"))
+    kinds = moved.select(_cluster_kind("from").alias("from"), _cluster_kind("to").alias("to"))
     return (
         kinds.group_by("from", "to")
         .agg(pl.len().alias("faces"))
@@ -96,7 +96,7 @@ def kinds_of_changes(moved: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def torn_labels(rows: pl.DataFrame, confirmed: Mapping[str, str]) -> list[str]:
+def violated_labels(rows: pl.DataFrame, confirmed: Mapping[str, str]) -> list[str]:
     """Labelled faces, sorted, that `rows` (face_id, person_id) do not give to the person whom somebody named."""
     wanted = pl.DataFrame(
         {"face_id": list(confirmed), "wanted": list(confirmed.values())},
@@ -106,7 +106,7 @@ def torn_labels(rows: pl.DataFrame, confirmed: Mapping[str, str]) -> list[str]:
     return sorted(both.filter(pl.col("wanted").ne_missing(pl.col("person_id")))["face_id"])
 
 
-def _kind(column: str) -> pl.Expr:
+def _cluster_kind(column: str) -> pl.Expr:
     cluster = pl.col(column)
     return (
         pl.when(cluster.is_null())

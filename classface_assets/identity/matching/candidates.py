@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.constraints.conflicts import expand
-from classface_assets.identity.constraints.enrolment import NO_ROSTER, Enrolment
+from classface_assets.identity.constraints.conflicts import ragged_arange
+from classface_assets.identity.constraints.enrolment import NO_ROSTER, RosterPresence
 from classface_assets.identity.matching.prototypes import Prototypes
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.year_decay import Gaps, year_gaps
+from classface_assets.identity.similarity.year_decay import YearDecay, year_gaps
 
-SHORTLIST = 5
+MAX_CANDIDATES = 5
 """Persons remembered for each face: the likest."""
-CELLS = 8_000_000
+MAX_CELLS = 8_000_000
 """Similarities held at a time."""
-CLOSE = 0.1
+SUPPORT_TOLERANCE = 0.1
 """Prototypes as near as this to the best are said to support it."""
 
 
 @dataclass(frozen=True)
-class Shortlist:
+class CandidateList:
     """For each of n faces its likest persons, best first; -1 where there are no more.
 
     `persons` (n, s); `rank` (n, s) float32, by which they are ordered: a similarity, or a share of the votes, minus
@@ -33,24 +33,24 @@ class Shortlist:
     support: np.ndarray
 
 
-def shortlist(
+def find_candidates(
     faces: np.ndarray,
     vectors: np.ndarray,
     years: np.ndarray,
     prototypes: Prototypes,
     forbidden: np.ndarray,
     settings: AssignmentSettings,
-    enrolment: Enrolment = NO_ROSTER,
-) -> Shortlist:
+    enrolment: RosterPresence = NO_ROSTER,
+) -> CandidateList:
     """The likest persons of each of the faces (row numbers) by the method in `settings.assign`, years apart counting
     less, and years in which a roster does not have the person. forbidden (q, 2): face row and person that may not be.
 
     prototype: the similarity to a person's nearest prototype; centroid: to the nearest mean of a year; vote: every
     prototype above the threshold has a vote; knn: the k nearest of all labelled faces, by votes or by the nearest.
     """
-    size = min(SHORTLIST, prototypes.persons)
+    size = min(MAX_CANDIDATES, prototypes.persons)
     shape = (len(faces), size)
-    found = Shortlist(
+    found = CandidateList(
         np.full(shape, -1), np.full(shape, -np.inf, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     )
     if not size or not len(faces) or not len(prototypes):
@@ -60,7 +60,7 @@ def shortlist(
     barred = np.column_stack([position[forbidden[:, 0]], forbidden[:, 1]])
     barred = barred[barred[:, 0] >= 0]
     barred = barred[np.argsort(barred[:, 0], kind="stable")]
-    for part, liking in _by_person(faces, vectors, years, prototypes, settings):
+    for part, liking in _scores_by_person(faces, vectors, years, prototypes, settings):
         rank, score, each = liking.rank, liking.score, np.arange(len(liking.rank))
         if enrolment:
             away = enrolment.of_faces(years[faces[part]], prototypes.persons)
@@ -77,7 +77,7 @@ def shortlist(
 
 
 @dataclass(frozen=True)
-class _Liking:
+class _CandidateScores:
     """Some faces beside all people: `rank`, `score` (f, persons), and of all m prototypes the `worth` (f, m), which
     supports the `owners` (m,), sorted, where it reaches `reach` (f, persons)."""
 
@@ -90,19 +90,19 @@ class _Liking:
     def support(self, persons: np.ndarray) -> np.ndarray:
         """How many prototypes support one person for each face, (f,)."""
         first = np.searchsorted(self.owners, persons)
-        face, place = expand(np.searchsorted(self.owners, persons, side="right") - first)
+        face, place = ragged_arange(np.searchsorted(self.owners, persons, side="right") - first)
         enough = self.worth[face, first[face] + place] >= self.reach[face, persons[face]]
         return np.bincount(face[enough], minlength=len(persons))
 
 
-def _by_person(
+def _scores_by_person(
     faces: np.ndarray, vectors: np.ndarray, years: np.ndarray, prototypes: Prototypes, settings: AssignmentSettings
-) -> Iterator[tuple[slice, _Liking]]:
+) -> Iterator[tuple[slice, _CandidateScores]]:
     """Slice by slice of the faces."""
-    gaps = Gaps(settings.fade_years, settings.drift_per_year)
+    gaps = YearDecay(settings.fade_years, settings.drift_per_year)
     if settings.assign == "centroid":
-        prototypes = prototypes.only(prototypes.centroid | _alone(prototypes))
-    step = max(16, CELLS // max(len(prototypes), prototypes.persons))
+        prototypes = prototypes.only(prototypes.centroid | _is_only_face(prototypes))
+    step = max(16, MAX_CELLS // max(len(prototypes), prototypes.persons))
     there = np.unique(prototypes.owners)
     starts = np.searchsorted(prototypes.owners, there)
     when, year = np.unique(years[faces], return_inverse=True)
@@ -115,7 +115,7 @@ def _by_person(
         rank = np.full((len(worth), prototypes.persons), -np.inf, np.float32)
         score = np.zeros_like(rank)
         score[:, there] = votes = np.maximum.reduceat(worth, starts, axis=1)
-        reach = score - np.float32(CLOSE)
+        reach = score - np.float32(SUPPORT_TOLERANCE)
         if settings.assign in ("vote", "knn"):
             least: np.ndarray | float = settings.person_threshold
             if settings.assign == "knn":
@@ -126,7 +126,7 @@ def _by_person(
                 votes = np.add.reduceat(weight, starts, axis=1) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
             votes = np.where(votes > 0, votes, -np.inf)
         rank[:, there] = votes
-        yield part, _Liking(rank, score, worth, reach, prototypes.owners)
+        yield part, _CandidateScores(rank, score, worth, reach, prototypes.owners)
 
 
 def _kth_best(worth: np.ndarray, k: int) -> np.ndarray:
@@ -134,7 +134,7 @@ def _kth_best(worth: np.ndarray, k: int) -> np.ndarray:
     return np.partition(worth, worth.shape[1] - k, axis=1)[:, worth.shape[1] - k][:, None]
 
 
-def _alone(prototypes: Prototypes) -> np.ndarray:
+def _is_only_face(prototypes: Prototypes) -> np.ndarray:
     """Faces that are all there is of a person in a year."""
     years = np.nan_to_num(prototypes.years, nan=-1.0)
     _, of, counts = np.unique(

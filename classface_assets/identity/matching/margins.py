@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.matching.prototypes import Prototypes, unit
+from classface_assets.identity.matching.prototypes import Prototypes, l2_normalize
 from classface_assets.identity.settings import AssignmentSettings
 
 
 @dataclass(frozen=True)
-class Margins:
+class MarginRule:
     """The leads that are needed, and who is whose sibling or look-alike."""
 
     usual: float
@@ -29,12 +29,16 @@ class Margins:
         return np.where((others >= 0) & (siblings | (likeness >= self.look_alike)), self.alike, self.usual)
 
 
-def margins(prototypes: Prototypes, siblings: np.ndarray, settings: AssignmentSettings) -> Margins:
+def margin_rule(prototypes: Prototypes, siblings: np.ndarray, settings: AssignmentSettings) -> MarginRule:
     """siblings (q, 2): pairs of person numbers."""
     centres = np.zeros((max(1, prototypes.persons), prototypes.vectors.shape[1]), np.float32)
     np.add.at(centres, prototypes.owners, prototypes.vectors)
     pairs = np.sort(siblings.reshape(-1, 2), axis=1)
     keys = np.unique(pairs[:, 0] * len(centres) + pairs[:, 1])
-    return Margins(
-        settings.person_margin, settings.alike_margin, keys, unit(centres).astype(np.float32), settings.look_alike
+    return MarginRule(
+        settings.person_margin,
+        settings.alike_margin,
+        keys,
+        l2_normalize(centres).astype(np.float32),
+        settings.look_alike,
     )

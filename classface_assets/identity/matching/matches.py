@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.identity.matching.candidates import Shortlist
-from classface_assets.identity.matching.margins import Margins
+from classface_assets.identity.matching.candidates import CandidateList
+from classface_assets.identity.matching.margins import MarginRule
 from classface_assets.identity.settings import AssignmentSettings
 
 
@@ -27,8 +27,8 @@ class Matches:
     support: np.ndarray
 
 
-def match_known(
-    faces: np.ndarray, photos: np.ndarray, listed: Shortlist, needed: Margins, settings: AssignmentSettings
+def match_known_people(
+    faces: np.ndarray, photos: np.ndarray, listed: CandidateList, needed: MarginRule, settings: AssignmentSettings
 ) -> Matches:
     """The faces that belong to known people, each person at most once a photo.
 
@@ -40,8 +40,8 @@ def match_known(
         return Matches(np.zeros(0, np.int64), np.zeros(0, np.int64), nobody, nobody, np.zeros(0, np.int64))
     allowed = np.where(listed.scores >= settings.person_threshold, listed.rank, -np.inf)
     choice = np.where(allowed[:, 0] > -np.inf, 0, -1)
-    for rows in _contested(photos[faces], listed.persons[:, 0], choice >= 0):
-        choice[rows] = _one_to_one(listed.persons[rows], allowed[rows])
+    for rows in _contested_photos(photos[faces], listed.persons[:, 0], choice >= 0):
+        choice[rows] = _assign_one_to_one(listed.persons[rows], allowed[rows])
     taken = np.flatnonzero(choice >= 0)
     column = choice[taken]
     own = listed.rank[taken, column]
@@ -56,7 +56,7 @@ def match_known(
     return Matches(faces[taken], person[sure], listed.scores[taken, column], lead[sure], listed.support[taken, column])
 
 
-def _contested(photos: np.ndarray, persons: np.ndarray, wanting: np.ndarray) -> Iterator[np.ndarray]:
+def _contested_photos(photos: np.ndarray, persons: np.ndarray, wanting: np.ndarray) -> Iterator[np.ndarray]:
     """The faces of each photo in which two want the same person: few photos, so a loop over them is cheap."""
     order = np.argsort(photos, kind="stable")
     sorted_photos = photos[order]
@@ -68,7 +68,7 @@ def _contested(photos: np.ndarray, persons: np.ndarray, wanting: np.ndarray) -> 
         yield order[slice(*np.searchsorted(sorted_photos, [photo, photo + 1]))]
 
 
-def _one_to_one(persons: np.ndarray, worth: np.ndarray) -> np.ndarray:
+def _assign_one_to_one(persons: np.ndarray, worth: np.ndarray) -> np.ndarray:
     """Which column of its shortlist each face of a photo gets, -1 for none: the greatest sum, each person once."""
     from scipy.optimize import linear_sum_assignment
 
@@ -84,54 +84,58 @@ def _one_to_one(persons: np.ndarray, worth: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Named:
+class FaceAssignments:
     """For each of n faces its person's number or -1, the score, and the reason (null where there is no person)."""
 
     persons: np.ndarray
     scores: np.ndarray
     reasons: pl.Series
 
-    def without(self, rows: np.ndarray) -> "Named":
+    def without(self, rows: np.ndarray) -> "FaceAssignments":
         """The same with these faces nobody's."""
         persons = self.persons.copy()
         persons[rows] = -1
-        return Named(persons, self.scores, pl.select(pl.when(pl.lit(persons >= 0)).then(self.reasons)).to_series())
+        return FaceAssignments(
+            persons, self.scores, pl.select(pl.when(pl.lit(persons >= 0)).then(self.reasons)).to_series()
+        )
 
-    def told(self, rows: np.ndarray, persons: np.ndarray, scores: np.ndarray, reasons: pl.Series) -> "Named":
+    def told(self, rows: np.ndarray, persons: np.ndarray, scores: np.ndarray, reasons: pl.Series) -> "FaceAssignments":
         """The same with these faces named too."""
         all_persons, all_scores = self.persons.copy(), self.scores.copy()
         all_persons[rows], all_scores[rows] = persons, scores
         new = pl.DataFrame({"row": rows, "new": reasons}, schema={"row": pl.Int64, "new": pl.String})
         old = pl.DataFrame({"old": self.reasons}).with_row_index("row").cast({"row": pl.Int64})
         both = old.join(new, on="row", how="left", maintain_order="left")
-        return Named(all_persons, all_scores, both.select(pl.coalesce("new", "old").alias("reason")).to_series())
+        return FaceAssignments(
+            all_persons, all_scores, both.select(pl.coalesce("new", "old").alias("reason")).to_series()
+        )
 
 
-def by_likeness(scores: np.ndarray, support: np.ndarray, lead: np.ndarray) -> pl.Series:
+def similarity_reasons(scores: np.ndarray, support: np.ndarray, lead: np.ndarray) -> pl.Series:
     told = pl.DataFrame({"score": scores, "support": support, "margin": lead}).cast({"support": pl.Int64})
     ending = pl.when(pl.col("support") == 1).then(pl.lit("")).otherwise(pl.lit("s"))
     return told.select(
-        pl.format("{} to {} prototype{}, margin {}", _short("score"), "support", ending, _short("margin"))
+        pl.format("{} to {} prototype{}, margin {}", _rounded("score"), "support", ending, _rounded("margin"))
     ).to_series()
 
 
-def by_group(sizes: np.ndarray, likeness: np.ndarray, lead: np.ndarray) -> pl.Series:
+def propagation_reasons(sizes: np.ndarray, likeness: np.ndarray, lead: np.ndarray) -> pl.Series:
     told = pl.DataFrame({"size": sizes, "likeness": likeness, "margin": lead})
     of = pl.when(pl.col("size") == 1).then(pl.lit("alone")).otherwise(pl.format("with {} more", pl.col("size") - 1))
     words = pl.format(
         "{} liker to the person's faces of near years than strangers are, {}, margin {}",
-        _short("likeness"),
+        _rounded("likeness"),
         of,
-        _short("margin"),
+        _rounded("margin"),
     )
     return told.select(words).to_series()
 
 
-def by_two(likeness: pl.Series) -> pl.Series:
+def two_nearest_reasons(likeness: pl.Series) -> pl.Series:
     told = likeness.alias("likeness").to_frame()
-    words = pl.format("{} to the person's mean, and two of the person's faces are its likest", _short("likeness"))
+    words = pl.format("{} to the person's mean, and two of the person's faces are its likest", _rounded("likeness"))
     return told.select(words).to_series()
 
 
-def _short(column: str) -> pl.Expr:
+def _rounded(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Float64).round(3).cast(pl.String)

@@ -12,26 +12,31 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering.methods import cluster
-from classface_assets.identity.clustering.similarity_fitting import measure_archive
-from classface_assets.identity.clustering.temporal import join_leftovers
-from classface_assets.identity.constraints.enrolment import Enrolment
-from classface_assets.identity.constraints.rules import Rules, forbidden
-from classface_assets.identity.inputs import Material
-from classface_assets.identity.matching.candidates import Shortlist
-from classface_assets.identity.matching.margins import Margins
-from classface_assets.identity.matching.matches import Named, by_group, by_two
-from classface_assets.identity.matching.tracking import Chase, Demands, follow
+from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
+from classface_assets.identity.clustering.temporal import attach_singletons
+from classface_assets.identity.constraints.enrolment import RosterPresence
+from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
+from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.matching.candidates import CandidateList
+from classface_assets.identity.matching.margins import MarginRule
+from classface_assets.identity.matching.matches import FaceAssignments, propagation_reasons, two_nearest_reasons
+from classface_assets.identity.matching.tracking import PropagationProblem, PropagationThresholds, propagate_identities
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.hubness import crowding, strangers
-from classface_assets.identity.similarity.year_decay import Gaps
+from classface_assets.identity.similarity.hubness import hubness, sample_strangers
+from classface_assets.identity.similarity.year_decay import YearDecay
 
-CLEARER = 1.5
+NAME_MARGIN_FACTOR = 1.5
 """A name takes so many times the lead that joining an unknown cluster takes."""
 
 
-def join_people(
-    named: Named, groups: np.ndarray, material: Material, rules: Rules, needed: Margins, settings: AssignmentSettings
-) -> Named:
+def attach_singletons_to_people(
+    named: FaceAssignments,
+    groups: np.ndarray,
+    material: ClusteringInput,
+    rules: IndexedConstraints,
+    needed: MarginRule,
+    settings: AssignmentSettings,
+) -> FaceAssignments:
     """Who the faces are when one that is alone joins the person who has its two likest faces, if these are like enough
     and lead all other people and all groups: see `join_leftovers`.
 
@@ -43,28 +48,28 @@ def join_people(
     company = np.select([known, groups >= 0], [named.persons, people + groups], own)
     _, first, place = np.unique(company, return_index=True, return_inverse=True)
     of = first[place.ravel()]
-    lead, unknown = CLEARER * settings.attach_margin, (groups >= 0) & ~known
-    joined = join_leftovers(of, material, settings.attach_threshold, lead, open_to=unknown)
+    lead, unknown = NAME_MARGIN_FACTOR * settings.attach_margin, (groups >= 0) & ~known
+    joined = attach_singletons(of, material, settings.attach_threshold, lead, open_to=unknown)
     rows = np.flatnonzero((joined != of) & known[joined])
     persons = named.persons[joined[rows]]
     doubtful = np.isin(persons, rules.siblings) | np.isin(rows * people + persons, rules.rejected @ [people, 1])
-    roster = Enrolment(rules.enrolled, settings.absence)
+    roster = RosterPresence(rules.enrolled, settings.absence)
     if roster:
         doubtful |= roster.absent(persons, material.years[rows])
     rows, persons = rows[~doubtful], persons[~doubtful]
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[persons])
-    return named.told(rows, persons, scores, by_two(pl.Series(scores)))
+    return named.told(rows, persons, scores, two_nearest_reasons(pl.Series(scores)))
 
 
-def continue_people(
-    named: Named,
-    material: Material,
-    rules: Rules,
+def propagate_to_clusters(
+    named: FaceAssignments,
+    material: ClusteringInput,
+    rules: IndexedConstraints,
     rest: np.ndarray,
-    listed: Shortlist,
-    needed: Margins,
+    listed: CandidateList,
+    needed: MarginRule,
     settings: AssignmentSettings,
-) -> Named:
+) -> FaceAssignments:
     """Who the faces are when groups of those that nobody got go to the person whose faces, or portrait, they continue.
 
     rest (f,): the faces that nobody labelled, and `listed` the shortlist of each.
@@ -72,46 +77,50 @@ def continue_people(
     unknown = np.flatnonzero((named.persons < 0) & ~rules.left_out)
     if not len(unknown):
         return named
-    groups = _groups_of(unknown, material, settings)
+    groups = _group_unknown(unknown, material, settings)
     likely = np.column_stack([np.repeat(groups[rest], listed.persons.shape[1]), listed.persons.ravel()])
-    barred = forbidden(rules, named.persons)
-    measured = material.measured or measure_archive(material, settings)
-    portraits = len(rules.portrayed)
+    barred = forbidden_pairs(rules, named.persons)
+    measured = material.measured or fit_archive_similarity(material, settings)
+    portraits = len(rules.portrait_persons)
     none = np.full(portraits, -1)
-    every = np.concatenate([material.vectors, rules.enrolled_with]) if portraits else material.vectors
+    every = np.concatenate([material.vectors, rules.portrait_vectors]) if portraits else material.vectors
     vectors = measured.told.space(every).vectors
-    chase = Chase(
+    chase = PropagationProblem(
         vectors,
         np.append(material.years, np.full(portraits, np.nan)),
         np.append(rules.photos, rules.photos.max(initial=0) + 1 + np.arange(portraits)),
-        crowding(vectors, vectors[strangers(groups, named.persons)]),
-        np.append(named.persons, rules.portrayed),
+        hubness(vectors, vectors[sample_strangers(groups, named.persons)]),
+        np.append(named.persons, rules.portrait_persons),
         np.append(rules.owners, none),
         np.append(groups, none),
         len(rules.persons),
         material.pairs,
-        _of_groups(groups, barred),
-        Enrolment(rules.enrolled, settings.absence * settings.follow_margin),
+        _forbidden_for_groups(groups, barred),
+        RosterPresence(rules.enrolled, settings.absence * settings.follow_margin),
     )
     wider = replace(needed, usual=settings.follow_margin, alike=1.5 * settings.follow_margin)
-    demands = Demands(
+    demands = PropagationThresholds(
         settings.follow_threshold,
         settings.follow_far,
         settings.follow_size,
         wider.between,
-        Gaps(settings.follow_fade_years, 0.0),
+        YearDecay(settings.follow_fade_years, 0.0),
     )
-    found = follow(chase, likely[(likely >= 0).all(axis=1)], demands)
+    found = propagate_identities(chase, likely[(likely >= 0).all(axis=1)], demands)
     rows = unknown[found.persons[groups[unknown]] >= 0]
     person, group = found.persons[groups[rows]], groups[rows]
     sizes = np.bincount(groups[unknown])
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
-    reasons = by_group(sizes[group], found.scores[group], found.margins[group])
+    reasons = propagation_reasons(sizes[group], found.scores[group], found.margins[group])
     named = named.told(rows, person, scores, reasons)
-    return join_people(named, groups, material, rules, needed, settings) if settings.follow_single else named
+    return (
+        attach_singletons_to_people(named, groups, material, rules, needed, settings)
+        if settings.follow_single
+        else named
+    )
 
 
-def _groups_of(unknown: np.ndarray, material: Material, settings: AssignmentSettings) -> np.ndarray:
+def _group_unknown(unknown: np.ndarray, material: ClusteringInput, settings: AssignmentSettings) -> np.ndarray:
     """Group of each face, (n,) from 0: of the unknown ones (row numbers), with every face that is alone a group of its
     own; -1 for the others."""
     strict = replace(
@@ -129,7 +138,7 @@ def _groups_of(unknown: np.ndarray, material: Material, settings: AssignmentSett
     return groups
 
 
-def _of_groups(groups: np.ndarray, barred: np.ndarray) -> np.ndarray:
+def _forbidden_for_groups(groups: np.ndarray, barred: np.ndarray) -> np.ndarray:
     """What may not be of a face may not be of its group."""
     inside = barred[groups[barred[:, 0]] >= 0]
     return np.column_stack([groups[inside[:, 0]], inside[:, 1]])

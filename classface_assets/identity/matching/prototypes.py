@@ -29,7 +29,7 @@ class Prototypes:
         return Prototypes(self.persons, *(column[kept] for column in columns))
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def l2_normalize(vectors: np.ndarray) -> np.ndarray:
     """Rows scaled to length 1; a row of zeros stays."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
@@ -52,7 +52,7 @@ def build_prototypes(
     several = sizes > 1
     means = np.zeros((0, vectors.shape[1]), np.float32)
     if several.any():
-        means = unit(np.add.reduceat(vectors[rows], first, axis=0)[several]).astype(np.float32)
+        means = l2_normalize(np.add.reduceat(vectors[rows], first, axis=0)[several]).astype(np.float32)
     leaders = rows[first[several]]
     of = np.concatenate([best, leaders])
     centroid = np.repeat([False, True], [len(best), len(leaders)])

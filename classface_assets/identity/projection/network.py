@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HIDDEN, OUTPUT = 256, 128
 
 
-def network(size: int) -> "nn.Module":
+def build_network(size: int) -> "nn.Module":
     """size -> 256 -> 128, plus a plain projection beside it that starts as near to the identity as 128 numbers allow:
     so the head starts from the raw vectors and learns only what to change."""
     import torch
@@ -45,7 +45,7 @@ def network(size: int) -> "nn.Module":
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def single_thread() -> Iterator[None]:
     """The head is so small that handing its sums to other threads costs more than doing them."""
     import torch
 
@@ -57,15 +57,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def project(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
+def project_vectors(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
     import torch
 
     network.eval()
-    with one_thread(), torch.no_grad():
+    with single_thread(), torch.no_grad():
         return network(torch.from_numpy(np.ascontiguousarray(vectors, np.float32))).numpy()
 
 
-def batches(rows: np.ndarray, targets: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+def person_batches(rows: np.ndarray, targets: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """The rows once each, in batches of up to `size` that hold people by fours, so that every anchor has a positive."""
     fours = []
     for target in np.unique(targets):
@@ -90,11 +90,11 @@ def triplet_loss(
     return (loss * usable).sum() / usable.sum().clamp(min=1)
 
 
-class HeadError(UserError):
+class ProjectionHeadError(UserError):
     """A checkpoint that cannot be used, or vectors that do not fit it."""
 
 
-def checkpoint_of(trained: "nn.Module", size: int) -> bytes:
+def serialize_network(trained: "nn.Module", size: int) -> bytes:
     """The trained network, and how many numbers the vectors have that it takes."""
     import torch
 
@@ -110,13 +110,13 @@ def apply_head(checkpoint: bytes, vectors: np.ndarray) -> np.ndarray:
 
     try:
         saved = torch.load(io.BytesIO(checkpoint), weights_only=True)
-        head = network(int(saved["input"]))
+        head = build_network(int(saved["input"]))
         head.load_state_dict(saved["weights"])
     except Exception as error:
-        raise HeadError("The projection head's checkpoint is broken: train the head again.") from error
+        raise ProjectionHeadError("The projection head's checkpoint is broken: train the head again.") from error
     if vectors.ndim != 2 or vectors.shape[1] != saved["input"]:
-        raise HeadError(
+        raise ProjectionHeadError(
             f"The projection head was trained on vectors of {saved['input']} numbers, not {vectors.shape[-1]}: "
             "train it again for this model pack."
         )
-    return project(head, vectors)
+    return project_vectors(head, vectors)

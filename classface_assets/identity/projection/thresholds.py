@@ -6,26 +6,26 @@ import numpy as np
 
 from classface_assets.identity.settings import AssignmentSettings
 
-SAMPLE = 2000
+SAMPLE_SIZE = 2000
 
 
-def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.ndarray) -> AssignmentSettings:
+def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after: np.ndarray) -> AssignmentSettings:
     """Settings that let as many pairs of faces pass in `after` (n, d') as `settings` do in `before` (n, d).
 
     Quantile matching on the pairs of up to 2,000 evenly chosen faces; margins and drift are scaled by the spread.
     """
-    rows = np.unique(np.linspace(0, len(before) - 1, min(SAMPLE, len(before))).astype(int))
-    old, new = _pairs(before[rows]), _pairs(after[rows])
+    rows = np.unique(np.linspace(0, len(before) - 1, min(SAMPLE_SIZE, len(before))).astype(int))
+    old, new = _pairwise_similarities(before[rows]), _pairwise_similarities(after[rows])
     if len(old) < 2:
         return settings
     scale = float(new.std() / old.std()) if old.std() > 0 else 1.0
     return replace(
         settings,
-        person_threshold=_carried(settings.person_threshold, old, new),
-        cluster_threshold=_carried(settings.cluster_threshold, old, new),
-        attach_threshold=_carried(settings.attach_threshold, old, new),
-        look_alike=_carried(settings.look_alike, old, new),
-        follow_group_threshold=_carried(settings.follow_group_threshold, old, new),
+        person_threshold=_transfer(settings.person_threshold, old, new),
+        cluster_threshold=_transfer(settings.cluster_threshold, old, new),
+        attach_threshold=_transfer(settings.attach_threshold, old, new),
+        look_alike=_transfer(settings.look_alike, old, new),
+        follow_group_threshold=_transfer(settings.follow_group_threshold, old, new),
         follow_threshold=settings.follow_threshold * scale,
         follow_far=settings.follow_far * scale,
         follow_size=settings.follow_size * scale,
@@ -35,18 +35,18 @@ def equally_strict(settings: AssignmentSettings, before: np.ndarray, after: np.n
         attach_margin=settings.attach_margin * scale,
         company=settings.company * scale,
         company_lift=settings.company_lift * scale,
-        least_edge=_carried(settings.least_edge, old, new),
+        least_edge=_transfer(settings.least_edge, old, new),
         drift_per_year=settings.drift_per_year * scale,
     )
 
 
-def _pairs(vectors: np.ndarray) -> np.ndarray:
+def _pairwise_similarities(vectors: np.ndarray) -> np.ndarray:
     """The sorted cosine similarities of all pairs of rows."""
     upper = np.triu_indices(len(vectors), 1)
     return np.sort((vectors @ vectors.T)[upper])
 
 
-def _carried(threshold: float, old: np.ndarray, new: np.ndarray) -> float:
+def _transfer(threshold: float, old: np.ndarray, new: np.ndarray) -> float:
     """The value that lies between the same two ranks of `new`, as far along, as the threshold lies in `old`."""
     above = int(np.clip(np.searchsorted(old, threshold), 1, len(old) - 1))
     low, high = float(old[above - 1]), float(old[above])

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from classface_assets.identity.projection.metrics import HeadMeasure, Split, measure, no_worse, split_faces, wins
+from classface_assets.identity.projection.metrics import (
+    DataSplit,
+    VerificationMetrics,
+    is_better,
+    is_no_worse,
+    split_faces,
+    verification_metrics,
+)
 from classface_assets.identity.projection.network import (
-    batches,
-    checkpoint_of,
-    network,
-    one_thread,
-    project,
+    build_network,
+    person_batches,
+    project_vectors,
+    serialize_network,
+    single_thread,
     triplet_loss,
 )
 
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeadSettings:
+class TrainingSettings:
     """How the head is trained, and the least it needs to be worth training."""
 
     epochs: int = 20
@@ -46,7 +53,7 @@ class HeadSettings:
 
 
 @dataclass(frozen=True)
-class HeadResult:
+class TrainingResult:
     """What came of the training; measures and losses are None when it was skipped."""
 
     status: Literal["trained", "skipped"]
@@ -56,15 +63,15 @@ class HeadResult:
     held_out_faces: int
     train_loss: float | None = None
     held_out_loss: float | None = None
-    raw: HeadMeasure | None = None
-    head: HeadMeasure | None = None
-    raw_on_strangers: HeadMeasure | None = None
-    head_on_strangers: HeadMeasure | None = None
+    raw: VerificationMetrics | None = None
+    head: VerificationMetrics | None = None
+    raw_on_strangers: VerificationMetrics | None = None
+    head_on_strangers: VerificationMetrics | None = None
     promoted: bool = False
     checkpoint: bytes | None = None
 
 
-def train_head(vectors: np.ndarray, persons: Sequence[str], settings: HeadSettings) -> HeadResult:
+def train_head(vectors: np.ndarray, persons: Sequence[str], settings: TrainingSettings) -> TrainingResult:
     """Trains on confirmed faces: vectors (n, d) unit float32 and the person of each.
 
     People with few faces are not trained on, nor is a fifth of the others, nor a fifth of each other person's faces.
@@ -78,17 +85,17 @@ def train_head(vectors: np.ndarray, persons: Sequence[str], settings: HeadSettin
             f"{usable} people have {settings.min_faces_per_person} confirmed faces or more, "
             f"{settings.min_people} are needed: label more faces."
         )
-        return HeadResult("skipped", reason, usable, 0, 0)
+        return TrainingResult("skipped", reason, usable, 0, 0)
     targets = np.unique(np.asarray(persons), return_inverse=True)[1]
     chosen = np.ascontiguousarray(vectors, np.float32)
     split = split_faces(targets, settings.min_faces_per_person, np.random.default_rng(settings.seed))
-    with one_thread():
+    with single_thread():
         trained, loss = _train(chosen, targets, split.train, settings)
-        return _judged(trained, loss, chosen, targets, split, settings.margin)
+        return _evaluate(trained, loss, chosen, targets, split, settings.margin)
 
 
 def _train(
-    vectors: np.ndarray, targets: np.ndarray, train: np.ndarray, settings: HeadSettings
+    vectors: np.ndarray, targets: np.ndarray, train: np.ndarray, settings: TrainingSettings
 ) -> tuple["nn.Module", float]:
     """The trained network, and the mean loss of its last epoch."""
     import torch
@@ -97,13 +104,13 @@ def _train(
     inputs, classes = torch.from_numpy(vectors), torch.from_numpy(targets)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        head = network(vectors.shape[1])
+        head = build_network(vectors.shape[1])
     optimiser = torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
     head.train()
     losses: list[float] = []
     for _ in range(settings.epochs):
         losses = []
-        for batch in batches(rows, targets[rows], settings.batch_size, rng):
+        for batch in person_batches(rows, targets[rows], settings.batch_size, rng):
             chosen = torch.from_numpy(batch)
             projected, own = head(inputs[chosen]), classes[chosen]
             loss = triplet_loss(projected, own, projected, own, settings.margin)
@@ -114,16 +121,16 @@ def _train(
     return head, float(np.mean(losses)) if losses else 0.0
 
 
-def _judged(
-    trained: "nn.Module", train_loss: float, vectors: np.ndarray, targets: np.ndarray, split: Split, margin: float
-) -> HeadResult:
+def _evaluate(
+    trained: "nn.Module", train_loss: float, vectors: np.ndarray, targets: np.ndarray, split: DataSplit, margin: float
+) -> TrainingResult:
     """The trained head against the raw vectors, on held-out faces and on strangers."""
     import torch
 
-    after = project(trained, vectors)
-    raw, head = (measure(v, targets, split.held_out) for v in (vectors, after))
-    raw_strange, head_strange = (measure(v, targets, split.strangers) for v in (vectors, after))
-    promoted = wins(head, raw) and no_worse(head_strange, raw_strange)
+    after = project_vectors(trained, vectors)
+    raw, head = (verification_metrics(v, targets, split.held_out) for v in (vectors, after))
+    raw_strange, head_strange = (verification_metrics(v, targets, split.strangers) for v in (vectors, after))
+    promoted = is_better(head, raw) and is_no_worse(head_strange, raw_strange)
     numbers = "; ".join(
         f"{who}: rank-1 {h.rank1:.3f} against {r.rank1:.3f}, AUC {h.auc:.4f} against {r.auc:.4f}, "
         f"true positives at 0.1 % false {h.tpr:.4f} against {r.tpr:.4f}"
@@ -132,7 +139,7 @@ def _judged(
     points, classes, held = torch.from_numpy(after), torch.from_numpy(targets), torch.from_numpy(split.held_out)
     seen = torch.from_numpy(split.train)
     held_loss = triplet_loss(points[held], classes[held], points[seen], classes[seen], margin)
-    return HeadResult(
+    return TrainingResult(
         status="trained",
         reason=f"{'Better' if promoted else 'Not better'} than the raw vectors. {numbers}.",
         people=len(np.unique(targets[split.train])),
@@ -145,5 +152,5 @@ def _judged(
         raw_on_strangers=raw_strange,
         head_on_strangers=head_strange,
         promoted=promoted,
-        checkpoint=checkpoint_of(trained, vectors.shape[1]),
+        checkpoint=serialize_network(trained, vectors.shape[1]),
     )

@@ -9,26 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PAIRED = 2_000
+MAX_PAIRED_FACES = 2_000
 """Faces of these whose similarities with one another are looked at."""
 SHRINKAGE = 2.0
 """Added to each direction's variance, in units of their mean: no direction is blown up for having next to none."""
-SHRINKAGE_WITHIN = 0.5
+WITHIN_PERSON_SHRINKAGE = 0.5
 """The same for how the faces of one person differ."""
-GAIN_WITHIN = 0.88
+WITHIN_PERSON_GAIN = 0.88
 """Where that is known a spread is worth so much of the gain, for one person's faces lie further above strangers."""
-A_BLOCK = 20_000
+BLOCK_ROWS = 20_000
 """Faces turned at a time."""
-FACES_OF_ONE = 5
+MAX_FACES_PER_PERSON = 5
 """A person counts for no more faces than this: who is in every photo is not what all faces have in common."""
-FEW_PEOPLE = 30
+MIN_PEOPLE = 30
 """So few people tell nothing about faces in general."""
-PEOPLE_A_DIMENSION = 3.0
+PEOPLE_PER_DIMENSION = 3.0
 """With as many people for each number of the embedding the whitened similarity has its full share; less in between."""
 
 
 @dataclass(frozen=True)
-class Space:
+class SimilaritySpace:
     """Faces as vectors whose inner product, plus `offset`, is their likeness on the scale of the plain cosine."""
 
     vectors: np.ndarray
@@ -37,24 +37,26 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Turn:
+class WhiteningTransform:
     """Moves faces to the mean (d,), turns them by a matrix (d, d), and scales them to unit length."""
 
     mean: np.ndarray
     matrix: np.ndarray
 
     @staticmethod
-    def of(sample: np.ndarray, counts: np.ndarray, within: np.ndarray | None) -> "Turn":
+    def of(sample: np.ndarray, counts: np.ndarray, within: np.ndarray | None) -> "WhiteningTransform":
         """The directions in which the sample, each face weighted by counts (s,), varies most count least; or those of
         `within` (r, d), which is shrunk the more the fewer there are."""
         mean = np.average(sample, axis=0, weights=counts)
         shrinkage = SHRINKAGE
         centred = (sample - mean) * np.sqrt(counts)[:, None]
         if within is not None:
-            centred, shrinkage = within, SHRINKAGE_WITHIN * (1 + within.shape[1] / max(len(within), 1))
+            centred, shrinkage = within, WITHIN_PERSON_SHRINKAGE * (1 + within.shape[1] / max(len(within), 1))
         variance, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
         variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
-        return Turn(mean.astype(np.float32), (directions / np.sqrt(variance + shrinkage)).astype(np.float32))
+        return WhiteningTransform(
+            mean.astype(np.float32), (directions / np.sqrt(variance + shrinkage)).astype(np.float32)
+        )
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         turned = vectors @ self.matrix
@@ -64,36 +66,36 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Measure:
+class SimilarityModel:
     """What was measured on a sample, and makes a space of any faces."""
 
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[WhiteningTransform, ...] = ()
     share: float = 0.0
     """What whitened similarity counts, 0 to 1; the plain one has the rest."""
     slope: float = 1.0
     """How much of plain similarity one of whitened is worth."""
     offset: float = 0.0
 
-    def space(self, vectors: np.ndarray) -> Space:
+    def space(self, vectors: np.ndarray) -> SimilaritySpace:
         """These faces, (n, d) unit float32, in vectors of their own."""
         if self.share <= 0:
-            return Space(vectors.copy(), 0.0)
+            return SimilaritySpace(vectors.copy(), 0.0)
         n, d = vectors.shape
         space = np.empty((n, d if self.share == 1 else 2 * d), np.float32)
-        for start in range(0, n, A_BLOCK):  # all at once would need the room of the vectors several times over
-            rows = slice(start, start + A_BLOCK)
+        for start in range(0, n, BLOCK_ROWS):  # all at once would need the room of the vectors several times over
+            rows = slice(start, start + BLOCK_ROWS)
             white = vectors[rows]
             for turn in self.turns:
                 white = turn(white)
             space[rows, :d] = white * np.float32(np.sqrt(self.share * self.slope))
             if self.share < 1:
                 space[rows, d:] = vectors[rows] * np.float32(np.sqrt(1 - self.share))
-        return Space(space, self.offset)
+        return SimilaritySpace(space, self.offset)
 
 
-def measure(
+def fit_similarity(
     sample: np.ndarray, threshold: float, gain: float, most: float, within: np.ndarray | None = None
-) -> Measure:
+) -> SimilarityModel:
     """What the space of faces is measured by, on a sample of them, (s, d) unit float32.
 
     threshold: the cosine from which two faces are taken for one person when people are counted. gain: how many spreads
@@ -102,29 +104,29 @@ def measure(
     something is known of that; what differs most within people then counts least (WCCN: Hatch et al. 2006).
     """
     if len(sample) < 2:
-        return Measure()
+        return SimilarityModel()
     plain = sample @ sample.T
     alike = np.maximum((plain >= threshold).sum(axis=1), 1)
-    people, enough = (1.0 / alike).sum(), max(PEOPLE_A_DIMENSION * sample.shape[1], FEW_PEOPLE + 1)
-    share = most * min(1.0, (people - FEW_PEOPLE) / (enough - FEW_PEOPLE))
+    people, enough = (1.0 / alike).sum(), max(PEOPLE_PER_DIMENSION * sample.shape[1], MIN_PEOPLE + 1)
+    share = most * min(1.0, (people - MIN_PEOPLE) / (enough - MIN_PEOPLE))
     if share <= 0:
-        return Measure()
-    turns: tuple[Turn, ...] = ()
+        return SimilarityModel()
+    turns: tuple[WhiteningTransform, ...] = ()
     seen = sample
     for spread_within in ([] if within is None else [within]) + [None]:
-        turn = Turn.of(seen, np.minimum(1.0, FACES_OF_ONE / alike), spread_within)
+        turn = WhiteningTransform.of(seen, np.minimum(1.0, MAX_FACES_PER_PERSON / alike), spread_within)
         turns, seen = (*turns, turn), turn(seen)
     (middle, spread), (white_middle, white_spread) = (
-        _middle_and_spread(plain),
-        _middle_and_spread(seen[:PAIRED] @ seen[:PAIRED].T),
+        _median_and_spread(plain),
+        _median_and_spread(seen[:MAX_PAIRED_FACES] @ seen[:MAX_PAIRED_FACES].T),
     )
-    slope = (gain if within is None else gain * GAIN_WITHIN) * spread / max(white_spread, 1e-6)
-    return Measure(turns, float(share), slope, float(share * (middle - slope * white_middle)))
+    slope = (gain if within is None else gain * WITHIN_PERSON_GAIN) * spread / max(white_spread, 1e-6)
+    return SimilarityModel(turns, float(share), slope, float(share * (middle - slope * white_middle)))
 
 
-def _middle_and_spread(similarities: np.ndarray) -> tuple[float, float]:
+def _median_and_spread(similarities: np.ndarray) -> tuple[float, float]:
     """The median over all pairs, and how far below it the lowest sixth begins: the standard deviation among strangers,
     if they are normal, whatever the pairs of one person do at the upper end."""
-    every = similarities[np.triu_indices(min(len(similarities), PAIRED), 1)]
+    every = similarities[np.triu_indices(min(len(similarities), MAX_PAIRED_FACES), 1)]
     low, middle = np.quantile(every, [0.159, 0.5])
     return float(middle), float(middle - low)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Gaps:
+class YearDecay:
     """How the years between two faces change what their similarity is worth."""
 
     fade_years: float = 6.0

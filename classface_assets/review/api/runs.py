@@ -6,37 +6,41 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 
-from classface_assets.review.api.common import BASE, AtDesk, Page, Paging, told
+from classface_assets.review.api.common import API_PREFIX, Context, Page, PageParams, problem_responses
 from classface_assets.review.api.schemas.runs import (
-    Clustered,
-    DualDone,
-    OptionalClustering,
-    OptionalDual,
-    OptionalTraining,
+    ClusterResponse,
+    DualClusterResponse,
+    OptionalClusterRequest,
+    OptionalDualClusterRequest,
+    OptionalTrainRequest,
     Run,
-    Started,
-    Trained,
+    RunStarted,
+    TrainResponse,
 )
-from classface_assets.review.api.stats import counts_of
-from classface_assets.review.context import Desk
+from classface_assets.review.api.stats import count_faces
+from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import ProblemError
 
 if TYPE_CHECKING:
-    from classface_assets.review.runs.launcher import Order
-    from classface_assets.review.runs.records import RunTold
+    from classface_assets.review.runs.launcher import RunSpec
+    from classface_assets.review.runs.records import RunSummary
 
-WAITED_S = 900
-router = APIRouter(prefix=BASE, tags=["work"])
+MAX_WAIT_S = 900
+router = APIRouter(prefix=API_PREFIX, tags=["work"])
 
 
-@router.post("/cluster", response_model=Clustered | Started, responses=told(409) | {202: {"model": Started}})
-def cluster(desk: AtDesk, body: OptionalClustering, response: Response) -> Any:
+@router.post(
+    "/cluster",
+    response_model=ClusterResponse | RunStarted,
+    responses=problem_responses(409) | {202: {"model": RunStarted}},
+)
+def cluster(desk: Context, body: OptionalClusterRequest, response: Response) -> Any:
     """Group all faces again and publish. At once, or with `queue` as a run that goes on by itself."""
     given = body.model_dump(exclude={"queue"})
-    run = run_order(desk, desk.work().assignment(**given), body.queue, response)
-    if isinstance(run, Started):
+    run = execute_run(desk, desk.work().assignment(**given), body.queue, response)
+    if isinstance(run, RunStarted):
         return run
-    counts = counts_of(desk.view())
+    counts = count_faces(desk.view())
     return {
         "total_faces": counts["total_faces"],
         "clusters_found": counts["unknown_clusters"],
@@ -46,8 +50,12 @@ def cluster(desk: AtDesk, body: OptionalClustering, response: Response) -> Any:
     }
 
 
-@router.post("/cluster/dual", response_model=DualDone | Started, responses=told(409) | {202: {"model": Started}})
-def cluster_dual(desk: AtDesk, body: OptionalDual, response: Response) -> Any:
+@router.post(
+    "/cluster/dual",
+    response_model=DualClusterResponse | RunStarted,
+    responses=problem_responses(409) | {202: {"model": RunStarted}},
+)
+def cluster_dual(desk: Context, body: OptionalDualClusterRequest, response: Response) -> Any:
     """Known people first, then clusters of the unknown; what every run does, here with settings of one's own."""
     order = desk.work().assignment(
         person_threshold=body.person_threshold,
@@ -56,10 +64,10 @@ def cluster_dual(desk: AtDesk, body: OptionalDual, response: Response) -> Any:
         eps=body.unknown_eps,
         max_faces=body.max_faces,
     )
-    run = run_order(desk, order, body.queue, response)
-    if isinstance(run, Started):
+    run = execute_run(desk, order, body.queue, response)
+    if isinstance(run, RunStarted):
         return run
-    counts = counts_of(desk.view())
+    counts = count_faces(desk.view())
     total, assigned = counts["total_faces"], counts["assigned_faces"]
     return {
         "status": "done",
@@ -79,11 +87,13 @@ def cluster_dual(desk: AtDesk, body: OptionalDual, response: Response) -> Any:
     }
 
 
-@router.post("/train", response_model=Trained | Started, responses=told(409) | {202: {"model": Started}})
-def train(desk: AtDesk, body: OptionalTraining, response: Response) -> Any:
+@router.post(
+    "/train", response_model=TrainResponse | RunStarted, responses=problem_responses(409) | {202: {"model": RunStarted}}
+)
+def train(desk: Context, body: OptionalTrainRequest, response: Response) -> Any:
     """Train the projection head on the labelled faces; it is used where it wins on faces that were held out."""
-    run = run_order(desk, desk.work().training(**body.model_dump(exclude={"queue"})), body.queue, response)
-    if isinstance(run, Started):
+    run = execute_run(desk, desk.work().training(**body.model_dump(exclude={"queue"})), body.queue, response)
+    if isinstance(run, RunStarted):
         return run
     report = desk.head_report()
     return {
@@ -102,38 +112,38 @@ def train(desk: AtDesk, body: OptionalTraining, response: Response) -> Any:
     }
 
 
-@router.get("/runs", response_model=Page[Run], responses=told())
-def list_runs(desk: AtDesk, asked: Paging) -> dict[str, Any]:
+@router.get("/runs", response_model=Page[Run], responses=problem_responses())
+def list_runs(desk: Context, asked: PageParams) -> dict[str, Any]:
     """The runs of this archive, last first."""
     runs, total = desk.work().runs(asked.page, asked.page_size)
-    return asked.answer([_told(run) for run in runs], total)
+    return asked.answer([_run_model(run) for run in runs], total)
 
 
-@router.get("/runs/{id}", response_model=Run, responses=told(404))
-def get_run(desk: AtDesk, run_id: Annotated[UUID, Path(alias="id")]) -> Run:
-    return _told(desk.work().run(str(run_id)))
+@router.get("/runs/{id}", response_model=Run, responses=problem_responses(404))
+def get_run(desk: Context, run_id: Annotated[UUID, Path(alias="id")]) -> Run:
+    return _run_model(desk.work().run(str(run_id)))
 
 
-@router.post("/runs/{id}/retry", response_model=Started, status_code=202, responses=told(404, 409))
-def retry_run(desk: AtDesk, run_id: Annotated[UUID, Path(alias="id")]) -> Started:
+@router.post("/runs/{id}/retry", response_model=RunStarted, status_code=202, responses=problem_responses(404, 409))
+def retry_run(desk: Context, run_id: Annotated[UUID, Path(alias="id")]) -> RunStarted:
     """The same once more; what was done already is not done again."""
-    return Started(run_id=desk.work().retry(str(run_id)))
+    return RunStarted(run_id=desk.work().retry(str(run_id)))
 
 
-def run_order(desk: Desk, order: "Order", queue: bool, response: Response) -> "RunTold | Started":
+def execute_run(desk: ReviewContext, order: "RunSpec", queue: bool, response: Response) -> "RunSummary | RunStarted":
     """The run when it has ended well, or that it goes on. Raises ProblemError when it failed."""
     run_id = desk.work().start(order)
     if not queue:
-        run = desk.work().wait(run_id, WAITED_S)
+        run = desk.work().wait(run_id, MAX_WAIT_S)
         if run.status == "SUCCESS":
             return run
         if run.ended_at is not None or run.status == "FAILURE":
             raise ProblemError(409, f"The run failed: {run.reason}", runId=run_id)
     response.status_code = 202
-    return Started(run_id=run_id)
+    return RunStarted(run_id=run_id)
 
 
-def _told(run: "RunTold") -> Run:
+def _run_model(run: "RunSummary") -> Run:
     times = {name: getattr(run, name) for name in ("created_at", "started_at", "ended_at")}
     when = {name: None if at is None else datetime.fromtimestamp(at, UTC) for name, at in times.items()}
     rest = {name: getattr(run, name) for name in Run.model_fields if name not in when}

@@ -5,28 +5,28 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Query
 
-from classface_assets.review.api.common import BASE, AtDesk, Shape, told
-from classface_assets.review.context import Desk
+from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, problem_responses
+from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
-from classface_assets.services.archive_view.model import View
-from classface_assets.store.catalog.school_year import embedding_parts, year_detections, years_with_images
+from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.store.catalog.school_year import embedding_parts, list_school_years, year_detections
 
-SHOWN = 100
-router = APIRouter(prefix=BASE, tags=["measures"])
+MAX_LISTED_IDS = 100
+router = APIRouter(prefix=API_PREFIX, tags=["measures"])
 
 
-class Share(Shape):
+class FaceShare(ApiModel):
     faces: int
     share: float
 
 
-class Distribution(Shape):
-    person: Share
-    unknown: Share
-    noise: Share
+class Distribution(ApiModel):
+    person: FaceShare
+    unknown: FaceShare
+    noise: FaceShare
 
 
-class Stats(Shape):
+class Stats(ApiModel):
     total_faces: int
     assigned_faces: int
     confirmed_faces: int
@@ -41,7 +41,7 @@ class Stats(Shape):
     distribution: Distribution
 
 
-class Verified(Shape):
+class VerifyResponse(ApiModel):
     """`missing…` hold up to 100 ids."""
 
     school_year: str | None
@@ -54,7 +54,7 @@ class Verified(Shape):
     consistent: bool
 
 
-def counts_of(view: View) -> dict[str, int]:
+def count_faces(view: ArchiveView) -> dict[str, int]:
     """How many faces have a person, a cluster or neither."""
     cluster = pl.col("cluster_id")
     unknown, noise = pl.col("person_id").is_null(), cluster.str.starts_with("unknown_noise_")
@@ -70,11 +70,11 @@ def counts_of(view: View) -> dict[str, int]:
     return dict(row)
 
 
-@router.get("/stats", response_model=Stats, responses=told())
-def stats(desk: AtDesk) -> dict[str, Any]:
+@router.get("/stats", response_model=Stats, responses=problem_responses())
+def stats(desk: Context) -> dict[str, Any]:
     """How far the archive is named."""
     view = desk.view()
-    counts = counts_of(view)
+    counts = count_faces(view)
     total = max(1, counts["total_faces"])
     groups = {"person": "assigned_faces", "unknown": "clustered_faces", "noise": "noise_faces"}
     statuses = dict(view.persons.group_by("status").len().iter_rows())
@@ -82,24 +82,24 @@ def stats(desk: AtDesk) -> dict[str, Any]:
         "photos": view.photos.height,
         "persons": {status: statuses.get(status, 0) for status in ("active", "merged", "hidden")},
         "prototypes": int(view.persons["prototype_count"].sum()),
-        "vectors": sum(len(_vectors(desk, year)) for year in years_with_images(desk.layout)),
+        "vectors": sum(len(_vector_ids(desk, year)) for year in list_school_years(desk.layout)),
         "distribution": {name: {"faces": counts[of], "share": counts[of] / total} for name, of in groups.items()},
     }
 
 
-@router.get("/verify", response_model=Verified, responses=told(404))
+@router.get("/verify", response_model=VerifyResponse, responses=problem_responses(404))
 def verify(
-    desk: AtDesk, school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None
+    desk: Context, school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None
 ) -> dict[str, Any]:
     """The published faces against the vectors of the pack in use, both ways."""
-    years = years_with_images(desk.layout)
+    years = list_school_years(desk.layout)
     if school_year is not None and school_year not in years:
         raise NotFoundError("school year", school_year)
     chosen = years if school_year is None else [school_year]
     view = desk.view()
     rows = set(view.published.filter(pl.col("school_year").is_in(chosen))["face_id"])
-    vectors = set().union(*(_vectors(desk, year) for year in chosen))
-    current = set().union(*(_faces(desk, year) for year in chosen))
+    vectors = set().union(*(_vector_ids(desk, year) for year in chosen))
+    current = set().union(*(_detected_ids(desk, year) for year in chosen))
     lost = sorted(rows - vectors)
     left = sorted((vectors & current) - set(view.published["face_id"]))
     return {
@@ -108,16 +108,16 @@ def verify(
         "vectors_in_parquet": len(vectors),
         "faces_without_vector": len(lost),
         "vectors_without_row": len(left),
-        "missing_vectors": lost[:SHOWN],
-        "missing_rows": left[:SHOWN],
+        "missing_vectors": lost[:MAX_LISTED_IDS],
+        "missing_rows": left[:MAX_LISTED_IDS],
         "consistent": not lost and not left,
     }
 
 
-def _vectors(desk: Desk, year: str) -> set[str]:
+def _vector_ids(desk: ReviewContext, year: str) -> set[str]:
     return embedding_parts(desk.layout, desk.pack.detector_version, desk.pack.key, year).ids("face_id")
 
 
-def _faces(desk: Desk, year: str) -> set[str]:
+def _detected_ids(desk: ReviewContext, year: str) -> set[str]:
     rows = year_detections(desk.layout, desk.pack.detector_version, year, ["asset_id", "face_id", "status"])
     return set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()

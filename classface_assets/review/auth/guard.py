@@ -17,31 +17,31 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from classface_assets.review.auth.headers import Send, secured
+from classface_assets.review.auth.headers import Send, with_security_headers
 from classface_assets.review.auth.sessions import Session, Sessions
 from classface_assets.review.problems import problem_response
 
-MOST_BYTES, MOST_UPLOADED = 2 << 20, 48 << 20
-UPLOADS = ("/search", "/profiles", "/roster")
-CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+MAX_BODY_BYTES, MAX_UPLOAD_BYTES = 2 << 20, 48 << 20
+UPLOAD_PATHS = ("/search", "/profiles", "/roster")
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class TooLarge(Exception):  # noqa: N818
+class BodyTooLargeError(Exception):
     """The body has more bytes than it may."""
 
 
-def most_bytes(request: Request) -> int:
-    return MOST_UPLOADED if any(part in request.url.path for part in UPLOADS) else MOST_BYTES
+def max_body_bytes(request: Request) -> int:
+    return MAX_UPLOAD_BYTES if any(part in request.url.path for part in UPLOAD_PATHS) else MAX_BODY_BYTES
 
 
-async def whole_body(request: Request, receive: Receive) -> bytes:
+async def read_body(request: Request, receive: Receive) -> bytes:
     """Raises TooLarge, before the rest is read."""
-    most = most_bytes(request)
+    most = max_body_bytes(request)
     said = request.headers.get("content-length", "0")
     if not said.isdecimal() or int(said) > most:
-        raise TooLarge
-    pieces, size, more = [], 0, request.method in CHANGING
+        raise BodyTooLargeError
+    pieces, size, more = [], 0, request.method in UNSAFE_METHODS
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -49,13 +49,13 @@ async def whole_body(request: Request, receive: Receive) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size > most:
-            raise TooLarge
+            raise BodyTooLargeError
         pieces.append(piece)
         more = message.get("more_body", False)
     return b"".join(pieces)
 
 
-def replayed(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """The body once more, then whatever comes."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -65,14 +65,14 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-OPEN_PATHS = ("/login", "/static/", "/healthz")
+PUBLIC_PATHS = ("/login", "/static/", "/healthz")
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-_FIRST_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
+_MULTIPART_CSRF_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
 
 
 @dataclass(frozen=True)
-class Guard:
+class SecurityMiddleware:
     """The middleware. `names`: host names beside `localhost` and plain addresses by which this server may be called."""
 
     app: App
@@ -84,15 +84,15 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        request, send = Request(scope), secured(send)
+        request, send = Request(scope), with_security_headers(send)
         answer = self._before(request)
         if answer is not None:
             await answer(scope, receive, send)
             return
         try:
-            body = await whole_body(request, receive)
-        except TooLarge:
-            await problem_response(413, f"At most {most_bytes(request) >> 20} MB may be sent here.")(
+            body = await read_body(request, receive)
+        except BodyTooLargeError:
+            await problem_response(413, f"At most {max_body_bytes(request) >> 20} MB may be sent here.")(
                 scope, receive, send
             )
             return
@@ -100,7 +100,7 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, send)
             return
-        await self.app(scope, replayed(body, receive), send)
+        await self.app(scope, replay_body(body, receive), send)
 
     def _before(self, request: Request) -> Response | None:
         """What is answered without asking the app; None: go on, with `scope["state"]["session"]` set."""
@@ -110,8 +110,8 @@ class Guard:
         request.state.session = session
         if path == "/" and (given := request.query_params.get("token")) is not None and request.method == "GET":
             return self._let_in(request, given)
-        if session is None and not path.startswith(OPEN_PATHS):
-            return _login_needed(request)
+        if session is None and not path.startswith(PUBLIC_PATHS):
+            return _login_required(request)
         return None
 
     def _let_in(self, request: Request, token: str) -> Response:
@@ -126,14 +126,14 @@ class Guard:
         return name == "localhost" or name in self.names or _is_address(name)
 
     def _forged(self, request: Request, body: bytes) -> Response | None:
-        if request.method not in CHANGING:
+        if request.method not in UNSAFE_METHODS:
             return None
         session: Session | None = request.state.session
         if not _same_origin(request):
             return problem_response(403, "Another site's page has sent this; nothing was changed.")
         if session is None or not session.by_cookie:
             return None
-        given = request.headers.get("x-csrf-token") or _form_token(request, body)
+        given = request.headers.get("x-csrf-token") or _csrf_token_of_form(request, body)
         if not secrets.compare_digest(given.encode(), session.csrf.encode()):
             return problem_response(403, "The page's CSRF token is missing or old; load the page again.")
         return None
@@ -147,18 +147,18 @@ def _same_origin(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
-def _form_token(request: Request, body: bytes) -> str:
+def _csrf_token_of_form(request: Request, body: bytes) -> str:
     """What a plain form sends as `csrf_token`; in one with a file it comes first."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
-        found = _FIRST_FIELD.match(body[:1000])
+        found = _MULTIPART_CSRF_FIELD.match(body[:1000])
         return found[1].decode() if found else ""
     if not kind.startswith("application/x-www-form-urlencoded"):
         return ""
     return parse_qs(body.decode("utf-8", "replace")).get("csrf_token", [""])[-1]
 
 
-def _login_needed(request: Request) -> Response:
+def _login_required(request: Request) -> Response:
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if wants_page:
         return RedirectResponse("/login", 303)

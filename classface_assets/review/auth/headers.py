@@ -5,12 +5,12 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # with none, browsers send forms from the origin "null"
     "X-Frame-Options": "DENY",
@@ -21,13 +21,13 @@ HEADERS = {
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def secured(send: Send) -> Send:
+def with_security_headers(send: Send) -> Send:
     """Every answer says what a browser may do with it, and is kept by nobody unless it says so itself."""
 
     async def with_headers(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=list(message.get("headers", [])))
-            for name, value in HEADERS.items():
+            for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
             message["headers"] = headers.raw

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from classface_assets.review.auth.sessions import Sessions
-from classface_assets.review.static_files import STATIC
+from classface_assets.review.static_files import STATIC_URL
 
 router = APIRouter(include_in_schema=False)
-WRONG_COSTS_S = 0.5
-_PAGE = """<!doctype html>
+WRONG_TOKEN_DELAY_S = 0.5
+_LOGIN_PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Log in · classface</title>
@@ -35,8 +35,8 @@ _PAGE = """<!doctype html>
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(wrong: str = "") -> str:
-    return _PAGE.format(
-        static=STATIC, wrong=f'<p role="alert">{escape("That was not the token.")}</p>' if wrong else ""
+    return _LOGIN_PAGE.format(
+        static=STATIC_URL, wrong=f'<p role="alert">{escape("That was not the token.")}</p>' if wrong else ""
     )
 
 
@@ -47,7 +47,7 @@ async def log_in(
     """A session for the right token; a wrong one takes half a second, so that guessing takes for ever."""
     sessions: Sessions = request.app.state.sessions
     if not sessions.is_token(token):
-        await asyncio.sleep(WRONG_COSTS_S)
+        await asyncio.sleep(WRONG_TOKEN_DELAY_S)
         return RedirectResponse("/login?wrong=1", 303)
     return sessions.start(request, RedirectResponse("/", 303), " ".join(who.split()))
 
@@ -59,5 +59,5 @@ def log_out(request: Request) -> Response:
 
 
 @router.get("/healthz")
-def healthy() -> dict[str, str]:
+def healthz() -> dict[str, str]:
     return {"status": "ok"}

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from classface_assets.core.errors import UserError
 
-LIFETIME_S = 30 * 24 * 3600
-SHORTEST_TOKEN = 16
-LONGEST_NAME = 80
+SESSION_LIFETIME_S = 30 * 24 * 3600
+MIN_TOKEN_LENGTH = 16
+MAX_ACTOR_LENGTH = 80
 
 
 class TokenError(UserError):
@@ -37,8 +37,8 @@ class Sessions:
 
     def __init__(self, token: str | None) -> None:
         """Raises TokenError for a token of less than 16 characters."""
-        if token is not None and len(token) < SHORTEST_TOKEN:
-            raise TokenError(f"The token is too short: give one of {SHORTEST_TOKEN} characters or more.")
+        if token is not None and len(token) < MIN_TOKEN_LENGTH:
+            raise TokenError(f"The token is too short: give one of {MIN_TOKEN_LENGTH} characters or more.")
         self._token = token
         self._key = hashlib.sha256(f"classface session {token or secrets.token_hex()}".encode()).digest()
 
@@ -49,10 +49,10 @@ class Sessions:
         """The session of a request, by its bearer token or its cookie; None: it has none."""
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.is_token(bearer.strip()):
-            return Session("", by_cookie=False, who=request.headers.get("x-classface-actor", "")[:LONGEST_NAME])
+            return Session("", by_cookie=False, who=request.headers.get("x-classface-actor", "")[:MAX_ACTOR_LENGTH])
         started = self._started(request.cookies.get(cookie_name(request), ""))
         if started is not None:
-            return Session(self._sign(f"csrf {started}"), by_cookie=True, who=_text(started.rpartition(".")[2]))
+            return Session(self._sign(f"csrf {started}"), by_cookie=True, who=_decode_actor(started.rpartition(".")[2]))
         if self._token is not None:
             return None
         by_browser = "origin" in request.headers or "sec-fetch-site" in request.headers
@@ -60,12 +60,12 @@ class Sessions:
 
     def start(self, request: Request, response: Response, who: str = "") -> Response:
         """The response with the cookie of a new session of somebody."""
-        name = base64.urlsafe_b64encode(who[:LONGEST_NAME].encode()).decode().rstrip("=")
+        name = base64.urlsafe_b64encode(who[:MAX_ACTOR_LENGTH].encode()).decode().rstrip("=")
         started = f"{int(time.time())}.{secrets.token_urlsafe(12)}.{name}"
         response.set_cookie(
             cookie_name(request),
             f"{started}.{self._sign(f'session {started}')}",
-            max_age=LIFETIME_S,
+            max_age=SESSION_LIFETIME_S,
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -82,13 +82,13 @@ class Sessions:
         if not hmac.compare_digest(signature.encode(), self._sign(f"session {started}").encode()):
             return None
         when = started.partition(".")[0]
-        return started if when.isdecimal() and time.time() - int(when) < LIFETIME_S else None
+        return started if when.isdecimal() and time.time() - int(when) < SESSION_LIFETIME_S else None
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _text(name: str) -> str:
+def _decode_actor(name: str) -> str:
     return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
 
 

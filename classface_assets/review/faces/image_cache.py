@@ -4,13 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-KEPT_BYTES = 256 << 20
+MAX_CACHE_BYTES = 256 << 20
 
 
-class Kept:
+class ImageCache:
     """The pictures last asked for, up to so many bytes."""
 
-    def __init__(self, most: int = KEPT_BYTES) -> None:
+    def __init__(self, most: int = MAX_CACHE_BYTES) -> None:
         self._most, self._held = most, 0
         self._pictures: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = threading.Lock()

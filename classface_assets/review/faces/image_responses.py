@@ -14,37 +14,37 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import place_of
-from classface_assets.review.faces.chip_index import Shelf
-from classface_assets.review.faces.image_cache import Kept
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import decode_relative_path
+from classface_assets.review.faces.chip_index import ChipIndex
+from classface_assets.review.faces.image_cache import ImageCache
 from classface_assets.review.problems import NotFoundError, ProblemError
-from classface_assets.services.archive_view.model import View
-from classface_assets.vision.photos.image_pyramid import PhotoView, open_view, shrunk
-from classface_assets.vision.photos.metadata import UnreadablePhoto
+from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.vision.photos.image_pyramid import ImagePyramid, downscale, open_pyramid
+from classface_assets.vision.photos.metadata import UnreadablePhotoError
 
-WHOLE = 4096
-ASKED_FOR_AGAIN = "private, no-cache"
+FULL_SIDE = 4096
+REVALIDATE = "private, no-cache"
 """A browser may keep the picture, but shows it only after asking: who was erased meanwhile is seen no more."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageResource:
     """A picture that is there. `tag` says which bytes it has, and is known without reading them."""
 
     tag: str
     read: Callable[[], bytes]
 
 
-class Images:
+class ImageLoader:
     """The pictures of one archive. `detector` names whose faces count."""
 
-    def __init__(self, layout: Layout, detector: str) -> None:
-        self._layout, self._shelf = layout, Shelf(layout, detector)
-        self._kept = Kept()
+    def __init__(self, layout: ArchiveLayout, detector: str) -> None:
+        self._layout, self._shelf = layout, ChipIndex(layout, detector)
+        self._kept = ImageCache()
         self._salt = secrets.token_hex(4)  # an earlier server's code may have made other bytes
 
-    def chip(self, view: View, face_id: str, size: int) -> Picture:
+    def chip(self, view: ArchiveView, face_id: str, size: int) -> ImageResource:
         """The aligned square of a face, a JPEG of at most 192 pixels. Raises NotFoundError."""
         face = view.face(face_id)
         if face is None:
@@ -52,11 +52,11 @@ class Images:
         name = (face_id, face["created_at"])  # found again, it may have been cut out otherwise
 
         def read() -> bytes:
-            return smaller(self._kept.get(name, lambda: self._read_chip(face_id, str(face["school_year"]))), size)
+            return shrink_jpeg(self._kept.get(name, lambda: self._read_chip(face_id, str(face["school_year"]))), size)
 
         return self._picture((*name, size), read)
 
-    def photo(self, view: View, asset_id: str, size: int = WHOLE) -> Picture:
+    def photo(self, view: ArchiveView, asset_id: str, size: int = FULL_SIDE) -> ImageResource:
         """A photo, upright, with a long side of at most `size` pixels, as JPEG. Raises NotFoundError.
 
         Reading it raises ProblemError when it cannot be opened.
@@ -65,10 +65,12 @@ class Images:
         if photo is None:
             raise NotFoundError("photo", asset_id)
         name = (asset_id, photo["rotation"], size)
-        return self._picture(name, lambda: self._kept.get(name, lambda: jpeg(self.opened(view, asset_id).at(size))))
+        return self._picture(
+            name, lambda: self._kept.get(name, lambda: encode_jpeg(self.opened(view, asset_id).at(size)))
+        )
 
-    def _picture(self, name: tuple[object, ...], read: Callable[[], bytes]) -> Picture:
-        return Picture(f'"{blake2b(repr((self._salt, *name)).encode(), digest_size=12).hexdigest()}"', read)
+    def _picture(self, name: tuple[object, ...], read: Callable[[], bytes]) -> ImageResource:
+        return ImageResource(f'"{blake2b(repr((self._salt, *name)).encode(), digest_size=12).hexdigest()}"', read)
 
     def forget(self) -> None:
         """Keep nothing: somebody was erased."""
@@ -82,44 +84,44 @@ class Images:
             self._kept.put((neighbour, created_at), chip)
         return chips[face_id][0]
 
-    def opened(self, view: View, asset_id: str) -> PhotoView:
+    def opened(self, view: ArchiveView, asset_id: str) -> ImagePyramid:
         """A photo to look at, upright. Raises NotFoundError, ProblemError."""
         photo = view.photo(asset_id)
         if photo is None:
             raise NotFoundError("photo", asset_id)
         path = photo["path"]
         try:
-            opened = open_view(place_of(self._layout.photos, path))
+            opened = open_pyramid(decode_relative_path(self._layout.photos, path))
         except FileNotFoundError:
             raise ProblemError(404, f"The photo {path} is no longer in the photos folder.") from None
         except OSError as error:
             raise ProblemError(503, f"The photo {path} cannot be opened now ({error.strerror or error}).") from None
-        except UnreadablePhoto as error:
+        except UnreadablePhotoError as error:
             raise ProblemError(404, f"The photo {path} cannot be shown: {error.reason}.") from None
         opened.rotation = photo["rotation"]
         return opened
 
 
-def jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:
+def encode_jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:
     out = BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality, progressive=True)
     return out.getvalue()
 
 
-def smaller(picture: bytes, size: int) -> bytes:
+def shrink_jpeg(picture: bytes, size: int) -> bytes:
     """A JPEG with a long side of at most `size`."""
     image = Image.open(BytesIO(picture))
-    return picture if max(image.size) <= size else jpeg(shrunk(np.asarray(image.convert("RGB")), size), 90)
+    return picture if max(image.size) <= size else encode_jpeg(downscale(np.asarray(image.convert("RGB")), size), 90)
 
 
-def has_it(request: Request, picture: Picture) -> bool:
+def matches_etag(request: Request, picture: ImageResource) -> bool:
     """Whether the browser says that it has these bytes."""
     return picture.tag in request.headers.get("if-none-match", "")
 
 
-def picture_response(request: Request, picture: Picture) -> Response:
+def image_response(request: Request, picture: ImageResource) -> Response:
     """The picture, or 304 where the browser has it; then it is not read."""
-    headers = {"ETag": picture.tag, "Cache-Control": ASKED_FOR_AGAIN}
-    if has_it(request, picture):
+    headers = {"ETag": picture.tag, "Cache-Control": REVALIDATE}
+    if matches_etag(request, picture):
         return Response(status_code=304, headers=headers)
     return Response(picture.read(), media_type="image/jpeg", headers=headers)

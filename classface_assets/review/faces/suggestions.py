@@ -7,21 +7,21 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.school_years.names import first_year
-from classface_assets.identity.clustering.splitting import SplitError, split
+from classface_assets.identity.clustering.splitting import SplitError, split_into_people
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.inputs import Material
-from classface_assets.identity.matching.candidates import shortlist
+from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.matching.candidates import find_candidates
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.sampling import fair_sample
+from classface_assets.identity.sampling import stable_sample
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.review.faces.similar_faces import Likeness
+from classface_assets.review.faces.similar_faces import FaceSimilarity
 
-EVERY_FACE, EDGES = 1_000_000, 100
+ALL_FACES, MAX_NEIGHBOURS = 1_000_000, 100
 Strategy = Literal["prototype", "centroid", "vote", "knn"]
 
 
 @dataclass(frozen=True)
-class Guess:
+class IdentitySuggestion:
     """The likest person of a face, None where nobody is near enough; how many faces or prototypes say so."""
 
     person_id: str | None
@@ -29,9 +29,15 @@ class Guess:
     votes: int
 
 
-def guess(
-    likeness: Likeness, face_id: str, settings: AssignmentSettings, strategy: Strategy, k: int, least: float, vote: bool
-) -> Guess:
+def suggest_identity(
+    likeness: FaceSimilarity,
+    face_id: str,
+    settings: AssignmentSettings,
+    strategy: Strategy,
+    k: int,
+    least: float,
+    vote: bool,
+) -> IdentitySuggestion:
     """Who a face is, by labels and portraits, as if nobody had said it yet.
 
     Who is in its photo already, or was rejected, it is not.
@@ -41,14 +47,14 @@ def guess(
     face = likeness.with_rows(view.pick([face_id]))
     portraits = likeness.portraits()
     if not face.height or not (labelled.height or portraits):
-        return Guess(None, 0.0, 0)
+        return IdentitySuggestion(None, 0.0, 0)
     people = sorted({*labelled["person_id"], *portraits})
     table = pl.concat([face, labelled])
     owners = np.concatenate([[-1], np.searchsorted(people, [*labelled["person_id"], *portraits])])
     vectors = np.concatenate([likeness.vectors_of(table), *(vector[None] for vector in portraits.values())])
-    years = np.append(years_of(table), np.full(len(portraits), np.nan))
+    years = np.append(start_years(table), np.full(len(portraits), np.nan))
     quality = np.append(table["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits)))
-    exemplars = EVERY_FACE if strategy == "knn" else settings.person_exemplars
+    exemplars = ALL_FACES if strategy == "knn" else settings.person_exemplars
     known = build_prototypes(vectors, years, quality, owners, len(people), exemplars)
     known = known.only(~known.centroid) if strategy == "knn" else known
     here = labelled.filter(pl.col("asset_id") == face["asset_id"][0])["person_id"].to_list()
@@ -58,36 +64,38 @@ def guess(
     asked = replace(
         settings, assign=strategy, knn_neighbours=k, similarity_threshold=least, person_threshold=least, use_voting=vote
     )
-    found = shortlist(np.zeros(1, np.int64), vectors, years, known, forbidden, asked)
+    found = find_candidates(np.zeros(1, np.int64), vectors, years, known, forbidden, asked)
     if not found.persons.size or found.persons[0, 0] < 0 or found.scores[0, 0] < least:
-        return Guess(None, float(found.scores[0, 0]) if found.scores.size else 0.0, 0)
-    return Guess(people[found.persons[0, 0]], float(found.scores[0, 0]), int(found.support[0, 0]))
+        return IdentitySuggestion(None, float(found.scores[0, 0]) if found.scores.size else 0.0, 0)
+    return IdentitySuggestion(people[found.persons[0, 0]], float(found.scores[0, 0]), int(found.support[0, 0]))
 
 
-def parts_of(likeness: Likeness, faces: pl.DataFrame, least: int, settings: AssignmentSettings) -> list[list[str]]:
+def find_subclusters(
+    likeness: FaceSimilarity, faces: pl.DataFrame, least: int, settings: AssignmentSettings
+) -> list[list[str]]:
     """The face ids of the groups of `least` faces or more that a cluster falls apart into, largest first; or none."""
     table = likeness.with_rows(faces.sort("face_id"))
     if table.height < 2 * least:
         return []
     vectors = likeness.vectors_of(table)
-    pairs, similarities = build_graph(table["face_id"], vectors, min(EDGES, table.height - 1)).pairs()
-    material = Material(
+    pairs, similarities = build_graph(table["face_id"], vectors, min(MAX_NEIGHBOURS, table.height - 1)).pairs()
+    material = ClusteringInput(
         vectors,
-        years_of(table),
+        start_years(table),
         table["asset_id"].rank("dense").to_numpy().astype(np.int64),
         table["quality_score"].fill_null(0.0).to_numpy(),
         pairs,
         similarities,
-        sample=fair_sample(likeness.known.vectors),
+        sample=stable_sample(likeness.known.vectors),
     )
     try:
-        labels = split(material, least, settings)
+        labels = split_into_people(material, least, settings)
     except SplitError:
         return []
     return [table["face_id"].filter(pl.Series(labels == group)).to_list() for group in range(labels.max() + 1)]
 
 
-def years_of(faces: pl.DataFrame) -> np.ndarray:
+def start_years(faces: pl.DataFrame) -> np.ndarray:
     """The first year of each face's school year, NaN where its folder names none."""
     names = faces["school_year"].unique().to_list()
     starts = {name: first_year(name) for name in names}

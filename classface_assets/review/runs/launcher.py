@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Order:
+class RunSpec:
     """A job to run, for a school year or for all, with the config of its assets."""
 
     job: str
@@ -22,7 +22,7 @@ class Order:
     ops: Mapping[str, Any] = field(default_factory=dict)
 
 
-def begun(order: Order, run_id: str, archive: "Archive", models: "Models") -> "subprocess.Popen[bytes]":
+def launch(order: RunSpec, run_id: str, archive: "Archive", models: "Models") -> "subprocess.Popen[bytes]":
     """The process that does the order as the Dagster run of that id."""
     told = {"archive": archive.model_dump(), "models": models.model_dump(), "order": asdict(order), "run_id": run_id}
     log = archive.layout.dagster_home / "review.log"

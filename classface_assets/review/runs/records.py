@@ -10,17 +10,17 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets.orchestration.failures import why_it_failed
+from classface_assets.orchestration.failures import failure_reason
 
 DAGSTER_UI = "http://127.0.0.1:3000"
-WITHOUT = "it stopped without a reason"
-MOST_FAILURES = 1000
-_HIDDEN = frozenset({"loggers", "execution", "resources"})
+NO_REASON = "it stopped without a reason"
+MAX_FAILURES = 1000
+_NON_OP_KEYS = frozenset({"loggers", "execution", "resources"})
 Counts = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class RunTold:
+class RunSummary:
     """What is told of a run. Times are seconds since 1970; `counts`: numbers that its assets told, by asset."""
 
     run_id: str
@@ -36,42 +36,42 @@ class RunTold:
     url: str
 
 
-def runs_told(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> list[RunTold]:
+def summarize_runs(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> list[RunSummary]:
     """What is told of these runs, in their order."""
     if not records:
         return []
-    counts, reasons = _counts(instance, records), _reasons(instance, records)
-    return [_told(record, counts, reasons) for record in records]
+    counts, reasons = _materialization_counts(instance, records), _failure_reasons(instance, records)
+    return [_summarize(record, counts, reasons) for record in records]
 
 
-def steps_of(run: dg.DagsterRun) -> dict[str, Any]:
+def op_configs(run: dg.DagsterRun) -> dict[str, Any]:
     """The config of the assets of a run, by asset."""
     config: Mapping[str, Any] = run.run_config
-    return {name: step for name, step in config.get("ops", {}).items() if name not in _HIDDEN}
+    return {name: step for name, step in config.get("ops", {}).items() if name not in _NON_OP_KEYS}
 
 
-def _told(record: dg.RunRecord, counts: Mapping[str, Counts], reasons: Mapping[str, str]) -> RunTold:
+def _summarize(record: dg.RunRecord, counts: Mapping[str, Counts], reasons: Mapping[str, str]) -> RunSummary:
     run = record.dagster_run
     failed = run.status == dg.DagsterRunStatus.FAILURE
-    return RunTold(
+    return RunSummary(
         run.run_id,
         run.job_name,
         run.tags.get("dagster/partition"),
         run.status.value,
-        {name: step.get("config", {}) for name, step in steps_of(run).items()},
+        {name: step.get("config", {}) for name, step in op_configs(run).items()},
         record.create_timestamp.timestamp(),
         record.start_time,
         record.end_time,
         counts.get(run.run_id, {}),
-        reasons.get(run.run_id, WITHOUT) if failed else "",
+        reasons.get(run.run_id, NO_REASON) if failed else "",
         f"{os.environ.get('CLASSFACE_DAGSTER_URL', DAGSTER_UI).rstrip('/')}/runs/{run.run_id}",
     )
 
 
-def _counts(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, Counts]:
+def _materialization_counts(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, Counts]:
     """The numbers that each run's assets told. Read from the storage's index of all assets: a run's own log is a file
     of its own, and opening twenty of them takes most of a second."""
-    began, ended = _span(records)
+    began, ended = _time_span(records)
     asked = dg.EventRecordsFilter(
         dg.DagsterEventType.ASSET_MATERIALIZATION, after_timestamp=began, before_timestamp=ended
     )
@@ -84,25 +84,25 @@ def _counts(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> di
     return counts
 
 
-def _reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, str]:
+def _failure_reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, str]:
     """Why each run that failed did: the sentence of its first step that failed, or what ended it from outside."""
     failed = [record for record in records if record.dagster_run.status == dg.DagsterRunStatus.FAILURE]
     if not failed:
         return {}
-    began, ended = _span(failed)
+    began, ended = _time_span(failed)
     asked = dg.RunStatusChangeRecordsFilter(
         dg.DagsterEventType.RUN_FAILURE, after_timestamp=began, before_timestamp=ended
     )
     reasons = {}
-    for record in instance.fetch_run_status_changes(asked, limit=MOST_FAILURES, ascending=True).records:
+    for record in instance.fetch_run_status_changes(asked, limit=MAX_FAILURES, ascending=True).records:
         event = record.event_log_entry.dagster_event
         if event is not None:
             step = getattr(event.event_specific_data, "first_step_failure_event", None)
-            reasons[record.run_id] = why_it_failed(step.event_specific_data) if step else event.message or WITHOUT
+            reasons[record.run_id] = failure_reason(step.event_specific_data) if step else event.message or NO_REASON
     return reasons
 
 
-def _span(records: Sequence[dg.RunRecord]) -> tuple[float, float | None]:
+def _time_span(records: Sequence[dg.RunRecord]) -> tuple[float, float | None]:
     """When the first of these began and the last ended; no end while one is under way."""
     began = min(record.create_timestamp.timestamp() for record in records)
     ends = [record.end_time for record in records]

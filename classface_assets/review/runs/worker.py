@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from classface_assets.defs.runner import Chain
-from classface_assets.orchestration.archive_lock import turn
-from classface_assets.orchestration.instance import prepare, release
+from classface_assets.defs.runner import PipelineRunner
+from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
 from classface_assets.orchestration.resources import Archive, Models
 
 
@@ -17,15 +17,19 @@ def main() -> None:
     """Do what is told, as the run of that id, when it is its turn; exit code 1 when it failed."""
     told = json.load(sys.stdin)
     archive, models, order = Archive(**told["archive"]), Models(**told["models"]), told["order"]
-    instance, _ = prepare(archive.layout)
-    with instance, Path(os.devnull).open("w") as nowhere, turn(archive.layout, "classface review", _nobody):
-        release(instance)
-        chain = Chain(instance, archive, models, Console(file=nowhere))
+    instance, _ = prepare_instance(archive.layout)
+    with (
+        instance,
+        Path(os.devnull).open("w") as nowhere,
+        archive_lock(archive.layout, "classface review", _ignore_message),
+    ):
+        fail_dead_runs(instance)
+        chain = PipelineRunner(instance, archive, models, Console(file=nowhere))
         stopped = chain.job(order["job"], order["year"], order["ops"], told["run_id"], {"classface/by": "review"})
     sys.exit(1 if stopped else 0)
 
 
-def _nobody(_sentence: str) -> None:
+def _ignore_message(_sentence: str) -> None:
     """The page shows a run as waiting until it has begun."""
 
 

@@ -9,19 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.names import fold
-from classface_assets.services.archive_view.overlay import laid_over
-from classface_assets.store.decisions.reconciliation import Said, said
+from classface_assets.core.names import normalize_name
+from classface_assets.services.archive_view.overlay import overlay_decisions
+from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
-from classface_assets.store.published.tables import EXEMPLARS
+from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
 
-SAMPLES = 5
+SAMPLE_FACES = 5
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class PublishedSnapshot:
     """The published file: faces, photos, the number of the last event that was known when it was made, and the faces
     that were confirmed then."""
 
@@ -32,7 +32,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class View:
+class ArchiveView:
     """All that pages and answers show.
 
     `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
@@ -51,16 +51,16 @@ class View:
     photos: pl.DataFrame
     published: pl.DataFrame
     decisions: Decisions
-    said: Said
+    said: FaceConstraints
     events: Sequence[Event]
 
     def face(self, face_id: str) -> dict[str, Any] | None:
         """The row of one face; None where there is none."""
-        return _row(self.faces, "face_id", face_id)
+        return _find_row(self.faces, "face_id", face_id)
 
     def photo(self, asset_id: str) -> dict[str, Any] | None:
         """The row of one photo; None where there is none."""
-        return _row(self.photos, "asset_id", asset_id)
+        return _find_row(self.photos, "asset_id", asset_id)
 
     def faces_of(self, cluster_id: str) -> pl.DataFrame:
         return self.faces.filter(pl.col("cluster_id") == cluster_id)
@@ -71,19 +71,19 @@ class View:
         return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
 
 
-def view_of(snapshot: Snapshot, events: Sequence[Event]) -> View:
+def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> ArchiveView:
     """The snapshot as the events up to now have changed it."""
     decisions = replay(events)
-    now = said(decisions, snapshot.faces)
-    faces = laid_over(snapshot.faces, decisions, now, snapshot.confirmed, events, snapshot.known_until)
+    now = constraints_for(decisions, snapshot.faces)
+    faces = overlay_decisions(snapshot.faces, decisions, now, snapshot.confirmed, events, snapshot.known_until)
     last = events[-1] if events else None
     version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
-    clusters = cluster_rows(faces)
-    persons = person_rows(decisions, faces)
-    return View(version, faces, clusters, persons, snapshot.photos, snapshot.faces, decisions, now, events)
+    clusters = cluster_table(faces)
+    persons = person_table(decisions, faces)
+    return ArchiveView(version, faces, clusters, persons, snapshot.photos, snapshot.faces, decisions, now, events)
 
 
-def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
+def cluster_table(faces: pl.DataFrame) -> pl.DataFrame:
     """One row a cluster, largest first."""
     best_first = faces.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
     return (
@@ -92,7 +92,7 @@ def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
             pl.len().alias("size"),
             pl.col("quality_score").mean().alias("mean_quality"),
             pl.col("assignment_score").mean().alias("mean_score"),
-            pl.col("face_id").head(SAMPLES).alias("sample_faces"),
+            pl.col("face_id").head(SAMPLE_FACES).alias("sample_faces"),
             pl.col("school_year").unique().sort().alias("school_years"),
             pl.col("person_id", "person_name").first(),
         )
@@ -100,7 +100,7 @@ def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
+def person_table(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     """One row a person, whether seen or not, by name; those who were erased are left out."""
     fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
     known = [person for person in decisions.persons.values() if not person.erased]
@@ -108,7 +108,7 @@ def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     rows = [tuple(getattr(person, shown.get(name, name)) for name in fields) for person in known]
     schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
     persons = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.Series("folded", [fold(person.display_name) for person in known], pl.String)
+        pl.Series("folded", [normalize_name(person.display_name) for person in known], pl.String)
     )
     seen = (
         faces.drop_nulls("person_id")
@@ -116,7 +116,7 @@ def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.len().alias("face_count"),
             pl.col("confirmed").sum().alias("confirmed_count"),
-            _prototypes().alias("prototype_count"),
+            _prototype_count().alias("prototype_count"),
             pl.col("school_year").unique().sort().alias("school_years"),
         )
     )
@@ -127,13 +127,13 @@ def person_rows(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _prototypes() -> pl.Expr:
+def _prototype_count() -> pl.Expr:
     """How many a group of faces gives: up to three exemplars and a centroid a school year, of what is confirmed."""
     a_year = pl.col("school_year").filter("confirmed").value_counts().struct.field("count")
-    return a_year.clip(upper_bound=EXEMPLARS).sum() + a_year.len()
+    return a_year.clip(upper_bound=EXEMPLARS_PER_YEAR).sum() + a_year.len()
 
 
-def _row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
+def _find_row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
     """The row of that name of rows that are sorted by it, found without a look at all of them."""
     number = rows[column].search_sorted(name)
     found = number < rows.height and rows[column][number] == name

@@ -11,25 +11,25 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from classface_assets.core.layout import Layout, name_of
-from classface_assets.store.catalog.faces import Facts
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.catalog.photo_records import camera_time
-from classface_assets.store.catalog.school_year import current_settings, detection_parts, embedding_parts
-from classface_assets.store.files.deletion import folders
+from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts, embedding_parts
+from classface_assets.store.files.deletion import list_subfolders
 from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.photos.same_shot import PhotoLook, hash_bits
+from classface_assets.vision.photos.same_shot import PhotoAppearance, hash_bits
 
-BOX = ["bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+BOX_COLUMNS = ["bbox_x", "bbox_y", "bbox_w", "bbox_h"]
 _NO_BOXES, _NO_VECTORS = np.zeros((0, 4)), np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
-class PhotoLooks:
+class PhotoAppearances:
     """The photos of an archive. `records`: RECORDS of the decided ones, also of those that are gone."""
 
-    layout: Layout
+    layout: ArchiveLayout
     pack: PackInfo
-    facts: Facts
+    facts: FaceCatalog
     records: pl.DataFrame
 
     @cached_property
@@ -49,13 +49,15 @@ class PhotoLooks:
         joined = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in ("phash", "rotation"))
         return {row["asset_id"]: row for row in joined.iter_rows(named=True)}
 
-    def of(self, photo: str) -> PhotoLook:
+    def of(self, photo: str) -> PhotoAppearance:
         """How a photo looks, be it there or gone; one that nobody knows looks like nothing."""
         row = self.present.get(photo) or self.gone.get(photo) or {}
         boxes, vectors = self._faces(photo)
         phash, rotation = row.get("phash"), row.get("rotation") or 0
         bits = hash_bits(str(phash), int(str(rotation))) if phash else None
-        return PhotoLook(bits, _number(row.get("width")), _number(row.get("height")), boxes, vectors, _seconds(row))
+        return PhotoAppearance(
+            bits, _to_float(row.get("width")), _to_float(row.get("height")), boxes, vectors, _capture_seconds(row)
+        )
 
     def bits(self, photos: Iterable[str]) -> tuple[list[str], np.ndarray]:
         """The photos among these that have a hash, and their bits (n, 16, 16)."""
@@ -77,11 +79,11 @@ class PhotoLooks:
         rows = self._gone_faces.filter(pl.col("asset_id") == photo)
         if rows.is_empty():
             return _NO_BOXES, _NO_VECTORS
-        return rows.select(BOX).to_numpy().astype(np.float64), rows["vector"].to_numpy()
+        return rows.select(BOX_COLUMNS).to_numpy().astype(np.float64), rows["vector"].to_numpy()
 
     @cached_property
     def _boxes(self) -> np.ndarray:
-        return self.facts.faces.select(BOX).to_numpy().astype(np.float64)
+        return self.facts.faces.select(BOX_COLUMNS).to_numpy().astype(np.float64)
 
     @cached_property
     def _rows_of(self) -> dict[str, list[int]]:
@@ -94,7 +96,7 @@ class PhotoLooks:
     def _gone_detections(self) -> pl.DataFrame:
         """The detection rows of photos that are gone, by whichever school year had them."""
         wanted = set(self.records["asset_id"]) - self.present.keys()
-        columns = ["asset_id", "face_id", "status", "phash", "rotation", *BOX]
+        columns = ["asset_id", "face_id", "status", "phash", "rotation", *BOX_COLUMNS]
         found = [
             pl.DataFrame(
                 schema=dict.fromkeys(["asset_id", "face_id", "status", "phash"], pl.String) | {"rotation": pl.Int16}
@@ -102,9 +104,9 @@ class PhotoLooks:
         ]
         detector = self.pack.detector_version
         for year in self._years() if wanted else ():
-            settings = current_settings(self.layout, detector, year)
+            settings = active_detection_settings(self.layout, detector, year)
             if settings is not None:
-                rows = detection_parts(self.layout, detector, year, settings).pick("asset_id", wanted, columns)
+                rows = detection_parts(self.layout, detector, year, settings).read_matching("asset_id", wanted, columns)
                 found += [rows] if rows.width else []
         return pl.concat(found, how="diagonal_relaxed").unique(["asset_id", "face_id"], keep="first")
 
@@ -113,7 +115,9 @@ class PhotoLooks:
         rows = self._gone_detections.filter(pl.col("status") == "ok")
         ids, version = rows["face_id"].to_list(), self.pack.detector_version
         found = [
-            embedding_parts(self.layout, version, self.pack.key, year).pick("face_id", ids, ["face_id", "vector"])
+            embedding_parts(self.layout, version, self.pack.key, year).read_matching(
+                "face_id", ids, ["face_id", "vector"]
+            )
             for year in (self._years() if ids else ())
         ]
         held = [frame for frame in found if frame.width]
@@ -122,14 +126,17 @@ class PhotoLooks:
         return rows.join(pl.concat(held).unique("face_id"), on="face_id")
 
     def _years(self) -> Set[str]:
-        return {name_of(year) for year in folders(self.layout.parts("detections", self.pack.detector_version))}
+        return {
+            decode_folder_name(year)
+            for year in list_subfolders(self.layout.parts("detections", self.pack.detector_version))
+        }
 
 
-def _number(value: object) -> float:
+def _to_float(value: object) -> float:
     return float(str(value)) if value is not None else 0.0
 
 
-def _seconds(row: dict[str, object]) -> float:
+def _capture_seconds(row: dict[str, object]) -> float:
     """When the camera took it, in seconds; NaN where it did not say."""
     at = row.get("taken_at")
     return at.timestamp() if isinstance(at, datetime) else float("nan")

@@ -10,31 +10,36 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.photos.appearance import PhotoLooks
-from classface_assets.store.catalog.faces import Facts
+from classface_assets.services.photos.appearance import PhotoAppearances
+from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.catalog.former_ids import renamed_photos
 from classface_assets.store.catalog.photo_records import (
     compared_photos,
-    decided_photos,
+    photos_with_decisions,
     set_compared_photos,
     update_lost_labels,
-    update_records,
+    update_photo_records,
 )
-from classface_assets.store.decisions.reconciliation import said
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.faces import erase_faces
-from classface_assets.store.erasure.tombstones import all_erasures, barred_faces, keep_tombstones
+from classface_assets.store.erasure.tombstones import all_erasures, erased_faces, write_tombstones
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
-from classface_assets.store.model.same_shots import SameShot, transform_of
-from classface_assets.vision.photos.same_shot import LOOKS_THE_SAME, Likeness, same_shot, turned_bits
+from classface_assets.store.model.same_shots import SameShot, as_transform
+from classface_assets.vision.photos.same_shot import (
+    MAX_HASH_BITS,
+    SimilarityThresholds,
+    match_same_shot,
+    transformed_hashes,
+)
 
-AUTOMATIC = "classface"
+AUTOMATIC_ACTOR = "classface"
 """Who the ledger says it was."""
-NEIGHBOURS = 16
+CANDIDATES_PER_PHOTO = 16
 """Of each decided photo at most, of those that look most like it: a scene shot a thousand times makes few pairs."""
 
 
@@ -48,21 +53,21 @@ class FollowedPhotos:
     erased_again: int
 
 
-def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPhotos:
+def follow_photos(archive: Archive, models: Models, facts: FaceCatalog) -> FollowedPhotos:
     """Bring the ledger's pairs up to date with the photos that are there. Raises LedgerError, StorageError."""
-    layout, ledger = archive.layout, replace(archive.open_ledger(), actor=AUTOMATIC)
+    layout, ledger = archive.layout, replace(archive.open_ledger(), actor=AUTOMATIC_ACTOR)
     events = ledger.events()
-    decided = _decided(layout, events)
+    decided = _decided_photos(layout, events)
     # What an older version knew by the bytes of its file is the very same picture: no look is needed.
     known = _known_pairs(events)
     pairs = [SameShot(*pair) for pair in renamed_photos(facts.images, decided) if frozenset(pair) not in known]
     if pairs:
         ledger.follow_photos(pairs)
         events = ledger.events()
-        decided = _decided(layout, events)
+        decided = _decided_photos(layout, events)
     decisions = replay(events)
-    records = update_records(layout, facts.images, decided, _erased(layout, events))
-    photos = PhotoLooks(layout, models.describe(layout), facts, records)
+    records = update_photo_records(layout, facts.images, decided, _photos_with_erased_faces(layout, events))
+    photos = PhotoAppearances(layout, models.describe(layout), facts, records)
     found = _new_pairs(photos, decisions, decided, _known_pairs(events))
     if found:
         ledger.follow_photos(found)
@@ -74,13 +79,13 @@ def follow_photos(archive: Archive, models: Models, facts: Facts) -> FollowedPho
     return FollowedPhotos((*pairs, *found), lost, erased_again)
 
 
-def _decided(layout: Layout, events: Sequence[Event]) -> set[str]:
-    return decided_photos(replay(events)) | _erased(layout, events)
+def _decided_photos(layout: ArchiveLayout, events: Sequence[Event]) -> set[str]:
+    return photos_with_decisions(replay(events)) | _photos_with_erased_faces(layout, events)
 
 
-def _erased(layout: Layout, events: Sequence[Event]) -> set[str]:
+def _photos_with_erased_faces(layout: ArchiveLayout, events: Sequence[Event]) -> set[str]:
     """The photos with faces of erased people, whatever this ledger knows of them."""
-    return {face.asset_id for face in barred_faces(layout, events).values()}
+    return {face.asset_id for face in erased_faces(layout, events).values()}
 
 
 def _known_pairs(events: Sequence[Event]) -> set[frozenset[str]]:
@@ -90,24 +95,24 @@ def _known_pairs(events: Sequence[Event]) -> set[frozenset[str]]:
 
 
 def _new_pairs(
-    photos: PhotoLooks, decisions: Decisions, decided: Set[str], known: Set[frozenset[str]]
+    photos: PhotoAppearances, decisions: Decisions, decided: Set[str], known: Set[frozenset[str]]
 ) -> list[SameShot]:
     """The pairs that the ledger does not have."""
     person = settings_for(photos.pack.name).person_threshold
-    likeness = Likeness(person, (1 + person) / 2)
+    likeness = SimilarityThresholds(person, (1 + person) / 2)
     found = []
     for photo, other in sorted(set(_candidates(photos, decisions, decided, likeness))):
         if frozenset((photo, other)) in known or other in decisions.same_shots.others(photo):
             continue
         same_place = photo in photos.gone and photos.gone[photo]["path"] == photos.present[other]["path"]
-        transform = same_shot(photos.of(photo), photos.of(other), likeness, same_place)
+        transform = match_same_shot(photos.of(photo), photos.of(other), likeness, same_place)
         if transform is not None:
-            found.append(SameShot(photo, other, transform_of(transform.ravel().tolist())))
+            found.append(SameShot(photo, other, as_transform(transform.ravel().tolist())))
     return found
 
 
 def _candidates(
-    photos: PhotoLooks, decisions: Decisions, decided: Set[str], likeness: Likeness
+    photos: PhotoAppearances, decisions: Decisions, decided: Set[str], likeness: SimilarityThresholds
 ) -> Iterator[tuple[str, str]]:
     """(decided photo, photo that is there) worth comparing: all with those that are gone and of whose shot no photo is
     left, else only what is new."""
@@ -115,18 +120,18 @@ def _candidates(
     present = set(photos.present)
     gone = {photo for photo in photos.gone if not decisions.same_shots.others(photo).keys() & present}
     here = decided & present
-    yield from _look_alike(photos, gone | (here - decided_before), present)
-    yield from _look_alike(photos, here & decided_before, present - compared)
+    yield from _similar_pairs(photos, gone | (here - decided_before), present)
+    yield from _similar_pairs(photos, here & decided_before, present - compared)
     by_path = {str(row["path"]): photo for photo, row in photos.present.items()}
     for photo in gone:
         if (other := by_path.get(str(photos.gone[photo]["path"]))) is not None:
             yield photo, other
         vectors = photos.of(photo).vectors
-        for other in photos.showing(vectors, likeness.surely):
+        for other in photos.showing(vectors, likeness.single_face):
             yield photo, other
 
 
-def _look_alike(photos: PhotoLooks, some: Set[str], others: Set[str]) -> Iterator[tuple[str, str]]:
+def _similar_pairs(photos: PhotoAppearances, some: Set[str], others: Set[str]) -> Iterator[tuple[str, str]]:
     """The pairs whose hashes are near, either of them turned or mirrored."""
     import faiss
 
@@ -139,18 +144,18 @@ def _look_alike(photos: PhotoLooks, some: Set[str], others: Set[str]) -> Iterato
     index = faiss.IndexBinaryFlat(bits[0].size)
     index.add(np.packbits(other_bits.reshape(len(other_ids), -1), axis=1))
     for photo, own in zip(ids, bits, strict=True):
-        turned = np.stack([np.packbits(way.ravel()) for _, way in turned_bits(own)])
-        distances, neighbours = index.search(turned, min(NEIGHBOURS, len(other_ids)))
-        for place in np.unique(neighbours[distances <= LOOKS_THE_SAME]):
+        turned = np.stack([np.packbits(way.ravel()) for _, way in transformed_hashes(own)])
+        distances, neighbours = index.search(turned, min(CANDIDATES_PER_PHOTO, len(other_ids)))
+        for place in np.unique(neighbours[distances <= MAX_HASH_BITS]):
             if other_ids[place] != photo:
                 yield photo, other_ids[place]
 
 
-def _erase_again(layout: Layout, events: Sequence[Event], decisions: Decisions, facts: Facts) -> int:
+def _erase_again(layout: ArchiveLayout, events: Sequence[Event], decisions: Decisions, facts: FaceCatalog) -> int:
     """Take out the faces of erased people in photos that turned out to show what was erased; how many."""
-    barred = said(decisions, facts.faces).barred if facts.faces.height else frozenset()
+    barred = constraints_for(decisions, facts.faces).erased_faces if facts.faces.height else frozenset()
     erased = all_erasures(layout, events)
-    keep_tombstones(layout, erased)
+    write_tombstones(layout, erased)
     if barred:
         faces = {face.face_id: face for of_person in erased.values() for face in of_person}
         erase_faces(layout, faces, set(erased), new=True)

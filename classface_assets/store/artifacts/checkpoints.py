@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from classface_assets.core.atomic_files import sweep, temporary_name
+from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
 
 
-class HeadFileError(UserError):
+class CheckpointError(UserError):
     """The head's files do not belong together or cannot be read."""
 
 
-def save_head(path: Path, checkpoint: bytes | None, report: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, checkpoint: bytes | None, report: Mapping[str, Any]) -> None:
     """Keep a checkpoint (none when training was skipped) and its report; the report is written last."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint is not None:
@@ -21,12 +21,12 @@ def save_head(path: Path, checkpoint: bytes | None, report: Mapping[str, Any]) -
     _write(path.with_suffix(".json"), json.dumps(dict(report), indent=1).encode())
 
 
-def head_files(path: Path) -> list[Path]:
+def checkpoint_files(path: Path) -> list[Path]:
     """The checkpoint, where one was ever trained, and its report."""
     return [file for file in (path, path.with_suffix(".json")) if file.exists()]
 
 
-def promoted_head(path: Path, pack: str) -> bytes | None:
+def load_promoted_checkpoint(path: Path, pack: str) -> bytes | None:
     """The checkpoint in use: the last one trained, if it won on held-out faces of this very model pack."""
     report_file = path.with_suffix(".json")
     if not report_file.exists():
@@ -35,11 +35,11 @@ def promoted_head(path: Path, pack: str) -> bytes | None:
         report = json.loads(report_file.read_text())
         return path.read_bytes() if report["promoted"] and report["pack"] == pack else None
     except (OSError, ValueError, KeyError) as error:
-        raise HeadFileError(f"{report_file} cannot be used ({error}); delete it, and train again.") from None
+        raise CheckpointError(f"{report_file} cannot be used ({error}); delete it, and train again.") from None
 
 
 def _write(path: Path, content: bytes) -> None:
-    sweep(path.parent)
-    temporary = temporary_name(path)
+    remove_abandoned(path.parent)
+    temporary = temporary_path(path)
     temporary.write_bytes(content)
     temporary.replace(path)

@@ -19,22 +19,22 @@ from typing import Any
 import polars as pl
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import Place, entries
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import Location, list_directory
 from classface_assets.store.catalog.school_year import (
-    current_settings,
+    active_detection_settings,
     detection_parts,
     embedding_parts,
     image_parts,
-    years_with_images,
+    list_school_years,
 )
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 
-PROGRAM = Path(str(files("classface_assets")))
+PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 
 @dataclass(frozen=True)
-class Stamp:
+class InputFingerprint:
     """The stamp kept in `file`, for an output to be made of what `made_of` is the digest of.
 
     Outputs are known by their place below one of `roots`: an archive that is moved keeps its stamps, and a copy's stamp
@@ -43,9 +43,9 @@ class Stamp:
 
     file: Path
     made_of: str
-    roots: tuple[Place, ...]
+    roots: tuple[Location, ...]
 
-    def told(self) -> dict[str, Any] | None:
+    def cached_metadata(self) -> dict[str, Any] | None:
         """What was told of the output when it was made of just this and is still there; None: it is to be made.
 
         A stamp that no longer holds is removed at once, so that a run killed while it writes leaves none behind.
@@ -57,12 +57,12 @@ class Stamp:
         self.file.unlink(missing_ok=True)
         return None
 
-    def put(self, told: Mapping[str, Any], outputs: Iterable[Place]) -> None:
+    def record(self, told: Mapping[str, Any], outputs: Iterable[Location]) -> None:
         """Note what was made, and what is told of it. Raises StorageError, and ValueError for a file of no root."""
         noted = {"made_of": self.made_of, "told": told, "outputs": self._outputs(map(self._name, outputs))}
         write_file(self.file, lambda out: out.write(json.dumps(noted).encode()))
 
-    def _name(self, file: Place) -> str:
+    def _name(self, file: Location) -> str:
         for number, root in enumerate(map(str, self.roots)):
             if str(file).startswith((f"{root}/", f"{root}\\")):
                 return f"{number}/{str(file)[len(root) + 1 :]}"
@@ -73,42 +73,44 @@ class Stamp:
         for name in names:
             number, _, path = name.partition("/")
             root = self.roots[int(number)]
-            found[name] = _seen_here(f"{root}/{path}") if isinstance(root, Path) else seen(root / path)
+            found[name] = (
+                _local_file_signature(f"{root}/{path}") if isinstance(root, Path) else file_signature(root / path)
+            )
         return found
 
 
-def digest(*things: object) -> str:
+def content_digest(*things: object) -> str:
     """Of numbers, texts, lists and mappings: the same only for the same. A frame stands for its rows in their order."""
     return _hash(json.dumps(things, sort_keys=True, default=_frame_digest).encode())
 
 
-def seen(file: Place) -> list[int] | None:
+def file_signature(file: Location) -> list[int] | None:
     """Size and time of change of a file; None when it is not there."""
     if isinstance(file, Path):
-        return _seen_here(str(file))
-    found = (entry for entry in entries(file.parent) if entry.path == file)
+        return _local_file_signature(str(file))
+    found = (entry for entry in list_directory(file.parent) if entry.path == file)
     return next(([entry.size, entry.mtime_ns] for entry in found if not entry.is_folder), None)
 
 
-def facts_digest(layout: Layout, detector: str, pack: str) -> str:
+def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
     """Changes when what `gather` reads does: a file, a face or a vector more or less, other thresholds or models."""
     years = []
-    for year in years_with_images(layout):
-        settings = current_settings(layout, detector, year)
-        found = None if settings is None else _names(detection_parts(layout, detector, year, settings))
+    for year in list_school_years(layout):
+        settings = active_detection_settings(layout, detector, year)
+        found = None if settings is None else _part_names(detection_parts(layout, detector, year, settings))
         vectors = embedding_parts(layout, detector, pack, year)
-        years.append([year, _names(image_parts(layout, year)), settings, found, _names(vectors)])
-    return digest(detector, pack, layout.year_pattern, layout.year_start, years)
+        years.append([year, _part_names(image_parts(layout, year)), settings, found, _part_names(vectors)])
+    return content_digest(detector, pack, layout.year_pattern, layout.year_start, years)
 
 
 @functools.cache
-def program_digest(folder: Path = PROGRAM) -> str:
+def program_digest(folder: Path = PACKAGE_FOLDER) -> str:
     """Of the program itself, code and templates: what another version of it made is made anew."""
     files = sorted(file for ending in ("*.py", "*.j2", "*.css") for file in folder.rglob(ending))
-    return digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
+    return content_digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
 
 
-def _seen_here(file: str) -> list[int] | None:
+def _local_file_signature(file: str) -> list[int] | None:
     """The same of a local file, as text: there are tens of thousands in an album."""
     with suppress(OSError):
         status = os.stat(file)  # noqa: PTH116
@@ -116,7 +118,7 @@ def _seen_here(file: str) -> list[int] | None:
     return None
 
 
-def _names(parts: Parts) -> list[str]:
+def _part_names(parts: PartDataset) -> list[str]:
     return [file.name for file in parts.files()]
 
 

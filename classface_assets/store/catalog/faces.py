@@ -10,23 +10,23 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout, name_of
-from classface_assets.core.locations import entries
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.core.locations import list_directory
 from classface_assets.core.schemas import DETECTIONS
 from classface_assets.core.school_years.names import first_year
 from classface_assets.store.catalog.school_year import (
     all_images,
+    conform_to_schema,
     embedding_parts,
+    list_school_years,
     mark_duplicates,
-    with_all,
     year_detections,
-    years_with_images,
 )
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 
 
 @dataclass(frozen=True)
-class Facts:
+class FaceCatalog:
     """All that is current. Width and height of `images` are those of the photo as detecting turned it.
 
     `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip, in the order of their
@@ -38,29 +38,29 @@ class Facts:
     vectors: np.ndarray
 
 
-class NotSearchedError(UserError):
+class DetectionMissingError(UserError):
     """The archive has faces, but none that this version of the detector found."""
 
 
-def gather(layout: Layout, detector: str, pack: str) -> Facts:
+def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog:
     """All that is current, over all school years. A photo in two years counts in the first with its faces.
 
     Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
     """
-    _require_searched(layout, detector)
-    years = years_with_images(layout)
+    _require_detections(layout, detector)
+    years = list_school_years(layout)
     # A folder that came to another school year is in both until the old one is run.
     images = all_images(layout).unique("path", keep="first", maintain_order=True)
     detected = list(_detections_of_years(layout, detector, years))
     if not detected:
-        images = _as_searched(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
-        return Facts(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
+        images = _merge_detection_results(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
+        return FaceCatalog(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
     rows = pl.concat(detected, how="diagonal_relaxed").unique(
         ["asset_id", "face_id"], keep="first", maintain_order=True
     )
     # Older versions searched the picture once for each metadata that it had, and called its faces otherwise.
     rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
-    images = _as_searched(mark_duplicates(images), rows)
+    images = _merge_detection_results(mark_duplicates(images), rows)
     starts = {y: first_year(y) for y in years}
     faces = (
         rows.drop("rotation", "phash", "orientation")
@@ -68,20 +68,22 @@ def gather(layout: Layout, detector: str, pack: str) -> Facts:
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
     found = [embedding_parts(layout, detector, pack, year) for year in years]
-    faces, vectors = _with_vectors(found, faces.sort("face_id"))
-    return Facts(images, faces, vectors)
+    faces, vectors = _join_vectors(found, faces.sort("face_id"))
+    return FaceCatalog(images, faces, vectors)
 
 
-def _require_searched(layout: Layout, detector: str) -> None:
-    found_by = {name_of(entry.path) for entry in entries(layout.parts("detections")) if entry.is_folder}
+def _require_detections(layout: ArchiveLayout, detector: str) -> None:
+    found_by = {
+        decode_folder_name(entry.path) for entry in list_directory(layout.parts("detections")) if entry.is_folder
+    }
     if found_by and detector not in found_by:
-        raise NotSearchedError(
+        raise DetectionMissingError(
             f"The photos were searched by {' and '.join(sorted(found_by))}, not yet by {detector}; run `classface run` "
             "or materialize images, detections and embeddings of every year. Until then what is published stays."
         )
 
 
-def _with_vectors(years: list[Parts], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     """The faces that have a vector, and the vectors. A year at a time: a million of them take two gigabytes, once."""
     vectors = np.zeros((0, 0), np.float32)
     place = faces.select("face_id").with_row_index("row")
@@ -101,14 +103,14 @@ def _with_vectors(years: list[Parts], faces: pl.DataFrame) -> tuple[pl.DataFrame
     return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 
 
-def _detections_of_years(layout: Layout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
+def _detections_of_years(layout: ArchiveLayout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
     for year in years:
         rows = year_detections(layout, detector, year, list(DETECTIONS))
         if rows.height:
-            yield with_all(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
+            yield conform_to_schema(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
 
 
-def _as_searched(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
+def _merge_detection_results(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
     """The images with what detecting found out about them: which way is up, how they look, and what cannot be decoded.
 
     A photo that opened but could not be decoded is unreadable, with the reason that detecting found.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from classface_assets.core.locations import remove
-from classface_assets.store.files.parquet import read_table
-from classface_assets.store.files.parts import Parts
+from classface_assets.core.locations import remove_file
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.files.parts import PartDataset
 
-KEY = ["asset_id", "face_id"]
+FACE_KEY = ["asset_id", "face_id"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ def renamed_photos(images: pl.DataFrame, named: Collection[str]) -> list[tuple[s
     return sorted((old, new) for old, new in former_ids(images).current.items() if old in wanted)
 
 
-def under_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
+def map_to_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
     """Detection rows (asset_id, face_id and any others) under the ids that their photos have now.
 
     Of a picture that was two photos the faces of one stay: of those that are under its id already, else of its first
     file that was searched.
     """
     there = set(rows["asset_id"].unique()) if rows.width else set()
-    taken, left_out = _chosen(there, former)
+    taken, left_out = _choose_former_ids(there, former)
     if not taken and not left_out:
         return rows
     kept = rows.filter(~pl.col("asset_id").is_in(list(left_out)))
@@ -62,46 +62,50 @@ def under_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
         pl.col("asset_id").replace(taken), pl.col("asset_id").is_in(list(taken)).alias("renamed")
     )
     # Killed while it rewrote them, a run leaves some rows under both ids.
-    return renamed.sort("renamed", maintain_order=True).unique(KEY, keep="first", maintain_order=True).drop("renamed")
+    return (
+        renamed.sort("renamed", maintain_order=True).unique(FACE_KEY, keep="first", maintain_order=True).drop("renamed")
+    )
 
 
-def rewrite_former_ids(parts: Parts, former: FormerIds) -> int:
+def rewrite_former_ids(parts: PartDataset, former: FormerIds) -> int:
     """Rewrite the parts that hold rows under former ids, one after the other; returns how many they are.
 
     The new part is there before the old one goes: killed at any moment, the next call goes on.
     """
-    held = {file: set(read_table(file, ["asset_id"])["asset_id"].unique()) for file in parts.files()}
-    taken, left_out = _chosen(set().union(*held.values()), former)
+    held = {file: set(read_parquet(file, ["asset_id"])["asset_id"].unique()) for file in parts.files()}
+    taken, left_out = _choose_former_ids(set().union(*held.values()), former)
     stale = [file for file, ids in held.items() if ids & (taken.keys() | left_out)]
     for file in stale:
-        rows = read_table(file).filter(~pl.col("asset_id").is_in(list(left_out)))
-        parts.append(_renamed(rows, taken, former))
-        remove(file)
+        rows = read_parquet(file).filter(~pl.col("asset_id").is_in(list(left_out)))
+        parts.append(_with_current_ids(rows, taken, former))
+        remove_file(file)
     return len(stale)
 
 
-def faces_left_out(parts: Parts, former: FormerIds) -> set[str]:
+def superseded_faces(parts: PartDataset, former: FormerIds) -> set[str]:
     """The faces that `rewrite_former_ids` leaves out: those of a picture that was two photos, found twice."""
-    rows = parts.read(KEY)
-    _, left_out = _chosen(set(rows["asset_id"].unique()) if rows.width else (), former)
+    rows = parts.read(FACE_KEY)
+    _, left_out = _choose_former_ids(set(rows["asset_id"].unique()) if rows.width else (), former)
     return set(rows.filter(pl.col("asset_id").is_in(list(left_out)))["face_id"].drop_nulls()) if left_out else set()
 
 
-def adopt_former(own: Parts, others: Collection[Parts], former: FormerIds, wanted: set[str]) -> set[str]:
+def copy_former_rows(
+    own: PartDataset, others: Collection[PartDataset], former: FormerIds, wanted: set[str]
+) -> set[str]:
     """Copy the rows of `wanted` photos that other folders hold under former ids; returns the ids still missing."""
     missing = set(wanted)
     for other in others:
         there = other.ids("asset_id") if missing else set()
-        taken = {old: new for old, new in _chosen(there, former)[0].items() if new in missing}
+        taken = {old: new for old, new in _choose_former_ids(there, former)[0].items() if new in missing}
         if taken:
             for rows in other.scan():
                 theirs = rows.filter(pl.col("asset_id").is_in(list(taken)))
-                own.append(_renamed(theirs, taken, former))
+                own.append(_with_current_ids(theirs, taken, former))
             missing -= set(taken.values())
     return missing
 
 
-def _renamed(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) -> pl.DataFrame:
+def _with_current_ids(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) -> pl.DataFrame:
     """Whole rows as today's version would have written them."""
     turned = {old: former.orientation[old] for old in taken if old in former.orientation}
     known = pl.col("asset_id").replace_strict(turned, default=None, return_dtype=pl.Int16)
@@ -111,7 +115,7 @@ def _renamed(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) ->
     )
 
 
-def _chosen(there: Collection[str], former: FormerIds) -> tuple[dict[str, str], set[str]]:
+def _choose_former_ids(there: Collection[str], former: FormerIds) -> tuple[dict[str, str], set[str]]:
     """Of the asset ids that rows have: former ids → those of today, and the former ids whose rows are left out."""
     taken: dict[str, str] = {}
     left_out: set[str] = set()

@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-EMBEDDED = ("exif", "xmp", "iptc")  # a clock wrote them; names are written by people
-SCHOOL_YEAR = "school year"
+EMBEDDED_SOURCES = ("exif", "xmp", "iptc")  # a clock wrote them; names are written by people
+SCHOOL_YEAR_SOURCE = "school year"
 # What cameras, phones and programs show that lost the time: the first moments of their clocks. 1904 is QuickTime's,
 # 1970 that of Unix, 1980 of DOS and so of most cameras, 2001 of Apple's programs.
 RESET_MOMENTS = [
@@ -20,7 +20,7 @@ RESET_MOMENTS = [
 RESET_DAYS = [date(1904, 1, 1), date(1970, 1, 1), date(1980, 1, 1)]
 
 
-def dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
+def resolve_dates(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
     """IMAGES with the surest date that is not doubted; else of the school year's first day, as the source then says.
 
     `taken_at_doubt` tells the surest date where that one is doubted. Parts from before a column existed hold one date,
@@ -31,7 +31,7 @@ def dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
     known = rows.filter(pl.col("taken_at").is_not_null())
     old = known.filter(pl.col("dates").is_null()).select("row", pl.col("taken_at").alias("at"), one, "utc_offset")
     listed = known.filter(pl.col("dates").list.len() > 0).select("row", "dates").explode("dates").unnest("dates")
-    dates = pl.concat([old, listed.select(old.columns)]).with_columns(doubted=_doubted(start_of_year))
+    dates = pl.concat([old, listed.select(old.columns)]).with_columns(doubted=_is_doubted(start_of_year))
     first = dates.group_by("row", maintain_order=True).agg(pl.all().first())
     believed = dates.filter(~pl.col("doubted")).group_by("row", maintain_order=True).agg(pl.all().first())
     text = pl.format("{} {}", "source", pl.col("at").dt.strftime("%Y-%m-%d %H:%M:%S"))
@@ -48,7 +48,7 @@ def dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
         .with_columns(
             pl.when(by_folder).then(start).otherwise("taken_at").alias("taken_at"),
             pl.when(by_folder)
-            .then(pl.lit(SCHOOL_YEAR))
+            .then(pl.lit(SCHOOL_YEAR_SOURCE))
             .otherwise(pl.col("taken_at_source").fill_null(""))
             .alias("taken_at_source"),
             pl.col("taken_at_doubt").fill_null(""),
@@ -57,13 +57,13 @@ def dated(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
     )
 
 
-def _doubted(start_of_year: datetime | None) -> pl.Expr:
+def _is_doubted(start_of_year: datetime | None) -> pl.Expr:
     """Whether a date `at` of that `source` is not believed.
 
     With a school year: more than a year before or after it, or later than tomorrow and not in it. Without: later than
     tomorrow, or of a day on which clocks start. A clock's first moment itself is believed of no clock.
     """
-    at, by_clock = pl.col("at"), pl.col("source").is_in(EMBEDDED)
+    at, by_clock = pl.col("at"), pl.col("source").is_in(EMBEDDED_SOURCES)
     reset = by_clock & at.is_in(pl.lit(pl.Series(RESET_MOMENTS, dtype=pl.Datetime("us"))).implode())
     future = at > datetime.now() + timedelta(days=1)  # noqa: DTZ005
     if start_of_year is None:

@@ -9,56 +9,56 @@ import json
 import polars as pl
 
 from classface_assets.core.atomic_files import read_file, write_file
-from classface_assets.core.layout import Layout, name_of, safe_name
-from classface_assets.core.locations import entries
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
+from classface_assets.core.locations import list_directory
 from classface_assets.core.schemas import IMAGES
-from classface_assets.core.school_years.names import start_of
+from classface_assets.core.school_years.names import school_year_start
 from classface_assets.store.catalog.former_ids import (
     FormerIds,
-    faces_left_out,
     former_ids,
+    map_to_current_ids,
     rewrite_former_ids,
-    under_current_ids,
+    superseded_faces,
 )
-from classface_assets.store.catalog.photo_dates import dated
-from classface_assets.store.files.deletion import drop_rows, folders
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.catalog.photo_dates import resolve_dates
+from classface_assets.store.files.deletion import drop_rows, list_subfolders
+from classface_assets.store.files.parts import PartDataset
 
-DIGEST = "file_digest"
-
-
-def image_parts(layout: Layout, year: str) -> Parts:
-    return Parts(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
+FILE_DIGEST = "file_digest"
 
 
-def detection_parts(layout: Layout, detector: str, year: str, settings: str) -> Parts:
+def image_parts(layout: ArchiveLayout, year: str) -> PartDataset:
+    return PartDataset(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
+
+
+def detection_parts(layout: ArchiveLayout, detector: str, year: str, settings: str) -> PartDataset:
     """Faces by detector version, school year and thresholds; `current_settings` says which thresholds count."""
-    return Parts(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
+    return PartDataset(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
 
 
-def embedding_parts(layout: Layout, detector: str, pack: str, year: str) -> Parts:
-    return Parts(layout.parts("embeddings", vectors_version(detector, pack), year), ("face_id",))
+def embedding_parts(layout: ArchiveLayout, detector: str, pack: str, year: str) -> PartDataset:
+    return PartDataset(layout.parts("embeddings", embedding_version(detector, pack), year), ("face_id",))
 
 
-def vectors_version(detector: str, pack: str) -> str:
+def embedding_version(detector: str, pack: str) -> str:
     """A face keeps its id when another detector puts its box in the same place, but is cut out anew."""
     return f"{pack} {detector}"
 
 
-def years_with_images(layout: Layout) -> list[str]:
+def list_school_years(layout: ArchiveLayout) -> list[str]:
     """The school years that were looked at so far, sorted."""
-    return sorted(name_of(entry.path) for entry in entries(layout.parts("images")) if entry.is_folder)
+    return sorted(decode_folder_name(entry.path) for entry in list_directory(layout.parts("images")) if entry.is_folder)
 
 
-def set_current_settings(layout: Layout, detector: str, year: str, settings: str) -> None:
+def set_active_detection_settings(layout: ArchiveLayout, detector: str, year: str, settings: str) -> None:
     """From now on the faces found with these thresholds are the year's faces."""
-    if current_settings(layout, detector, year) == settings:
+    if active_detection_settings(layout, detector, year) == settings:
         return
     content = json.dumps({"settings": settings}).encode()
     write_file(layout.parts("detections", detector, year) / "current.json", lambda out: out.write(content))
 
 
-def current_settings(layout: Layout, detector: str, year: str) -> str | None:
+def active_detection_settings(layout: ArchiveLayout, detector: str, year: str) -> str | None:
     """The thresholds that the year was last detected with; None before that."""
     pointer = layout.parts("detections", detector, year) / "current.json"
     try:
@@ -67,26 +67,26 @@ def current_settings(layout: Layout, detector: str, year: str) -> str | None:
         return None
 
 
-def year_images(layout: Layout, year: str) -> pl.DataFrame:
+def year_images(layout: ArchiveLayout, year: str) -> pl.DataFrame:
     """The files of one school year, in the order of their paths, copies within the year marked as duplicates."""
     rows = image_parts(layout, year).read()
     if not rows.width:
         return pl.DataFrame(schema=IMAGES)
-    return mark_duplicates(dated(with_all(IMAGES, rows), start_of(year, layout.year_start)))
+    return mark_duplicates(resolve_dates(conform_to_schema(IMAGES, rows), school_year_start(year, layout.year_start)))
 
 
-def with_all(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
+def conform_to_schema(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with every column of the schema; parts from before a column existed have null in it."""
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
     return rows.with_columns(missing).select(schema.names())
 
 
-def year_detections(layout: Layout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
+def year_detections(layout: ArchiveLayout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
     """The detection rows of the photos that are in the year now; a frame without columns before the first.
 
     Rows that an older version wrote are under the ids that their photos have now.
     """
-    settings = current_settings(layout, detector, year)
+    settings = active_detection_settings(layout, detector, year)
     if settings is None:
         return pl.DataFrame()
     rows = detection_parts(layout, detector, year, settings).read(columns)
@@ -94,30 +94,30 @@ def year_detections(layout: Layout, detector: str, year: str, columns: list[str]
         return rows
     images = year_images(layout, year)
     ids = images["asset_id"].unique().to_list()
-    return under_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
+    return map_to_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
 
 
-def all_images(layout: Layout) -> pl.DataFrame:
+def all_images(layout: ArchiveLayout) -> pl.DataFrame:
     """The files of all school years, of each year as `year_images` has them."""
-    years = years_with_images(layout)
+    years = list_school_years(layout)
     return pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, year) for year in years)])
 
 
-def all_former_ids(layout: Layout) -> FormerIds:
+def all_former_ids(layout: ArchiveLayout) -> FormerIds:
     """What the photos of all school years were called by older versions."""
     return former_ids(all_images(layout))
 
 
-def under_todays_ids(layout: Layout, year: str, images: pl.DataFrame) -> None:
+def migrate_former_ids(layout: ArchiveLayout, year: str, images: pl.DataFrame) -> None:
     """Rewrite what every detector found in a school year, with any thresholds, under the ids that its files (IMAGES)
     have now. Faces keep their ids; the vectors of those that were found twice go. Killed, the next call goes on."""
     former = former_ids(images)
-    detectors = folders(layout.parts("detections")) if former.current else []
-    found = [s for detector in detectors for s in folders(detector / safe_name(year))]
-    for parts in (Parts(folder, ("asset_id", "face_id")) for folder in found):
-        if twice := faces_left_out(parts, former):
-            for pack in folders(layout.parts("embeddings")):
-                drop_rows(Parts(pack / safe_name(year), ("face_id",)), "face_id", twice)
+    detectors = list_subfolders(layout.parts("detections")) if former.current else []
+    found = [s for detector in detectors for s in list_subfolders(detector / encode_folder_name(year))]
+    for parts in (PartDataset(folder, ("asset_id", "face_id")) for folder in found):
+        if twice := superseded_faces(parts, former):
+            for pack in list_subfolders(layout.parts("embeddings")):
+                drop_rows(PartDataset(pack / encode_folder_name(year), ("face_id",)), "face_id", twice)
         rewrite_former_ids(parts, former)
 
 
@@ -126,9 +126,11 @@ def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
     of the same bytes, or with other metadata."""
     images = images.sort("school_year", "path")
     readable = pl.col("status").is_in(["ok", "duplicate"])
-    first_path, first_digest = (pl.col(name).filter(readable).first().over("asset_id") for name in ("path", DIGEST))
+    first_path, first_digest = (
+        pl.col(name).filter(readable).first().over("asset_id") for name in ("path", FILE_DIGEST)
+    )
     copy = readable & (pl.col("path") != first_path)
-    same = pl.col(DIGEST).eq_missing(first_digest)
+    same = pl.col(FILE_DIGEST).eq_missing(first_digest)
     why = (
         pl.when(same)
         .then(pl.format("the same file as {}", first_path))

@@ -13,16 +13,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import Entry, Place, path_text
-from classface_assets.core.school_years.folders import NO_YEAR, NOTHING, YearGuess, below
-from classface_assets.core.school_years.names import Exactness, YearSettingError, first_year, read_name, start_of
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import FileEntry, Location, encode_relative_path
+from classface_assets.core.school_years.folders import NO_GUESS, NO_YEAR, YearGuess, combine_with_parent
+from classface_assets.core.school_years.names import (
+    Exactness,
+    first_year,
+    parse_folder_name,
+)
 from classface_assets.core.storage_errors import StorageError
-from classface_assets.store.catalog.photo_folders import PhotoFolder, walk
-from classface_assets.store.catalog.school_year import years_with_images
-from classface_assets.store.catalog.year_file import years_by_hand
+from classface_assets.store.catalog.photo_folders import PhotoFolder, walk_photo_folders
+from classface_assets.store.catalog.school_year import list_school_years
+from classface_assets.store.catalog.year_file import manual_school_years
 
-__all__ = ["UNSORTED", "FolderYear", "PhotosFolderError", "YearSettingError", "first_year", "start_of"]
 UNSORTED = "unsorted"
 # What Dagster refuses in a partition key, and bytes of a name that are not Unicode.
 _NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\.{3}")
@@ -42,56 +45,56 @@ class FolderYear:
     guess: YearGuess
 
 
-def school_year(name: str, pattern: str = "") -> str:
+def school_year_key(name: str, pattern: str = "") -> str:
     """The key that one name tells, of a folder or of a file: `2019-2020` for any spelling of it, else the name itself.
 
     `pattern` is a regular expression with a group `first` and, if wanted, a group `second`: the two calendar years, of
     four digits or two. The day on which a file was made is no school year. Raises YearSettingError.
     """
-    read = read_name(name, pattern)
+    read = parse_folder_name(name, pattern)
     dated = read.first is not None and read.exactness != Exactness.DATE
-    return f"{read.first}-{(read.first or 0) + 1}" if dated else _key(name)
+    return f"{read.first}-{(read.first or 0) + 1}" if dated else _partition_key(name)
 
 
-def folder_years(layout: Layout) -> list[FolderYear]:
+def folder_years(layout: ArchiveLayout) -> list[FolderYear]:
     """Every folder with its partition, each before those in it; first the photos folder itself, for loose photos.
 
     Raises PhotosFolderError when the root cannot be read, YearSettingError, YearsFileError.
     """
-    folders, by_hand = _folders(layout.photos), years_by_hand(layout)
+    folders, by_hand = _walk_or_raise(layout.photos), manual_school_years(layout)
     guesses: dict[tuple[str, ...], YearGuess] = {}
     beside: dict[tuple[str, ...], tuple[str, ...]] = {folder.parts: folder.subfolders for folder in folders}
-    names = {folder.parts: _name(folder, layout.photos) for folder in folders}
+    names = {folder.parts: _relative_name(folder, layout.photos) for folder in folders}
     for folder in folders:
         set_ = by_hand.get(unicodedata.normalize("NFC", names[folder.parts]))
         if not folder.parts:
             guess = YearGuess("", Exactness.NONE, "photos that lie loose in the photos folder")
-            guesses[()] = below(guess, _NO_NAME, -1, set_) if set_ else guess
+            guesses[()] = combine_with_parent(guess, _EMPTY_READING, -1, set_) if set_ else guess
             continue
-        above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NOTHING
-        read = read_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
-        guesses[folder.parts] = below(above, read, len(folder.parts) - 1, set_)
+        above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NO_GUESS
+        read = parse_folder_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
+        guesses[folder.parts] = combine_with_parent(above, read, len(folder.parts) - 1, set_)
     undated = [f for f in folders if not guesses[f.parts].key and (f.parts or f.has_files)]
-    own = {f.parts: _owner(f.parts, guesses[f.parts]) for f in undated}
-    keys = _own_keys(set(own.values()), layout)
+    own = {f.parts: _partition_name(f.parts, guesses[f.parts]) for f in undated}
+    keys = _partition_keys(set(own.values()), layout)
     years = {parts: guess.key or keys.get(own.get(parts, ""), UNSORTED) for parts, guess in guesses.items()}
     return [FolderYear(f, names[f.parts], years[f.parts], guesses[f.parts]) for f in folders]
 
 
-_NO_NAME = read_name("")
+_EMPTY_READING = parse_folder_name("")
 
 
-def year_folders(layout: Layout) -> dict[str, list[Place]]:
+def year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
     """School year → the folders whose own files belong to it, both sorted. Raises as `folder_years`.
 
     A folder without files of its own, all of whose sub-folders belong to other years, makes no school year.
     """
-    return grouped(folder_years(layout))
+    return group_by_school_year(folder_years(layout))
 
 
-def grouped(folders: Sequence[FolderYear]) -> dict[str, list[Place]]:
+def group_by_school_year(folders: Sequence[FolderYear]) -> dict[str, list[Location]]:
     """What `year_folders` tells, of folders that are known already."""
-    found: dict[str, list[Place]] = defaultdict(list)
+    found: dict[str, list[Location]] = defaultdict(list)
     years_of_top: dict[str, set[str]] = defaultdict(set)
     for one in folders:
         found[one.year].append(one.folder.path)
@@ -104,12 +107,12 @@ def grouped(folders: Sequence[FolderYear]) -> dict[str, list[Place]]:
     return {year: places for year, places in sorted(found.items()) if year in there}
 
 
-def left_out(folders: Iterable[FolderYear]) -> Counter[str]:
+def count_ignored_names(folders: Iterable[FolderYear]) -> Counter[str]:
     """How many files and folders of systems lie in these folders, by name as it is found; hidden ones among them."""
     return Counter(name for one in folders for name in one.folder.left_out)
 
 
-def folders_still_there(layout: Layout) -> dict[str, list[Place]]:
+def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
     """`year_folders` of an archive that was there before. Raises PhotosFolderError for an empty root too.
 
     A drive that is away leaves the empty folder where it belongs: no reason to drop every photo.
@@ -122,7 +125,7 @@ def folders_still_there(layout: Layout) -> dict[str, list[Place]]:
     return folders
 
 
-def fingerprint(files: Iterable[Entry]) -> str:
+def listing_fingerprint(files: Iterable[FileEntry]) -> str:
     """Changes when a file is added, removed, renamed or rewritten; files that could not be looked at do not count."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
@@ -131,9 +134,9 @@ def fingerprint(files: Iterable[Entry]) -> str:
     return digest.hexdigest()
 
 
-def _folders(photos: Place) -> list[PhotoFolder]:
+def _walk_or_raise(photos: Location) -> list[PhotoFolder]:
     try:
-        return walk(photos)
+        return walk_photo_folders(photos)
     except StorageError as error:
         raise PhotosFolderError(str(error)) from None
     except OSError as error:
@@ -143,40 +146,42 @@ def _folders(photos: Place) -> list[PhotoFolder]:
         ) from None
 
 
-def _name(folder: PhotoFolder, photos: Place) -> str:
-    return path_text(folder.path, photos) if folder.parts else "."
+def _relative_name(folder: PhotoFolder, photos: Location) -> str:
+    return encode_relative_path(folder.path, photos) if folder.parts else "."
 
 
-def _owner(parts: Sequence[str], guess: YearGuess) -> str:
+def _partition_name(parts: Sequence[str], guess: YearGuess) -> str:
     """The folder by whose name an undated one goes: its top folder, or the one that was set to belong to no year."""
     if not parts:
         return UNSORTED
     name = parts[guess.level if guess.exactness == Exactness.HAND and guess.level >= 0 else 0]
-    is_set = guess.exactness == Exactness.HAND and first_year(_key(name)) is not None
+    is_set = guess.exactness == Exactness.HAND and first_year(_partition_key(name)) is not None
     return f"{name} ({NO_YEAR})" if is_set else name
 
 
-def _key(name: str) -> str:
+def _partition_key(name: str) -> str:
     """A folder's name as a partition key: the same for every way in which its accents may be written."""
     return _NOT_IN_A_KEY.sub("_", unicodedata.normalize("NFC", name))
 
 
-def _own_keys(names: Collection[str], layout: Layout) -> Mapping[str, str]:
+def _partition_keys(names: Collection[str], layout: ArchiveLayout) -> Mapping[str, str]:
     """The partition keys of folders without a year: no two differ by case alone, for that is one folder on some disks.
 
     The one that was there before keeps its key, also when its case or accents are written otherwise now.
     """
     before: dict[str, list[str]] = defaultdict(list)
-    for year in years_with_images(layout) if names else []:
-        before[_key(year).casefold()].append(year)
+    for year in list_school_years(layout) if names else []:
+        before[_partition_key(year).casefold()].append(year)
     alike: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        alike[_key(name).casefold()].add(_key(name))
+        alike[_partition_key(name).casefold()].add(_partition_key(name))
     keys: dict[str, str] = {}
     for folded, spellings in alike.items():
-        known = {_key(one): one for one in before[folded]} | {one: one for one in before[folded] if one == _key(one)}
+        known = {_partition_key(one): one for one in before[folded]} | {
+            one: one for one in before[folded] if one == _partition_key(one)
+        }
         first = UNSORTED if UNSORTED in spellings else min(spellings, key=lambda one: (one not in known, one))
         keys[first] = known.get(first) or (min(known.values()) if known and len(spellings) == 1 else first)
         for other in spellings - {first}:
             keys[other] = f"{other} ~{hashlib.blake2b(other.encode(), digest_size=3).hexdigest()}"
-    return {name: keys[_key(name)] for name in names}
+    return {name: keys[_partition_key(name)] for name in names}

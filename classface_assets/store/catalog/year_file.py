@@ -10,21 +10,21 @@ from collections.abc import Mapping
 
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import Place
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import Location
 from classface_assets.core.school_years.folders import NO_YEAR
-from classface_assets.core.school_years.names import Exactness, first_year, read_name
+from classface_assets.core.school_years.names import Exactness, first_year, parse_folder_name
 
 
 class YearsFileError(UserError):
     """The file with the school years of folders cannot be understood, or what is to be set in it cannot."""
 
 
-def years_file(layout: Layout) -> Place:
+def years_file(layout: ArchiveLayout) -> Location:
     return layout.data / "years.json"
 
 
-def years_by_hand(layout: Layout) -> dict[str, str]:
+def manual_school_years(layout: ArchiveLayout) -> dict[str, str]:
     """Folder (path below the photos folder, with `/`) → school year or NO_YEAR. Raises YearsFileError."""
     file = years_file(layout)
     try:
@@ -44,42 +44,42 @@ def years_by_hand(layout: Layout) -> dict[str, str]:
             raise YearsFileError(
                 f"{file} sets {folder!r} to {year!r}, which is no school year; write it like 2011-2012, or {NO_YEAR}."
             )
-    return {_normal(folder): year for folder, year in found.items()}
+    return {_normalize_path(folder): year for folder, year in found.items()}
 
 
-def set_year(layout: Layout, folder: str, year: str) -> str:
+def set_school_year(layout: ArchiveLayout, folder: str, year: str) -> str:
     """Set the school year of a folder, from the next run on; returns it as a key. Raises YearsFileError."""
-    by_hand = years_by_hand(layout)
-    by_hand[_normal(folder)] = key = year_meant(year)
-    _write(layout, by_hand)
+    by_hand = manual_school_years(layout)
+    by_hand[_normalize_path(folder)] = key = parse_school_year(year)
+    _write_years_file(layout, by_hand)
     return key
 
 
-def unset_year(layout: Layout, folder: str) -> None:
+def unset_school_year(layout: ArchiveLayout, folder: str) -> None:
     """Let the folder's name tell its school year again. Raises YearsFileError when none was set."""
-    by_hand = years_by_hand(layout)
-    if _normal(folder) not in by_hand:
+    by_hand = manual_school_years(layout)
+    if _normalize_path(folder) not in by_hand:
         set_ = ", ".join(sorted(by_hand)) or "none"
         raise YearsFileError(f"No school year was set for {folder!r}; folders with one: {set_}.")
-    del by_hand[_normal(folder)]
-    _write(layout, by_hand)
+    del by_hand[_normalize_path(folder)]
+    _write_years_file(layout, by_hand)
 
 
-def year_meant(text: str) -> str:
+def parse_school_year(text: str) -> str:
     """The key of a school year as a person writes it, or NO_YEAR. Raises YearsFileError."""
     wanted = text.strip()
     if wanted.casefold() == NO_YEAR:
         return NO_YEAR
-    read = read_name(wanted)
+    read = parse_folder_name(wanted)
     if read.first is None or read.exactness not in (Exactness.YEAR, Exactness.SPELLED):
         raise YearsFileError(f"{text!r} is no school year; write it like 2011-2012, or {NO_YEAR}.")
     return f"{read.first}-{read.first + 1}"
 
 
-def _normal(folder: str) -> str:
+def _normalize_path(folder: str) -> str:
     return unicodedata.normalize("NFC", folder.strip("/") or ".")
 
 
-def _write(layout: Layout, by_hand: Mapping[str, str]) -> None:
+def _write_years_file(layout: ArchiveLayout, by_hand: Mapping[str, str]) -> None:
     content = json.dumps(dict(sorted(by_hand.items())), ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
     write_file(years_file(layout), lambda out: out.write(content))

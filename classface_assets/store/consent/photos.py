@@ -12,12 +12,12 @@ from enum import StrEnum
 import polars as pl
 
 from classface_assets.core.schemas import PHOTO_CONSENT
-from classface_assets.store.decisions.reconciliation import homes
-from classface_assets.store.model.decisions import Decisions, FaceMark, Person
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.decisions.reconciliation import match_faces_by_iou
+from classface_assets.store.model.decisions import Decisions, FaceLabel, Person
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import Purpose
 
-FACES = pl.Schema(
+CONSENT_FACES = pl.Schema(
     {"face_id": pl.String(), "asset_id": pl.String(), "person_id": pl.String()}
     | dict.fromkeys(["bbox_x", "bbox_y", "bbox_w", "bbox_h"], pl.Float32())
 )
@@ -38,48 +38,50 @@ class Refusals:
     that somebody labelled as one of them, and `barred`: those of people who were erased, both by face id."""
 
     people: Mapping[Purpose, frozenset[str]] = field(default_factory=dict)
-    marks: Mapping[str, FaceMark] = field(default_factory=dict)
-    barred: Mapping[str, LabelledFace] = field(default_factory=dict)
+    labels: Mapping[str, FaceLabel] = field(default_factory=dict)
+    erased_faces: Mapping[str, FaceRef] = field(default_factory=dict)
 
     def of(self, purpose: Purpose) -> frozenset[str]:
         return self.people.get(purpose, frozenset())
 
 
-def may_not_be_shown(person: Person, purpose: Purpose) -> bool:
+def is_withheld(person: Person, purpose: Purpose) -> bool:
     """Whether the person refused the purpose, or is hidden; what was said to be no face is nobody."""
     return person.kind != "not a face" and (purpose in person.refused or person.status == "hidden")
 
 
-def refusals_of(decisions: Decisions) -> Refusals:
+def collect_refusals(decisions: Decisions) -> Refusals:
     """Who may not be shown by what people decided."""
     persons = decisions.persons
     people = {
         purpose: frozenset(
             p
             for p, person in persons.items()
-            if may_not_be_shown(person, purpose) or may_not_be_shown(persons[decisions.became(p)], purpose)
+            if is_withheld(person, purpose) or is_withheld(persons[decisions.canonical_id(p)], purpose)
         )
         for purpose in Purpose
     }
     anybody = frozenset[str]().union(*people.values())
-    marks = {f: mark for f, mark in decisions.marks.items() if mark.person_id in anybody}
-    return Refusals(people, marks, decisions.barred)
+    marks = {f: mark for f, mark in decisions.labels.items() if mark.person_id in anybody}
+    return Refusals(people, marks, decisions.erased_faces)
 
 
-def faces_of_refused(faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) -> pl.DataFrame:
+def withheld_faces(faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) -> pl.DataFrame:
     """FACES of everybody who may not be shown: those that were labelled or guessed as theirs, those that were labelled
     where no detector sees a face today, and those of erased people, which are nobody's (null).
 
     `faces`: FACES, every face of the photos in question, null where it is nobody known.
     """
     people = refusals.of(purpose)
-    rows = [pl.DataFrame(schema=FACES)]
+    rows = [pl.DataFrame(schema=CONSENT_FACES)]
     if faces.width:
-        rows.append(faces.filter(pl.col("person_id").is_in(list(people))).select(FACES.names()).cast(FACES))
-    marks = {f: mark for f, mark in refusals.marks.items() if mark.person_id in people}
-    rows.append(pl.DataFrame(list(_where_they_were_labelled(marks, faces)), schema=FACES, orient="row"))
-    barred = [(face_id, face.asset_id, None, *face.box) for face_id, face in refusals.barred.items()]
-    rows.append(pl.DataFrame(barred, schema=FACES, orient="row"))
+        rows.append(
+            faces.filter(pl.col("person_id").is_in(list(people))).select(CONSENT_FACES.names()).cast(CONSENT_FACES)
+        )
+    marks = {f: mark for f, mark in refusals.labels.items() if mark.person_id in people}
+    rows.append(pl.DataFrame(list(_boxes_of_lost_labels(marks, faces)), schema=CONSENT_FACES, orient="row"))
+    barred = [(face_id, face.asset_id, None, *face.box) for face_id, face in refusals.erased_faces.items()]
+    rows.append(pl.DataFrame(barred, schema=CONSENT_FACES, orient="row"))
     return pl.concat(rows).unique(["face_id", "person_id"], keep="first", maintain_order=True)
 
 
@@ -89,13 +91,13 @@ def photo_verdicts(photos: pl.Series, faces: pl.DataFrame, refusals: Refusals) -
     `faces`: FACES, every face of these photos, null where it is nobody known.
     """
     ids = pl.DataFrame({"asset_id": photos}, schema={"asset_id": pl.String}).unique(maintain_order=True)
-    unknown = faces.filter(pl.col("person_id").is_null()) if faces.width else pl.DataFrame(schema=FACES)
+    unknown = faces.filter(pl.col("person_id").is_null()) if faces.width else pl.DataFrame(schema=CONSENT_FACES)
     ids = ids.join(unknown.group_by("asset_id").agg(pl.len().alias("unknown_faces")), on="asset_id", how="left")
     return pl.concat([_verdicts(ids, faces, refusals, purpose) for purpose in Purpose])
 
 
 def _verdicts(ids: pl.DataFrame, faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) -> pl.DataFrame:
-    refused = faces_of_refused(faces, refusals, purpose)
+    refused = withheld_faces(faces, refusals, purpose)
     who = refused.group_by("asset_id").agg(pl.col("person_id").drop_nulls().unique().sort().alias("withheld_persons"))
     verdict = (
         pl.when(pl.col("withheld_persons").is_not_null())
@@ -113,9 +115,9 @@ def _verdicts(ids: pl.DataFrame, faces: pl.DataFrame, refusals: Refusals, purpos
     return rows.select(PHOTO_CONSENT.names()).cast(PHOTO_CONSENT)
 
 
-def _where_they_were_labelled(marks: Mapping[str, FaceMark], faces: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+def _boxes_of_lost_labels(marks: Mapping[str, FaceLabel], faces: pl.DataFrame) -> Iterator[tuple[object, ...]]:
     """Rows of FACES, but not of a label that a face of another detector carries on: whose that one is now counts."""
-    home = homes(marks, faces) if faces.width else {}
+    home = match_faces_by_iou(marks, faces) if faces.width else {}
     for face, mark in marks.items():
         if home.get(face, (face, 0.0))[0] == face:
             yield face, mark.asset_id, mark.person_id, *mark.box

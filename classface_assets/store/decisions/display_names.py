@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from classface_assets.core.names import folded
+from classface_assets.core.names import normalized_name
 from classface_assets.store.model.decisions import Person
 from classface_assets.store.model.roster_entry import RosterEntry
 
@@ -50,34 +50,34 @@ def display_names(
     groups: dict[str, list[_Namesake]] = defaultdict(list)
     for p in persons.values():
         if p.status != "merged" and not p.erased:
-            groups[folded(p.name)].append(_Namesake(p.id, p.name, rows.get(p.id, ()), p.birth_date, True))
+            groups[normalized_name(p.name)].append(_Namesake(p.id, p.name, rows.get(p.id, ()), p.birth_date, True))
     for entry in roster:
         if entry.key not in students:
             student = _Namesake(entry.key, entry.name, (entry,), entry.birth_date, False)
-            groups[folded(entry.name)].append(student)
+            groups[normalized_name(entry.name)].append(student)
     several = [group for group in groups.values() if len(group) > 1]
     for group in several:
-        _tell_apart(group)
+        _disambiguate(group)
     told = [one for group in several for one in group]
     shown = {one.id: one.shown for one in told if one.is_person}
     return DisplayNames(shown, {one.id: one.shown for one in told if not one.is_person})
 
 
-def _tell_apart(group: list[_Namesake]) -> None:
+def _disambiguate(group: list[_Namesake]) -> None:
     """Class and year of birth, as far as they are known; the id where these are not enough."""
     for one in group:
         one.details = _details(one)
-    for one in _alike(group):
+    for one in _ambiguous(group):
         ids = [entry.student_id for entry in one.entries if entry.student_id]
         one.details += ids[:1] if one.entries else [NOT_LINKED]
-    for one in _alike(group):
+    for one in _ambiguous(group):
         one.details.append(one.id[-8:])
 
 
-def _alike(group: list[_Namesake]) -> list[_Namesake]:
+def _ambiguous(group: list[_Namesake]) -> list[_Namesake]:
     """Those who are not told apart yet."""
-    counts = Counter(folded(one.shown) for one in group)
-    return [one for one in group if not one.details or counts[folded(one.shown)] > 1]
+    counts = Counter(normalized_name(one.shown) for one in group)
+    return [one for one in group if not one.details or counts[normalized_name(one.shown)] > 1]
 
 
 def _details(one: _Namesake) -> list[str]:

@@ -8,14 +8,14 @@ all who have or had the name and are not clearly others, until somebody says by 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from classface_assets.core.names import folded
-from classface_assets.store.decisions.refusals import Consents
-from classface_assets.store.decisions.students import Students
+from classface_assets.core.names import normalized_name
+from classface_assets.store.decisions.refusals import ConsentRecords
+from classface_assets.store.decisions.students import RosterMerger
 from classface_assets.store.model.decisions import Person
 
 
 @dataclass
-class Enrolling:
+class StudentMatcher:
     """`then`: how many imports there were so far. `bound`: student → person; `places`: the other way round.
 
     `linked`: person → the key of the student that somebody said they are; it holds also while no roster has that one.
@@ -24,8 +24,8 @@ class Enrolling:
     it at any time.
     """
 
-    students: Students = field(default_factory=Students)
-    consents: Consents = field(default_factory=Consents)
+    students: RosterMerger = field(default_factory=RosterMerger)
+    consents: ConsentRecords = field(default_factory=ConsentRecords)
     then: int = 0
     bound: dict[int, str] = field(default_factory=dict)
     places: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -38,7 +38,7 @@ class Enrolling:
 
     def name(self, person_id: str, name: str, before: str, persons: dict[str, Person]) -> None:
         """A person has a name from now on; `before`: the one until now, if any."""
-        new, old = folded(name), folded(before)
+        new, old = normalized_name(name), normalized_name(before)
         self.called[old].pop(person_id, None)
         self.called[new][person_id] = self.ever_called[new][person_id] = None
         students = self.students.called(new, self.then)
@@ -122,7 +122,7 @@ class Enrolling:
         """Whether a student was somebody by a name only that neither has any more."""
         if owner in self.linked or owner not in persons or persons[owner].erased:
             return False
-        return place not in self.students.called(folded(persons[owner].name), self.then)
+        return place not in self.students.called(normalized_name(persons[owner].name), self.then)
 
     def _enrol(self, person_id: str, place: int) -> None:
         self.bound[place] = person_id

@@ -7,27 +7,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from classface_assets.store.model.decisions import NOT_A_FACE
-from classface_assets.store.model.events import Event, undone_events
+from classface_assets.store.model.events import Event, undone_event_ids
 
-ERASED = "somebody who was erased"
+ERASED_PERSON = "somebody who was erased"
 
 
 def history_lines(events: Sequence[Event]) -> Iterator[str]:
     """One line an event, oldest first: number, time, who, what."""
-    undone = undone_events(events)
-    for event, told in zip(events, sentences(events), strict=True):
+    undone = undone_event_ids(events)
+    for event, told in zip(events, event_sentences(events), strict=True):
         mark = "  (undone)" if event.id in undone else ""
         yield f"{event.id:>6}  {event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.actor}  {told}{mark}"
 
 
-def sentences(events: Sequence[Event], short: bool = False) -> Iterator[str]:
+def event_sentences(events: Sequence[Event], short: bool = False) -> Iterator[str]:
     """What each event says, people called as they were then; the name of a person who is erased is not told.
 
     `short` leaves out in which way faces were labelled.
     """
-    undone = undone_events(events)
+    undone = undone_event_ids(events)
     erased = {e.payload["person_id"] for e in events if e.kind == "person_erased" and e.id not in undone}
-    names: dict[str, str] = dict.fromkeys(erased, ERASED)
+    names: dict[str, str] = dict.fromkeys(erased, ERASED_PERSON)
     told: dict[int, str] = {}
     for event in events:
         person_id, name = event.payload.get("person_id", ""), event.payload.get("name")
@@ -50,7 +50,7 @@ def faces_are(count: int) -> str:
 
 
 def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> str:
-    told = _TOLD.get(event.kind)
+    told = _TEMPLATES.get(event.kind)
     if told is None:
         return event.kind
     said = dict(event.payload)
@@ -63,26 +63,26 @@ def _sentence(event: Event, names: Mapping[str, str], was: str, short: bool) -> 
         "people": " and ".join(names.get(p, "somebody") for p in said.get("person_ids", ())),
         "faces_are": faces_are(count),
         "faces": "1 face" if count == 1 else f"{count:,} faces",
-        "how": "" if short else _HOW.get(said.get("how", ""), ""),
+        "how": "" if short else _METHOD_PHRASES.get(said.get("how", ""), ""),
         "born": f"was born on {said['birth_date']}" if said.get("birth_date") else "was born nobody knows when",
         "students": "1 student" if len(said.get("entries", ())) == 1 else f"{len(said.get('entries', ())):,} students",
-        "photos": _photos(said.get("photos", ())),
+        "photos": _photos_phrase(said.get("photos", ())),
         "purposes": f" ({', '.join(said['purposes'])})" if "purposes" in said else "",
-        "student": "a student" if who == ERASED else f"the student {said.get('student', '').partition(':')[2]}",
+        "student": "a student" if who == ERASED_PERSON else f"the student {said.get('student', '').partition(':')[2]}",
         "groups": f"{len(said.get('groups', ())):,}",
     }
     return told.format_map(defaultdict(lambda: "…", said | words))
 
 
-def _photos(pairs: Sequence[Mapping[str, str]]) -> str:
+def _photos_phrase(pairs: Sequence[Mapping[str, str]]) -> str:
     turned = sum(pair["from"] == pair["to"] for pair in pairs)
     if pairs and turned == len(pairs):
         return "1 photo was turned" if turned == 1 else f"{turned:,} photos were turned"
     return "1 photo shows the same as another" if len(pairs) == 1 else f"{len(pairs):,} photos show the same as others"
 
 
-_HOW = {"cluster": " (as a cluster)", "import": " (by an import)"}
-_TOLD = {
+_METHOD_PHRASES = {"cluster": " (as a cluster)", "import": " (by an import)"}
+_TEMPLATES = {
     "person_created": "{who} is a person",
     "person_renamed": "{was} renamed to {who}",
     "person_merged": "{who} merged into {into}",
@@ -112,10 +112,10 @@ _TOLD = {
 }
 
 
-def names_of_pieces(events: Iterable[Event]) -> dict[str, str]:
+def split_cluster_names(events: Iterable[Event]) -> dict[str, str]:
     """Face id -> `{cluster}_sub_{i}` for every face of a split in force; the later split counts."""
     events = list(events)
-    undone = undone_events(events)
+    undone = undone_event_ids(events)
     splits = [event for event in events if event.kind == "cluster_split" and event.id not in undone]
     return {
         face["face_id"]: f"{event.payload['cluster_id']}_sub_{number}"

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 
-class Word(NamedTuple):
+class PairConstraint(NamedTuple):
     """Faces a and b are of one person (`same`) or of two. b may be `anchor(person)` instead of a face."""
 
     a: str
@@ -15,24 +15,26 @@ class Word(NamedTuple):
     event_id: int
 
 
-def anchor(person_id: str) -> str:
+def person_node(person_id: str) -> str:
     """What stands for a person among the faces."""
     return f"person:{person_id}"
 
 
-def resolve(owners: Mapping[str, str], words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
+def resolve_conflicts(
+    owners: Mapping[str, str], words: Sequence[PairConstraint]
+) -> tuple[list[PairConstraint], list[PairConstraint]]:
     """(kept, dropped), each in the order given. `owners`: labelled face → person; `words`: oldest first.
 
     Words are taken newest first; one that contradicts the labels and the newer words, be it by way of other faces, is
     dropped.
     """
-    groups = _Groups(owners)
+    groups = _ConstraintGroups(owners)
     kept = [word for word in reversed(words) if groups.take(word)]
     counted = set(kept)
     return kept[::-1], [word for word in words if word not in counted]
 
 
-def bridge(words: Sequence[Word], gone: Set[str]) -> list[Word]:
+def bridge_missing_faces(words: Sequence[PairConstraint], gone: Set[str]) -> list[PairConstraint]:
     """The words without the faces that are gone: who belonged together by way of these still does, or is apart."""
     stay = [word for word in words if word.a not in gone and word.b not in gone]
     linked: dict[str, list[str]] = defaultdict(list)
@@ -43,18 +45,18 @@ def bridge(words: Sequence[Word], gone: Set[str]) -> list[Word]:
     stands_for: dict[str, str] = {}
     for start in [node for node in linked if node in gone]:
         if start not in stands_for:
-            there, passed = _around(start, linked, gone)
-            stay += [Word(a, b, True, 0) for a, b in pairwise(there)]
+            there, passed = _reachable(start, linked, gone)
+            stay += [PairConstraint(a, b, True, 0) for a, b in pairwise(there)]
             stands_for |= dict.fromkeys(passed, there[0] if there else "")
     for word in words:
         if not word.same and (word.a in gone or word.b in gone):
             a, b = (stands_for.get(face, "") if face in gone else face for face in (word.a, word.b))
             if a and b:
-                stay.append(Word(a, b, False, 0))
+                stay.append(PairConstraint(a, b, False, 0))
     return stay
 
 
-def _around(start: str, linked: Mapping[str, list[str]], gone: Set[str]) -> tuple[list[str], set[str]]:
+def _reachable(start: str, linked: Mapping[str, list[str]], gone: Set[str]) -> tuple[list[str], set[str]]:
     """The faces that are there and can be reached from this one by way of others that are gone, and these others."""
     there: dict[str, None] = {}
     passed: set[str] = set()
@@ -69,7 +71,7 @@ def _around(start: str, linked: Mapping[str, list[str]], gone: Set[str]) -> tupl
     return list(there), passed
 
 
-class _Groups:
+class _ConstraintGroups:
     """Faces known to be of one person (union-find), and which groups are known to be of two."""
 
     def __init__(self, owners: Mapping[str, str]) -> None:
@@ -90,9 +92,9 @@ class _Groups:
         return node
 
     def _labelled(self, face: str) -> str | None:
-        return anchor(self.owners[face]) if face in self.owners else None
+        return person_node(self.owners[face]) if face in self.owners else None
 
-    def take(self, word: Word) -> bool:
+    def take(self, word: PairConstraint) -> bool:
         """Keep to this word from now on; False when it contradicts what was taken before."""
         a, b = self.root(word.a), self.root(word.b)
         if not word.same:

@@ -8,24 +8,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from classface_assets.store.decisions.students import Refusal
-from classface_assets.store.model.purposes import ALL, Purpose
+from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
-Source = tuple[str, int | str]
+RefusalSource = tuple[str, int | str]
 
 
-def purposes_in(payload: Mapping[str, object]) -> frozenset[Purpose]:
+def purposes_of_event(payload: Mapping[str, object]) -> frozenset[Purpose]:
     """For which purposes an event gives or withdraws consent; all of them where it does not say."""
-    told = payload.get("purposes") or [ALL]
+    told = payload.get("purposes") or [ALL_PURPOSES]
     assert isinstance(told, list)
-    return frozenset(Purpose) if ALL in told else frozenset(map(Purpose, told))
+    return frozenset(Purpose) if ALL_PURPOSES in told else frozenset(map(Purpose, told))
 
 
 @dataclass
-class Consents:
+class ConsentRecords:
     """By person: `refused`, purpose → sources → the answer that nobody understood, if it is for that; and `given`, the
     purposes for which somebody said yes by hand."""
 
-    refused: dict[str, dict[str, dict[Source, str]]] = field(default_factory=dict)
+    refused: dict[str, dict[str, dict[RefusalSource, str]]] = field(default_factory=dict)
     given: dict[str, set[str]] = field(default_factory=dict)
 
     def withdraw(self, people: Iterable[str], purposes: Iterable[str], event_id: int) -> None:
@@ -44,14 +44,14 @@ class Consents:
                 self.refused.get(other, {}).pop(purpose, None)
         self.given.setdefault(person_id, set()).update(purposes)
 
-    def refuse(self, person_id: str, source: Source, refusal: Refusal) -> None:
+    def refuse(self, person_id: str, source: RefusalSource, refusal: Refusal) -> None:
         """A roster says so."""
         for purpose in refusal.purposes:
             told = self.refused.setdefault(person_id, {}).setdefault(purpose, {})
             is_sure = told.get(source) == ""
             told[source] = "" if is_sure else refusal.in_doubt
 
-    def drop(self, person_id: str, source: Source) -> None:
+    def drop(self, person_id: str, source: RefusalSource) -> None:
         """The refusal turned out to be about somebody else."""
         for told in self.refused.get(person_id, {}).values():
             told.pop(source, None)

@@ -5,16 +5,14 @@ What each kind of event does to the decisions.
 
 from collections.abc import Callable, Iterable
 
-from classface_assets.core.names import fold
 from classface_assets.store.decisions import reducers as faces
 from classface_assets.store.decisions import reducers as people
 from classface_assets.store.decisions.reducers import photos_followed
-from classface_assets.store.decisions.state import State, settled
-from classface_assets.store.model.decisions import Decisions, FaceMark, Person
-from classface_assets.store.model.events import Event, undone_events
-from classface_assets.store.model.face_ref import Box
+from classface_assets.store.decisions.state import ReplayState, finalize
+from classface_assets.store.model.decisions import Decisions
+from classface_assets.store.model.events import Event, undone_event_ids
 
-EFFECTS: dict[str, Callable[[State, Event], None]] = {
+REDUCERS: dict[str, Callable[[ReplayState, Event], None]] = {
     "person_created": people.person_created,
     "person_renamed": people.person_renamed,
     "person_merged": people.person_merged,
@@ -44,23 +42,20 @@ EFFECTS: dict[str, Callable[[State, Event], None]] = {
 }
 
 
-__all__ = ["Box", "Decisions", "Event", "FaceMark", "Person", "fold", "replay", "undone_events"]
-
-
 def replay(events: Iterable[Event], until: int | None = None) -> Decisions:
     """The decisions in force after the last event, or after the event of the id `until`.
 
     Raises nothing: events of kinds that this version does not know are passed over.
     """
-    return settled(replayed(e for e in events if until is None or e.id <= until))
+    return finalize(replay_state(e for e in events if until is None or e.id <= until))
 
 
-def replayed(events: Iterable[Event]) -> State:
+def replay_state(events: Iterable[Event]) -> ReplayState:
     """The same before it is settled who became whom."""
     events = list(events)
-    undone = undone_events(events)
-    state = State.of(events, undone)
+    undone = undone_event_ids(events)
+    state = ReplayState.of(events, undone)
     for event in events:
-        if event.id not in undone and event.kind in EFFECTS:
-            EFFECTS[event.kind](state, event)
+        if event.id not in undone and event.kind in REDUCERS:
+            REDUCERS[event.kind](state, event)
     return state

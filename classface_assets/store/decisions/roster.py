@@ -6,35 +6,35 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypedDict
 
-from classface_assets.core.names import folded
-from classface_assets.store.decisions.refusals import Consents
+from classface_assets.core.names import normalized_name
+from classface_assets.store.decisions.refusals import ConsentRecords
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.model.student_ids import student_key
+from classface_assets.store.model.student_ids import normalize_student_id
 
 
-def roster_names(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
+def unlinked_students(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
     """(name, school years) of the students on the roster who are no person yet, by name; with class and year of birth
     where others have the name too."""
     names: dict[str, list[RosterEntry]] = defaultdict(list)
     for entry in decisions.roster:
-        names[folded(entry.name)].append(entry)
-    free = [entry for namesakes in names.values() for entry in decisions.nobody_yet(namesakes)]
+        names[normalized_name(entry.name)].append(entry)
+    free = [entry for namesakes in names.values() for entry in decisions.without_person(namesakes)]
     shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in free]
     return sorted(shown, key=lambda student: student[0].casefold())
 
 
-def students_for(decisions: Decisions, person: Person) -> list[tuple[str, str]]:
+def student_choices(decisions: Decisions, person: Person) -> list[tuple[str, str]]:
     """(key, name to show) of the students whom a person is, and of those of that name whom they may be."""
-    mine = decisions.keys_of(person.id)
-    namesakes = [entry for entry in decisions.roster if folded(entry.name) == folded(person.name)]
-    others = [entry for entry in decisions.nobody_yet(namesakes) if entry.key not in mine]
+    mine = decisions.student_keys_of(person.id)
+    namesakes = [entry for entry in decisions.roster if normalized_name(entry.name) == normalized_name(person.name)]
+    others = [entry for entry in decisions.without_person(namesakes) if entry.key not in mine]
     shown = [(entry.key, decisions.student_names.get(entry.key, entry.name)) for entry in others]
     return [*((key, person.display_name) for key in sorted(mine)), *shown]
 
 
-def enrolled(decisions: Decisions) -> dict[str, frozenset[str]]:
+def enrolled_years(decisions: Decisions) -> dict[str, frozenset[str]]:
     """Person id → the school years in which a roster has them; who is on none, or on one without years, is left out."""
     years: dict[str, set[str]] = defaultdict(set)
     for entry in decisions.roster:
@@ -56,17 +56,17 @@ class StudentIndex:
         by_id: dict[str, list[RosterEntry]] = defaultdict(list)
         by_name: dict[str, list[RosterEntry]] = defaultdict(list)
         for entry in decisions.roster:
-            by_name[folded(entry.name)].append(entry)
+            by_name[normalized_name(entry.name)].append(entry)
             if entry.student_id:
-                by_id[student_key(entry.student_id)].append(entry)
+                by_id[normalize_student_id(entry.student_id)].append(entry)
         return cls(decisions, by_id, by_name)
 
     def students(self, row: RosterEntry) -> list[RosterEntry]:
         """Those whom a row of a roster, or a student, may mean: one where its id or its name is one student's alone."""
-        named = self.by_name.get(folded(row.name), [])
+        named = self.by_name.get(normalized_name(row.name), [])
         if row.key:
             return [entry for entry in named if entry.key == row.key]
-        mine = self.by_id.get(student_key(row.student_id), []) if student_key(row.student_id) else []
+        mine = self.by_id.get(normalize_student_id(row.student_id), []) if normalize_student_id(row.student_id) else []
         found = mine or named
         if row.birth_date is not None:
             born = [entry for entry in found if entry.birth_date in (None, row.birth_date)]
@@ -80,12 +80,12 @@ class StudentIndex:
         return self.decisions.persons[person_id] if person_id else None
 
 
-def student_person(decisions: Decisions, row: RosterEntry) -> Person | None:
+def person_of_row(decisions: Decisions, row: RosterEntry) -> Person | None:
     """Who the student of a row of a roster is; None for one who is nobody yet, or where it may be several."""
     return StudentIndex.of(decisions).person(row)
 
 
-def without_erased(
+def drop_erased_students(
     roster: Iterable[RosterEntry], persons: Iterable[Person], bound: Collection[int], erased: Set[int]
 ) -> tuple[RosterEntry, ...]:
     """The roster without those who are erased (by their places), or are nobody and have the name of somebody who is
@@ -93,29 +93,38 @@ def without_erased(
     roster, persons = tuple(roster), tuple(persons)
     if not any(person.erased for person in persons):
         return roster
-    taken = {folded(p.name) for p in persons if not p.erased}
-    taken |= {folded(e.name) for place, e in enumerate(roster) if place in bound and place not in erased}
-    names = {folded(p.name) for p in persons if p.erased} - taken
-    nobody = [e for place, e in enumerate(roster) if place not in bound and folded(e.name) in names]
-    shared = {folded(e.name) for e in nobody if sum(folded(o.name) == folded(e.name) for o in nobody) > 1}
-    gone = {e.key for e in nobody if folded(e.name) not in shared} | {roster[place].key for place in erased}
-    return without_students(roster, gone)
+    taken = {normalized_name(p.name) for p in persons if not p.erased}
+    taken |= {normalized_name(e.name) for place, e in enumerate(roster) if place in bound and place not in erased}
+    names = {normalized_name(p.name) for p in persons if p.erased} - taken
+    nobody = [e for place, e in enumerate(roster) if place not in bound and normalized_name(e.name) in names]
+    shared = {
+        normalized_name(e.name)
+        for e in nobody
+        if sum(normalized_name(o.name) == normalized_name(e.name) for o in nobody) > 1
+    }
+    gone = {e.key for e in nobody if normalized_name(e.name) not in shared} | {roster[place].key for place in erased}
+    return drop_students(roster, gone)
 
 
-def without_students(roster: Iterable[RosterEntry], gone: Set[str]) -> tuple[RosterEntry, ...]:
+def drop_students(roster: Iterable[RosterEntry], gone: Set[str]) -> tuple[RosterEntry, ...]:
     """The roster without the students of these keys, also as siblings."""
     roster = tuple(roster)
     if not gone:
         return roster
     left = [entry for entry in roster if entry.key not in gone]
-    ids = {student_key(e.student_id) for e in roster if e.key in gone} - {""}
-    names = {folded(e.name) for e in roster if e.key in gone} - {folded(e.name) for e in left}
-    return tuple(without_siblings(entry, ids, names) for entry in left)
+    ids = {normalize_student_id(e.student_id) for e in roster if e.key in gone} - {""}
+    names = {normalized_name(e.name) for e in roster if e.key in gone} - {normalized_name(e.name) for e in left}
+    return tuple(drop_siblings(entry, ids, names) for entry in left)
 
 
-def without_siblings(row: RosterEntry, ids: Set[str], names: Set[str]) -> RosterEntry:
+def drop_siblings(row: RosterEntry, ids: Set[str], names: Set[str]) -> RosterEntry:
     """A row that calls nobody of these ids (`student_key`) and folded names a sibling."""
-    return replace(row, siblings=tuple(s for s in row.siblings if student_key(s) not in ids and folded(s) not in names))
+    return replace(
+        row,
+        siblings=tuple(
+            s for s in row.siblings if normalize_student_id(s) not in ids and normalized_name(s) not in names
+        ),
+    )
 
 
 def birth_date_of(entries: Iterable[RosterEntry]) -> date | None:
@@ -124,7 +133,7 @@ def birth_date_of(entries: Iterable[RosterEntry]) -> date | None:
     return days.pop() if len(days) == 1 else None
 
 
-class Verdicts(TypedDict):
+class ConsentStatus(TypedDict):
     """What a person consented to, as `Person` has it."""
 
     consent: bool | None
@@ -133,7 +142,7 @@ class Verdicts(TypedDict):
     consent_in_doubt: str
 
 
-def consents_of(consents: Consents, people: Collection[str], entries: Iterable[RosterEntry]) -> Verdicts:
+def consent_status(consents: ConsentRecords, people: Collection[str], entries: Iterable[RosterEntry]) -> ConsentStatus:
     """For what the person may be shown who all these people are: a refusal counts before every yes."""
     refused, given = consents.refused_to(people), set(consents.given_to(people))
     for entry in entries:
@@ -147,20 +156,20 @@ def consents_of(consents: Consents, people: Collection[str], entries: Iterable[R
     }
 
 
-def siblings_on(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
+def sibling_pairs(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
     """Pairs of persons of whom a roster says so. `students`: key → person."""
     roster = tuple(roster)
     ids: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
     for entry in roster:
         if entry.key in students:
-            ids[student_key(entry.student_id)].add(students[entry.key])
-            names[folded(entry.name)].add(students[entry.key])
+            ids[normalize_student_id(entry.student_id)].add(students[entry.key])
+            names[normalized_name(entry.name)].add(students[entry.key])
     for entry in roster:
         person_id = students.get(entry.key, "")
         for sibling in entry.siblings if person_id else ():
-            key = student_key(sibling)
+            key = normalize_student_id(sibling)
             found = ids.get(key, set()) if key else set()
-            for other in sorted(found or names.get(folded(sibling), set())):
+            for other in sorted(found or names.get(normalized_name(sibling), set())):
                 if other != person_id:
                     yield [person_id, other]

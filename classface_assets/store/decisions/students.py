@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from classface_assets.core.names import folded
+from classface_assets.core.names import normalized_name
 from classface_assets.store.model.events import Event
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.model.student_ids import repeated_ids, student_key
+from classface_assets.store.model.student_ids import normalize_student_id, repeated_ids
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Import:
+class RosterImport:
     """What one import says beside the students themselves.
 
     `places`: the student of each of its rows. `names`: folded name → the students who have it for the first time.
@@ -44,7 +44,7 @@ class Import:
 
 
 @dataclass
-class Students:
+class RosterMerger:
     """All students after any number of imports, one after the other; `then` is the number of imports up to a moment.
 
     `entries`: what all imports together say. `names`, `keys`, `born`, `ids` and `names_of` hold since which import
@@ -52,7 +52,7 @@ class Students:
     """
 
     entries: list[RosterEntry] = field(default_factory=list)
-    imports: list[Import] = field(default_factory=list)
+    imports: list[RosterImport] = field(default_factory=list)
     names: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     born: dict[int, tuple[int, date]] = field(default_factory=dict)
@@ -84,24 +84,24 @@ class Students:
         """The rows of one more import."""
         rows = list(rows)
         repeated = repeated_ids((row.student_id, row.name) for row in rows)
-        known = [replace(row, student_id=_known_id(row.student_id, repeated)) for row in rows]
+        known = [replace(row, student_id=_valid_id(row.student_id, repeated)) for row in rows]
         numbered: dict[str, set[str]] = defaultdict(set)
         for row in known:
-            numbered[folded(row.name)].add(student_key(row.student_id))
+            numbered[normalized_name(row.name)].add(normalize_student_id(row.student_id))
         several = {name for name, ids in numbered.items() if len(ids - {""}) > 1}
-        new = _Import(len(self.imports))
+        new = _RosterImportBuilder(len(self.imports))
         for row in known:
-            self._add(row, folded(row.name) in several, new)
+            self._add(row, normalized_name(row.name) in several, new)
         self.imports.append(new.done())
 
-    def _add(self, row: RosterEntry, is_shared: bool, new: "_Import") -> None:
-        name, key = folded(row.name), student_key(row.student_id)
+    def _add(self, row: RosterEntry, is_shared: bool, new: "_RosterImportBuilder") -> None:
+        name, key = normalized_name(row.name), normalize_student_id(row.student_id)
         place = self._place(row, is_shared)
         if place is None:
             place = len(self.entries)
             self.entries.append(replace(row, key=self._new_key(row)))
         else:
-            self.entries[place] = updated(self.entries[place], row)
+            self.entries[place] = merge_rows(self.entries[place], row)
         new.places.append(place)
         if all(other != place for _, other in self.names[name]):
             self.names[name].append((new.number, place))
@@ -120,7 +120,7 @@ class Students:
 
     def _place(self, row: RosterEntry, is_shared: bool) -> int | None:
         """By id; else the one student of that name, unless both have an id, or others of the file have that name."""
-        key, name = student_key(row.student_id), folded(row.name)
+        key, name = normalize_student_id(row.student_id), normalized_name(row.name)
         if key:
             same = [place for place in self.by_id.get(key, ()) if self._may_be(place, row)]
             if same:
@@ -128,7 +128,7 @@ class Students:
         if key and is_shared:
             return None
         called = [place for _, place in self.names.get(name, ()) if self._may_be(place, row)]
-        called = [place for place in called if folded(self.entries[place].name) == name] or called
+        called = [place for place in called if normalized_name(self.entries[place].name) == name] or called
         unnumbered = [place for place in called if place not in self.ids]
         likely = unnumbered if key else unnumbered or called
         return likely[0] if len(likely) == 1 else None
@@ -137,14 +137,18 @@ class Students:
         return not row.birth_date or self.born.get(place, (0, row.birth_date))[1] == row.birth_date
 
     def _new_key(self, row: RosterEntry) -> str:
-        key = f"id:{student_key(row.student_id)}" if student_key(row.student_id) else f"name:{folded(row.name)}"
+        key = (
+            f"id:{normalize_student_id(row.student_id)}"
+            if normalize_student_id(row.student_id)
+            else f"name:{normalized_name(row.name)}"
+        )
         born = f"{key}/{row.birth_date}" if row.birth_date else key
         number = f"{born}/{len(self.entries)}"
         return next(k for k in (key, born, number) if k == number or not self.keys.get(k))
 
 
 @dataclass
-class _Import:
+class _RosterImportBuilder:
     """An import while its rows are read."""
 
     number: int
@@ -156,26 +160,26 @@ class _Import:
 
     def refuse(self, place: int, name: str, refusal: Refusal | None) -> None:
         if refusal is not None:
-            self.refused[place] = _both(self.refused.get(place), refusal)
+            self.refused[place] = _merge_refusals(self.refused.get(place), refusal)
             if name:
-                self.refused_by_name[name] = _both(self.refused_by_name.get(name), refusal)
+                self.refused_by_name[name] = _merge_refusals(self.refused_by_name.get(name), refusal)
 
-    def done(self) -> Import:
+    def done(self) -> RosterImport:
         names = {name: tuple(places) for name, places in self.names.items()}
-        return Import(tuple(self.places), names, self.keys, self.refused, self.refused_by_name)
+        return RosterImport(tuple(self.places), names, self.keys, self.refused, self.refused_by_name)
 
 
 # The imports that were put together last, and the students: a server replays the ledger after every label, and holds
 # the same events all the time.
-_last: tuple[tuple[Event, ...], Students] = ((), Students())
+_last: tuple[tuple[Event, ...], RosterMerger] = ((), RosterMerger())
 
 
-def students_of(imports: Iterable[Event]) -> Students:
+def merge_imports(imports: Iterable[Event]) -> RosterMerger:
     """The students of these imports, oldest first; not to be changed."""
     global _last
     asked, (known, found) = tuple(imports), _last
     if len(asked) != len(known) or any(a is not b and a != b for a, b in zip(asked, known, strict=True)):
-        found = Students()
+        found = RosterMerger()
         for event in asked:
             found.take_in(map(RosterEntry.of, event.payload["entries"]))
         _last = asked, found
@@ -190,7 +194,7 @@ def refusal_of(row: RosterEntry) -> Refusal | None:
     return Refusal(refused, row.consent_in_doubt) if refused else None
 
 
-def updated(old: RosterEntry, new: RosterEntry) -> RosterEntry:
+def merge_rows(old: RosterEntry, new: RosterEntry) -> RosterEntry:
     """The student with what a newer row says; a no stays one."""
     classes = {**old.classes, **{year: name or old.classes.get(year, "") for year, name in new.classes.items()}}
     given = old.consent if new.consent is None or old.consent is False else new.consent
@@ -208,11 +212,11 @@ def updated(old: RosterEntry, new: RosterEntry) -> RosterEntry:
     )
 
 
-def _known_id(student_id: str, repeated: frozenset[str]) -> str:
+def _valid_id(student_id: str, repeated: frozenset[str]) -> str:
     """The id as it was written, unless it is none or stands for several."""
-    key = student_key(student_id)
+    key = normalize_student_id(student_id)
     return "" if not key or key in repeated else student_id.strip()
 
 
-def _both(a: Refusal | None, b: Refusal) -> Refusal:
+def _merge_refusals(a: Refusal | None, b: Refusal) -> Refusal:
     return b if a is None else Refusal(a.purposes | b.purposes, a.in_doubt or b.in_doubt)

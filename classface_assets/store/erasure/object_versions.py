@@ -7,20 +7,20 @@ from typing import Any
 from upath import UPath
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import Layout
-from classface_assets.core.storage_errors import StorageError, told_in_a_sentence
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.storage_errors import StorageError, translate_storage_errors
 
-WITH_FACES = ("parts", "tables", "albums", "portraits")
+FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits")
 """The folders at the data's place in which faces are, or names."""
-REMOVED_AT_ONCE = 8
+REMOVAL_THREADS = 8
 _KEYS, _VERSIONS = "KeyMarker", "VersionIdMarker"
 
 
-class NotLookedAtError(UserError):
+class VersionsInaccessibleError(UserError):
     """Whoever may remove an object need not be allowed to see what is kept of it."""
 
 
-def remove_old_versions(layout: Layout) -> int:
+def remove_old_versions(layout: ArchiveLayout) -> int:
     """Remove for good every version of what was made but those that are there now; returns how many.
 
     Storages that are not S3 have other ways to keep what was deleted, and are passed over. Raises StorageError, and
@@ -28,19 +28,19 @@ def remove_old_versions(layout: Layout) -> int:
     """
     if not isinstance(layout.data, UPath) or "s3" not in layout.data.protocol:
         return 0
-    return sum(_remove(layout.data / name) for name in WITH_FACES)
+    return sum(_remove_versions_below(layout.data / name) for name in FOLDERS_WITH_FACES)
 
 
-def _remove(folder: UPath) -> int:
+def _remove_versions_below(folder: UPath) -> int:
     bucket, _, _ = folder.path.partition("/")
     try:
-        with told_in_a_sentence(folder), ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
+        with translate_storage_errors(folder), ThreadPoolExecutor(REMOVAL_THREADS) as pool:
             found = list(_old_versions(folder))
             list(pool.map(lambda old: folder.fs.call_s3("delete_object", Bucket=bucket, **old), found))
     except (StorageError, NotImplementedError) as error:
         if isinstance(error, StorageError) and not isinstance(error.__context__, PermissionError):
             raise
-        raise NotLookedAtError(
+        raise VersionsInaccessibleError(
             f"Whether {folder} keeps old versions of what was removed could not be seen, or they could not be removed "
             "(s3:ListBucketVersions, s3:DeleteObjectVersion): if its versioning is on, remove them there."
         ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Removed:
+class RemovedItem:
     """How many of what were removed, and where."""
 
     what: str
@@ -15,13 +15,13 @@ class Removed:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ErasureReceipt:
     """What was removed of whom. `barred`: how many faces may never be searched for or embedded again. `notes`: what
     is left for others to do."""
 
     person_ids: tuple[str, ...] = ()
     barred: int = 0
-    removed: tuple[Removed, ...] = ()
+    removed: tuple[RemovedItem, ...] = ()
     photos: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -10,23 +10,23 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from classface_assets.core.atomic_files import sweep, temporary_name
+from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
-from classface_assets.core.schemas import TABLES
+from classface_assets.core.schemas import DUCKDB_TABLES
 
 
 class DatabaseError(UserError):
     """The DuckDB file is not there yet or cannot be read."""
 
 
-def publish(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
     """Write a new DuckDB file with these tables (all of TABLES, those not given empty) in place of the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    temporary = temporary_name(path)
+    remove_abandoned(path.parent)
+    temporary = temporary_path(path)
     try:
         with duckdb.connect(temporary) as con:
-            for table, columns in TABLES.items():
+            for table, columns in DUCKDB_TABLES.items():
                 con.execute(f"CREATE TABLE {table} ({columns})")
                 rows = tables.get(table)
                 if rows is not None and not rows.is_empty():
@@ -39,14 +39,14 @@ def publish(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
             left.unlink(missing_ok=True)
 
 
-def query(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
     """The rows of one SELECT on the published file. Raises DatabaseError, with what to do, when there is none."""
     if not path.exists():
         raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
     try:
         # Attached, not connected to: DuckDB would hand a second connection of this process the file that was replaced.
         with duckdb.connect() as con:
-            con.execute(f"ATTACH '{_quoted(path)}' AS published (READ_ONLY)")
+            con.execute(f"ATTACH '{_escape_quotes(path)}' AS published (READ_ONLY)")
             con.execute("USE published")
             return con.sql(sql, params=list(parameters)).pl()
     except duckdb.Error as error:
@@ -54,5 +54,5 @@ def query(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFra
         raise DatabaseError(f"{path} cannot be read ({why}); delete it and run `classface run` again.") from None
 
 
-def _quoted(path: Path) -> str:
+def _escape_quotes(path: Path) -> str:
     return str(path).replace("'", "''")

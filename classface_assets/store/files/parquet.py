@@ -13,10 +13,10 @@ import polars as pl
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
-from classface_assets.core.locations import Place
-from classface_assets.core.storage_errors import StorageError, told_in_a_sentence
+from classface_assets.core.locations import Location
+from classface_assets.core.storage_errors import StorageError, translate_storage_errors
 
-FRAME_ROWS = 1024
+BATCH_ROWS = 1024
 ROW_GROUP_BYTES = 4 << 20
 
 
@@ -24,7 +24,7 @@ class DamagedFileError(UserError):
     """A Parquet file is cut off or is none."""
 
 
-def write_whole(rows: pl.DataFrame, file: Place, notes: Mapping[str, str] | None = None) -> None:
+def write_parquet(rows: pl.DataFrame, file: Location, notes: Mapping[str, str] | None = None) -> None:
     """Write a Parquet file, in row groups of about 4 MB so that it can be read in pieces. Raises StorageError.
 
     `notes` are kept in the file itself, as Parquet's key-value metadata.
@@ -35,37 +35,39 @@ def write_whole(rows: pl.DataFrame, file: Place, notes: Mapping[str, str] | None
     write_file(file, lambda out: rows.write_parquet(out, row_group_size=group, metadata=metadata))
 
 
-def read_notes(file: Place) -> dict[str, str]:
+def read_parquet_metadata(file: Location) -> dict[str, str]:
     """The notes of a Parquet file, without its rows. Raises FileNotFoundError, DamagedFileError."""
     import pyarrow.parquet as pq
 
-    with _damage_told(file), _opened(file) as source:
+    with _translate_damage(file), _open_binary(file) as source:
         noted = pq.ParquetFile(source).metadata.metadata or {}
     return {name.decode(): value.decode() for name, value in noted.items()}
 
 
-def read_table(file: Place, columns: list[str] | None = None) -> pl.DataFrame:
+def read_parquet(file: Location, columns: list[str] | None = None) -> pl.DataFrame:
     """A Parquet file's rows; of `columns` those that it has. Raises FileNotFoundError, DamagedFileError."""
-    with _damage_told(file):
+    with _translate_damage(file):
         if isinstance(file, Path):
             has = None if columns is None else set(pl.read_parquet_schema(file))
             wanted = None if columns is None or has is None else [c for c in columns if c in has]
             return pl.read_parquet(file, columns=wanted)
         if columns is None:
             return pl.read_parquet(BytesIO(file.fs.cat_file(file.path)))
-    frames = list(scan_table(file, columns, rows=1 << 20))
+    frames = list(iter_parquet_batches(file, columns, rows=1 << 20))
     return pl.concat(frames) if frames else pl.DataFrame()
 
 
-def read_or_empty(file: Place, schema: pl.Schema) -> pl.DataFrame:
+def read_parquet_or_empty(file: Location, schema: pl.Schema) -> pl.DataFrame:
     """A Parquet file's rows, or an empty frame of that schema before the file is first written."""
     try:
-        return read_table(file)
+        return read_parquet(file)
     except FileNotFoundError:
         return pl.DataFrame(schema=schema)
 
 
-def scan_table(file: Place, columns: list[str] | None = None, rows: int = FRAME_ROWS) -> Iterator[pl.DataFrame]:
+def iter_parquet_batches(
+    file: Location, columns: list[str] | None = None, rows: int = BATCH_ROWS
+) -> Iterator[pl.DataFrame]:
     """A Parquet file's rows in frames of at most `rows`; of a URL only the bytes of these columns are fetched.
 
     Raises FileNotFoundError, DamagedFileError.
@@ -73,14 +75,14 @@ def scan_table(file: Place, columns: list[str] | None = None, rows: int = FRAME_
     import pyarrow.parquet as pq
 
     local = isinstance(file, Path)
-    with _damage_told(file), _opened(file) as source:
+    with _translate_damage(file), _open_binary(file) as source:
         parquet = pq.ParquetFile(source, pre_buffer=not local, buffer_size=1 << 20 if local else 0)
         wanted = None if columns is None else [c for c in columns if c in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(rows, columns=wanted, use_threads=False):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
 
 
-def pick_rows(file: Place, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+def read_matching_rows(file: Location, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
     """The rows of a Parquet file that have one of these values; only row groups that hold one are read further.
 
     Raises FileNotFoundError, DamagedFileError.
@@ -88,7 +90,7 @@ def pick_rows(file: Place, column: str, values: Collection[str], columns: list[s
     import pyarrow.parquet as pq
 
     found = []
-    with _damage_told(file), _opened(file) as source:
+    with _translate_damage(file), _open_binary(file) as source:
         parquet = pq.ParquetFile(source)
         wanted = [c for c in dict.fromkeys([column, *columns]) if c in parquet.schema_arrow.names]
         for group in range(parquet.num_row_groups):
@@ -99,25 +101,25 @@ def pick_rows(file: Place, column: str, values: Collection[str], columns: list[s
     return pl.concat(found) if found else pl.DataFrame()
 
 
-def groups_of(file: Place, column: str) -> list[list[str | None]]:
+def row_group_values(file: Location, column: str) -> list[list[str | None]]:
     """The values of a column in each row group of a Parquet file. Raises FileNotFoundError, DamagedFileError."""
     import pyarrow.parquet as pq
 
-    with _damage_told(file), _opened(file) as source:
+    with _translate_damage(file), _open_binary(file) as source:
         parquet = pq.ParquetFile(source)
         return [parquet.read_row_group(n, [column])[column].to_pylist() for n in range(parquet.num_row_groups)]
 
 
-def read_group(file: Place, number: int, columns: list[str]) -> pl.DataFrame:
+def read_row_group(file: Location, number: int, columns: list[str]) -> pl.DataFrame:
     """These columns of one row group of a Parquet file. Raises FileNotFoundError, DamagedFileError."""
     import pyarrow.parquet as pq
 
-    with _damage_told(file), _opened(file) as source:
+    with _translate_damage(file), _open_binary(file) as source:
         return cast(pl.DataFrame, pl.from_arrow(pq.ParquetFile(source).read_row_group(number, columns)))
 
 
 @contextmanager
-def _opened(file: Place) -> Iterator[BinaryIO]:
+def _open_binary(file: Location) -> Iterator[BinaryIO]:
     if isinstance(file, Path):
         with file.open("rb") as source:
             yield source
@@ -127,9 +129,9 @@ def _opened(file: Place) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _damage_told(file: Place) -> Iterator[None]:
+def _translate_damage(file: Location) -> Iterator[None]:
     try:
-        with told_in_a_sentence(file):
+        with translate_storage_errors(file):
             yield
     except (FileNotFoundError, PermissionError, StorageError):
         raise

@@ -21,18 +21,18 @@ from typing import TypeVar
 
 import polars as pl
 
-from classface_assets.core.atomic_files import keep_names, sweep
-from classface_assets.core.locations import Entry, Place, entries, remove
-from classface_assets.store.files.parquet import pick_rows, read_table, scan_table, write_whole
+from classface_assets.core.atomic_files import fsync_directory, remove_abandoned
+from classface_assets.core.locations import FileEntry, Location, list_directory, remove_file
+from classface_assets.store.files.parquet import iter_parquet_batches, read_matching_rows, read_parquet, write_parquet
 
 
-class Seen:
+class RowDeduplicator:
     """The keys of rows that were met, so that of two rows with one key only the first is taken."""
 
     def __init__(self, key: Sequence[str]) -> None:
         self._key, self._met = list(key), set[tuple[object, ...]]()
 
-    def fresh(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def drop_seen(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows whose key was not met yet; they are met now."""
         fresh = []
         for key in rows.select(self._key).iter_rows():
@@ -41,7 +41,7 @@ class Seen:
         return rows if all(fresh) else rows.filter(pl.Series(fresh, dtype=pl.Boolean))
 
 
-def once(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
+def concat_unique(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
     """The rows of all frames, of two with one key the first; a frame without columns where there is none."""
     if not frames:
         return pl.DataFrame()
@@ -51,17 +51,17 @@ def once(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
     return rows.unique(subset=list(key), keep="first", maintain_order=True)
 
 
-PART_BYTES = 64 << 20
-REMOTE_READERS = 8
+MAX_PART_BYTES = 64 << 20
+REMOTE_READ_THREADS = 8
 T = TypeVar("T")
 
 
-def part_entries(folder: Place) -> list[Entry]:
+def list_parts(folder: Location) -> list[FileEntry]:
     """The parts in a folder, sorted by name."""
     # A part that goes between the listing and the look at it has left its rows to one that the listing lacks.
-    before: list[Place] | None = None
+    before: list[Location] | None = None
     while True:
-        found = [e for e in entries(folder, with_gone=True) if _is_part(e.path.name)]
+        found = [e for e in list_directory(folder, with_gone=True) if _is_part(e.path.name)]
         there = [entry for entry in found if entry.size >= 0]
         names = [entry.path for entry in found]
         if len(there) == len(found) or names == before:
@@ -69,22 +69,22 @@ def part_entries(folder: Place) -> list[Entry]:
         before = names
 
 
-def part_files(folder: Place) -> list[Place]:
+def list_part_files(folder: Location) -> list[Location]:
     """The same as paths alone."""
-    return [entry.path for entry in part_entries(folder)]
+    return [entry.path for entry in list_parts(folder)]
 
 
-def read_every(folder: Place, read: Callable[[Place], T]) -> tuple[list[Place], list[T]]:
+def read_all_parts(folder: Location, read: Callable[[Location], T]) -> tuple[list[Location], list[T]]:
     """Every part, read again from the start when another process puts one in place of several meanwhile."""
     while True:
-        files = part_files(folder)
+        files = list_part_files(folder)
         try:
             if isinstance(folder, Path) or len(files) < 2:
                 return files, [read(file) for file in files]
-            with ThreadPoolExecutor(REMOTE_READERS) as readers:  # a server takes its time over each of them
+            with ThreadPoolExecutor(REMOTE_READ_THREADS) as readers:  # a server takes its time over each of them
                 return files, list(readers.map(read, files))
         except FileNotFoundError:
-            if part_files(folder) == files:
+            if list_part_files(folder) == files:
                 raise
 
 
@@ -92,14 +92,14 @@ def _is_part(name: str) -> bool:
     return name.startswith("part-") and name.endswith(".parquet")
 
 
-def small_groups(parts: list[Entry]) -> Iterator[list[Place]]:
+def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
     """Small parts (less than half of PART_BYTES) in groups of up to PART_BYTES; a part alone is no group."""
-    group: list[Place] = []
+    group: list[Location] = []
     size = 0
     for part in parts:
-        if part.size >= PART_BYTES // 2:
+        if part.size >= MAX_PART_BYTES // 2:
             continue
-        if size + part.size > PART_BYTES:
+        if size + part.size > MAX_PART_BYTES:
             yield group
             group, size = [], 0
         group.append(part.path)
@@ -109,14 +109,14 @@ def small_groups(parts: list[Entry]) -> Iterator[list[Place]]:
 
 
 @dataclass(frozen=True)
-class Parts:
+class PartDataset:
     """The parts of one asset in one folder. Rows are unique on `key`; of two rows with one key the first read stays."""
 
-    folder: Place
+    folder: Location
     key: tuple[str, ...]
 
-    def files(self) -> list[Place]:
-        return part_files(self.folder)
+    def files(self) -> list[Location]:
+        return list_part_files(self.folder)
 
     def read(self, columns: list[str] | None = None) -> pl.DataFrame:
         """All rows, or only some columns of them; a frame without columns when there is no part yet.
@@ -124,8 +124,8 @@ class Parts:
         A part from before a column existed gives null; a column that no part has is left out.
         """
         wanted = None if columns is None else self._with_key(columns)
-        _, frames = read_every(self.folder, lambda file: read_table(file, wanted))
-        rows = once(frames, self.key)
+        _, frames = read_all_parts(self.folder, lambda file: read_parquet(file, wanted))
+        rows = concat_unique(frames, self.key)
         return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
 
     def scan(self, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -135,14 +135,14 @@ class Parts:
         meanwhile are read instead.
         """
         wanted = None if columns is None else self._with_key(columns)
-        seen = Seen(self.key)
-        read: set[Place] = set()
+        seen = RowDeduplicator(self.key)
+        read: set[Location] = set()
         waiting = self.files()
         while waiting:
             file = waiting.pop(0)
             try:
-                for rows in scan_table(file, wanted):
-                    fresh = seen.fresh(rows)
+                for rows in iter_parquet_batches(file, wanted):
+                    fresh = seen.drop_seen(rows)
                     if fresh.height:
                         yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
             except FileNotFoundError:
@@ -151,37 +151,41 @@ class Parts:
                     raise
             read.add(file)
 
-    def pick(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+    def read_matching(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
         """These columns of the rows with one of these values, hardly reading more than those; none: no columns."""
-        _, frames = read_every(self.folder, lambda file: pick_rows(file, column, values, self._with_key(columns)))
-        rows = once([frame for frame in frames if frame.width], self.key)
+        _, frames = read_all_parts(
+            self.folder, lambda file: read_matching_rows(file, column, values, self._with_key(columns))
+        )
+        rows = concat_unique([frame for frame in frames if frame.width], self.key)
         return rows.select(c for c in columns if c in rows.columns)
 
     def ids(self, column: str) -> set[str]:
         """The distinct values of one column over all parts."""
-        _, found = read_every(self.folder, lambda file: set(read_table(file, [column])[column].drop_nulls().to_list()))
+        _, found = read_all_parts(
+            self.folder, lambda file: set(read_parquet(file, [column])[column].drop_nulls().to_list())
+        )
         return set().union(*found)
 
-    def append(self, rows: pl.DataFrame) -> Place | None:
+    def append(self, rows: pl.DataFrame) -> Location | None:
         """Write one more part; nothing when there are no rows. Raises StorageError."""
         if rows.is_empty():
             return None
         part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
-        write_whole(rows, part)
+        write_parquet(rows, part)
         return part
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Put these rows in the place of those with the same keys: who reads meanwhile finds the old ones or these."""
-        old, frames = read_every(self.folder, read_table)
-        others = once(frames, self.key)
+        old, frames = read_all_parts(self.folder, read_parquet)
+        others = concat_unique(frames, self.key)
         others = others.join(rows, on=list(self.key), how="anti") if others.width else others
         self._put(pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows, old)
 
     def keep(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
         self._sweep()
-        old, frames = read_every(self.folder, read_table)
-        rows = once(frames, self.key)
+        old, frames = read_all_parts(self.folder, read_parquet)
+        rows = concat_unique(frames, self.key)
         if not rows.width:
             return
         kept = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
@@ -194,9 +198,9 @@ class Parts:
         Any number of processes may do it at once: one that finds a part gone leaves this to the one that took it.
         """
         self._sweep()
-        for group in small_groups(part_entries(self.folder)):
+        for group in group_small_parts(list_parts(self.folder)):
             try:
-                rows = once([read_table(file) for file in group], self.key)
+                rows = concat_unique([read_parquet(file) for file in group], self.key)
             except FileNotFoundError:
                 return
             self._put(rows, group)
@@ -204,20 +208,20 @@ class Parts:
     def _sweep(self) -> None:
         """Remove what killed processes left behind; an object storage has nothing half written."""
         if isinstance(self.folder, Path):
-            sweep(self.folder)
+            remove_abandoned(self.folder)
 
-    def _put(self, rows: pl.DataFrame, old: list[Place]) -> None:
+    def _put(self, rows: pl.DataFrame, old: list[Location]) -> None:
         """Write rows in place of these parts; a part that another process has added meanwhile stays."""
         if self.append(rows) is not None:
-            keep_names(self.folder)
+            fsync_directory(self.folder)
         for file in old:
-            remove(file)
+            remove_file(file)
 
     def _with_key(self, columns: list[str]) -> list[str]:
         return list(dict.fromkeys([*self.key, *columns]))
 
 
-def adopt(own: Parts, others: Iterable[Parts], column: str, wanted: set[str]) -> set[str]:
+def copy_rows_from(own: PartDataset, others: Iterable[PartDataset], column: str, wanted: set[str]) -> set[str]:
     """Copy rows of `wanted` ids that other folders hold into `own`; returns the ids still missing.
 
     A photo that moved to another school year keeps its content id, so what was computed for it is copied, not redone.

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from classface_assets.store.model.events import Event
 
-ONE_BY_ONE = 400  # more photos or events than this are not asked for by name
+MAX_QUERY_PARAMETERS = 400  # more photos or events than this are not asked for by name
 metadata = sa.MetaData()
 events = sa.Table(
     "events",
@@ -35,7 +35,7 @@ touched = sa.Table(
     sa.Column("asset_id", sa.String(64), nullable=False, index=True),
     sa.Column("person_id", sa.String(64), index=True),
 )
-_GUARDS = {
+_TRIGGERS = {
     "sqlite": [
         *(
             f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb} ON {table} "
@@ -69,13 +69,13 @@ def create_tables(con: sa.Connection) -> None:
     if has_tables(con):
         return
     metadata.create_all(con)
-    put_guards(con)
-    _note_touched(con, ((event.id, event.payload) for event in read_events(con)))
+    create_triggers(con)
+    _index_photos(con, ((event.id, event.payload) for event in read_events(con)))
 
 
-def put_guards(con: sa.Connection) -> None:
+def create_triggers(con: sa.Connection) -> None:
     """Let the database itself refuse to change or delete what was said."""
-    for statement in _GUARDS.get(con.dialect.name, ()):
+    for statement in _TRIGGERS.get(con.dialect.name, ()):
         con.exec_driver_sql(statement)
 
 
@@ -85,7 +85,7 @@ def read_events(
     """All events later than `after`, or those of these kinds and those of these ids; oldest first."""
     columns = (events.c.id, events.c.at, events.c.actor, events.c.kind, sa.cast(events.c.payload, sa.Text))
     query = sa.select(*columns).where(events.c.id > after).order_by(events.c.id)
-    if kinds and len(also) <= ONE_BY_ONE:
+    if kinds and len(also) <= MAX_QUERY_PARAMETERS:
         query = query.where(sa.or_(events.c.kind.in_(kinds), events.c.id.in_(also)))
     rows = con.execute(query).all()
     return [
@@ -94,23 +94,23 @@ def read_events(
     ]
 
 
-def read_last(con: sa.Connection) -> tuple[int, str, str] | None:
+def read_last_event(con: sa.Connection) -> tuple[int, str, str] | None:
     """Number, time and kind of the last event; None when there is none yet."""
     row = con.execute(sa.select(events.c.id, events.c.at, events.c.kind).order_by(events.c.id.desc()).limit(1)).first()
     return None if row is None else (row.id, row.at, row.kind)
 
 
-def events_about(con: sa.Connection, photos: Collection[str]) -> set[int]:
+def event_ids_of_photos(con: sa.Connection, photos: Collection[str]) -> set[int]:
     """Ids of the events that are about faces of these photos, or about the photos."""
     found: set[int] = set()
     names = list(photos)
-    for start in range(0, len(names), ONE_BY_ONE):
-        some = names[start : start + ONE_BY_ONE]
+    for start in range(0, len(names), MAX_QUERY_PARAMETERS):
+        some = names[start : start + MAX_QUERY_PARAMETERS]
         found |= set(con.scalars(sa.select(touched.c.event_id).where(touched.c.asset_id.in_(some))))
     return found
 
 
-def photos_of(con: sa.Connection, people: Collection[str]) -> set[str]:
+def photos_of_people(con: sa.Connection, people: Collection[str]) -> set[str]:
     """The photos with a face about which anything was ever said that named one of these people."""
     return set(con.scalars(sa.select(touched.c.asset_id).where(touched.c.person_id.in_(people)).distinct()))
 
@@ -120,7 +120,7 @@ def append_event(con: sa.Connection, kind: str, payload: Mapping[str, Any], acto
     row = {"at": datetime.now(UTC).isoformat(), "actor": actor, "kind": kind, "payload": payload}
     key = con.execute(events.insert().values(row)).inserted_primary_key
     assert key is not None
-    _note_touched(con, [(key[0], payload)])
+    _index_photos(con, [(key[0], payload)])
     return key[0]
 
 
@@ -130,22 +130,22 @@ def insert_events(con: sa.Connection, told: Iterable[Event]) -> None:
     rows = [{"id": e.id, "at": e.at.isoformat(), "actor": e.actor, "kind": e.kind, "payload": e.payload} for e in told]
     if rows:
         con.execute(events.insert(), rows)
-        _note_touched(con, ((e.id, e.payload) for e in told))
+        _index_photos(con, ((e.id, e.payload) for e in told))
     if rows and con.dialect.name == "postgresql":
         con.exec_driver_sql("SELECT setval(pg_get_serial_sequence('events', 'id'), (SELECT max(id) FROM events))")
 
 
-def _note_touched(con: sa.Connection, told: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def _index_photos(con: sa.Connection, told: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     rows = [
         {"event_id": event_id, "asset_id": asset_id, "person_id": payload.get("person_id")}
         for event_id, payload in told
-        for asset_id in sorted(set(_photos_in(payload)))
+        for asset_id in sorted(set(_photos_of_payload(payload)))
     ]
     if rows:
         con.execute(touched.insert(), rows)
 
 
-def _photos_in(payload: Mapping[str, Any]) -> Iterator[str]:
+def _photos_of_payload(payload: Mapping[str, Any]) -> Iterator[str]:
     if "asset_id" in payload:
         yield payload["asset_id"]
     for faces in (payload.get("faces", ()), *payload.get("groups", ())):
@@ -153,8 +153,8 @@ def _photos_in(payload: Mapping[str, Any]) -> Iterator[str]:
 
 
 # A transaction that writes takes the only place for writers at once, so that two writers queue and neither fails.
-_ONE_WRITER = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
-_READER = {"sqlite": "BEGIN"}
+_BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
+_BEGIN_READ = {"sqlite": "BEGIN"}
 
 
 def open_engine(url: str, writing: bool) -> sa.Engine:
@@ -166,19 +166,19 @@ def open_engine(url: str, writing: bool) -> sa.Engine:
         if location.database:
             Path(location.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
-    first = (_ONE_WRITER if writing else _READER).get(dialect)
+    first = (_BEGIN_WRITE if writing else _BEGIN_READ).get(dialect)
     if first:
         sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(first))
     return engine
 
 
-def outside_transactions(url: str) -> sa.Engine:
+def autocommit_engine(url: str) -> sa.Engine:
     """An engine for what a database does in no transaction, as cleaning itself."""
     options = {"timeout": 30} if sa.make_url(url).get_backend_name() == "sqlite" else {}
     return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
 
 
-def without_password(url: str) -> str:
+def hide_password(url: str) -> str:
     """The address without its password."""
     try:
         return str(sa.make_url(url))

@@ -13,12 +13,12 @@ from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import (
     create_tables,
     has_tables,
+    hide_password,
     open_engine,
     read_events,
-    read_last,
-    without_password,
+    read_last_event,
 )
-from classface_assets.store.ledger.transaction import LedgerError, Writing
+from classface_assets.store.ledger.transaction import LedgerError, LedgerTransaction
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Book:
+class EventStore:
     """The ledger at one database URL. `actor` is who acts; empty: CLASSFACE_ACTOR, or the user of the machine."""
 
     url: str
@@ -38,7 +38,7 @@ class Book:
 
     def last(self) -> tuple[int, str, str] | None:
         """Number, time and kind of the last event: since none is ever changed, these stand for all of them."""
-        return self._read(read_last)
+        return self._read(read_last_event)
 
     def decisions(self, until: int | None = None) -> Decisions:
         """What is in force, or was after the event `until`."""
@@ -55,34 +55,34 @@ class Book:
             return found  # type: ignore[return-value]
         return self.write(lambda act: read(act.con))
 
-    def write(self, act: Callable[[Writing], T]) -> T:
+    def write(self, act: Callable[[LedgerTransaction], T]) -> T:
         """One transaction that reads, checks and appends; what raises leaves nothing behind."""
 
         def begun(con: sa.Connection) -> T:
             create_tables(con)
-            return act(Writing(con, self.actor or who_acts()))
+            return act(LedgerTransaction(con, self.actor or current_actor()))
 
         return self._connected(True, begun)
 
     def _connected(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
-        with told_when_it_fails(self.url), open_engine(self.url, writing).begin() as con:
+        with translate_database_errors(self.url), open_engine(self.url, writing).begin() as con:
             return use(con)
 
 
 @contextmanager
-def told_when_it_fails(url: str) -> Iterator[None]:
+def translate_database_errors(url: str) -> Iterator[None]:
     """Raises LedgerError, a sentence, in place of what a database raises."""
     try:
         yield
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).strip()
         raise LedgerError(
-            f"The ledger {without_password(url)} cannot be used ({reason}); make it writable, or name "
+            f"The ledger {hide_password(url)} cannot be used ({reason}); make it writable, or name "
             "another one with CLASSFACE_LEDGER."
         ) from None
 
 
-def who_acts() -> str:
+def current_actor() -> str:
     """CLASSFACE_ACTOR, or the user of the machine."""
     try:
         name = os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()

@@ -11,7 +11,7 @@ from typing import Any
 
 from classface_assets.store.model.events import Event
 
-FOLLOWED = "photos_followed"
+PHOTOS_FOLLOWED = "photos_followed"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FollowedPairs:
 
     @classmethod
     def of(cls, events: Collection[Event]) -> "FollowedPairs":
-        pairs = [(event, pair) for event in events if event.kind == FOLLOWED for pair in event.payload["photos"]]
+        pairs = [(event, pair) for event in events if event.kind == PHOTOS_FOLLOWED for pair in event.payload["photos"]]
         of_photo: dict[str, list[int]] = defaultdict(list)
         for number, (_, pair) in enumerate(pairs):
             of_photo[pair["from"]].append(number)

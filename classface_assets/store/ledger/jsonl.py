@@ -11,35 +11,35 @@ from datetime import datetime
 from typing import Any
 
 from classface_assets.store.ledger.database import insert_events, read_events
-from classface_assets.store.ledger.event_store import Book
-from classface_assets.store.ledger.payloads import flaw
-from classface_assets.store.ledger.redaction import is_redacted
-from classface_assets.store.ledger.transaction import ConflictError, LedgerError, Writing
+from classface_assets.store.ledger.event_store import EventStore
+from classface_assets.store.ledger.payloads import payload_error
+from classface_assets.store.ledger.redaction import is_redaction_of
+from classface_assets.store.ledger.transaction import ConflictError, LedgerError, LedgerTransaction
 from classface_assets.store.model.events import Event
 
-SHOWN = 20
+MAX_LINES_SHOWN = 20
 _FIELDS = {"id": int, "at": str, "actor": str, "kind": str, "payload": dict}
 
 
-class BadLinesError(LedgerError):
+class InvalidLinesError(LedgerError):
     """Lines that are no events. `lines`: (line number, reason)."""
 
     def __init__(self, lines: list[tuple[int, str]]) -> None:
         self.lines = lines
-        more = f"\n  … and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-        told = "".join(f"\n  line {number}: {reason}" for number, reason in lines[:SHOWN])
+        more = f"\n  … and {len(lines) - MAX_LINES_SHOWN:,} more" if len(lines) > MAX_LINES_SHOWN else ""
+        told = "".join(f"\n  line {number}: {reason}" for number, reason in lines[:MAX_LINES_SHOWN])
         count = "1 line is no event" if len(lines) == 1 else f"{len(lines):,} lines are no events"
         super().__init__(f"{count} of a ledger, so nothing was imported:{told}{more}")
 
 
-def to_lines(events: Iterable[Event]) -> Iterator[str]:
+def to_jsonl(events: Iterable[Event]) -> Iterator[str]:
     """One line of JSON an event, without its line end."""
     for e in events:
         row = {"id": e.id, "at": e.at.isoformat(), "actor": e.actor, "kind": e.kind, "payload": dict(e.payload)}
         yield json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
 
-def from_lines(lines: Iterable[bytes]) -> list[Event]:
+def from_jsonl(lines: Iterable[bytes]) -> list[Event]:
     """The events of these lines of UTF-8, blank ones passed over. Raises BadLinesError, which lists every bad line."""
     events: list[Event] = []
     bad: list[tuple[int, str]] = []
@@ -47,7 +47,7 @@ def from_lines(lines: Iterable[bytes]) -> list[Event]:
         if not line.strip():
             continue
         try:
-            event = _event(line)
+            event = _parse_event(line)
             if event.kind == "undone" and event.payload["event_id"] >= event.id:
                 raise ValueError("it undoes an event that comes after it")
             if events and event.id <= events[-1].id:
@@ -62,18 +62,18 @@ def from_lines(lines: Iterable[bytes]) -> list[Event]:
         except ValueError as error:
             bad.append((number, str(error)))
     if bad:
-        raise BadLinesError(bad)
+        raise InvalidLinesError(bad)
     return events
 
 
-def import_events(book: Book, told: list[Event]) -> int:
+def import_events(book: EventStore, told: list[Event]) -> int:
     """Append the events that the ledger lacks; returns how many. Raises ConflictError for those of another ledger."""
 
-    def act(now: Writing) -> int:
+    def act(now: LedgerTransaction) -> int:
         mine = {e.id: e for e in read_events(now.con)}
         last = max(mine, default=0)
         for event in told:
-            if event.id <= last and not _is_same(mine.get(event.id), event):
+            if event.id <= last and not _is_same_event(mine.get(event.id), event):
                 raise ConflictError(
                     f"Event {event.id} is not the same in the file and in this ledger, so they are two ledgers; "
                     "import the file into an empty one (CLASSFACE_LEDGER names another)."
@@ -90,12 +90,12 @@ def import_events(book: Book, told: list[Event]) -> int:
     return book.write(act)
 
 
-def _is_same(mine: Event | None, other: Event) -> bool:
-    return mine is not None and (mine == other or is_redacted(mine, other) or is_redacted(other, mine))
+def _is_same_event(mine: Event | None, other: Event) -> bool:
+    return mine is not None and (mine == other or is_redaction_of(mine, other) or is_redaction_of(other, mine))
 
 
-def _event(line: bytes) -> Event:
-    row: Any = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+def _parse_event(line: bytes) -> Event:
+    row: Any = json.loads(line.decode("utf-8"), parse_constant=_reject_constant)
     json.dumps(row, ensure_ascii=False).encode("utf-8")
     if not isinstance(row, dict):
         raise ValueError("it is not an object with id, at, actor, kind and payload")
@@ -114,11 +114,11 @@ def _event(line: bytes) -> Event:
         at = None
     if at is None or at.tzinfo is None:
         raise ValueError(f"its at is no time with a time zone: {row['at'][:60]!r}")
-    wrong = flaw(row["kind"], row["payload"])
+    wrong = payload_error(row["kind"], row["payload"])
     if wrong:
         raise ValueError(wrong)
     return Event(row["id"], at, row["actor"], row["kind"], row["payload"])
 
 
-def _no_number(value: str) -> None:
+def _reject_constant(value: str) -> None:
     raise ValueError(f"{value} is no number of JSON")

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from classface_assets.store.ledger.commands.links import LinkActs
-from classface_assets.store.ledger.commands.roster import RosterActs
+from classface_assets.store.ledger.commands.links import LinkCommands
+from classface_assets.store.ledger.commands.roster import RosterCommands
 from classface_assets.store.ledger.database import events, read_events
-from classface_assets.store.ledger.transaction import Act, ConflictError, LedgerError, UnknownError, Writing
-from classface_assets.store.model.events import Event, people_in, undone_events
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.ledger.transaction import (
+    ConflictError,
+    LedgerTransaction,
+    UnknownError,
+)
+from classface_assets.store.model.events import Event, people_of_event, undone_event_ids
 
-__all__ = ["Act", "ConflictError", "LabelledFace", "Ledger", "LedgerError", "UnknownError"]
 
-
-class Ledger(LinkActs, RosterActs):
+class Ledger(LinkCommands, RosterCommands):
     """Every act is one transaction that reads what its check needs, and appends."""
 
     def undo(self, event_id: int | None = None) -> Event:
@@ -29,43 +30,43 @@ class Ledger(LinkActs, RosterActs):
         ConflictError when that would leave two people of one name, or a merge without those it merged.
         """
 
-        def act(now: Writing) -> Event:
-            chosen = _in_force(now.con, event_id)
+        def act(now: LedgerTransaction) -> Event:
+            chosen = _find_event_in_force(now.con, event_id)
             if chosen is None:
                 which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
                 raise UnknownError(f"There is {which} to undo; `classface history` lists the events.")
-            return _undone(now, [chosen if event_id else _whole(now.con, chosen)])[0]
+            return _append_undos(now, [chosen if event_id else _import_of_event(now.con, chosen)])[0]
 
         return self.write(act)
 
     def undo_all(self, event_ids: Sequence[int]) -> list[Event]:
         """Take back several events, as those of one click, or none of them."""
 
-        def act(now: Writing) -> list[Event]:
+        def act(now: LedgerTransaction) -> list[Event]:
             for event_id in event_ids:
-                if _in_force(now.con, event_id) is None:
+                if _find_event_in_force(now.con, event_id) is None:
                     raise UnknownError(
                         f"There is no event {event_id} in force to undo; `classface history` lists the events."
                     )
-            return _undone(now, sorted(set(event_ids), reverse=True))
+            return _append_undos(now, sorted(set(event_ids), reverse=True))
 
         return self.write(act)
 
 
-def _undone(now: Writing, chosen: Sequence[int]) -> list[Event]:
+def _append_undos(now: LedgerTransaction, chosen: Sequence[int]) -> list[Event]:
     before = now.names_twice()
     for event_id in chosen:
-        given = _given_by(now.con, event_id)
+        given = _labels_of_import(now.con, event_id)
         now.append("undone", event_id=event_id, **({"with": given} if given else {}))
     for event_id in chosen:
         now.no_name_twice(before, f"Undoing event {event_id}")
-        _no_merge_lost(now, event_id)
+        _require_merges_intact(now, event_id)
     return read_events(now.con, ["no other"], chosen)
 
 
-def _in_force(con: sa.Connection, event_id: int | None) -> int | None:
+def _find_event_in_force(con: sa.Connection, event_id: int | None) -> int | None:
     """That event, or the last decision, if nobody has undone it."""
-    undone = undone_events(read_events(con, ["undone"]))
+    undone = undone_event_ids(read_events(con, ["undone"]))
     query = sa.select(events.c.id).where(events.c.kind != "undone" if event_id is None else events.c.id == event_id)
     if event_id is None:
         query = query.where(events.c.kind != "photos_followed")  # a run's word, not a person's
@@ -73,29 +74,29 @@ def _in_force(con: sa.Connection, event_id: int | None) -> int | None:
     return next((number for number in con.scalars(query.order_by(events.c.id.desc())) if number not in undone), None)
 
 
-def _whole(con: sa.Connection, event_id: int) -> int:
+def _import_of_event(con: sa.Connection, event_id: int) -> int:
     """The import of a roster that gave a name by this event, or the event itself."""
     (event,) = (e for e in read_events(con, ["no other"], [event_id]) if e.id == event_id)
     roster = event.payload.get("roster")
-    return event_id if roster is None or _in_force(con, roster) is None else int(roster)
+    return event_id if roster is None or _find_event_in_force(con, roster) is None else int(roster)
 
 
-def _given_by(con: sa.Connection, event_id: int) -> list[int]:
+def _labels_of_import(con: sa.Connection, event_id: int) -> list[int]:
     """The events in force by which the import of a roster named faces; without people of whom more was said."""
     if not any(e.id == event_id for e in read_events(con, ["roster_imported"])):
         return []
     told = read_events(con)
-    undone = undone_events(told)
+    undone = undone_event_ids(told)
     told = [e for e in told if e.id not in undone]
     given = [e for e in told if e.payload.get("roster") == event_id]
-    busy = {person for e in told if e.payload.get("roster") != event_id for person in people_in(e)}
-    return [e.id for e in given if e.kind != "person_created" or not people_in(e) & busy]
+    busy = {person for e in told if e.payload.get("roster") != event_id for person in people_of_event(e)}
+    return [e.id for e in given if e.kind != "person_created" or not people_of_event(e) & busy]
 
 
-def _no_merge_lost(now: Writing, undone: int) -> None:
+def _require_merges_intact(now: LedgerTransaction, undone: int) -> None:
     """Raises ConflictError when a merge in force has lost its sense: one of the two is gone, or both were merged."""
     told = read_events(now.con, ["person_merged", "undone"])
-    without = undone_events(told)
+    without = undone_event_ids(told)
     for event in told:
         if event.kind == "person_merged" and event.id not in without:
             person = now.people().persons.get(event.payload["person_id"])

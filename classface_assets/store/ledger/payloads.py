@@ -5,18 +5,18 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
-from classface_assets.store.model.decisions import KINDS
-from classface_assets.store.model.purposes import ALL, Purpose
+from classface_assets.store.model.decisions import PERSON_KINDS
+from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
 
-def flaw(kind: str, payload: Mapping[str, Any]) -> str | None:
+def payload_error(kind: str, payload: Mapping[str, Any]) -> str | None:
     """What is wrong with the payload of an event of this kind; None when nothing is, or the kind is not known here."""
-    for name, is_sound in SHAPES.get(kind, {}).items():
+    for name, is_sound in PAYLOAD_CHECKS.get(kind, {}).items():
         if name not in payload:
             return f"a {kind} event has no {name}"
         if not is_sound(payload[name]):
             return f"its {name} cannot be {str(payload[name])[:60]!r}"
-    for name, is_sound in OPTIONAL.items():
+    for name, is_sound in OPTIONAL_CHECKS.items():
         if name in payload and not is_sound(payload[name]):
             return f"its {name} cannot be {str(payload[name])[:60]!r}"
     return None
@@ -27,10 +27,12 @@ def _text(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 255 and bool(value.strip()) and not _unspeakable(value)
+    return (
+        isinstance(value, str) and 0 < len(value) <= 255 and bool(value.strip()) and not _has_control_characters(value)
+    )
 
 
-def _unspeakable(value: str) -> bool:
+def _has_control_characters(value: str) -> bool:
     return any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
 
 
@@ -86,16 +88,16 @@ def _student(value: Any) -> bool:
         return False
     classes, portraits = value.get("classes", {}), value.get("portraits", [])
     return (
-        _said(value.get("student_id", ""))
+        _short_text(value.get("student_id", ""))
         and isinstance(classes, dict)
-        and all(map(_said, (*classes, *classes.values())))
-        and _list_of(_said)(value.get("siblings", []))
+        and all(map(_short_text, (*classes, *classes.values())))
+        and _list_of(_short_text)(value.get("siblings", []))
         and value.get("consent") in (None, True, False)
         and _consents(value.get("consents", {}))
-        and _said(value.get("consent_in_doubt", ""))
+        and _short_text(value.get("consent_in_doubt", ""))
         and _day(value.get("birth_date"))
         and isinstance(portraits, list)
-        and all(isinstance(pair, list) and len(pair) == 2 and all(map(_said, pair)) for pair in portraits)
+        and all(isinstance(pair, list) and len(pair) == 2 and all(map(_short_text, pair)) for pair in portraits)
     )
 
 
@@ -103,19 +105,19 @@ def _consents(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() <= set(Purpose) and all(isinstance(v, bool) for v in value.values())
 
 
-def _said(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= 255 and not _unspeakable(value)
+def _short_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 255 and not _has_control_characters(value)
 
 
 _PERSON: dict[str, Callable[[Any], bool]] = {"person_id": _text}
 _FACES: dict[str, Callable[[Any], bool]] = {"faces": _list_of(_face)}
-SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
+PAYLOAD_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "person_created": _PERSON | {"name": _name},
     "person_renamed": _PERSON | {"name": _name},
     "person_merged": _PERSON | {"into_id": _text},
     "person_hidden": _PERSON,
     "person_shown": _PERSON,
-    "person_kind_set": _PERSON | {"value": _one_of(*KINDS)},
+    "person_kind_set": _PERSON | {"value": _one_of(*PERSON_KINDS)},
     "siblings_declared": {"person_ids": _list_of(_text, 2)},
     "birth_date_set": _PERSON | {"birth_date": _day},
     "consent_given": _PERSON,
@@ -138,6 +140,10 @@ SHAPES: dict[str, dict[str, Callable[[Any], bool]]] = {
     "roster_struck": {"imports": _event_id},
     "undone": {"event_id": _event_id},
 }
-OPTIONAL = {"roster": _event_id, "with": _list_of(_event_id), "purposes": _list_of(_one_of(ALL, *Purpose), 1)}
+OPTIONAL_CHECKS = {
+    "roster": _event_id,
+    "with": _list_of(_event_id),
+    "purposes": _list_of(_one_of(ALL_PURPOSES, *Purpose), 1),
+}
 """What any event may hold beside: the import that it belongs to, what an undo takes back with its event, and for which
 purposes consent was given or withdrawn, if not for all."""

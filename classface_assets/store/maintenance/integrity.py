@@ -13,20 +13,26 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from classface_assets.core.layout import Layout
-from classface_assets.core.locations import Place, entries
-from classface_assets.store.catalog.former_ids import FormerIds, former_ids, under_current_ids
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import Location, list_directory
+from classface_assets.store.catalog.former_ids import FormerIds, former_ids, map_to_current_ids
 from classface_assets.store.catalog.school_year import (
-    current_settings,
+    active_detection_settings,
     detection_parts,
     embedding_parts,
     image_parts,
-    years_with_images,
+    list_school_years,
 )
-from classface_assets.store.files.deletion import drop_rows, keep_rows, take_away, temporary_files
-from classface_assets.store.files.duckdb import DatabaseError, query
-from classface_assets.store.files.parts import Parts, Seen
-from classface_assets.store.maintenance.damage import broken_vectors, readable, unreadable, usual_size, without_chip
+from classface_assets.store.files.deletion import abandoned_temporary_files, delete_path, drop_rows, filter_rows
+from classface_assets.store.files.duckdb import DatabaseError, query_database
+from classface_assets.store.files.parts import PartDataset, RowDeduplicator
+from classface_assets.store.maintenance.damage import (
+    embedding_dimension,
+    find_broken_vectors,
+    find_unreadable,
+    photos_with_broken_chips,
+    read_undamaged,
+)
 
 UNREADABLE = "file that cannot be read"
 NEVER_SEARCHED = "photo that was never searched"
@@ -34,7 +40,7 @@ NO_VECTOR = "face without a vector"
 NO_FACE = "vector without a face"
 NO_CHIP = "face without a readable chip"
 BAD_VECTOR = "vector that is broken"
-TWICE = "row that is there twice"
+DUPLICATE_ROW = "row that is there twice"
 NOT_IN_DATABASE = "face or photo that DuckDB lacks"
 ONLY_IN_DATABASE = "face or photo that only DuckDB has"
 TEMPORARY = "temporary file of a killed run"
@@ -45,7 +51,7 @@ REPAIR = {
     NO_FACE: "removes it",
     NO_CHIP: "searches the photo again",
     BAD_VECTOR: "removes it and makes it again",
-    TWICE: "keeps one of the two",
+    DUPLICATE_ROW: "keeps one of the two",
     NOT_IN_DATABASE: "makes the database again from the parts",
     ONLY_IN_DATABASE: "makes the database again from the parts",
     TEMPORARY: "removes it",
@@ -53,7 +59,7 @@ REPAIR = {
 
 
 @dataclass(frozen=True)
-class Orphans:
+class Inconsistency:
     """What was found of one kind: ids, or files below the data folder. `year` is empty for what is one for all years.
 
     `parts` and `rows_of` say in which parts the broken rows are, and by which column they are told.
@@ -62,141 +68,143 @@ class Orphans:
     kind: str
     year: str
     names: tuple[str, ...]
-    files: tuple[Place, ...] = ()
-    parts: Parts | None = None
-    rows_of: str = ""
+    files: tuple[Location, ...] = ()
+    parts: PartDataset | None = None
+    key_column: str = ""
 
 
-def orphan_files(kind: str, layout: Layout, files: Iterable[Place], year: str = "") -> Orphans:
+def inconsistent_files(kind: str, layout: ArchiveLayout, files: Iterable[Location], year: str = "") -> Inconsistency:
     """Whole files, told by their paths below the data folder."""
     files = tuple(files)
-    return Orphans(kind, year, tuple(map(layout.below, files)), files)
+    return Inconsistency(kind, year, tuple(map(layout.relative_path, files)), files)
 
 
 @dataclass
-class YearCheck:
+class SchoolYearCheck:
     """A school year: its files, its faces that have a vector, and what is wrong with it."""
 
-    layout: Layout
+    layout: ArchiveLayout
     name: str
     files: set[str] = field(default_factory=set)
     faces: set[str] = field(default_factory=set)
-    found: list[Orphans] = field(default_factory=list)
+    found: list[Inconsistency] = field(default_factory=list)
     all_faces_read: bool = True
     """If not, a vector without a face may only lack it until the photo is searched again, and is left alone."""
 
-    def tell(self, kind: str, names: Iterable[str], parts: Parts | None = None, rows_of: str = "") -> None:
-        self.found.append(Orphans(kind, self.name, tuple(sorted(names)), (), parts, rows_of))
+    def report(self, kind: str, names: Iterable[str], parts: PartDataset | None = None, rows_of: str = "") -> None:
+        self.found.append(Inconsistency(kind, self.name, tuple(sorted(names)), (), parts, rows_of))
 
-    def tell_unreadable(self, *files: Place) -> None:
-        self.found.append(orphan_files(UNREADABLE, self.layout, sorted(set(files)), self.name))
+    def report_unreadable(self, *files: Location) -> None:
+        self.found.append(inconsistent_files(UNREADABLE, self.layout, sorted(set(files)), self.name))
 
-    def tell_twice(self, parts: Parts, rows: pl.DataFrame, name: str) -> None:
+    def report_duplicates(self, parts: PartDataset, rows: pl.DataFrame, name: str) -> None:
         again = rows.filter(~pl.struct(parts.key).is_first_distinct()) if rows.height else rows
-        self.tell(TWICE, again[name].cast(pl.String), parts)
+        self.report(DUPLICATE_ROW, again[name].cast(pl.String), parts)
 
 
-def check_year(layout: Layout, name: str, detector: str, pack: str, size: int) -> YearCheck:
+def check_school_year(layout: ArchiveLayout, name: str, detector: str, pack: str, size: int) -> SchoolYearCheck:
     """Look at all that one model pack made of a school year; `size`: how many numbers its vectors have."""
-    year = YearCheck(layout, name)
-    photos, former = _look_at_images(year)
-    every_face, faces = _look_at_faces(year, detector, photos, former)
-    _look_at_vectors(year, detector, pack, size, every_face, faces)
+    year = SchoolYearCheck(layout, name)
+    photos, former = _check_images(year)
+    every_face, faces = _check_faces(year, detector, photos, former)
+    _check_vectors(year, detector, pack, size, every_face, faces)
     return year
 
 
-def _look_at_images(year: YearCheck) -> tuple[set[str], FormerIds]:
+def _check_images(year: SchoolYearCheck) -> tuple[set[str], FormerIds]:
     """The ids of the photos that are to be searched, and what older versions called them."""
     parts = image_parts(year.layout, year.name)
-    rows, broken = readable(parts, [*parts.key, "asset_id", "status", "file_digest"])
-    year.tell_unreadable(*broken)
-    year.tell_twice(parts, rows, "path")
+    rows, broken = read_undamaged(parts, [*parts.key, "asset_id", "status", "file_digest"])
+    year.report_unreadable(*broken)
+    year.report_duplicates(parts, rows, "path")
     year.files = set(rows["path"])
     return set(rows.filter(pl.col("status").cast(pl.String) == "ok")["asset_id"]), former_ids(rows)
 
 
-def _look_at_faces(year: YearCheck, detector: str, photos: set[str], former: FormerIds) -> tuple[set[str], set[str]]:
+def _check_faces(
+    year: SchoolYearCheck, detector: str, photos: set[str], former: FormerIds
+) -> tuple[set[str], set[str]]:
     """Every face of the year's thresholds, and those of them that are of photos that are still there."""
     try:
-        settings = current_settings(year.layout, detector, year.name)
+        settings = active_detection_settings(year.layout, detector, year.name)
     except (ValueError, KeyError, TypeError):
         settings = None
-        year.tell_unreadable(year.layout.parts("detections", detector, year.name) / "current.json")
+        year.report_unreadable(year.layout.parts("detections", detector, year.name) / "current.json")
     if settings is None:
-        year.tell(NEVER_SEARCHED, photos)
+        year.report(NEVER_SEARCHED, photos)
         return set(), set()
     parts = detection_parts(year.layout, detector, year.name, settings)
-    rows, broken = readable(parts, [*parts.key, "status"])
-    blind, without_end = without_chip(parts)
-    year.tell_unreadable(*broken, *without_end)
+    rows, broken = read_undamaged(parts, [*parts.key, "status"])
+    blind, without_end = photos_with_broken_chips(parts)
+    year.report_unreadable(*broken, *without_end)
     year.all_faces_read = not broken
-    year.tell_twice(parts, rows, "asset_id")
-    rows = under_current_ids(rows, former)
-    year.tell(NEVER_SEARCHED, photos - set(rows["asset_id"]))
-    year.tell(NO_CHIP, blind, parts, "asset_id")
+    year.report_duplicates(parts, rows, "asset_id")
+    rows = map_to_current_ids(rows, former)
+    year.report(NEVER_SEARCHED, photos - set(rows["asset_id"]))
+    year.report(NO_CHIP, blind, parts, "asset_id")
     current = rows.filter(pl.col("asset_id").is_in(list(photos)))
     return set(rows["face_id"].drop_nulls()), set(current["face_id"].drop_nulls())
 
 
-def _look_at_vectors(
-    year: YearCheck, detector: str, pack: str, size: int, every_face: set[str], faces: set[str]
+def _check_vectors(
+    year: SchoolYearCheck, detector: str, pack: str, size: int, every_face: set[str], faces: set[str]
 ) -> None:
     """A face of other thresholds, or of a deleted photo, may have a vector: that is for `classface prune`."""
     parts = embedding_parts(year.layout, detector, pack, year.name)
-    rows, broken = readable(parts, ["face_id"])
-    bad, without_end = broken_vectors(parts, size)
+    rows, broken = read_undamaged(parts, ["face_id"])
+    bad, without_end = find_broken_vectors(parts, size)
     known = set(rows["face_id"])
     stray = known - every_face if year.all_faces_read else set()
-    year.tell_unreadable(*broken, *without_end)
-    year.tell_twice(parts, rows, "face_id")
-    year.tell(BAD_VECTOR, bad, parts, "face_id")
-    year.tell(NO_VECTOR, faces - known)
-    year.tell(NO_FACE, stray - bad - _faces_of_all_thresholds(year, detector) if stray else (), parts, "face_id")
+    year.report_unreadable(*broken, *without_end)
+    year.report_duplicates(parts, rows, "face_id")
+    year.report(BAD_VECTOR, bad, parts, "face_id")
+    year.report(NO_VECTOR, faces - known)
+    year.report(NO_FACE, stray - bad - _faces_of_all_thresholds(year, detector) if stray else (), parts, "face_id")
     year.faces = faces & known - bad
 
 
-def _faces_of_all_thresholds(year: YearCheck, detector: str) -> set[str]:
+def _faces_of_all_thresholds(year: SchoolYearCheck, detector: str) -> set[str]:
     found: set[str] = set()
-    for folder in entries(year.layout.parts("detections", detector, year.name)):
+    for folder in list_directory(year.layout.parts("detections", detector, year.name)):
         if folder.is_folder:
             parts = detection_parts(year.layout, detector, year.name, folder.path.name)
-            found.update(readable(parts, ["face_id"])[0]["face_id"].drop_nulls())
+            found.update(read_undamaged(parts, ["face_id"])[0]["face_id"].drop_nulls())
     return found
 
 
-def find_orphans(layout: Layout, detector: str, pack: str) -> list[Orphans]:
+def check_integrity(layout: ArchiveLayout, detector: str, pack: str) -> list[Inconsistency]:
     """Everything that does not fit together, for one model pack's detector and vectors. Changes nothing."""
-    names = years_with_images(layout)
-    size = usual_size(embedding_parts(layout, detector, pack, name) for name in names)
-    years = [check_year(layout, name, detector, pack, size) for name in names]
+    names = list_school_years(layout)
+    size = embedding_dimension(embedding_parts(layout, detector, pack, name) for name in names)
+    years = [check_school_year(layout, name, detector, pack, size) for name in names]
     found = [orphans for year in years for orphans in year.found]
-    tables = [e.path for e in entries(layout.data / "tables") if e.path.suffix == ".parquet"]
-    found.append(orphan_files(UNREADABLE, layout, unreadable(tables)))
-    found += _look_at_database(layout, years)
-    found.append(orphan_files(TEMPORARY, layout, [e.path for e in temporary_files(layout)]))
+    tables = [e.path for e in list_directory(layout.data / "tables") if e.path.suffix == ".parquet"]
+    found.append(inconsistent_files(UNREADABLE, layout, find_unreadable(tables)))
+    found += _check_database(layout, years)
+    found.append(inconsistent_files(TEMPORARY, layout, [e.path for e in abandoned_temporary_files(layout)]))
     return [orphans for orphans in found if orphans.names]
 
 
-def mend(found: Iterable[Orphans]) -> None:
+def repair(found: Iterable[Inconsistency]) -> None:
     """Take out what is broken; what has to be made again is then missing, and the next run makes it."""
     for orphans in sorted(found, key=lambda o: not o.files):  # rows are then taken out of what can be read
         for file in orphans.files:
-            take_away(file)
-        if orphans.kind == TWICE and orphans.parts is not None:
-            keep_rows(orphans.parts, Seen(orphans.parts.key).fresh)
+            delete_path(file)
+        if orphans.kind == DUPLICATE_ROW and orphans.parts is not None:
+            filter_rows(orphans.parts, RowDeduplicator(orphans.parts.key).drop_seen)
         elif orphans.parts is not None:
-            drop_rows(orphans.parts, orphans.rows_of, set(orphans.names))
+            drop_rows(orphans.parts, orphans.key_column, set(orphans.names))
 
 
-def _look_at_database(layout: Layout, years: list[YearCheck]) -> Iterator[Orphans]:
+def _check_database(layout: ArchiveLayout, years: list[SchoolYearCheck]) -> Iterator[Inconsistency]:
     """Current faces and files against the published ones. A face that is in two years is there once."""
     current = {name for year in years for name in year.faces | year.files}
     published: set[str] = set()
     try:
-        published.update(query(layout.database, "SELECT id FROM face_instances")["id"])
-        published.update(query(layout.database, "SELECT path FROM image_assets")["path"])
+        published.update(query_database(layout.database, "SELECT id FROM face_instances")["id"])
+        published.update(query_database(layout.database, "SELECT path FROM image_assets")["path"])
     except DatabaseError:
         if layout.database.exists():
-            yield orphan_files(UNREADABLE, layout, [layout.database])
-    yield Orphans(NOT_IN_DATABASE, "", tuple(sorted(current - published)))
-    yield Orphans(ONLY_IN_DATABASE, "", tuple(sorted(published - current)))
+            yield inconsistent_files(UNREADABLE, layout, [layout.database])
+    yield Inconsistency(NOT_IN_DATABASE, "", tuple(sorted(current - published)))
+    yield Inconsistency(ONLY_IN_DATABASE, "", tuple(sorted(published - current)))

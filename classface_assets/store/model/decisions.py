@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from classface_assets.core.names import fold, folded
-from classface_assets.store.model.face_ref import Box, LabelledFace
+from classface_assets.core.names import normalize_name, normalized_name
+from classface_assets.store.model.face_ref import Box, FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
 
@@ -15,8 +15,8 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person to whom everything belongs that is no face at all."""
 
-KINDS = ("student", "staff", "not a student", "not a face")
-LABELLED_BY = ("cluster", "hand", "import", "confirmed")
+PERSON_KINDS = ("student", "staff", "not a student", "not a face")
+LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class FaceMark:
+class FaceLabel:
     """What was said of a face and a person, by which event, and where the face lies.
 
     `how` a label came about: cluster, hand, import or confirmed; empty where it was not kept.
@@ -62,11 +62,11 @@ class FaceMark:
 
 
 @dataclass(frozen=True)
-class Link:
+class FaceLink:
     """Two faces said to be of one person (`same`) or of two."""
 
-    a: LabelledFace
-    b: LabelledFace
+    a: FaceRef
+    b: FaceRef
     same: bool
     event_id: int
 
@@ -88,63 +88,63 @@ class Decisions:
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
-    marks: dict[str, FaceMark] = field(default_factory=dict)
-    taken_off: dict[str, FaceMark] = field(default_factory=dict)
-    rejected: dict[tuple[str, str], FaceMark] = field(default_factory=dict)
-    links: tuple[Link, ...] = ()
+    labels: dict[str, FaceLabel] = field(default_factory=dict)
+    removed_labels: dict[str, FaceLabel] = field(default_factory=dict)
+    rejected: dict[tuple[str, str], FaceLabel] = field(default_factory=dict)
+    links: tuple[FaceLink, ...] = ()
     photo_marks: dict[str, str] = field(default_factory=dict)
     siblings: dict[str, frozenset[str]] = field(default_factory=dict)
-    drawn: dict[str, LabelledFace] = field(default_factory=dict)
-    barred: dict[str, LabelledFace] = field(default_factory=dict)
+    drawn: dict[str, FaceRef] = field(default_factory=dict)
+    erased_faces: dict[str, FaceRef] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
     same_shots: SameShots = field(default_factory=SameShots)
     students: dict[str, str] = field(default_factory=dict)
     student_names: dict[str, str] = field(default_factory=dict)
 
-    def became(self, person_id: str) -> str:
+    def canonical_id(self, person_id: str) -> str:
         """The person that this one is now, after all merges."""
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
             person_id = person.merged_into_id
         return person_id
 
-    def record(self, name: str) -> Person | None:
+    def find_person(self, name: str) -> Person | None:
         """The one person of that name (`called`); None also where it may be one of several."""
-        called = self.called(name)
+        called = self.people_named(name)
         return called[0] if called and (len(called) == 1 or called[0].status == "merged") else None
 
     def named(self, name: str) -> Person | None:
         """The person of that name, or whom the person of that name was merged into."""
-        person = self.record(name)
-        return person and self.persons[self.became(person.id)]
+        person = self.find_person(name)
+        return person and self.persons[self.canonical_id(person.id)]
 
-    def called(self, name: str) -> list[Person]:
+    def people_named(self, name: str) -> list[Person]:
         """Everybody of that name or display name, whatever the case and the spaces around it; who was merged only if
         nobody else."""
-        wanted = fold(name)
+        wanted = normalize_name(name)
         there = [p for p in self.persons.values() if not p.erased]
-        shown = [p for p in there if p.display_name != p.name and folded(p.display_name) == wanted]
-        called = shown or [p for p in there if folded(p.name) == wanted]
+        shown = [p for p in there if p.display_name != p.name and normalized_name(p.display_name) == wanted]
+        called = shown or [p for p in there if normalized_name(p.name) == wanted]
         return [p for p in called if p.status != "merged"] or called
 
-    def students_called(self, name: str) -> list[RosterEntry]:
+    def unlinked_students_named(self, name: str) -> list[RosterEntry]:
         """The students on the rosters of that name or display name who are nobody yet."""
-        wanted = fold(name)
-        shown = [entry for entry in self.roster if folded(self.student_names.get(entry.key, "")) == wanted]
-        return shown or self.nobody_yet([entry for entry in self.roster if folded(entry.name) == wanted])
+        wanted = normalize_name(name)
+        shown = [entry for entry in self.roster if normalized_name(self.student_names.get(entry.key, "")) == wanted]
+        return shown or self.without_person([entry for entry in self.roster if normalized_name(entry.name) == wanted])
 
-    def nobody_yet(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
+    def without_person(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
         """Of all students of one name those who are no person; a row without an id that may be one who has an id is
         not counted."""
         numbered = [entry for entry in namesakes if entry.student_id]
         free = [entry for entry in namesakes if entry.key not in self.students]
-        return [e for e in free if e.student_id or not any(may_be_one(e, other) for other in numbered)]
+        return [e for e in free if e.student_id or not any(may_be_same_student(e, other) for other in numbered)]
 
-    def keys_of(self, person_id: str) -> set[str]:
+    def student_keys_of(self, person_id: str) -> set[str]:
         """The students whom a person is."""
-        return {key for key, whose in self.students.items() if whose == self.became(person_id)}
+        return {key for key, whose in self.students.items() if whose == self.canonical_id(person_id)}
 
 
-def may_be_one(a: RosterEntry, b: RosterEntry) -> bool:
+def may_be_same_student(a: RosterEntry, b: RosterEntry) -> bool:
     """Whether two students of one name may be one: nothing but an id tells them apart."""
     return a.birth_date is None or b.birth_date is None or a.birth_date == b.birth_date

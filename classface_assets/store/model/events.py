@@ -28,7 +28,7 @@ class Event:
     payload: Mapping[str, Any]
 
 
-def undone_events(events: Iterable[Event]) -> set[int]:
+def undone_event_ids(events: Iterable[Event]) -> set[int]:
     """Ids of the events without effect. An undo may itself be undone, so the last word is read first.
 
     What an undo takes back with its event, as the names that an import gave, is in its `with`.
@@ -40,7 +40,7 @@ def undone_events(events: Iterable[Event]) -> set[int]:
     return undone
 
 
-def people_in(event: Event) -> set[str]:
+def people_of_event(event: Event) -> set[str]:
     """The persons that an event names."""
     named = {event.payload.get("person_id"), event.payload.get("into_id"), *event.payload.get("person_ids", ())}
     return {person for person in named if person}

@@ -9,7 +9,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class LabelledFace:
+class FaceRef:
     """The id of a face, and the photo and box by which it is found when a detector or the photo's file changes."""
 
     face_id: str
@@ -17,7 +17,7 @@ class LabelledFace:
     box: Box
 
     @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "LabelledFace":
+    def of(cls, payload: Mapping[str, Any]) -> "FaceRef":
         return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
 
     def payload(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Whether a photo may be shown follows from the people in it; that belongs elsewhe
 
 from enum import StrEnum
 
-ALL = "all"
+ALL_PURPOSES = "all"
 """In events and rosters: every purpose at once."""
 
 

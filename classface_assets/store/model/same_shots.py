@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from classface_assets.store.model.face_ref import Box, LabelledFace
+from classface_assets.store.model.face_ref import Box, FaceRef
 
 Transform = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): the point (x, y) of one upright photo is (ax + by + c, dx + ey + f) of the other, in pixels."""
 IDENTITY: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_FACES = uuid.UUID("0b1f7c0e-51a4-5d5f-8c57-0f6f4f3f8a10")
+_FACE_NAMESPACE = uuid.UUID("0b1f7c0e-51a4-5d5f-8c57-0f6f4f3f8a10")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SameShots:
         for pair in pairs:
             if pair.photo != pair.other:
                 found[pair.photo][pair.other] = pair.transform
-                found[pair.other][pair.photo] = inverse(pair.transform)
+                found[pair.other][pair.photo] = invert_transform(pair.transform)
         return cls({photo: tuple(others.items()) for photo, others in found.items()})
 
     def others(self, photo: str) -> dict[str, Transform]:
@@ -62,18 +62,20 @@ class SameShots:
             here = waiting.pop(0)
             for there, transform in self.neighbours.get(here, ()):
                 if there not in found:
-                    found[there] = compose(transform, found[here])
+                    found[there] = compose_transforms(transform, found[here])
                     waiting.append(there)
         return {other: transform for other, transform in found.items() if other != photo}
 
-    def in_others(self, face: LabelledFace) -> list[LabelledFace]:
+    def in_others(self, face: FaceRef) -> list[FaceRef]:
         """The face as it lies in each other photo of the shot, under an id that is always the same."""
         return [
-            LabelledFace(str(uuid.uuid5(_FACES, f"{face.face_id} {other}")), other, moved(face.box, transform))
+            FaceRef(
+                str(uuid.uuid5(_FACE_NAMESPACE, f"{face.face_id} {other}")), other, transform_box(face.box, transform)
+            )
             for other, transform in self.others(face.asset_id).items()
         ]
 
-    def with_others(self, faces: Mapping[str, LabelledFace]) -> dict[str, LabelledFace]:
+    def with_others(self, faces: Mapping[str, FaceRef]) -> dict[str, FaceRef]:
         """The faces by id, with those that they are in the other photos of their shots."""
         if not self.neighbours:
             return dict(faces)
@@ -81,13 +83,13 @@ class SameShots:
         return moved_faces | dict(faces)
 
 
-def transform_of(numbers: Sequence[float]) -> Transform:
+def as_transform(numbers: Sequence[float]) -> Transform:
     """Six numbers as the ledger keeps them, to a millionth of a pixel."""
     a, b, c, d, e, f = (round(float(number), 6) for number in numbers)
     return a, b, c, d, e, f
 
 
-def moved(box: Box, transform: Transform) -> Box:
+def transform_box(box: Box, transform: Transform) -> Box:
     """The smallest upright box around a box (x, y, width, height) that was carried over."""
     a, b, c, d, e, f = transform
     x, y, w, h = box
@@ -96,14 +98,14 @@ def moved(box: Box, transform: Transform) -> Box:
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
-def compose(second: Transform, first: Transform) -> Transform:
+def compose_transforms(second: Transform, first: Transform) -> Transform:
     """What the first and then the second do."""
     a, b, c, d, e, f = second
     g, h, i, j, k, m = first
     return a * g + b * j, a * h + b * k, a * i + b * m + c, d * g + e * j, d * h + e * k, d * i + e * m + f
 
 
-def inverse(transform: Transform) -> Transform:
+def invert_transform(transform: Transform) -> Transform:
     """The way back. Raises ValueError for a transform that leaves no area."""
     if transform == IDENTITY:
         return IDENTITY
@@ -114,10 +116,10 @@ def inverse(transform: Transform) -> Transform:
     return e / area, -b / area, (b * f - c * e) / area, -d / area, a / area, (c * d - a * f) / area
 
 
-def turned(pair: SameShot, photo: str, turn: Transform) -> SameShot:
+def reorient_pair(pair: SameShot, photo: str, turn: Transform) -> SameShot:
     """The pair once the pixels of one of its photos lie otherwise."""
     if pair.photo == photo:
-        pair = replace(pair, transform=compose(pair.transform, inverse(turn)))
+        pair = replace(pair, transform=compose_transforms(pair.transform, invert_transform(turn)))
     if pair.other == photo:
-        pair = replace(pair, transform=compose(turn, pair.transform))
+        pair = replace(pair, transform=compose_transforms(turn, pair.transform))
     return pair

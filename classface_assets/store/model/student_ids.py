@@ -5,7 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from classface_assets.core.names import fold
+from classface_assets.core.names import normalize_name
 
 PLACEHOLDERS = frozenset(
     {
@@ -32,13 +32,13 @@ PLACEHOLDERS = frozenset(
 )
 """Folded words that stand where an id is missing, beside Excel's errors and what has neither letter nor digit."""
 _EXCEL_ERROR = re.compile(r"#[a-z/0]+[!?]?")
-_WHOLE = re.compile(r"(\d+)\.0+")
+_WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
 
-def student_key(text: str) -> str:
+def normalize_student_id(text: str) -> str:
     """The form in which two ids are the same: `00123`, ` 123 ` and `123.0` are `123`; "" for a placeholder."""
-    key = fold(unicodedata.normalize("NFKC", text))
-    whole = _WHOLE.fullmatch(key)
+    key = normalize_name(unicodedata.normalize("NFKC", text))
+    whole = _WHOLE_NUMBER.fullmatch(key)
     key = whole[1] if whole else key
     key = str(int(key)) if key.isdecimal() else key
     is_none = key in PLACEHOLDERS or _EXCEL_ERROR.fullmatch(key) or not any(c.isalnum() for c in key)
@@ -49,5 +49,5 @@ def repeated_ids(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
     """The keys of the ids that stand for different names in one file, and so for nobody. `rows`: (student id, name)."""
     names: dict[str, set[str]] = defaultdict(set)
     for student_id, name in rows:
-        names[student_key(student_id)].add(fold(name))
+        names[normalize_student_id(student_id)].add(normalize_name(name))
     return frozenset(key for key, called in names.items() if key and len(called) > 1)

@@ -92,7 +92,7 @@ _KOREAN = (
     "김이영지정현박수서민진은준자숙호성우윤최경순미예원상훈주옥장강재희철한혜하오연명송안도고식류홍황권혁백남조아유석문손승환종빈양배선건채"
     "시동춘일광후심웅허전길곽차름노병보람신중임구나엄은채린율태규름범찬별솔다가라름생월년학번이름성명반동의"
 )
-FREQUENT = {
+FREQUENT_CHARACTERS = {
     "cp932": frozenset(_JAPANESE),
     "euc-jp": frozenset(_JAPANESE),
     "gb18030": frozenset(_SIMPLIFIED),

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.roster.consent_titles import ConsentColumn
-from classface_assets.store.roster.titles import bare, listed
+from classface_assets.store.roster.titles import strip_accents, word_list
 
-LONGEST = 200
+MAX_ANSWER_LENGTH = 200
 
 
 class Answer(Enum):
@@ -27,7 +27,7 @@ class Answer(Enum):
 
 
 _YES = frozenset(
-    listed(
+    word_list(
         """
     yes y yep yeah true t 1 x ok okay ja j oui si s sim da да д evet tak ano kylla igen jah taip так ναι نعم
     כן はい 是 有 예 네 o given granted agreed agree agrees accepted accept accepts consented consents
@@ -41,7 +41,7 @@ _YES = frozenset(
     )
 )
 _NO = frozenset(
-    listed(
+    word_list(
         """
     no n nope false f 0 nein non nao nee nej nei niet nie ne ei nem нет н ні hayir نه لا לא όχι οχι いいえ 否
     不 无 아니요 아니오 never
@@ -49,14 +49,14 @@ _NO = frozenset(
     )
 )
 _NEGATIVE = frozenset(
-    listed(
+    word_list(
         """
     not dont cannot kein keine keinen keiner nicht ohne pas sans sin geen zonder inte ingen inga ej ikke uten
     uden brak bez не без nessun nessuna nenhum nenhuma without yok degil
     """
     )
 )
-_REFUSED = listed(
+_REFUSED = word_list(
     """
     refus denied deny declin withh withdr revok reject disagree optout optedout objects objected prohibit
     forbid verweiger abgelehnt abgelehn widerruf widersproch untersagt verboten interdit retire denegad
@@ -66,7 +66,7 @@ _REFUSED = listed(
     """
 )
 _FILLED = frozenset(
-    listed(
+    word_list(
         """
     photo photos photograph photographs photography photographed picture pictures image images foto fotos
     fotografie fotografiert fotografieren bild bilder aufnahmen photographie photographies imagen imagenes
@@ -86,7 +86,7 @@ _BARE_NO_SIGNS = frozenset({"-", "–", "—", "☐", "0"})
 
 
 @dataclass(frozen=True)
-class Consent:
+class ConsentAnswer:
     """What one row says. `every`: of all purposes; `single`: of one each; `doubt`: the answers that were not
     understood, which refuse everything."""
 
@@ -100,7 +100,7 @@ class Consent:
 
 
 @lru_cache(maxsize=4096)
-def answer_in(text: str) -> Answer | None:
+def parse_answer(text: str) -> Answer | None:
     """What a cell says; None when it is empty."""
     shown = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Mn", "Cc")).strip()
     if not shown:
@@ -112,22 +112,22 @@ def answer_in(text: str) -> Answer | None:
         return Answer.REFUSAL
     if signs <= _YES_SIGNS:
         return Answer.YES
-    return Answer.DOUBT if not signs.isdisjoint("?？") else _by_words(_words(text))
+    return Answer.DOUBT if not signs.isdisjoint("?？") else _classify_words(_words(text))
 
 
 def is_answer(text: str) -> bool:
     """Whether a cell looks like a yes or a no."""
-    return answer_in(text) in (Answer.YES, Answer.NO, Answer.REFUSAL)
+    return parse_answer(text) in (Answer.YES, Answer.NO, Answer.REFUSAL)
 
 
-def consent_of(cells: Sequence[tuple[ConsentColumn, str]]) -> Consent:
+def combine_answers(cells: Sequence[tuple[ConsentColumn, str]]) -> ConsentAnswer:
     """The strictest that the answers of one row come to."""
     every: list[bool] = []
     single: dict[str, bool] = {}
     doubts: list[str] = []
     for column, text in cells:
-        excepted = _excepted(column, text)
-        said = True if excepted else _said(column, text)
+        excepted = _excepted_purposes(column, text)
+        said = True if excepted else _answer_of_column(column, text)
         if isinstance(said, str):
             doubts.append(said)
         elif said is not None and column.purposes:
@@ -138,17 +138,17 @@ def consent_of(cells: Sequence[tuple[ConsentColumn, str]]) -> Consent:
     all_of_them = all(every) if every else None
     if all_of_them is False:
         single = {purpose: answer for purpose, answer in single.items() if not answer}
-    return Consent(all_of_them, single, _shortened("; ".join(doubts)))
+    return ConsentAnswer(all_of_them, single, _shorten("; ".join(doubts)))
 
 
-def _said(column: ConsentColumn, text: str) -> bool | str | None:
+def _answer_of_column(column: ConsentColumn, text: str) -> bool | str | None:
     """True, False, None where nobody said, or the answer as it was written where it is in doubt."""
-    answer = answer_in(text)
+    answer = parse_answer(text)
     if answer is None or (column.refuses and answer is Answer.NO):
         return None
     yes = answer is Answer.YES
     written = " ".join(text.split())
-    if column.asked:
+    if column.uncertain:
         told = f"{column.title}: {written}"
         return told if answer in (Answer.DOUBT, Answer.REFUSAL) or yes is column.refuses else None
     if answer is Answer.DOUBT:
@@ -156,9 +156,9 @@ def _said(column: ConsentColumn, text: str) -> bool | str | None:
     return yes and not column.refuses
 
 
-def _excepted(column: ConsentColumn, text: str) -> frozenset[Purpose]:
+def _excepted_purposes(column: ConsentColumn, text: str) -> frozenset[Purpose]:
     """The purposes that `Yes, but not website` excepts, below a title that asks of all; none where not all is clear."""
-    if column.refuses or column.asked or column.elsewhere or column.purposes:
+    if column.refuses or column.uncertain or column.elsewhere or column.purposes:
         return frozenset()
     match = _EXCEPT.fullmatch(" ".join(_words(text)))
     words = [word for word in match[1].split() if word not in _AND] if match else []
@@ -170,7 +170,7 @@ _EXCEPT = re.compile(
     r"(?:yes|y|ja|oui|si|sim|tak|ano|да)(?: but| aber| mais| pero| ma| mas)? "
     r"(?:not|no|except|excluding|nicht|kein|keine|ausser|sauf|pas|excepto|menos|tranne|exceto|niet|ikke|inte) (.+)"
 )
-_AND = frozenset(listed("and or the on in for und oder im et ou le la les y o el e il our"))
+_AND = frozenset(word_list("and or the on in for und oder im et ou le la les y o el e il our"))
 _PURPOSE_WORDS = {
     word: purpose
     for purpose, words in (
@@ -178,17 +178,17 @@ _PURPOSE_WORDS = {
         (Purpose.YEARBOOK, "yearbook yearbooks jahrbuch annuaire anuario annuario"),
         (Purpose.ALBUM, "album albums print prints"),
     )
-    for word in listed(words)
+    for word in word_list(words)
 }
 
 
 def _words(text: str) -> list[str]:
-    plain = bare(text.replace("’", "'").replace("n't", "nt"))
+    plain = strip_accents(text.replace("’", "'").replace("n't", "nt"))
     plain = re.sub(r"\bopt(?:ed|s|ing)?[\s-]*out\b", "optout", plain)
     return re.findall(r"[^\W_]+", plain)
 
 
-def _by_words(words: list[str]) -> Answer:
+def _classify_words(words: list[str]) -> Answer:
     if not words:
         return Answer.DOUBT
     no, negative = [w for w in words if w in _NO], [w for w in words if w in _NEGATIVE]
@@ -208,6 +208,6 @@ def _by_words(words: list[str]) -> Answer:
     return Answer.REFUSAL
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     plain = " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+    return plain if len(plain) <= MAX_ANSWER_LENGTH else plain[: MAX_ANSWER_LENGTH - 1] + "…"

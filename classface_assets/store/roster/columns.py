@@ -5,8 +5,8 @@ Which columns are about consent belongs in roster_consent_titles.
 
 from collections.abc import Mapping, Sequence, Set
 
-from classface_assets.store.roster.titles import holds, listed, plain, without_brackets, words_of
-from classface_assets.store.roster.values import school_years_in
+from classface_assets.store.roster.titles import alphanumeric, contains_stem, drop_brackets, title_words, word_list
+from classface_assets.store.roster.values import parse_school_years
 
 _ALIASES = {
     "name": "name fullname studentname student pupil pupilname child displayname schuler schulerin schulername kind "
@@ -40,9 +40,9 @@ _ALIASES = {
     "file": "imagefilename imagefile imagename filename image photo photofile photoname picture portrait portraitfile "
     "foto bild bilddatei",
 }
-_FIELDS = {plain(alias): field for field, aliases in _ALIASES.items() for alias in aliases.split()}
+_FIELDS = {alphanumeric(alias): field for field, aliases in _ALIASES.items() for alias in aliases.split()}
 # Of other people than the student, or of no person: a name below them is not the student's.
-_OTHERS = listed(
+_OTHER_PEOPLE = word_list(
     """
     parent guardian mother father mum. mom. dad. emergency contact carer caregiver sponsor doctor physician
     teacher tutor advisor adviser counselor eltern mutter vater erziehungsb sorgeberecht notfall lehrer mere.
@@ -56,7 +56,7 @@ _OTHERS = listed(
     """
 )
 _OF_STUDENTS = frozenset(
-    listed(
+    word_list(
         """
     student students pupil pupils child childs children kid kids learner legal official current full
     registered s d l the of de des du la le les del della dello dell do da van het den der das av schuler
@@ -66,31 +66,31 @@ _OF_STUDENTS = frozenset(
     """
     )
 )
-_PREFERRED = frozenset(("preferred", "chosen", "known", "as", "usual", "nick", "called"))
-_GLUED = ("student", "pupil", "child", "schuler", "eleve", "生徒", "児童", "学生", "學生", "학생")
+_PREFERRED_WORDS = frozenset(("preferred", "chosen", "known", "as", "usual", "nick", "called"))
+_STUDENT_PREFIXES = ("student", "pupil", "child", "schuler", "eleve", "生徒", "児童", "学生", "學生", "학생")
 _BESIDE_NAMES = frozenset(
-    listed("name names and und et y e en og och i middle mi m initial initials отчество a и 名前")
+    word_list("name names and und et y e en og och i middle mi m initial initials отчество a и 名前")
 )
-_DATE_FORMAT = frozenset(listed("dd mm yyyy yy d m y mmm tt jj jjjj aaaa aa gg rrrr iso format дд мм гггг"))
+_DATE_FORMAT = frozenset(word_list("dd mm yyyy yy d m y mmm tt jj jjjj aaaa aa gg rrrr iso format дд мм гггг"))
 # The Professional School Photographers Association's INDEX.TXT, whose first line often is a student's already.
-PSPA = ("volume", "folder", "file", "grade", "last", "first", "class")
+PSPA_FIELDS = ("volume", "folder", "file", "grade", "last", "first", "class")
 _PICTURES = (".jpg", ".jpeg", ".tif", ".tiff", ".png", ".bmp")
 
-_EITHER = "nom"
+_AMBIGUOUS_NAME = "nom"
 Columns = dict[int, str]
 
 
-def columns_of(header: Sequence[str]) -> Columns:
+def identify_columns(header: Sequence[str]) -> Columns:
     """Column → what it tells: a field of `_ALIASES`, or `in 2019-2020` for the class of that year. The first of two,
     and a title that says it alone rather than one with other words."""
     found: Columns = {}
-    for rank in (_exact, _qualified, _preferred):
-        told = _told_names(found, rank)
+    for rank in (_exact_field, _qualified_field, _preferred_field):
+        told = _known_name_fields(found, rank)
         for place, title in enumerate(header):
             field = rank(title) if place not in found else None
             if field is not None and field not in told and field not in found.values():
                 found[place] = field
-    return _in_context(found)
+    return _resolve_name_fields(found)
 
 
 def is_header(columns: Mapping[int, str]) -> bool:
@@ -102,51 +102,51 @@ def is_pspa(row: Sequence[str]) -> bool:
     return len(row) >= 6 and row[2].strip().lower().endswith(_PICTURES)
 
 
-def _told_names(found: Columns, rank: object) -> Set[str]:
+def _known_name_fields(found: Columns, rank: object) -> Set[str]:
     """The parts of names that columns found before say already, so that a weaker title for them is not used."""
     fields = set(found.values())
-    if rank is _exact or not ({"last", "first"} <= fields or ("name" in fields and rank is _preferred)):
+    if rank is _exact_field or not ({"last", "first"} <= fields or ("name" in fields and rank is _preferred_field)):
         return frozenset()
-    return frozenset(("name", "last", "first", _EITHER))
+    return frozenset(("name", "last", "first", _AMBIGUOUS_NAME))
 
 
-def _exact(title: str) -> str | None:
-    years = school_years_in(title) if any(c.isdigit() for c in title) else None
-    if years and len(years) == 1 and plain(title).isdigit():
+def _exact_field(title: str) -> str | None:
+    years = parse_school_years(title) if any(c.isdigit() for c in title) else None
+    if years and len(years) == 1 and alphanumeric(title).isdigit():
         return f"in {years[0]}"
-    return _FIELDS.get(plain(title))
+    return _FIELDS.get(alphanumeric(title))
 
 
-def _qualified(title: str) -> str | None:
+def _qualified_field(title: str) -> str | None:
     """`Student Last Name`, `Nachname des Kindes`, `Date of birth (dd/mm/yyyy)`, `Last, First`."""
-    return _of_words(words_of(title)) or _of_words(words_of(without_brackets(title)))
+    return _field_of_words(title_words(title)) or _field_of_words(title_words(drop_brackets(title)))
 
 
-def _preferred(title: str) -> str | None:
+def _preferred_field(title: str) -> str | None:
     """`Preferred First Name`, where no column has the registered one."""
-    words = words_of(without_brackets(title))
-    rest = tuple(word for word in words if word not in _PREFERRED)
-    return _of_words(rest) if rest != words else None
+    words = title_words(drop_brackets(title))
+    rest = tuple(word for word in words if word not in _PREFERRED_WORDS)
+    return _field_of_words(rest) if rest != words else None
 
 
-def _of_words(words: Sequence[str]) -> str | None:
-    if _both_names(words):
+def _field_of_words(words: Sequence[str]) -> str | None:
+    if _full_name_field(words):
         return "name"
-    if holds(words, _OTHERS):
+    if contains_stem(words, _OTHER_PEOPLE):
         return None
     left = [word for word in words if word not in _DATE_FORMAT] or list(words)
     for kept in (left, [word for word in left if word not in _OF_STUDENTS]):
         joined = "".join(kept)
-        names = (joined, *(joined.removeprefix(glued) for glued in _GLUED if joined.startswith(glued)))
-        field = next((_FIELDS[name] for name in names if name in _FIELDS), None) or _both_names(kept)
+        names = (joined, *(joined.removeprefix(glued) for glued in _STUDENT_PREFIXES if joined.startswith(glued)))
+        field = next((_FIELDS[name] for name in names if name in _FIELDS), None) or _full_name_field(kept)
         if field is not None:
             return field
         if joined == "nom":
-            return _EITHER
+            return _AMBIGUOUS_NAME
     return None
 
 
-def _both_names(words: Sequence[str]) -> str | None:
+def _full_name_field(words: Sequence[str]) -> str | None:
     """`name` for a title that names a last and a first name: `LastFirst`, `Nom et prénom`."""
     parts: list[str] = []
     at = 0
@@ -166,14 +166,16 @@ def _both_names(words: Sequence[str]) -> str | None:
     return "name" if whole else None
 
 
-def _in_context(found: Columns) -> Columns:
+def _resolve_name_fields(found: Columns) -> Columns:
     """A column `Name` beside one of first names holds last names; `nom` is either; a lone `nome` is a whole name."""
     fields = set(found.values())
-    if _EITHER in fields:
+    if _AMBIGUOUS_NAME in fields:
         field = "last" if "first" in fields else "name"
         known = field in fields or {"last", "first"} <= fields
         found = {
-            place: field if name == _EITHER else name for place, name in found.items() if name != _EITHER or not known
+            place: field if name == _AMBIGUOUS_NAME else name
+            for place, name in found.items()
+            if name != _AMBIGUOUS_NAME or not known
         }
     fields = set(found.values())
     if {"name", "first"} <= fields and "last" not in fields:

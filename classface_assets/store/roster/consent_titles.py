@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from classface_assets.store.model.purposes import Purpose
-from classface_assets.store.roster.titles import bare, holds, listed, without_yes_no, words_of
+from classface_assets.store.roster.titles import contains_stem, drop_yes_no, strip_accents, title_words, word_list
 
 # Stems as `roster_titles.holds` reads them: `.` ends a whole word, `_` parts two words.
-_CONSENT = listed(
+_CONSENT = word_list(
     """
     consent consens permiss authoris authoriz autoris autoriz optin opt_in photorelease mediarelease waiver
     einwillig erlaubnis zustimm genehmig einverstand freigabe veroffentlich bildrecht recht_am_bild
@@ -24,13 +24,13 @@ _CONSENT = listed(
     """
 )
 # These are of consent beside a word for pictures, and alone might be of anything.
-_WEAK = listed(
+_WEAK = word_list(
     """
     release ok. okay. allow agree permit. permitted approv granted accord erlaubt gestattet autor. accept
     darf. may. can. lov. far. lupa. mag. peut. puede. pode. puo.
     """
 )
-_PICTURES = listed(
+_PICTURES = word_list(
     """
     photo foto fotk picture pictures image images imagen imagem immagin bild bilder bilde billed beeld
     beeldmat zdjec wizerun snimk obraz. obraze resim resm. gorsel kep. kepek fenykep valokuv kuva. kuvau kuvia
@@ -38,7 +38,7 @@ _PICTURES = listed(
     תמונ צילום 写真 寫真 撮影 照片 肖像 相片 사진 촬영 초상 naming named
     """
 )
-_WEB = listed(
+_WEB = word_list(
     """
     web internet online social facebook instagram tiktok twitter youtube homepage site. sites blog hjemmesid
     hemsid nettsid netz. soziale sociale sociaux redes. sitio sito. strona stron. witryn сайт интернет соцсет
@@ -46,27 +46,27 @@ _WEB = listed(
     웹
     """
 )
-_YEARBOOK = listed(
+_YEARBOOK = word_list(
     """
     yearbook annual. jahrbuch anuario annuario annuaire jaarboek arsbok arbok. aarbog arbog. rocznik rocenk
     rocenc ежегодник щоричник yillig yillik 卒業アルバム 年鉴 年鑑 毕业册 畢業冊 졸업앨범 evkonyv vuosikirj
     """
 )
-_ALBUM = listed(
+_ALBUM = word_list(
     """
     album albums print printed druck drucksach gedruckt imprim impres stampa tryk. druk. druki печат アルバム
     相册 앨범
     """
 )
 # Other places to be shown in, of which a photo archive knows nothing: a no counts for every purpose, a yes for none.
-_ELSEWHERE = listed(
+_ELSEWHERE = word_list(
     """
     press presse prensa stampa. pers. prasa newspaper zeitung journal. newsletter marketing advert werbung
     publicit prospectus brochure broschur flyer display local_paper internal intern. interne. interno interna
     intranet classroom in_school school_use
     """
 )
-_REFUSAL = listed(
+_REFUSAL = word_list(
     """
     optout opt_out optedout opted_out refus denied deny. withh withdr prohibit forbid forbidden exclu restrict
     suppress block. verbot verbiet verweiger ablehn widerspr widerruf untersag interdi oppos rifiut vietat
@@ -75,25 +75,25 @@ _REFUSAL = listed(
     不許可 不可 拒否 拒绝 拒絕 禁止 거부 금지 불가 미동의 objection objects
     """
 )
-_NOT = listed(
+_NOT = word_list(
     """
     no not dont donot never without kein keine keiner nicht ohne pas sans sin non senza nao sem geen niet
     zonder inte ingen inga ej ikke uten uden nie brak bez ne не без нет ni nem tilos ei nu fara olmadan
     """
 )
 # Of a form and not of the answer on it.
-_FORM = listed(
+_FORM = word_list(
     """
     returned received signed sent zuruck zuruckgegeben abgegeben erhalten recu rendu recibido entregado
     given_by signed_by obtained_by relationship
     """
 )
-_ALONE = listed(
+_ALONE = word_list(
     """
     optout opt_out optedout opted_out
     """
 )
-_OTHER_MATTER = listed(
+_OTHER_MATTER = word_list(
     """
     medical medic. medication medicine health doctor hospital first_aid firstaid paracetamol ibuprofen
     sunscreen allerg vaccin immuni trip trips excursion outing visit. visits swim swimming bus transport walk.
@@ -104,7 +104,7 @@ _OTHER_MATTER = listed(
     esl. ell. iep. fsm. premium active boarder boarding transfer glasses
     """
 )
-_PRIVACY = listed(
+_PRIVACY = word_list(
     """
     gdpr dsgvo ds_gvo rgpd rodo. lgpd kvkk avg. ferpa privacy privat. datenschutz dataprotection
     data_protection protection_des_donnees vie_privee proteccion_de_datos protezione_dei_dati gegevensbescherm
@@ -124,35 +124,36 @@ class Certainty(Enum):
 @dataclass(frozen=True)
 class ConsentColumn:
     """A column of answers. `purposes`: those that the title names, none for all; `refuses`: a yes is a refusal;
-    `elsewhere`: it asks of places in which this archive shows nobody; `asked`: nobody decided that it is of consent."""
+    `elsewhere`: it asks of places in which this archive shows nobody; `uncertain`: nobody decided that it is of
+    consent."""
 
     place: int
     title: str
     purposes: tuple[Purpose, ...] = ()
     refuses: bool = False
     elsewhere: bool = False
-    asked: bool = False
+    uncertain: bool = False
 
 
-def certainty(title: str) -> Certainty | None:
+def consent_certainty(title: str) -> Certainty | None:
     """Whether a title is about consent to be shown; None: it is about something else."""
-    words = _words(title)
-    pictures = holds(words, _PICTURES)
-    shown = pictures or holds(words, (*_WEB, *_YEARBOOK, *_ALBUM, *_ELSEWHERE))
-    privacy = holds(words, _PRIVACY)
-    if holds(words, _OTHER_MATTER) and not (pictures or privacy):
+    words = _consent_words(title)
+    pictures = contains_stem(words, _PICTURES)
+    shown = pictures or contains_stem(words, (*_WEB, *_YEARBOOK, *_ALBUM, *_ELSEWHERE))
+    privacy = contains_stem(words, _PRIVACY)
+    if contains_stem(words, _OTHER_MATTER) and not (pictures or privacy):
         return None
-    strong, refusal = holds(words, _CONSENT), holds(words, _REFUSAL) or _is_negative(words)
-    if holds(words, _ALONE) or (refusal and (shown or strong)):
+    strong, refusal = contains_stem(words, _CONSENT), contains_stem(words, _REFUSAL) or _is_negative(words)
+    if contains_stem(words, _ALONE) or (refusal and (shown or strong)):
         return Certainty.SURE
-    if (strong or (shown and holds(words, _WEAK))) and not holds(words, _FORM):
+    if (strong or (shown and contains_stem(words, _WEAK))) and not contains_stem(words, _FORM):
         return Certainty.SURE
-    return Certainty.ASK if shown or strong or privacy or holds(words, (*_REFUSAL, *_WEAK)) else None
+    return Certainty.ASK if shown or strong or privacy or contains_stem(words, (*_REFUSAL, *_WEAK)) else None
 
 
-def is_of_other_matter(title: str) -> bool:
+def is_unrelated(title: str) -> bool:
     """Whether a title says that its yes and no are of something else."""
-    return holds(_words(title), _OTHER_MATTER)
+    return contains_stem(_consent_words(title), _OTHER_MATTER)
 
 
 def _is_negative(words: Sequence[str]) -> bool:
@@ -160,23 +161,25 @@ def _is_negative(words: Sequence[str]) -> bool:
     return not set(_NOT).isdisjoint(words[:-1] if words[-1:] == ("no",) else words)
 
 
-def column_of(place: int, title: str, asked: bool = False) -> ConsentColumn:
+def consent_column(place: int, title: str, uncertain: bool = False) -> ConsentColumn:
     """What a title says of the answers below it."""
-    words = _words(title)
+    words = _consent_words(title)
     named = ((Purpose.ALBUM, _ALBUM), (Purpose.YEARBOOK, _YEARBOOK), (Purpose.WEB, _WEB))
-    purposes = tuple(purpose for purpose, stems in named if holds(words, stems))
-    if Purpose.YEARBOOK in purposes and not holds([w for w in words if not holds([w], _YEARBOOK)], _ALBUM):
+    purposes = tuple(purpose for purpose, stems in named if contains_stem(words, stems))
+    if Purpose.YEARBOOK in purposes and not contains_stem(
+        [w for w in words if not contains_stem([w], _YEARBOOK)], _ALBUM
+    ):
         purposes = tuple(purpose for purpose in purposes if purpose is not Purpose.ALBUM)
-    refuses = holds(words, _REFUSAL) or _is_negative(words)
-    elsewhere = not purposes and holds(words, _ELSEWHERE)
-    return ConsentColumn(place, " ".join(title.split()), purposes, refuses, elsewhere, asked)
+    refuses = contains_stem(words, _REFUSAL) or _is_negative(words)
+    elsewhere = not purposes and contains_stem(words, _ELSEWHERE)
+    return ConsentColumn(place, " ".join(title.split()), purposes, refuses, elsewhere, uncertain)
 
 
-def is_titled(column: str, wanted: Sequence[str]) -> bool:
+def matches_title(column: str, wanted: Sequence[str]) -> bool:
     """Whether somebody means this column, by its title however it is written."""
-    return any(bare(" ".join(column.split())) == bare(" ".join(title.split())) for title in wanted)
+    return any(strip_accents(" ".join(column.split())) == strip_accents(" ".join(title.split())) for title in wanted)
 
 
-def _words(title: str) -> tuple[str, ...]:
-    words = words_of(without_yes_no(title))
+def _consent_words(title: str) -> tuple[str, ...]:
+    words = title_words(drop_yes_no(title))
     return tuple("dont" if pair == ("don", "t") else pair[0] for pair in zip(words, (*words[1:], ""), strict=True))

@@ -6,11 +6,11 @@ Pure: bytes in, students and a report out.
 from dataclasses import dataclass, field
 
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.roster.encoding import examples, garbled
-from classface_assets.store.roster.reader import is_sheet, lines_of
+from classface_assets.store.roster.encoding import find_mojibake, non_ascii_examples
+from classface_assets.store.roster.reader import is_sheet, read_lines
 from classface_assets.store.roster.report import RosterReport
-from classface_assets.store.roster.rows import read_rows
-from classface_assets.store.roster.table import Wanted, table_of
+from classface_assets.store.roster.rows import parse_rows
+from classface_assets.store.roster.table import RosterOptions, find_table
 
 
 @dataclass(frozen=True)
@@ -25,35 +25,35 @@ class RosterFile:
     report: RosterReport = field(default_factory=RosterReport)
 
     @property
-    def needs_a_look(self) -> bool:
+    def needs_review(self) -> bool:
         """Whether something was left out, doubted, or has to be decided by a person."""
-        return bool(self.bad) or self.report.needs_a_look
+        return bool(self.bad) or self.report.needs_review
 
 
-def read_roster(content: bytes, school_year: str = "", wanted: Wanted | None = None) -> RosterFile:
+def read_roster(content: bytes, school_year: str = "", wanted: RosterOptions | None = None) -> RosterFile:
     """The students of a file. `school_year`: that of rows which name none; `wanted`: what somebody says of the file.
 
     Raises RosterError in one sentence.
     """
-    wanted = wanted or Wanted()
-    read = lines_of(content, wanted.encoding)
-    table = table_of(read.lines, is_sheet(content), wanted)
-    found = read_rows(table, school_year)
+    wanted = wanted or RosterOptions()
+    read = read_lines(content, wanted.encoding)
+    table = find_table(read.lines, is_sheet(content), wanted)
+    found = parse_rows(table, school_year)
     names = [entry.name for entry in found.entries]
     report = RosterReport(
-        consent=tuple(column.title for column in table.consents if not column.asked),
-        asked=tuple(column.title for column in table.consents if column.asked),
+        consent=tuple(column.title for column in table.consents if not column.uncertain),
+        uncertain=tuple(column.title for column in table.consents if column.uncertain),
         unused=table.unused,
         yes_or_no=table.yes_or_no,
         encoding=read.encoding,
         guessed=read.guessed,
-        examples=examples(names),
+        examples=non_ascii_examples(names),
         replaced=read.replaced,
         skipped=found.skipped,
         doubts=found.doubts,
         dropped_ids=found.dropped_ids,
         refused=found.refused,
         sheets=read.sheets,
-        garbled=garbled(names),
+        garbled=find_mojibake(names),
     )
     return RosterFile(found.entries, tuple(sorted([*read.bad, *found.bad])), found.notes, found.lines, report)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ColumnDoubt:
+class UnreadableCells:
     """Cells of one column that could not be understood, and cost those cells only. `examples`: as line and reason."""
 
     title: str
@@ -14,7 +14,7 @@ class ColumnDoubt:
 
 
 @dataclass(frozen=True)
-class RefusedInDoubt:
+class UnclearRefusal:
     """A student whose answer nobody understood: refused until somebody clears it."""
 
     line: int
@@ -41,7 +41,7 @@ class RosterReport:
     were saved in a wrong encoding before."""
 
     consent: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     yes_or_no: tuple[str, ...] = ()
     encoding: str = ""
@@ -49,15 +49,21 @@ class RosterReport:
     examples: tuple[str, ...] = ()
     replaced: tuple[int, ...] = ()
     skipped: tuple[tuple[int, str], ...] = ()
-    doubts: tuple[ColumnDoubt, ...] = ()
+    doubts: tuple[UnreadableCells, ...] = ()
     dropped_ids: tuple[DroppedId, ...] = ()
-    refused: tuple[RefusedInDoubt, ...] = ()
+    refused: tuple[UnclearRefusal, ...] = ()
     sheets: tuple[str, ...] = ()
     garbled: tuple[str, ...] = ()
 
     @property
-    def needs_a_look(self) -> bool:
+    def needs_review(self) -> bool:
         """Whether a person has to decide or to correct something."""
         return bool(
-            self.asked or self.yes_or_no or self.replaced or self.doubts or self.sheets or self.garbled or self.refused
+            self.uncertain
+            or self.yes_or_no
+            or self.replaced
+            or self.doubts
+            or self.sheets
+            or self.garbled
+            or self.refused
         ) or any(not dropped.is_placeholder for dropped in self.dropped_ids)

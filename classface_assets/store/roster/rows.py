@@ -9,42 +9,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from classface_assets.core.names import fold
+from classface_assets.core.names import normalize_name
 from classface_assets.core.school_years.names import first_year
 from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.model.student_ids import repeated_ids, student_key
-from classface_assets.store.roster.answers import Consent, consent_of
+from classface_assets.store.model.student_ids import normalize_student_id, repeated_ids
+from classface_assets.store.roster.answers import ConsentAnswer, combine_answers
 from classface_assets.store.roster.columns import Columns
-from classface_assets.store.roster.report import ColumnDoubt, DroppedId, RefusedInDoubt
-from classface_assets.store.roster.table import Table
-from classface_assets.store.roster.titles import bare, listed
-from classface_assets.store.roster.values import DateColumn, name_in, school_years_in, short, siblings_in, student_id_in
+from classface_assets.store.roster.report import DroppedId, UnclearRefusal, UnreadableCells
+from classface_assets.store.roster.table import RosterTable
+from classface_assets.store.roster.titles import strip_accents, word_list
+from classface_assets.store.roster.values import (
+    DateColumn,
+    clean_cell,
+    parse_name,
+    parse_school_years,
+    parse_siblings,
+    parse_student_id,
+)
 
 
-def _any_of(words: str) -> str:
-    return f"(?:{'|'.join(re.escape(word).replace('_', ' ') for word in listed(words))})"
+def _alternatives(words: str) -> str:
+    return f"(?:{'|'.join(re.escape(word).replace('_', ' ') for word in word_list(words))})"
 
 
-_PEOPLE = _any_of(
+_PEOPLE = _alternatives(
     """students student pupils pupil children records rows entries schuler schulerinnen eleves alumnos alunni alunos
     leerlingen elever uczniow zaku учеников 名 人 명"""
 )
 _OF = rf"(?: (?:of|der|de|des|di|{_PEOPLE}))*"
 _COUNT = r"\s*[:=]?\s*\d[\d.,\s]*"
-_SUM = _any_of(
+_SUM_WORDS = _alternatives(
     """total totals subtotal grand_total summe gesamt gesamtzahl gesamtsumme insgesamt anzahl somme effectif razem
     totale totaal totalt celkem spolu osszesen toplam итого всего разом 合計 総計 总计 合计 합계 총계"""
 )
 # These are names of people too where no number follows.
-_SUM_OR_NAME = _any_of("sum count suma number nombre numero liczba pocet количество")
-_TOTAL = re.compile(rf"(?:{_PEOPLE} )?{_SUM}{_OF}\s*:?(?:{_COUNT}{_PEOPLE}?)?|{_SUM_OR_NAME}{_OF}{_COUNT}")
+_SUM_OR_NAME = _alternatives("sum count suma number nombre numero liczba pocet количество")
+_TOTAL = re.compile(rf"(?:{_PEOPLE} )?{_SUM_WORDS}{_OF}\s*:?(?:{_COUNT}{_PEOPLE}?)?|{_SUM_OR_NAME}{_OF}{_COUNT}")
 _PAGE = (
-    _any_of("page seite pagina p. strona strana stranka str. sida side sayfa oldal страница стр ページ 页 페이지")
+    _alternatives("page seite pagina p. strona strana stranka str. sida side sayfa oldal страница стр ページ 页 페이지")
     + r"\.?\s*[:#]?\s*\d+(?:\s*(?:of|/|von|de|sur|di|van|z|ze|av|af|из|-)\s*\d+)?"
 )
 _PRINTED = (
-    _any_of(
+    _alternatives(
         """printed generated exported created produced report_date as_of gedruckt erstellt stand imprime genere impreso
         generado stampato afgedrukt utskriven wydrukowano vytisteno распечатано"""
     )
@@ -55,18 +62,18 @@ _END = (
     r"|fin (?:de|du) (?:la |l )?(?:liste|lista|rapport|informe|document)|fine (?:elenco|rapporto)"
     r"|koniec (?:raportu|listy)|конец (?:отчета|списка)|以上)(?: ?\*)*"
 )
-_NOTICE = _any_of("confidential vertraulich confidentiel confidencial riservato copyright ©") + "(?:[ :,.-].*)?"
+_NOTICE = _alternatives("confidential vertraulich confidentiel confidencial riservato copyright ©") + "(?:[ :,.-].*)?"
 _FOOTER = re.compile(rf"{_PAGE}|{_PRINTED}|{_END}|{_NOTICE}|\d+ ?{_PEOPLE}(?: .*)?")
 
-_MOST_WORDED = 3
+_MAX_FOOTER_CELLS = 3
 """Cells with letters that a footer has at most."""
 
 
-def why_no_student(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
+def skip_reason(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
     """Why a line is not a student's; empty where it may be one. `answers`: its cells in columns of consent, for a line
     that holds a word there is never passed over."""
     cells = [cell.strip() for cell in row if cell.strip()]
-    if _is_header(row, header):
+    if _repeats_header(row, header):
         return "the titles again"
     if any(any(c.isalpha() for c in answer) for answer in answers):
         return ""
@@ -75,21 +82,21 @@ def why_no_student(row: Sequence[str], header: Sequence[str], answers: Sequence[
     worded = [cell for cell in cells if any(c.isalpha() for c in cell)]
     if not worded:
         return "no letters" if len(cells) == 1 else ""
-    if len(worded) > _MOST_WORDED:
+    if len(worded) > _MAX_FOOTER_CELLS:
         return ""
-    worded = [bare(cell).strip() for cell in worded]
+    worded = [strip_accents(cell).strip() for cell in worded]
     if all(_TOTAL.fullmatch(cell) for cell in worded):
         return "a total"
     return "a footer" if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
 
 
-def _is_header(row: Sequence[str], header: Sequence[str]) -> bool:
+def _repeats_header(row: Sequence[str], header: Sequence[str]) -> bool:
     titles = [(title.split(), cell.split()) for title, cell in zip(header, row, strict=False) if title.strip()]
     same = sum(title == cell for title, cell in titles)
     return bool(titles) and (same == len(titles) or (same >= 2 and same * 2 >= len(titles)))
 
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 _OUTCOMES = {
     "birth_date": "birth dates were left out",
     "years": "these rows were taken in without a school year",
@@ -101,7 +108,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedRows:
     """`lines`: the line of each entry."""
 
     entries: tuple[RosterEntry, ...]
@@ -109,13 +116,13 @@ class Found:
     bad: tuple[tuple[int, str], ...]
     notes: tuple[str, ...]
     skipped: tuple[tuple[int, str], ...]
-    doubts: tuple[ColumnDoubt, ...]
+    doubts: tuple[UnreadableCells, ...]
     dropped_ids: tuple[DroppedId, ...]
-    refused: tuple[RefusedInDoubt, ...]
+    refused: tuple[UnclearRefusal, ...]
 
 
 @dataclass
-class _Reading:
+class _RowParser:
     """How this table is to be read, and what of it could not be. `school_year`: that of rows that name none."""
 
     school_year: str
@@ -131,7 +138,7 @@ class _Reading:
 
 
 @dataclass
-class _Students:
+class _StudentList:
     """The students of a file while its rows are read, with the line of each."""
 
     entries: list[RosterEntry] = field(default_factory=list)
@@ -141,7 +148,9 @@ class _Students:
     def add(self, entry: RosterEntry, line: int) -> None:
         """Raises ValueError for a second row of one student and year with another class; what it refuses is kept."""
         for year, name in entry.classes.items():
-            at = self.places.setdefault((fold(entry.name), year, student_key(entry.student_id)), len(self.entries))
+            at = self.places.setdefault(
+                (normalize_name(entry.name), year, normalize_student_id(entry.student_id)), len(self.entries)
+            )
             other = self.entries[at].classes.get(year, "") if at < len(self.entries) else name
             if name and other and name != other:
                 self._refuse_too(at, entry, line)
@@ -164,24 +173,24 @@ class _Students:
             self.entries[at] = replace(kept, consent_in_doubt=told[:255])
 
 
-def read_rows(table: Table, school_year: str) -> Found:
+def parse_rows(table: RosterTable, school_year: str) -> ParsedRows:
     """A student a row. Left out with a reason: rows without a name, and a second row of one student with another
     class in one year; passed over: lines that are no student."""
-    skipped, bad, told = _sorted_out(table)
+    skipped, bad, told = _partition_rows(table)
     fields = [(number, _fields(table.columns, row), table.answers(row)) for number, row in told]
     born = [cells.get("birth_date", "") for _, cells, _ in fields]
-    years = any(school_years_in(cells.get("years", "")) for _, cells, _ in fields)
-    how = _Reading(school_year, years, DateColumn.of(born, table.title("birth_date")))
+    years = any(parse_school_years(cells.get("years", "")) for _, cells, _ in fields)
+    how = _RowParser(school_year, years, DateColumn.of(born, table.title("birth_date")))
     read: list[tuple[int, RosterEntry]] = []
     for number, cells, answers in fields:
-        consent = consent_of(answers)
+        consent = combine_answers(answers)
         try:
-            read.append((number, _entry(number, cells, consent, how)))
+            read.append((number, _parse_entry(number, cells, consent, how)))
         except (ValueError, LedgerError) as error:
             refusing = f" (it refuses: {'; '.join(text for _, text in answers)[:80]})" if consent.refuses else ""
             bad.append((number, f"{error}{refusing}"))
-    dropped = _nobodys(read)
-    students = _Students()
+    dropped = _invalid_ids(read)
+    students = _StudentList()
     for number, entry in read:
         kept = replace(entry, student_id="") if entry.student_id in dropped else entry
         try:
@@ -189,29 +198,29 @@ def read_rows(table: Table, school_year: str) -> Found:
         except ValueError as error:
             bad.append((number, str(error)))
     refused = (
-        RefusedInDoubt(line, entry.name, entry.consent_in_doubt)
+        UnclearRefusal(line, entry.name, entry.consent_in_doubt)
         for line, entry in zip(students.lines, students.entries, strict=True)
         if entry.consent_in_doubt
     )
-    return Found(
+    return ParsedRows(
         tuple(students.entries),
         tuple(students.lines),
         tuple(bad),
         _notes(students.entries),
         tuple(skipped),
-        _column_doubts(how, table),
+        _unreadable_columns(how, table),
         tuple(dropped.values()),
         tuple(refused),
     )
 
 
-def _sorted_out(
-    table: Table,
+def _partition_rows(
+    table: RosterTable,
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[tuple[int, list[str]]]]:
     """The lines that are no students, the rows whose cells are not under their titles, and all others."""
     skipped, bad, rows = [], [], []
     for number, row in table.lines:
-        if why := why_no_student(row, table.header, [text for _, text in table.answers(row)]):
+        if why := skip_reason(row, table.header, [text for _, text in table.answers(row)]):
             skipped.append((number, why))
         elif why := table.surplus(row):
             bad.append((number, why))
@@ -226,19 +235,21 @@ def _notes(entries: Sequence[RosterEntry]) -> tuple[str, ...]:
     return ()
 
 
-def _nobodys(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
+def _invalid_ids(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
     """The ids that are none, as they are written: of different names, and placeholders."""
     repeated = repeated_ids([(entry.student_id, entry.name) for _, entry in read])
     lines: dict[str, list[int]] = defaultdict(list)
     for number, entry in read:
-        if entry.student_id and (not student_key(entry.student_id) or student_key(entry.student_id) in repeated):
+        if entry.student_id and (
+            not normalize_student_id(entry.student_id) or normalize_student_id(entry.student_id) in repeated
+        ):
             lines[entry.student_id].append(number)
-    return {text: DroppedId(text, tuple(numbers), not student_key(text)) for text, numbers in lines.items()}
+    return {text: DroppedId(text, tuple(numbers), not normalize_student_id(text)) for text, numbers in lines.items()}
 
 
-def _column_doubts(how: _Reading, table: Table) -> tuple[ColumnDoubt, ...]:
+def _unreadable_columns(how: _RowParser, table: RosterTable) -> tuple[UnreadableCells, ...]:
     return tuple(
-        ColumnDoubt(table.title(name) or name, _OUTCOMES[name], len(cells), tuple(cells[:MOST_EXAMPLES]))
+        UnreadableCells(table.title(name) or name, _OUTCOMES[name], len(cells), tuple(cells[:MAX_EXAMPLES]))
         for name, cells in how.doubts.items()
     )
 
@@ -247,36 +258,36 @@ def _fields(columns: Columns, row: Sequence[str]) -> dict[str, str]:
     return {name: row[place].strip() for place, name in columns.items() if place < len(row) and row[place].strip()}
 
 
-def _entry(line: int, fields: Mapping[str, str], consent: Consent, how: _Reading) -> RosterEntry:
+def _parse_entry(line: int, fields: Mapping[str, str], consent: ConsentAnswer, how: _RowParser) -> RosterEntry:
     """Raises ValueError or LedgerError where there is no name that can be taken in."""
-    name = name_in(fields)
-    classes = _classes(line, fields, how)
+    name = parse_name(fields)
+    classes = _parse_classes(line, fields, how)
     year = max(classes, default="")
     file = "/".join(part for key in ("folder", "file") if (part := fields.get(key, "").replace("\\", "/").strip("/")))
-    file = _short(line, file, "file", how) if fields.get("file") else ""
-    siblings = (_short(line, one, "siblings", how) for one in siblings_in(fields.get("siblings", "")))
+    file = _clean_or_drop(line, file, "file", how) if fields.get("file") else ""
+    siblings = (_clean_or_drop(line, one, "siblings", how) for one in parse_siblings(fields.get("siblings", "")))
     return RosterEntry(
         name,
-        student_id=_short(line, student_id_in(fields), "student_id", how),
+        student_id=_clean_or_drop(line, parse_student_id(fields), "student_id", how),
         classes=classes,
         siblings=tuple(filter(None, siblings)),
         consent=consent.every,
-        birth_date=_born(line, fields.get("birth_date", ""), classes, how),
+        birth_date=_parse_birth_date(line, fields.get("birth_date", ""), classes, how),
         portraits=((year, file),) if file else (),
         consents=dict(consent.single),
         consent_in_doubt=consent.doubt,
     )
 
 
-def _short(line: int, text: str, name: str, how: _Reading) -> str:
+def _clean_or_drop(line: int, text: str, name: str, how: _RowParser) -> str:
     try:
-        return short(text)
+        return clean_cell(text)
     except ValueError as error:
         how.doubts[name].append((line, str(error)))
         return ""
 
 
-def _born(line: int, text: str, classes: Mapping[str, str], how: _Reading) -> date | None:
+def _parse_birth_date(line: int, text: str, classes: Mapping[str, str], how: _RowParser) -> date | None:
     if not text:
         return None
     try:
@@ -289,16 +300,18 @@ def _born(line: int, text: str, classes: Mapping[str, str], how: _Reading) -> da
     return born
 
 
-def _classes(line: int, fields: Mapping[str, str], how: _Reading) -> dict[str, str]:
+def _parse_classes(line: int, fields: Mapping[str, str], how: _RowParser) -> dict[str, str]:
     """School year → class: of the columns titled by a year, else of the last year that is named."""
-    wide = {key[3:]: _short(line, value, "class", how) for key, value in fields.items() if key.startswith("in ")}
+    wide = {
+        key[3:]: _clean_or_drop(line, value, "class", how) for key, value in fields.items() if key.startswith("in ")
+    }
     parts = [fields.get("grade", ""), fields.get("class", "")]
     if fields.get("years") and not how.has_years:
         parts.insert(0, fields["years"])  # `Year 7`: no school year, but a grade
-    name = _short(line, " / ".join(dict.fromkeys(part for part in parts if part)), "class", how)
+    name = _clean_or_drop(line, " / ".join(dict.fromkeys(part for part in parts if part)), "class", how)
     years = [how.school_year] if how.school_year and not wide else []
     if how.has_years and fields.get("years"):
-        found = school_years_in(fields["years"])
+        found = parse_school_years(fields["years"])
         if found is None:
             told = f"{fields['years'][:60]!r} is no school year; write it like 2019-2020"
             how.doubts["years"].append((line, told))

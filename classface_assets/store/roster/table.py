@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from classface_assets.store.roster.answers import is_answer
-from classface_assets.store.roster.columns import PSPA, Columns, columns_of, is_header, is_pspa
+from classface_assets.store.roster.columns import PSPA_FIELDS, Columns, identify_columns, is_header, is_pspa
 from classface_assets.store.roster.consent_titles import (
     Certainty,
     ConsentColumn,
-    certainty,
-    column_of,
-    is_of_other_matter,
-    is_titled,
+    consent_certainty,
+    consent_column,
+    is_unrelated,
+    matches_title,
 )
 from classface_assets.store.roster.encoding import RosterError
-from classface_assets.store.roster.reader import HEADER_WITHIN, Line
+from classface_assets.store.roster.reader import HEADER_SEARCH_ROWS, NumberedRow
 
 _DASHES = frozenset("-–—")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RosterOptions:
     """What somebody says of a file. `encoding`: empty to find it out; `consent` and `not_consent`: titles of columns
     that are about consent to be shown, and of those that are not."""
 
@@ -34,14 +34,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Table:
+class RosterTable:
     """`width`: fields a row has at most; 0: any number. `unused`: titles of columns of which nothing was taken in, and
     `yes_or_no` those of them whose cells look like answers to a question that nobody knows."""
 
     header: tuple[str, ...]
     columns: Columns
     consents: tuple[ConsentColumn, ...]
-    lines: Sequence[Line]
+    lines: Sequence[NumberedRow]
     width: int = 0
     unused: tuple[str, ...] = ()
     yes_or_no: tuple[str, ...] = ()
@@ -61,17 +61,17 @@ class Table:
     def title(self, field: str) -> str:
         """The title of the column of a field, empty where there is none."""
         place = next((place for place, name in self.columns.items() if name == field), None)
-        return _shown(self.header, place) if place is not None else ""
+        return _column_title(self.header, place) if place is not None else ""
 
 
-def table_of(lines: Sequence[Line], of_sheet: bool, wanted: Wanted) -> Table:
+def find_table(lines: Sequence[NumberedRow], of_sheet: bool, wanted: RosterOptions) -> RosterTable:
     """Raises RosterError when there is no name, or no column of a title that somebody named."""
-    for place, (_, row) in enumerate(lines[:HEADER_WITHIN]):
-        columns = columns_of(row)
+    for place, (_, row) in enumerate(lines[:HEADER_SEARCH_ROWS]):
+        columns = identify_columns(row)
         if is_header(columns):
-            return _with_consent(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), wanted)
+            return _with_consent_columns(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), wanted)
     if is_pspa(lines[0][1]):
-        return Table((), dict(enumerate(PSPA)), (), lines)
+        return RosterTable((), dict(enumerate(PSPA_FIELDS)), (), lines)
     titles = ", ".join(" ".join(title.split())[:40] for title in lines[0][1][:12] if title.strip())
     raise RosterError(
         f"No column of names was found (the first line reads: {titles}); "
@@ -79,13 +79,13 @@ def table_of(lines: Sequence[Line], of_sheet: bool, wanted: Wanted) -> Table:
     )
 
 
-def _with_consent(
-    header: tuple[str, ...], columns: Columns, lines: Sequence[Line], width: int, wanted: Wanted
-) -> Table:
+def _with_consent_columns(
+    header: tuple[str, ...], columns: Columns, lines: Sequence[NumberedRow], width: int, wanted: RosterOptions
+) -> RosterTable:
     """Which columns are about consent, and which are used for nothing."""
-    shown = [_shown(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
+    shown = [_column_title(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
     for title in (*wanted.consent, *wanted.not_consent):
-        if not any(is_titled(column, [title]) for column in shown):
+        if not any(matches_title(column, [title]) for column in shown):
             titles = ", ".join(shown[:40])
             raise RosterError(f"There is no column titled {title!r}; the titles are: {titles}.")
     consents: list[ConsentColumn] = []
@@ -102,26 +102,26 @@ def _with_consent(
             columns = {at: field for at, field in columns.items() if at != place}
         if place not in columns and (titled or cells):
             unused.append(title)
-            is_answered = _look_like_answers(cells, worded=True) and not is_of_other_matter(title)
-            if is_answered and not is_titled(title, wanted.not_consent):
+            is_answered = _look_like_answers(cells, worded=True) and not is_unrelated(title)
+            if is_answered and not matches_title(title, wanted.not_consent):
                 yes_or_no.append(title)
-    return Table(header, columns, tuple(consents), lines, width, tuple(unused), tuple(yes_or_no))
+    return RosterTable(header, columns, tuple(consents), lines, width, tuple(unused), tuple(yes_or_no))
 
 
 def _consent_column(
-    place: int, title: str, titled: bool, cells: Sequence[str], field: str | None, wanted: Wanted
+    place: int, title: str, titled: bool, cells: Sequence[str], field: str | None, wanted: RosterOptions
 ) -> ConsentColumn | None:
-    if is_titled(title, wanted.consent):
-        return column_of(place, title)
-    if is_titled(title, wanted.not_consent) or field not in (None, "file"):
+    if matches_title(title, wanted.consent):
+        return consent_column(place, title)
+    if matches_title(title, wanted.not_consent) or field not in (None, "file"):
         return None
     if not titled:
-        return column_of(place, title, asked=True) if _look_like_answers(cells, worded=True) else None
-    sure = certainty(title)
+        return consent_column(place, title, uncertain=True) if _look_like_answers(cells, worded=True) else None
+    sure = consent_certainty(title)
     answered = _look_like_answers(cells)
     if sure is Certainty.SURE and (answered or not _are_dates(cells)):
-        return column_of(place, title)
-    return column_of(place, title, asked=True) if sure is Certainty.ASK and answered else None
+        return consent_column(place, title)
+    return consent_column(place, title, uncertain=True) if sure is Certainty.ASK and answered else None
 
 
 def _look_like_answers(cells: Sequence[str], worded: bool = False) -> bool:
@@ -139,6 +139,6 @@ def _are_dates(cells: Sequence[str]) -> bool:
     return bool(cells) and all(sum(c.isdigit() for c in cell) >= 3 for cell in cells)
 
 
-def _shown(header: Sequence[str], place: int) -> str:
+def _column_title(header: Sequence[str], place: int) -> str:
     title = " ".join(header[place].split()) if place < len(header) else ""
     return title[:80] or f"column {place + 1}"

@@ -14,66 +14,66 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from classface_assets.core.names import fold
-from classface_assets.store.ledger.transaction import LONGEST_NAME, clean
-from classface_assets.store.roster.titles import bare, listed, words_of
+from classface_assets.core.names import normalize_name
+from classface_assets.store.ledger.transaction import MAX_NAME_LENGTH, clean_name
+from classface_assets.store.roster.titles import strip_accents, title_words, word_list
 
 _SUFFIX = re.compile(r"(jr|sr|ii|iii|iv|v|phd|md|esq)\.?", re.IGNORECASE)
-_EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_EAST_ASIAN_NAME = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
 
-def name_in(fields: Mapping[str, str]) -> str:
+def parse_name(fields: Mapping[str, str]) -> str:
     """Raises ValueError where there is none, or LedgerError for one that cannot be taken."""
     whole, first, last = fields.get("name", ""), fields.get("first", ""), fields.get("last", "")
     if not whole and not first and not last:
         raise ValueError("it has no name")
-    if whole and last and not first and fold(last) not in fold(whole):
+    if whole and last and not first and normalize_name(last) not in normalize_name(whole):
         whole, first = "", whole  # columns `Name` and `Surname`
-    name = _turned(clean(whole)) if whole else clean(_joined(first, last))
+    name = _first_name_first(clean_name(whole)) if whole else clean_name(_join_name(first, last))
     if not any(c.isalpha() for c in name):
         raise ValueError(f"there are no letters in its name {name!r}")
     return name
 
 
-def _joined(first: str, last: str) -> str:
-    return last + first if _EAST_ASIAN.fullmatch(last + first) else f"{first} {last}"
+def _join_name(first: str, last: str) -> str:
+    return last + first if _EAST_ASIAN_NAME.fullmatch(last + first) else f"{first} {last}"
 
 
-def _turned(name: str) -> str:
+def _first_name_first(name: str) -> str:
     """`Weiss, Anna` as Anna Weiss; `John Smith, Jr.` stays."""
     last, comma, first = (part.strip() for part in name.partition(","))
     turned = comma and "," not in first and first and last and not _SUFFIX.fullmatch(first)
     return f"{first} {last}" if turned else name
 
 
-def siblings_in(text: str) -> list[str]:
+def parse_siblings(text: str) -> list[str]:
     """Names or ids, parted by semicolons, bars, slashes or lines; by commas where there is none of these, but for the
     one in `Weiss, Anna`."""
     parts = re.split(r"[;|/\n]" if re.search(r"[;|/\n]", text) else ",", text)
     parts = [" ".join(part.split()) for part in parts if part.strip()]
     if len(parts) == 2 and text.count(",") == 1 and not any(c.isdigit() for c in text):
         parts = [text] if any(" " not in part for part in parts) else parts
-    return [_turned(" ".join(part.split())) for part in parts]
+    return [_first_name_first(" ".join(part.split())) for part in parts]
 
 
-def student_id_in(fields: Mapping[str, str]) -> str:
+def parse_student_id(fields: Mapping[str, str]) -> str:
     """As it is written, but for a spreadsheet's `123.0`."""
     text = fields.get("student_id", "")
     whole = _WHOLE_NUMBER.fullmatch(text)
     return whole[1] if whole else text
 
 
-def short(text: str) -> str:
+def clean_cell(text: str) -> str:
     """On one line, without what cannot be shown. Raises ValueError when it is too long."""
     plain = " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
-    if len(plain) > LONGEST_NAME:
-        raise ValueError(f"{text[:40]!r}… has more than {LONGEST_NAME} characters")
+    if len(plain) > MAX_NAME_LENGTH:
+        raise ValueError(f"{text[:40]!r}… has more than {MAX_NAME_LENGTH} characters")
     return plain
 
 
 _EARLIEST = date(1850, 1, 1)
-_YOUNGEST = 1
+_MIN_AGE = 1
 """Years of age under which nobody is in a school's photos: two digits of a year are of the century before."""
 _EXCEL_EPOCH = date(1899, 12, 30)  # its day 60 never was, so that this holds from March 1900 on
 _SERIALS = range(3_700, 73_051)  # 1910 to 2099
@@ -104,10 +104,10 @@ _MONTHS = (
     "dec december dez dezember decembre dic diciembre dicembre dezembro gru grudzien grudnia pro prosinec "
     "prosince дек ara aralik",
 )
-_MONTH_OF = {word: number for number, words in enumerate(_MONTHS, 1) for word in listed(words)}
+_MONTH_OF = {word: number for number, words in enumerate(_MONTHS, 1) for word in word_list(words)}
 
 
-class Order(Enum):
+class DateOrder(Enum):
     """What stands first in a date of three numbers."""
 
     DAY = "day"
@@ -119,22 +119,22 @@ class Order(Enum):
 class DateColumn:
     """How the cells of a column are read. `order`: of dates with slashes or dashes; `dotted`: of those with dots."""
 
-    order: Order
-    dotted: Order
+    order: DateOrder
+    dotted: DateOrder
 
     @classmethod
     def of(cls, cells: Sequence[str], title: str = "") -> "DateColumn":
         """What the title says (`DOB (MM/DD/YYYY)`), else what the cells show: a number above 12 is no month."""
-        told = _of_title(title)
+        told = _order_in_title(title)
         if told is not None:
             return cls(told, told)
         found = [match for cell in cells if (match := _NUMBERS.fullmatch(cell.strip()))]
         day = any(int(m[1]) > 12 for m in found)
         month = any(int(m[3]) > 12 for m in found)
         if day != month:
-            order = Order.DAY if day else Order.MONTH
+            order = DateOrder.DAY if day else DateOrder.MONTH
             return cls(order, order)
-        return cls(Order.UNCLEAR, Order.UNCLEAR if month else Order.DAY)
+        return cls(DateOrder.UNCLEAR, DateOrder.UNCLEAR if month else DateOrder.DAY)
 
     def day(self, text: str, latest: date) -> date | None:
         """The day of a cell; None where nothing shows the order. `latest`: who is in a photo of that day was born
@@ -142,10 +142,10 @@ class DateColumn:
         text = text.strip()
         numbers = _NUMBERS.fullmatch(text)
         order = self.dotted if numbers and numbers[2] == "." else self.order
-        if numbers and order is Order.UNCLEAR:
+        if numbers and order is DateOrder.UNCLEAR:
             return None
         try:
-            born = _of_numbers(numbers.groups(), order, latest) if numbers else _written(text, latest)
+            born = _date_of_numbers(numbers.groups(), order, latest) if numbers else _parse_unambiguous(text, latest)
         except (ValueError, OverflowError):
             born = None
         if born is None:
@@ -155,37 +155,37 @@ class DateColumn:
         return born
 
 
-def _of_title(title: str) -> Order | None:
-    words = "".join(word for word in words_of(title) if re.fullmatch(r"[dmyjat]{1,8}|gg|rrrr", word))
+def _order_in_title(title: str) -> DateOrder | None:
+    words = "".join(word for word in title_words(title) if re.fullmatch(r"[dmyjat]{1,8}|gg|rrrr", word))
     found = re.search(r"(dd?|tt|gg)?(mm?)(dd?)?(?:y|j|a|r)", words)
     if not found or bool(found[1]) == bool(found[3]):
         return None
-    return Order.DAY if found[1] else Order.MONTH
+    return DateOrder.DAY if found[1] else DateOrder.MONTH
 
 
-def _of_numbers(parts: Sequence[str], order: Order, latest: date) -> date:
+def _date_of_numbers(parts: Sequence[str], order: DateOrder, latest: date) -> date:
     a, _, b, year = parts
-    day, month = (int(a), int(b)) if order is Order.DAY else (int(b), int(a))
-    return date(_year(year, latest), month, day)
+    day, month = (int(a), int(b)) if order is DateOrder.DAY else (int(b), int(a))
+    return date(_full_year(year, latest), month, day)
 
 
-def _written(text: str, latest: date) -> date | None:
+def _parse_unambiguous(text: str, latest: date) -> date | None:
     """Dates that say on their own which number is what, and Excel's numbers of days."""
     if found := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text) or _EAST_ASIAN_DATE.fullmatch(text):
         return date(int(found[1]), int(found[2]), int(found[3]))
     if re.fullmatch(r"\d{4,5}(?:\.\d+)?", text) and int(float(text)) in _SERIALS:
         return _EXCEL_EPOCH + timedelta(days=int(float(text)))
-    plain = bare(text)
+    plain = strip_accents(text)
     if found := _DAY_MONTH_YEAR.fullmatch(plain):
-        day, month, year = int(found[1]), _month(found[2]), found[3]
+        day, month, year = int(found[1]), _month_number(found[2]), found[3]
     elif found := _MONTH_DAY_YEAR.fullmatch(plain):
-        day, month, year = int(found[2]), _month(found[1]), found[3]
+        day, month, year = int(found[2]), _month_number(found[1]), found[3]
     else:
         return None
-    return date(_year(year, latest), month, day)
+    return date(_full_year(year, latest), month, day)
 
 
-def _month(word: str) -> int:
+def _month_number(word: str) -> int:
     """Raises ValueError for what is no month: the longest known name that the word starts with, of three letters."""
     for length in range(len(word), 2, -1):
         if word[:length] in _MONTH_OF:
@@ -193,23 +193,23 @@ def _month(word: str) -> int:
     raise ValueError(word)
 
 
-def _year(digits: str, latest: date) -> int:
+def _full_year(digits: str, latest: date) -> int:
     """Two digits are of the last century in which somebody in the photos can have been born."""
     if len(digits) == 4:
         return int(digits)
-    last = latest.year - _YOUNGEST
+    last = latest.year - _MIN_AGE
     year = last - last % 100 + int(digits)
     return year if year <= last else year - 100
 
 
-LONGEST = 20
+MAX_YEARS = 20
 _YEAR = r"(?:19|20)\d\d"
 _ONE = re.compile(rf"(?<!\d)({_YEAR})(?:\s*[-–—/_]\s*({_YEAR}|\d\d)(?!\d))?(?!\d)")
 _SPAN = re.compile(r"\s*(?:-|–|—|→|\.\.+|…|to|until|till|bis|à|au|hasta|al?|até|tot|til|do|по|до)\s*", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?:[\s,;/|+&]|and|und|et|y|e|en|och|og|i|и)*", re.IGNORECASE)
 
 
-def school_years_in(text: str) -> list[str] | None:
+def parse_school_years(text: str) -> list[str] | None:
     """The keys (`2019-2020`) of the school years that a text names, in order; None when it names anything else.
 
     `2015-2019` is the span from 2015-2016 to 2018-2019, and so is `2015-16 to 2018-19`.
@@ -221,9 +221,9 @@ def school_years_in(text: str) -> list[str] | None:
         span = bool(first) and _SPAN.fullmatch(between) is not None
         if not span and not _BETWEEN.fullmatch(between):
             return None
-        start, stop = _whole(found[1], found[2])
+        start, stop = _year_range(found[1], found[2])
         begin = first[-1] + 1 if span else start
-        if not 0 <= stop - begin < LONGEST:
+        if not 0 <= stop - begin < MAX_YEARS:
             return None
         first += range(begin, stop + 1)
         end = found.end()
@@ -232,7 +232,7 @@ def school_years_in(text: str) -> list[str] | None:
     return [f"{year}-{year + 1}" for year in sorted(set(first))]
 
 
-def _whole(start: str, stop: str | None) -> tuple[int, int]:
+def _year_range(start: str, stop: str | None) -> tuple[int, int]:
     """The first calendar year of the first and of the last school year."""
     if stop is None:
         return int(start), int(start)

@@ -9,40 +9,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.vision.detection.attributes import outside_share, rolls
-from classface_assets.vision.detection.multiscale import Detector, bordered, look_side, looked, search
-from classface_assets.vision.faces import NO_FACES, Faces
-from classface_assets.vision.photos.image_pyramid import PhotoView
+from classface_assets.vision.detection.attributes import estimate_rolls, outside_share
+from classface_assets.vision.detection.multiscale import (
+    Detector,
+    base_side,
+    detect_at_scale,
+    detect_padded,
+    multiscale_search,
+)
+from classface_assets.vision.faces import NO_DETECTIONS, FaceDetections
+from classface_assets.vision.photos.image_pyramid import ImagePyramid
 
 # A look at a turned photo finds some faces in nine of ten, but none as surely as upright: measured on 110 photos, the
 # surest of each upright one was above 0.75 in all but 1 %, of the turned ones in less than 8 %.
-UNSURE, TILTED = 0.75, 45
+MIN_SURE_CONFIDENCE, MAX_UPRIGHT_TILT = 0.75, 45
 
 
-def unsure(faces: Faces) -> bool:
+def is_uncertain(faces: FaceDetections) -> bool:
     """Whether these may be what a turned photo shows: no face, none that is sure, or half of them tilted."""
-    if not len(faces) or float(faces.scores.max()) < UNSURE:
+    if not len(faces) or float(faces.scores.max()) < MIN_SURE_CONFIDENCE:
         return True
-    return float(np.median(np.abs(rolls(faces.landmarks)))) > TILTED
+    return float(np.median(np.abs(estimate_rolls(faces.landmarks)))) > MAX_UPRIGHT_TILT
 
 
-def best_rotation(detector: Detector, view: PhotoView, min_confidence: float, as_it_is: Faces) -> int:
+def best_rotation(detector: Detector, view: ImagePyramid, min_confidence: float, as_it_is: FaceDetections) -> int:
     """The rotation (0, 90, 180, 270) with the largest sum of confidences over the faces that it shows upright.
 
     None but 0 without a face that is sure: a cup on its side is a face of a confidence of 0.6.
     """
-    sums = {0: _upright_sum(as_it_is)}
+    sums = {0: _upright_confidence(as_it_is)}
     for rotation in (90, 180, 270):
         view.rotation = rotation
-        faces = looked(detector, view, look_side(detector, view), min_confidence)
-        faces = faces if len(faces) else bordered(detector, view, min_confidence)
-        sums[rotation] = 0.0 if unsure(faces) else _upright_sum(faces)
+        faces = detect_at_scale(detector, view, base_side(detector, view), min_confidence)
+        faces = faces if len(faces) else detect_padded(detector, view, min_confidence)
+        sums[rotation] = 0.0 if is_uncertain(faces) else _upright_confidence(faces)
     view.rotation = 0
     return max(sums, key=lambda rotation: sums[rotation])
 
 
-def _upright_sum(faces: Faces) -> float:
-    return float(faces.scores[np.abs(rolls(faces.landmarks)) < TILTED].sum()) if len(faces) else 0.0
+def _upright_confidence(faces: FaceDetections) -> float:
+    return float(faces.scores[np.abs(estimate_rolls(faces.landmarks)) < MAX_UPRIGHT_TILT].sum()) if len(faces) else 0.0
 
 
 @dataclass(frozen=True)
@@ -65,35 +71,39 @@ class DetectionSettings:
 
 
 @dataclass(frozen=True)
-class Found:
+class OrientedDetections:
     """Faces in pixels of the photo turned clockwise by `rotation` degrees, and the share of each box outside of it."""
 
-    faces: Faces
+    faces: FaceDetections
     outside: np.ndarray
     rotation: int = 0
 
 
-def find_faces(detector: Detector, view: PhotoView, settings: DetectionSettings, turnable: bool = False) -> Found:
+def detect_oriented(
+    detector: Detector, view: ImagePyramid, settings: DetectionSettings, turnable: bool = False
+) -> OrientedDetections:
     """All faces of a photo, best first, in its pixels, boxes clipped to it; the view is left turned as they were found.
 
     A `turnable` photo, one that does not say which way is up, is tried on its sides and on its head when what is found
     is unsure, and stays as the upright faces in it are most.
     """
-    faces = search(detector, view, settings.min_confidence)
-    if turnable and unsure(faces):
+    faces = multiscale_search(detector, view, settings.min_confidence)
+    if turnable and is_uncertain(faces):
         rotation = best_rotation(detector, view, settings.min_confidence, faces)
         if rotation:
             view.rotation = rotation
-            faces = search(detector, view, settings.min_confidence)
-    return _within(faces, view, settings.min_face_px)
+            faces = multiscale_search(detector, view, settings.min_confidence)
+    return _clip_to_photo(faces, view, settings.min_face_px)
 
 
-def _within(faces: Faces, view: PhotoView, min_face_px: int) -> Found:
+def _clip_to_photo(faces: FaceDetections, view: ImagePyramid, min_face_px: int) -> OrientedDetections:
     if not len(faces):
-        return Found(NO_FACES, np.empty(0, np.float32), view.rotation)
+        return OrientedDetections(NO_DETECTIONS, np.empty(0, np.float32), view.rotation)
     size = [view.width, view.height]
     low = np.clip(faces.boxes[:, :2], 0, size)
     high = np.clip(faces.boxes[:, :2] + faces.boxes[:, 2:], 0, size)
-    clipped = Faces(np.concatenate([low, high - low], axis=1).astype(np.float32), faces.landmarks, faces.scores)
+    clipped = FaceDetections(
+        np.concatenate([low, high - low], axis=1).astype(np.float32), faces.landmarks, faces.scores
+    )
     large = (high - low).min(axis=1) >= min_face_px
-    return Found(clipped.take(large), outside_share(faces.boxes, *size)[large], view.rotation)
+    return OrientedDetections(clipped.take(large), outside_share(faces.boxes, *size)[large], view.rotation)

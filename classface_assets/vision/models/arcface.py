@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from classface_assets.vision.alignment import arcface_matrix, crop_for
+from classface_assets.vision.alignment import chip_to_arcface, warp_to_input
 from classface_assets.vision.models.dlib_resnet import CHIP_TO_DLIB
 from classface_assets.vision.models.dlib_resnet import INPUT_SIZE as DLIB_SIZE
 from classface_assets.vision.models.download import PackError
-from classface_assets.vision.models.onnx_session import first_line, open_session
-from classface_assets.vision.models.openvino_bf16 import numbers_of, quicker
+from classface_assets.vision.models.onnx_session import error_summary, open_session
+from classface_assets.vision.models.openvino_bf16 import accelerate, precision_of
 
-FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+INPUT_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Preprocessing:
     """How a model sees a face: (pixel − mean) / scale, pixels 0 to 255, `mean` and `scale` in the order of `channels`.
 
     `align` names the template that the face is put on; `flip` adds the vector of the mirror image; `embedding_size` is
@@ -41,7 +41,7 @@ class Recipe:
         """Chip frame to the frame of the model's input, 2×3."""
         if self.align == "dlib":
             return CHIP_TO_DLIB * self.input_size / DLIB_SIZE
-        return arcface_matrix(self.input_size)
+        return chip_to_arcface(self.input_size)
 
     def blob(self, faces: np.ndarray) -> np.ndarray:
         """The model's (n, 3, s, s) float32 input of (n, s, s, 3) RGB faces."""
@@ -55,27 +55,29 @@ class Recipe:
 class ArcFace:
     """Embedder: chips to unit vectors. Raises PackError for a file that is no face recognition model of that recipe."""
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
+    def __init__(self, path: Path, recipe: Preprocessing) -> None:
         self.path, self.recipe = path, recipe
         try:
             self.session: Any = open_session(path)
         except Exception as error:
             raise PackError(
-                f"{path} is not an ONNX model that can be loaded ({first_line(error)}): replace it or delete it."
+                f"{path} is not an ONNX model that can be loaded ({error_summary(error)}): replace it or delete it."
             ) from error
         self._check_input()
         self.single = True
-        probes = recipe.blob(_probes(recipe.input_size))
+        probes = recipe.blob(_probe_images(recipe.input_size))
         found = self._tried(probes)
         self.dim = int(found.shape[1])
         self.single = not self._batches(probes, found)
-        self.session = quicker(path, self.session, {self.input: probes[: 1 if self.single else None].astype(self.kind)})
-        self.numbers = numbers_of(self.session)
+        self.session = accelerate(
+            path, self.session, {self.input: probes[: 1 if self.single else None].astype(self.kind)}
+        )
+        self.precision = precision_of(self.session)
 
     def embed(self, chips: np.ndarray) -> np.ndarray:
         """Unit vectors (n, dim) float32 of (n, 192, 192, 3) chips."""
         size = self.recipe.input_size
-        faces = np.stack([crop_for(chip, self.recipe.matrix, size) for chip in chips])
+        faces = np.stack([warp_to_input(chip, self.recipe.matrix, size) for chip in chips])
         found = self._run(self.recipe.blob(faces))
         if self.recipe.flip:
             found = found + self._run(self.recipe.blob(faces[:, :, ::-1]))
@@ -89,15 +91,15 @@ class ArcFace:
     def _check_input(self) -> None:
         inputs, size = self.session.get_inputs(), self.recipe.input_size
         self.input, self.output = inputs[0].name if inputs else "", self.session.get_outputs()[0].name
-        if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
-            taken = ", ".join(f"{i.type} {_shape(i.shape)}" for i in inputs) or "no input"
+        if len(inputs) != 1 or inputs[0].type not in INPUT_DTYPES or len(inputs[0].shape) != 4:
+            taken = ", ".join(f"{i.type} {_format_shape(i.shape)}" for i in inputs) or "no input"
             raise self._wrong(f"it takes {taken}, not pictures (n, 3, {size}, {size}) of numbers")
-        self.kind = FLOATS[inputs[0].type]
+        self.kind = INPUT_DTYPES[inputs[0].type]
         for given, wanted in zip(inputs[0].shape[1:], (3, size, size), strict=True):
             if isinstance(given, int) and given != wanted:
                 raise self._wrong(
-                    f"its input is {_shape(inputs[0].shape)}, not (n, 3, {size}, {size}): give its input_size in the "
-                    "pack's description, if it is one"
+                    f"its input is {_format_shape(inputs[0].shape)}, not (n, 3, {size}, {size}): give its input_size "
+                    "in the pack's description, if it is one"
                 )
 
     def _tried(self, probes: np.ndarray) -> np.ndarray:
@@ -108,10 +110,10 @@ class ArcFace:
                 for probe in probes
             ]
         except Exception as error:
-            raise self._wrong(f"it does not run on one picture ({first_line(error)})") from error
+            raise self._wrong(f"it does not run on one picture ({error_summary(error)})") from error
         shape = answers[0].shape
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
-            raise self._wrong(f"for one picture it gives numbers of the shape {_shape(shape)}, not (1, d)")
+            raise self._wrong(f"for one picture it gives numbers of the shape {_format_shape(shape)}, not (1, d)")
         wanted = self.recipe.embedding_size
         if wanted is not None and shape[1] != wanted:
             raise PackError(
@@ -136,7 +138,7 @@ class ArcFace:
         return PackError(f"{self.path} does not work as a face recognition model: {why}.")
 
 
-def _probes(size: int) -> np.ndarray:
+def _probe_images(size: int) -> np.ndarray:
     """Three unlike (size, size, 3) pictures: noise, a ramp, a bright disc on black."""
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3))
     across = np.linspace(0, 255, size)
@@ -145,5 +147,5 @@ def _probes(size: int) -> np.ndarray:
     return np.stack([noise, ramp, np.repeat(disc[..., None] * 230, 3, axis=-1)]).astype(np.uint8)
 
 
-def _shape(shape: object) -> str:
+def _format_shape(shape: object) -> str:
     return "(" + ", ".join(str(part) for part in shape) + ")" if isinstance(shape, list | tuple) else str(shape)

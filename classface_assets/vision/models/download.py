@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from classface_assets.core.errors import UserError
-from classface_assets.vision.models.onnx_session import runtime
-from classface_assets.vision.models.scrfd import quiet
+from classface_assets.vision.models.onnx_session import onnxruntime_module
+from classface_assets.vision.models.scrfd import suppress_stdout
 
 INSIGHTFACE_PACKS = ("buffalo_l", "buffalo_s", "antelopev2")
 
@@ -14,7 +14,7 @@ class PackError(UserError):
     """A model pack that cannot be used; the message says what is wrong and what to do."""
 
 
-def pack_path(name: str, packs_dir: Path) -> Path:
+def resolve_pack_path(name: str, packs_dir: Path) -> Path:
     """The folder with a pack's ONNX files, or a pack's one .onnx file.
 
     One of InsightFace's packs is downloaded when it is missing. Raises PackError.
@@ -29,23 +29,23 @@ def pack_path(name: str, packs_dir: Path) -> Path:
         )
     for root in (packs_dir, Path.home() / ".insightface"):
         if (root / "models" / name).is_dir():
-            return _unnested(root / "models" / name)
-    return _unnested(_download(name, packs_dir))
+            return _unnest(root / "models" / name)
+    return _unnest(_download_pack(name, packs_dir))
 
 
-def _unnested(folder: Path) -> Path:
+def _unnest(folder: Path) -> Path:
     """antelopev2's archive holds a folder of its own name, which insightface unpacks into another."""
     inner = folder / folder.name
     return inner if inner.is_dir() and not any(folder.glob("*.onnx")) else folder
 
 
-def _download(name: str, packs_dir: Path) -> Path:
+def _download_pack(name: str, packs_dir: Path) -> Path:
     """Through insightface, into a folder that gets its name only when complete."""
     target = packs_dir / "models" / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with quiet(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as root:
-            runtime()
+        with suppress_stdout(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as root:
+            onnxruntime_module()
             from insightface.utils.storage import ensure_available
 
             fetched = Path(ensure_available("models", name, root=root))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def runtime() -> Any:
+def onnxruntime_module() -> Any:
     """The module onnxruntime, with its telemetry switched off.
 
     From 1.29 on the official Linux builds report every model they load to Microsoft, and keep a device id in the home
@@ -27,7 +27,7 @@ def session_options() -> Any:
     to 940 MB and SCRFD to 520 (they keep a block a shape), without to 610 and 350 in the same time. Without the arena
     too, CenterFace takes half as long again and as much at its peak.
     """
-    onnxruntime = runtime()
+    onnxruntime = onnxruntime_module()
     onnxruntime.set_default_logger_severity(4)  # the CUDA build without a GPU writes two lines to stderr otherwise
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -36,9 +36,9 @@ def session_options() -> Any:
     return options
 
 
-def providers() -> list[str]:
+def execution_providers() -> list[str]:
     """CUDA first where this build of onnxruntime has it; onnxruntime itself goes on to the CPU when that fails."""
-    onnxruntime = runtime()
+    onnxruntime = onnxruntime_module()
     available = onnxruntime.get_available_providers()
     if "CUDAExecutionProvider" in available and hasattr(onnxruntime, "preload_dlls"):
         with redirect_stdout(StringIO()):
@@ -50,7 +50,7 @@ def open_session(model: bytes | Path) -> Any:
     """An onnxruntime session of a model file or of serialised bytes."""
     source = model if isinstance(model, bytes) else str(model)
     with redirect_stdout(StringIO()):  # there onnxruntime says that a GPU did not work and that it takes the CPU
-        return runtime().InferenceSession(source, session_options(), providers=providers())
+        return onnxruntime_module().InferenceSession(source, session_options(), providers=execution_providers())
 
 
 def device_of(session: Any) -> str:
@@ -58,6 +58,6 @@ def device_of(session: Any) -> str:
     return "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
 
 
-def first_line(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """What an error says, without the lines of explanation that onnxruntime and protobuf add."""
     return str(error).splitlines()[0].rstrip(".: ") if str(error) else type(error).__name__

@@ -15,14 +15,14 @@ from typing import Any, cast
 import numpy as np
 
 from classface_assets.vision.models.onnx_session import device_of
-from classface_assets.vision.parallel import cores
+from classface_assets.vision.parallel import available_cores
 
 # Of an answer's length; bfloat16 alone makes .02 to .07 of difference on pictures of noise.
-MOST_UNLIKE = 0.2
+MAX_RELATIVE_DIFFERENCE = 0.2
 
 
 @cache
-def engine() -> Any | None:
+def openvino_core() -> Any | None:
     """OpenVINO's core where OpenVINO itself would take bfloat16 on this processor; else, or without OpenVINO, None.
 
     Imported with its telemetry it would report that to Google Analytics, and keep an id in the home folder; without
@@ -38,7 +38,7 @@ def engine() -> Any | None:
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorInfo:
     """An input or an output of a network, as onnxruntime tells of it."""
 
     name: str
@@ -46,11 +46,11 @@ class Port:
     shape: list[int | str | None]
 
 
-class Bfloat16:
+class OpenVinoSession:
     """What is used of an onnxruntime session; `run` may be called from many threads, one a core at a time."""
 
     def __init__(self, core: Any, model: bytes | Path, session: Any) -> None:
-        self.inputs, self.outputs = _ports(session.get_inputs()), _ports(session.get_outputs())
+        self.inputs, self.outputs = _tensor_infos(session.get_inputs()), _tensor_infos(session.get_outputs())
         self.providers: list[str] = session.get_providers()
         network = core.read_model(model if isinstance(model, bytes) else str(model))
         self.network = core.compile_model(
@@ -59,18 +59,18 @@ class Bfloat16:
             # A stream is the caller's own thread. What is prepared for a shape of pictures is kept for the last shapes
             # only (a property that OpenVINO does not document): over 16 school years 150 MB less, in 3 % more time.
             {
-                "NUM_STREAMS": cores(),
-                "INFERENCE_NUM_THREADS": cores(),
+                "NUM_STREAMS": available_cores(),
+                "INFERENCE_NUM_THREADS": available_cores(),
                 "ENABLE_CPU_PINNING": False,
                 "CPU_RUNTIME_CACHE_CAPACITY": 400,
             },
         )
         self.idle: deque[Any] = deque()
 
-    def get_inputs(self) -> list[Port]:
+    def get_inputs(self) -> list[TensorInfo]:
         return self.inputs
 
-    def get_outputs(self) -> list[Port]:
+    def get_outputs(self) -> list[TensorInfo]:
         return self.outputs
 
     def get_providers(self) -> list[str]:
@@ -88,33 +88,33 @@ class Bfloat16:
             self.idle.append(request)
 
 
-def quicker(model: bytes | Path, session: Any, feeds: dict[str, np.ndarray]) -> Any:
+def accelerate(model: bytes | Path, session: Any, feeds: dict[str, np.ndarray]) -> Any:
     """The network of a session on the CPU in bfloat16, where that is quicker here and answers `feeds` nearly alike.
 
     Else the session itself.
     """
-    core = engine() if device_of(session) == "cpu" else None
+    core = openvino_core() if device_of(session) == "cpu" else None
     if core is None:
         return session
     try:
-        network = Bfloat16(core, model, session)
+        network = OpenVinoSession(core, model, session)
         answers = network.run(None, feeds)
     except (RuntimeError, KeyError):  # OpenVINO reads fewer networks, and names fewer outputs, than onnxruntime
         return session
-    return network if _alike(answers, session.run(None, feeds)) else session
+    return network if _outputs_agree(answers, session.run(None, feeds)) else session
 
 
-def numbers_of(session: Any) -> str:
+def precision_of(session: Any) -> str:
     """What a session computes in: `bfloat16` or `float32`."""
-    return "bfloat16" if isinstance(session, Bfloat16) else "float32"
+    return "bfloat16" if isinstance(session, OpenVinoSession) else "float32"
 
 
-def _alike(answers: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
+def _outputs_agree(answers: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     if any(answer.shape != right.shape for answer, right in zip(answers, wanted, strict=True)):
         return False
     answer, right = (np.concatenate([part.ravel() for part in parts]).astype(np.float64) for parts in (answers, wanted))
-    return bool(np.linalg.norm(answer - right) <= MOST_UNLIKE * np.linalg.norm(right))
+    return bool(np.linalg.norm(answer - right) <= MAX_RELATIVE_DIFFERENCE * np.linalg.norm(right))
 
 
-def _ports(ports: Any) -> list[Port]:
-    return [Port(port.name, port.type, list(port.shape)) for port in ports]
+def _tensor_infos(ports: Any) -> list[TensorInfo]:
+    return [TensorInfo(port.name, port.type, list(port.shape)) for port in ports]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from classface_assets.vision.models.download import INSIGHTFACE_PACKS, PackError, pack_path
-from classface_assets.vision.models.pack_toml import PackFile, find_description, read_description
+from classface_assets.vision.models.download import INSIGHTFACE_PACKS, PackError, resolve_pack_path
+from classface_assets.vision.models.pack_toml import PackDescription, find_description, read_description
 
 BUILTIN = "builtin"
-SEARCH = 4  # to be raised when a photo would give other faces: then all are searched again
-BUILTIN_DETECTOR = f"centerface-{SEARCH}"
+SEARCH_VERSION = 4  # to be raised when a photo would give other faces: then all are searched again
+BUILTIN_DETECTOR = f"centerface-{SEARCH_VERSION}"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
 FOLDER_LICENCE = "As the folder's own models say; check it before use."
@@ -42,24 +42,28 @@ def describe_pack(name: str, packs_dir: Path) -> PackInfo:
     """
     if name == BUILTIN:
         return PackInfo(BUILTIN, "1", BUILTIN_DETECTOR, BUILTIN_LICENCE)
-    path = pack_path(name, packs_dir)
-    description = description_of(path)
+    path = resolve_pack_path(name, packs_dir)
+    description = load_description(path)
     licence = INSIGHTFACE_LICENCE if name in INSIGHTFACE_PACKS else FOLDER_LICENCE
     short = name if name in INSIGHTFACE_PACKS else path.name
     if description is None:
         files = onnx_files(path)
-        return PackInfo(short, _version(files), f"{short}-{_version(detectors(path) or files)}-{SEARCH}", licence)
+        return PackInfo(
+            short, _version_of(files), f"{short}-{_version_of(detector_files(path) or files)}-{SEARCH_VERSION}", licence
+        )
     models = [description.embedder] if description.embedder else onnx_files(path)
     detector = (
-        f"{description.name}-{_version([description.detector])}-{SEARCH}" if description.detector else BUILTIN_DETECTOR
+        f"{description.name}-{_version_of([description.detector])}-{SEARCH_VERSION}"
+        if description.detector
+        else BUILTIN_DETECTOR
     )
-    version = _version(models, detector.encode() + description.fingerprint)
+    version = _version_of(models, detector.encode() + description.fingerprint)
     return PackInfo(description.name, version, detector, description.licence or licence)
 
 
-def description_of(path: Path) -> PackFile | None:
+def load_description(path: Path) -> PackDescription | None:
     file = find_description(path)
-    return None if file is None else read_description(file, path, detectors(path))
+    return None if file is None else read_description(file, path, detector_files(path))
 
 
 def onnx_files(folder: Path) -> list[Path]:
@@ -69,12 +73,12 @@ def onnx_files(folder: Path) -> list[Path]:
     return files
 
 
-def detectors(path: Path) -> list[Path]:
+def detector_files(path: Path) -> list[Path]:
     """The files of a folder that InsightFace's naming makes detectors."""
     return [file for file in sorted(path.glob("*.onnx")) if file.name.startswith(("det", "scrfd"))]
 
 
-def _version(files: list[Path], also: bytes = b"") -> str:
+def _version_of(files: list[Path], also: bytes = b"") -> str:
     digest = hashlib.sha256()
     for path in files:
         digest.update(_file_hash(path, path.stat().st_size, path.stat().st_mtime_ns))

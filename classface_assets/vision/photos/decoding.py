@@ -12,25 +12,25 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from classface_assets.core.locations import Place
-from classface_assets.vision.photos.files import NOT_A_FILE, NotAFile, open_file
+from classface_assets.core.locations import Location
+from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
 from classface_assets.vision.photos.metadata import (
-    UnreadablePhoto,
-    already_turned,
+    UnreadablePhotoError,
+    exif_orientation,
+    is_decoded_upright,
     open_picture,
-    orientation_of,
     upright_size,
 )
 
 END_OF_JPEG = b"\xff\xd9"
 
 
-def decode_plain(data: bytes, picture: Image.Image, factor: int) -> np.ndarray | None:
+def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.ndarray | None:
     """The (h, w, 3) uint8 RGB pixels as stored, a JPEG's at 1/factor of the size (1, 2, 4 or 8).
 
     None for all that Pillow does better: CMYK, transparency, truncated files, those that hold several pictures.
     """
-    if not _is_plain(data, picture):
+    if not _opencv_decodes(data, picture):
         return None
     import cv2
 
@@ -40,14 +40,14 @@ def decode_plain(data: bytes, picture: Image.Image, factor: int) -> np.ndarray |
     return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
-def _is_plain(data: bytes, picture: Image.Image) -> bool:
+def _opencv_decodes(data: bytes, picture: Image.Image) -> bool:
     if picture.format == "WEBP":
         return picture.mode == "RGB" and not getattr(picture, "is_animated", False)
     whole = data.rstrip(b"\0").endswith(END_OF_JPEG)
     return picture.format == "JPEG" and picture.mode in ("RGB", "L") and whole
 
 
-UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
@@ -58,7 +58,7 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda stored: np.rot90(stored),
 }
 PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
-TRUNCATED = "truncated: only the part that could be read was searched"
+TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
 
 
 class DecodedPhoto(NamedTuple):
@@ -74,7 +74,7 @@ class DecodedPhoto(NamedTuple):
     factor: int
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode[0] in "IF":  # more than 8 bits of grey, which Pillow would cut off instead of scaling
         values = np.nan_to_num(np.asarray(picture).astype(np.float64))
         most = values.max(initial=0)
@@ -93,7 +93,7 @@ def _white_is_zero(picture: Image.Image) -> bool:
     return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
 
 
-def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:
+def decode_photo(data: bytes, least_side: int | None = None) -> DecodedPhoto:
     """The upright pixels of a picture file's bytes; a truncated JPEG is decoded as far as it goes.
 
     With `least_side` a JPEG is decoded at a half, a quarter or an eighth of its size where its long side still has that
@@ -101,39 +101,39 @@ def decode(data: bytes, least_side: int | None = None) -> DecodedPhoto:
     """
     picture, note = open_picture(BytesIO(data)), ""
     width, height = upright_size(picture)
-    turn = 1 if already_turned(picture) else orientation_of(picture)
-    factor = _factor(picture, least_side)
-    pixels = decode_plain(data, picture, factor)
+    turn = 1 if is_decoded_upright(picture) else exif_orientation(picture)
+    factor = _reduction_factor(picture, least_side)
+    pixels = decode_with_opencv(data, picture, factor)
     if pixels is None:
-        pixels, note = _with_pillow(picture, data, factor)
+        pixels, note = _decode_with_pillow(picture, data, factor)
     factor = round(max(width, height) / max(pixels.shape[:2]))  # not every JPEG can be had smaller
-    return DecodedPhoto(np.ascontiguousarray(UPRIGHT[turn](pixels)), note, width, height, factor)
+    return DecodedPhoto(np.ascontiguousarray(UPRIGHT_TRANSFORMS[turn](pixels)), note, width, height, factor)
 
 
-def _factor(picture: Image.Image, least_side: int | None) -> int:
+def _reduction_factor(picture: Image.Image, least_side: int | None) -> int:
     """8, 4, 2 or 1: how much smaller a JPEG may be decoded, its long side no shorter than that."""
     if least_side is None or picture.format not in ("JPEG", "MPO"):
         return 1
     return next(factor for factor in (8, 4, 2, 1) if factor == 1 or max(picture.size) >= least_side * factor)
 
 
-def _with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple[np.ndarray, str]:
+def _decode_with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple[np.ndarray, str]:
     """The RGB pixels as stored, and a note. Raises UnreadablePhoto."""
     note = ""
-    _reduce(picture, factor)
+    _draft_reduced(picture, factor)
     try:
         picture.load()
     except Exception as error:
         if picture.format not in ("JPEG", "MPO"):
-            raise UnreadablePhoto(f"damaged {picture.format} file: its pixels cannot be decoded") from error
-        picture, note = _load_truncated(data, factor), TRUNCATED
+            raise UnreadablePhotoError(f"damaged {picture.format} file: its pixels cannot be decoded") from error
+        picture, note = _load_truncated(data, factor), TRUNCATED_NOTE
     try:
-        return np.asarray(_rgb(picture)), note
+        return np.asarray(_to_rgb(picture)), note
     except Exception as error:
-        raise UnreadablePhoto(f"its colours ({picture.mode}) cannot be converted to RGB") from error
+        raise UnreadablePhotoError(f"its colours ({picture.mode}) cannot be converted to RGB") from error
 
 
-def _reduce(picture: Image.Image, factor: int) -> None:
+def _draft_reduced(picture: Image.Image, factor: int) -> None:
     if factor > 1:
         picture.draft(None, (max(1, picture.width // factor), max(1, picture.height // factor)))
 
@@ -142,21 +142,21 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
     """With an end marker behind it, the JPEG decoder fills what is missing with grey, progressive files included."""
     try:
         picture = open_picture(BytesIO(data + END_OF_JPEG))
-        _reduce(picture, factor)
+        _draft_reduced(picture, factor)
         picture.load()
     except Exception as error:
-        raise UnreadablePhoto("truncated or damaged JPEG: nothing of it can be decoded") from error
+        raise UnreadablePhotoError("truncated or damaged JPEG: nothing of it can be decoded") from error
     return picture
 
 
-def load_photo(path: Place, least_side: int | None = None) -> DecodedPhoto:
+def load_photo(path: Location, least_side: int | None = None) -> DecodedPhoto:
     """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
 
     Raises UnreadablePhoto, and OSError when the file cannot be opened now.
     """
     try:
-        with open_file(path) as file:
+        with open_without_blocking(path) as file:
             data = file.read()
-    except NotAFile:
-        raise UnreadablePhoto(NOT_A_FILE) from None
-    return decode(data, least_side)
+    except SpecialFileError:
+        raise UnreadablePhotoError(SPECIAL_FILE_REASON) from None
+    return decode_photo(data, least_side)

@@ -5,25 +5,25 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from classface_assets.core.locations import Place
+from classface_assets.core.locations import Location
 
-NOT_A_FILE = "a socket, pipe or device, not a file"
+SPECIAL_FILE_REASON = "a socket, pipe or device, not a file"
 
 
-class NotAFile(Exception):  # noqa: N818
+class SpecialFileError(Exception):
     """A socket, a pipe or a device: opening it might wait for ever, or never end."""
 
 
-def open_file(path: Place) -> BinaryIO:
+def open_without_blocking(path: Location) -> BinaryIO:
     """Open for reading; never waits for the other end of a pipe. Raises OSError, NotAFile."""
     if not isinstance(path, Path):
         return path.open("rb")
     if _is_special(path.stat().st_mode):
-        raise NotAFile
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 Path.open knows no opener
+        raise SpecialFileError
+    file = open(path, "rb", opener=_non_blocking_opener)  # noqa: SIM115 Path.open knows no opener
     if _is_special(os.fstat(file.fileno()).st_mode):  # it took the place of a file since
         file.close()
-        raise NotAFile
+        raise SpecialFileError
     return file
 
 
@@ -31,5 +31,5 @@ def _is_special(mode: int) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def _non_blocking_opener(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -4,22 +4,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from classface_assets.core.locations import Place
+from classface_assets.core.locations import Location
 from classface_assets.vision.photos.decoding import DecodedPhoto, load_photo
 
 # A JPEG of twice that long side is first decoded at half its size. More often would not pay: whatever the size, its
 # codes must be read, which takes most of the time (a half still takes .8, a quarter .7 of it), and small faces need it
 # whole after all.
-FIRST_SIDE = 2400
+INITIAL_SIDE = 2400
 Decode = Callable[[int | None], DecodedPhoto]
 
 
-class PhotoView:
+class ImagePyramid:
     """The upright photo, width × height pixels, turned clockwise by `rotation` degrees; one decoded copy is kept."""
 
     def __init__(self, decode: Decode, rotation: int = 0) -> None:
         """Raises what `decode` raises: OSError, UnreadablePhoto."""
-        self._decode, self._photo, self.rotation = decode, decode(FIRST_SIDE), rotation
+        self._decode, self._photo, self.rotation = decode, decode(INITIAL_SIDE), rotation
         self._shrunk: dict[int, np.ndarray] = {}
 
     @property
@@ -39,14 +39,14 @@ class PhotoView:
         if long_side > max(self._photo.pixels.shape[:2]):
             self._decoded(None)
         if long_side not in self._shrunk:
-            self._shrunk = {long_side: shrunk(self._photo.pixels, long_side)}  # asked for again by the next look
-        return _turned(self._shrunk[long_side], self.rotation)
+            self._shrunk = {long_side: downscale(self._photo.pixels, long_side)}  # asked for again by the next look
+        return _rotate(self._shrunk[long_side], self.rotation)
 
-    def sharp(self, smallest_px: float, needed_px: int) -> tuple[np.ndarray, float]:
+    def at_resolution(self, smallest_px: float, needed_px: int) -> tuple[np.ndarray, float]:
         """A picture in which `smallest_px` of the photo are `needed_px` if the photo has so many, and its scale."""
         if smallest_px / self._photo.factor < needed_px:
             self._decoded(int(np.ceil(max(self.width, self.height) * needed_px / smallest_px)))
-        pixels = _turned(self._photo.pixels, self.rotation)
+        pixels = _rotate(self._photo.pixels, self.rotation)
         return pixels, pixels.shape[1] / self.width
 
     def _decoded(self, least_side: int | None) -> None:
@@ -54,18 +54,18 @@ class PhotoView:
             self._photo = self._decode(least_side)
 
 
-def open_view(path: Place) -> PhotoView:
+def open_pyramid(path: Location) -> ImagePyramid:
     """Raises UnreadablePhoto, and OSError when the file cannot be read now."""
-    return PhotoView(lambda least_side: load_photo(path, least_side))
+    return ImagePyramid(lambda least_side: load_photo(path, least_side))
 
 
-def view_of(image: np.ndarray, note: str = "") -> PhotoView:
+def pyramid_from_pixels(image: np.ndarray, note: str = "") -> ImagePyramid:
     """A view of upright (H, W, 3) RGB pixels."""
     height, width = image.shape[:2]
-    return PhotoView(lambda _: DecodedPhoto(image, note, width, height, 1))
+    return ImagePyramid(lambda _: DecodedPhoto(image, note, width, height, 1))
 
 
-def shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
+def downscale(image: np.ndarray, long_side: int) -> np.ndarray:
     """The image with a long side of at most that, its pixels averaged."""
     import cv2
 
@@ -81,5 +81,5 @@ def shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _turned(image: np.ndarray, rotation: int) -> np.ndarray:
+def _rotate(image: np.ndarray, rotation: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, -rotation // 90)) if rotation else image

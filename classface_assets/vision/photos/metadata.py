@@ -16,16 +16,16 @@ from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin
 
-from classface_assets.vision.photos.embedded_dates import embedded_dates
-from classface_assets.vision.photos.pages import on_page, searched_page
-from classface_assets.vision.photos.written_dates import date_in_name, date_of_folder
+from classface_assets.vision.photos.embedded_dates import read_embedded_dates
+from classface_assets.vision.photos.pages import seek_page, select_page
+from classface_assets.vision.photos.written_dates import parse_date_in_file_name, parse_date_in_folder_name
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
 ORIENTATION = 0x0112
 
 
-class UnreadablePhoto(Exception):  # noqa: N818
+class UnreadablePhotoError(Exception):
     """A picture that cannot be decoded; `reason` is one clear phrase."""
 
     def __init__(self, reason: str) -> None:
@@ -34,7 +34,7 @@ class UnreadablePhoto(Exception):  # noqa: N818
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def _register_formats() -> tuple[str, ...]:
     """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told.
 
     Of grey TIFFs of 16 bits whose white is zero Pillow knows those of Intel's order of bytes alone.
@@ -53,29 +53,31 @@ def open_picture(file: BinaryIO) -> Image.Image:
 
     Raises UnreadablePhoto when there is no picture inside or it is too large.
     """
-    formats = _formats()
+    formats = _register_formats()
     try:
         picture = Image.open(file, formats=formats)
-        picture.seek(searched_page(picture))
+        picture.seek(select_page(picture))
     except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
-        raise UnreadablePhoto("no picture inside that can be opened: the file is damaged or something else") from error
+        raise UnreadablePhotoError(
+            "no picture inside that can be opened: the file is damaged or something else"
+        ) from error
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} × {picture.height} pixels"
-        raise UnreadablePhoto(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
+        raise UnreadablePhotoError(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
     return picture
 
 
-def is_raw(file: BinaryIO) -> bool:
+def is_camera_raw(file: BinaryIO) -> bool:
     """Whether what is named like a camera's raw file is one: they are TIFFs inside, or of a structure of their own."""
     try:
         return open_picture(file).format == "TIFF"
-    except UnreadablePhoto:
+    except UnreadablePhotoError:
         return True
     finally:
         file.seek(0)
 
 
-def exif_of(picture: Image.Image) -> Image.Exif:
+def read_exif(picture: Image.Image) -> Image.Exif:
     """The EXIF of an opened picture; empty where it has none."""
     try:
         return Image.Image.getexif(picture)  # the PNG plugin's own would decode the whole picture
@@ -83,34 +85,34 @@ def exif_of(picture: Image.Image) -> Image.Exif:
         return Image.Exif()
 
 
-def orientation_of(picture: Image.Image) -> int:
+def exif_orientation(picture: Image.Image) -> int:
     """The EXIF orientation, 1 to 8 (1 when missing or damaged)."""
     return _stated_orientation(picture) or 1
 
 
-def knows_up(picture: Image.Image) -> bool:
+def states_orientation(picture: Image.Image) -> bool:
     """Whether a camera has said which way is up. Every scanner's TIFF says 1, which says nothing."""
     stated = _stated_orientation(picture)
     return stated is not None and (stated > 1 or picture.format != "TIFF")
 
 
 def _stated_orientation(picture: Image.Image) -> int | None:
-    value = exif_of(picture).get(ORIENTATION)
+    value = read_exif(picture).get(ORIENTATION)
     return value if isinstance(value, int) and 1 <= value <= 8 else None
 
 
-def already_turned(picture: Image.Image) -> bool:
+def is_decoded_upright(picture: Image.Image) -> bool:
     return picture.format in ("TIFF", "HEIF")  # their plugins give upright size and pixels by themselves
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
     """Width and height once the orientation is applied."""
-    turned = orientation_of(picture) >= 5 and not already_turned(picture)
+    turned = exif_orientation(picture) >= 5 and not is_decoded_upright(picture)
     return (picture.height, picture.width) if turned else picture.size
 
 
 @dataclass(frozen=True)
-class Dated:
+class CaptureTime:
     """A moment by the camera's clock, how it is known, and the clock's minutes east of Greenwich where it says so."""
 
     at: datetime
@@ -118,24 +120,28 @@ class Dated:
     utc_offset: int | None = None
 
 
-def dates_of(picture: Image.Image, path: str) -> tuple[Dated, ...]:
+def capture_times(picture: Image.Image, path: str) -> tuple[CaptureTime, ...]:
     """Every date of a picture in the file `path` (below the photos folder), the surest first, each moment once.
 
     The order: EXIF original and digitized, XMP, IPTC, EXIF's time of the last change, the file's name, the folders'
     names from the innermost outwards. A page of several may say nothing of what the first says.
     """
     found = [
-        Dated(moment.at, source, moment.utc_offset) for source, moment in embedded_dates(exif_of(picture), picture)
+        CaptureTime(moment.at, source, moment.utc_offset)
+        for source, moment in read_embedded_dates(read_exif(picture), picture)
     ]
     if not found and picture.format == "TIFF" and picture.tell() > 0:
-        with on_page(picture, 0):
-            found = [Dated(m.at, source, m.utc_offset) for source, m in embedded_dates(exif_of(picture), picture)]
+        with seek_page(picture, 0):
+            found = [
+                CaptureTime(m.at, source, m.utc_offset)
+                for source, m in read_embedded_dates(read_exif(picture), picture)
+            ]
     where = PurePosixPath(path)
-    named = date_in_name(where.name)
-    found += [Dated(named, "file name")] if named else []
-    folders = (date_of_folder(folder.name) for folder in where.parents)
-    found += [Dated(day, "folder") for day in folders if day][:1]
-    first: dict[datetime, Dated] = {}
+    named = parse_date_in_file_name(where.name)
+    found += [CaptureTime(named, "file name")] if named else []
+    folders = (parse_date_in_folder_name(folder.name) for folder in where.parents)
+    found += [CaptureTime(day, "folder") for day in folders if day][:1]
+    first: dict[datetime, CaptureTime] = {}
     for date in found:
         first.setdefault(date.at, date)
     return tuple(first.values())

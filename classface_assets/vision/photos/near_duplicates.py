@@ -15,7 +15,7 @@ HASH_SIDE = 16  # 16 × 16 bits
 # Full-length photos of different people in one gown differ by as little as 4: no threshold tells those from copies.
 COPY_BITS, BURST_BITS = 20, 40
 BURST_S = 3.0
-NEIGHBOURS = 32  # of each photo at most: a scene that was shot a thousand times must not make a million pairs
+MAX_NEIGHBOURS = 32  # of each photo at most: a scene that was shot a thousand times must not make a million pairs
 
 
 def perceptual_hash(image: np.ndarray) -> str:
@@ -31,7 +31,9 @@ def perceptual_hash(image: np.ndarray) -> str:
     return str(imagehash.phash(Image.fromarray(small), hash_size=HASH_SIDE))
 
 
-def near_groups(photos: pl.DataFrame, faces_of: pl.Series, vectors: np.ndarray, same_face: float) -> pl.DataFrame:
+def near_duplicate_groups(
+    photos: pl.DataFrame, faces_of: pl.Series, vectors: np.ndarray, same_face: float
+) -> pl.DataFrame:
     """asset_id and near_group (the group's first asset_id) of the photos that have a near duplicate in their year.
 
     `photos` are the good ones with asset_id, school_year, path, phash, taken_at and taken_at_source. Row i of the unit
@@ -44,15 +46,17 @@ def near_groups(photos: pl.DataFrame, faces_of: pl.Series, vectors: np.ndarray, 
     ordered = photos.drop_nulls("phash").sort("school_year", "taken_at", "path", nulls_last=True)
     for _, year in ordered.group_by("school_year", maintain_order=True):
         ids = year["asset_id"].to_list()
-        pairs = _alike(year)
-        same = [same_people(vectors[rows_of[ids[a]]], vectors[rows_of[ids[b]]], same_face) for a, b in pairs.tolist()]
+        pairs = _candidate_pairs(year)
+        same = [
+            show_same_people(vectors[rows_of[ids[a]]], vectors[rows_of[ids[b]]], same_face) for a, b in pairs.tolist()
+        ]
         first = _first_of_group(pairs[np.array(same, bool)], len(ids))
         group = pl.DataFrame({"asset_id": ids, "near_group": [ids[i] for i in first]})
         found.append(group.filter(pl.len().over("near_group") > 1))
     return pl.concat(found)
 
 
-def same_people(some: np.ndarray, others: np.ndarray, same_face: float) -> bool:
+def show_same_people(some: np.ndarray, others: np.ndarray, same_face: float) -> bool:
     """Whether more than half of the faces of the photo with fewer are in the other too; a photo without faces fits any.
 
     A small copy shows fewer faces than its original does; the teacher beside each child is half of the faces.
@@ -61,7 +65,7 @@ def same_people(some: np.ndarray, others: np.ndarray, same_face: float) -> bool:
     return not len(fewer) or 2 * int(((fewer @ more.T).max(axis=1) >= same_face).sum()) > len(fewer)
 
 
-def _alike(year: pl.DataFrame) -> np.ndarray:
+def _candidate_pairs(year: pl.DataFrame) -> np.ndarray:
     """The (n, 2) pairs of rows, first before second, that hash and time take for copies or for one burst.
 
     A copy keeps the time that the camera wrote, or has none, so two such times that differ tell two photos.
@@ -71,18 +75,18 @@ def _alike(year: pl.DataFrame) -> np.ndarray:
     codes = np.frombuffer(bytes.fromhex("".join(year["phash"])), np.uint8).reshape(year.height, -1)
     index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
     index.add(codes)
-    bits, neighbours = index.search(codes, min(NEIGHBOURS, year.height))
+    bits, neighbours = index.search(codes, min(MAX_NEIGHBOURS, year.height))
     a = np.repeat(np.arange(year.height), neighbours.shape[1])
     pairs, bits = np.stack([a, neighbours.ravel()], axis=1), bits.ravel()
     near = (bits <= BURST_BITS) & (pairs[:, 0] != pairs[:, 1])
     pairs, bits = np.sort(pairs[near], axis=1), bits[near]
-    gap = np.abs(np.diff(_seconds(year, "exif", "xmp", "iptc", "file name")[pairs], axis=1))[:, 0]
-    camera_gap = np.abs(np.diff(_seconds(year, "exif")[pairs], axis=1))[:, 0]
+    gap = np.abs(np.diff(_capture_seconds(year, "exif", "xmp", "iptc", "file name")[pairs], axis=1))[:, 0]
+    camera_gap = np.abs(np.diff(_capture_seconds(year, "exif")[pairs], axis=1))[:, 0]
     copies = (bits <= COPY_BITS) & ~(camera_gap > BURST_S)
     return np.unique(pairs[copies | (gap <= BURST_S)], axis=0)
 
 
-def _seconds(year: pl.DataFrame, *sources: str) -> np.ndarray:
+def _capture_seconds(year: pl.DataFrame, *sources: str) -> np.ndarray:
     """When each photo was taken, in seconds; NaN where that is not known to the second (midnight is a date alone)."""
     known = pl.col("taken_at_source").is_in(sources) & (pl.col("taken_at").dt.time() != pl.time(0, 0, 0))
     return year.select(pl.when(known).then(pl.col("taken_at").dt.epoch("us") / 1e6)).to_series().to_numpy()

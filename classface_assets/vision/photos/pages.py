@@ -13,10 +13,12 @@ Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, SUB_IFDS = 254, 255, 256, 257, 330
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
-MOST_PAGES = 10_000
-THUMBNAIL_SIDE = 512  # a picture no longer than that, and of at most half the searched one's sides, is its thumbnail
+MAX_PAGES = 10_000
+MAX_THUMBNAIL_SIDE = (
+    512  # a picture no longer than that, and of at most half the searched one's sides, is its thumbnail
+)
 PARTS_OF_A_PANORAMA, OTHER_ANGLES = "Multi-Frame Image (Panorama)", "Multi-Frame Image: (Multi-Angle)"
-SAID_NOTHING = ("Undefined", "Unknown")
+UNSPECIFIED_TYPES = ("Undefined", "Unknown")
 
 
 class Page(NamedTuple):
@@ -29,7 +31,7 @@ class Page(NamedTuple):
     opens: bool = True
 
     @property
-    def worth(self) -> tuple[bool, bool, bool, int]:
+    def rank(self) -> tuple[bool, bool, bool, int]:
         """Larger for the one to be searched."""
         return self.opens, not self.mask, not self.reduced, self.pixels
 
@@ -38,7 +40,7 @@ class Page(NamedTuple):
         return self.width * self.height
 
 
-def searched_page(picture: Image.Image) -> int:
+def select_page(picture: Image.Image) -> int:
     """The page (frame) of an opened picture that is decoded and searched; the picture stays where it is.
 
     Of a TIFF the largest full page, the first among equals; of other formats the one that opens first.
@@ -49,19 +51,19 @@ def searched_page(picture: Image.Image) -> int:
         return 0
     pages = [page for page, _ in _tiff_pages(picture)]
     order = range(len(pages))
-    return max(order, key=lambda at: (*pages[at].worth, -at), default=0)
+    return max(order, key=lambda at: (*pages[at].rank, -at), default=0)
 
 
-def pages_note(picture: Image.Image) -> str:
+def skipped_pages_note(picture: Image.Image) -> str:
     """How many full pictures of the file are not searched, "" for none; the opened picture stands at that which is."""
-    others = _others(picture) if getattr(picture, "is_animated", False) or _hangs_below(picture) else 0
+    others = _count_other_pictures(picture) if getattr(picture, "is_animated", False) or _has_sub_ifds(picture) else 0
     was, it = ("was", "it") if others == 1 else ("were", "each")
     note = f"{others} of its {others + 1} pages {was} not searched: save {it} as a file of its own"
     return note if others else ""
 
 
 @contextmanager
-def on_page(picture: Image.Image, page: int) -> Iterator[None]:
+def seek_page(picture: Image.Image, page: int) -> Iterator[None]:
     """Another page of an opened picture for a while."""
     before = picture.tell()
     picture.seek(page)
@@ -71,34 +73,34 @@ def on_page(picture: Image.Image, page: int) -> Iterator[None]:
         picture.seek(before)
 
 
-def _others(picture: Image.Image) -> int:
+def _count_other_pictures(picture: Image.Image) -> int:
     """How many pictures beside the one where it stands are neither thumbnails nor previews of it."""
     if picture.format == "TIFF":
         listed = _tiff_pages(picture) or [(Page(*picture.size), ())]
         own, pages = listed[picture.tell()][0], [page for at, (page, _) in enumerate(listed) if at != picture.tell()]
-        pages += [page for _, offsets in listed for page in _below(picture, offsets)]
+        pages += [page for _, offsets in listed for page in _sub_ifd_pages(picture, offsets)]
         return sum(not (page.reduced or page.mask or _is_preview(page, own)) for page in pages)
     own = Page(*picture.size)
     if picture.format == "MPO":
-        return sum(_is_another_view(picture, at, own) for at in range(1, _count(picture)))
+        return sum(_is_another_view(picture, at, own) for at in range(1, _frame_count(picture)))
     if picture.format == "HEIF":
-        sizes = [_size(picture, at) for at in range(_count(picture)) if at != picture.tell()]
+        sizes = [_page_size(picture, at) for at in range(_frame_count(picture)) if at != picture.tell()]
         return sum(not _is_preview(page, own) for page in sizes)
     return 0  # GIF, WebP, PNG and AVIF: the frames of a film
 
 
-def _count(picture: Image.Image) -> int:
+def _frame_count(picture: Image.Image) -> int:
     return int(getattr(picture, "n_frames", 1))
 
 
-def _hangs_below(picture: Image.Image) -> bool:
+def _has_sub_ifds(picture: Image.Image) -> bool:
     return picture.format == "TIFF" and SUB_IFDS in _tags(picture)
 
 
 def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
     """All pages, each with the offsets of what hangs below it, as far as they can be read."""
     before, pages = picture.tell(), []
-    for at in range(MOST_PAGES):
+    for at in range(MAX_PAGES):
         opens = True
         try:
             picture.seek(at)
@@ -110,12 +112,14 @@ def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
         if WIDTH not in tags:  # the chain leads nowhere
             break
         offsets = tags.get(SUB_IFDS) or ()
-        pages.append((_page(tags)._replace(opens=opens), offsets if isinstance(offsets, tuple) else (offsets,)))
+        pages.append(
+            (_page_from_tags(tags)._replace(opens=opens), offsets if isinstance(offsets, tuple) else (offsets,))
+        )
     picture.seek(before)
     return pages
 
 
-def _below(picture: Image.Image, offsets: tuple[int, ...]) -> Iterator[Page]:
+def _sub_ifd_pages(picture: Image.Image, offsets: tuple[int, ...]) -> Iterator[Page]:
     """The pictures that hang below a page, where some programs put the full size or smaller copies."""
     file = picture.fp if isinstance(picture, ImageFile.ImageFile) else None
     if file is None:
@@ -127,10 +131,10 @@ def _below(picture: Image.Image, offsets: tuple[int, ...]) -> Iterator[Page]:
             tags = Tags(header if header[2:4] in (b"\x2b\0", b"\0\x2b") else header[:8])
             file.seek(offset)
             tags.load(file)
-            yield _page(tags)
+            yield _page_from_tags(tags)
 
 
-def _page(tags: Tags) -> Page:
+def _page_from_tags(tags: Tags) -> Page:
     values = (tags.get(tag) for tag in (WIDTH, HEIGHT, NEW_SUBFILE_TYPE, SUBFILE_TYPE))
     width, height, kind, old = (value if isinstance(value, int) else 0 for value in values)
     return Page(width, height, bool(kind & REDUCED) or old == 2, bool(kind & MASK))
@@ -141,9 +145,9 @@ def _tags(picture: Image.Image) -> Tags:
     return picture.tag_v2
 
 
-def _size(picture: Image.Image, page: int) -> Page:
+def _page_size(picture: Image.Image, page: int) -> Page:
     try:
-        with on_page(picture, page):
+        with seek_page(picture, page):
             return Page(*picture.size)
     except Exception:  # an entry that leads nowhere is no picture
         return Page(0, 0)
@@ -155,14 +159,14 @@ def _is_another_view(picture: Image.Image, page: int, own: Page) -> bool:
     kind = entries[page]["Attribute"]["MPType"] if page < len(entries) else "Unknown"
     if kind in (PARTS_OF_A_PANORAMA, OTHER_ANGLES):
         return True
-    return kind in SAID_NOTHING and sorted(_size(picture, page)[:2]) == sorted(own[:2])
+    return kind in UNSPECIFIED_TYPES and sorted(_page_size(picture, page)[:2]) == sorted(own[:2])
 
 
 def _is_preview(page: Page, own: Page) -> bool:
     """Whether it is so small beside the searched one that it must be its thumbnail, or one of its halvings."""
     if not page.pixels:
         return True
-    if max(page[:2]) <= THUMBNAIL_SIDE and 2 * max(page[:2]) <= max(own[:2]):
+    if max(page[:2]) <= MAX_THUMBNAIL_SIDE and 2 * max(page[:2]) <= max(own[:2]):
         return True
     halvings = (2**times for times in range(1, 12))
     return any(abs(page.width - own.width / n) <= 1 and abs(page.height - own.height / n) <= 1 for n in halvings)

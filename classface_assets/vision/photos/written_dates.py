@@ -9,79 +9,79 @@ from datetime import datetime
 
 OLDEST, LATEST = 1900, 2199
 # 2011:09:05 08:30:00, 2019-06-12T10:15:30.25+02:00, 2019/06/12 01:15:30 PM, 20190612, 2019:06:12  8: 5: 0
-_WRITTEN = re.compile(
+_DATE_PATTERN = re.compile(
     r"(\d{4})[-:/. ]{0,2}(\d\d|(?<=[-:/. ])\d)[-:/. ]{0,2}(\d\d|(?<=[-:/. ])\d)(?!\d)"
     r"(?:[T, ]{0,2}(?P<time>\d{1,2}: ?\d{1,2}(?:: ?\d{1,2}(?:[.,]\d+)?)?)(?:\s?(?P<half>[AaPp])\.?[Mm])?)?"
     r"\s*(?P<offset>Z|[+-]\d\d:?\d\d)?"
 )
 # IMG_20190612_101530, PXL_20190612_101530123, 2019-06-12 10.15.30, Screenshot_2019-06-12-10-15-30, IMG-20190612-WA0001,
 # WhatsApp Image 2019-06-12 at 1.15.30 PM; in a longer row of digits is no date.
-_IN_NAME = re.compile(
+_FILE_NAME_PATTERN = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(\d\d)\2(\d\d)"
     r"(?:(?:[-_. T]| at )?(\d{1,2})([-_.: h]?)(\d\d)\6(\d\d)(?:[-_.]?\d{3})?(?:\s?([AP])M)?(?!\d)|(?!\d))"
 )
 # 12.06.2019: dots are read one way only
-_DAY_FIRST = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?!\.?\d)")
-_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
+_DAY_FIRST_PATTERN = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?!\.?\d)")
+_OFFSET_PATTERN = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 
 @dataclass(frozen=True)
-class Written:
+class ParsedDate:
     """A moment by the clock that wrote it, and that clock's minutes east of Greenwich where it is written too."""
 
     at: datetime
     utc_offset: int | None = None
 
 
-def written_date(text: object) -> Written | None:
+def parse_date(text: object) -> ParsedDate | None:
     """The date, with the time of day where there is one, of an EXIF, XMP or IPTC value; None when there is no such day.
 
     `24:10:00`, which some cameras write ten minutes after midnight, is 00:10 of the day that is written; a time of day
     that cannot be is left out.
     """
     value = text.decode("latin-1") if isinstance(text, bytes) else str(text or "")
-    found = _WRITTEN.match(value.replace("\0", " ").strip())
+    found = _DATE_PATTERN.match(value.replace("\0", " ").strip())
     if not found:
         return None
-    day = _day(*found.groups()[:3])
+    day = _parse_day(*found.groups()[:3])
     if day is None:
         return None
     numbers = [int(number) for number in re.findall(r"\d+", (found["time"] or "").partition(".")[0].partition(",")[0])]
-    return Written(_at_time(day, numbers, (found["half"] or "").upper()), offset_minutes(found["offset"] or ""))
+    return ParsedDate(_with_time(day, numbers, (found["half"] or "").upper()), parse_utc_offset(found["offset"] or ""))
 
 
-def date_in_name(file_name: str) -> datetime | None:
+def parse_date_in_file_name(file_name: str) -> datetime | None:
     """The first plausible date in a file's name, with the time of day where there is one, else at midnight."""
-    for found in _IN_NAME.finditer(file_name):
+    for found in _FILE_NAME_PATTERN.finditer(file_name):
         year, _, month, day, hour, _, minute, second, half = found.groups()
-        date = _day(year, month, day)
+        date = _parse_day(year, month, day)
         if date:
-            return _at_time(date, [int(number) for number in (hour, minute, second) if number], half or "")
+            return _with_time(date, [int(number) for number in (hour, minute, second) if number], half or "")
     return None
 
 
-def date_of_folder(folder_name: str) -> datetime | None:
+def parse_date_in_folder_name(folder_name: str) -> datetime | None:
     """The day in a folder's name, `2019-06-12 Sports Day` or `12.06.2019 Sportfest`; None without a full date."""
-    at = date_in_name(folder_name)
+    at = parse_date_in_file_name(folder_name)
     if at:
         return at.replace(hour=0, minute=0, second=0)
-    days = (_day(year, month, day) for day, month, year in _DAY_FIRST.findall(folder_name))
+    days = (_parse_day(year, month, day) for day, month, year in _DAY_FIRST_PATTERN.findall(folder_name))
     return next((day for day in days if day), None)
 
 
-def offset_minutes(offset: str) -> int | None:
+def parse_utc_offset(offset: str) -> int | None:
     """Minutes east of Greenwich of `+02:00`, `-0330` or `Z`; None where it says nothing that can be."""
     offset = offset.strip("\0 ")
     if offset == "Z":
         return 0
-    found = _OFFSET.match(offset)
+    found = _OFFSET_PATTERN.match(offset)
     if not found:
         return None
     minutes = int(found[2]) * 60 + int(found[3])
     return None if minutes > 14 * 60 else -minutes if found[1] == "-" else minutes
 
 
-def _day(year: str, month: str, day: str) -> datetime | None:
+def _parse_day(year: str, month: str, day: str) -> datetime | None:
     try:
         at = datetime(int(year), int(month), int(day))  # noqa: DTZ001
     except ValueError:
@@ -89,7 +89,7 @@ def _day(year: str, month: str, day: str) -> datetime | None:
     return at if OLDEST <= at.year <= LATEST else None
 
 
-def _at_time(day: datetime, numbers: list[int], half: str) -> datetime:
+def _with_time(day: datetime, numbers: list[int], half: str) -> datetime:
     """That day at hour, minute and perhaps second, of the half of the day that AM or PM names; midnight if none is."""
     if len(numbers) < 2:
         return day

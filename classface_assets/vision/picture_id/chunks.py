@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHash, unpack
+from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher, unpack_at
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-IMAGE, EXTENSION, GRAPHIC_CONTROL = 0x2C, 0x21, 0xF9
+GIF_IMAGE, GIF_EXTENSION, GIF_GRAPHIC_CONTROL = 0x2C, 0x21, 0xF9
 BIT_FIELDS = (3, 6)  # BI_BITFIELDS, BI_ALPHABITFIELDS
 
 
-def add_png(found: PictureHash, data: memoryview) -> None:
+def add_png(found: PictureHasher, data: memoryview) -> None:
     """Header, palette, transparency and the pixels' data, however it is cut into chunks (W3C PNG, 5.6); the frames of
     an animation after the first have chunks of another name."""
     if data[:8] != PNG_SIGNATURE:
@@ -30,17 +30,17 @@ def add_png(found: PictureHash, data: memoryview) -> None:
 def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     at = 8
     while at + 8 <= len(data):
-        (length,) = unpack(">I", data, at)
+        (length,) = unpack_at(">I", data, at)
         yield bytes(data[at + 4 : at + 8]), data[at + 8 : at + 8 + length]
         at += 12 + length
 
 
-def add_webp(found: PictureHash, data: memoryview) -> None:
+def add_webp(found: PictureHasher, data: memoryview) -> None:
     """The coded pixels and their transparency, of an animation those of its first frame (RFC 9649)."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         raise BadStructureError("no WebP header")
     canvas: bytes | memoryview = b""
-    for kind, content in _riff_chunks(data[12 : 8 + unpack("<I", data, 4)[0]]):
+    for kind, content in _riff_chunks(data[12 : 8 + unpack_at("<I", data, 4)[0]]):
         if kind == b"VP8X":
             canvas = content[4:10]
         elif kind == b"ANIM":
@@ -56,54 +56,54 @@ def add_webp(found: PictureHash, data: memoryview) -> None:
 def _riff_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     at = 0
     while at + 8 <= len(data):
-        (length,) = unpack("<I", data, at + 4)
+        (length,) = unpack_at("<I", data, at + 4)
         yield bytes(data[at : at + 4]), data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
 
 
-def add_gif(found: PictureHash, data: memoryview) -> None:
+def add_gif(found: PictureHasher, data: memoryview) -> None:
     """The screen, its colours, and the first image with its own colours and its transparent one (GIF89a)."""
     if data[:3] != b"GIF":
         raise BadStructureError("no GIF header")
-    (packed,) = unpack("B", data, 10)
-    at = 13 + _gif_colours(packed)
+    (packed,) = unpack_at("B", data, 10)
+    at = 13 + _gif_palette_bytes(packed)
     found.add("screen", data[6:at])
     transparent = b""
-    while at < len(data) and data[at] == EXTENSION:
-        (label,) = unpack("B", data, at + 1)
-        if label == GRAPHIC_CONTROL:
-            flags, index = unpack("BxxB", data, at + 3)
+    while at < len(data) and data[at] == GIF_EXTENSION:
+        (label,) = unpack_at("B", data, at + 1)
+        if label == GIF_GRAPHIC_CONTROL:
+            flags, index = unpack_at("BxxB", data, at + 3)
             transparent = bytes([index]) if flags & 1 else b""
-        at = _gif_end_of_blocks(data, at + 2)
-    if at >= len(data) or data[at] != IMAGE:
+        at = _gif_blocks_end(data, at + 2)
+    if at >= len(data) or data[at] != GIF_IMAGE:
         raise BadStructureError("no image")
-    (packed,) = unpack("B", data, at + 9)
-    end = _gif_end_of_blocks(data, at + 11 + _gif_colours(packed))
+    (packed,) = unpack_at("B", data, at + 9)
+    end = _gif_blocks_end(data, at + 11 + _gif_palette_bytes(packed))
     found.add("transparent", transparent)
     found.add("image", data[at:end])
 
 
-def _gif_colours(packed: int) -> int:
+def _gif_palette_bytes(packed: int) -> int:
     """How many bytes a table of colours takes."""
     return 3 << (packed & 7) + 1 if packed & 0x80 else 0
 
 
-def _gif_end_of_blocks(data: memoryview, at: int) -> int:
+def _gif_blocks_end(data: memoryview, at: int) -> int:
     while at < len(data) and data[at]:
         at += 1 + data[at]
     return min(at + 1, len(data))
 
 
-def add_bmp(found: PictureHash, data: memoryview) -> None:
+def add_bmp(found: PictureHasher, data: memoryview) -> None:
     """The header's fields that say how pixels are stored, masks, palette and pixels; not the resolution, nor a colour
     profile, nor what follows the pixels."""
     if data[:2] != b"BM":
         raise BadStructureError("no BMP header")
-    start, size = unpack("<II", data, 10)
+    start, size = unpack_at("<II", data, 10)
     if size == 12:
-        (width, height, _, bits), compression, stated = unpack("<HHHH", data, 18), 0, 0
+        (width, height, _, bits), compression, stated = unpack_at("<HHHH", data, 18), 0, 0
     else:
-        width, height, _, bits, compression, stated = unpack("<iiHHII", data, 18)
+        width, height, _, bits, compression, stated = unpack_at("<iiHHII", data, 18)
     found.add_numbers("header", size, width, height, bits, compression)
     if size > 40 or compression in BIT_FIELDS:
         found.add("masks", data[54 : 54 + (16 if size >= 56 or compression == BIT_FIELDS[1] else 12)])

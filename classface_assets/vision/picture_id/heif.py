@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHash, boxes, unpack
+from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher, iso_boxes, unpack_at
 
 # Not among them: which way is up (irot, imir), colour profiles, what depends on the screen.
-DECODING = frozenset(
+DECODING_PROPERTIES = frozenset(
     (
         *(b"hvcC", b"lhvC", b"av1C", b"vvcC", b"evcC", b"jpgC", b"j2kH", b"uncC", b"cmpd"),
         *(b"ispe", b"pixi", b"auxC", b"clap", b"lsel", b"a1op", b"a1lx"),
     )
 )
-ALPHA = (b":alpha", b":hevc:2015:auxid:1")
+ALPHA_URNS = (b":alpha", b":hevc:2015:auxid:1")
 Extents = list[tuple[int, int]]
 
 
 @dataclass
-class _Meta:
+class _HeifItems:
     """The items of a file: types, where their bytes lie (in the file, or in the meta box's own `idat`), properties."""
 
     primary: int = 0
@@ -33,9 +33,9 @@ class _Meta:
     idat: memoryview = field(default_factory=lambda: memoryview(b""))
 
 
-def add_heif(found: PictureHash, data: memoryview) -> None:
+def add_heif(found: PictureHasher, data: memoryview) -> None:
     """The primary item, the items that it is put together from, and its transparency. Raises BadStructureError."""
-    meta = _meta(data)
+    meta = _read_meta(data)
     if meta.primary not in meta.types:
         raise BadStructureError("no primary item")
     _add_item(found, data, meta, meta.primary, frozenset())
@@ -52,7 +52,7 @@ def heif_orientation(data: memoryview) -> int:
     """
     orientation = 1
     with suppress(BadStructureError, IndexError):
-        meta = _meta(data)
+        meta = _read_meta(data)
         for kind, content in meta.properties.get(meta.primary, []):
             if kind == b"irot":
                 for _ in range(content[0] & 3):
@@ -68,7 +68,7 @@ MIRRORED_SIDEWAYS = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 8, 8: 7}
 MIRRORED_UPSIDE_DOWN = {1: 4, 2: 3, 3: 2, 4: 1, 5: 8, 6: 7, 7: 6, 8: 5}
 
 
-def _add_item(found: PictureHash, data: memoryview, meta: _Meta, item: int, above: frozenset[int]) -> None:
+def _add_item(found: PictureHasher, data: memoryview, meta: _HeifItems, item: int, above: frozenset[int]) -> None:
     if item in above:
         raise BadStructureError("an item is made of itself")
     kind = meta.types.get(item)
@@ -76,7 +76,7 @@ def _add_item(found: PictureHash, data: memoryview, meta: _Meta, item: int, abov
         raise BadStructureError(f"there is no item {item}")
     found.add("item", kind)
     for name, content in meta.properties.get(item, []):
-        if name in DECODING or (name == b"colr" and content[:4] == b"nclx"):
+        if name in DECODING_PROPERTIES or (name == b"colr" and content[:4] == b"nclx"):
             found.add(name.decode("latin-1"), content)
     method, extents = meta.places.get(item, (0, []))
     source = meta.idat if method else data
@@ -85,41 +85,41 @@ def _add_item(found: PictureHash, data: memoryview, meta: _Meta, item: int, abov
         _add_item(found, data, meta, part, above | {item})
 
 
-def _is_alpha(meta: _Meta, item: int) -> bool:
+def _is_alpha(meta: _HeifItems, item: int) -> bool:
     told = [bytes(content[4:]).rstrip(b"\0") for name, content in meta.properties.get(item, []) if name == b"auxC"]
-    return any(urn.endswith(ALPHA) for urn in told)
+    return any(urn.endswith(ALPHA_URNS) for urn in told)
 
 
-def _meta(data: memoryview) -> _Meta:
-    content = next((inside for kind, inside in boxes(data) if kind == b"meta"), None)
+def _read_meta(data: memoryview) -> _HeifItems:
+    content = next((inside for kind, inside in iso_boxes(data) if kind == b"meta"), None)
     if content is None:
         raise BadStructureError("no meta box")
-    found = _Meta()
-    for kind, inside in boxes(content[4:]):
+    found = _HeifItems()
+    for kind, inside in iso_boxes(content[4:]):
         if kind == b"pitm":
-            (found.primary,) = unpack(">I" if inside[0] else ">H", inside, 4)
+            (found.primary,) = unpack_at(">I" if inside[0] else ">H", inside, 4)
         elif kind == b"iinf":
-            found.types = dict(_types(inside))
+            found.types = dict(_item_types(inside))
         elif kind == b"iloc":
-            found.places = dict(_places(inside))
+            found.places = dict(_item_locations(inside))
         elif kind == b"iprp":
-            found.properties = _properties(inside)
+            found.properties = _item_properties(inside)
         elif kind == b"iref":
-            found.references = dict(_references(inside))
+            found.references = dict(_item_references(inside))
         elif kind == b"idat":
             found.idat = inside
     return found
 
 
-def _types(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
-    for kind, infe in boxes(iinf[8 if iinf[0] else 6 :]):
+def _item_types(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
+    for kind, infe in iso_boxes(iinf[8 if iinf[0] else 6 :]):
         if kind == b"infe" and infe[0] >= 2:
             wide = infe[0] >= 3
-            (item,) = unpack(">I" if wide else ">H", infe, 4)
+            (item,) = unpack_at(">I" if wide else ">H", infe, 4)
             yield item, bytes(infe[10:14] if wide else infe[8:12])
 
 
-def _places(iloc: memoryview) -> Iterator[tuple[int, tuple[int, Extents]]]:
+def _item_locations(iloc: memoryview) -> Iterator[tuple[int, tuple[int, Extents]]]:
     """Item → construction method (0: in the file, 1: in idat) and extents (place, length; a length of 0: all)."""
     read = _Reader(iloc, 4)
     version, sizes = iloc[0], read.number(2)
@@ -138,13 +138,13 @@ def _places(iloc: memoryview) -> Iterator[tuple[int, tuple[int, Extents]]]:
         yield item, (method, extents)
 
 
-def _properties(iprp: memoryview) -> dict[int, list[tuple[bytes, memoryview]]]:
+def _item_properties(iprp: memoryview) -> dict[int, list[tuple[bytes, memoryview]]]:
     """Item → its properties in the order in which they are listed."""
     there: list[tuple[bytes, memoryview]] = []
     of_item: dict[int, list[tuple[bytes, memoryview]]] = defaultdict(list)
-    for kind, content in boxes(iprp):
+    for kind, content in iso_boxes(iprp):
         if kind == b"ipco":
-            there = list(boxes(content))
+            there = list(iso_boxes(content))
         elif kind == b"ipma":
             read = _Reader(content, 4)
             wide_index = content[3] & 1
@@ -156,10 +156,10 @@ def _properties(iprp: memoryview) -> dict[int, list[tuple[bytes, memoryview]]]:
     return of_item
 
 
-def _references(iref: memoryview) -> Iterator[tuple[tuple[bytes, int], list[int]]]:
+def _item_references(iref: memoryview) -> Iterator[tuple[tuple[bytes, int], list[int]]]:
     """(Kind, from which item) → to which items."""
     wide = 4 if iref[0] else 2
-    for kind, content in boxes(iref[4:]):
+    for kind, content in iso_boxes(iref[4:]):
         read = _Reader(content, 0)
         item, count = read.number(wide), read.number(2)
         yield (kind, item), [read.number(wide) for _ in range(count)]

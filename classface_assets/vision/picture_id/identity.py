@@ -10,20 +10,20 @@ import uuid
 from collections.abc import Callable
 from typing import BinaryIO
 
-from classface_assets.vision.photos.decoding import decode
-from classface_assets.vision.photos.metadata import UnreadablePhoto
+from classface_assets.vision.photos.decoding import decode_photo
+from classface_assets.vision.photos.metadata import UnreadablePhotoError
 from classface_assets.vision.picture_id.chunks import add_bmp, add_gif, add_png, add_webp
-from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHash
+from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher
 from classface_assets.vision.picture_id.heif import add_heif
 from classface_assets.vision.picture_id.jpeg import add_jpeg
 from classface_assets.vision.picture_id.jpeg2000 import add_jpeg2000
 from classface_assets.vision.picture_id.tiff import add_tiff
 
-BLOCK = 1 << 18
-KEPT_BYTES = 32 << 20
-Add = Callable[[PictureHash, memoryview], None]
+BLOCK_BYTES = 1 << 18
+MAX_REUSED_BYTES = 32 << 20
+AddPieces = Callable[[PictureHasher, memoryview], None]
 # An MPO is a JPEG with further pictures behind it, which one that edits its metadata may cut off.
-PIECES: dict[str, tuple[str, Add]] = {
+PIECE_READERS: dict[str, tuple[str, AddPieces]] = {
     "JPEG": ("JPEG", add_jpeg),
     "MPO": ("JPEG", add_jpeg),
     "PNG": ("PNG", add_png),
@@ -41,20 +41,20 @@ def content_id(data: bytes | memoryview) -> str:
     return str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
 
 
-class _Buffer(threading.local):
+class _ReusedBuffer(threading.local):
     """Memory that files are read into, one for each thread: new memory takes as long as reading what is cached."""
 
     held = bytearray()
 
     def of(self, size: int) -> memoryview:
-        if size > KEPT_BYTES:
+        if size > MAX_REUSED_BYTES:
             return memoryview(bytearray(size))
         if size > len(self.held):
             self.held = bytearray(size)
         return memoryview(self.held)[:size]
 
 
-_buffer = _Buffer()
+_buffer = _ReusedBuffer()
 
 
 def read_with_id(file: BinaryIO, size: int) -> tuple[memoryview, str]:
@@ -63,7 +63,7 @@ def read_with_id(file: BinaryIO, size: int) -> tuple[memoryview, str]:
     The bytes are there until this thread reads the next file.
     """
     digest, data, end = hashlib.blake2b(digest_size=16), _buffer.of(size), 0
-    while count := file.readinto(data[end : end + BLOCK]):  # type: ignore[attr-defined]
+    while count := file.readinto(data[end : end + BLOCK_BYTES]):  # type: ignore[attr-defined]
         digest.update(data[end : end + count])
         end += count
     data = data[:end]
@@ -79,8 +79,8 @@ def picture_id(data: bytes | memoryview, format_name: str, page: int = 0) -> str
     Where the pieces of the file cannot be told apart it is made of the decoded pixels, and where these cannot be had of
     all bytes; it never raises.
     """
-    name, add = PIECES.get(format_name, (format_name, None))
-    found = PictureHash(name)
+    name, add = PIECE_READERS.get(format_name, (format_name, None))
+    found = PictureHasher(name)
     try:
         if format_name == "TIFF":
             add_tiff(found, memoryview(data), page)
@@ -89,16 +89,16 @@ def picture_id(data: bytes | memoryview, format_name: str, page: int = 0) -> str
         else:
             add(found, memoryview(data))
     except (BadStructureError, IndexError):  # an IndexError: the file ends where a number was to be
-        return _of_pixels(data)
+        return _pixel_id(data)
     return found.id()
 
 
-def _of_pixels(data: bytes | memoryview) -> str:
+def _pixel_id(data: bytes | memoryview) -> str:
     try:
-        pixels = decode(bytes(data)).pixels
-    except (UnreadablePhoto, MemoryError):
+        pixels = decode_photo(bytes(data)).pixels
+    except (UnreadablePhotoError, MemoryError):
         return content_id(data)
-    found = PictureHash("pixels")
+    found = PictureHasher("pixels")
     found.add_numbers("size", *pixels.shape)
     found.add("pixels", memoryview(pixels.tobytes()))
     return found.id()

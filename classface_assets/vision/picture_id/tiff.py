@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHash, unpack
+from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher, unpack_at
 
 BITS, ROWS_PER_STRIP, OLD_JPEG = 258, 278, (513, 514, 519)
 STRIPS, TILES = (273, 279), (324, 325)  # their places, how long they are
 # The tags that say how pixels are stored, and what stands for one that is missing (TIFF 6.0; technical notes 1 and 2).
-STORED: dict[int, tuple[int, ...]] = {
+STORAGE_TAGS: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((256, 257, 262, 292, 293, 320, 322, 323, 332, 338, 347, 529, 530, 531, 532, 50674), ()),
     **dict.fromkeys((BITS, 259, 266, 277, 284, 317, 339), (1,)),
     ROWS_PER_STRIP: (2**32 - 1,),
@@ -16,7 +16,7 @@ TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i"
 BIG_TYPES = {16: "Q", 17: "q", 18: "Q"}
 
 
-class _Form(NamedTuple):
+class _ByteLayout(NamedTuple):
     """How numbers lie in the file: byte order, layouts of an entry count, an entry and an offset, an offset's size."""
 
     order: str
@@ -26,66 +26,66 @@ class _Form(NamedTuple):
     size: int
 
 
-def add_tiff(found: PictureHash, data: memoryview, page: int) -> None:
+def add_tiff(found: PictureHasher, data: memoryview, page: int) -> None:
     """The strips or tiles of a page (the first is 0) in their order, wherever they lie, and the tags of STORED.
 
     Raises BadStructureError, also for the JPEG of TIFF 6.0, whose pieces lie anywhere.
     """
-    form, at = _header(data)
+    form, at = _read_header(data)
     tags: dict[int, tuple[int, ...]] = {}
     for _ in range(page + 1):
         if not at:
             raise BadStructureError(f"there is no page {page}")
-        tags, at = _directory(data, form, at)
+        tags, at = _read_directory(data, form, at)
     if any(tag in tags for tag in OLD_JPEG):
         raise BadStructureError("JPEG as TIFF 6.0 had it")
     places, lengths = next(((tags[a], tags[b]) for a, b in (STRIPS, TILES) if a in tags and b in tags), ((), ()))
     if not places or len(places) != len(lengths):
         raise BadStructureError("no strips or tiles")
-    for tag, default in sorted(STORED.items()):
+    for tag, default in sorted(STORAGE_TAGS.items()):
         found.add_numbers(str(tag), *tags.get(tag, default))
     if max(tags.get(BITS, (1,))) > 8:
         found.add("byte order", form.order.encode())
-    found.add_slices("pixels", [data[a : a + n] for a, n in _joined(places, lengths)])
+    found.add_slices("pixels", [data[a : a + n] for a, n in _merge_adjacent(places, lengths)])
 
 
-def _header(data: memoryview) -> tuple[_Form, int]:
+def _read_header(data: memoryview) -> tuple[_ByteLayout, int]:
     """How numbers lie, and where the first page's directory does."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
         raise BadStructureError("no TIFF header")
-    (version,) = unpack(f"{order}H", data, 2)
+    (version,) = unpack_at(f"{order}H", data, 2)
     if version == 43:
-        form = _Form(order, "Q", "HHQ", "Q", 8)
-        return form, unpack(f"{order}Q", data, 8)[0]
-    return _Form(order, "H", "HHI", "I", 4), unpack(f"{order}I", data, 4)[0]
+        form = _ByteLayout(order, "Q", "HHQ", "Q", 8)
+        return form, unpack_at(f"{order}Q", data, 8)[0]
+    return _ByteLayout(order, "H", "HHI", "I", 4), unpack_at(f"{order}I", data, 4)[0]
 
 
-def _directory(data: memoryview, form: _Form, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+def _read_directory(data: memoryview, form: _ByteLayout, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """The wanted tags of a page with their values, and where the next page's directory lies (0: there is none)."""
-    (count,) = unpack(form.order + form.entries, data, at)
+    (count,) = unpack_at(form.order + form.entries, data, at)
     at += 8 if form.entries == "Q" else 2
     length = 4 + 2 * form.size
-    wanted = {*STORED, *STRIPS, *TILES, *OLD_JPEG}
+    wanted = {*STORAGE_TAGS, *STRIPS, *TILES, *OLD_JPEG}
     tags = {}
     for entry in range(at, at + count * length, length):
-        tag, kind, values = unpack(form.order + form.entry, data, entry)
+        tag, kind, values = unpack_at(form.order + form.entry, data, entry)
         if tag in wanted:
-            tags[tag] = _values(data, form, entry + 4 + form.size, kind, values)
-    return tags, unpack(form.order + form.offset, data, at + count * length)[0]
+            tags[tag] = _read_values(data, form, entry + 4 + form.size, kind, values)
+    return tags, unpack_at(form.order + form.offset, data, at + count * length)[0]
 
 
-def _values(data: memoryview, form: _Form, at: int, kind: int, count: int) -> tuple[int, ...]:
+def _read_values(data: memoryview, form: _ByteLayout, at: int, kind: int, count: int) -> tuple[int, ...]:
     layout = (TYPES | BIG_TYPES).get(kind)
     if layout is None or count > len(data):
         raise BadStructureError(f"a tag of the type {kind}")
     size = {"B": 1, "b": 1, "H": 2, "h": 2, "Q": 8, "q": 8, "II": 8, "ii": 8}.get(layout, 4)
     if size * count > form.size:
-        (at,) = unpack(form.order + form.offset, data, at)
-    return unpack(f"{form.order}{count * len(layout)}{layout[0]}", data, at)
+        (at,) = unpack_at(form.order + form.offset, data, at)
+    return unpack_at(f"{form.order}{count * len(layout)}{layout[0]}", data, at)
 
 
-def _joined(places: tuple[int, ...], lengths: tuple[int, ...]) -> list[tuple[int, int]]:
+def _merge_adjacent(places: tuple[int, ...], lengths: tuple[int, ...]) -> list[tuple[int, int]]:
     """Strips that lie behind one another as one: a scan may have one for each row."""
     joined: list[tuple[int, int]] = []
     for at, length in zip(places, lengths, strict=True):

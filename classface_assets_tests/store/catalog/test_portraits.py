@@ -6,11 +6,16 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.face_constraints import Labels
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
 from classface_assets.identity.settings import settings_for
-from classface_assets.store.catalog.portraits import exemplars, keep_portrait, portraits_of, remove_chips
+from classface_assets.store.catalog.portraits import (
+    portrait_prototypes,
+    portrait_vectors,
+    remove_portrait_chips,
+    save_portrait,
+)
 from classface_assets.store.ledger.ledger import Ledger
 
 
@@ -29,21 +34,24 @@ def test_a_portrait_takes_the_place_of_another_follows_a_merge_and_goes_with_the
 
 
 def test_another_model_pack_looks_at_the_chips_once_and_a_lost_chip_is_told(tmp_path: Path) -> None:
-    layout, asked = Layout(tmp_path / "photos", tmp_path / "data"), []
+    layout, asked = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), []
 
     def embed(chips: list[bytes]) -> np.ndarray:
         asked.append(chips)
         return np.eye(3, dtype=np.float32)[: len(chips)]
 
     for person, chip in (("../ana", b"a"), ("ben", b"b")):
-        keep_portrait(layout, "first@1", (person, "f"), np.array([0, 0, 1], np.float32), chip)
+        save_portrait(layout, "first@1", (person, "f"), np.array([0, 0, 1], np.float32), chip)
     people = {"../ana": (("../ana", "f"), ("ben", "f")), "cem": (("cem", "never kept"),)}
     for _ in range(2):
-        found, lost = exemplars(layout, "other@1", people, embed)
+        found, lost = portrait_prototypes(layout, "other@1", people, embed)
         assert list(found) == ["../ana"] and lost == 1 and asked == [[b"a", b"b"]]
         assert np.allclose(found["../ana"], [0.5**0.5, 0.5**0.5, 0])
-    assert portraits_of(layout, "first@1", people["../ana"]).tolist() == [[0, 0, 1], [0, 0, 1]]
-    assert remove_chips(layout, {"../ana"}) == 1 and len(list((tmp_path / "data" / "portraits").rglob("*.jpg"))) == 1
+    assert portrait_vectors(layout, "first@1", people["../ana"]).tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert (
+        remove_portrait_chips(layout, {"../ana"}) == 1
+        and len(list((tmp_path / "data" / "portraits").rglob("*.jpg"))) == 1
+    )
 
 
 def test_who_is_known_by_a_portrait_alone_is_named_and_followed_through_the_years() -> None:

@@ -8,12 +8,17 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.core.layout import Layout, name_of, safe_name
-from classface_assets.core.locations import look_at
-from classface_assets.core.school_years.names import YearSettingError, first_year, start_of
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
+from classface_assets.core.locations import stat_entry
+from classface_assets.core.school_years.names import YearSettingError, first_year, school_year_start
 from classface_assets.orchestration.partitions import year_files
-from classface_assets.orchestration.resources import archive_for
-from classface_assets.store.catalog.school_years import PhotosFolderError, fingerprint, school_year, year_folders
+from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.store.catalog.school_years import (
+    PhotosFolderError,
+    listing_fingerprint,
+    school_year_key,
+    year_folders,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,22 +54,22 @@ from classface_assets.store.catalog.school_years import PhotosFolderError, finge
     ],
 )
 def test_any_name_is_a_folder_name_and_is_read_back(name: str, tmp_path: Path) -> None:
-    safe = safe_name(name)
+    safe = encode_folder_name(name)
     (tmp_path / safe).mkdir()
     (made,) = tmp_path.iterdir()
-    assert name_of(made) == name
+    assert decode_folder_name(made) == name
     assert not set(safe) & set('/\\:*?"<>|\n\t\0') and not safe.endswith((".", " "))
 
 
 def test_a_long_name_in_any_script_still_fits_into_a_folder_name(tmp_path: Path) -> None:
     name = "Фотографии нашего любимого класса за весь учебный год и лето"
-    (tmp_path / safe_name(name) / "part").mkdir(parents=True)
-    assert safe_name("学" * 85) == "学" * 85, "85 characters of three bytes are all that a folder name takes"
+    (tmp_path / encode_folder_name(name) / "part").mkdir(parents=True)
+    assert encode_folder_name("学" * 85) == "学" * 85, "85 characters of three bytes are all that a folder name takes"
 
 
 def test_different_names_never_share_a_folder() -> None:
     names = ["a b", "a%20b", "a.", "a%2E", "a", "A/B", "A%2FB", "ä", unicodedata.normalize("NFD", "ä"), " a", "a "]
-    assert len({safe_name(name) for name in names}) == len(names)
+    assert len({encode_folder_name(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +80,8 @@ def test_different_names_never_share_a_folder() -> None:
     ],
 )
 def test_every_spelling_of_a_school_year_is_the_same_year(folder: str) -> None:
-    assert school_year(folder) == "2019-2020"
-    assert first_year(school_year(folder)) == 2019
+    assert school_year_key(folder) == "2019-2020"
+    assert first_year(school_year_key(folder)) == 2019
 
 
 @pytest.mark.parametrize(
@@ -87,21 +92,21 @@ def test_every_spelling_of_a_school_year_is_the_same_year(folder: str) -> None:
     ],
 )
 def test_a_folder_that_is_no_school_year_keeps_its_own_name_and_has_no_year(folder: str) -> None:
-    assert school_year(folder) == folder
-    assert first_year(school_year(folder)) is None
+    assert school_year_key(folder) == folder
+    assert first_year(school_year_key(folder)) is None
 
 
 def test_the_century_turns_within_a_school_year() -> None:
-    assert school_year("1999-00") == "1999-2000" and first_year("1999-2000") == 1999
+    assert school_year_key("1999-00") == "1999-2000" and first_year("1999-2000") == 1999
 
 
 @pytest.mark.parametrize("folder", ["and so on...", "a.....b", "line\nbreak", "tab\there", "bell\a", "Stra\udcdfe"])
 def test_every_folder_has_a_key_that_dagster_takes(folder: str, tmp_path: Path) -> None:
-    name = school_year(folder)
+    name = school_year_key(folder)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("school_year", [name])
         assert instance.get_dynamic_partitions("school_year") == [name]
-    (tmp_path / safe_name(name)).mkdir()
+    (tmp_path / encode_folder_name(name)).mkdir()
     assert pl.Series([name]).to_list() == [name]
 
 
@@ -110,7 +115,7 @@ def test_folders_of_one_year_come_together_and_loose_photos_are_unsorted(tmp_pat
         (tmp_path / folder).mkdir()
     for file in ("loose.jpg", "more.jpg", ".DS_Store", "Thumbs.db"):
         (tmp_path / file).touch()
-    assert year_folders(Layout(tmp_path, tmp_path / "data")) == {
+    assert year_folders(ArchiveLayout(tmp_path, tmp_path / "data")) == {
         "2018-2019": [tmp_path / "2018"],
         "2019-2020": [tmp_path / "2019-20", tmp_path / "Schuljahr 2019_2020"],
         "Sommerfest": [tmp_path / "Sommerfest"],
@@ -122,7 +127,7 @@ def test_folders_of_one_year_come_together_and_loose_photos_are_unsorted(tmp_pat
 def test_folders_below_a_school_year_belong_to_it(file: str, tmp_path: Path) -> None:
     (tmp_path / file).parent.mkdir(parents=True)
     (tmp_path / file).touch()
-    folders = year_folders(Layout(tmp_path, tmp_path / "data"))
+    folders = year_folders(ArchiveLayout(tmp_path, tmp_path / "data"))
     assert {year: [f.name for f in year_files(tmp_path, f)] for year, f in folders.items()} == {"2019-2020": ["a.jpg"]}
 
 
@@ -142,13 +147,13 @@ def test_an_archive_may_name_its_school_years_in_its_own_way(
     pattern: str, folder: str, key: str, tmp_path: Path
 ) -> None:
     (tmp_path / folder).mkdir()
-    assert list(year_folders(Layout(tmp_path, tmp_path / "data", year_pattern=pattern))) == [key]
+    assert list(year_folders(ArchiveLayout(tmp_path, tmp_path / "data", year_pattern=pattern))) == [key]
 
 
 def test_settings_of_school_years_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASSFACE_YEAR_PATTERN", r"SJ(?P<first>\d\d)")
     monkeypatch.setenv("CLASSFACE_YEAR_START", "02-01")
-    layout = archive_for(tmp_path, tmp_path / "data").layout
+    layout = resolve_archive(tmp_path, tmp_path / "data").layout
     assert (layout.year_pattern, layout.year_start) == (r"SJ(?P<first>\d\d)", "02-01")
 
 
@@ -156,31 +161,31 @@ def test_settings_of_school_years_come_from_the_environment(tmp_path: Path, monk
 def test_a_year_pattern_that_cannot_be_used_is_one_sentence(pattern: str, tmp_path: Path) -> None:
     (tmp_path / "2019").mkdir()
     with pytest.raises(YearSettingError, match=r"^The year pattern .*CLASSFACE_YEAR_PATTERN.*\.$"):
-        year_folders(Layout(tmp_path, tmp_path / "data", year_pattern=pattern))
+        year_folders(ArchiveLayout(tmp_path, tmp_path / "data", year_pattern=pattern))
 
 
 @pytest.mark.parametrize("day", ["1 September", "13-01", "02-30", ""])
 def test_a_day_on_which_no_school_year_can_start_is_one_sentence(day: str) -> None:
     with pytest.raises(YearSettingError, match=r"no day on which a school year can start; set CLASSFACE_YEAR_START"):
-        start_of("2019-2020", day)
+        school_year_start("2019-2020", day)
 
 
 def test_what_a_system_left_behind_is_not_a_school_year(tmp_path: Path) -> None:
     (tmp_path / "$RECYCLE.BIN").mkdir()
     (tmp_path / "desktop.ini").touch()
-    assert year_folders(Layout(tmp_path, tmp_path / "data")) == {}
+    assert year_folders(ArchiveLayout(tmp_path, tmp_path / "data")) == {}
 
 
 @pytest.mark.parametrize("root", ["missing", "a file"])
 def test_an_unreadable_photos_folder_is_one_sentence(root: str, tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
     with pytest.raises(PhotosFolderError, match=r"^The photos folder .* cannot be read .*--photos.*\.$"):
-        year_folders(Layout(tmp_path / root, tmp_path))
+        year_folders(ArchiveLayout(tmp_path / root, tmp_path))
 
 
 def test_the_fingerprint_changes_with_every_change_of_a_file(tmp_path: Path) -> None:
     def prints(files: list[Path]) -> str:
-        return fingerprint(map(look_at, files))
+        return listing_fingerprint(map(stat_entry, files))
 
     a, b = tmp_path / "a.jpg", tmp_path / "b.jpg"
     a.write_bytes(b"1")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from classface_assets.store.consent.photos import FACES, PhotoVerdict, photo_verdicts, refusals_of
-from classface_assets.store.model.decisions import Decisions, FaceMark, Person
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.consent.photos import CONSENT_FACES, PhotoVerdict, collect_refusals, photo_verdicts
+from classface_assets.store.model.decisions import Decisions, FaceLabel, Person
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import Purpose
 from classface_assets_tests.support.helpers import NOW
 
@@ -18,20 +18,20 @@ def person(name: str, **known: object) -> Person:
     return Person(name, name.capitalize(), NOW, NOW, **known)  # type: ignore[arg-type]
 
 
-def decided(*people: Person, marks: dict[str, FaceMark] | None = None, **said: object) -> Decisions:
-    return Decisions({p.id: p for p in people}, marks=marks or {}, **said)  # type: ignore[arg-type]
+def decided(*people: Person, marks: dict[str, FaceLabel] | None = None, **said: object) -> Decisions:
+    return Decisions({p.id: p for p in people}, labels=marks or {}, **said)  # type: ignore[arg-type]
 
 
 def faces(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
     """(face, photo, person), the faces of each photo side by side."""
     placed = [(*row, 100.0 * n, 10.0, 80.0, 80.0) for n, row in enumerate(rows)]
-    return pl.DataFrame(placed, schema=FACES, orient="row")
+    return pl.DataFrame(placed, schema=CONSENT_FACES, orient="row")
 
 
 def told(decisions: Decisions, rows: pl.DataFrame, purpose: Purpose = Purpose.ALBUM) -> dict[str, tuple[str, object]]:
     """Photo → verdict and because of whom."""
     photos = pl.Series(sorted({*rows["asset_id"], "nobody"}))
-    found = photo_verdicts(photos, rows, refusals_of(decisions)).filter(purpose=purpose.value)
+    found = photo_verdicts(photos, rows, collect_refusals(decisions)).filter(purpose=purpose.value)
     assert found.height == len(photos)
     return {
         photo: (verdict, who) for photo, verdict, who in found.select("asset_id", "verdict", "withheld_persons").rows()
@@ -50,7 +50,7 @@ def test_a_photos_verdict_is_the_strictest_of_its_faces() -> None:
         "two": (PhotoVerdict.SAFE, []),
         "nobody": (PhotoVerdict.SAFE, []),
     }
-    unknown = photo_verdicts(pl.Series(["class", "pair"]), rows, refusals_of(decisions))
+    unknown = photo_verdicts(pl.Series(["class", "pair"]), rows, collect_refusals(decisions))
     assert unknown.filter(purpose="web")["unknown_faces"].to_list() == [1, 1]
 
 
@@ -89,32 +89,35 @@ def test_a_refusal_of_somebody_who_was_merged_since_the_last_run_counts() -> Non
 
 
 def test_a_face_that_was_labelled_since_the_last_run_counts() -> None:
-    marks = {"1": FaceMark("anna", "photo", (0, 10, 80, 80)), "2": FaceMark("ben", "other", (100, 10, 80, 80))}
-    decisions = decided(person("anna", refused=EVERY), person("ben"), marks=marks)
+    marks = {"1": FaceLabel("anna", "photo", (0, 10, 80, 80)), "2": FaceLabel("ben", "other", (100, 10, 80, 80))}
+    decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
     verdicts = told(decisions, faces(("1", "photo", None), ("2", "other", None)))
     assert verdicts["photo"] == ("withheld", ["anna"]) and verdicts["other"] == ("review", [])
 
 
 def test_a_labelled_face_that_no_detector_finds_any_more_is_still_in_its_photo() -> None:
-    marks = {"drawn": FaceMark("anna", "photo", (900, 900, 80, 80))}
-    decisions = decided(person("anna", refused=EVERY), person("ben"), marks=marks)
+    marks = {"drawn": FaceLabel("anna", "photo", (900, 900, 80, 80))}
+    decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
     assert told(decisions, faces(("1", "photo", "ben")))["photo"] == ("withheld", ["anna"])
     assert told(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
 
 
 def test_a_face_that_another_detector_drew_is_whose_it_is_now() -> None:
     """The old label has moved to the new face, of which somebody said later that it is Ben."""
-    marks = {"old": FaceMark("anna", "photo", (2, 12, 80, 80), 1), "new": FaceMark("ben", "photo", (0, 10, 80, 80), 2)}
-    decisions = decided(person("anna", refused=EVERY), person("ben"), marks=marks)
+    marks = {
+        "old": FaceLabel("anna", "photo", (2, 12, 80, 80), 1),
+        "new": FaceLabel("ben", "photo", (0, 10, 80, 80), 2),
+    }
+    decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
     assert told(decisions, faces(("new", "photo", "ben")))["photo"] == ("safe", [])
 
 
 def test_a_photo_of_somebody_who_was_erased_is_withheld_and_nobody_is_named() -> None:
-    barred = {"gone": LabelledFace("gone", "photo", (500, 10, 80, 80))}
-    decisions = decided(person("anna"), barred=barred)
+    barred = {"gone": FaceRef("gone", "photo", (500, 10, 80, 80))}
+    decisions = decided(person("anna"), erased_faces=barred)
     assert told(decisions, faces(("1", "photo", "anna")))["photo"] == ("withheld", [])
 
 
 def test_an_archive_without_a_face_has_a_verdict_for_every_photo() -> None:
-    found = photo_verdicts(pl.Series(["a", "b"]), pl.DataFrame(), refusals_of(decided()))
+    found = photo_verdicts(pl.Series(["a", "b"]), pl.DataFrame(), collect_refusals(decided()))
     assert found.height == 6 and set(found["verdict"]) == {"safe"}

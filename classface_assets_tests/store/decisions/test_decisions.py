@@ -97,7 +97,7 @@ def test_merges_undone_and_redone_never_go_in_a_circle(ledger: Ledger) -> None:
         ledger.undo(1)
     assert status(ledger) == {"A": "active", "B": "merged"}
     circle = [*ledger.events(), event(99, "undone", event_id=undo)]
-    assert replay(circle).became(replay(circle).persons[ledger.events()[0].payload["person_id"]].id)
+    assert replay(circle).canonical_id(replay(circle).persons[ledger.events()[0].payload["person_id"]].id)
 
 
 def test_people_are_hidden_and_shown_again(either: Ledger) -> None:
@@ -210,7 +210,7 @@ def test_it_is_kept_how_a_face_came_by_its_name(ledger: Ledger) -> None:
     for how in ("cluster", "hand", "import"):
         ledger.label("Anna", [face(how, how)], how)
     ledger.confirm("Anna", [face("confirmed", "c")])
-    assert {f: mark.how for f, mark in ledger.decisions().marks.items()} == {
+    assert {f: mark.how for f, mark in ledger.decisions().labels.items()} == {
         how: how for how in ("cluster", "hand", "import", "confirmed")
     }
 
@@ -267,7 +267,7 @@ def test_the_faces_of_an_erased_person_stay_barred_and_nothing_said_of_them_stan
     erased = either.erase("Anna", [face("inferred", "p4")])
     assert erased.faces == 4 and erased.person.erased and erased.person.status == "hidden"
     state = either.decisions()
-    assert set(state.barred) == {"a", "b", "c", "inferred"} and state.links == ()
+    assert set(state.erased_faces) == {"a", "b", "c", "inferred"} and state.links == ()
     assert who(either) == {"z": "Bella"}
     for name in ("Anna", "Ann"):
         with pytest.raises(UnknownError):
@@ -277,4 +277,4 @@ def test_the_faces_of_an_erased_person_stay_barred_and_nothing_said_of_them_stan
     assert either.create("Anna").person.id != erased.person.id, "another child may have the name"
     either.undo()
     either.undo(erased.events[0])
-    assert who(either) == {"a": "Anna", "b": "Anna", "c": "Anna", "z": "Bella"} and not either.decisions().barred
+    assert who(either) == {"a": "Anna", "b": "Anna", "c": "Anna", "z": "Bella"} and not either.decisions().erased_faces

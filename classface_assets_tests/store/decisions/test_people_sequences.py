@@ -8,7 +8,7 @@ import pytest
 
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
-from classface_assets.store.model.events import Event, undone_events
+from classface_assets.store.model.events import Event, undone_event_ids
 from classface_assets.store.model.purposes import Purpose
 from classface_assets_tests.support.helpers import event, face
 
@@ -100,8 +100,8 @@ _ACTS: tuple[Callable[[Sequence], Told], ...] = (
 
 def _is_sound(told: list[Event], now: Decisions) -> bool:
     """What the ledger itself checks: nothing is undone twice, no merge in force loses its sense."""
-    last, gone = told[-1], undone_events(told)
-    if last.kind == "undone" and last.payload["event_id"] in undone_events(told[:-1]):
+    last, gone = told[-1], undone_event_ids(told)
+    if last.kind == "undone" and last.payload["event_id"] in undone_event_ids(told[:-1]):
         return False
     merges = [e.payload for e in told if e.kind == "person_merged" and e.id not in gone]
     people = [now.persons.get(merge["person_id"]) for merge in merges]
@@ -113,14 +113,14 @@ class Model:
 
     def __init__(self, events: list[Event]) -> None:
         self.events = events
-        self.gone = undone_events(events)
+        self.gone = undone_event_ids(events)
         self.told = [e for e in events if e.id not in self.gone]
         self.people = {e.payload["person_id"]: e.id for e in self.told if e.kind == "person_created"}
         self.named = [e for e in self.told if e.kind in ("person_created", "person_renamed")]
 
     def group(self, person: str, before: int, then: bool = False) -> set[str]:
         """Everybody who is one with the person by merges in force now, and those in force `then`, before an event."""
-        gone = undone_events(e for e in self.events if e.id < before) if then else self.gone
+        gone = undone_event_ids(e for e in self.events if e.id < before) if then else self.gone
         merges = [e for e in self.events if e.kind == "person_merged" and e.id < before]
         pairs = [{e.payload["person_id"], e.payload["into_id"]} for e in merges if e.id not in gone & self.gone]
         found = {person}
@@ -202,7 +202,7 @@ def _check(sequence: Sequence, seed: int) -> int:
     """Returns how many refusals there were."""
     model, now, found = Model(sequence.events), sequence.now, 0
     for person in now.persons.values():
-        group = [p for p in now.persons if now.became(p) == now.became(person.id)]
+        group = [p for p in now.persons if now.canonical_id(p) == now.canonical_id(person.id)]
         wanted = {p for p in Purpose if any(model.refused(one, p) for one in group)}
         told = f"seed {seed}: {person.id} after {[(e.id, e.kind, dict(e.payload)) for e in sequence.events]}"
         assert wanted <= person.refused, told
@@ -210,6 +210,6 @@ def _check(sequence: Sequence, seed: int) -> int:
         assert not any(person.consents.get(p) for p in person.refused)
         assert (person.consent is False) == ("album" in person.refused)
         found += len(wanted)
-    labels = {f: now.became(p) for f, p in model.labels().items()}
-    assert {f: mark.person_id for f, mark in now.marks.items()} == labels, f"seed {seed}"
+    labels = {f: now.canonical_id(p) for f, p in model.labels().items()}
+    assert {f: mark.person_id for f, mark in now.labels.items()} == labels, f"seed {seed}"
     return found

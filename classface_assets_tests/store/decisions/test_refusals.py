@@ -6,15 +6,15 @@ from datetime import date
 
 import pytest
 
-from classface_assets.store.decisions.history import sentences
+from classface_assets.store.decisions.history import event_sentences
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.ledger.payloads import flaw
-from classface_assets.store.ledger.redaction import redact
+from classface_assets.store.ledger.payloads import payload_error
+from classface_assets.store.ledger.redaction import redact_people
 from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.decisions import Person
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.published.newer_refusals import with_newer_refusals
+from classface_assets.store.published.newer_refusals import apply_newer_refusals
 from classface_assets.store.published.tables import person_rows
 from classface_assets_tests.support.helpers import event, face
 
@@ -75,7 +75,7 @@ LIFTS_NOTHING: Mapping[str, Callable[[Ledger], object]] = {
         ledger.rename("Ben Weiss", "Ben Kern"),
         ledger.label("Ben Weiss", [face("g")]),
     ),
-    "taking the student out of the roster": lambda ledger: ledger.strike_student("18"),
+    "taking the student out of the roster": lambda ledger: ledger.remove_student("18"),
 }
 
 
@@ -84,7 +84,7 @@ def test_nothing_but_a_word_by_hand_lifts_a_rosters_no(ledger: Ledger, what: str
     """Seen: a new name lifted it."""
     ben = refused_ben(ledger)
     LIFTS_NOTHING[what](ledger)
-    now = person(ledger, ledger.decisions().became(ben))
+    now = person(ledger, ledger.decisions().canonical_id(ben))
     assert (now.consent, now.refused) == (False, EVERYTHING)
     ledger.consent(now.id, True)
     assert person(ledger, now.id).consent is True and person(ledger, now.id).refused == frozenset()
@@ -97,7 +97,7 @@ def test_nothing_but_a_word_by_hand_lifts_a_no_by_hand(ledger: Ledger, what: str
     ben = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.consent("Ben Weiss", False)
     LIFTS_NOTHING[what](ledger)
-    assert person(ledger, ledger.decisions().became(ben)).refused == EVERYTHING
+    assert person(ledger, ledger.decisions().canonical_id(ben)).refused == EVERYTHING
 
 
 def test_who_refused_on_the_roster_is_refused_from_the_moment_they_have_a_name(ledger: Ledger) -> None:
@@ -166,13 +166,13 @@ def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
     assert person(either, anna).consents == dict.fromkeys(["album", "yearbook", "web"], True)
     with pytest.raises(LedgerError, match=r"^'press' is no purpose; it is one of album, yearbook, web, all\.$"):
         either.consent("Anna", True, ["press"])
-    assert list(sentences(either.events()))[1:3] == [
+    assert list(event_sentences(either.events()))[1:3] == [
         "consent given for Anna (album, yearbook)",
         "consent withdrawn for Anna (album)",
     ]
     given = either.events()[1]
-    assert flaw(given.kind, given.payload) is None
-    assert flaw(given.kind, {**given.payload, "purposes": ["press"]}) and flaw(
+    assert payload_error(given.kind, given.payload) is None
+    assert payload_error(given.kind, {**given.payload, "purposes": ["press"]}) and payload_error(
         given.kind, {**given.payload, "purposes": []}
     )
     (row,) = person_rows(either.decisions()).rows(named=True)
@@ -293,7 +293,7 @@ def test_a_refusal_that_is_newer_than_what_is_published_counts_for_each_purpose(
     ledger.consent("Anna", False, ["web"])
     import_rows(ledger, RosterEntry("Anna", "7", consent_in_doubt="perhaps", consents={"yearbook": False}))
     ledger.consent("Anna", True, ["album"])
-    now = with_newer_refusals(then, ledger.decisions()).persons[anna]
+    now = apply_newer_refusals(then, ledger.decisions()).persons[anna]
     assert (now.refused, now.consent, now.consent_in_doubt) == ({"web", "yearbook"}, True, "perhaps")
     assert now.consents == {"album": True, "web": False, "yearbook": False}
 
@@ -321,5 +321,5 @@ def test_who_is_erased_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Le
     second = ledger.label("Ben Weiss", [face("g")]).person
     assert second.consent is False
     ledger.erase(first)
-    redact(ledger.url, {first})
+    redact_people(ledger.url, {first})
     assert ledger.decisions().roster == () and person(ledger, second.id).consent is False

@@ -13,23 +13,23 @@ from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.face_constraints import Labels
-from classface_assets.identity.constraints.enrolment import Enrolment
-from classface_assets.identity.constraints.rules import rules_for
+from classface_assets.identity.constraints.enrolment import RosterPresence
+from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
 from classface_assets.identity.settings import settings_for
-from classface_assets.review.pages.components.cards import near_known, roster_like
-from classface_assets.services.archive_view.model import View, person_rows
-from classface_assets.services.queries import faces_of
-from classface_assets.store.decisions.history import sentences
-from classface_assets.store.decisions.reconciliation import said
+from classface_assets.review.pages.components.cards import search_roster, similar_known_names
+from classface_assets.services.archive_view.model import ArchiveView, person_table
+from classface_assets.services.queries import find_faces
+from classface_assets.store.decisions.history import event_sentences
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.decisions.roster import enrolled, roster_names
-from classface_assets.store.files.duckdb import query
-from classface_assets.store.ledger.jsonl import from_lines, import_events, to_lines
+from classface_assets.store.decisions.roster import enrolled_years, unlinked_students
+from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.ledger.jsonl import from_jsonl, import_events, to_jsonl
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.ledger.payloads import flaw
-from classface_assets.store.ledger.redaction import redact
+from classface_assets.store.ledger.payloads import payload_error
+from classface_assets.store.ledger.redaction import redact_people
 from classface_assets.store.ledger.transaction import UnknownError
 from classface_assets.store.model.events import Event
 from classface_assets.store.roster.encoding import RosterError
@@ -89,8 +89,8 @@ def test_a_roster_says_of_people_when_they_were_there_and_who_are_siblings(ledge
     decisions = ledger.decisions()
     assert decisions.siblings == {anna: frozenset({nick}), nick: frozenset({anna})}
     assert decisions.persons[anna].birth_date == date(2011, 2, 3)
-    assert enrolled(decisions) == {anna: frozenset({YEAR}), nick: frozenset({YEAR})}
-    assert roster_names(decisions) == [("Cem Öz", (YEAR, "2020-2021"))]
+    assert enrolled_years(decisions) == {anna: frozenset({YEAR}), nick: frozenset({YEAR})}
+    assert unlinked_students(decisions) == [("Cem Öz", (YEAR, "2020-2021"))]
     ledger.birth_date("anna weiss", date(2011, 2, 4))
     assert ledger.decisions().persons[anna].birth_date == date(2011, 2, 4), "what was said of the person counts"
 
@@ -111,8 +111,8 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
     ben = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.erase(ben)
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz", "Dora"]
-    redact(ledger.url, {ben})
-    told = "".join(to_lines(ledger.events()))
+    redact_people(ledger.url, {ben})
+    told = "".join(to_jsonl(ledger.events()))
     assert "Ben Weiss" not in told and '"18"' not in told and "2013-04-03" not in told
     anna, _, dora = ledger.decisions().roster
     assert anna.siblings == () and dora.siblings == ("Anna Weiss",)
@@ -128,21 +128,21 @@ def test_another_person_who_has_taken_the_name_of_an_erased_one_stays_on_the_ros
     ledger.rename(wrong, "Olga")
     ledger.create("Anna Weiss")
     ledger.erase(wrong)
-    redact(ledger.url, {wrong})
+    redact_people(ledger.url, {wrong})
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Ben Weiss", "Cem Öz"]
 
 
 def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledger: Ledger, tmp_path: Path) -> None:
     imported(ledger, ROSTER)
     imported(ledger, "Name,Class\nBen Weiss,2b\n", "next.csv", "2020-2021")
-    assert ledger.strike_student("18") == 2, "the row without an id is his, too"
+    assert ledger.remove_student("18") == 2, "the row without an id is his, too"
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz"]
-    assert list(sentences(ledger.events()))[-1] == "a student was taken out of every roster"
+    assert list(event_sentences(ledger.events()))[-1] == "a student was taken out of every roster"
     assert ledger.undo().id == 2, "a student who was struck does not come back by an undo"
     with pytest.raises(UnknownError, match="no event 3 in force"):
         ledger.undo(3)
     with pytest.raises(UnknownError, match="Nobody on the roster is called 'Ben Weiss'"):
-        ledger.strike_student("Ben Weiss")
+        ledger.remove_student("Ben Weiss")
     with (
         sqlite3.connect(tmp_path / "ledger.sqlite") as con,
         pytest.raises(sqlite3.DatabaseError, match="only ever appended to"),
@@ -157,13 +157,15 @@ def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked
     events = ledger.events()
     nothing = pl.DataFrame(schema={"person_id": pl.String, "confirmed": pl.Boolean, "school_year": pl.String})
     decisions = replay(events)
-    persons = person_rows(decisions, nothing)
-    view = View("1", nothing, nothing, persons, nothing, nothing, decisions, said(decisions, pl.DataFrame()), events)
-    assert roster_like(view, "we", 8) == [("Ben Weiss", (YEAR,))] and roster_like(view, "we", 0) == []
-    assert roster_like(view, "ö", 8) == [("Cem Öz", (YEAR, "2020-2021"))]
-    assert [row["name"] for row in near_known(view, "Ben Wiess")] == ["Ben Weiss"]
-    assert [row["name"] for row in near_known(view, "Ana Weiss")] == ["Anna Weiss"]
-    assert near_known(view, "ben weiss") == []
+    persons = person_table(decisions, nothing)
+    view = ArchiveView(
+        "1", nothing, nothing, persons, nothing, nothing, decisions, constraints_for(decisions, pl.DataFrame()), events
+    )
+    assert search_roster(view, "we", 8) == [("Ben Weiss", (YEAR,))] and search_roster(view, "we", 0) == []
+    assert search_roster(view, "ö", 8) == [("Cem Öz", (YEAR, "2020-2021"))]
+    assert [row["name"] for row in similar_known_names(view, "Ben Wiess")] == ["Ben Weiss"]
+    assert [row["name"] for row in similar_known_names(view, "Ana Weiss")] == ["Anna Weiss"]
+    assert similar_known_names(view, "ben weiss") == []
 
 
 def test_a_roster_goes_out_and_in_with_the_ledger_and_its_history_names_no_student(
@@ -171,13 +173,13 @@ def test_a_roster_goes_out_and_in_with_the_ledger_and_its_history_names_no_stude
 ) -> None:
     imported(ledger, ROSTER)
     other = Ledger(f"sqlite:///{tmp_path}/other.sqlite")
-    lines = [line.encode() for line in to_lines(ledger.events())]
-    assert import_events(other, from_lines(lines)) == 1 and other.decisions() == ledger.decisions()
-    assert list(sentences(ledger.events())) == ["3 students on the roster pupils.csv"]
+    lines = [line.encode() for line in to_jsonl(ledger.events())]
+    assert import_events(other, from_jsonl(lines)) == 1 and other.decisions() == ledger.decisions()
+    assert list(event_sentences(ledger.events())) == ["3 students on the roster pupils.csv"]
     payload = json.loads(lines[0])["payload"]
-    assert flaw("roster_imported", payload) is None
-    assert flaw("roster_imported", payload | {"entries": [{"name": "x", "classes": []}]})
-    assert flaw("roster_imported", payload | {"entries": [{"name": "x", "birth_date": "soon"}]})
+    assert payload_error("roster_imported", payload) is None
+    assert payload_error("roster_imported", payload | {"entries": [{"name": "x", "classes": []}]})
+    assert payload_error("roster_imported", payload | {"entries": [{"name": "x", "birth_date": "soon"}]})
 
 
 def named(
@@ -218,7 +220,7 @@ def test_of_two_who_are_equally_like_it_is_the_one_whom_the_roster_has_in_that_y
 
 
 def test_nobody_is_absent_from_a_face_without_a_year_or_of_a_year_without_a_roster() -> None:
-    roster = Enrolment(np.array([[0, 2015], [2, 2016]]), 0.5)
+    roster = RosterPresence(np.array([[0, 2015], [2, 2016]]), 0.5)
     expected = [[0, 0, 0.5], [0.5, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert roster.of_faces(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
 
@@ -227,9 +229,9 @@ def test_what_a_roster_says_of_the_years_reaches_the_matcher(ledger: Ledger) -> 
     anna = ledger.label("Anna Weiss", [face("f")]).person.id
     imported(ledger, ROSTER)
     faces = pl.DataFrame({"face_id": ["f"], "asset_id": ["photo"]})
-    now = said(ledger.decisions(), faces)
+    now = constraints_for(ledger.decisions(), faces)
     assert now.enrolled == {anna: frozenset({YEAR})}
-    assert rules_for(faces["face_id"], faces["asset_id"], now).enrolled.tolist() == [[0, 2019]]
+    assert index_constraints(faces["face_id"], faces["asset_id"], now).enrolled.tolist() == [[0, 2019]]
 
 
 def test_a_server_that_replays_after_every_label_puts_the_rosters_together_once() -> None:
@@ -301,8 +303,8 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     index.write_text("\n".join(lines), "cp1252")
     ledger = world.archive.open_ledger()
     sql = "SELECT f.id FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.path = ?"
-    one, other = (query(world.layout.database, sql, [f"2018-2019/{path}"]).item() for path in (alone, another))
-    ledger.label("Berta", faces_of(world.layout.database, other))
+    one, other = (query_database(world.layout.database, sql, [f"2018-2019/{path}"]).item() for path in (alone, another))
+    ledger.label("Berta", find_faces(world.layout.database, other))
 
     done = classface(world.folder, "roster", "import", index)
     assert done.exit_code == 0, done.output
@@ -314,11 +316,11 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
     assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
     now = ledger.decisions()
-    assert now.persons[now.marks[one].person_id].name == "Anna Weiss" and now.marks[one].how == "import"
-    assert now.persons[now.marks[other].person_id].name == "Berta"
+    assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].how == "import"
+    assert now.persons[now.labels[other].person_id].name == "Berta"
 
     assert "0 portraits named, 1 had their name already." in classface(world.folder, "roster", "import", index).stdout
-    ledger.undo(now.marks[one].event_id)
+    ledger.undo(now.labels[one].event_id)
     again = classface(world.folder, "roster", "import", index)
     assert (
         f"  line 1: the name was taken off the face in {alone}" in again.stderr and "0 portraits named" in again.stdout
@@ -334,20 +336,22 @@ def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World)
     index.write_text("\n".join(lines), "cp1252")
     ledger = world.archive.open_ledger()
     assert "2 portraits named" in classface(world.folder, "roster", "import", index).stdout
-    ledger.label("Ben A", faces_of(world.layout.database, more))
+    ledger.label("Ben A", find_faces(world.layout.database, more))
     named = ledger.decisions()
     imported = next(e.id for e in ledger.events() if e.kind == "roster_imported")
 
     assert classface(world.folder, "undo", str(imported)).exit_code == 0
     assert "INDEX.TXT) with the names it gave" in classface(world.folder, "history").stdout
     left = ledger.decisions()
-    assert not left.roster and not {hers, his} & left.marks.keys()
-    assert [p.name for p in left.persons.values()] == ["Ben A"] and more in left.marks, "of him more was said"
+    assert not left.roster and not {hers, his} & left.labels.keys()
+    assert [p.name for p in left.persons.values()] == ["Ben A"] and more in left.labels, "of him more was said"
     undoing = ledger.events()[-1]
-    assert flaw("undone", undoing.payload) is None and flaw("undone", {**undoing.payload, "with": [[]]})
+    assert payload_error("undone", undoing.payload) is None and payload_error(
+        "undone", {**undoing.payload, "with": [[]]}
+    )
     ledger.undo(undoing.id)
     again = ledger.decisions()
-    assert (again.roster, again.marks, again.persons.keys()) == (named.roster, named.marks, named.persons.keys())
+    assert (again.roster, again.labels, again.persons.keys()) == (named.roster, named.labels, named.persons.keys())
 
     ledger.undo(imported)
     assert "2 portraits named" in classface(world.folder, "roster", "import", index).stdout, "who imports anew means it"

@@ -10,15 +10,15 @@ from click.testing import CliRunner
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.decisions.roster import enrolled, roster_names, student_person, students_for
-from classface_assets.store.decisions.students import students_of
-from classface_assets.store.ledger.jsonl import from_lines, import_events, to_lines
+from classface_assets.store.decisions.roster import enrolled_years, person_of_row, student_choices, unlinked_students
+from classface_assets.store.decisions.students import merge_imports
+from classface_assets.store.ledger.jsonl import from_jsonl, import_events, to_jsonl
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.ledger.redaction import redact
+from classface_assets.store.ledger.redaction import redact_people
 from classface_assets.store.ledger.transaction import ConflictError, UnknownError
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.model.student_ids import repeated_ids, student_key
+from classface_assets.store.model.student_ids import normalize_student_id, repeated_ids
 from classface_assets_tests.support.helpers import event, face, who
 
 FIRST = RosterEntry("Anna Weiss", "7", {"2019-2020": "5c"}, birth_date=date(2011, 2, 3))
@@ -41,13 +41,15 @@ def shown(ledger: Ledger) -> list[str]:
     ],
 )
 def test_a_placeholder_is_no_student_id(text: str) -> None:
-    assert student_key(text) == ""
+    assert normalize_student_id(text) == ""
 
 
 def test_zeros_in_front_spaces_case_and_a_spreadsheets_decimals_make_no_other_id() -> None:
-    assert {student_key(text) for text in ("123", "00123", " 123 ", "123.0", "\uff11\uff12\uff13", "123.00")} == {"123"}
-    assert student_key("A-007b") == student_key(" a-007B ") != student_key("A-7b")
-    assert len({student_key(text) for text in ("10", "100", "1", "0x1", "1.5", "15")}) == 6
+    assert {
+        normalize_student_id(text) for text in ("123", "00123", " 123 ", "123.0", "\uff11\uff12\uff13", "123.00")
+    } == {"123"}
+    assert normalize_student_id("A-007b") == normalize_student_id(" a-007B ") != normalize_student_id("A-7b")
+    assert len({normalize_student_id(text) for text in ("10", "100", "1", "0x1", "1.5", "15")}) == 6
 
 
 def test_an_id_that_stands_for_several_names_in_a_file_is_nobodys() -> None:
@@ -83,7 +85,10 @@ def test_one_id_and_two_birth_dates_in_two_files_are_two_students(ledger: Ledger
 
 def test_two_students_of_one_name_are_two_people(ledger: Ledger) -> None:
     import_rows(ledger, FIRST, SECOND)
-    assert [name for name, _ in roster_names(ledger.decisions())] == ["Anna Weiss (5c, 2011)", "Anna Weiss (7a, 2009)"]
+    assert [name for name, _ in unlinked_students(ledger.decisions())] == [
+        "Anna Weiss (5c, 2011)",
+        "Anna Weiss (7a, 2009)",
+    ]
     sentence = "There are two students called anna weiss: Anna Weiss (5c, 2011) and Anna Weiss (7a, 2009); say which."
     for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create("anna weiss")):
         with pytest.raises(ConflictError) as told:
@@ -105,10 +110,13 @@ def test_two_students_of_one_name_are_two_people(ledger: Ledger) -> None:
     assert ledger.hide("Anna Weiss (5c, 2011)").person.id == first.id
     assert ledger.reject("Anna Weiss (7a, 2009)", [face("h")]).person.id == second.id
     decisions = ledger.decisions()
-    assert enrolled(decisions) == {first.id: {"2019-2020"}, second.id: {"2019-2020"}} and roster_names(decisions) == []
-    assert student_person(decisions, FIRST) == decisions.persons[first.id]
-    assert student_person(decisions, replace(SECOND, student_id="008", name="A. Weiss")) == decisions.persons[second.id]
-    assert student_person(decisions, RosterEntry("Anna Weiss")) is None
+    assert (
+        enrolled_years(decisions) == {first.id: {"2019-2020"}, second.id: {"2019-2020"}}
+        and unlinked_students(decisions) == []
+    )
+    assert person_of_row(decisions, FIRST) == decisions.persons[first.id]
+    assert person_of_row(decisions, replace(SECOND, student_id="008", name="A. Weiss")) == decisions.persons[second.id]
+    assert person_of_row(decisions, RosterEntry("Anna Weiss")) is None
 
 
 def test_one_who_has_the_name_alone_is_shown_by_it_alone(ledger: Ledger) -> None:
@@ -120,10 +128,10 @@ def test_one_who_has_the_name_alone_is_shown_by_it_alone(ledger: Ledger) -> None
 
 def test_ids_tell_apart_whom_neither_class_nor_year_of_birth_does(ledger: Ledger) -> None:
     import_rows(ledger, RosterEntry("Anna", "7"), RosterEntry("Anna", "8"), RosterEntry("Ben", "9"))
-    assert [name for name, _ in roster_names(ledger.decisions())] == ["Anna (7)", "Anna (8)", "Ben"]
+    assert [name for name, _ in unlinked_students(ledger.decisions())] == ["Anna (7)", "Anna (8)", "Ben"]
     classes = {"2019-2020": "5c"}
     import_rows(ledger, RosterEntry("Anna", "7", classes), RosterEntry("Anna", "8", classes))
-    assert [name for name, _ in roster_names(ledger.decisions())] == ["Anna (5c, 7)", "Anna (5c, 8)", "Ben"]
+    assert [name for name, _ in unlinked_students(ledger.decisions())] == ["Anna (5c, 7)", "Anna (5c, 8)", "Ben"]
 
 
 def test_a_person_who_may_be_either_of_two_students_is_told_and_linked(ledger: Ledger) -> None:
@@ -185,7 +193,7 @@ def test_once_a_person_is_a_student_no_new_name_parts_them(ledger: Ledger) -> No
     import_rows(ledger, RosterEntry("Anna Kern-Weiss", "07", {"2020-2021": "6c"}))
     now = ledger.decisions()
     assert (now.persons[anna.id].student_id, now.persons[anna.id].birth_date) == ("7", FIRST.birth_date)
-    assert enrolled(now) == {anna.id: {"2019-2020", "2020-2021"}} and roster_names(now) == []
+    assert enrolled_years(now) == {anna.id: {"2019-2020", "2020-2021"}} and unlinked_students(now) == []
 
 
 def test_who_was_given_a_wrong_name_and_then_the_right_one_is_the_student_of_the_right_one(ledger: Ledger) -> None:
@@ -227,26 +235,26 @@ def test_who_is_erased_takes_the_rows_of_one_student_along_and_not_of_another_of
     ledger.erase(first.id)
     assert [(e.name, e.student_id) for e in ledger.decisions().roster] == [("Anna Weiss", "8"), ("Ben", "9")]
     plain = ledger.events()
-    assert redact(ledger.url, {first.id}) >= 4
-    told = "".join(to_lines(ledger.events()))
+    assert redact_people(ledger.url, {first.id}) >= 4
+    told = "".join(to_jsonl(ledger.events()))
     assert "Kern" not in told and "2011-02-03" not in told and '"5c"' not in told and "1999-" not in told
     left = ledger.decisions().roster
     assert [(e.name, e.student_id, e.siblings) for e in left] == [("Anna Weiss", "8", ()), ("Ben", "9", ("8",))]
     other = Ledger(ledger.url.replace("ledger.sqlite", "other.sqlite"))
     import_events(other, plain)
-    lines = [line.encode() for line in to_lines(ledger.events())]
-    assert import_events(other, from_lines(lines)) == 0, "the same ledger, out of which names were taken"
+    lines = [line.encode() for line in to_jsonl(ledger.events())]
+    assert import_events(other, from_jsonl(lines)) == 0, "the same ledger, out of which names were taken"
 
 
 def test_a_student_who_is_struck_from_every_roster_stays_refused(ledger: Ledger) -> None:
     import_rows(ledger, replace(FIRST, consent=False), SECOND)
     first = ledger.label("Anna Weiss (5c, 2011)", [face("f")]).person
     with pytest.raises(ConflictError, match="two students called Anna Weiss"):
-        ledger.strike_student("Anna Weiss")
-    assert ledger.strike_student("7") == 1
+        ledger.remove_student("Anna Weiss")
+    assert ledger.remove_student("7") == 1
     now = ledger.decisions()
     assert [entry.student_id for entry in now.roster] == ["8"] and now.persons[first.id].consent is False
-    assert "id:7" not in "".join(to_lines(ledger.events()))
+    assert "id:7" not in "".join(to_jsonl(ledger.events()))
 
 
 def test_portraits_are_the_students_whose_they_are(ledger: Ledger) -> None:
@@ -255,19 +263,19 @@ def test_portraits_are_the_students_whose_they_are(ledger: Ledger) -> None:
     named = [("Anna Weiss", face("f")), ("Anna Weiss", face("g", "q"))]
     ledger.label_imported(named, event_id, dict(zip("fg", keys, strict=True)))
     now = ledger.decisions()
-    assert [now.persons[now.marks[f].person_id].student_id for f in "fg"] == ["7", "8"]
+    assert [now.persons[now.labels[f].person_id].student_id for f in "fg"] == ["7", "8"]
     ledger.undo(event_id)
     assert ledger.decisions() == Decisions(), "the names go with the import"
 
 
 def test_the_page_offers_the_students_that_a_person_may_be(ledger: Ledger) -> None:
     anna = ledger.create("Anna Weiss").person
-    assert students_for(ledger.decisions(), anna) == []
+    assert student_choices(ledger.decisions(), anna) == []
     import_rows(ledger, FIRST, SECOND)
-    offered = students_for(ledger.decisions(), ledger.decisions().persons[anna.id])
+    offered = student_choices(ledger.decisions(), ledger.decisions().persons[anna.id])
     assert [name for _, name in offered] == ["Anna Weiss (5c, 2011)", "Anna Weiss (7a, 2009)"]
     ledger.link_student(anna.id, offered[1][0])
-    offered = students_for(ledger.decisions(), ledger.decisions().persons[anna.id])
+    offered = student_choices(ledger.decisions(), ledger.decisions().persons[anna.id])
     assert [name for _, name in offered] == ["Anna Weiss (7a, 2009)", "Anna Weiss (5c, 2011)"], "the own one first"
 
 
@@ -288,6 +296,6 @@ def test_students_of_thousands_of_rows_are_put_together_quickly() -> None:
     events = [event(n, "roster_imported", digest=str(n), source="x", entries=rows) for n in range(1, 6)]
     people = [event(n, "person_created", person_id=str(n), name=f"Student {n}") for n in range(6, 2006)]
     start = time.process_time()
-    assert len(students_of(events).entries) == 4000
+    assert len(merge_imports(events).entries) == 4000
     assert sum(p.consent is False for p in replay([*events, *people]).persons.values()) == 222
     assert time.process_time() - start < 4

@@ -10,14 +10,14 @@ import pytest
 from s3fs import S3FileSystem
 from upath import UPath
 
-from classface_assets.core.locations import files_below
-from classface_assets.core.schemas import TABLES
+from classface_assets.core.locations import list_files_recursive
+from classface_assets.core.schemas import DUCKDB_TABLES
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import archive_for
-from classface_assets.services.erasure import UnfinishedError, forget
-from classface_assets.services.queries import faces_of
-from classface_assets.store.catalog.portraits import keep_portrait
+from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.services.erasure import ErasureUnfinishedError, erase_person
+from classface_assets.services.queries import find_faces
+from classface_assets.store.catalog.portraits import save_portrait
 from classface_assets.store.erasure.tombstones import tombstones_file
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets_tests.support.remote import Remote, ask_for_credentials, copy_sample
@@ -64,13 +64,13 @@ def everywhere(known: Known, world: Remote, data: UPath) -> set[str]:
     the names count."""
     nameless = Known(frozenset({NAME}), known.pieces, known.vectors)
     found = set()
-    for entry in files_below(data):
+    for entry in list_files_recursive(data):
         here = nameless if entry.path == tombstones_file(world.layout) else known
         found |= traces(here, str(entry.path)[len(str(data)) :], entry.path.read_bytes())
     for file in (f for f in (world.folder / "local").rglob("*") if f.is_file()):
         here = nameless if file.name == "ledger.sqlite" else known
         found |= traces(here, str(file.relative_to(world.folder)), file.read_bytes())
-    for table in TABLES:
+    for table in DUCKDB_TABLES:
         found |= {f"DuckDB {table}: {one}" for one in known.in_rows(world.query(f"SELECT * FROM {table}"))}
     return found
 
@@ -86,7 +86,7 @@ def old_versions(data: UPath) -> list[str]:
 
 def also_under_other_names(data: UPath) -> None:
     """Copies of what was made, as by other thresholds, another detector and another pack, and a file half written."""
-    for entry in files_below(data / "parts"):
+    for entry in list_files_recursive(data / "parts"):
         key = str(entry.path)[len(str(data / "parts")) + 1 :].split("/")
         if key[0] == "detections" and len(key) == 5:
             for other in (["detections", key[1], key[2], "other thresholds"], ["detections", "other 1", *key[2:4]]):
@@ -98,7 +98,7 @@ def also_under_other_names(data: UPath) -> None:
 def known_of(world: Remote, ids: set[str], person_id: str) -> Known:
     """The chips and vectors of the faces, their crops in albums, and all words for them."""
     chips, vectors = [], []
-    for entry in files_below(world.layout.data / "parts"):
+    for entry in list_files_recursive(world.layout.data / "parts"):
         if entry.path.suffix == ".parquet":
             rows = pl.read_parquet(io.BytesIO(entry.path.read_bytes()))
             mine = rows.filter(pl.col("face_id").is_in(list(ids))) if "face_id" in rows.columns else rows.clear()
@@ -124,17 +124,17 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
     )
     photos, data = bucket / "photos", bucket / "data #1"
     copy_sample(sample, photos, YEARS)
-    archive = archive_for(str(photos), str(data), tmp_path / "local")
+    archive = resolve_archive(str(photos), str(data), tmp_path / "local")
     with open_instance(archive.layout) as instance:
         world = Remote(tmp_path, instance, photos_at=str(photos), data_at=str(data))
         assert world.run() == []
         largest = world.query("SELECT cluster_id FROM clusters ORDER BY size DESC, cluster_id LIMIT 1").item()
-        faces = faces_of(world.layout.database, largest)
+        faces = find_faces(world.layout.database, largest)
         ledger, ids = archive.open_ledger(), {face.face_id for face in faces}
         person = ledger.label(NAME, faces).person
         ledger.import_roster([RosterEntry(NAME, "77"), RosterEntry("Somebody else", "78")], "roster.csv")
         vector = np.full(128, 128**-0.5, np.float32)
-        keep_portrait(world.layout, "some pack", (person.id, "portrait"), vector, b"the portrait's chip")
+        save_portrait(world.layout, "some pack", (person.id, "portrait"), vector, b"the portrait's chip")
         assert world.run() == []
         (world.layout.dagster_home / "review.log").write_text(NAME)
         also_under_other_names(data)
@@ -155,15 +155,17 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
         for calls in ("3", "40", "90"):
             ask_for_credentials(s3_server, calls)
             try:
-                with pytest.raises(UnfinishedError, match=r"refuses access .*`classface forget` does the rest\.$"):
-                    forget(archive, instance, NAME)
+                with pytest.raises(
+                    ErasureUnfinishedError, match=r"refuses access .*`classface forget` does the rest\.$"
+                ):
+                    erase_person(archive, instance, NAME)
             finally:
                 ask_for_credentials(s3_server, "inf")
         assert world.run() == [], "a run between is no way back"
-        receipt = forget(archive, instance, NAME)
+        receipt = erase_person(archive, instance, NAME)
         assert receipt.barred == len(ids) and receipt.photos and not receipt.notes
         assert everywhere(known, world, data) == set()
         assert not any(old_versions(data / name) for name in ("parts", "portraits", "tables", "albums"))
         assert world.run() == []
         assert everywhere(known, world, data) == set(), "nor does it come back"
-        assert forget(archive, instance, person.id).removed == ()
+        assert erase_person(archive, instance, person.id).removed == ()

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from classface_assets.core.locations import files_below
-from classface_assets.store.files.parquet import read_table
+from classface_assets.core.locations import list_files_recursive
+from classface_assets.store.files.parquet import read_parquet
 from classface_assets_tests.defs.test_ingest import DRIVER, Driver, Place, assert_the_same_rows
 
 
@@ -29,13 +29,13 @@ class Remote(Place):
 
     def raw(self, asset: str) -> pl.DataFrame:
         """Raises DamagedFileError for half a part."""
-        frames = [read_table(file) for file in self.parts(asset).files()]
+        frames = [read_parquet(file) for file in self.parts(asset).files()]
         return pl.concat(frames) if frames else pl.DataFrame()
 
     def whole(self) -> int:
         """How many parts there are. Raises DamagedFileError for half a part."""
-        files = [entry.path for entry in files_below(self.url / "parts") if entry.path.suffix == ".parquet"]
-        return sum(read_table(file).height > 0 for file in files)
+        files = [entry.path for entry in list_files_recursive(self.url / "parts") if entry.path.suffix == ".parquet"]
+        return sum(read_parquet(file).height > 0 for file in files)
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pytest
 from upath import UPath
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.locations import Place, entries
+from classface_assets.core.locations import Location, list_directory
 from classface_assets.store.files.parquet import DamagedFileError
-from classface_assets.store.files.parts import Parts, adopt
+from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets_tests.support.helpers import kill_when_it_says, python
 
 
-def parts_in(folder: Path) -> Parts:
-    return Parts(folder, ("id",))
+def parts_in(folder: Path) -> PartDataset:
+    return PartDataset(folder, ("id",))
 
 
 def rows(*ids: str, value: int = 0) -> pl.DataFrame:
@@ -52,7 +52,7 @@ def test_a_writer_killed_before_the_rename_leaves_only_whole_parts(tmp_path: Pat
     code = """
 import sys, time, polars as pl
 from pathlib import Path
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 parts = Parts(Path(sys.argv[1]), ("id",))
 parts.append(pl.DataFrame({"id": ["done"]}))
 def stop(self, target):
@@ -74,7 +74,7 @@ def test_a_compaction_killed_half_way_shows_each_row_once(tmp_path: Path) -> Non
     code = """
 import sys, time
 from pathlib import Path
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 parts = Parts(Path(sys.argv[1]), ("id",))
 def stop(self, missing_ok=False):
     if self.suffix == ".parquet":
@@ -128,7 +128,7 @@ def test_readers_see_every_row_while_another_process_compacts(tmp_path: Path) ->
     code = """
 import sys, polars as pl
 from pathlib import Path
-from classface_assets.store.files.parts import Parts
+from classface_assets.store.files.parts import PartDataset
 parts = Parts(Path(sys.argv[1]), ("id",))
 print("ready", flush=True)
 for turn in range(150):
@@ -158,9 +158,9 @@ def test_what_was_computed_for_a_moved_photo_is_copied_not_redone(tmp_path: Path
     old, other, own = parts_in(tmp_path / "old"), parts_in(tmp_path / "other"), parts_in(tmp_path / "own")
     old.append(rows("moved", "stays", value=1))
     other.append(rows("moved", "else", value=2))
-    assert adopt(own, [old, other], "id", {"moved", "else", "new"}) == {"new"}
+    assert copy_rows_from(own, [old, other], "id", {"moved", "else", "new"}) == {"new"}
     assert own.read().sort("id").rows() == [("else", 2), ("moved", 1)]
-    assert adopt(own, [], "id", {"new"}) == {"new"}
+    assert copy_rows_from(own, [], "id", {"new"}) == {"new"}
 
 
 # ---- at a URL as on a disk
@@ -170,20 +170,20 @@ def chips(*ids: str, chip: bytes = b"") -> pl.DataFrame:
     return pl.DataFrame({"id": list(ids), "chip": [chip] * len(ids), "number": range(len(ids))})
 
 
-def places_of_parts(bucket: UPath, tmp_path: Path) -> list[Place]:
+def places_of_parts(bucket: UPath, tmp_path: Path) -> list[Location]:
     return [tmp_path / "parts", bucket / "data #1" / "parts"]
 
 
 def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> None:
     for folder in places_of_parts(bucket, tmp_path):
-        parts = Parts(folder, ("id",))
+        parts = PartDataset(folder, ("id",))
         assert parts.read().is_empty() and parts.ids("id") == set() and list(parts.scan()) == []
         parts.append(chips("a", "b"))
         parts.append(chips("b", "c"))
         assert sorted(parts.read()["id"]) == ["a", "b", "c"] == sorted(pl.concat(parts.scan(["id"]))["id"])
-        picked = parts.pick("id", ["a", "c", "x"], ["id", "chip"])
+        picked = parts.read_matching("id", ["a", "c", "x"], ["id", "chip"])
         assert picked.columns == ["id", "chip"] and sorted(picked["id"]) == ["a", "c"]
-        assert parts.pick("id", ["x"], ["id"]).is_empty()
+        assert parts.read_matching("id", ["x"], ["id"]).is_empty()
         assert parts.read(["number"]).columns == ["number"] and parts.ids("id") == {"a", "b", "c"}
         parts.compact()
         assert len(parts.files()) == 1 and parts.read().height == 3
@@ -196,23 +196,23 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
 def test_compaction_makes_parts_of_bounded_size_and_leaves_large_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classface_assets.store.files.parts.PART_BYTES", 200_000)
-    parts = Parts(tmp_path, ("id",))
+    monkeypatch.setattr("classface_assets.store.files.parts.MAX_PART_BYTES", 200_000)
+    parts = PartDataset(tmp_path, ("id",))
     for number in range(40):
         parts.append(chips(f"r{number}", chip=os.urandom(15_000)))
     parts.compact()
-    sizes = [e.size for e in entries(tmp_path)]
+    sizes = [e.size for e in list_directory(tmp_path)]
     assert 3 <= len(sizes) <= 5 and max(sizes) < 220_000
     whole = parts.read().sort("id")
     assert whole.height == 40
-    changed = {e.path: e.mtime_ns for e in entries(tmp_path)}
+    changed = {e.path: e.mtime_ns for e in list_directory(tmp_path)}
     parts.compact()
-    assert {e.path: e.mtime_ns for e in entries(tmp_path)} == changed, "nothing is left to compact"
+    assert {e.path: e.mtime_ns for e in list_directory(tmp_path)} == changed, "nothing is left to compact"
     assert parts.read().sort("id").equals(whole)
 
 
 def test_a_scan_holds_only_frames_of_bounded_size(tmp_path: Path) -> None:
-    parts = Parts(tmp_path, ("id",))
+    parts = PartDataset(tmp_path, ("id",))
     parts.append(pl.DataFrame({"id": [f"r{n}" for n in range(5000)], "chip": [b"x" * 2000] * 5000}))
     parts.append(pl.DataFrame({"id": [f"r{n}" for n in range(4000, 6000)], "chip": [b"y" * 2000] * 2000}))
     frames = list(parts.scan())
@@ -223,8 +223,8 @@ def test_a_scan_holds_only_frames_of_bounded_size(tmp_path: Path) -> None:
 
 COMPACT = """
 import sys
-from classface_assets.core.locations import place
-from classface_assets.store.files.parts import Parts
+from classface_assets.core.locations import parse_location
+from classface_assets.store.files.parts import PartDataset
 import polars as pl
 parts = Parts(place(sys.argv[1]), ("id",))
 print("ready", flush=True)
@@ -249,7 +249,7 @@ def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
         assert writer.stdin
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    parts = Parts(folder, ("id",))
+    parts = PartDataset(folder, ("id",))
     seen = 0
     while any(writer.poll() is None for writer in writers):
         ids = parts.ids("id")
@@ -266,8 +266,8 @@ def test_a_damaged_part_is_told_in_a_sentence_that_names_it(bucket: UPath, tmp_p
     content = io.BytesIO()
     chips(*map(str, range(1000))).write_parquet(content)
     for folder in places_of_parts(bucket, tmp_path):
-        parts = Parts(folder, ("id",))
+        parts = PartDataset(folder, ("id",))
         write_file(folder / "part-1.parquet", lambda out: out.write(content.getvalue()[:left]))
-        for read in (Parts.read, lambda p: p.ids("id"), lambda p: list(p.scan()), lambda p: p.read(["id"])):
+        for read in (PartDataset.read, lambda p: p.ids("id"), lambda p: list(p.scan()), lambda p: p.read(["id"])):
             with pytest.raises(DamagedFileError, match=r"part-1\.parquet is damaged .*find-orphans --fix.*\.$"):
                 read(parts)

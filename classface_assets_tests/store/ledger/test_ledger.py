@@ -14,12 +14,12 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from classface_assets.core.names import edit_distance, near_names
+from classface_assets.core.names import edit_distance, similar_names
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.jsonl import import_events
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.transaction import LedgerError, UnknownError
-from classface_assets.store.model.decisions import Decisions, FaceMark
+from classface_assets.store.model.decisions import Decisions, FaceLabel
 from classface_assets.store.model.events import Event
 from classface_assets_tests.support.helpers import FACES, WRITER, event, face, label_event, names, python, who
 
@@ -78,8 +78,8 @@ def test_a_user_without_a_name_may_label() -> None:
 import os
 for name in ("CLASSFACE_ACTOR", "LOGNAME", "USER", "LNAME", "USERNAME"):
     os.environ.pop(name, None)
-from classface_assets.store.ledger.ledger import LabelledFace, Ledger
-from classface_assets.store.ledger.event_store import who_acts
+from classface_assets.store.ledger.ledger import FaceRef, Ledger
+from classface_assets.store.ledger.event_store import current_actor
 Ledger("sqlite://").events()
 os.setuid(54321)
 Ledger("sqlite://").label("Anna", [LabelledFace("f", "photo", (0, 0, 1, 1))])
@@ -230,7 +230,7 @@ def test_events_of_a_later_version_are_passed_over() -> None:
     known = [event(1, "person_created", person_id="p", name="Anna"), label_event(3, "p", face("f"))]
     unknown = [event(2, "person_knighted", anything={"at": "all"}), event(4, "hidden")]
     assert replay(known + unknown) == replay(known)
-    assert list(replay(known).marks) == ["f"]
+    assert list(replay(known).labels) == ["f"]
 
 
 def test_replay_is_pure() -> None:
@@ -268,7 +268,7 @@ def test_a_ledger_of_an_earlier_version_is_read_as_it_was_and_written_on(ledger:
     con.close()
     (anna,) = ledger.decisions().persons.values()
     assert (anna.name, anna.status, anna.kind, anna.created_at.microsecond) == ("Anna", "active", "student", 123456)
-    assert ledger.decisions().marks["f"] == FaceMark("p", "photo", (1.5, 2, 3, 4), 2)
+    assert ledger.decisions().labels["f"] == FaceLabel("p", "photo", (1.5, 2, 3, 4), 2)
     (note,) = ledger.label("Anna", [face("h", "q")]).notes
     assert note.startswith("Anna now has more than one face in 1 photo (as q)"), "what was said before is known"
     assert who(ledger) == {"f": "Anna", "g": "Anna", "h": "Anna"} and len(ledger.events()) == 5
@@ -350,7 +350,7 @@ def seconds(act: Callable[[], object]) -> float:
 def test_a_ledger_of_a_hundred_thousand_faces_is_replayed_and_written_on_quickly(ledger: Ledger) -> None:
     events = large_ledger()
     assert import_events(ledger, events) == 5000
-    assert len(ledger.decisions().marks) == 100_000
+    assert len(ledger.decisions().labels) == 100_000
     assert seconds(ledger.decisions) < 4
     some = [face(f"new {n}", f"photo {n}") for n in range(20)]
     acts: list[Callable[[], object]] = [
@@ -383,7 +383,7 @@ def test_a_ledger_of_a_hundred_thousand_faces_is_replayed_and_written_on_quickly
 )
 def test_names_that_are_nearly_the_same_are_told(name: str, near: list[str]) -> None:
     known = ["José Núñez", "Anna Müller", "Ana Müller", "Łukasz", "Søren", "Mar", "Ben", "Al"]
-    assert near_names(name, known) == near
+    assert similar_names(name, known) == near
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from classface_assets.orchestration.resources import Archive
-from classface_assets.services.erasure import keep_erased
-from classface_assets.store.erasure.tombstones import barred_faces, note_done_here, tombstones_file
-from classface_assets.store.ledger.jsonl import from_lines, import_events, to_lines
+from classface_assets.services.erasure import synchronize_erasures
+from classface_assets.store.erasure.tombstones import erased_faces, record_locally_erased, tombstones_file
+from classface_assets.store.ledger.jsonl import from_jsonl, import_events, to_jsonl
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.ledger.redaction import redact
+from classface_assets.store.ledger.redaction import redact_people
 from classface_assets.store.ledger.transaction import ConflictError
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets_tests.support.helpers import WRITER, face, python, who
@@ -55,13 +55,17 @@ def test_an_erased_name_is_written_over_on_the_disk_too_and_nothing_else_may_eve
     person = with_one_erased(either)
     kept = either.decisions()
     assert refuses_changes(either) and SECRET.encode() in stored_bytes(either)
-    assert redact(either.url, {person}) == 4
+    assert redact_people(either.url, {person}) == 4
     assert refuses_changes(either) and SECRET.encode() not in stored_bytes(either)
-    told = "".join(to_lines(either.events()))
+    told = "".join(to_jsonl(either.events()))
     assert not any(words in told for words in (SECRET, "Somebody first", "2011-02-03")) and "Anna" in told
     after = either.decisions()
-    assert after.barred == kept.barred and set(after.barred) == {"a", "b", "thought"} and after.marks == kept.marks
-    assert redact(either.url, {person}) == 0
+    assert (
+        after.erased_faces == kept.erased_faces
+        and set(after.erased_faces) == {"a", "b", "thought"}
+        and after.labels == kept.labels
+    )
+    assert redact_people(either.url, {person}) == 0
     with pytest.raises(ConflictError, match="was erased"):
         either.label("Somebody else", [face("a", "p1")])
 
@@ -73,7 +77,7 @@ def test_an_erased_name_is_in_no_log_of_a_ledger_that_keeps_one(ledger: Ledger) 
     person = ledger.label(SECRET + " the Second", [face("z")]).person.id
     ledger.erase(person)
     con.execute("SELECT count(*) FROM events").fetchone()
-    redact(ledger.url, {p.id for p in ledger.decisions().persons.values() if p.erased})
+    redact_people(ledger.url, {p.id for p in ledger.decisions().persons.values() if p.erased})
     assert SECRET.encode() not in stored_bytes(ledger), "though somebody has it open"
     con.close()
 
@@ -97,12 +101,12 @@ def test_while_a_name_is_written_over_others_write_on_and_nobody_else_may_change
     writers = [python(WRITER, either.url, name, 12) for name in "ab"]
     hostile = python(HOSTILE, either.url)
     assert hostile.stdout and hostile.stdout.readline() == "begins\n"
-    assert all(redact(either.url, {person}) for person in gone)
+    assert all(redact_people(either.url, {person}) for person in gone)
     assert [writer.communicate()[1] for writer in writers] == ["", ""]
     hostile.kill()
     assert hostile.communicate() == ("", "")
     assert {f"{name}-{n}" for name in "ab" for n in range(12)} <= set(who(either)) and refuses_changes(either)
-    assert SECRET not in "".join(to_lines(either.events()))
+    assert SECRET not in "".join(to_jsonl(either.events()))
 
 
 def _people(ledger: Ledger) -> range:
@@ -113,8 +117,8 @@ def _people(ledger: Ledger) -> range:
 
 def test_a_ledger_exported_before_an_erasure_adds_nothing_to_the_one_that_knows_of_it(either: Ledger) -> None:
     with_one_erased(either)
-    before = from_lines(line.encode() for line in to_lines(either.events()[:-1]))
-    redact(either.url, {p.id for p in either.decisions().persons.values() if p.erased})
+    before = from_jsonl(line.encode() for line in to_jsonl(either.events()[:-1]))
+    redact_people(either.url, {p.id for p in either.decisions().persons.values() if p.erased})
     known = either.events()
     assert import_events(either, before) == 0 and either.events() == known
     other = [replace(e, payload={**e.payload, "name": "x"}) if e.kind == "person_renamed" else e for e in before]
@@ -130,23 +134,23 @@ def test_an_older_ledger_that_learns_of_an_erasure_loses_the_name_and_bars_the_f
     archive = Archive(photos=str(tmp_path / "photos"), data=str(tmp_path), ledger=ledger.url)
     person = with_one_erased(ledger)
     before = ledger.events()[:-1]
-    assert keep_erased(archive) == (0, 1)
-    note_done_here(archive.layout, {person})  # as `classface forget` does when all is taken out
-    assert keep_erased(archive) == (0, 0) and SECRET not in tombstones_file(archive.layout).read_text()
+    assert synchronize_erasures(archive) == (0, 1)
+    record_locally_erased(archive.layout, {person})  # as `classface forget` does when all is taken out
+    assert synchronize_erasures(archive) == (0, 0) and SECRET not in tombstones_file(archive.layout).read_text()
     told = ledger.events()
 
     older = Ledger(f"sqlite:///{tmp_path}/older.sqlite")
     import_events(older, before)
     restored = archive.model_copy(update={"ledger": older.url})
-    assert set(barred_faces(restored.layout, older.events())) == {"a", "b", "thought"}, "even before anything is done"
-    assert keep_erased(restored) == (1, 0) and set(older.decisions().barred) == {"a", "b", "thought"}
-    assert SECRET not in "".join(to_lines(older.events())) and keep_erased(restored) == (0, 0)
+    assert set(erased_faces(restored.layout, older.events())) == {"a", "b", "thought"}, "even before anything is done"
+    assert synchronize_erasures(restored) == (1, 0) and set(older.decisions().erased_faces) == {"a", "b", "thought"}
+    assert SECRET not in "".join(to_jsonl(older.events())) and synchronize_erasures(restored) == (0, 0)
 
     another = Ledger(f"sqlite:///{tmp_path}/another.sqlite")
     import_events(another, before)
-    assert import_events(another, told) == 1 and another.decisions().barred == ledger.decisions().barred
-    keep_erased(archive.model_copy(update={"ledger": another.url}))
-    assert SECRET not in "".join(to_lines(another.events()))
+    assert import_events(another, told) == 1 and another.decisions().erased_faces == ledger.decisions().erased_faces
+    synchronize_erasures(archive.model_copy(update={"ledger": another.url}))
+    assert SECRET not in "".join(to_jsonl(another.events()))
 
     ledger.undo(told[-1].id)
-    assert barred_faces(archive.layout, ledger.events()) == {}, "the ledger that knows of it has the last word"
+    assert erased_faces(archive.layout, ledger.events()) == {}, "the ledger that knows of it has the last word"

@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from classface_assets.core.layout import Layout
-from classface_assets.store.files.duckdb import DatabaseError, publish, query
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.store.files.duckdb import DatabaseError, publish_database, query_database
 from classface_assets_tests.support.helpers import (
     NOW,
     add_detections,
@@ -32,14 +32,14 @@ def one_photo(path: str) -> dict[str, pl.DataFrame]:
 
 
 def paths_in(database: Path) -> list[str]:
-    return query(database, "SELECT path FROM image_assets")["path"].to_list()
+    return query_database(database, "SELECT path FROM image_assets")["path"].to_list()
 
 
 def test_a_reader_is_not_disturbed_while_a_new_file_is_published(tmp_path: Path) -> None:
     database = tmp_path / "it's here.duckdb"
-    publish(database, one_photo("old.jpg"))
+    publish_database(database, one_photo("old.jpg"))
     with duckdb.connect(database, read_only=True) as reader:
-        publish(database, one_photo("new.jpg"))
+        publish_database(database, one_photo("new.jpg"))
         assert reader.sql("SELECT path FROM image_assets").fetchall() == [("old.jpg",)]
         assert paths_in(database) == ["new.jpg"], "who opens the file now sees the new one, in this process too"
     assert list(tmp_path.iterdir()) == [database]
@@ -47,7 +47,7 @@ def test_a_reader_is_not_disturbed_while_a_new_file_is_published(tmp_path: Path)
 
 def test_another_process_that_reads_does_not_stop_a_publication(tmp_path: Path) -> None:
     database = tmp_path / "c.duckdb"
-    publish(database, one_photo("old.jpg"))
+    publish_database(database, one_photo("old.jpg"))
     code = """
 import sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as con:
@@ -58,7 +58,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as con:
     command = [sys.executable, "-c", code, str(database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout and reader.stdout.readline() == "open\n"
-        publish(database, one_photo("new.jpg"))
+        publish_database(database, one_photo("new.jpg"))
         assert reader.communicate("\n")[0] == "[('old.jpg',)]\n"
     assert paths_in(database) == ["new.jpg"]
 
@@ -74,21 +74,21 @@ with duckdb.connect(sys.argv[1], read_only=True) as con:
 )
 def test_wrong_rows_leave_the_old_file_as_it_is(wrong: pl.DataFrame, tmp_path: Path) -> None:
     database = tmp_path / "c.duckdb"
-    publish(database, one_photo("old.jpg"))
+    publish_database(database, one_photo("old.jpg"))
     before = database.read_bytes()
     with pytest.raises(duckdb.Error):
-        publish(database, {"image_assets": wrong})
+        publish_database(database, {"image_assets": wrong})
     assert database.read_bytes() == before
     assert list(tmp_path.iterdir()) == [database], "no temporary file is left"
 
 
 def test_a_publisher_killed_half_way_leaves_the_old_file_as_it_is(tmp_path: Path) -> None:
     database = tmp_path / "c.duckdb"
-    publish(database, one_photo("old.jpg"))
+    publish_database(database, one_photo("old.jpg"))
     code = """
 import sys, time
 from pathlib import Path
-from classface_assets.store.files.duckdb import publish
+from classface_assets.store.files.duckdb import publish_database
 def stop(self, target):
     print("built", flush=True)
     time.sleep(60)
@@ -101,13 +101,13 @@ publish(Path(sys.argv[1]), {})
 
 def test_a_database_that_is_not_there_yet_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match=r"^.*c\.duckdb does not exist yet; .*`classface run`\.$"):
-        query(tmp_path / "c.duckdb", "SELECT 1")
+        query_database(tmp_path / "c.duckdb", "SELECT 1")
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "cut off", "overwritten", "a folder", "without the tables"])
 def test_a_database_that_cannot_be_read_is_one_sentence(damage: str, tmp_path: Path) -> None:
     database = tmp_path / "c.duckdb"
-    publish(database, one_photo("a.jpg"))
+    publish_database(database, one_photo("a.jpg"))
     whole = database.read_bytes()
     database.unlink()
     if damage == "a folder":
@@ -122,7 +122,7 @@ def test_a_database_that_cannot_be_read_is_one_sentence(damage: str, tmp_path: P
             ]
         )
     with pytest.raises(DatabaseError, match=r"^[^\n]*cannot be read[^\n]*delete it and run `classface run` again\.$"):
-        query(database, "SELECT * FROM image_assets")
+        query_database(database, "SELECT * FROM image_assets")
 
 
 # ---- the tables that others rely on
@@ -157,7 +157,7 @@ LATER = {
 }
 
 
-def a_class(layout: Layout) -> None:
+def a_class(layout: ArchiveLayout) -> None:
     """Two years with one photo of six faces each, of quality 0.50 to 0.55."""
     for year, photo in (("2018-2019", "a"), ("2019-2020", "b")):
         faces = [f"{photo}{n}" for n in range(6)]
@@ -166,10 +166,10 @@ def a_class(layout: Layout) -> None:
         add_vectors(layout, year, *faces)
 
 
-def test_the_tables_have_the_columns_that_were_promised(layout: Layout) -> None:
+def test_the_tables_have_the_columns_that_were_promised(layout: ArchiveLayout) -> None:
     columns_of = "SELECT table_name, column_name FROM information_schema.columns WHERE table_catalog = 'published'"
     found: dict[str, list[str]] = {}
-    for table, column in query(published(layout, []), f"{columns_of} ORDER BY ordinal_position").iter_rows():
+    for table, column in query_database(published(layout, []), f"{columns_of} ORDER BY ordinal_position").iter_rows():
         found.setdefault(table, []).append(column)
     assert set(found) == set(DESIGNED)
     for table, columns in DESIGNED.items():
@@ -177,7 +177,7 @@ def test_the_tables_have_the_columns_that_were_promised(layout: Layout) -> None:
         assert set(found[table]) - set(columns) <= LATER
 
 
-def test_every_fact_and_decision_reaches_its_table(layout: Layout) -> None:
+def test_every_fact_and_decision_reaches_its_table(layout: ArchiveLayout) -> None:
     a_class(layout)
     events = [
         event(1, "person_created", person_id="p", name="Anna <b>"),
@@ -187,20 +187,20 @@ def test_every_fact_and_decision_reaches_its_table(layout: Layout) -> None:
     ]
     assigned = [("a0", "person_p", "p", 0.9, "labelled"), ("b0", "unknown_cluster_1", None, 0.5, "alike")]
     database = published(layout, events, assigned)
-    faces = query(database, "SELECT * FROM face_instances ORDER BY id")
+    faces = query_database(database, "SELECT * FROM face_instances ORDER BY id")
     assert faces.height == 12
     assert faces.select("id", "cluster_id", "person_id", "bbox_x", "assignment_reason").rows()[:2] == [
         ("a0", "person_p", "p", 10.0, "labelled"),
         ("a1", None, None, 110.0, None),
     ]
     assert len(faces["landmarks"][0]) == 10 and faces["created_at"][0] == NOW.replace(tzinfo=None)
-    assert query(database, "SELECT id, name, status FROM persons").rows() == [("p", "Anna <b>", "active")]
-    said = query(database, "SELECT * FROM face_assignment_events ORDER BY id")
+    assert query_database(database, "SELECT id, name, status FROM persons").rows() == [("p", "Anna <b>", "active")]
+    said = query_database(database, "SELECT * FROM face_assignment_events ORDER BY id")
     assert said["undone"].to_list() == [False, False, True, False]
     assert json.loads(said["payload"][1])["faces"][0]["face_id"] == "a0"
 
 
-def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: Layout) -> None:
+def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: ArchiveLayout) -> None:
     a_class(layout)
     people = dict(enumerate(["Anna", "Ann", "Staff", "Erased <secret>"], 1))
     events = [event(n, "person_created", person_id=f"p{n}", name=name) for n, name in people.items()]
@@ -213,41 +213,43 @@ def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: 
         event(10, "person_erased", person_id="p4", faces=[face("b0", "b").payload()]),
     ]
     database = published(layout, events)
-    rows = query(database, "SELECT id, name, status, merged_into_id, kind FROM persons ORDER BY id").rows()
+    rows = query_database(database, "SELECT id, name, status, merged_into_id, kind FROM persons ORDER BY id").rows()
     assert rows == [
         ("p1", "Anna", "active", None, "student"),
         ("p2", "Ann", "merged", "p1", "student"),
         ("p3", "Staff", "hidden", None, "staff"),
     ]
-    prototypes = query(database, "SELECT DISTINCT person_id FROM person_prototypes")["person_id"].to_list()
+    prototypes = query_database(database, "SELECT DISTINCT person_id FROM person_prototypes")["person_id"].to_list()
     assert prototypes == ["p1"]
-    said = query(database, "SELECT * FROM face_assignment_events")
+    said = query_database(database, "SELECT * FROM face_assignment_events")
     assert said.height == 10 and not any(words in "".join(said["payload"]) for words in ("secret", '"b0"'))
 
 
-def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: Layout) -> None:
+def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: ArchiveLayout) -> None:
     a_class(layout)
     labelled = [face(f"a{n}", "a") for n in range(5)] + [face("b5", "b")]
     events = [event(1, "person_created", person_id="p", name="Anna"), label_event(2, "p", *labelled)]
     sql = (
         "SELECT school_year, role, face_instance_id FROM person_prototypes ORDER BY school_year, role, face_instance_id"
     )
-    assert query(published(layout, events), sql).rows() == [
+    assert query_database(published(layout, events), sql).rows() == [
         ("2018-2019", "centroid", None),
         *(("2018-2019", "exemplar", f"a{n}") for n in (2, 3, 4)),
         ("2019-2020", "centroid", None),
         ("2019-2020", "exemplar", "b5"),
     ]
-    ids = query(layout.database, "SELECT id FROM person_prototypes ORDER BY id")
-    assert ids.equals(query(published(layout, events), "SELECT id FROM person_prototypes ORDER BY id")), "ids stay"
+    ids = query_database(layout.database, "SELECT id FROM person_prototypes ORDER BY id")
+    assert ids.equals(query_database(published(layout, events), "SELECT id FROM person_prototypes ORDER BY id")), (
+        "ids stay"
+    )
 
 
-def test_a_cluster_shows_its_best_faces_first(layout: Layout) -> None:
+def test_a_cluster_shows_its_best_faces_first(layout: ArchiveLayout) -> None:
     a_class(layout)
     members = [f"a{n}" for n in range(6)] + ["b0"]
     assigned = [(f, "unknown_cluster_1", None, 0.5, "") for f in members] + [("b1", "unknown_noise_b1", None, None, "")]
     sql = "SELECT * FROM clusters ORDER BY cluster_id"
-    big, single = query(published(layout, [], assigned), sql).iter_rows(named=True)
+    big, single = query_database(published(layout, [], assigned), sql).iter_rows(named=True)
     assert big["cluster_id"] == "unknown_cluster_1" and big["size"] == 7
     assert big["sample_faces"] == ["a5", "a4", "a3", "a2", "a1"]
     assert big["school_years"] == ["2018-2019", "2019-2020"]
@@ -255,17 +257,17 @@ def test_a_cluster_shows_its_best_faces_first(layout: Layout) -> None:
     assert (single["cluster_id"], single["size"], single["sample_faces"]) == ("unknown_noise_b1", 1, ["b1"])
 
 
-def test_faces_of_the_same_quality_keep_their_order_from_run_to_run(layout: Layout) -> None:
+def test_faces_of_the_same_quality_keep_their_order_from_run_to_run(layout: ArchiveLayout) -> None:
     for photo in "edcba":
         add_images(layout, "2018-2019", (photo, f"{photo}.jpg"))
         add_detections(layout, "2018-2019", face_rows(photo, f"{photo}0"))
         add_vectors(layout, "2018-2019", f"{photo}0")
     assigned = [(f"{photo}0", "unknown_cluster_1", None, 0.5, "") for photo in "edcba"]
-    (samples,) = query(published(layout, [], assigned), "SELECT sample_faces FROM clusters")["sample_faces"]
+    (samples,) = query_database(published(layout, [], assigned), "SELECT sample_faces FROM clusters")["sample_faces"]
     assert samples.to_list() == ["a0", "b0", "c0", "d0", "e0"]
 
 
-def test_an_archive_of_nothing_can_be_published(layout: Layout) -> None:
+def test_an_archive_of_nothing_can_be_published(layout: ArchiveLayout) -> None:
     database = published(layout, [])
     for table in DESIGNED:
-        assert query(database, f"SELECT count(*) AS n FROM {table}")["n"][0] == 0
+        assert query_database(database, f"SELECT count(*) AS n FROM {table}")["n"][0] == 0

@@ -15,13 +15,13 @@ from classface_assets.defs.checks import (
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.defs.identity.identities import IdentityConfig, identities
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.queries import faces_of
-from classface_assets.store.artifacts.assignment_tables import MadeOf, made_of, write_assignments
-from classface_assets.store.artifacts.memoization import seen
+from classface_assets.services.queries import find_faces
+from classface_assets.store.artifacts.assignment_tables import TableInputs, read_table_inputs, write_assignments
+from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.files.parquet import read_table, write_whole
+from classface_assets.store.files.parquet import read_parquet, write_parquet
 from classface_assets.store.model.events import Event
-from classface_assets.store.published.newer_refusals import with_newer_refusals, without_erased
+from classface_assets.store.published.newer_refusals import apply_newer_refusals, drop_erased_faces
 from classface_assets.store.published.tables import person_rows
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import FACES, event, face, label_event
@@ -63,7 +63,7 @@ def largest(world: World, count: int) -> list[str]:
 
 
 def test_a_name_given_between_two_steps_of_a_run_waits_for_the_next(world: World) -> None:
-    first, second, third = (faces_of(world.layout.database, cluster) for cluster in largest(world, 3))
+    first, second, third = (find_faces(world.layout.database, cluster) for cluster in largest(world, 3))
     ledger = world.archive.open_ledger()
     ledger.label("Ada", first)
     assign(world)
@@ -83,7 +83,7 @@ def test_a_name_given_between_two_steps_of_a_run_waits_for_the_next(world: World
 
 
 def test_assignments_of_another_run_are_published_by_the_ledger_as_that_run_saw_it(world: World) -> None:
-    first, second = (faces_of(world.layout.database, cluster) for cluster in largest(world, 2))
+    first, second = (find_faces(world.layout.database, cluster) for cluster in largest(world, 2))
     ledger = world.archive.open_ledger()
     assign(world)
     ledger.label("Ada", first)
@@ -95,7 +95,7 @@ def test_assignments_of_another_run_are_published_by_the_ledger_as_that_run_saw_
 
 
 def test_a_refusal_and_an_erasure_that_came_meanwhile_count_at_once(world: World) -> None:
-    groups = [faces_of(world.layout.database, cluster) for cluster in largest(world, 4)]
+    groups = [find_faces(world.layout.database, cluster) for cluster in largest(world, 4)]
     ledger = world.archive.open_ledger()
     for name, faces in zip(("Ada", "Ben", "Cem", "Dora"), groups, strict=True):
         ledger.label(name, faces)
@@ -115,7 +115,7 @@ def test_a_refusal_and_an_erasure_that_came_meanwhile_count_at_once(world: World
 
 
 def test_labelled_faces_that_would_move_are_told_with_what_helps(world: World) -> None:
-    faces, ledger = faces_of(world.layout.database, largest(world, 1)[0]), world.archive.open_ledger()
+    faces, ledger = find_faces(world.layout.database, largest(world, 1)[0]), world.archive.open_ledger()
     ledger.label("Ada", faces)
     assign(world)
     damage(world, [face.face_id for face in faces[:3]])
@@ -134,24 +134,24 @@ def test_labelled_faces_that_would_move_are_told_with_what_helps(world: World) -
 def damage(world: World, faces: Sequence[str]) -> None:
     """Take the names of faces out of the table of assignments, and let its stamp take it for sound."""
     file = world.layout.table("cluster_assignments")
-    noted, rows = made_of(file), read_table(file)
+    noted, rows = read_table_inputs(file), read_parquet(file)
     assert noted is not None
     lost = pl.when(pl.col("face_id").is_in(list(faces))).then(None).otherwise("person_id")
     write_assignments(rows.with_columns(lost.alias("person_id")), file, noted)
-    stamp = world.layout.stamp("cluster_assignments")
+    stamp = world.layout.fingerprint_file("cluster_assignments")
     told = json.loads(stamp.read_text())
-    told["outputs"] = {name: seen(file) for name in told["outputs"]}
+    told["outputs"] = {name: file_signature(file) for name in told["outputs"]}
     stamp.write_text(json.dumps(told))
 
 
 def test_what_a_table_was_made_of_is_in_the_same_file_and_old_tables_have_none(world: World) -> None:
     file = world.layout.table("some assignments")
-    rows = read_table(world.layout.table("identities"))
-    for noted in (MadeOf("facts", None), MadeOf("facts", (7, "2024-05-04T12:00:00+00:00", "faces_labelled"))):
+    rows = read_parquet(world.layout.table("identities"))
+    for noted in (TableInputs("facts", None), TableInputs("facts", (7, "2024-05-04T12:00:00+00:00", "faces_labelled"))):
         write_assignments(rows, file, noted)
-        assert made_of(file) == noted and read_table(file).equals(rows)
-    write_whole(rows, file)
-    assert made_of(file) is None
+        assert read_table_inputs(file) == noted and read_parquet(file).equals(rows)
+    write_parquet(rows, file)
+    assert read_table_inputs(file) is None
 
 
 CREATED = [event(n, "person_created", person_id=p, name=p.title()) for n, p in enumerate(("ada", "ben"), start=1)]
@@ -172,16 +172,16 @@ MERGED = [*CREATED, event(3, "person_merged", person_id="ada", into_id="ben")]
 def test_a_newer_refusal_counts_and_a_newer_permission_does_not(
     then: list[Event], newer: Event, withheld: set[str]
 ) -> None:
-    published = with_newer_refusals(replay(then), replay([*then, newer]))
+    published = apply_newer_refusals(replay(then), replay([*then, newer]))
     hidden = {p for p, who in published.persons.items() if who.status == "hidden" or who.consent is False}
     assert hidden == withheld
 
 
 def test_a_newer_refusal_for_one_purpose_is_for_that_purpose() -> None:
     newer = event(9, "consent_withdrawn", person_id="ada", purposes=["web"])
-    ada = with_newer_refusals(replay(CREATED), replay([*CREATED, newer])).persons["ada"]
+    ada = apply_newer_refusals(replay(CREATED), replay([*CREATED, newer])).persons["ada"]
     assert ada.refused == {"web"} and dict(ada.consents) == {"web": False}
-    (row,) = person_rows(with_newer_refusals(replay(CREATED[:1]), replay([*CREATED, newer]))).rows(named=True)
+    (row,) = person_rows(apply_newer_refusals(replay(CREATED[:1]), replay([*CREATED, newer]))).rows(named=True)
     assert row["consent"] is None and row["consent_web"] is False
 
 
@@ -189,24 +189,24 @@ def test_who_refused_is_withheld_with_those_they_were_one_with_when_faces_were_a
     """Their faces were assigned to the person that they were merged into, and are published as that person's."""
     parted = [*MERGED, event(4, "undone", event_id=3), event(5, "consent_withdrawn", person_id="ada")]
     assert replay(parted).persons["ben"].consent is None
-    assert with_newer_refusals(replay(parted, until=3), replay(parted)).persons["ben"].consent is False
+    assert apply_newer_refusals(replay(parted, until=3), replay(parted)).persons["ben"].consent is False
     joined = [
         *CREATED,
         event(3, "person_hidden", person_id="ben"),
         event(4, "person_merged", person_id="ada", into_id="ben"),
     ]
-    assert with_newer_refusals(replay(joined[:2]), replay(joined)).persons["ada"].status == "hidden"
+    assert apply_newer_refusals(replay(joined[:2]), replay(joined)).persons["ada"].status == "hidden"
 
 
 def test_of_who_is_erased_by_now_nothing_is_left_in_what_is_published() -> None:
     then = [*CREATED, label_event(3, "ada", *FACES[:2]), label_event(4, "ben", FACES[2])]
     erased = event(5, "person_erased", person_id="ada", faces=[f.payload() for f in FACES[:2]])
-    published = with_newer_refusals(replay(then), replay([*then, erased]))
-    assert published.marks.keys() == {FACES[2].face_id} and published.persons["ada"].erased
+    published = apply_newer_refusals(replay(then), replay([*then, erased]))
+    assert published.labels.keys() == {FACES[2].face_id} and published.persons["ada"].erased
     faces = pl.DataFrame(
         [(f.face_id, f.asset_id, *f.box) for f in [*FACES[:4], face("near", "photo 0", (5, 0, 100, 100))]],
         schema=["face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h"],
         orient="row",
     )
     rows = pl.DataFrame({"face_id": ["f2", "f3"], "person_id": ["ben", "ada"]})
-    assert without_erased(faces, rows, published)["face_id"].to_list() == ["f2"]
+    assert drop_erased_faces(faces, rows, published)["face_id"].to_list() == ["f2"]

@@ -2,18 +2,18 @@
 
 import pytest
 
-from classface_assets.cli.roster import of_use, to_look_at
+from classface_assets.cli.roster import reading_notes, review_notes
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
-from classface_assets.store.roster.answers import Answer, Consent, answer_in, consent_of
-from classface_assets.store.roster.consent_titles import Certainty, certainty, column_of
+from classface_assets.store.roster.answers import Answer, ConsentAnswer, combine_answers, parse_answer
+from classface_assets.store.roster.consent_titles import Certainty, consent_certainty, consent_column
 from classface_assets.store.roster.encoding import RosterError
 from classface_assets.store.roster.file import RosterFile, read_roster
-from classface_assets.store.roster.table import Wanted
+from classface_assets.store.roster.table import RosterOptions
 
 
 def read(text: str, **wanted: tuple[str, ...]) -> RosterFile:
-    return read_roster(text.encode(), "2019-2020", Wanted(**wanted))  # type: ignore[arg-type]
+    return read_roster(text.encode(), "2019-2020", RosterOptions(**wanted))  # type: ignore[arg-type]
 
 
 def refused(entry: RosterEntry) -> bool:
@@ -39,7 +39,7 @@ def refused(entry: RosterEntry) -> bool:
     ],
 )
 def test_a_column_is_about_consent_by_the_words_of_its_title(title: str) -> None:
-    assert certainty(title) is Certainty.SURE and not column_of(0, title).refuses
+    assert consent_certainty(title) is Certainty.SURE and not consent_column(0, title).refuses
     anna, ben = read(f"Name,{title}\nAnna,yes\nBen,no\n").entries
     assert (anna.consent, ben.consent) == (True, False)
 
@@ -88,7 +88,7 @@ def test_a_yes_below_a_title_that_refuses_is_a_no(title: str) -> None:
 )
 def test_a_title_about_another_matter_is_no_consent(title: str) -> None:
     found = read(f"Name,{title}\nAnna,12/09/2019\nBen,11/09/2019\n")
-    assert [refused(entry) for entry in found.entries] == [False, False] and not found.report.asked
+    assert [refused(entry) for entry in found.entries] == [False, False] and not found.report.uncertain
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_title_about_another_matter_is_no_consent(title: str) -> None:
     ],
 )
 def test_an_answer_is_understood_as_a_whole_or_in_doubt(text: str, answer: Answer | None) -> None:
-    assert answer_in(text) is answer
+    assert parse_answer(text) is answer
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,13 @@ def test_what_is_clear_in_one_column_clears_no_doubt_of_another() -> None:
 
 
 def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> None:
-    press = column_of(0, "Press consent")
-    assert consent_of([(press, "yes")]) == Consent() and consent_of([(press, "no")]) == Consent(False)
-    assert consent_of([(column_of(0, "Photo consent - internal use"), "yes")]) == Consent()
-    assert column_of(0, "Jahrbuch").purposes == (Purpose.YEARBOOK,)
-    assert column_of(0, "Публикация на сайте").purposes == (Purpose.WEB,)
+    press = consent_column(0, "Press consent")
+    assert combine_answers([(press, "yes")]) == ConsentAnswer() and combine_answers([(press, "no")]) == ConsentAnswer(
+        False
+    )
+    assert combine_answers([(consent_column(0, "Photo consent - internal use"), "yes")]) == ConsentAnswer()
+    assert consent_column(0, "Jahrbuch").purposes == (Purpose.YEARBOOK,)
+    assert consent_column(0, "Публикация на сайте").purposes == (Purpose.WEB,)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +175,8 @@ def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but
     found = read(text)
     assert [refused(entry) for entry in found.entries] == [False, True, True, False]
     assert [entry.consent for entry in found.entries] == [None] * 4
-    assert found.report.asked == (title,) and found.needs_a_look
-    told = "\n".join(to_look_at(found, 7))
+    assert found.report.uncertain == (title,) and found.needs_review
+    told = "\n".join(review_notes(found, 7))
     assert f"Is the column '{title}' about consent?" in told and "`classface undo 7`" in told
     assert f"--consent-column '{title}' (or --no-consent-column '{title}')" in told
     assert f"line 3: Ben: {title}: No" in told
@@ -184,7 +186,7 @@ def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but
     assert answers == [True, False, None, None] and sure.entries[2].consent_in_doubt == "perhaps"
     not_it = read(text, not_consent=(title,))
     assert not any(refused(entry) or entry.portraits for entry in not_it.entries)
-    assert not_it.report.unused == (title,) and not not_it.needs_a_look
+    assert not_it.report.unused == (title,) and not not_it.needs_review
 
 
 def test_who_gave_a_consent_is_no_answer_to_it() -> None:
@@ -195,29 +197,29 @@ def test_who_gave_a_consent_is_no_answer_to_it() -> None:
 
 def test_a_column_of_file_names_titled_photo_is_no_question() -> None:
     found = read("Name,Photo\nAnna,1.jpg\nBen,2.jpg\n")
-    assert found.report.asked == () and found.entries[0].portraits == (("2019-2020", "1.jpg"),)
+    assert found.report.uncertain == () and found.entries[0].portraits == (("2019-2020", "1.jpg"),)
 
 
 def test_unknown_columns_are_named_and_those_of_yes_and_no_are_asked_about() -> None:
     found = read("Name,Gender,Bus,Locker,Kuvauslupaus,\nAnna,F,yes,12,kyllä,yes\nBen,M,no,13,ei,no\n")
     assert found.report.unused == ("Gender", "Bus", "Locker")
-    assert found.report.asked == ("Kuvauslupaus", "column 6"), "by its word for pictures; and one without a title"
-    assert "Columns that were not used: Gender, Bus, Locker." in of_use(found.report)
+    assert found.report.uncertain == ("Kuvauslupaus", "column 6"), "by its word for pictures; and one without a title"
+    assert "Columns that were not used: Gender, Bus, Locker." in reading_notes(found.report)
     strange = read("Name,Zzz\nAnna,yes\nBen,no\n")
-    assert strange.report.yes_or_no == ("Zzz",) and strange.needs_a_look
-    assert "--consent-column 'Zzz'" in to_look_at(strange, None)[0]
-    assert not read("Name,Zzz\nAnna,yes\nBen,no\n", not_consent=("zzz",)).needs_a_look
+    assert strange.report.yes_or_no == ("Zzz",) and strange.needs_review
+    assert "--consent-column 'Zzz'" in review_notes(strange, None)[0]
+    assert not read("Name,Zzz\nAnna,yes\nBen,no\n", not_consent=("zzz",)).needs_review
 
 
 def test_a_list_that_holds_refusals_is_never_cut_off() -> None:
     found = read(
         "Name,Consent\n" + "".join(f"Child {chr(97 + n // 26)}{chr(97 + n % 26)},ask {n}\n" for n in range(130))
     )
-    told = to_look_at(found, 1)
+    told = review_notes(found, 1)
     assert len(found.report.refused) == 130 and sum("line" in line for line in told) == 130
     assert not any("more" in line for line in told)
     bad = "".join(f"Child, {n},No\n" for n in range(130))
-    assert sum(line.startswith("  line") for line in to_look_at(read(f"Name,Consent\nAnna,yes\n{bad}"), 1)) == 130
+    assert sum(line.startswith("  line") for line in review_notes(read(f"Name,Consent\nAnna,yes\n{bad}"), 1)) == 130
 
 
 def test_a_row_that_is_left_out_leaves_its_refusal_with_the_student_of_that_name() -> None:

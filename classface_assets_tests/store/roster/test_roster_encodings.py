@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from classface_assets.store.roster.encoding import RosterError, decoded
+from classface_assets.store.roster.encoding import RosterError, decode_text
 from classface_assets.store.roster.file import RosterFile, read_roster
-from classface_assets.store.roster.table import Wanted
+from classface_assets.store.roster.table import RosterOptions
 
 NAMES = {
     "Polish": (
@@ -105,7 +105,7 @@ def roster(language: str, size: int) -> str:
 @pytest.mark.parametrize(("language", "encoding"), SAVED)
 def test_names_come_out_as_they_were_written(language: str, encoding: str, size: int) -> None:
     text = roster(language, size)
-    found = decoded(text.encode(encoding))
+    found = decode_text(text.encode(encoding))
     assert found.text == text, found.encoding
     assert found.guessed or encoding.startswith(("utf", "iso2022"))
 
@@ -126,24 +126,24 @@ def test_one_bad_byte_does_not_garble_the_rest_and_its_row_is_told() -> None:
     content = "Name;Klasse\nJörg Müller;3a\nZoë Weiß;3b\nAnna Öz;3c\n".encode().replace("ß".encode(), b"\xdf")
     found = read_roster(content)
     assert names(found) == ["Jörg Müller", "Zoë Wei\N{REPLACEMENT CHARACTER}", "Anna Öz"]
-    assert found.report.replaced == (3,) and found.needs_a_look
+    assert found.report.replaced == (3,) and found.needs_review
 
 
 def test_names_that_were_garbled_before_are_told() -> None:
     found = read_roster("Name\nJörg Müller\nAnna Weiss\n".encode().decode("cp1252").encode())
-    assert found.report.garbled == ("JÃ¶rg MÃ¼ller",) and found.needs_a_look
+    assert found.report.garbled == ("JÃ¶rg MÃ¼ller",) and found.needs_review
     assert read_roster("Name\nJörg Müller\nÃnna\n".encode()).report.garbled == ()
 
 
 def test_a_named_encoding_counts_whatever_the_bytes_look_like() -> None:
     content = "Name\nRenØ Müller\n".encode("cp1252")
-    assert names(read_roster(content, wanted=Wanted(encoding="Windows-1252"))) == ["RenØ Müller"]
+    assert names(read_roster(content, wanted=RosterOptions(encoding="Windows-1252"))) == ["RenØ Müller"]
     polish = roster("Polish", 5).encode("cp1250")
-    assert "£ukasz" in decoded(roster("Polish", 200).encode("cp1250"), "latin-1").text
-    assert decoded(polish, "cp1250").text == roster("Polish", 5) and not decoded(polish, "cp1250").guessed
+    assert "£ukasz" in decode_text(roster("Polish", 200).encode("cp1250"), "latin-1").text
+    assert decode_text(polish, "cp1250").text == roster("Polish", 5) and not decode_text(polish, "cp1250").guessed
 
 
 @pytest.mark.parametrize("name", ["klingon", "rot13", "hex", "base64", " "])
 def test_an_encoding_that_is_none_ends_in_one_sentence(name: str) -> None:
     with pytest.raises(RosterError, match="is no encoding of text; write one like utf-8, cp1250"):
-        decoded(b"Name\nAnna\n", name)
+        decode_text(b"Name\nAnna\n", name)

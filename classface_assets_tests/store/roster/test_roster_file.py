@@ -10,7 +10,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.roster.encoding import RosterError
 from classface_assets.store.roster.file import RosterFile, read_roster
-from classface_assets.store.roster.values import school_years_in
+from classface_assets.store.roster.values import parse_school_years
 from classface_assets_tests.support.helpers import ROSTER
 
 YEAR = "2019-2020"
@@ -113,7 +113,7 @@ def test_a_year_that_is_a_grade_is_no_school_year() -> None:
     ],
 )
 def test_school_years_are_read_as_people_write_them(text: str, years: list[int] | None) -> None:
-    assert school_years_in(text) == (None if years is None else [f"{year}-{year + 1}" for year in years])
+    assert parse_school_years(text) == (None if years is None else [f"{year}-{year + 1}" for year in years])
 
 
 def test_an_excel_file_is_read_with_its_dates_and_numbers_from_the_sheet_that_has_names() -> None:
@@ -177,7 +177,7 @@ def test_bad_rows_are_listed_with_line_and_reason_and_a_bad_cell_costs_that_cell
         (7, "nobody in a school's photos was born on 2999-01-01"),
     )
     assert found.entries[1].classes == {} and found.entries[3].birth_date is None
-    assert found.entries[2].consent_in_doubt == "perhaps" and found.needs_a_look
+    assert found.entries[2].consent_in_doubt == "perhaps" and found.needs_review
 
 
 def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:

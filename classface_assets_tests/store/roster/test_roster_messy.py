@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from classface_assets.cli.roster import of_use, to_look_at
+from classface_assets.cli.roster import reading_notes, review_notes
 from classface_assets.store.roster.file import RosterFile, read_roster
 from classface_assets.store.roster.values import DateColumn
 from classface_assets_tests.store.roster.test_roster_file import xlsx
@@ -65,8 +65,8 @@ def test_totals_page_numbers_and_titles_that_come_again_are_no_students() -> Non
     found = read("\n".join([*lines, "Seite 2 von 3;;", *footers, "-----;---;--", "Totaro Paul;3c;10"]))
     assert names(found) == ["Anna Weiss", "Ben Page", "Suma", "Totaro Paul"] and found.bad == ()
     assert [line for line, _ in found.report.skipped] == [3, 4, *range(7, 16)]
-    (told,) = [line for line in of_use(found.report) if "no students" in line]
-    assert "the titles again: line 4" in told and "a total: lines 8, 9, 10" in told and not found.needs_a_look
+    (told,) = [line for line in reading_notes(found.report) if "no students" in line]
+    assert "the titles again: line 4" in told and "a total: lines 8, 9, 10" in told and not found.needs_review
 
 
 def test_a_line_that_holds_an_answer_is_never_passed_over_in_silence() -> None:
@@ -97,7 +97,7 @@ def test_a_line_that_holds_an_answer_is_never_passed_over_in_silence() -> None:
 def test_a_column_of_dates_is_read_when_it_is_consistent_one_way(cells: list[str]) -> None:
     found = read("Name;DOB\n" + "".join(f"Child {n};{cell}\n" for n, cell in zip("ab", cells, strict=True)))
     assert [entry.birth_date for entry in found.entries] == [APRIL_3, date(2011, 3, 14)]
-    assert not found.needs_a_look
+    assert not found.needs_review
 
 
 def test_a_title_says_which_comes_first() -> None:
@@ -118,7 +118,7 @@ def test_a_column_that_cannot_be_read_costs_that_column_and_is_told_once() -> No
     assert len(found.entries) == 20 and found.bad == () and all(entry.consent for entry in found.entries)
     (doubt,) = found.report.doubts
     assert (doubt.title, doubt.cells, len(doubt.examples)) == ("Born", 20, 5)
-    told = to_look_at(found, 1)
+    told = review_notes(found, 1)
     assert told[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"
     assert told[-1] == "  … and 15 more"
 
@@ -138,13 +138,13 @@ def test_ids_that_are_none_make_no_two_students_one() -> None:
     found = read("Name,ID,Consent\n" + "\n".join(rows))
     assert [entry.student_id for entry in found.entries] == ["", "", "", "", "", "", "", "00123", "5"]
     assert [entry.consent for entry in found.entries][:2] == [False, True]
-    assert "The student id 77 stands beside different names and was not used: lines 7, 8." in to_look_at(found, 1)
-    assert "'#N/A' is no student id: line 2." in of_use(found.report)
+    assert "The student id 77 stands beside different names and was not used: lines 7, 8." in review_notes(found, 1)
+    assert "'#N/A' is no student id: line 2." in reading_notes(found.report)
 
 
 def test_two_rows_of_one_name_with_different_ids_are_two_students() -> None:
     found = read("Name,ID,Class\nAnna,7,3a\nAnna,8,3b\nanna,008,3b\n")
-    assert [entry.student_id for entry in found.entries] == ["7", "8", "008"] and not found.needs_a_look
+    assert [entry.student_id for entry in found.entries] == ["7", "8", "008"] and not found.needs_review
 
 
 def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_told() -> None:
@@ -152,4 +152,4 @@ def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_
     assert [entry.student_id for entry in read_roster(content).entries] == ["00123", "124"]
     one = xlsx(("Student", "ID"), ("Anna", "00123"), ("Ben", 124.0), first_sheet=(("Name",), ("Cem",)))
     found = read_roster(one)
-    assert names(found) == ["Cem"] and found.report.sheets == ("Students",) and found.needs_a_look
+    assert names(found) == ["Cem"] and found.report.sheets == ("Students",) and found.needs_review

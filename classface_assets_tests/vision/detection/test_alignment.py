@@ -12,44 +12,50 @@ from classface_assets.vision.alignment import (
     ARCFACE_TEMPLATE,
     CHIP_SIZE,
     CHIP_TEMPLATE,
-    crop_for,
-    cut_chip,
+    align_face,
     decode_chip,
     encode_chip,
+    warp_to_input,
 )
 from classface_assets.vision.contact_sheet import contact_sheet
-from classface_assets.vision.detection.attributes import blur, brightness, outside_share, poses, quality_score
+from classface_assets.vision.detection.attributes import (
+    estimate_poses,
+    measure_blur,
+    measure_brightness,
+    outside_share,
+    quality_score,
+)
 from classface_assets.vision.detection.records import DETECTION_SCHEMA
-from classface_assets.vision.detection.search import find_faces
+from classface_assets.vision.detection.search import detect_oriented
 from classface_assets.vision.embedding import embed_faces
-from classface_assets.vision.faces import similarity
+from classface_assets.vision.faces import fit_similarity_transform
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photos.image_pyramid import view_of
+from classface_assets.vision.photos.image_pyramid import pyramid_from_pixels
 from classface_assets_tests.support.searched import SETTINGS, detected, faces_in, save_as_photo, vectors_of
 
 
 def test_a_chip_puts_the_landmarks_on_the_template(astronaut: Image.Image) -> None:
     turn = np.array([[0.8, -0.3, 210.0], [0.3, 0.8, 60.0]])
     landmarks = CHIP_TEMPLATE @ turn[:, :2].T + turn[:, 2]
-    matrix = similarity(landmarks, CHIP_TEMPLATE)
+    matrix = fit_similarity_transform(landmarks, CHIP_TEMPLATE)
     assert np.allclose(landmarks @ matrix[:, :2].T + matrix[:, 2], CHIP_TEMPLATE)
-    assert cut_chip(np.asarray(astronaut), landmarks).shape == (CHIP_SIZE, CHIP_SIZE, 3)
+    assert align_face(np.asarray(astronaut), landmarks).shape == (CHIP_SIZE, CHIP_SIZE, 3)
 
 
 def test_a_chip_of_a_large_face_equals_the_chip_of_the_shrunk_photo(builtin: ModelPack, astronaut: Image.Image) -> None:
     small = np.asarray(astronaut)
     landmarks = faces_in(builtin, small).landmarks[0]
     large = np.asarray(astronaut.resize((512 * 8, 512 * 8), Image.Resampling.BICUBIC))
-    chips = cut_chip(small, landmarks), cut_chip(large, (landmarks + 0.5) * 8 - 0.5)
+    chips = align_face(small, landmarks), align_face(large, (landmarks + 0.5) * 8 - 0.5)
     assert np.abs(chips[0].astype(float) - chips[1]).mean() < 2.5
 
 
 def test_a_stored_chip_is_nearly_the_chip(builtin: ModelPack, astronaut: Image.Image) -> None:
     image = np.asarray(astronaut)
-    chip = cut_chip(image, faces_in(builtin, image).landmarks[0])
+    chip = align_face(image, faces_in(builtin, image).landmarks[0])
     stored = decode_chip(encode_chip(chip))
     assert np.abs(stored.astype(float) - chip).mean() < 3
-    assert np.array_equal(crop_for(chip, np.array([[1.0, 0, -10], [0, 1, -20]]), 100), chip[20:120, 10:110])
+    assert np.array_equal(warp_to_input(chip, np.array([[1.0, 0, -10], [0, 1, -20]]), 100), chip[20:120, 10:110])
 
 
 def test_quality_is_half_size_and_half_confidence() -> None:
@@ -60,7 +66,7 @@ def test_quality_is_half_size_and_half_confidence() -> None:
 def test_a_blurred_chip_measures_lower(astronaut: Image.Image) -> None:
     face = astronaut.crop((160, 40, 352, 232))
     soft = face.resize((32, 32)).resize((192, 192), Image.Resampling.BICUBIC)
-    assert blur(np.asarray(soft)) < 0.1 * blur(np.asarray(face))
+    assert measure_blur(np.asarray(soft)) < 0.1 * measure_blur(np.asarray(face))
 
 
 def seen_from(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -78,27 +84,27 @@ def seen_from(yaw: float, pitch: float, roll: float) -> np.ndarray:
     ("yaw", "pitch", "roll"), [(0, 0, 0), (40, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -25, 0), (0, 0, 70)]
 )
 def test_yaw_pitch_and_roll_are_read_from_the_landmarks(yaw: float, pitch: float, roll: float) -> None:
-    assert np.abs(poses(seen_from(yaw, pitch, roll)[None])[0] - [yaw, pitch, roll]).max() < 3
+    assert np.abs(estimate_poses(seen_from(yaw, pitch, roll)[None])[0] - [yaw, pitch, roll]).max() < 3
 
 
 def test_a_mirrored_face_looks_the_other_way(pack: ModelPack, group: Path) -> None:
     image = np.asarray(Image.open(group))
     faces, mirrored = faces_in(pack, image), faces_in(pack, np.ascontiguousarray(image[:, ::-1]))
-    one = poses(faces.landmarks[faces.boxes[:, 0].argsort()])
-    other = poses(mirrored.landmarks[mirrored.boxes[:, 0].argsort()])[::-1]
+    one = estimate_poses(faces.landmarks[faces.boxes[:, 0].argsort()])
+    other = estimate_poses(mirrored.landmarks[mirrored.boxes[:, 0].argsort()])[::-1]
     assert np.abs(one * [-1, 1, -1] - other).max() < 25, "degrees; a pixel or two at these sizes"
     assert np.corrcoef(one[:, 0], -other[:, 0])[0, 1] > 0.9
 
 
 def test_a_face_tells_its_light_and_how_much_of_it_is_cut_off(builtin: ModelPack, astronaut: Image.Image) -> None:
     image = np.asarray(astronaut)
-    chip = cut_chip(image, faces_in(builtin, image).landmarks[0])
-    assert brightness(chip) == pytest.approx(2 * brightness(chip // 2), abs=2)
-    assert 90 < brightness(chip) < 200
+    chip = align_face(image, faces_in(builtin, image).landmarks[0])
+    assert measure_brightness(chip) == pytest.approx(2 * measure_brightness(chip // 2), abs=2)
+    assert 90 < measure_brightness(chip) < 200
     boxes = np.array([[10, 10, 20, 20], [-10, 0, 20, 20], [90, 90, 20, 20]], np.float32)
     assert outside_share(boxes, 100, 100).tolist() == pytest.approx([0, 0.5, 0.75])
     cut = image[:, 230:]
-    found = find_faces(builtin.detector, view_of(np.ascontiguousarray(cut)), SETTINGS)
+    found = detect_oriented(builtin.detector, pyramid_from_pixels(np.ascontiguousarray(cut)), SETTINGS)
     assert len(found.faces) == 1 and found.outside[0] > 0.05 and found.faces.boxes[0, 0] == 0
 
 

@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from classface_assets.vision.alignment import cut_chip
-from classface_assets.vision.detection.landmarks import refined
+from classface_assets.vision.alignment import align_face
+from classface_assets.vision.detection.landmarks import refine_landmarks
 from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
-from classface_assets.vision.detection.records import DETECTION_SCHEMA, face_id_of
-from classface_assets.vision.detection.search import DetectionSettings, find_faces
-from classface_assets.vision.faces import Faces
+from classface_assets.vision.detection.records import DETECTION_SCHEMA, face_id_for
+from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
+from classface_assets.vision.faces import FaceDetections
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photo_facts import read_facts
-from classface_assets.vision.photos.decoding import TRUNCATED, load_photo
-from classface_assets.vision.photos.image_pyramid import open_view, view_of
+from classface_assets.vision.photo_facts import read_photo_facts
+from classface_assets.vision.photos.decoding import TRUNCATED_NOTE, load_photo
+from classface_assets.vision.photos.image_pyramid import open_pyramid, pyramid_from_pixels
 from classface_assets_tests.support.searched import SETTINGS, boxes_of, detected, faces_in, save_as_photo
 
 
@@ -28,9 +28,9 @@ def test_a_truncated_photo_is_searched_as_far_as_it_goes(
     whole = save_as_photo(astronaut, tmp_path / "whole.jpg", quality=90, progressive=progressive)
     part = tmp_path / "part.jpg"
     part.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    assert read_facts(part).status == "ok"
+    assert read_photo_facts(part).status == "ok"
     rows = detected(builtin, part)
-    assert rows["status"].to_list() == ["ok"] and rows["reason"].to_list() == [TRUNCATED]
+    assert rows["status"].to_list() == ["ok"] and rows["reason"].to_list() == [TRUNCATED_NOTE]
 
 
 def test_every_photo_ends_as_rows_in_the_order_given(
@@ -43,7 +43,7 @@ def test_every_photo_ends_as_rows_in_the_order_given(
     stub.write_bytes(whole.read_bytes()[:150])
     plain = save_as_photo(Image.new("RGB", (640, 480), (90, 120, 90)), tmp_path / "nobody.png")
     paths = [whole, broken, group, stub, tmp_path / "gone.jpg", plain]
-    jobs = [PhotoJob(read_facts(path).asset_id, path) for path in paths]
+    jobs = [PhotoJob(read_photo_facts(path).asset_id, path) for path in paths]
     batches = list(detect_photos(jobs, builtin.detector, SETTINGS, batch=4))
     rows = pl.concat([batch.rows for batch in batches])
     assert [batch.rows.schema == DETECTION_SCHEMA for batch in batches] == [True, True]
@@ -87,17 +87,17 @@ class Counted:
 
     def __init__(self, detector: Detector) -> None:
         self.detector, self.looks = detector, 0
-        self.look_side, self.fixed_input = detector.look_side, detector.fixed_input
-        self.reliable_px, self.close_up = detector.reliable_px, detector.close_up
+        self.base_side, self.fixed_input = detector.base_side, detector.fixed_input
+        self.reliable_px, self.landmark_crop = detector.reliable_px, detector.landmark_crop
 
-    def find(self, image: np.ndarray, min_confidence: float) -> Faces:
+    def find(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
         self.looks += 1
         return self.detector.find(image, min_confidence)
 
 
 def looks_at(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:
     counted = Counted(pack.detector)
-    find_faces(counted, view_of(np.asarray(image.convert("RGB"))), SETTINGS, turnable)
+    detect_oriented(counted, pyramid_from_pixels(np.asarray(image.convert("RGB"))), SETTINGS, turnable)
     return counted.looks
 
 
@@ -135,23 +135,27 @@ def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -
     large = np.asarray(Image.open(group).resize((2560, 1772)))
     rough = faces_in(pack, large)
     seen = np.full(len(rough), 20.0)
-    close = refined(pack.detector, large, rough, seen)
-    fine = faces_in(pack, np.asarray(Image.open(group).resize((640, 443)))).times(4)
+    close = refine_landmarks(pack.detector, large, rough, seen)
+    fine = faces_in(pack, np.asarray(Image.open(group).resize((640, 443)))).scaled(4)
     order, same = rough.boxes[:, 0].argsort(), fine.boxes[:, 0].argsort()
     eyes = np.linalg.norm(rough.landmarks[:, 0] - rough.landmarks[:, 1], axis=1)
     moved = np.linalg.norm(close - rough.landmarks, axis=2).max(axis=1) / eyes
     assert moved.max() < 0.25 and (moved > 0.005).all(), "by a little, each of them"
     assert np.abs(close[order] - fine.landmarks[same]).max() / eyes.min() < 0.3
     empty = np.zeros_like(large)
-    assert np.array_equal(refined(pack.detector, empty, rough, seen), rough.landmarks), "what is not found stays"
-    assert np.array_equal(refined(pack.detector, large, rough, seen * 9), rough.landmarks), "as does what was seen well"
+    assert np.array_equal(refine_landmarks(pack.detector, empty, rough, seen), rough.landmarks), (
+        "what is not found stays"
+    )
+    assert np.array_equal(refine_landmarks(pack.detector, large, rough, seen * 9), rough.landmarks), (
+        "as does what was seen well"
+    )
 
 
 def test_a_photo_without_a_face_stays_as_it_is_however_it_is_turned(pack: ModelPack) -> None:
     from skimage import data
 
     for picture in (data.chelsea(), data.coffee(), data.rocket()):
-        found = find_faces(pack.detector, view_of(picture), SETTINGS, turnable=True)
+        found = detect_oriented(pack.detector, pyramid_from_pixels(picture), SETTINGS, turnable=True)
         assert (len(found.faces), found.rotation) == (0, 0)
 
 
@@ -159,12 +163,12 @@ def test_a_large_jpeg_is_decoded_small_unless_its_faces_need_more(
     builtin: ModelPack, astronaut: Image.Image, group: Path, tmp_path: Path
 ) -> None:
     portrait = save_as_photo(astronaut.resize((5000, 5000)), tmp_path / "portrait.jpg", quality=95)
-    view = open_view(portrait)
+    view = open_pyramid(portrait)
     assert (view.width, view.height) == (5000, 5000) and view.at(9999).shape == (5000, 5000, 3)
-    small, whole = open_view(portrait).sharp(1000, 96), open_view(portrait).sharp(100, 96)
+    small, whole = open_pyramid(portrait).at_resolution(1000, 96), open_pyramid(portrait).at_resolution(100, 96)
     assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (2500, 0.5, 5000, 1.0)
-    landmarks = find_faces(builtin.detector, view, SETTINGS).faces.landmarks[0]
-    chips = [cut_chip(picture, landmarks * np.float32(scale)).astype(float) for picture, scale in (small, whole)]
+    landmarks = detect_oriented(builtin.detector, view, SETTINGS).faces.landmarks[0]
+    chips = [align_face(picture, landmarks * np.float32(scale)).astype(float) for picture, scale in (small, whole)]
     assert np.abs(chips[0] - chips[1]).mean() < 2.5
     crowd = save_as_photo(Image.open(group).resize((4000, 2768)), tmp_path / "crowd.jpg", quality=95)
     (row, *_) = detected(builtin, crowd).sort("bbox_x").to_dicts()
@@ -180,9 +184,9 @@ def test_faces_below_the_bounds_are_left_out(builtin: ModelPack, group: Path) ->
 
 
 def test_a_face_id_depends_on_the_photo_and_whole_pixels(builtin: ModelPack, group: Path) -> None:
-    asset_id = read_facts(group).asset_id
-    near = face_id_of(asset_id, np.array([10.2, 20.4, 30.1, 39.8]))
-    assert near == face_id_of(asset_id, np.array([10, 20, 30, 40]))
-    assert near != face_id_of(asset_id, np.array([11, 20, 30, 40]))
+    asset_id = read_photo_facts(group).asset_id
+    near = face_id_for(asset_id, np.array([10.2, 20.4, 30.1, 39.8]))
+    assert near == face_id_for(asset_id, np.array([10, 20, 30, 40]))
+    assert near != face_id_for(asset_id, np.array([11, 20, 30, 40]))
     first, second = (detected(builtin, group)["face_id"].to_list() for _ in range(2))
     assert first == second and len(set(first)) == 6

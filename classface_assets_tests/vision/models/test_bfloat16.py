@@ -11,11 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from classface_assets.vision.models import openvino_bf16
-from classface_assets.vision.models.centerface import CenterFace, weights
+from classface_assets.vision.models.centerface import CenterFace, centerface_weights_path
 from classface_assets.vision.models.onnx_session import open_session
 
 needs_bfloat16 = pytest.mark.skipif(
-    openvino_bf16.engine() is None, reason="this processor does not multiply bfloat16, or OpenVINO is not installed"
+    openvino_bf16.openvino_core() is None,
+    reason="this processor does not multiply bfloat16, or OpenVINO is not installed",
 )
 
 
@@ -42,21 +43,21 @@ def network(*, lifted_by: float) -> bytes:
 def test_a_network_that_answers_otherwise_in_bfloat16_stays_in_float32(lifted_by: float, numbers: str) -> None:
     model, feeds = network(lifted_by=lifted_by), {"x": np.random.default_rng(2).normal(size=(3, 10)).astype(np.float32)}
     session = open_session(model)
-    chosen = openvino_bf16.quicker(model, session, feeds)
-    assert openvino_bf16.numbers_of(chosen) == numbers
+    chosen = openvino_bf16.accelerate(model, session, feeds)
+    assert openvino_bf16.precision_of(chosen) == numbers
     [found], [wanted] = chosen.run(None, feeds), session.run(["y"], feeds)
     assert np.allclose(found, wanted, atol=0.1)
 
 
 @needs_bfloat16
 def test_the_same_faces_are_found_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    file, spec = weights(), find_spec("insightface")
+    file, spec = centerface_weights_path(), find_spec("insightface")
     assert file and spec and spec.origin
     group = np.asarray(Image.open(Path(spec.origin).parent / "data" / "images" / "t1.jpg").convert("RGB"))
     quick = CenterFace(file)
-    monkeypatch.setattr(openvino_bf16, "engine", lambda: None)
+    monkeypatch.setattr(openvino_bf16, "openvino_core", lambda: None)
     whole = CenterFace(file)
-    assert (quick.numbers, whole.numbers) == ("bfloat16", "float32")
+    assert (quick.precision, whole.precision) == ("bfloat16", "float32")
     found, wanted = quick.find(group, 0.5), whole.find(group, 0.5)
     assert len(found) == len(wanted) == 6
     order, right = np.argsort(found.boxes[:, 0]), np.argsort(wanted.boxes[:, 0])
@@ -68,7 +69,7 @@ def test_the_same_faces_are_found_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_openvino_is_loaded_without_its_telemetry() -> None:
     code = (
-        "import sys\nfrom classface_assets.vision.models.openvino_bf16 import engine\nengine()\n"
+        "import sys\nfrom classface_assets.vision.models.openvino_bf16 import openvino_core\nopenvino_core()\n"
         "print(any(name.startswith('openvino_telemetry.') for name in sys.modules), 'openvino' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -78,8 +79,8 @@ def test_openvino_is_loaded_without_its_telemetry() -> None:
 def test_without_openvino_the_networks_run_in_onnxruntime() -> None:
     code = (
         "import sys\nsys.modules['openvino'] = None\n"
-        "from classface_assets.vision.models.centerface import CenterFace, weights\n"
-        "print(CenterFace(weights()).numbers)"
+        "from classface_assets.vision.models.centerface import CenterFace, centerface_weights_path\n"
+        "print(CenterFace(centerface_weights_path()).precision)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["float32"]

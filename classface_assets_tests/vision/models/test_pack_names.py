@@ -38,7 +38,7 @@ def test_unusable_packs_say_what_to_do(tmp_path: Path, broken_pack: Path) -> Non
     (tmp_path / "none").mkdir()
     detector_only = tmp_path / "half"
     detector_only.mkdir()
-    found = centerface.weights()
+    found = centerface.centerface_weights_path()
     assert found
     shutil.copy(found, detector_only / "det.onnx")
     for name, message in {
@@ -74,9 +74,9 @@ def test_a_pack_unpacked_into_a_folder_of_its_own_name_is_found(tmp_path: Path) 
 
 
 def test_changed_weights_are_refused() -> None:
-    path = dlib_weights.weights()
+    path = dlib_weights.dlib_weights_path()
     assert path
     data = bytearray(path.read_bytes())
     data[5_000_000] ^= 1
     with pytest.raises(ValueError, match="SHA-256"):
-        dlib_weights.read_resnet(bytes(data))
+        dlib_weights.read_dlib_resnet(bytes(data))

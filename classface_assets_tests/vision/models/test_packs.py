@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from classface_assets.vision.alignment import CHIP_SIZE, cut_chip, encode_chip
+from classface_assets.vision.alignment import CHIP_SIZE, align_face, encode_chip
 from classface_assets.vision.embedding import embed_faces
 from classface_assets.vision.models import dlib_weights, openvino_bf16, scrfd
-from classface_assets.vision.models.arcface import ArcFace, Recipe
-from classface_assets.vision.models.dlib_resnet import RGB_MEAN, DlibResnet, converted
+from classface_assets.vision.models.arcface import ArcFace, Preprocessing
+from classface_assets.vision.models.dlib_resnet import RGB_MEAN, DlibResnet, ensure_onnx_model
 from classface_assets.vision.models.download import PackError
 from classface_assets.vision.models.pack_info import describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a processor without bfloat16."""
-    monkeypatch.setattr(openvino_bf16, "engine", lambda: None)
+    monkeypatch.setattr(openvino_bf16, "openvino_core", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def group() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def chips(builtin: ModelPack, group: np.ndarray) -> np.ndarray:
-    return np.stack([cut_chip(group, marks) for marks in builtin.detector.find(group, 0.5).landmarks])
+    return np.stack([align_face(group, marks) for marks in builtin.detector.find(group, 0.5).landmarks])
 
 
 def described(folder: Path, text: str) -> str:
@@ -116,10 +116,10 @@ def test_a_described_model_equals_the_same_pack_loaded_as_insightface_does(
 def test_insightfaces_own_code_gives_the_same_vectors(folder: Path, chips: np.ndarray) -> None:
     import cv2
 
-    from classface_assets.vision.alignment import arcface_matrix
+    from classface_assets.vision.alignment import chip_to_arcface
 
-    model = scrfd.load_model(SHARED_PACK / "mobilefacenet.onnx")
-    faces = [cv2.warpAffine(chip, arcface_matrix(), (112, 112)) for chip in chips]
+    model = scrfd.load_insightface_model(SHARED_PACK / "mobilefacenet.onnx")
+    faces = [cv2.warpAffine(chip, chip_to_arcface(), (112, 112)) for chip in chips]
     own = model.get_feat([face[..., ::-1] for face in faces])
     own /= np.linalg.norm(own, axis=1, keepdims=True)
     assert (own * load_pack(str(SHARED_PACK), folder, folder).embedder.embed(chips)).sum(axis=1).min() >= 0.9999
@@ -129,9 +129,9 @@ def test_insightfaces_own_code_gives_the_same_vectors(folder: Path, chips: np.nd
 def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
     folder: Path, tmp_path: Path, chips: np.ndarray
 ) -> None:
-    builtin, weights = load_pack("builtin", folder, folder), dlib_weights.weights()
+    builtin, weights = load_pack("builtin", folder, folder), dlib_weights.dlib_weights_path()
     assert weights
-    file = converted(weights, tmp_path / "dlib")
+    file = ensure_onnx_model(weights, tmp_path / "dlib")
     file.with_suffix(".toml").write_text(
         f'name = "dlib"\nmean = {RGB_MEAN.astype(float).tolist()}\nscale = 256\ninput_size = 150\nalign = "dlib"\n'
         "flip = true\nembedding_size = 128\n"
@@ -145,13 +145,13 @@ def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
 def test_an_adaface_model_sees_blue_green_red_from_minus_one_to_one() -> None:
     red = np.zeros((1, 112, 112, 3), np.uint8)
     red[..., 0] = 255
-    blob = Recipe(channels="BGR").blob(red)
+    blob = Preprocessing(channels="BGR").blob(red)
     assert blob.shape == (1, 3, 112, 112) and blob[0, :, 0, 0].tolist() == [-1, -1, 1]
 
 
 def test_mean_and_scale_are_in_the_order_of_the_channels() -> None:
     pixel = np.array([10, 20, 30], np.uint8).reshape(1, 1, 1, 3)
-    recipe = Recipe(channels="BGR", mean=(30, 10, 10), scale=(1, 2, 4))
+    recipe = Preprocessing(channels="BGR", mean=(30, 10, 10), scale=(1, 2, 4))
     assert recipe.blob(pixel).ravel().tolist() == [0, 5, 0]
 
 
@@ -165,7 +165,7 @@ def test_the_mirror_image_changes_the_vectors_and_makes_left_and_right_alike(tmp
         {},
         output=("n", 24),
     )
-    plain, both = ArcFace(columns, Recipe()), ArcFace(columns, Recipe(flip=True))
+    plain, both = ArcFace(columns, Preprocessing()), ArcFace(columns, Preprocessing(flip=True))
     vectors = both.embed(chips)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert np.abs(plain.embed(chips) - vectors).max() > 0.01
@@ -249,8 +249,8 @@ def test_a_single_file_wants_its_description_beside_it(folder: Path, tmp_path: P
 
 
 def test_a_model_for_one_picture_at_a_time_is_run_so(tmp_path: Path, chips: np.ndarray) -> None:
-    free = ArcFace(means_of_strips(tmp_path / "free.onnx"), Recipe())
-    fixed = ArcFace(means_of_strips(tmp_path / "fixed.onnx", (1, 24)), Recipe())
+    free = ArcFace(means_of_strips(tmp_path / "free.onnx"), Preprocessing())
+    fixed = ArcFace(means_of_strips(tmp_path / "fixed.onnx", (1, 24)), Preprocessing())
     assert (free.single, fixed.single) == (False, True)
     assert np.allclose(free.embed(chips), fixed.embed(chips), atol=1e-6)
 
@@ -351,7 +351,7 @@ def test_fifty_descriptors_equal_those_of_dlib_itself(builtin: ModelPack) -> Non
 @needs_shared_pack
 def test_scrfd_in_the_pictures_own_shape_finds_what_the_square_finds(group: np.ndarray) -> None:
     file = SHARED_PACK / "det_2.5g.onnx"
-    free, fixed = scrfd.free_form(file), scrfd.load_model(file)
+    free, fixed = scrfd.load_dynamic_scrfd(file), scrfd.load_insightface_model(file)
     assert free is not None and fixed.static_input_size == (640, 640)
     own, square = scrfd.Scrfd(free, (640, 640)), scrfd.Scrfd(fixed, (640, 640), free=False)
     for part in (group, group[:, 300:700], group[:500], np.ascontiguousarray(group[50:, ::-1])):
@@ -368,7 +368,7 @@ def test_scrfd_in_the_pictures_own_shape_finds_what_the_square_finds(group: np.n
 
 @needs_shared_pack
 def test_the_square_is_searched_as_insightface_searches_it(group: np.ndarray) -> None:
-    model = scrfd.load_model(SHARED_PACK / "det_2.5g.onnx")
+    model = scrfd.load_insightface_model(SHARED_PACK / "det_2.5g.onnx")
     ours = scrfd.Scrfd(model, (640, 640), free=False).find(group, 0.5)
     found, landmarks = model.detect(group[..., ::-1], input_size=(640, 640), det_thresh=0.5)
     assert np.allclose(ours.boxes[:, :2] + ours.boxes[:, 2:], found[:, 2:4], atol=0.01)
@@ -383,7 +383,7 @@ def test_a_detector_with_sizes_written_into_its_layers_stays_a_square(tmp_path: 
         (1, 3, 640, 640),
         (1, 3 * 640 * 640, 1),
     )
-    assert scrfd.free_form(fixed) is None
+    assert scrfd.load_dynamic_scrfd(fixed) is None
 
 
 @pytest.mark.parametrize("name", ["builtin", "shared"])
@@ -392,7 +392,7 @@ def test_many_threads_may_search_with_one_detector(name: str, builtin: ModelPack
         pytest.skip("the InsightFace-format pack is not on this machine")
     detector = builtin.detector
     if name == "shared":
-        detector = scrfd.Scrfd(scrfd.free_form(SHARED_PACK / "det_2.5g.onnx"))
+        detector = scrfd.Scrfd(scrfd.load_dynamic_scrfd(SHARED_PACK / "det_2.5g.onnx"))
     pictures = [group[top : top + height, :640] for top in (0, 100, 300) for height in (300, 420, 550)]
     alone = [detector.find(picture, 0.5) for picture in pictures]
     with ThreadPoolExecutor(4) as threads:

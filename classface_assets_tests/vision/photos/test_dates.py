@@ -11,14 +11,14 @@ import pytest
 import tifffile
 from PIL import Image
 
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import IMAGES
-from classface_assets.store.catalog.photo_dates import dated
+from classface_assets.store.catalog.photo_dates import resolve_dates
 from classface_assets.store.catalog.school_year import image_parts, year_images
-from classface_assets.vision.photo_facts import PhotoFacts, read_facts
+from classface_assets.vision.photo_facts import PhotoFacts, read_photo_facts
 from classface_assets.vision.photos import metadata as dates_module
 from classface_assets.vision.photos import written_dates
-from classface_assets.vision.photos.written_dates import date_of_folder, written_date
+from classface_assets.vision.photos.written_dates import parse_date, parse_date_in_folder_name
 from classface_assets_tests.support.helpers import add_images
 
 EXIF_IFD, ORIGINAL, DIGITIZED, CHANGED = 0x8769, 0x9003, 0x9004, 0x0132
@@ -58,7 +58,7 @@ def with_iptc(path: Path, iptc: bytes) -> Path:
 
 
 def first_of(path: Path, name: str = "") -> tuple[str, str, int | None]:
-    facts = read_facts(path, name)
+    facts = read_photo_facts(path, name)
     return str(facts.taken_at), facts.taken_at_source, facts.utc_offset
 
 
@@ -88,7 +88,7 @@ def first_of(path: Path, name: str = "") -> tuple[str, str, int | None]:
 )
 def test_dates_are_read_as_cameras_and_programs_write_them(text: str, moment: str, offset: int | None) -> None:
     for value in (text, text.encode()):
-        found = written_date(value)
+        found = parse_date(value)
         assert found is not None and (str(found.at), found.utc_offset) == (moment, offset)
 
 
@@ -107,7 +107,7 @@ def test_dates_are_read_as_cameras_and_programs_write_them(text: str, moment: st
     ],
 )
 def test_what_is_no_full_date_is_none(text: object) -> None:
-    assert written_date(text) is None
+    assert parse_date(text) is None
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_is_no_full_date_is_none(text: object) -> None:
     ],
 )
 def test_a_folder_tells_a_day_only_by_a_full_date(folder: str, day: str | None) -> None:
-    found = date_of_folder(folder)
+    found = parse_date_in_folder_name(folder)
     assert found == (datetime.fromisoformat(day) if day else None)
 
 
@@ -158,7 +158,7 @@ def test_every_date_is_kept_once_the_surest_first(tmp_path: Path) -> None:
     path = tmp_path / "2019-06-05.jpg"
     same = "2019:06:01 01:01:01"
     SMALL.save(path, exif=exif_of(original=same, digitized=same, changed="2024:01:01 10:00:00"))
-    facts = read_facts(path, "2018-2019/2019-06-06 Trip/2019-06-05.jpg")
+    facts = read_photo_facts(path, "2018-2019/2019-06-06 Trip/2019-06-05.jpg")
     assert [(str(date.at), date.source) for date in facts.dates] == [
         ("2019-06-01 01:01:01", "exif"),
         ("2024-01-01 10:00:00", "exif"),
@@ -208,7 +208,7 @@ def judged(start: str | None, *found: tuple[str, str]) -> tuple[str, str, str]:
     dates = [{"at": datetime.fromisoformat(at), "source": source, "utc_offset": None} for at, source in found]
     row = {"asset_id": "a", "status": "ok", "path": "a.jpg", "dates": dates}
     row |= {"taken_at": dates[0]["at"], "taken_at_source": dates[0]["source"]} if dates else {"taken_at_source": ""}
-    rows = dated(pl.DataFrame([row], schema=IMAGES), datetime.fromisoformat(start) if start else None)
+    rows = resolve_dates(pl.DataFrame([row], schema=IMAGES), datetime.fromisoformat(start) if start else None)
     return rows.select(pl.col("taken_at").dt.to_string("%Y-%m-%d %H:%M:%S"), "taken_at_source", "taken_at_doubt").row(0)
 
 
@@ -284,21 +284,21 @@ class In2001(datetime):
 
 
 def test_a_photo_that_was_read_under_a_wrong_clock_keeps_its_date(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: ArchiveLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "photo.jpg"
     SMALL.save(path, exif=exif_of(original="2011:09:05 08:30:00"))
     with monkeypatch.context() as wrong:
         for module in (written_dates, dates_module):
             wrong.setattr(module, "datetime", In2001)
-        facts = read_facts(path, "2011-2012/photo.jpg")
+        facts = read_photo_facts(path, "2011-2012/photo.jpg")
         put(layout, "2011-2012", facts)
         wrong.setattr("classface_assets.store.catalog.photo_dates.datetime", In2001)
         assert year_images(layout, "2011-2012")["taken_at_source"].to_list() == ["exif"]
     assert year_images(layout, "2011-2012")["taken_at"].to_list() == [datetime.fromisoformat("2011-09-05 08:30")]
 
 
-def put(layout: Layout, year: str, facts: PhotoFacts) -> None:
+def put(layout: ArchiveLayout, year: str, facts: PhotoFacts) -> None:
     from dataclasses import asdict
 
     row = {**asdict(facts), "school_year": year, "path": f"{year}/photo.jpg"}
@@ -306,11 +306,11 @@ def put(layout: Layout, year: str, facts: PhotoFacts) -> None:
 
 
 def test_the_parts_keep_every_date_so_that_a_folder_of_another_year_is_judged_anew(
-    layout: Layout, tmp_path: Path
+    layout: ArchiveLayout, tmp_path: Path
 ) -> None:
     path = tmp_path / "2011-09-05.jpg"
     SMALL.save(path, exif=exif_of(changed="2024:03:01 10:00:00"))
-    facts = read_facts(path)
+    facts = read_photo_facts(path)
     shown = {}
     for year in ("2010-2011", "2023-2024", "Sommerfest", "1999-2000"):
         put(layout, year, facts)
@@ -326,7 +326,7 @@ def test_the_parts_keep_every_date_so_that_a_folder_of_another_year_is_judged_an
     assert stored["taken_at_doubt"].null_count() == 1
 
 
-def test_a_date_of_parts_from_before_dates_were_listed_is_judged_too(layout: Layout) -> None:
+def test_a_date_of_parts_from_before_dates_were_listed_is_judged_too(layout: ArchiveLayout) -> None:
     add_images(layout, "1984-1985", ("a", "a.jpg"))
     parts = image_parts(layout, "1984-1985")
     (file,) = parts.files()

@@ -13,7 +13,7 @@ from classface_assets.identity.settings import settings_for
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.decoding import load_photo
-from classface_assets.vision.photos.near_duplicates import BURST_BITS, COPY_BITS, near_groups, perceptual_hash
+from classface_assets.vision.photos.near_duplicates import BURST_BITS, COPY_BITS, near_duplicate_groups, perceptual_hash
 from classface_assets_tests.support.searched import SETTINGS, faces_in, save_as_photo, vectors_of
 
 
@@ -75,7 +75,7 @@ def grouped(photos: pl.DataFrame, **faces: np.ndarray) -> dict[str, str]:
     """near_groups of photos whose faces have these vectors."""
     owners = pl.Series([name for name, vectors in faces.items() for _ in vectors], dtype=pl.String)
     vectors = np.concatenate(list(faces.values())) if faces else np.zeros((0, 0), np.float32)
-    return dict(near_groups(photos, owners, vectors, 0.7).iter_rows())
+    return dict(near_duplicate_groups(photos, owners, vectors, 0.7).iter_rows())
 
 
 def test_copies_and_bursts_are_grouped_and_times_of_the_camera_tell_two_photos(
@@ -126,7 +126,7 @@ def test_children_before_one_backdrop_are_never_a_near_duplicate(
     assert owners.n_unique() == len(jobs)
     same_face = (1 + settings_for(pack.info.name).person_threshold) / 2
     seen = looked_at(**{name: (code, "2019-09-20T09:00:01", "exif") for name, code in hashes.items()})
-    found = dict(near_groups(seen, owners, vectors, same_face).iter_rows())
+    found = dict(near_duplicate_groups(seen, owners, vectors, same_face).iter_rows())
     groups = {frozenset(n for n, g in found.items() if g == first) for first in found.values()}
     assert all({name.split()[1] for name in members} == {min(members).split()[1]} for members in groups)
     assert len(groups) >= 5, "the shots of one child are found together"

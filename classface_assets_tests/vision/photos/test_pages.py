@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from classface_assets.vision.photo_facts import read_facts
-from classface_assets.vision.photos.decoding import decode, load_photo
+from classface_assets.vision.photo_facts import read_photo_facts
+from classface_assets.vision.photos.decoding import decode_photo, load_photo
 from classface_assets.vision.photos.metadata import open_picture
-from classface_assets.vision.photos.pages import searched_page
+from classface_assets.vision.photos.pages import select_page
 
 ONE = "1 of its 2 pages was not searched: save it as a file of its own"
 TWO = "2 of its 3 pages were not searched: save each as a file of its own"
@@ -35,7 +35,7 @@ def tiff(path: Path, *pages: tuple[np.ndarray, int]) -> Path:
 
 def seen(path: Path) -> tuple[tuple[int, int], int, str]:
     """The size of what is searched, its grey, and the reason of the listing, whose size is the same."""
-    facts, photo = read_facts(path), load_photo(path)
+    facts, photo = read_photo_facts(path), load_photo(path)
     assert facts.status == "ok" and (facts.width, facts.height) == (photo.width, photo.height)
     return (facts.width, facts.height), int(photo.pixels.mean()), facts.reason
 
@@ -54,7 +54,7 @@ def test_a_tiff_whose_thumbnail_comes_first_is_searched_in_full(kind: int, tmp_p
     assert seen(path) == ((1800, 1200), 200, "")
     with path.open("rb") as file:
         picture = open_picture(file)
-        assert searched_page(picture) == picture.tell() == 1
+        assert select_page(picture) == picture.tell() == 1
 
 
 def test_previews_halvings_and_masks_are_no_pages(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_page_that_is_searched_may_be_dated_by_the_first(tmp_path: Path) -> 
     with tifffile.TiffWriter(tmp_path / "scan.tif") as out:
         out.write(plain(160, 120, 9), photometric="rgb", metadata=None, datetime="2003:05:06 07:08:09")
         out.write(plain(1600, 1200, 200), photometric="rgb", metadata=None)
-    facts = read_facts(tmp_path / "scan.tif")
+    facts = read_photo_facts(tmp_path / "scan.tif")
     assert (facts.width, str(facts.taken_at), facts.taken_at_source) == (1600, "2003-05-06 07:08:09", "exif")
 
 
@@ -170,7 +170,7 @@ def test_a_real_raw_file_is_still_none(tmp_path: Path) -> None:
     (tmp_path / "IMG_3.cr3").write_bytes(struct.pack(">I", 24) + b"ftypcrx \0\0\0\1crx isom" + bytes(99))
     (tmp_path / "IMG_4.CR2").write_bytes(b"")
     for path in sorted(tmp_path.iterdir()):
-        facts = read_facts(path)
+        facts = read_photo_facts(path)
         assert (facts.status, facts.reason) == (
             "not a photo",
             "a camera raw file: export it as JPEG to have it searched",
@@ -189,7 +189,7 @@ def test_grey_whose_white_is_zero_is_not_negative(dtype: str, order: str) -> Non
         tifffile.imwrite(out, stored.astype(dtype), photometric=photometric, byteorder=order)
         if dtype == "float32" and order == ">" and photometric == "miniswhite":
             continue  # Pillow does not open it, which the listing says
-        assert np.abs(decode(out.getvalue()).pixels[..., 0].astype(float) - expected).max() < 2
+        assert np.abs(decode_photo(out.getvalue()).pixels[..., 0].astype(float) - expected).max() < 2
 
 
 def test_colour_of_16_bits_and_lab_come_out_as_they_are(astronaut: Image.Image) -> None:
@@ -201,4 +201,4 @@ def test_colour_of_16_bits_and_lab_come_out_as_they_are(astronaut: Image.Image) 
     for pixels, photometric in ((rgb.astype(np.uint16) * 257, "rgb"), (signed.astype(np.uint8), "cielab")):
         out = BytesIO()
         tifffile.imwrite(out, pixels, photometric=photometric)
-        assert np.abs(decode(out.getvalue()).pixels.astype(float) - rgb).mean() < 3
+        assert np.abs(decode_photo(out.getvalue()).pixels.astype(float) - rgb).mean() < 3

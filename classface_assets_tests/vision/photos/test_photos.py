@@ -19,11 +19,11 @@ import tifffile
 from PIL import Image
 
 from classface_assets.orchestration.partitions import year_files
-from classface_assets.store.catalog.photo_folders import walk
+from classface_assets.store.catalog.photo_folders import walk_photo_folders
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photo_facts import MAX_BYTES, read_facts
-from classface_assets.vision.photos.decoding import TRUNCATED, load_photo
-from classface_assets.vision.photos.metadata import MAX_PIXELS, ORIENTATION, UnreadablePhoto
+from classface_assets.vision.photo_facts import MAX_BYTES, read_photo_facts
+from classface_assets.vision.photos.decoding import TRUNCATED_NOTE, load_photo
+from classface_assets.vision.photos.metadata import MAX_PIXELS, ORIENTATION, UnreadablePhotoError
 from classface_assets_tests.conftest import become_nobody
 from classface_assets_tests.support.searched import boxes_of, detected, save_as_photo
 
@@ -41,7 +41,7 @@ DATED = 0x9003
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder that a run looks at."""
-    return [Path(file) for file in year_files(folder, [one.path for one in walk(folder)])]
+    return [Path(file) for file in year_files(folder, [one.path for one in walk_photo_folders(folder)])]
 
 
 def turned(picture: Image.Image) -> list[Image.Image]:
@@ -103,7 +103,7 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 def test_a_photo_of_every_format_opens(name: str, astronaut: Image.Image, tmp_path: Path) -> None:
     pillow_heif.register_heif_opener()
     FORMATS[name](astronaut, tmp_path / name)
-    facts = read_facts(tmp_path / name)
+    facts = read_photo_facts(tmp_path / name)
     more = "1 of its 2 pages was not searched: save it as a file of its own"
     reason = more if name in ("two pictures.mpo", "pages, LZW.tif") else ""
     assert (facts.status, facts.reason, facts.width, facts.height) == ("ok", reason, 512, 512)
@@ -125,7 +125,7 @@ def test_the_eight_orientations_give_one_upright_photo(
     exif[ORIENTATION] = orientation
     pillow_heif.register_heif_opener()
     path = save_as_photo(stored, tmp_path / f"photo.{ending}", exif=exif.tobytes())
-    facts = read_facts(path)
+    facts = read_photo_facts(path)
     assert (facts.width, facts.height, facts.orientation) == (300, 200, orientation)
     assert np.abs(load_photo(path)[0].astype(float) - np.asarray(upright)).mean() < 6
 
@@ -148,13 +148,13 @@ def test_a_photo_tells_when_it_was_taken(astronaut: Image.Image, tmp_path: Path)
     exif = Image.Exif()
     exif[0x0132] = "2012:01:01 00:00:00"
     path = save_as_photo(astronaut, tmp_path / "changed.jpg", exif=exif)
-    assert read_facts(path).taken_at == datetime.fromisoformat("2012-01-01")
+    assert read_photo_facts(path).taken_at == datetime.fromisoformat("2012-01-01")
     exif.get_ifd(0x8769)[DATED] = "2011:09:05 08:30:00"
     path = save_as_photo(astronaut, tmp_path / "taken.jpg", exif=exif)
-    assert read_facts(path).taken_at == datetime.fromisoformat("2011-09-05 08:30")
+    assert read_photo_facts(path).taken_at == datetime.fromisoformat("2011-09-05 08:30")
     exif.get_ifd(0x8769)[DATED] = "0000:00:00 00:00:00"
     exif[0x0132] = "yesterday"
-    assert read_facts(save_as_photo(astronaut, tmp_path / "nonsense.jpg", exif=exif)).taken_at is None
+    assert read_photo_facts(save_as_photo(astronaut, tmp_path / "nonsense.jpg", exif=exif)).taken_at is None
 
 
 EXIF_IFD, OFFSET, OFFSET_ORIGINAL = 0x8769, 0x9010, 0x9011
@@ -172,7 +172,7 @@ def test_a_photo_tells_its_camera_clocks_offset(astronaut: Image.Image, tmp_path
         exif = Image.Exif()
         (exif if date == 0x0132 else exif.get_ifd(EXIF_IFD))[date] = "2019:06:12 10:15:30"
         exif.get_ifd(EXIF_IFD).update(offsets)
-        facts = read_facts(save_as_photo(astronaut, tmp_path / "IMG_20010101_000001.jpg", exif=exif))
+        facts = read_photo_facts(save_as_photo(astronaut, tmp_path / "IMG_20010101_000001.jpg", exif=exif))
         assert (str(facts.taken_at), facts.taken_at_source) == ("2019-06-12 10:15:30", "exif")
         assert facts.utc_offset == minutes
 
@@ -196,7 +196,7 @@ def test_a_photo_tells_its_camera_clocks_offset(astronaut: Image.Image, tmp_path
 def test_a_photo_without_exif_is_dated_by_its_name(
     name: str, date: str | None, astronaut: Image.Image, tmp_path: Path
 ) -> None:
-    facts = read_facts(save_as_photo(astronaut.resize((32, 32)), tmp_path / name))
+    facts = read_photo_facts(save_as_photo(astronaut.resize((32, 32)), tmp_path / name))
     assert facts.taken_at == (datetime.fromisoformat(date) if date else None)
     assert facts.taken_at_source == ("file name" if date else "") and facts.utc_offset is None
 
@@ -206,9 +206,9 @@ def test_a_date_that_cannot_be_is_passed_over_and_one_that_is_to_come_is_kept_to
 ) -> None:
     exif = Image.Exif()
     exif[0x0132] = "1899:12:30 00:00:00"
-    assert read_facts(save_as_photo(astronaut, tmp_path / "wrong clock.jpg", exif=exif)).taken_at is None
+    assert read_photo_facts(save_as_photo(astronaut, tmp_path / "wrong clock.jpg", exif=exif)).taken_at is None
     exif.get_ifd(EXIF_IFD)[DATED] = "2098:01:01 00:00:00"
-    facts = read_facts(save_as_photo(astronaut, tmp_path / "IMG_20190612_101530.jpg", exif=exif))
+    facts = read_photo_facts(save_as_photo(astronaut, tmp_path / "IMG_20190612_101530.jpg", exif=exif))
     assert (str(facts.taken_at), facts.taken_at_source) == ("2098-01-01 00:00:00", "exif")
     assert [(str(date.at), date.source) for date in facts.dates] == [
         ("2098-01-01 00:00:00", "exif"),
@@ -220,7 +220,7 @@ def test_a_photo_tells_whether_a_camera_knew_which_way_is_up(astronaut: Image.Im
     upright = Image.Exif()
     upright[ORIENTATION] = 1
     stated = {"camera.jpg": upright, "plain.jpg": Image.Exif(), "scan.tif": upright, "plain.png": Image.Exif()}
-    known = {n: read_facts(save_as_photo(astronaut, tmp_path / n, exif=exif)) for n, exif in stated.items()}
+    known = {n: read_photo_facts(save_as_photo(astronaut, tmp_path / n, exif=exif)) for n, exif in stated.items()}
     assert {n: f.has_orientation for n, f in known.items()} == {n: n == "camera.jpg" for n in stated}
 
 
@@ -253,10 +253,10 @@ def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.jpg")
-        facts = {name: read_facts(tmp_path / name) for name in (*contents, *odd)}
+        facts = {name: read_photo_facts(tmp_path / name) for name in (*contents, *odd)}
         assert {path.name for path in files_below(tmp_path)} == {*facts} - {"gone.jpg", "."}
         for name in ("zero.jpg", "pipe.jpg", "socket.jpg"):
-            with pytest.raises(UnreadablePhoto, match="a socket, pipe or device, not a file"):
+            with pytest.raises(UnreadablePhotoError, match="a socket, pipe or device, not a file"):
                 load_photo(tmp_path / name)
     said = {name: (fact.status, fact.reason) for name, fact in facts.items()}
     assert said == {
@@ -282,7 +282,7 @@ def test_what_may_not_be_read_is_listed_and_says_why(nobodys: Path, astronaut: I
         save_as_photo(astronaut, nobodys / folder / "photo.jpg")
         (nobodys / folder).chmod(rights if os.geteuid() == 0 else rights & 0o500)
     become_nobody()
-    found = {str(path.relative_to(nobodys)): read_facts(path) for path in files_below(nobodys)}
+    found = {str(path.relative_to(nobodys)): read_photo_facts(path) for path in files_below(nobodys)}
     assert {name: (facts.status, facts.reason) for name, facts in found.items()} == {
         "open/photo.jpg": ("ok", ""),
         **dict.fromkeys(
@@ -309,19 +309,19 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_time(astronau
         file.write(b"\0" * 20_000_000)
     writer.start()
     try:
-        facts = read_facts(path)
+        facts = read_photo_facts(path)
     finally:
         stop.set()
         writer.join()
     assert (facts.status, facts.reason) == ("unreadable", "changed while it was read: the next run looks again")
-    assert read_facts(path).status == "ok"
+    assert read_photo_facts(path).status == "ok"
 
 
 def test_a_file_too_large_to_be_read_whole_is_refused(astronaut: Image.Image, tmp_path: Path) -> None:
     path = save_as_photo(astronaut, tmp_path / "huge.jpg")
     with path.open("r+b") as file:
         file.truncate(MAX_BYTES + 1)  # takes no room on the disk
-    facts = read_facts(path)
+    facts = read_photo_facts(path)
     assert (facts.status, facts.reason) == ("unreadable", "1.0 GB are more than 1: save it smaller")
 
 
@@ -329,9 +329,9 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     side = int(MAX_PIXELS**0.5) + 1
     path = tmp_path / "bomb.png"
     Image.new("1", (side, side)).save(path)
-    facts = read_facts(path)
+    facts = read_photo_facts(path)
     assert facts.status == "unreadable" and "more than 250 million" in facts.reason
-    with pytest.raises(UnreadablePhoto, match="more than 250 million"):
+    with pytest.raises(UnreadablePhotoError, match="more than 250 million"):
         load_photo(path)
 
 
@@ -349,7 +349,7 @@ def test_an_asset_id_is_the_files_content_wherever_it_lies(tmp_path: Path, astro
     first = save_as_photo(astronaut, tmp_path / "one.png")
     second = Path(shutil.copy(first, tmp_path / "two.png"))
     other = save_as_photo(astronaut.rotate(1), tmp_path / "three.png")
-    ids = [read_facts(path).asset_id for path in (first, second, other)]
+    ids = [read_photo_facts(path).asset_id for path in (first, second, other)]
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -381,5 +381,5 @@ def test_a_truncated_jpeg_is_decoded_reduced_too(mode: str, astronaut: Image.Ima
     whole = load_photo(path, 500)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     part = load_photo(path, 500)
-    assert (part.note, part.factor, part.pixels.shape) == (TRUNCATED, 4, (512, 512, 3))
+    assert (part.note, part.factor, part.pixels.shape) == (TRUNCATED_NOTE, 4, (512, 512, 3))
     assert np.abs(part.pixels[:250].astype(float) - whole.pixels[:250]).mean() < 1

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classface_assets.vision.photo_facts import read_facts
-from classface_assets.vision.photos.decoding import UPRIGHT
+from classface_assets.vision.photo_facts import read_photo_facts
+from classface_assets.vision.photos.decoding import UPRIGHT_TRANSFORMS
 from classface_assets.vision.photos.metadata import open_picture
-from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHash
+from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher
 from classface_assets.vision.picture_id.heif import (
     MIRRORED_SIDEWAYS,
     MIRRORED_UPSIDE_DOWN,
@@ -217,7 +217,7 @@ def test_a_tiff_is_the_same_picture_wherever_its_strips_lie(order: str, big: boo
     planes = tiff(grey, width, height, order, big, rows=16, tags=((284, 3, (2,)),))
     ids = []
     for data in (plain, edited, changed, planes):  # Pillow opens no big-endian BigTIFF, so not by `id_of`
-        found = PictureHash("TIFF")
+        found = PictureHasher("TIFF")
         add_tiff(found, memoryview(data), 0)
         ids.append(found.id())
     assert ids[0] == ids[1] and len(set(ids)) == 3, "pixels, and tags that say how they are stored, count"
@@ -238,7 +238,7 @@ def test_each_page_of_a_tiff_has_an_id_of_its_own(scene: Image.Image, other: Ima
     assert picture_id(data, "TIFF") == id_of(encoded(scene, "TIFF", compression="tiff_lzw"))
     assert picture_id(data, "TIFF", page=1) == id_of(encoded(other, "TIFF", compression="tiff_lzw"))
     with pytest.raises(BadStructureError, match="no page 2"):
-        add_tiff(PictureHash("TIFF"), memoryview(data), 2)
+        add_tiff(PictureHasher("TIFF"), memoryview(data), 2)
 
 
 @pytest.mark.parametrize("options", [{}, {"irreversible": True}, {"tile_size": (64, 64)}, {"num_resolutions": 2}])
@@ -269,7 +269,7 @@ def test_a_heic_or_avif_is_the_same_picture_with_other_metadata(
     assert id_of(data) != id_of(encoded(other.convert(mode), format_name, **options))
     if mode == "RGBA":
         assert id_of(data) != id_of(encoded(picture.convert("RGB"), format_name, **options))
-    found = PictureHash("HEIF")
+    found = PictureHasher("HEIF")
     add_heif(found, memoryview(data))  # it is told by its structure, not by its pixels
 
 
@@ -295,10 +295,10 @@ def test_a_heic_tells_which_way_is_up_and_stays_the_same_picture(scene: Image.Im
 
 def test_turns_and_mirrors_follow_one_another_as_the_decoder_applies_them() -> None:
     stored = np.arange(6).reshape(2, 3, 1)
-    for before, upright in UPRIGHT.items():
-        assert np.array_equal(np.rot90(upright(stored)), UPRIGHT[TURNED_LEFT[before]](stored))
-        assert np.array_equal(upright(stored)[:, ::-1], UPRIGHT[MIRRORED_SIDEWAYS[before]](stored))
-        assert np.array_equal(upright(stored)[::-1], UPRIGHT[MIRRORED_UPSIDE_DOWN[before]](stored))
+    for before, upright in UPRIGHT_TRANSFORMS.items():
+        assert np.array_equal(np.rot90(upright(stored)), UPRIGHT_TRANSFORMS[TURNED_LEFT[before]](stored))
+        assert np.array_equal(upright(stored)[:, ::-1], UPRIGHT_TRANSFORMS[MIRRORED_SIDEWAYS[before]](stored))
+        assert np.array_equal(upright(stored)[::-1], UPRIGHT_TRANSFORMS[MIRRORED_UPSIDE_DOWN[before]](stored))
 
 
 def test_a_file_that_has_no_structure_is_told_by_its_pixels_or_else_by_its_bytes(scene: Image.Image) -> None:
@@ -326,7 +326,7 @@ def test_bytes_that_belong_nowhere_take_no_time(scene: Image.Image) -> None:
     data = encoded(scene, "JPEG")
     rubbish = data[:2] + b"\xff\x00" * 4_000_000 + data[2:]
     start = time.monotonic()
-    add_jpeg(PictureHash("JPEG"), memoryview(rubbish))
+    add_jpeg(PictureHasher("JPEG"), memoryview(rubbish))
     assert time.monotonic() - start < 5
 
 
@@ -337,7 +337,7 @@ def test_the_facts_of_a_photo_tell_the_picture_from_the_file(scene: Image.Image,
     (tmp_path / "text.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\0" * 90)
     was, rated, text, broken = (
-        read_facts(tmp_path / n) for n in ("as it was.jpg", "rated.jpg", "text.txt", "broken.jpg")
+        read_photo_facts(tmp_path / n) for n in ("as it was.jpg", "rated.jpg", "text.txt", "broken.jpg")
     )
     assert was.asset_id == rated.asset_id == id_of(data)
     assert (was.orientation, rated.orientation) == (1, 6)

@@ -9,15 +9,15 @@ distance that has one; if there is none, a core face begins a person. Photos and
 
 import numpy as np
 
-from classface_assets.identity.graph.knn_graph import NOBODY, Graph
+from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph
 
 
-def immich_groups(graph: Graph, max_distance: float = 0.5, min_faces: int = 3) -> np.ndarray:
+def cluster_by_immich_rule(graph: KnnGraph, max_distance: float = 0.5, min_faces: int = 3) -> np.ndarray:
     """Person of each face, (n,) int64, -1 for none; the faces come in the order of the graph, and then the deferred.
 
     The graph must hold min_faces - 1 neighbours or more; someone with a person who is not among them is not found.
     """
-    near = (graph.neighbours != NOBODY) & (graph.similarities >= 1.0 - max_distance)
+    near = (graph.neighbours != NO_NEIGHBOUR) & (graph.similarities >= 1.0 - max_distance)
     matches = [row[mask].tolist() for row, mask in zip(graph.neighbours, near, strict=True)]
     person = np.full(len(matches), -1, np.int64)
     deferred, people = [], 0

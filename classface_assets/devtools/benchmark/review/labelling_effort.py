@@ -18,22 +18,22 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.errors import UserError
-from classface_assets.devtools.benchmark.accuracy.accuracy import finished
-from classface_assets.devtools.benchmark.accuracy.ground_truth import markdown
-from classface_assets.devtools.benchmark.review.oracle_labeller import Knower
-from classface_assets.devtools.benchmark.review.server_thread import served
-from classface_assets.identity.evaluation.ground_truth import judged_by_truth, read_truth
+from classface_assets.devtools.benchmark.accuracy.accuracy import ensure_data_folder
+from classface_assets.devtools.benchmark.accuracy.ground_truth import markdown_table
+from classface_assets.devtools.benchmark.review.oracle_labeller import OracleLabeller
+from classface_assets.devtools.benchmark.review.server_thread import running_server
+from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth, validate_truth
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.files.duckdb import query
+from classface_assets.store.files.duckdb import query_database
 
-GOAL_CLICKS, GOAL_CORRECT = 1.5, 0.95
-MARKS = (0.25, 0.5, 0.75, 1.0, 1.25, GOAL_CLICKS, 2.0)
-_FOUND = """
+TARGET_CLICKS, TARGET_SHARE = 1.5, 0.95
+CLICK_MARKS = (0.25, 0.5, 0.75, 1.0, 1.25, TARGET_CLICKS, 2.0)
+_FACES_SQL = """
     SELECT f.id AS face_id, a.asset_id, a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
     FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
 
 
-def measure(
+def measure_effort(
     data: Path, truth: Path, pack: str, work: Path, rerun: bool = False
 ) -> tuple[list[tuple[float, float]], int]:
     """The curve of an archive (clicks a person, share of the labelled faces that have their name), and how many people.
@@ -47,27 +47,29 @@ def measure(
         copy = Path(folder) / "data"
         shutil.copytree(data, copy, ignore=shutil.ignore_patterns("ledger.sqlite*", "albums", "photos"))
         archive = Archive(photos=str(data / "photos"), data=str(copy))
-        found = query(archive.layout.database, _FOUND)
-        rows = judged_by_truth(read_truth(pl.read_csv(truth, infer_schema=False), found["path"].to_list()), found)
+        found = query_database(archive.layout.database, _FACES_SQL)
+        rows = match_to_ground_truth(
+            validate_truth(pl.read_csv(truth, infer_schema=False), found["path"].to_list()), found
+        )
         people = rows["person"].n_unique()
         known = dict(rows.drop_nulls("face_id").select("face_id", "person").iter_rows())
-        with served(create_app(archive, Models(pack=pack))) as url:
-            knower = Knower(url, known, found["asset_id"].unique().sort().to_list())
-            knower.name_groups()
+        with running_server(create_app(archive, Models(pack=pack))) as url:
+            knower = OracleLabeller(url, known, found["asset_id"].unique().sort().to_list())
+            knower.label_clusters()
             if rerun:
-                knower.recognise_again()
-                knower.name_groups()
-            knower.name_single_faces()
+                knower.rerun_recognition()
+                knower.label_clusters()
+            knower.label_single_faces()
             knower.look()
     return [(clicks / people, right / rows.height) for clicks, right in knower.curve], people
 
 
-def at(curve: Sequence[tuple[float, float]], clicks: float) -> float:
+def share_at(curve: Sequence[tuple[float, float]], clicks: float) -> float:
     """The share after so many clicks a person."""
     return next(right for used, right in reversed(curve) if used <= clicks)
 
 
-def draw(curves: Mapping[str, Sequence[tuple[float, float]]], file: Path) -> None:
+def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], file: Path) -> None:
     """The curves as a picture, with the goal."""
     from matplotlib.figure import Figure
 
@@ -75,7 +77,7 @@ def draw(curves: Mapping[str, Sequence[tuple[float, float]]], file: Path) -> Non
     axes = figure.subplots()
     for name, curve in curves.items():
         axes.plot([clicks for clicks, _ in curve], [100 * right for _, right in curve], label=name)
-    axes.plot([GOAL_CLICKS], [100 * GOAL_CORRECT], "k+", markersize=12, label="goal")
+    axes.plot([TARGET_CLICKS], [100 * TARGET_SHARE], "k+", markersize=12, label="goal")
     axes.set(xlabel="clicks a person", ylabel="labelled faces with their true name, %", xlim=(0, None), ylim=(0, 100))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
@@ -90,15 +92,20 @@ def bench(asked: Mapping[str, str], work: Path) -> None:
         raise UserError('Name archives with a truth.csv each: make bench-clicks ARCHIVES="folder folder".')
     curves, table = {}, []
     for number, name in enumerate(names):
-        data, truth = finished(name, pack, work / str(number))
-        curve, people = measure(data, truth, pack, work, bool(asked.get("RERUN")))
+        data, truth = ensure_data_folder(name, pack, work / str(number))
+        curve, people = measure_effort(data, truth, pack, work, bool(asked.get("RERUN")))
         shown = f"{data.name}, {people} people"
         curves[shown] = curve
-        goal = next((f"{clicks:.2f}" for clicks, right in curve if right >= GOAL_CORRECT), "never")
-        table.append([shown, *(f"{at(curve, mark):.3f}" for mark in MARKS), f"{curve[-1][1]:.3f}", goal])
-    heads = ["archive", *(f"{mark:g} clicks a person" for mark in MARKS), "at the end", f"clicks to {GOAL_CORRECT:g}"]
-    print(markdown(heads, table))
-    draw(curves, work / "clicks.png")
+        goal = next((f"{clicks:.2f}" for clicks, right in curve if right >= TARGET_SHARE), "never")
+        table.append([shown, *(f"{share_at(curve, mark):.3f}" for mark in CLICK_MARKS), f"{curve[-1][1]:.3f}", goal])
+    heads = [
+        "archive",
+        *(f"{mark:g} clicks a person" for mark in CLICK_MARKS),
+        "at the end",
+        f"clicks to {TARGET_SHARE:g}",
+    ]
+    print(markdown_table(heads, table))
+    draw_curves(curves, work / "clicks.png")
     print(f"\n{work / 'clicks.png'}")
 
 

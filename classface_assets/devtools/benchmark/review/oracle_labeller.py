@@ -11,7 +11,7 @@ API = "/api/v1/faces"
 
 
 @dataclass
-class Knower:
+class OracleLabeller:
     """`truth`: who each face shows; `photos`: all photos. `curve`: clicks so far, and faces named truly."""
 
     url: str
@@ -27,7 +27,7 @@ class Knower:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    def name_groups(self) -> None:
+    def label_clusters(self) -> None:
         """Every group that nobody has named, largest first, until there is none with a known face in it."""
         passed: set[str] = set()
         while groups := [c for c in self._groups() if c not in passed]:
@@ -35,12 +35,12 @@ class Knower:
                 if not self._name(cluster, [face["id"] for face in self.ask(f"/clusters/{cluster}")["faces"]]):
                     passed.add(cluster)
 
-    def name_single_faces(self) -> None:
+    def label_single_faces(self) -> None:
         alone = [face for face in self._faces() if face["clusterId"].startswith("unknown_noise")]
         for face in sorted(alone, key=lambda face: -face["qualityScore"]):
             self._name(face["clusterId"], [face["id"]])
 
-    def recognise_again(self) -> None:
+    def rerun_recognition(self) -> None:
         """A run with all the names; what it names counts, right or wrong."""
         self.ask("/cluster/dual", {})
         self.look()

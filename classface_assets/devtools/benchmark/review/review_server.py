@@ -17,21 +17,21 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.devtools.benchmark.review.server_thread import served
+from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.files.duckdb import publish
-from classface_assets.store.model.face_ref import LabelledFace
+from classface_assets.store.files.duckdb import publish_database
+from classface_assets.store.model.face_ref import FaceRef
 
 API = "/api/v1/faces"
-LARGEST = 200
+LARGEST_CLUSTER = 200
 
 
-def compose(folder: Path, faces: int, labelled: int) -> Archive:
+def compose_archive(folder: Path, faces: int, labelled: int) -> Archive:
     """A published archive without photos, five faces a photo, clusters with a long tail, some of them named."""
     rng, photos = np.random.default_rng(0), max(1, faces // 5)
     photo_ids = [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(photos)]
     years = [f"{year}-{year + 1}" for year in range(1990, 2020)]
-    clusters = np.repeat(np.arange(faces), np.minimum(rng.zipf(1.6, faces), LARGEST))[:faces]
+    clusters = np.repeat(np.arange(faces), np.minimum(rng.zipf(1.6, faces), LARGEST_CLUSTER))[:faces]
     rng.shuffle(clusters)
     place = np.arange(faces) % 5 * 100.0
     images = {
@@ -42,7 +42,7 @@ def compose(folder: Path, faces: int, labelled: int) -> Archive:
     rows = {
         "id": [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(faces)],
         "asset_id": [photo_ids[i // 5 % photos] for i in range(faces)],
-        **dict(zip(_BOX, (place, *[np.full(faces, 80.0)] * 3), strict=True)),
+        **dict(zip(_BOX_COLUMNS, (place, *[np.full(faces, 80.0)] * 3), strict=True)),
         "quality_score": rng.random(faces),
         "cluster_id": [f"unknown_cluster_{n}" for n in clusters],
         "assignment_score": rng.random(faces),
@@ -50,15 +50,15 @@ def compose(folder: Path, faces: int, labelled: int) -> Archive:
     archive, now = Archive(photos=str(folder / "photos"), data=str(folder / "data")), datetime.now(UTC)
     table = pl.DataFrame(rows).with_columns(created_at=pl.lit(now.replace(tzinfo=None)))
     known = pl.DataFrame(images).with_columns(status=pl.lit("ok"), reason=pl.lit(""), width=4000, height=3000)
-    publish(archive.layout.database, {"image_assets": known, "face_instances": table})
+    publish_database(archive.layout.database, {"image_assets": known, "face_instances": table})
     ledger = archive.open_ledger()
     for number, (_, group) in enumerate(table.sort("cluster_id").head(labelled).group_by("cluster_id")):
-        marks = group.select("id", "asset_id", *_BOX).iter_rows()
-        ledger.label(f"Person {number}", [LabelledFace(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in marks])
+        marks = group.select("id", "asset_id", *_BOX_COLUMNS).iter_rows()
+        ledger.label(f"Person {number}", [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in marks])
     return archive
 
 
-_BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+_BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 
 
 def main() -> None:
@@ -68,18 +68,18 @@ def main() -> None:
     faces, labelled = int(os.environ.get("FACES") or 100_000), int(os.environ.get("LABELLED") or 2_000)
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(create_app(compose(Path(folder), faces, labelled), Models(pack="builtin"))) as url,
+        running_server(create_app(compose_archive(Path(folder), faces, labelled), Models(pack="builtin"))) as url,
     ):
         page = f"{url}{API}/clusters?pageSize=100"
         print(f"{faces:,} faces, {labelled:,} of them labelled")
-        _timed("first look", lambda: _ask(page))
-        cluster = json.loads(_timed("page of 100 clusters", lambda: _ask(page)))["items"][0]["clusterId"]
-        _timed("start page", lambda: _ask(f"{url}/"))
-        _timed("label", lambda: _ask(f"{url}{API}/clusters/{cluster}/label", b'{"name": "Somebody"}'))
-        _timed("page after the label", lambda: _ask(page))
+        _timed("first look", lambda: _fetch(page))
+        cluster = json.loads(_timed("page of 100 clusters", lambda: _fetch(page)))["items"][0]["clusterId"]
+        _timed("start page", lambda: _fetch(f"{url}/"))
+        _timed("label", lambda: _fetch(f"{url}{API}/clusters/{cluster}/label", b'{"name": "Somebody"}'))
+        _timed("page after the label", lambda: _fetch(page))
 
 
-def _ask(url: str, body: bytes | None = None) -> bytes:
+def _fetch(url: str, body: bytes | None = None) -> bytes:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request) as answer:
         return bytes(answer.read())

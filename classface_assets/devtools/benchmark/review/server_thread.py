@@ -7,13 +7,13 @@ from typing import Any
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
+def running_server(app: Any) -> Iterator[str]:
     """The address of a server of `app` on this machine."""
     import uvicorn
 
-    from classface_assets.review.server import listen
+    from classface_assets.review.server import open_socket
 
-    with listen("127.0.0.1", 0) as socket:
+    with open_socket("127.0.0.1", 0) as socket:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()

@@ -18,24 +18,24 @@ from typing import Any
 import polars as pl
 
 from classface_assets.core.face_constraints import Labels
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.clustering.incremental import SCHEMA as STANDING
-from classface_assets.identity.clustering.incremental import Standing
+from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
+from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.evaluation.metrics import bcubed
-from classface_assets.identity.graph.build import make_graph
-from classface_assets.identity.graph.knn_graph import Graph, of_kept, to_keep
-from classface_assets.identity.inputs_from_frames import measured_of
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_upon
+from classface_assets.identity.graph.build import update_graph
+from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
+from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
+from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_identities
 from classface_assets.identity.settings import settings_for
-from classface_assets.identity.similarity.model import SCHEMA, Measured
-from classface_assets.store.catalog.faces import gather
-from classface_assets.store.files.parquet import read_or_empty, read_table, write_whole
+from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
+from classface_assets.store.catalog.faces import load_catalog
+from classface_assets.store.files.parquet import read_parquet, read_parquet_or_empty, write_parquet
 
-SEED, NEIGHBOURS, NEW = 1, 30, 0.01
+SEED, NEIGHBOURS, NEW_SHARE = 1, 30, 0.01
 
 
-class Clock:
+class StageTimer:
     """Seconds of each stage by the clock, seconds of the cores, and the most memory until its end, by name."""
 
     def __init__(self) -> None:
@@ -51,40 +51,44 @@ class Clock:
         self.peaks[stage] = peak_gb()
 
 
-def make(folder: Path, faces: int, new: bool) -> dict[str, Any]:
-    people = make_people(faces + round(faces * NEW), SEED)
+def write_faces(folder: Path, faces: int, new: bool) -> dict[str, Any]:
+    people = make_people(faces + round(faces * NEW_SHARE), SEED)
     truth = folder / "truth.parquet"
     written = write_archive(layout_of(folder), people, slice(faces, None) if new else slice(0, faces), SEED)
-    write_whole(pl.concat([read_table(truth), written]) if new else written, truth)
+    write_parquet(pl.concat([read_parquet(truth), written]) if new else written, truth)
     return {"faces": len(written)}
 
 
-def assign(folder: Path) -> dict[str, Any]:
+def run_assignment(folder: Path) -> dict[str, Any]:
     """The same steps as those of the assets `knn_graph` and `cluster_assignments`, without Dagster."""
-    layout, settings, clock = layout_of(folder), settings_for(PACK), Clock()
-    facts = gather(layout, DETECTOR, PACK)
+    layout, settings, clock = layout_of(folder), settings_for(PACK), StageTimer()
+    facts = load_catalog(layout, DETECTOR, PACK)
     ids = facts.faces["face_id"]
     clock.lap("read")
-    kept = read_or_empty(layout.table("knn_graph"), pl.Schema({}))
-    before = of_kept(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
+    kept = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
+    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
     del kept
-    made = make_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
-    write_whole(to_keep(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
+    made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
+    write_parquet(to_cached_frame(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
     del before
     clock.lap("graph")
-    graph = Graph.of_frame(read_table(layout.table("knn_graph")))
-    previous = read_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
-    kept_measure = Measured.of_frame(read_or_empty(layout.table("face_space"), SCHEMA))
-    measured = measured_of(facts.faces, facts.vectors, graph, settings, kept_measure)
+    graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
+    previous = read_parquet_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
+    kept_measure = FittedSimilarity.from_frame(
+        read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
+    )
+    measured = load_or_fit_similarity(facts.faces, facts.vectors, graph, settings, kept_measure)
     if measured is not kept_measure:
-        write_whole(measured.to_frame(), layout.table("face_space"))
+        write_parquet(measured.to_frame(), layout.table("face_space"))
     clock.lap("measure")
-    standing = Standing.of_frame(read_or_empty(layout.table("face_groups"), STANDING))
-    found = assign_upon(standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured)
+    standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
+    found = assign_identities(
+        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
+    )
     rows = found.rows
     if found.standing is not None:
-        write_whole(found.standing.to_frame(), layout.table("face_groups"))
-    write_whole(rows, layout.table("cluster_assignments"))
+        write_parquet(found.standing.to_frame(), layout.table("face_groups"))
+    write_parquet(rows, layout.table("cluster_assignments"))
     clock.lap("assign")
     told = {
         "peak_gb": peak_gb(),
@@ -92,7 +96,7 @@ def assign(folder: Path) -> dict[str, Any]:
         "faces": len(ids),
         **{name: getattr(clock, name) for name in ("seconds", "cores", "peaks")},
     }
-    truth = rows.join(read_table(folder / "truth.parquet"), on="face_id", maintain_order="left")
+    truth = rows.join(read_parquet(folder / "truth.parquet"), on="face_id", maintain_order="left")
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
     edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
     return told | {
@@ -107,18 +111,18 @@ def assign(folder: Path) -> dict[str, Any]:
     }
 
 
-def hdbscan(folder: Path) -> dict[str, Any]:
+def run_hdbscan(folder: Path) -> dict[str, Any]:
     """What most would do: HDBSCAN on the vectors themselves."""
     from hdbscan import HDBSCAN
 
-    vectors, clock = gather(layout_of(folder), DETECTOR, PACK).vectors, Clock()
+    vectors, clock = load_catalog(layout_of(folder), DETECTOR, PACK).vectors, StageTimer()
     HDBSCAN(min_cluster_size=2).fit(vectors)
     clock.lap("fit")
     return {"seconds": clock.seconds, "peak_gb": peak_gb(), "cpu": time.process_time()}
 
 
-def layout_of(folder: Path) -> Layout:
-    return Layout(folder / "photos", folder / "data")
+def layout_of(folder: Path) -> ArchiveLayout:
+    return ArchiveLayout(folder / "photos", folder / "data")
 
 
 def peak_gb() -> float:
@@ -128,10 +132,10 @@ def peak_gb() -> float:
 
 def main(what: str, folder: str, faces: str = "0") -> None:
     work = {
-        "make": lambda: make(Path(folder), int(faces), new=False),
-        "add": lambda: make(Path(folder), int(faces), new=True),
-        "assign": lambda: assign(Path(folder)),
-        "hdbscan": lambda: hdbscan(Path(folder)),
+        "make": lambda: write_faces(Path(folder), int(faces), new=False),
+        "add": lambda: write_faces(Path(folder), int(faces), new=True),
+        "assign": lambda: run_assignment(Path(folder)),
+        "hdbscan": lambda: run_hdbscan(Path(folder)),
     }
     print(json.dumps(work[what]()))
 

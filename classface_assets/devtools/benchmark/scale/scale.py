@@ -22,24 +22,24 @@ import numpy as np
 from classface_assets.core.errors import UserError
 
 HDBSCAN_FACES = 10_000
-HEADER = (
+COLUMNS = (
     "faces", "read s", "graph s", "assign s", "all s", "cores' s", "peak GB", "search", "recall", "recall@30",
     "BCubed P", "BCubed F", "+1 %: s", "share", "searched", "hdbscan's fit",
 )  # fmt: skip
 
 
-def measured(faces: int, folder: Path) -> dict[str, Any]:
+def measure_size(faces: int, folder: Path) -> dict[str, Any]:
     """Both runs of one size, and hdbscan's where it can."""
-    _child("make", folder, faces)
-    first = _child("assign", folder)
-    fit = _child("hdbscan", folder) if faces <= HDBSCAN_FACES else None
-    _child("add", folder, faces)
-    return {"first": first, "second": _child("assign", folder), "hdbscan": fit}
+    _run_child("make", folder, faces)
+    first = _run_child("assign", folder)
+    fit = _run_child("hdbscan", folder) if faces <= HDBSCAN_FACES else None
+    _run_child("add", folder, faces)
+    return {"first": first, "second": _run_child("assign", folder), "hdbscan": fit}
 
 
-def row_of(run: dict[str, Any]) -> list[str]:
+def table_row(run: dict[str, Any]) -> list[str]:
     first, second, fit = run["first"], run["second"], run["hdbscan"]
-    stages, seconds = first["seconds"], _all(first)
+    stages, seconds = first["seconds"], _total_seconds(first)
     recall = ["exact" if first[name] is None else f"{first[name]:.4f}" for name in ("recall", "recall_at_k")]
     return [
         f"{first['faces']:,}",
@@ -51,25 +51,25 @@ def row_of(run: dict[str, Any]) -> list[str]:
         *recall,
         f"{first['precision']:.4f}",
         f"{first['f']:.4f}",
-        f"{_all(second):.1f}",
-        f"{_all(second) / seconds:.1%}",
+        f"{_total_seconds(second):.1f}",
+        f"{_total_seconds(second) / seconds:.1%}",
         f"{second['searched']:,}",
-        f"{_all(fit):.1f} s, {fit['peak_gb']:.2f} GB" if fit else "",
+        f"{_total_seconds(fit):.1f} s, {fit['peak_gb']:.2f} GB" if fit else "",
     ]
 
 
-def growth(runs: Sequence[dict[str, Any]], stage: str | None = None) -> float:
+def growth_exponent(runs: Sequence[dict[str, Any]], stage: str | None = None) -> float:
     """The exponent e of seconds ~ faces^e, by least squares on logarithms."""
     faces = [math.log(run["first"]["faces"]) for run in runs]
-    seconds = [math.log(run["first"]["seconds"][stage] if stage else _all(run["first"])) for run in runs]
+    seconds = [math.log(run["first"]["seconds"][stage] if stage else _total_seconds(run["first"])) for run in runs]
     return float(np.polyfit(faces, seconds, 1)[0])
 
 
-def _all(run: dict[str, Any]) -> float:
+def _total_seconds(run: dict[str, Any]) -> float:
     return float(sum(run["seconds"].values()))
 
 
-def _child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
+def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
     """Raises UserError with what the process said last."""
     command = [
         sys.executable,
@@ -90,14 +90,14 @@ def _child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
 def main() -> None:
     sizes = sorted(int(size) for size in (os.environ.get("FACES") or "10000 30000").replace(",", "").split())
     runs = []
-    print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER), flush=True)
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
     for faces in sizes:
         with tempfile.TemporaryDirectory(prefix="classface-faces-", dir=os.environ.get("WORK") or None) as folder:
-            runs.append(measured(faces, Path(folder)))
-        print("| " + " | ".join(row_of(runs[-1])) + " |", flush=True)
+            runs.append(measure_size(faces, Path(folder)))
+        print("| " + " | ".join(table_row(runs[-1])) + " |", flush=True)
     if len(runs) > 1:
-        stages = ", ".join(f"{stage} {growth(runs, stage):.2f}" for stage in ("read", "graph", "assign"))
-        print(f"\nSeconds grow with faces to the power of {growth(runs):.2f} ({stages}).")
+        stages = ", ".join(f"{stage} {growth_exponent(runs, stage):.2f}" for stage in ("read", "graph", "assign"))
+        print(f"\nSeconds grow with faces to the power of {growth_exponent(runs):.2f} ({stages}).")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import polars as pl
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box, match_boxes
 
-Boxes = Mapping[str, Sequence[Box]]
+BoxesByPhoto = Mapping[str, Sequence[Box]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectionCounts:
     """Labelled faces, those found, detections in all, and those that match no labelled face."""
 
     labelled: int
@@ -37,7 +37,7 @@ class Found:
     unlabelled: int
 
 
-def run(contender: Contender, photos: Path, work: Path) -> dict[str, Any]:
+def run_contender(contender: Contender, photos: Path, work: Path) -> dict[str, Any]:
     """One run in an emptied work folder and a process of its own. Raises UserError with what the process said last."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -59,15 +59,15 @@ def run_in_turns(
     runs: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     for _ in range(rounds):
         for contender in contenders:
-            runs[contender.name].append(run(contender, photos, work))
+            runs[contender.name].append(run_contender(contender, photos, work))
     return runs
 
 
-def median(runs: Sequence[Mapping[str, float]], key: str) -> float:
+def median_of(runs: Sequence[Mapping[str, float]], key: str) -> float:
     return statistics.median(one[key] for one in runs)
 
 
-def against_truth(truth: pl.DataFrame, found: Boxes) -> Found:
+def match_to_truth(truth: pl.DataFrame, found: BoxesByPhoto) -> DetectionCounts:
     """Faces of the labelled photos that were looked at, held against the labels (path, x, y, w, h)."""
     labelled = hits = detected = 0
     for (path,), rows in truth.group_by(["path"], maintain_order=True):
@@ -77,10 +77,10 @@ def against_truth(truth: pl.DataFrame, found: Boxes) -> Found:
         matched = match_boxes(wanted, found[str(path)])  # type: ignore[arg-type]
         labelled, detected = labelled + len(wanted), detected + len(found[str(path)])
         hits += sum(place is not None for place in matched)
-    return Found(labelled, hits, detected, detected - hits)
+    return DetectionCounts(labelled, hits, detected, detected - hits)
 
 
-def found_by(some: Boxes, others: Boxes) -> tuple[int, int]:
+def count_shared_faces(some: BoxesByPhoto, others: BoxesByPhoto) -> tuple[int, int]:
     """How many faces `some` has, and how many of them `others` has too."""
     both = sum(place is not None for path in some for place in match_boxes(some[path], others.get(path, [])))
     return sum(map(len, some.values())), both

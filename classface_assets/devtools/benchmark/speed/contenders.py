@@ -17,45 +17,47 @@ from rich.console import Console
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box
-from classface_assets.defs.runner import Chain, chosen_years
-from classface_assets.devtools.benchmark.speed.detected_boxes import Boxes, faces_of_run, files_of
-from classface_assets.devtools.benchmark.speed.noop_assets import bare_definitions
-from classface_assets.orchestration.instance import prepare
-from classface_assets.orchestration.resources import Archive, Models, archive_for, models_for
+from classface_assets.defs.runner import PipelineRunner, select_years
+from classface_assets.devtools.benchmark.speed.detected_boxes import BoxesByPhoto, detected_boxes, list_photo_files
+from classface_assets.devtools.benchmark.speed.noop_assets import noop_definitions
+from classface_assets.orchestration.instance import prepare_instance
+from classface_assets.orchestration.resources import Archive, Models, resolve_archive, resolve_models
 
 
-def ours(photos: Path, pack: str, work: Path) -> dict[str, Any]:
+def time_ingest(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     """The way from photos to vectors, and the same again with nothing new."""
     archive, models = _archive(photos, pack, work)
     models.load(archive.layout)
-    instance, years = prepare(archive.layout)
+    instance, years = prepare_instance(archive.layout)
     with instance:
-        chain = Chain(instance, archive, models, Console(quiet=True))
+        chain = PipelineRunner(instance, archive, models, Console(quiet=True))
         first, again = (_timed(lambda: _ingest(chain, years)) for _ in range(2))
-    return {**first, "again_s": again["seconds"], "faces": faces_of_run(archive.layout, models)}
+    return {**first, "again_s": again["seconds"], "faces": detected_boxes(archive.layout, models)}
 
 
-def loop(photos: Path, pack: str, work: Path) -> dict[str, Any]:
+def time_insightface_loop(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     """cv2.imread and FaceAnalysis.get with the pack's detector and recogniser, results kept in memory."""
-    from classface_assets.vision.models.download import pack_path
-    from classface_assets.vision.models.onnx_session import providers, runtime
-    from classface_assets.vision.models.scrfd import quiet
+    from classface_assets.vision.models.download import resolve_pack_path
+    from classface_assets.vision.models.onnx_session import execution_providers, onnxruntime_module
+    from classface_assets.vision.models.scrfd import suppress_stdout
 
-    runtime()
+    onnxruntime_module()
     import cv2
     from insightface.app import FaceAnalysis
 
     link = work / "models" / "pack"
     link.parent.mkdir(parents=True)
-    link.symlink_to(pack_path(pack, work).absolute())
-    with quiet():
-        app = FaceAnalysis("pack", root=str(work), allowed_modules=["detection", "recognition"], providers=providers())
+    link.symlink_to(resolve_pack_path(pack, work).absolute())
+    with suppress_stdout():
+        app = FaceAnalysis(
+            "pack", root=str(work), allowed_modules=["detection", "recognition"], providers=execution_providers()
+        )
         app.prepare(ctx_id=0, det_size=(640, 640))
-    found: Boxes = {}
+    found: BoxesByPhoto = {}
     vectors: list[Any] = []
 
     def search() -> None:
-        for path in files_of(photos):
+        for path in list_photo_files(photos):
             image = cv2.imread(str(path))
             faces = [] if image is None else app.get(image)
             found[path.relative_to(photos).as_posix()] = [_as_box(*map(float, face.bbox)) for face in faces]
@@ -64,40 +66,40 @@ def loop(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     return {**_timed(search), "faces": found}
 
 
-def chain(photos: Path, pack: str, work: Path) -> dict[str, Any]:
+def time_pipeline(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     """Everything to the finished albums, the same again with nothing new, and what of that is Dagster's own.
 
     Dagster's own is the same jobs on the same instance with steps that do nothing.
     """
     archive, models = _archive(photos, pack, work)
-    instance, _ = prepare(archive.layout)
+    instance, _ = prepare_instance(archive.layout)
     with instance:
-        years = chosen_years(archive.layout, None)
-        whole = Chain(instance, archive, models, Console(quiet=True))
-        first = _timed(lambda: _whole(whole, years))
-        again = [_timed(lambda: _whole(whole, years)) for _ in range(2)]
-        whole.definitions = bare_definitions()
-        bare = [_timed(lambda: _whole(whole, years)) for _ in range(2)]
+        years = select_years(archive.layout, None)
+        whole = PipelineRunner(instance, archive, models, Console(quiet=True))
+        first = _timed(lambda: _run_pipeline(whole, years))
+        again = [_timed(lambda: _run_pipeline(whole, years)) for _ in range(2)]
+        whole.definitions = noop_definitions()
+        bare = [_timed(lambda: _run_pipeline(whole, years)) for _ in range(2)]
     keep = ("seconds", "cpu_s")
     return {
         **first,
         **{f"again_{key}": min(run[key] for run in again) for key in keep},
         **{f"bare_{key}": min(run[key] for run in bare) for key in keep},
-        "faces": faces_of_run(archive.layout, models),
+        "faces": detected_boxes(archive.layout, models),
     }
 
 
 def _archive(photos: Path, pack: str, work: Path) -> tuple[Archive, Models]:
-    return archive_for(photos, work / "data"), models_for(pack)
+    return resolve_archive(photos, work / "data"), resolve_models(pack)
 
 
-def _ingest(chain: Chain, years: list[str]) -> None:
+def _ingest(chain: PipelineRunner, years: list[str]) -> None:
     stopped = [stop for year in years for stop in chain.job("ingest_year", year)]
     if stopped:
         raise UserError(f"{stopped[0].year}: {stopped[0].reason}")
 
 
-def _whole(chain: Chain, years: list[str]) -> None:
+def _run_pipeline(chain: PipelineRunner, years: list[str]) -> None:
     stopped = chain.run(years, lambda _: None)
     if stopped:
         raise UserError(f"{stopped[0].year} ({stopped[0].job}): {stopped[0].reason}")
@@ -123,7 +125,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-CONTENDERS = {"ours": ours, "loop": loop, "chain": chain}
+CONTENDERS = {"ours": time_ingest, "loop": time_insightface_loop, "chain": time_pipeline}
 
 if __name__ == "__main__":
     kind, photos, pack, work = sys.argv[1], Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])

@@ -5,35 +5,35 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.geometry import Box
-from classface_assets.core.layout import Layout
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.resources import Models
-from classface_assets.store.catalog.faces import gather
+from classface_assets.store.catalog.faces import load_catalog
 
-Boxes = dict[str, list[Box]]
-PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif", ".gif"}
+BoxesByPhoto = dict[str, list[Box]]
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif", ".gif"}
 
 
-def files_of(photos: Path) -> list[Path]:
+def list_photo_files(photos: Path) -> list[Path]:
     """Every photo below a folder, by its ending, in the order of their paths."""
-    return sorted(path for path in photos.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
+    return sorted(path for path in photos.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
 
 
-def faces_of_run(layout: Layout, models: Models) -> Boxes:
+def detected_boxes(layout: ArchiveLayout, models: Models) -> BoxesByPhoto:
     """The boxes of every photo and of its copies, as in the photo that a viewer shows, before any turn of ours."""
     pack = models.describe(layout)
-    facts = gather(layout, pack.detector_version, pack.key)
+    facts = load_catalog(layout, pack.detector_version, pack.key)
     files = facts.images.filter(pl.col("status").is_in(["ok", "duplicate"]))
-    found: Boxes = {path: [] for path in facts.images["path"]}
+    found: BoxesByPhoto = {path: [] for path in facts.images["path"]}
     if facts.faces.height:
         columns = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
         rows = files.select("asset_id", "path", "width", "height", pl.col("rotation").fill_null(0).alias("turn"))
         for row in rows.join(facts.faces.select("asset_id", *columns), on="asset_id").iter_rows(named=True):
             x, y, w, h = (row[column] for column in columns)
-            found[row["path"]].append(turned_back((x, y, w, h), row["width"], row["height"], row["turn"]))
+            found[row["path"]].append(undo_rotation((x, y, w, h), row["width"], row["height"], row["turn"]))
     return found
 
 
-def turned_back(box: Box, width: int, height: int, turn: int) -> Box:
+def undo_rotation(box: Box, width: int, height: int, turn: int) -> Box:
     """A box in a photo of width × height as it was before the photo was turned clockwise by so many degrees."""
     x, y, w, h = box
     return {

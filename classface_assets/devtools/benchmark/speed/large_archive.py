@@ -6,15 +6,15 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from classface_assets.devtools.benchmark.speed.detected_boxes import files_of
+from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_files
 
-SMALL, LARGE, EVERY = 400, 3000, 16
+SMALL_SIDE, LARGE_SIDE, LARGE_PHOTO_INTERVAL = 400, 3000, 16
 """Long sides in pixels; every sixteenth photo is a large one."""
 
 
-def make_year(source: Path, folder: Path, count: int) -> Path:
+def make_school_year(source: Path, folder: Path, count: int) -> Path:
     """Writes `count` photos into one school year below `folder`, which is returned; those that are there are kept."""
-    originals = files_of(source)
+    originals = list_photo_files(source)
     year = folder / "2019-2020"
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: make_photo(originals, year, number), range(count)))
@@ -28,8 +28,8 @@ def make_photo(originals: list[Path], year: Path, number: int) -> None:
     if target.exists():
         return
     chance = random.Random(number)
-    size = LARGE if number % EVERY == 0 else SMALL
-    picture = _upright(originals, number)
+    size = LARGE_SIDE if number % LARGE_PHOTO_INTERVAL == 0 else SMALL_SIDE
+    picture = _open_upright(originals, number)
     width, height = picture.size
     left, top, right, bottom = (chance.uniform(0, 0.04) for _ in range(4))
     picture = picture.crop((left * width, top * height, (1 - right) * width, (1 - bottom) * height))
@@ -38,10 +38,10 @@ def make_photo(originals: list[Path], year: Path, number: int) -> None:
     picture.save(target, quality=chance.randint(80, 92))
 
 
-def _upright(originals: list[Path], number: int) -> Image.Image:
+def _open_upright(originals: list[Path], number: int) -> Image.Image:
     """The photo of that number, counted round and round; the next one where it is broken, as archives hold some."""
     try:
         with Image.open(originals[number % len(originals)]) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
     except OSError:
-        return _upright(originals, number + 1)
+        return _open_upright(originals, number + 1)

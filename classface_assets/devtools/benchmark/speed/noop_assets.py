@@ -7,17 +7,17 @@ from classface_assets.defs.build import ASSETS
 from classface_assets.defs.jobs import JOBS
 
 
-def bare_definitions() -> dg.Definitions:
+def noop_definitions() -> dg.Definitions:
     """Assets, partitions, pools, checks and jobs as they are, without anything that they do."""
     return dg.Definitions(
-        assets=[_bare_asset(asset) for asset in ASSETS],
-        asset_checks=[_bare_check(check) for check in checks.ALL],
+        assets=[_noop_asset(asset) for asset in ASSETS],
+        asset_checks=[_noop_check(check) for check in checks.ASSET_CHECKS],
         jobs=JOBS,
         executor=dg.in_process_executor,
     )
 
 
-def _bare_asset(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+def _noop_asset(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     (spec,) = asset.specs
     rules = list(asset.check_specs)
 
@@ -35,7 +35,7 @@ def _bare_asset(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     return nothing
 
 
-def _bare_check(check: dg.AssetChecksDefinition) -> dg.AssetChecksDefinition:
+def _noop_check(check: dg.AssetChecksDefinition) -> dg.AssetChecksDefinition:
     (spec,) = check.check_specs
 
     @dg.asset_check(asset=spec.asset_key, name=spec.name, blocking=spec.blocking)

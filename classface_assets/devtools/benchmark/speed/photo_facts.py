@@ -21,9 +21,9 @@ import polars as pl
 from PIL import Image
 from rich.console import Console
 
-from classface_assets.core.layout import Layout
-from classface_assets.defs.runner import QUIET, Chain
-from classface_assets.orchestration.partitions import sync_school_years
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.runner import SILENT_CONSOLE_LOG, PipelineRunner
+from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.school_year import image_parts
 from classface_assets.vision import photo_facts
@@ -31,7 +31,7 @@ from classface_assets.vision.picture_id.identity import content_id
 
 YEAR = "2019-2020"
 SIZES = {"6 megapixels": (3000, 2000), "24 megapixels": (6000, 4000), "thumbnail size": (720, 480)}
-MOST_PIXELS = 600_000_000
+MAX_PIXELS = 600_000_000
 READERS = 4  # as the asset `images` has
 
 
@@ -55,7 +55,7 @@ def write_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
 
 
 @contextmanager
-def by_the_bytes_alone() -> Iterator[None]:
+def byte_digest_only() -> Iterator[None]:
     """As before there were ids of pictures: the digest of the file is read in blocks, and is the id."""
 
     def ids(facts: photo_facts.PhotoFacts, file: object, _: str) -> photo_facts.PhotoFacts:
@@ -71,30 +71,30 @@ def by_the_bytes_alone() -> Iterator[None]:
         yield
 
 
-def seconds(act: Callable[[], object]) -> float:
+def cpu_seconds(act: Callable[[], object]) -> float:
     """CPU time, which other programs on the machine change less."""
     start = time.process_time()
     act()
     return time.process_time() - start
 
 
-def new_photos(files: Sequence[Path], rounds: int) -> tuple[float, float]:
+def time_new_photos(files: Sequence[Path], rounds: int) -> tuple[float, float]:
     """Median CPU seconds for the facts of these files, by their bytes alone and now, in turns; all are in memory."""
 
     def read() -> None:
         with ThreadPoolExecutor(READERS) as pool:
-            assert all(found.status == "ok" for found in pool.map(photo_facts.read_facts, files))
+            assert all(found.status == "ok" for found in pool.map(photo_facts.read_photo_facts, files))
 
     read()
     before, now = [], []
     for _ in range(rounds):
-        with by_the_bytes_alone():
-            before.append(seconds(read))
-        now.append(seconds(read))
+        with byte_digest_only():
+            before.append(cpu_seconds(read))
+        now.append(cpu_seconds(read))
     return statistics.median(before), statistics.median(now)
 
 
-def unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float, float]:
+def time_unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float, float]:
     """Median CPU seconds of the asset `images` over a school year with nothing new: as its rows were before there was a
     digest in them, read by the bytes alone, and now."""
     write_photos(folder / "photos" / YEAR, (64, 48), count)
@@ -102,13 +102,15 @@ def unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float, floa
     layout = archive.layout
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with dg.DagsterInstance.ephemeral() as instance:
-        sync_school_years(instance, layout)
-        chain = Chain(instance, archive, Models(pack="builtin"), Console(quiet=True))
+        register_school_years(instance, layout)
+        chain = PipelineRunner(instance, archive, Models(pack="builtin"), Console(quiet=True))
 
         def run() -> None:
             job = chain.definitions.resolve_job_def("ingest_year")
             images = [dg.AssetKey("images")]
-            ran = job.execute_in_process(QUIET, instance=instance, partition_key=YEAR, asset_selection=images)
+            ran = job.execute_in_process(
+                SILENT_CONSOLE_LOG, instance=instance, partition_key=YEAR, asset_selection=images
+            )
             assert ran.success
 
         run()
@@ -119,13 +121,13 @@ def unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float, floa
         now: list[float] = []
         for _ in range(rounds):
             for rows, times in ((as_before.drop("file_digest"), before), (as_now, now)):
-                _put_rows(layout, rows)
+                _replace_rows(layout, rows)
                 run()
-                times.append(seconds(run))
+                times.append(cpu_seconds(run))
     return statistics.median(before), statistics.median(now)
 
 
-def _put_rows(layout: Layout, rows: pl.DataFrame) -> None:
+def _replace_rows(layout: ArchiveLayout, rows: pl.DataFrame) -> None:
     parts = image_parts(layout, YEAR)
     shutil.rmtree(str(parts.folder))
     parts.append(rows)
@@ -138,16 +140,16 @@ def main() -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as work:
         for name, size in SIZES.items():
-            files = write_photos(Path(work) / name, size, min(count, MOST_PIXELS // (size[0] * size[1])))
-            before, now = new_photos(files, rounds)
+            files = write_photos(Path(work) / name, size, min(count, MAX_PIXELS // (size[0] * size[1])))
+            before, now = time_new_photos(files, rounds)
             large = sum(file.stat().st_size for file in files) / len(files) / 1e6
             was, took = (f"{1000 * each / len(files):.2f}" for each in (before, now))
             console.print(
                 f"Facts of {len(files)} new photos of {name} ({large:.1f} MB), CPU ms each: {was} by their bytes, "
                 f"{took} now, {now / before:.2f} times as much."
             )
-            assert content_id(files[0].read_bytes()) == photo_facts.read_facts(files[0]).file_digest
-        before, now = unchanged_photos(Path(work) / "unchanged", count, rounds)
+            assert content_id(files[0].read_bytes()) == photo_facts.read_photo_facts(files[0]).file_digest
+        before, now = time_unchanged_photos(Path(work) / "unchanged", count, rounds)
         console.print(
             f"The asset `images` over {count} unchanged photos, CPU s: {before:.3f} before, {now:.3f} now, "
             f"{now / before:.2f} times as much."

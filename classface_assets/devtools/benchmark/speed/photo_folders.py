@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from classface_assets.core.errors import UserError
-from classface_assets.devtools.benchmark.speed.detected_boxes import files_of
+from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_files
 
 
-def some(photos: Path, most: int, folder: Path) -> Path:
+def subset_of_photos(photos: Path, most: int, folder: Path) -> Path:
     """The folder itself, or another with its first `most` photos."""
-    files = files_of(photos)
+    files = list_photo_files(photos)
     if not files:
         raise UserError(f"There are no photos in {photos}.")
     if not most or most >= len(files):
@@ -22,14 +22,14 @@ def some(photos: Path, most: int, folder: Path) -> Path:
     return folder
 
 
-def each_several_times(photos: Path, folder: Path, times: int) -> Path:
+def copy_each_photo(photos: Path, folder: Path, times: int) -> Path:
     """Each photo so often, by zero bytes at its end a file of its own: so few would show the start, not the speed.
 
     Dagster's own two seconds, which an archive pays once a school year, are a sixth of the time of 56 photos.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for file in files_of(photos):
+    for file in list_photo_files(photos):
         for number in range(times):
             (folder / f"{file.stem}_{number}{file.suffix}").write_bytes(file.read_bytes() + bytes(number))
     return folder

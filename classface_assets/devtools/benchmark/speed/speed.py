@@ -18,16 +18,16 @@ import polars as pl
 from rich.console import Console
 
 from classface_assets.core.errors import UserError
-from classface_assets.devtools.benchmark.speed.comparison import Contender, run, run_in_turns
-from classface_assets.devtools.benchmark.speed.detected_boxes import files_of
-from classface_assets.devtools.benchmark.speed.large_archive import make_year
-from classface_assets.devtools.benchmark.speed.photo_folders import each_several_times, some
+from classface_assets.devtools.benchmark.speed.comparison import Contender, run_contender, run_in_turns
+from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_files
+from classface_assets.devtools.benchmark.speed.large_archive import make_school_year
+from classface_assets.devtools.benchmark.speed.photo_folders import copy_each_photo, subset_of_photos
 from classface_assets.devtools.benchmark.speed.speed_report import print_chain, print_scores, print_speed
-from classface_assets.devtools.demo import FOUND
+from classface_assets.devtools.demo import FACES_WITH_PATHS_SQL
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import evaluate
-from classface_assets.orchestration.resources import archive_for
-from classface_assets.store.files.duckdb import query
+from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.store.files.duckdb import query_database
 
 BUILTIN = "builtin"
 COPIES = 32
@@ -39,7 +39,7 @@ def bench(folder: Path, asked: Mapping[str, str]) -> None:
     given = Path(asked["ARCHIVE"]) if asked.get("ARCHIVE") else None
     photos = given / "photos" if given else compose_sample(folder / "sample").photos
     if asked.get("MEMORY"):
-        _memory(console, photos, pack, folder)
+        _measure_memory(console, photos, pack, folder)
         return
     truth_file = (given or folder / "sample") / "truth.csv"
     if not truth_file.exists():
@@ -47,18 +47,22 @@ def bench(folder: Path, asked: Mapping[str, str]) -> None:
     truth, most = pl.read_csv(truth_file, infer_schema=False), int(asked.get("PHOTOS") or 0)
     contenders = _contenders(console, pack)
     rounds = int(asked.get("ROUNDS") or 3)
-    photos = some(photos, most, folder / "archive")
+    photos = subset_of_photos(photos, most, folder / "archive")
     print_speed(console, photos, run_in_turns(contenders, photos, folder / "work", rounds), truth)
     large = Path(asked.get("LARGE") or "")
     if asked.get("LARGE") and large.is_dir():
         several = folder / "large many times"
-        large = each_several_times(some(large, most, folder / "large"), several, int(asked.get("COPIES") or COPIES))
+        large = copy_each_photo(
+            subset_of_photos(large, most, folder / "large"), several, int(asked.get("COPIES") or COPIES)
+        )
         print_speed(console, large, run_in_turns(contenders, large, folder / "work", rounds), None)
     else:
         console.print("No large photos: name a folder of them with LARGE=folder.")
-    print_chain(console, photos, run(Contender("chain", "chain", pack), photos, folder / "work"))
-    found = query(archive_for(photos, folder / "work" / "data").layout.database, FOUND)
-    seen = truth.filter(pl.col("path").is_in([file.relative_to(photos).as_posix() for file in files_of(photos)]))
+    print_chain(console, photos, run_contender(Contender("chain", "chain", pack), photos, folder / "work"))
+    found = query_database(resolve_archive(photos, folder / "work" / "data").layout.database, FACES_WITH_PATHS_SQL)
+    seen = truth.filter(
+        pl.col("path").is_in([file.relative_to(photos).as_posix() for file in list_photo_files(photos)])
+    )
     print_scores(console, evaluate(seen, found))
 
 
@@ -71,11 +75,11 @@ def _contenders(console: Console, pack: str) -> list[Contender]:
     return [Contender("ours", "ours", pack), Contender("the loop", "loop", pack), Contender(BUILTIN, "ours", BUILTIN)]
 
 
-def _memory(console: Console, source: Path, pack: str, folder: Path) -> None:
+def _measure_memory(console: Console, source: Path, pack: str, folder: Path) -> None:
     for count in (500, 5000):
-        photos = make_year(source, folder / f"year of {count}", count)
+        photos = make_school_year(source, folder / f"year of {count}", count)
         console.print(f"[bold]{count} photos of one school year, {Path(pack).name}[/bold]")
-        print_chain(console, photos, run(Contender("chain", "chain", pack), photos, folder / "work"))
+        print_chain(console, photos, run_contender(Contender("chain", "chain", pack), photos, folder / "work"))
 
 
 if __name__ == "__main__":

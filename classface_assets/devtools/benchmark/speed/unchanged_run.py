@@ -22,15 +22,15 @@ from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.speed.large_archive import make_photo
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import archive_for
+from classface_assets.orchestration.resources import resolve_archive
 
-PHOTOS = 2
+PHOTOS_PER_YEAR = 2
 ROUNDS = 3
-DAGSTERS_START = """
+DAGSTER_STARTUP = """
 import sys
 import dagster
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import archive_for
+from classface_assets.orchestration.resources import resolve_archive
 with open_instance(archive_for(sys.argv[1], sys.argv[2]).layout):
     pass
 """
@@ -42,26 +42,26 @@ def bench(folder: Path, years: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     photos, data = folder / "photos", folder / "data"
     originals = sorted(compose_sample(folder / "sample").photos.rglob("*.jpg"))
-    for number in range(years * PHOTOS):
-        first = 1960 + number // PHOTOS
+    for number in range(years * PHOTOS_PER_YEAR):
+        first = 1960 + number // PHOTOS_PER_YEAR
         make_photo(originals, photos / f"{first}-{first + 1}", number)
     place = [f"--photos={photos}", f"--data={data}"]
-    start, run = [sys.executable, "-c", DAGSTERS_START, str(photos), str(data)], [*_COMMAND, "run", *place]
-    table = Table(f"{years} school years of {PHOTOS} photos", "seconds", "runs recorded by Dagster")
-    table.add_row("first run", f"{_seconds(run):.1f}", str(_recorded(photos, data)))
-    before = _recorded(photos, data)
-    turns = [(_seconds(start), _seconds(run)) for _ in range(ROUNDS)]
+    start, run = [sys.executable, "-c", DAGSTER_STARTUP, str(photos), str(data)], [*_CLI, "run", *place]
+    table = Table(f"{years} school years of {PHOTOS_PER_YEAR} photos", "seconds", "runs recorded by Dagster")
+    table.add_row("first run", f"{_run_seconds(run):.1f}", str(_run_count(photos, data)))
+    before = _run_count(photos, data)
+    turns = [(_run_seconds(start), _run_seconds(run)) for _ in range(ROUNDS)]
     alone, quiet = (statistics.median(seconds) for seconds in zip(*turns, strict=True))
     table.add_row("Dagster's start alone", f"{alone:.1f}", "")
-    table.add_row("a run with nothing new", f"{quiet:.1f}", str((_recorded(photos, data) - before) // ROUNDS))
+    table.add_row("a run with nothing new", f"{quiet:.1f}", str((_run_count(photos, data) - before) // ROUNDS))
     table.add_row("… beyond Dagster's start", f"{quiet - alone:.1f}", "")
     console.print(table)
 
 
-_COMMAND = [sys.executable, "-m", "classface_assets.cli"]
+_CLI = [sys.executable, "-m", "classface_assets.cli"]
 
 
-def _seconds(command: Sequence[str]) -> float:
+def _run_seconds(command: Sequence[str]) -> float:
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -69,8 +69,8 @@ def _seconds(command: Sequence[str]) -> float:
     return time.monotonic() - began
 
 
-def _recorded(photos: Path, data: Path) -> int:
-    with open_instance(archive_for(photos, data).layout) as instance:
+def _run_count(photos: Path, data: Path) -> int:
+    with open_instance(resolve_archive(photos, data).layout) as instance:
         return instance.get_runs_count()
 
 

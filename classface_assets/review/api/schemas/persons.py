@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from classface_assets.review.api.common import Face, Name, Shape, Status
+from classface_assets.review.api.common import ApiModel, Face, Name, Status
 
-MOST_FACES = 50_000
+MAX_FACE_IDS = 50_000
 
 
-class Person(Shape):
+class Person(ApiModel):
     id: str
     name: str
     status: Status
@@ -28,49 +28,49 @@ class Person(Shape):
     updated_at: datetime
 
 
-class Prototype(Shape):
+class Prototype(ApiModel):
     id: str
     role: str
     school_year: str | None
     face_instance_id: str | None
 
 
-class YearCount(Shape):
+class YearCount(ApiModel):
     school_year: str
     faces: int
     confirmed: int
 
 
-class WholePerson(Person):
+class PersonDetail(Person):
     prototypes: list[Prototype]
     years: list[YearCount]
 
 
-class NewPerson(Shape):
+class PersonCreate(ApiModel):
     name: Name
 
 
-class Changes(Shape):
+class PersonUpdate(ApiModel):
     name: Name | None = None
     status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
     student: Name | None = None
 
 
-class Merge(Shape):
+class MergeRequest(ApiModel):
     into_person_id: UUID
 
 
-class Merged(Shape):
+class MergeResponse(ApiModel):
     source_person_id: str
     target_person_id: str
     faces_moved: int
 
 
-class FaceIds(Shape):
-    face_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_FACES)]
+class FaceIds(ApiModel):
+    face_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_FACE_IDS)]
 
 
-class FacesChanged(Shape):
+class FacesChanged(ApiModel):
     faces_changed: int
     notes: list[str]
 
@@ -79,14 +79,14 @@ class Suggestion(Face):
     similarity: float
 
 
-class Suggestions(Shape):
+class Suggestions(ApiModel):
     items: list[Suggestion]
 
 
 MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
 
 
-class Settings(Shape):
+class QualitySettings(ApiModel):
     min_face_size: int = MIN_FACE_SIZE
     """Pixels of the shorter side of the face's box."""
     min_confidence: float = MIN_CONFIDENCE
@@ -94,21 +94,21 @@ class Settings(Shape):
     """Least variance of the Laplacian on the face's chip: hundreds are sharp."""
 
 
-class Quality(Shape):
+class PortraitQuality(ApiModel):
     face_size: float
     confidence: float
     blur: float
     quality_score: float
 
 
-class Profile(Shape):
+class Profile(ApiModel):
     person_id: str
     person_name: str
     face_id: str
-    quality: Quality
+    quality: PortraitQuality
 
 
-class Match(Shape):
+class SearchMatch(ApiModel):
     face_id: str
     person_id: str | None
     person_name: str | None
@@ -116,6 +116,6 @@ class Match(Shape):
     similarity: float
 
 
-class Matches(Shape):
-    matches: list[Match]
+class SearchResponse(ApiModel):
+    matches: list[SearchMatch]
     faces_in_photos: int

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Body
 from pydantic import Field
 
-from classface_assets.review.api.common import Shape
+from classface_assets.review.api.common import ApiModel
 
-Share = Annotated[float | None, Field(ge=-1, le=1)]
+Similarity = Annotated[float | None, Field(ge=-1, le=1)]
 Count = Annotated[int | None, Field(ge=1, le=100_000_000)]
 
 
-class Run(Shape):
+class Run(ApiModel):
     """A Dagster run. Counts are those that its assets told; `url` leads into the Dagster UI."""
 
     run_id: str
@@ -28,14 +28,14 @@ class Run(Shape):
     url: str
 
 
-class Started(Shape):
+class RunStarted(ApiModel):
     """Long work that goes on: ask `/runs/{runId}` how far it is."""
 
     run_id: str
     status: Literal["started"] = "started"
 
 
-class Clustering(Shape):
+class ClusterRequest(ApiModel):
     """What is left out is as it was measured for the model pack: that groups children best."""
 
     quality_threshold: Annotated[float | None, Field(ge=0, le=1)] = None
@@ -46,10 +46,10 @@ class Clustering(Shape):
     queue: bool = False
 
 
-OptionalClustering = Annotated[Clustering, Body(default_factory=Clustering)]
+OptionalClusterRequest = Annotated[ClusterRequest, Body(default_factory=ClusterRequest)]
 
 
-class Clustered(Shape):
+class ClusterResponse(ApiModel):
     total_faces: int
     clusters_found: int
     noise_count: int
@@ -57,10 +57,10 @@ class Clustered(Shape):
     run_id: str
 
 
-class Dual(Shape):
+class DualClusterRequest(ApiModel):
     """What is left out is as it was measured for the model pack."""
 
-    person_threshold: Share = None
+    person_threshold: Similarity = None
     unknown_method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] | None = None
     unknown_min_cluster_size: Annotated[int | None, Field(ge=2, le=1_000_000)] = None
     unknown_eps: Annotated[float | None, Field(gt=0, le=2)] = None
@@ -68,31 +68,31 @@ class Dual(Shape):
     queue: bool = False
 
 
-OptionalDual = Annotated[Dual, Body(default_factory=Dual)]
+OptionalDualClusterRequest = Annotated[DualClusterRequest, Body(default_factory=DualClusterRequest)]
 
 
-class Supervised(Shape):
+class SupervisedCounts(ApiModel):
     faces_processed: int
     assigned_to_persons: int
     persons_matched: int
 
 
-class Unsupervised(Shape):
+class UnsupervisedCounts(ApiModel):
     unlabeled_faces: int
     clusters_found: int
     noise_count: int
 
 
-class DualDone(Shape):
+class DualClusterResponse(ApiModel):
     status: str
-    supervised: Supervised
-    unsupervised: Unsupervised
+    supervised: SupervisedCounts
+    unsupervised: UnsupervisedCounts
     total_faces: int
     execution_time_seconds: float
     run_id: str
 
 
-class Training(Shape):
+class TrainRequest(ApiModel):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     margin: Annotated[float, Field(gt=0, le=2)] = 0.2
     batch_size: Annotated[int, Field(ge=4, le=4096)] = 32
@@ -101,10 +101,10 @@ class Training(Shape):
     queue: bool = False
 
 
-OptionalTraining = Annotated[Training, Body(default_factory=Training)]
+OptionalTrainRequest = Annotated[TrainRequest, Body(default_factory=TrainRequest)]
 
 
-class Trained(Shape):
+class TrainResponse(ApiModel):
     status: str
     reason: str
     persons_used: int

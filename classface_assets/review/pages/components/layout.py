@@ -20,18 +20,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from classface_assets.core.errors import UserError
-from classface_assets.review.auth.sessions import LIFETIME_S, cookie_name
-from classface_assets.review.context import Desk, desk_of
-from classface_assets.review.pages.components.messages import told
-from classface_assets.review.static_files import STATIC
-from classface_assets.services.archive_view.model import View
+from classface_assets.review.auth.sessions import SESSION_LIFETIME_S, cookie_name
+from classface_assets.review.context import ReviewContext, context_of
+from classface_assets.review.pages.components.messages import describe_events
+from classface_assets.review.static_files import STATIC_URL
+from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.files.duckdb import DatabaseError
 
-MOST_TOLD = 8
+MAX_EVENTS = 8
 
 
 @cache
-def templates() -> Environment:
+def template_environment() -> Environment:
     """Jinja's environment: everything is escaped, and what is not there is an error."""
     loader = PackageLoader("classface_assets.review")
     made = Environment(
@@ -42,32 +42,32 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals["static"] = STATIC
+    made.globals["static"] = STATIC_URL
     made.filters["number"] = lambda n: f"{n:,}"
-    made.filters["years"] = years_told
+    made.filters["years"] = format_years
     made.filters["counted"] = lambda n, one, more="": f"{n:,} {one if n == 1 else more or one + 's'}"
     return made
 
 
-def page(request: Request, desk: Desk, template: str, **shown: Any) -> Response:
+def render_page(request: Request, desk: ReviewContext, template: str, **shown: Any) -> Response:
     """A page with the header's counts, and what was just done where the address says so."""
     view = desk.view()
-    ids = _numbers(request.query_params.get("done", ""))
-    done = {"message": told(view, ids), "undo": ids} if ids else None
-    response = HTMLResponse(render(request, template, counts=counts(view), done=done, **shown))
-    return _without_the_erased(request, response, view)
+    ids = _parse_event_ids(request.query_params.get("done", ""))
+    done = {"message": describe_events(view, ids), "undo": ids} if ids else None
+    response = HTMLResponse(render_template(request, template, counts=section_counts(view), done=done, **shown))
+    return _clear_erased_images(request, response, view)
 
 
-def _without_the_erased(request: Request, response: Response, view: View) -> Response:
+def _clear_erased_images(request: Request, response: Response, view: ArchiveView) -> Response:
     """A browser that was here before somebody was erased drops the pictures that it has kept."""
     name, erased = f"{cookie_name(request)}_erased", str(sum(p.erased for p in view.decisions.persons.values()))
     if erased != request.cookies.get(name, "0"):
         response.headers["Clear-Site-Data"] = '"cache"'
-        response.set_cookie(name, erased, max_age=LIFETIME_S, httponly=True, samesite="strict")
+        response.set_cookie(name, erased, max_age=SESSION_LIFETIME_S, httponly=True, samesite="strict")
     return response
 
 
-def counts(view: View) -> dict[str, int]:
+def section_counts(view: ArchiveView) -> dict[str, int]:
     """How much there is in each section: groups to name, faces to confirm, people."""
     unknown = view.clusters.filter(
         pl.col("person_id").is_null(), ~pl.col("cluster_id").str.starts_with("unknown_noise_")
@@ -77,20 +77,25 @@ def counts(view: View) -> dict[str, int]:
     return {"unknown": unknown, "confirm": int(open_), "people": people}
 
 
-def changed(
-    request: Request, desk: Desk, events: Sequence[int], back: str, notes: Sequence[str] = (), **more: Any
+def change_response(
+    request: Request, desk: ReviewContext, events: Sequence[int], back: str, notes: Sequence[str] = (), **more: Any
 ) -> Response:
     """The answer to a change: what was done and how to undo it; a form without JavaScript is shown its page again."""
     view = desk.view()
     if wants_json(request):
-        body = {"message": told(view, events), "notes": list(notes), "undo": list(events), "counts": counts(view)}
+        body = {
+            "message": describe_events(view, events),
+            "notes": list(notes),
+            "undo": list(events),
+            "counts": section_counts(view),
+        }
         return JSONResponse(body | more)
-    path = here(back)
+    path = local_path(back)
     joint = "&" if "?" in path else "?"
     return RedirectResponse(f"{path}{joint}done={','.join(map(str, events))}", 303)
 
 
-def here(path: str) -> str:
+def local_path(path: str) -> str:
     """A path of this server, whatever a form says; the first page for anything else."""
     path = path.partition("#")[0]
     fine = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isascii() and path.isprintable()
@@ -101,7 +106,7 @@ def wants_json(request: Request) -> bool:
     return "application/json" in request.headers.get("accept", "")
 
 
-def years_told(years: Sequence[str]) -> str:
+def format_years(years: Sequence[str]) -> str:
     """`2015-2016`, or `2015 to 2019` for the years from 2015-2016 to 2018-2019."""
     if len(years) < 2:
         return "".join(years)
@@ -110,19 +115,19 @@ def years_told(years: Sequence[str]) -> str:
     return f"{first[0]} to {last[2]}" if whole else f"{years[0]} to {years[-1]}"
 
 
-def address(request: Request) -> str:
+def page_address(request: Request) -> str:
     """The page's own address, for forms to come back to."""
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
 
 
-def _numbers(listed: str) -> list[int]:
-    return [int(n) for n in listed.split(",")[:MOST_TOLD] if n.isascii() and n.isdecimal() and len(n) < 16]
+def _parse_event_ids(listed: str) -> list[int]:
+    return [int(n) for n in listed.split(",")[:MAX_EVENTS] if n.isascii() and n.isdecimal() and len(n) < 16]
 
 
-def render(request: Request, template: str, **shown: Any) -> str:
+def render_template(request: Request, template: str, **shown: Any) -> str:
     session = request.state.session
-    frame = {"csrf": session.csrf, "here": here(address(request)), "path": request.url.path}
-    return templates().get_template(template).render(frame | shown)
+    frame = {"csrf": session.csrf, "here": local_path(page_address(request)), "path": request.url.path}
+    return template_environment().get_template(template).render(frame | shown)
 
 
 class PageRoute(APIRoute):
@@ -146,12 +151,12 @@ def page_router() -> APIRouter:
     return APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-def tell_the_lost(app: FastAPI) -> None:
+def add_not_found_page(app: FastAPI) -> None:
     """Who goes to an address where nothing is gets a page, if they read pages."""
-    told = app.exception_handlers[HTTPException]
+    handler = app.exception_handlers[HTTPException]
 
     def lost(request: Request, error: Exception) -> Response:
-        answer: Response = told(request, error)  # type: ignore[assignment]
+        answer: Response = handler(request, error)  # type: ignore[assignment]
         if answer.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
             return answer
         detail = f"There is nothing at {request.url.path}; perhaps it was named or joined meanwhile."
@@ -171,12 +176,12 @@ async def _error_page(request: Request, error: Exception) -> Response:
 
 def _problem_page(request: Request, problem: dict[str, Any], empty: bool = False) -> Response:
     try:
-        now = counts(desk_of(request).view())
+        now = section_counts(context_of(request).view())
     except UserError:
         now = None
-    html = render(request, "problem.html.j2", counts=now, done=None, problem=problem, empty=empty)
+    html = render_template(request, "problem.html.j2", counts=now, done=None, problem=problem, empty=empty)
     return HTMLResponse(html, problem["status"])
 
 
-Text = Annotated[str, Form(max_length=2000)]
-Faces = Annotated[tuple[str, ...], Form()]
+FormText = Annotated[str, Form(max_length=2000)]
+FormFaces = Annotated[tuple[str, ...], Form()]

@@ -6,24 +6,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from classface_assets.review.faces.similar_faces import Likeness
+from classface_assets.review.faces.similar_faces import FaceSimilarity
 
-NEAR_GROUPS = 6
+MAX_SIMILAR_CLUSTERS = 6
 
 
-def guesses(likeness: Likeness, cluster_ids: Sequence[str], least: float) -> dict[str, dict[str, Any]]:
+def suggest_names(likeness: FaceSimilarity, cluster_ids: Sequence[str], least: float) -> dict[str, dict[str, Any]]:
     """Cluster id -> name, face and similarity of the likest known person, where that is at least `least`.
 
     A person is the mean of their confirmed faces. Who is in a photo of the group already is not guessed.
     """
     view = likeness.view
-    ids, means = _means(likeness, _samples(view.clusters.filter(pl.col("cluster_id").is_in(list(cluster_ids)))))
+    ids, means = _mean_vectors(
+        likeness, _sample_faces(view.clusters.filter(pl.col("cluster_id").is_in(list(cluster_ids))))
+    )
     known = view.faces.filter("confirmed").select(pl.col("person_id").alias("group"), "face_id")
-    people, centres = _means(likeness, known)
+    people, centres = _mean_vectors(likeness, known)
     if not ids or not people:
         return {}
     scores = means @ centres.T
-    for row, column in _together(view.faces, ids, people):
+    for row, column in _in_one_photo(view.faces, ids, people):
         scores[row, column] = -1
     names = dict(view.persons.select("id", "name").iter_rows())
     best = scores.argmax(axis=1)
@@ -35,10 +37,12 @@ def guesses(likeness: Likeness, cluster_ids: Sequence[str], least: float) -> dic
     }
 
 
-def like_groups(likeness: Likeness, cluster_id: str, least: float, most: int = NEAR_GROUPS) -> pl.DataFrame:
+def similar_clusters(
+    likeness: FaceSimilarity, cluster_id: str, least: float, most: int = MAX_SIMILAR_CLUSTERS
+) -> pl.DataFrame:
     """The clusters that look most like one, with `similarity`; those of known people too."""
     clusters = likeness.view.clusters
-    ids, means = _means(likeness, _samples(clusters))
+    ids, means = _mean_vectors(likeness, _sample_faces(clusters))
     if cluster_id not in ids:
         return clusters.clear()
     scores = means @ means[ids.index(cluster_id)]
@@ -47,13 +51,13 @@ def like_groups(likeness: Likeness, cluster_id: str, least: float, most: int = N
     return near.join(clusters, on="cluster_id", maintain_order="left")
 
 
-def _samples(clusters: pl.DataFrame) -> pl.DataFrame:
+def _sample_faces(clusters: pl.DataFrame) -> pl.DataFrame:
     return clusters.select(pl.col("cluster_id").alias("group"), pl.col("sample_faces").alias("face_id")).explode(
         "face_id"
     )
 
 
-def _means(likeness: Likeness, faces: pl.DataFrame) -> tuple[list[str], np.ndarray]:
+def _mean_vectors(likeness: FaceSimilarity, faces: pl.DataFrame) -> tuple[list[str], np.ndarray]:
     """The groups of `faces` (group, face_id) that have vectors, and the mean (n, d) of each, of unit length."""
     rows = faces.join(likeness.known.rows, on="face_id").sort("group")
     if rows.is_empty():
@@ -63,7 +67,7 @@ def _means(likeness: Likeness, faces: pl.DataFrame) -> tuple[list[str], np.ndarr
     return rows["group"].gather(starts).to_list(), sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
-def _together(faces: pl.DataFrame, clusters: list[str], people: list[str]) -> list[tuple[int, int]]:
+def _in_one_photo(faces: pl.DataFrame, clusters: list[str], people: list[str]) -> list[tuple[int, int]]:
     """The pairs (row number of a cluster, of a person) that are in one photo."""
     groups = pl.DataFrame({"cluster_id": clusters}).with_row_index("row")
     whose = pl.DataFrame({"person_id": people}).with_row_index("column")

@@ -146,3 +146,12 @@ def test_the_repository_holds_only_small_text_files_and_no_photo() -> None:
         assert len(content) < 300_000, f"{file} is large"
         assert b"\0" not in content, f"{file} is no text"
         content.decode()
+
+
+def test_what_only_developers_use_is_left_out_of_the_installed_package() -> None:
+    from setuptools import find_packages
+
+    find = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    packages = find_packages(str(ROOT), include=find["include"], exclude=find["exclude"])
+    assert {"classface_assets.core", "classface_assets.review.pages"} <= set(packages)
+    assert not [name for name in packages if "devtools" in name or "tests" in name]

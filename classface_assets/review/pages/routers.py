@@ -2,6 +2,7 @@
 
 from classface_assets.review.pages import (
     confirm,
+    help,
     history,
     naming,
     people,
@@ -14,5 +15,6 @@ from classface_assets.review.pages import (
 )
 
 PAGES = tuple(
-    module.router for module in (unknown, naming, confirm, people, people_acts, photos, search, history, years, runs)
+    module.router
+    for module in (unknown, naming, confirm, people, people_acts, photos, search, history, years, runs, help)
 )

@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
 
 demo: .venv/ready
-	$(BIN)/python -m classface_assets.demo
+	$(BIN)/python -m classface_assets.devtools.demo
 
 # Two workers; one that has nothing left takes over tests of the other.
 test: .venv/ready
@@ -28,39 +28,39 @@ ui: .venv/ready
 bench: PHOTOS =
 bench: .venv/ready
 	ARCHIVE="$(ARCHIVE)" LARGE="$(LARGE)" COPIES="$(COPIES)" PACK="$(PACK)" PHOTOS="$(PHOTOS)" ROUNDS="$(ROUNDS)" MEMORY="$(MEMORY)" \
-		$(BIN)/python -m classface_assets.benchmark.speed
+		$(BIN)/python -m classface_assets.devtools.benchmark.speed.speed
 
 # How well faces are grouped and named, beside other methods: tables in Markdown, means over archives.
 #   ARCHIVES="folder folder"    with photos/ and truth.csv each; or finished data folders, DATA=TRUTH.csv
 #   PACK=pack                   (builtin)       TUNE=1   chooses the other methods' settings anew
 bench-identity: .venv/ready
-	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" TUNE="$(TUNE)" $(BIN)/python -m classface_assets.benchmark.accuracy
+	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" TUNE="$(TUNE)" $(BIN)/python -m classface_assets.devtools.benchmark.accuracy.accuracy
 
 # How long and in how much memory made-up faces are told apart, from 10,000 to a million, and a hundredth more of them.
 #   FACES="10000 100000"   how many (10000 30000)     WORK=folder   for their files, 8 GB for a million
 bench-faces: .venv/ready
-	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.benchmark.scale
+	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.devtools.benchmark.scale.scale
 
 # How long the review server takes over a made-up archive. FACES=n (100,000)  LABELLED=n (2,000)
 bench-review: .venv/ready
-	@FACES="$(FACES)" LABELLED="$(LABELLED)" $(BIN)/python -m classface_assets.benchmark.review
+	@FACES="$(FACES)" LABELLED="$(LABELLED)" $(BIN)/python -m classface_assets.devtools.benchmark.review.review_server
 
 # How many clicks a person it takes to name an archive, as somebody who knows everybody would.
 #   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
 bench-clicks: .venv/ready
-	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.benchmark.clicks
+	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.devtools.benchmark.review.labelling_effort
 
 # How long a run takes that finds nothing new in many small folders, beyond Dagster's start. YEARS=n (60)
 bench-quiet: .venv/ready
-	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.benchmark.quiet
+	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.unchanged_run
 
 # How long it takes to know a photo by its picture, beside by its bytes alone. COUNT=n unchanged ones (5,000)  ROUNDS=n
 bench-facts: .venv/ready
-	@PHOTOS="$(COUNT)" ROUNDS="$(ROUNDS)" $(BIN)/python -m classface_assets.benchmark.facts
+	@PHOTOS="$(COUNT)" ROUNDS="$(ROUNDS)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.photo_facts
 
 # How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
 bench-strips: .venv/ready
-	@$(BIN)/python -m classface_assets.benchmark.strips
+	@$(BIN)/python -m classface_assets.devtools.benchmark.speed.strips
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -24,18 +24,20 @@ from PIL import Image
 from rich.console import Console
 from upath import UPath
 
-from classface_assets.partitions import sync_school_years
-from classface_assets.places import place
-from classface_assets.resources import Archive, Models
-from classface_assets.running import Chain, Stopped, chosen_years
-from classface_assets.sample.compose import SampleArchive, compose_sample
-from classface_assets.store.database import query
-from classface_assets.store.layout import Layout
-from classface_assets.store.ledger import Ledger
-from classface_assets.vision.packs import ModelPack, load_pack
-from classface_assets_tests.helpers import TOKEN
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import parse_location
+from classface_assets.defs.runner import PipelineRunner, StepFailure, select_years
+from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
+from classface_assets.orchestration.partitions import register_school_years
+from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.vision.models.registry import ModelPack, load_pack
+from classface_assets_tests.support.helpers import TOKEN
 
-pytest_plugins = [f"classface_assets_tests.{name}" for name in ("clients", "windows", "old_archive", "named_school")]
+pytest_plugins = [
+    f"classface_assets_tests.support.{name}" for name in ("clients", "windows", "old_archive", "named_school")
+]
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,19 @@ class World:
         return Archive(photos=str(self.folder / "photos"), data=str(self.folder / self.data), ledger=self.ledger)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> ArchiveLayout:
         return self.archive.layout
 
     @property
-    def chain(self) -> Chain:
-        return Chain(self.instance, self.archive, Models(pack=self.pack), Console(quiet=True))
+    def chain(self) -> PipelineRunner:
+        return PipelineRunner(self.instance, self.archive, Models(pack=self.pack), Console(quiet=True))
 
-    def run(self, years: str | None = None) -> list[Stopped]:
-        sync_school_years(self.instance, self.layout)
-        return self.chain.run(chosen_years(self.layout, years), lambda _: None)
+    def run(self, years: str | None = None) -> list[StepFailure]:
+        register_school_years(self.instance, self.layout)
+        return self.chain.run(select_years(self.layout, years), lambda _: None)
 
     def query(self, sql: str) -> pl.DataFrame:
-        return query(self.layout.database, sql)
+        return query_database(self.layout.database, sql)
 
     def number(self, asset: str, key: str, partition: str | None = None) -> float:
         """A number in the metadata of an asset's last materialization."""
@@ -228,10 +230,10 @@ def postgres_ledger(postgres: str) -> str:
 @pytest.fixture
 def served(world: World) -> Iterator[str]:
     """The address of a server in a thread of this process, over a copy of the finished archive."""
-    from classface_assets.benchmark.served import served
+    from classface_assets.devtools.benchmark.review.server_thread import running_server
     from classface_assets.review.app import create_app
 
-    with served(create_app(world.archive, Models(pack=world.pack), TOKEN)) as url:
+    with running_server(create_app(world.archive, Models(pack=world.pack), TOKEN)) as url:
         yield url
 
 
@@ -249,9 +251,9 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(tmp_path: Path) -> ArchiveLayout:
     """Of an archive that has nothing yet."""
-    return Layout(tmp_path / "photos", tmp_path / "data")
+    return ArchiveLayout(tmp_path / "photos", tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +278,7 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, request: pytest.FixtureRequest) -> UPath:
     """A new bucket."""
-    found = place(f"s3://bucket-{abs(hash(request.node.name)):x}"[:50])
+    found = parse_location(f"s3://bucket-{abs(hash(request.node.name)):x}"[:50])
     assert isinstance(found, UPath)
     found.fs.mkdir(found.path.rstrip("/"))
     return found

@@ -12,7 +12,7 @@ from dagster import Field, RepositoryDefinition
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from classface_assets.cli.main import cli
+from classface_assets.cli.__main__ import cli
 from classface_assets.definitions import defs
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.review.pages.help import anchor_of
@@ -212,7 +212,7 @@ def test_tests_files_and_addresses_that_the_documentation_names_exist(file: Path
     for span in code_spans(file):
         if span.startswith("test_"):
             assert span in tests, span
-        if re.fullmatch(r"\.ci(/[\w.]+)+", span):
+        if re.fullmatch(r"(\.ci|classface_assets)(/[\w.]+)+", span):
             assert (ROOT / span).exists(), span
         method, _, path = span.rpartition(" ")
         if path.startswith("/api/") and method in METHODS:
@@ -224,10 +224,10 @@ def operations() -> set[tuple[str, str]]:
     """Method and path of every call of the REST API."""
     from fastapi import FastAPI
 
-    from classface_assets.review.app import API
+    from classface_assets.review.app import API_ROUTERS
 
     app = FastAPI()
-    for router in API:
+    for router in API_ROUTERS:
         app.include_router(router)
     return {(method, path) for path, calls in app.openapi()["paths"].items() for method in calls}
 

@@ -10,15 +10,16 @@ import dagster as dg
 from s3fs import S3FileSystem
 from upath import UPath
 
-from classface_assets.places import files_below, remove
-from classface_assets.resources import models_for
-from classface_assets.sample.compose import SampleArchive
-from classface_assets.site.mirror import Mirrored, mirror
-from classface_assets.site.names import album_file_name
-from classface_assets.store.files import write_file
-from classface_assets.store.prune import prune
-from classface_assets.upkeep import fix, orphans, unused
-from classface_assets_tests.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
+from classface_assets.albums.names import album_file_name
+from classface_assets.albums.publication import PublishResult, publish
+from classface_assets.core.atomic_files import write_file
+from classface_assets.core.locations import list_files_recursive, remove_file
+from classface_assets.defs.runner import repair_and_rerun
+from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.orchestration.resources import resolve_models
+from classface_assets.services.maintenance import find_inconsistencies, find_unused_data
+from classface_assets.store.maintenance.pruning import prune
+from classface_assets_tests.support.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
 
 
 def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: SampleArchive, tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: Sample
         world = Remote(tmp_path, instance, photos_at=str(photos), data_at=str(data))
         assert world.run() == []
         files = world.query("SELECT path, status FROM image_assets")
-        assert set(files["path"]) == {str(e.path)[len(str(photos)) + 1 :] for e in files_below(photos)}
+        assert set(files["path"]) == {str(e.path)[len(str(photos)) + 1 :] for e in list_files_recursive(photos)}
         assert world.query("SELECT count(*) FROM face_instances").item() > 8
         assert broken_links(data / "albums", tmp_path / "fetched") == []
         fetched = sorted((tmp_path / "fetched" / "years" / YEARS[0]).rglob(f"*{album_file_name(CAMERA)}"))
@@ -43,7 +44,7 @@ def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: Sample
 
         gone = world.query("SELECT asset_id, path FROM image_assets WHERE path LIKE '2016%portrait%' ORDER BY path")
         asset_id, path = gone.row(0)
-        remove(photos / path)
+        remove_file(photos / path)
         added = next(f for f in sorted((sample.photos / "2017-2018").rglob("portrait*.jpg")))
         (photos / "2018-2019" / added.name).write_bytes(added.read_bytes())
         assert world.run() == []
@@ -54,16 +55,16 @@ def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: Sample
         assert not any(name.startswith(asset_id) for name in names)
         assert broken_links(data / "albums", tmp_path / "fetched again") == []
 
-        left = unused(world.archive, [models_for("builtin")])
+        left = find_unused_data(world.archive, [resolve_models("builtin")])
         assert {"faces of deleted photos", "vectors of faces no longer there"} <= {one.kind for one in left}
         prune(world.layout, left)
-        assert unused(world.archive, [models_for("builtin")]) == []
-        assert orphans(world.archive, models_for("builtin")) == []
-        damaged = next(e.path for e in files_below(data) if "embeddings" in str(e.path))
+        assert find_unused_data(world.archive, [resolve_models("builtin")]) == []
+        assert find_inconsistencies(world.archive, resolve_models("builtin")) == []
+        damaged = next(e.path for e in list_files_recursive(data) if "embeddings" in str(e.path))
         write_file(damaged, lambda out: out.write(b"no longer a table"))
-        broken = orphans(world.archive, models_for("builtin"))
-        assert broken and fix(world.chain, broken, lambda _: None) == []
-        assert orphans(world.archive, models_for("builtin")) == []
+        broken = find_inconsistencies(world.archive, resolve_models("builtin"))
+        assert broken and repair_and_rerun(world.chain, broken, lambda _: None) == []
+        assert find_inconsistencies(world.archive, resolve_models("builtin")) == []
 
 
 LOCAL = {
@@ -96,8 +97,8 @@ def test_local_photos_with_data_at_a_url_and_the_albums_of_a_lost_disk(
 MIRROR = """
 import sys
 from pathlib import Path
-from classface_assets.places import place
-from classface_assets.site.mirror import mirror
+from classface_assets.core.locations import parse_location
+from classface_assets.albums.publication import publish
 print("begins", flush=True)
 mirror(Path(sys.argv[1]), place(sys.argv[2]))
 """
@@ -120,15 +121,15 @@ def test_albums_are_copied_pages_last_and_a_killed_copy_goes_on_where_it_was(buc
     copied = stored(target)
     assert 20 <= len(copied) < 240 and not any(name.endswith(".html") for name in copied)
 
-    assert mirror(albums, target) == Mirrored(len(pictures + pages) - len(copied), 0)
+    assert publish(albums, target) == PublishResult(len(pictures + pages) - len(copied), 0)
     assert {name.removeprefix(f"{target}/") for name in stored(target)} == {*pictures, *pages}
-    assert mirror(albums, target) == mirror(albums, target, thorough=True) == Mirrored(0, 0)
+    assert publish(albums, target) == publish(albums, target, thorough=True) == PublishResult(0, 0)
 
     (albums / pictures[0]).unlink()
     (albums / pictures[1]).write_bytes(pictures[2].encode() * 50)  # as large as before
     (albums / pages[0]).write_bytes((albums / pages[0]).read_bytes())  # made again, the same
-    assert mirror(albums, target, ["years/2019"]) == Mirrored(1, 1)
-    assert mirror(albums, target) == Mirrored(0, 0)
-    remove(target / pictures[3])
-    assert mirror(albums, target) == Mirrored(0, 0), "by the note alone"
-    assert mirror(albums, target, thorough=True) == Mirrored(1, 0)
+    assert publish(albums, target, ["years/2019"]) == PublishResult(1, 1)
+    assert publish(albums, target) == PublishResult(0, 0)
+    remove_file(target / pictures[3])
+    assert publish(albums, target) == PublishResult(0, 0), "by the note alone"
+    assert publish(albums, target, thorough=True) == PublishResult(1, 0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import METHODS, PACK, archive_options
+from classface_assets.cli.common import METHODS, PACK, archive_options
 
 
 @click.command("evaluate")
@@ -20,13 +20,13 @@ from classface_assets.cli.options import METHODS, PACK, archive_options
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the curve, a PNG.")
 def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, picture: Path | None) -> None:
     """Measure how well people are found: by a file of the truth, or by the labels of this archive."""
-    from classface_assets.identity.evaluate import summary_rows
-    from classface_assets.measuring import measure
+    from classface_assets.identity.evaluation.report import report_rows
+    from classface_assets.services.evaluation import evaluate_archive
 
-    models, settings = _in_use(archive, pack, method)
-    measured = _or_too_few(lambda: measure(archive, models, settings, truth))
+    models, settings = _models_and_settings(archive, pack, method)
+    measured = _translate_too_few_labels(lambda: evaluate_archive(archive, models, settings, truth))
     click.echo(f"Measured with {measured.source}.")
-    for what, value in summary_rows(measured.found):
+    for what, value in report_rows(measured.found):
         click.echo(f"  {what:<30}{value}")
     for title, table in (
         ("Pairs by the years between them", measured.found.by_gap),
@@ -49,20 +49,20 @@ def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, pi
 @click.option("--reset", is_flag=True, help="Go back to the thresholds that come with the program.")
 def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bool) -> None:
     """Fit the thresholds to the people who are labelled; says what it would gain, and changes nothing by itself."""
-    from classface_assets.measuring import calibrated
-    from classface_assets.store import calibration
+    from classface_assets.services.evaluation import calibrate_archive
+    from classface_assets.store.artifacts import thresholds
 
     if save and reset:
         raise click.UsageError("--save and --reset contradict each other.")
-    models, settings = _in_use(archive, pack, method)
+    models, settings = _models_and_settings(archive, pack, method)
     key = models.describe(archive.layout).key
     if reset:
-        done = calibration.reset(archive.layout, key, method)
+        done = thresholds.delete_thresholds(archive.layout, key, method)
         click.echo(
             "The program's own thresholds are in use again." if done else "Nothing was fitted; nothing to reset."
         )
         return
-    found = _or_too_few(lambda: calibrated(archive, models, settings))
+    found = _translate_too_few_labels(lambda: calibrate_archive(archive, models, settings))
     click.echo(f"Fitted to {found.faces:,} labelled faces of {found.people:,} people, measured on those not fitted to.")
     click.echo("\n".join(text_table(found.similarities)))
     for name in ("before", "after"):
@@ -78,8 +78,10 @@ def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bo
     for field, value in values.items():
         click.echo(f"{field}: {getattr(settings, field):.4f} -> {value:.4f}")
     if save:
-        calibration.keep(archive.layout, key, method, {**calibration.fitted(archive.layout, key, method), **values})
-        click.echo(f"Kept in {calibration.calibration_file(archive.layout)}; the next run uses it.")
+        thresholds.save_thresholds(
+            archive.layout, key, method, {**thresholds.load_thresholds(archive.layout, key, method), **values}
+        )
+        click.echo(f"Kept in {thresholds.calibration_file(archive.layout)}; the next run uses it.")
     else:
         click.echo("Nothing was changed; --save keeps it for this archive.")
 
@@ -98,18 +100,18 @@ def _text(value: object) -> str:
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _in_use(archive: Any, pack: str | None, method: Any) -> tuple[Any, Any]:
+def _models_and_settings(archive: Any, pack: str | None, method: Any) -> tuple[Any, Any]:
     """The models, and the settings of the method as a run would use them."""
-    from classface_assets.assets.cluster_assignments import AssignmentConfig
-    from classface_assets.resources import models_for
+    from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+    from classface_assets.orchestration.resources import resolve_models
 
-    models = models_for(pack)
+    models = resolve_models(pack)
     return models, AssignmentConfig(method=method).settings(models.describe(archive.layout), archive.layout)
 
 
-def _or_too_few(work: Any) -> Any:
-    from classface_assets.errors import UserError
-    from classface_assets.identity.held_out import TooFewLabelsError
+def _translate_too_few_labels(work: Any) -> Any:
+    from classface_assets.core.errors import UserError
+    from classface_assets.identity.evaluation.holdout import TooFewLabelsError
 
     try:
         return work()

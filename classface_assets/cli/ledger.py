@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
+from classface_assets.cli.common import archive_options
 
 
 @click.command()
@@ -12,12 +12,12 @@ from classface_assets.cli.options import archive_options
 @click.argument("event", type=int, required=False)
 def undo(archive: Any, event: int | None) -> None:
     """Take back the last decision, or the one of that number (see history)."""
-    from classface_assets.history import sentences
+    from classface_assets.store.decisions.history import event_sentences
 
     ledger = archive.open_ledger()
     undone = ledger.undo(event)
     events = ledger.events()
-    told = dict(zip((e.id for e in events), sentences(events), strict=True))
+    told = dict(zip((e.id for e in events), event_sentences(events), strict=True))
     click.echo(f"Undone: {undone.id} {told[undone.id]}.")
 
 
@@ -25,7 +25,7 @@ def undo(archive: Any, event: int | None) -> None:
 @archive_options
 def history(archive: Any) -> None:
     """Every decision, oldest first, with who took it and when."""
-    from classface_assets.history import history_lines
+    from classface_assets.store.decisions.history import history_lines
 
     for line in history_lines(archive.open_ledger().events()):
         click.echo(line)
@@ -41,10 +41,10 @@ def ledger_group() -> None:
 @click.argument("file", type=click.File("wb", atomic=True, lazy=False))
 def export(archive: Any, file: Any) -> None:
     """Write every decision to FILE, one a line as JSON (- for the screen)."""
-    from classface_assets.store.transfer import to_lines
+    from classface_assets.store.ledger.jsonl import to_jsonl
 
     events = archive.open_ledger().events()
-    file.writelines(line.encode() + b"\n" for line in to_lines(events))
+    file.writelines(line.encode() + b"\n" for line in to_jsonl(events))
     click.echo(f"Exported: {len(events):,} decisions.", err=True)
 
 
@@ -56,13 +56,13 @@ def import_(archive: Any, file: Any) -> None:
 
     Who was erased since the file was written stays erased.
     """
-    from classface_assets.forgetting import keep_erased
-    from classface_assets.store.transfer import from_lines, import_events
+    from classface_assets.services.erasure import synchronize_erasures
+    from classface_assets.store.ledger.jsonl import from_jsonl, import_events
 
-    events = from_lines(file)
+    events = from_jsonl(file)
     new = import_events(archive.open_ledger(), events)
     click.echo(f"Imported: {new:,} decisions; {len(events) - new:,} were there already.")
-    again, left = keep_erased(archive)
+    again, left = synchronize_erasures(archive)
     if again:
         click.echo(f"People who were erased since, and are erased in this ledger too: {again:,}.")
     if left:

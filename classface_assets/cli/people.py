@@ -1,4 +1,7 @@
-"""`classface rename`, `merge`, `consent` …: who the named people are. Each act says what it did and overruled."""
+"""`classface rename`, `merge`, `consent` …: who the named people are. Each act says what it did and overruled.
+
+`classface student`: which student of the school's rosters a person is.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,10 +10,9 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
-from classface_assets.cli.told import tell_act
-from classface_assets.store.consent import ALL, Purpose
-from classface_assets.store.decisions import KINDS
+from classface_assets.cli.common import archive_options, echo_result
+from classface_assets.store.model.decisions import PERSON_KINDS
+from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
 
 @click.command()
@@ -29,7 +31,7 @@ def rename(archive: Any, old: str, new: str) -> None:
 def merge(archive: Any, person: str, into: str) -> None:
     """Two names are one person: the first becomes the second. `undo` parts them again."""
     act = archive.open_ledger().merge(person, into)
-    tell_act(act, f"{person} is {act.person.name} now; faces that moves: {act.faces:,}.")
+    echo_result(act, f"{person} is {act.person.name} now; faces that moves: {act.faces:,}.")
 
 
 @click.command()
@@ -40,7 +42,7 @@ def hide(archive: Any, person: str, off: bool) -> None:
     """Show a person in no album and no list; their faces stay theirs."""
     ledger = archive.open_ledger()
     act = ledger.show(person) if off else ledger.hide(person)
-    tell_act(act, f"{act.person.name} is {'shown again' if off else 'hidden'}.")
+    echo_result(act, f"{act.person.name} is {'shown again' if off else 'hidden'}.")
 
 
 @click.command()
@@ -48,7 +50,7 @@ def hide(archive: Any, person: str, off: bool) -> None:
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
 def siblings(archive: Any, people: Sequence[str]) -> None:
     """These people look alike: they are told apart with more care."""
-    tell_act(archive.open_ledger().siblings(people), "They are siblings.")
+    echo_result(archive.open_ledger().siblings(people), "They are siblings.")
 
 
 @click.command()
@@ -58,7 +60,7 @@ def siblings(archive: Any, people: Sequence[str]) -> None:
 @click.option(
     "--purpose",
     "purposes",
-    type=click.Choice([*(purpose.value for purpose in Purpose), ALL]),
+    type=click.Choice([*(purpose.value for purpose in Purpose), ALL_PURPOSES]),
     multiple=True,
     help="What for; may be given several times [all; of the report album].",
 )
@@ -70,20 +72,20 @@ def consent(archive: Any, person: str, word: str | None, purposes: Sequence[str]
     shown by which word, and who was not asked. (A person called Report is still told with `given` or `withdrawn`.)
     """
     if word is None and person == "report":
-        _tell_report(archive, purposes or [Purpose.ALBUM], csv_file)
+        _echo_report(archive, purposes or [Purpose.ALBUM], csv_file)
         return
     if word is None or csv_file is not None:
         raise click.UsageError(f"Say `classface consent {person} given` or `withdrawn`, or `classface consent report`.")
-    told = [] if ALL in purposes else [Purpose(purpose) for purpose in purposes]
+    told = [] if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
     act = archive.open_ledger().consent(person, word == "given", told)
     what = f" ({', '.join(told)})" if told else ""
-    tell_act(act, f"Consent {word} for {act.person.name}{what}.")
+    echo_result(act, f"Consent {word} for {act.person.name}{what}.")
 
 
-def _tell_report(archive: Any, purposes: Sequence[str], csv_file: str | None) -> None:
-    from classface_assets.consent_report import consent_report, report_lines, write_report
+def _echo_report(archive: Any, purposes: Sequence[str], csv_file: str | None) -> None:
+    from classface_assets.services.consent_report import consent_report, report_lines, write_report
 
-    chosen = list(Purpose) if ALL in purposes else [Purpose(purpose) for purpose in purposes]
+    chosen = list(Purpose) if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
     reports = [consent_report(archive.layout.database, archive.open_ledger(), purpose) for purpose in chosen]
     for number, report in enumerate(reports):
         click.echo("\n" * (number > 0) + "\n".join(report_lines(report)))
@@ -95,11 +97,11 @@ def _tell_report(archive: Any, purposes: Sequence[str], csv_file: str | None) ->
 @click.command()
 @archive_options
 @click.argument("person")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(PERSON_KINDS))
 def kind(archive: Any, person: str, kind: str) -> None:
     """What a person is: student, staff, not a student, not a face."""
     act = archive.open_ledger().set_kind(person, kind)
-    tell_act(act, f"{act.person.name} is {kind}.")
+    echo_result(act, f"{act.person.name} is {kind}.")
 
 
 @click.command("birth-date")
@@ -109,17 +111,31 @@ def kind(archive: Any, person: str, kind: str) -> None:
 def birth_date(archive: Any, person: str, day: datetime) -> None:
     """When a person was born, as 2011-02-03."""
     act = archive.open_ledger().birth_date(person, day.date())
-    tell_act(act, f"{act.person.name} was born on {day.date()}.")
+    echo_result(act, f"{act.person.name} was born on {day.date()}.")
 
 
 @click.command()
 @archive_options
 def people(archive: Any) -> None:
     """The names, and how many faces each has."""
-    from classface_assets.naming import people_rows
+    from classface_assets.services.queries import list_people
 
-    for name, faces, years in people_rows(archive.layout.database, archive.open_ledger().decisions()):
+    for name, faces, years in list_people(archive.layout.database, archive.open_ledger().decisions()):
         click.echo(f"{name}\t{faces} {'face' if faces == 1 else 'faces'}\t{years}")
 
 
-COMMANDS = (rename, merge, hide, siblings, consent, kind, birth_date, people)
+@click.command()
+@archive_options
+@click.argument("person")
+@click.argument("student")
+def student(archive: Any, person: str, student: str) -> None:
+    """Say which student of the roster (a student id, or a name as "Anna Weiss (5c, 2011)") a person is.
+
+    Needed where several students have one name: until then the person is refused what any of them was refused.
+    """
+    act = archive.open_ledger().link_student(person, student)
+    known_by = f", id {act.person.student_id}" if act.person.student_id else ""
+    echo_result(act, f"{act.person.display_name} is that student of the roster{known_by}.")
+
+
+COMMANDS = (rename, merge, hide, siblings, consent, kind, birth_date, people, student)

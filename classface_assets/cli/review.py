@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import PACK, archive_options
+from classface_assets.cli.common import PACK, archive_options
 
 
 @click.command("review")
@@ -20,8 +20,8 @@ def review(
     archive: Any, pack: str | None, host: str, port: int, token: str | None, certificate: str | None, key: str | None
 ) -> None:
     """Name, confirm and correct in the browser; also a REST API (/docs)."""
-    from classface_assets.resources import models_for
-    from classface_assets.review.serve import serve
+    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.review.server import serve
 
     if bool(certificate) != bool(key):
         raise click.UsageError("--certificate and --key belong together.")
@@ -31,7 +31,7 @@ def review(
         click.echo(line)
         sys.stdout.flush()
 
-    serve(archive, models_for(pack), host, port, token, tell, both)
+    serve(archive, resolve_models(pack), host, port, token, tell, both)
 
 
 COMMANDS = (review,)

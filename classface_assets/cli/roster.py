@@ -1,14 +1,21 @@
-"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year."""
+"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year.
+
+What `classface roster import` tells of a file that it read: lines for a person, the urgent ones first.
+"""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
+from classface_assets.cli.common import archive_options
+from classface_assets.store.ledger.transaction import pluralize
+from classface_assets.store.roster.file import RosterFile
+from classface_assets.store.roster.report import RosterReport
 
-NEEDS_A_LOOK = 3
+EXIT_NEEDS_REVIEW = 3
 """Exit code of an import that was done, and of which a person has to decide or to correct something."""
 
 
@@ -44,34 +51,33 @@ def import_(
     taken in; 3: it was taken in, but something needs a look (refused by doubt, a column that may be about consent,
     cells or rows that were left out), and is listed; 1: nothing was taken in.
     """
-    from classface_assets.cli.roster_told import left_out, of_use, to_look_at
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.roster_file import read_roster
-    from classface_assets.store.roster_table import Wanted
-    from classface_assets.store.writing import counted
+    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.store.roster.encoding import RosterError
+    from classface_assets.store.roster.file import read_roster
+    from classface_assets.store.roster.table import RosterOptions
 
     of_year = _school_year(file, year, archive.layout.year_pattern)
-    found = read_roster(_content(file), of_year, Wanted(encoding, consent_column, no_consent_column))
+    found = read_roster(_read_bytes(file), of_year, RosterOptions(encoding, consent_column, no_consent_column))
     if not found.entries:
-        raise RosterError("\n".join([f"No row of {file} could be taken in.", *left_out(found)[1:]]))
+        raise RosterError("\n".join([f"No row of {file} could be taken in.", *skipped_row_lines(found)[1:]]))
     done = archive.open_ledger().import_roster(found.entries, file.name)
     if done.event is None:
-        click.echo(f"All of it is known already: {counted(done.students, 'student')}.")
+        click.echo(f"All of it is known already: {pluralize(done.students, 'student')}.")
     else:
-        told = f"{counted(done.students, 'student')}, new: {done.new:,}, changed: {done.changed:,}"
+        told = f"{pluralize(done.students, 'student')}, new: {done.new:,}, changed: {done.changed:,}"
         click.echo(f"Roster: {told}. `classface undo {done.event}` takes it back.")
         if of_year and year is None:
             click.echo(
                 f"Rows that name no school year are taken for {of_year}, after which the file or folder is named."
             )
-    for line in (*found.notes, *done.notes, *of_use(found.report)):
+    for line in (*found.notes, *done.notes, *reading_notes(found.report)):
         click.echo(line)
-    for line in to_look_at(found, done.rows_of):
+    for line in review_notes(found, done.rows_of):
         click.echo(line, err=True)
     if any(entry.portraits for entry in found.entries):
-        _name_portraits(archive, found, file, done.rows_of)
-    if found.needs_a_look:
-        sys.exit(NEEDS_A_LOOK)
+        _label_portraits(archive, found, file, done.rows_of)
+    if found.needs_review:
+        sys.exit(EXIT_NEEDS_REVIEW)
 
 
 @roster_group.command("list")
@@ -79,13 +85,13 @@ def import_(
 @click.option("--year", help="Only who was there in this school year.")
 def list_(archive: Any, year: str | None) -> None:
     """The students: name, student id, classes, birth date, consent, siblings; one a line, parted by tabs."""
-    from classface_assets.store.years import school_year
+    from classface_assets.store.catalog.school_years import school_year_key
 
     for entry in sorted(archive.open_ledger().decisions().roster, key=lambda e: e.name.casefold()):
-        if year and school_year(year, archive.layout.year_pattern) not in entry.classes:
+        if year and school_year_key(year, archive.layout.year_pattern) not in entry.classes:
             continue
         classes = ", ".join(f"{key} {name}".strip() for key, name in sorted(entry.classes.items()))
-        consent = _consent(entry)
+        consent = _consent_text(entry)
         fields = (entry.name, entry.student_id, classes, str(entry.birth_date or ""), consent)
         click.echo("\t".join([*fields, ", ".join(entry.siblings)]))
 
@@ -98,14 +104,14 @@ def forget(archive: Any, student: str, yes: bool) -> None:
     """Take a student (name or student id) out of every roster for good. Faces go by `classface forget`."""
     if not yes:
         click.confirm(f"Take {student} out of every roster? This cannot be undone", abort=True)
-    count = archive.open_ledger().strike_student(student)
+    count = archive.open_ledger().remove_student(student)
     click.echo(f"{student} is on no roster any more; imports changed: {count:,}.")
 
 
 COMMANDS = (roster_group,)
 
 
-def _consent(entry: Any) -> str:
+def _consent_text(entry: Any) -> str:
     """`no consent`, `consent, no web`, `refused by doubt: perhaps`; empty where nobody said."""
     told = [{True: "consent", False: "no consent"}[entry.consent]] if entry.consent is not None else []
     told += [purpose if given else f"no {purpose}" for purpose, given in sorted(entry.consents.items())]
@@ -114,33 +120,32 @@ def _consent(entry: Any) -> str:
     return ", ".join(told)
 
 
-def _name_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
+def _label_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
     """Tells of the portraits that the file names, and why any of them was left out."""
-    from classface_assets.cli.roster_told import SHOWN, cut
-    from classface_assets.roster_portraits import name_portraits
-    from classface_assets.store.writing import counted
+    from classface_assets.services.roster_portraits import label_portraits
+    from classface_assets.store.ledger.transaction import pluralize
 
     if not archive.layout.database.exists():
         click.echo(
             "The photos are not searched yet: run `classface run`, then import this file again to name portraits."
         )
         return
-    portraits = name_portraits(archive, found, file, rows_of)
-    click.echo(f"{counted(len(portraits.named), 'portrait')} named, {portraits.known:,} had their name already.")
+    portraits = label_portraits(archive, found, file, rows_of)
+    click.echo(f"{pluralize(len(portraits.named), 'portrait')} named, {portraits.known:,} had their name already.")
     if portraits.bad:
-        click.echo(f"{counted(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)
+        click.echo(f"{pluralize(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)
         told = [f"  line {line}: {why}" for line, why in portraits.bad]
-        click.echo("\n".join(cut(told[:SHOWN], len(told))), err=True)
+        click.echo("\n".join(shorten_list(told[:SHOWN_LINES], len(told))), err=True)
 
 
-def _content(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     """Raises RosterError when it cannot be read."""
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.roster_lines import MOST_BYTES
+    from classface_assets.store.roster.encoding import RosterError
+    from classface_assets.store.roster.reader import MAX_BYTES
 
     try:
         with file.open("rb") as opened:
-            return opened.read(MOST_BYTES + 1)
+            return opened.read(MAX_BYTES + 1)
     except IsADirectoryError:
         raise RosterError(f"{file} is a folder; name the file in it, as {file / 'INDEX.TXT'}.") from None
     except FileNotFoundError:
@@ -151,12 +156,118 @@ def _content(file: Path) -> bytes:
 
 def _school_year(file: Path, year: str | None, pattern: str) -> str:
     """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
-    from classface_assets.store.roster_encoding import RosterError
-    from classface_assets.store.years import first_year, school_year
+    from classface_assets.core.school_years.names import first_year
+    from classface_assets.store.catalog.school_years import school_year_key
+    from classface_assets.store.roster.encoding import RosterError
 
     names = (file.stem, file.absolute().parent.name) if year is None else (year,)
-    keys = (school_year(name, pattern) for name in names)
+    keys = (school_year_key(name, pattern) for name in names)
     found = next((key for key in keys if first_year(key) is not None), "")
     if year is not None and not found:
         raise RosterError(f"{year!r} is no school year; write it like 2019-2020.")
     return found
+
+
+SHOWN_LINES = 50
+"""Lines of a list that are shown, but of lists that hold a refusal, which are shown whole."""
+
+
+def reading_notes(report: RosterReport) -> list[str]:
+    """How the file was read: its encoding, its columns, the lines that are no students."""
+    told = []
+    if report.guessed:
+        names = f", in which names are {', '.join(report.examples)}" if report.examples else ""
+        told.append(
+            f"The file does not say its encoding; it was read as {report.encoding}{names}. "
+            "Where that is wrong, import it again with --encoding NAME."
+        )
+    if report.consent:
+        told.append(f"Consent was read from: {', '.join(report.consent)}.")
+    elif not report.uncertain:
+        told.append("The file says nothing of consent to be shown.")
+    if report.unused:
+        told.append(f"Columns that were not used: {', '.join(report.unused)}.")
+    for dropped in (one for one in report.dropped_ids if one.is_placeholder):
+        told.append(f"{dropped.student_id!r} is no student id: {_format_line_numbers(dropped.lines)}.")
+    if report.skipped:
+        reasons: dict[str, list[int]] = {}
+        for line, reason in report.skipped:
+            reasons.setdefault(reason, []).append(line)
+        parts = (f"{reason}: {_format_line_numbers(lines)}" for reason, lines in reasons.items())
+        told.append(
+            f"{pluralize(len(report.skipped), 'line is no student', 'lines are no students')} ({'; '.join(parts)})."
+        )
+    return told
+
+
+def review_notes(found: RosterFile, event: int | None) -> list[str]:
+    """What a person has to decide or to correct. `event`: of the import, by whose number it is undone."""
+    report = found.report
+    told = []
+    if report.refused:
+        are = pluralize(len(report.refused), "student is", "students are")
+        told.append(
+            f"{are} refused by doubt, because the answer was not understood, until `classface consent NAME given` (or "
+            "withdrawn) says what holds:"
+        )
+        told += [f"  line {one.line}: {one.name}: {one.answer}" for one in report.refused]
+    back = f"take it back (`classface undo {event}`) and import again" if event is not None else "import again"
+    for title in report.uncertain:
+        told.append(
+            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is said "
+            f"every one that may refuse does: {back} with --consent-column '{title}' "
+            f"(or --no-consent-column '{title}')."
+        )
+    for title in report.yes_or_no:
+        told.append(
+            f"The column '{title}' was not used, and its answers look like yes and no. If it is about consent to be "
+            f"shown, import again with --consent-column '{title}'; --no-consent-column '{title}' ends the question."
+        )
+    for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
+        told.append(
+            f"The student id {dropped.student_id} stands beside different names and was not used: "
+            f"{_format_line_numbers(dropped.lines)}."
+        )
+    for doubt in report.doubts:
+        told.append(
+            f"Column '{doubt.title}': {pluralize(doubt.cells, 'cell was', 'cells were')} not understood, and "
+            f"{doubt.outcome}:"
+        )
+        told += shorten_list([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+    if report.garbled:
+        told.append(
+            f"Names look as if the file had been saved in a wrong encoding before; export it anew: "
+            f"{', '.join(report.garbled[:5])}."
+        )
+    if report.sheets:
+        told.append(
+            f"Only the first sheet with a column of names was read; save each of these as a file of its own and import "
+            f"it: {', '.join(report.sheets)}."
+        )
+    if report.replaced:
+        told.append(
+            f"Bytes that are no {report.encoding} were replaced by a mark; correct the names in "
+            f"{_format_line_numbers(report.replaced)}."
+        )
+    return told + skipped_row_lines(found)
+
+
+def skipped_row_lines(found: RosterFile) -> list[str]:
+    """The rows that were left out: all of them where the file has answers about consent."""
+    if not found.bad:
+        return []
+    told = [f"  line {number}: {reason}" for number, reason in found.bad]
+    has_answers = bool(found.report.consent or found.report.uncertain)
+    heading = f"{pluralize(len(told), 'row was', 'rows were')} left out:"
+    return [heading, *(told if has_answers else shorten_list(told[:SHOWN_LINES], len(told)))]
+
+
+def shorten_list(lines: Sequence[str], count: int) -> list[str]:
+    """A list, and how many of `count` are not in it."""
+    return [*lines, f"  … and {count - len(lines):,} more"] if count > len(lines) else list(lines)
+
+
+def _format_line_numbers(numbers: Iterable[int]) -> str:
+    shown = [f"{number:,}" for number in numbers]
+    more = f" and {len(shown) - SHOWN_LINES:,} more" if len(shown) > SHOWN_LINES else ""
+    return f"{'line' if len(shown) == 1 else 'lines'} {', '.join(shown[:SHOWN_LINES])}{more}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from classface_assets.cli.options import archive_options
+from classface_assets.cli.common import archive_options
 
 
 @click.group("years", invoke_without_command=True)
@@ -21,7 +21,7 @@ def years_group(context: click.Context, **given: str | None) -> None:
 @archive_options
 def list_(archive: Any) -> None:
     """The folders: path, school year, clear or a guess, why; one a line, parted by tabs. Needs no run before."""
-    from classface_assets.dated_folders import year_lines
+    from classface_assets.services.school_years import year_lines
 
     for line in year_lines(archive.layout):
         click.echo(line)
@@ -36,10 +36,10 @@ years_group.params += list_.params
 @click.argument("year")
 def set_(archive: Any, folder: str, year: str) -> None:
     """FOLDER (its path in the photos folder) is of the school year YEAR, as 2019-2020; `none`: of no school year."""
-    from classface_assets.dated_folders import set_year_of
+    from classface_assets.services.school_years import set_folder_year
 
     click.echo(
-        f"{folder}: {set_year_of(archive.layout, folder, year)}. The next `classface run` moves its photos there."
+        f"{folder}: {set_folder_year(archive.layout, folder, year)}. The next `classface run` moves its photos there."
     )
 
 
@@ -48,9 +48,9 @@ def set_(archive: Any, folder: str, year: str) -> None:
 @click.argument("folder")
 def unset(archive: Any, folder: str) -> None:
     """Take back what was set for FOLDER: its name tells its school year again."""
-    from classface_assets.dated_folders import unset_year_of
+    from classface_assets.services.school_years import unset_folder_year
 
-    unset_year_of(archive.layout, folder)
+    unset_folder_year(archive.layout, folder)
     click.echo(f"{folder}: as its name says. The next `classface run` moves its photos there.")
 
 
@@ -58,10 +58,10 @@ def unset(archive: Any, folder: str) -> None:
 @archive_options
 def sync(archive: Any) -> None:
     """Register every school year with Dagster, so that --partition knows it."""
-    from classface_assets.home import prepare
-    from classface_assets.store.years import year_folders
+    from classface_assets.orchestration.instance import prepare_instance
+    from classface_assets.store.catalog.school_years import year_folders
 
-    instance, new = prepare(archive.layout)
+    instance, new = prepare_instance(archive.layout)
     instance.dispose()
     click.echo(f"{len(year_folders(archive.layout))} school years, new: {', '.join(new) or 'none'}")
 

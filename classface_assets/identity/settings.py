@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Method = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
-Assign = Literal["prototype", "centroid", "vote", "knn"]
-Scope = Literal["all", "school year", "event"]
+ClusteringMethod = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
+MatchingStrategy = Literal["prototype", "centroid", "vote", "knn"]
+ClusteringScope = Literal["all", "school year", "event"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class AssignmentSettings:
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces kept as exemplars for each person and school year, beside the centroid."""
-    assign: Assign = "prototype"
+    assign: MatchingStrategy = "prototype"
     """How a face is compared with people: its nearest prototype, the nearest mean of a year, votes of all prototypes
     above the threshold, or its nearest labelled faces."""
     alike_margin: float = 0.15
@@ -50,7 +50,7 @@ class AssignmentSettings:
     """In that mean two faces that are g years apart weigh exp(-g / follow_fade_years) against two of one year."""
     follow_group_threshold: float = 0.53
     """Least average similarity within the groups that are given to people whole."""
-    method: Method = "temporal"
+    method: ClusteringMethod = "temporal"
     """How unknown faces are grouped: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
     cluster_threshold: float = 0.455
@@ -98,15 +98,15 @@ class AssignmentSettings:
     """At most so many clusters, the largest; 0: all."""
     time_bucket: str = ""
     """Only unknown faces of photos taken in this month (YYYY-MM) are grouped anew; empty: all."""
-    scope: Scope = "all"
+    scope: ClusteringScope = "all"
     """Within what unknown faces are one: everywhere, in a school year, or in an event (a folder of a school year)."""
     include_identified: bool = False
     """Whether faces that nobody labelled are grouped as unknown even where a known person fits."""
 
 
-ARCFACE_LIKE = AssignmentSettings()
-DLIB = replace(
-    ARCFACE_LIKE,
+ARCFACE_SETTINGS = AssignmentSettings()
+DLIB_SETTINGS = replace(
+    ARCFACE_SETTINGS,
     building_quality=0.33,
     person_threshold=0.96,
     person_margin=0.015,
@@ -130,21 +130,25 @@ DLIB = replace(
     least_edge=0.90,
     drift_per_year=0.0015,
 )
-METHODS: dict[str, dict[str, Any]] = {
+ARCFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "hdbscan": {"cluster_threshold": 0.44, "min_cluster_size": 3, "min_samples": 1},
     "dbscan": {"eps": 0.52, "min_samples": 2},
     "agglomerative": {"eps": 0.64},
 }
 """What the other methods have in place of what `temporal` was measured with, chosen as benchmark.tuning does."""
-DLIB_METHODS: dict[str, dict[str, Any]] = {
+DLIB_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "hdbscan": {"cluster_threshold": 0.94, "min_cluster_size": 3, "min_samples": 1},
     "dbscan": {"eps": 0.052, "min_samples": 2},
     "agglomerative": {"eps": 0.072},
 }
 
 
-def settings_for(pack_or_embedder: str, method: Method = "temporal") -> AssignmentSettings:
+def settings_for(pack_or_embedder: str, method: ClusteringMethod = "temporal") -> AssignmentSettings:
     """The settings measured for a model pack or embedder, by name, and a method; ArcFace-like for an unknown name."""
     name = pack_or_embedder.lower()
     dlib = name.startswith("builtin") or "dlib" in name
-    return replace(DLIB if dlib else ARCFACE_LIKE, method=method, **(DLIB_METHODS if dlib else METHODS).get(method, {}))
+    return replace(
+        DLIB_SETTINGS if dlib else ARCFACE_SETTINGS,
+        method=method,
+        **(DLIB_METHOD_SETTINGS if dlib else ARCFACE_METHOD_SETTINGS).get(method, {}),
+    )

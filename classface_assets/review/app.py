@@ -6,23 +6,41 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 
-from classface_assets.review import docs, login
-from classface_assets.review.api import clusters, events, faces, matching, measures, persons, profiles, work
+from classface_assets.review.api import clusters, docs, events, faces, matching, persons, profiles, runs, stats
 from classface_assets.review.api.common import Problem
-from classface_assets.review.desk import Desk
-from classface_assets.review.pages.errors import tell_the_lost
-from classface_assets.review.pages.routers import PAGES
-from classface_assets.review.problems import tell_problems
-from classface_assets.review.security import Guard
-from classface_assets.review.sessions import Sessions
-from classface_assets.review.static_files import FOLDER, STATIC, Lasting
+from classface_assets.review.auth import login
+from classface_assets.review.auth.guard import SecurityMiddleware
+from classface_assets.review.auth.sessions import Sessions
+from classface_assets.review.context import ReviewContext
+from classface_assets.review.pages import (
+    confirm,
+    help,
+    history,
+    naming,
+    people,
+    person_actions,
+    photos,
+    unknown,
+    years,
+)
+from classface_assets.review.pages import runs as run_pages
+from classface_assets.review.pages.components.layout import add_not_found_page
+from classface_assets.review.problems import add_problem_handlers
+from classface_assets.review.static_files import STATIC_FOLDER, STATIC_URL, ImmutableStaticFiles
 
 if TYPE_CHECKING:
-    from classface_assets.resources import Archive, Models
+    from classface_assets.orchestration.resources import Archive, Models
 
-ABOUT = "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
-API = tuple(part.router for part in (clusters, persons, profiles, events, work, matching, measures, faces))
-ROUTERS = (*API, login.router, docs.router, *PAGES)
+# In the order in which their addresses are tried.
+PAGE_ROUTERS = tuple(
+    module.router
+    for module in (unknown, naming, confirm, people, person_actions, photos, history, years, run_pages, help)
+)
+API_DESCRIPTION = (
+    "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
+)
+API_ROUTERS = tuple(part.router for part in (clusters, persons, profiles, events, runs, matching, stats, faces))
+ROUTERS = (*API_ROUTERS, login.router, docs.router, *PAGE_ROUTERS)
 
 
 def create_app(
@@ -38,22 +56,22 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Guard, sessions=sessions, names=names)],
+        middleware=[Middleware(SecurityMiddleware, sessions=sessions, names=names)],
     )
-    app.state.desk, app.state.sessions = Desk(archive, models), sessions
-    tell_problems(app)
-    tell_the_lost(app)
+    app.state.desk, app.state.sessions = ReviewContext(archive, models), sessions
+    add_problem_handlers(app)
+    add_not_found_page(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount(STATIC, Lasting(directory=FOLDER))
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.mount(STATIC_URL, ImmutableStaticFiles(directory=STATIC_FOLDER))
+    app.openapi = lambda: _openapi_schema(app)  # type: ignore[method-assign]
     return app
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _openapi_schema(app: FastAPI) -> dict[str, Any]:
     """OpenAPI with the shape of problems, and how to log in as a script."""
     if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+        described = get_openapi(title=app.title, version=app.version, description=API_DESCRIPTION, routes=app.routes)
         parts = described.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
         parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

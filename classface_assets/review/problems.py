@@ -9,15 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.errors import UserError
-from classface_assets.storage_errors import StorageError
-from classface_assets.store.database import DatabaseError
-from classface_assets.store.ledger import ConflictError, LedgerError, UnknownError
+from classface_assets.core.errors import UserError
+from classface_assets.core.storage_errors import StorageError
+from classface_assets.store.files.duckdb import DatabaseError
+from classface_assets.store.ledger.transaction import ConflictError, LedgerError, UnknownError
 
 # A ledger's other errors are of what was asked for: a name that no page can show.
-_STATUS = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}
-_LOG = logging.getLogger("classface.review")
-CONTENT_TYPE = "application/problem+json"
+_STATUS_BY_ERROR = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}
+_LOGGER = logging.getLogger("classface.review")
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(UserError):
@@ -39,18 +39,18 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     """The answer that tells a problem; `more` are further members of it."""
     title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status, headers, CONTENT_TYPE)
+    return JSONResponse(body, status, headers, PROBLEM_MEDIA_TYPE)
 
 
-def tell_problems(app: FastAPI) -> None:
+def add_problem_handlers(app: FastAPI) -> None:
     """Let every error of the app, those of its framework too, be told so."""
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(UserError, _users)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(UserError, _user_error_problem)
+    app.add_exception_handler(Exception, _server_error_problem)
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _validation_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # What was sent is not sent back: it may be anything.
     wrong = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
@@ -58,19 +58,19 @@ def _invalid(_: Request, error: Exception) -> Response:
     return problem_response(422, detail, errors=wrong)
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
     return problem_response(status, str(error.detail), dict(error.headers or {}))
 
 
-def _users(_: Request, error: Exception) -> Response:
+def _user_error_problem(_: Request, error: Exception) -> Response:
     if isinstance(error, ProblemError):
         return problem_response(error.status, error.detail, **error.more)
-    status = next((status for kinds, status in _STATUS.items() if isinstance(error, kinds)), 422)
+    status = next((status for kinds, status in _STATUS_BY_ERROR.items() if isinstance(error, kinds)), 422)
     return problem_response(status, str(error))
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+def _server_error_problem(request: Request, error: Exception) -> Response:
+    _LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem_response(500, "The server made a mistake; its log says which.")

@@ -8,20 +8,20 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER = Path(__file__).parent / "static"
+STATIC_FOLDER = Path(__file__).parent / "static"
 
 
-def _digest() -> str:
+def _content_hash() -> str:
     found = blake2b(digest_size=8)
-    for file in sorted(FOLDER.iterdir()):
+    for file in sorted(STATIC_FOLDER.iterdir()):
         found.update(f"{file.name} {file.stat().st_size} ".encode() + file.read_bytes())
     return found.hexdigest()
 
 
-STATIC = f"/static/{_digest()}"
+STATIC_URL = f"/static/{_content_hash()}"
 
 
-class Lasting(StaticFiles):
+class ImmutableStaticFiles(StaticFiles):
     """Files that never change at their address."""
 
     def file_response(

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Faces:
+class FaceDetections:
     """Faces of one picture, best first: boxes (n, 4) as x, y, w, h; landmarks (n, 5, 2); scores (n,). Pixels, float32.
 
     Landmarks are, as seen in the picture: left eye, right eye, nose, left and right corner of the mouth.
@@ -22,31 +22,31 @@ class Faces:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def take(self, keep: np.ndarray) -> "Faces":
+    def take(self, keep: np.ndarray) -> "FaceDetections":
         """The faces that a mask or an index array picks."""
-        return Faces(self.boxes[keep], self.landmarks[keep], self.scores[keep])
+        return FaceDetections(self.boxes[keep], self.landmarks[keep], self.scores[keep])
 
-    def moved(self, dx: float, dy: float) -> "Faces":
+    def translated(self, dx: float, dy: float) -> "FaceDetections":
         """The same faces seen from an origin shifted by (-dx, -dy) pixels."""
         shift = np.array([dx, dy], np.float32)
-        return Faces(self.boxes + np.array([dx, dy, 0, 0], np.float32), self.landmarks + shift, self.scores)
+        return FaceDetections(self.boxes + np.array([dx, dy, 0, 0], np.float32), self.landmarks + shift, self.scores)
 
-    def times(self, factor: float) -> "Faces":
+    def scaled(self, factor: float) -> "FaceDetections":
         """The same faces in a picture of that many times the size."""
-        return Faces(self.boxes * np.float32(factor), self.landmarks * np.float32(factor), self.scores)
+        return FaceDetections(self.boxes * np.float32(factor), self.landmarks * np.float32(factor), self.scores)
 
 
-NO_FACES = Faces(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+NO_DETECTIONS = FaceDetections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
 
 
-def join(parts: list[Faces]) -> Faces:
+def concat_detections(parts: list[FaceDetections]) -> FaceDetections:
     """All faces of several searches of one picture."""
     if not parts:
-        return NO_FACES
-    return Faces(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("boxes", "landmarks", "scores")))
+        return NO_DETECTIONS
+    return FaceDetections(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("boxes", "landmarks", "scores")))
 
 
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def overlap_ratios(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Intersection over union, and intersection over the smaller area, of one box with (n, 4) boxes x, y, w, h."""
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
@@ -55,7 +55,7 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return common / (area + areas - common), common / np.minimum(area, areas)
 
 
-def suppressed(faces: Faces, iou: float = 0.35, inside: float = 0.8) -> Faces:
+def nms(faces: FaceDetections, iou: float = 0.35, inside: float = 0.8) -> FaceDetections:
     """Greedy non-maximum suppression, best first.
 
     A box that lies `inside` a better one goes too: that is the eye or the chin of a face cut by the edge of a tile.
@@ -65,12 +65,12 @@ def suppressed(faces: Faces, iou: float = 0.35, inside: float = 0.8) -> Faces:
     while len(order):
         best, rest = order[0], order[1:]
         keep.append(best)
-        union, smaller = overlaps(faces.boxes[best], faces.boxes[rest])
+        union, smaller = overlap_ratios(faces.boxes[best], faces.boxes[rest])
         order = rest[(union < iou) & (smaller < inside)]
     return faces.take(np.array(keep, int))
 
 
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def fit_similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The 2×3 matrix of rotation, scale and shift that takes (n, 2) source points closest to the target points.
 
     Least squares without reflection (Umeyama 1991), in two dimensions a single complex division.

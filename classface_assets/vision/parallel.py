@@ -15,13 +15,13 @@ R = TypeVar("R")
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
 
 
-def cores() -> int:
+def available_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
-def keep_freed_memory() -> None:
+def retain_freed_memory() -> None:
     """Pictures are put where others were before them, on a glibc; other systems are left as they are.
 
     Else every block of some 100 kB and more goes back to the system, which then clears the same pages again, one by
@@ -33,13 +33,13 @@ def keep_freed_memory() -> None:
             libc.mallopt(parameter, value)
 
 
-def give_freed_memory_back() -> None:
+def release_freed_memory() -> None:
     """To the system, once the pictures are done, some 80 MB: else it would stay with this process to its end."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
-def side_by_side(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[tuple[T, "Future[R]"]]:
+def ordered_thread_map(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[tuple[T, "Future[R]"]]:
     """Each item and what is done with it, in their order, `at_once` of them at a time.
 
     No more than twice as many are finished ahead of the caller.
@@ -47,7 +47,7 @@ def side_by_side(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Ite
     import cv2
 
     cv2.setNumThreads(1)  # its own threads would take the cores from these
-    keep_freed_memory()
+    retain_freed_memory()
     left = iter(items)
     with ThreadPoolExecutor(at_once) as pool:
         try:
@@ -59,4 +59,4 @@ def side_by_side(act: Callable[[T], R], items: Iterable[T], at_once: int) -> Ite
                 yield item, doing
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            give_freed_memory_back()
+            release_freed_memory()

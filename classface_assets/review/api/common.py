@@ -9,13 +9,13 @@ from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from classface_assets.review.desk import Desk, at_desk
+from classface_assets.review.context import ReviewContext, get_context
 
-BASE = "/api/v1/faces"
+API_PREFIX = "/api/v1/faces"
 T = TypeVar("T")
 
 
-class Shape(BaseModel):
+class ApiModel(BaseModel):
     """An answer or a body: camelCase outside, snake_case inside; what is not known of is refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
@@ -30,7 +30,7 @@ class Problem(BaseModel):
     detail: str
 
 
-class Page(Shape, Generic[T]):
+class Page(ApiModel, Generic[T]):
     """A page of a list, and how many there are in all."""
 
     items: list[T]
@@ -39,7 +39,7 @@ class Page(Shape, Generic[T]):
     page_size: int
 
 
-class Box(Shape):
+class Box(ApiModel):
     """Pixels of the upright photo."""
 
     x: float
@@ -48,7 +48,7 @@ class Box(Shape):
     height: float
 
 
-class Face(Shape):
+class Face(ApiModel):
     id: str
     asset_id: str
     bbox: Box
@@ -64,7 +64,7 @@ class Face(Shape):
     confirmed: bool
 
 
-class Cluster(Shape):
+class Cluster(ApiModel):
     cluster_id: str
     face_count: int
     sample_face_ids: list[str]
@@ -74,7 +74,7 @@ class Cluster(Shape):
     person_name: str | None
 
 
-class Asked:
+class Pagination:
     """The page of a list that was asked for."""
 
     def __init__(
@@ -91,21 +91,21 @@ class Asked:
         return {"items": items, "total": total, "page": self.page, "page_size": self.page_size}
 
 
-CLUSTER_ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
-AtDesk = Annotated[Desk, Depends(at_desk)]
-Paging = Annotated[Asked, Depends()]
-ClusterId = Annotated[str, Path(alias="clusterId", pattern=CLUSTER_ID.pattern)]
+CLUSTER_ID_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
+Context = Annotated[ReviewContext, Depends(get_context)]
+PageParams = Annotated[Pagination, Depends()]
+ClusterId = Annotated[str, Path(alias="clusterId", pattern=CLUSTER_ID_PATTERN.pattern)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Status = Literal["active", "merged", "hidden"]
 
 
-def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors that a call may answer with, for OpenAPI."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": "Problem details", "content": content} for status in (*statuses, 401, 403, 422)}
 
 
-def faces_of(rows: pl.DataFrame) -> list[Face]:
+def face_models(rows: pl.DataFrame) -> list[Face]:
     """The faces of rows of the view."""
     return [
         Face(
@@ -117,7 +117,7 @@ def faces_of(rows: pl.DataFrame) -> list[Face]:
     ]
 
 
-def clusters_of(rows: pl.DataFrame) -> list[Cluster]:
+def cluster_models(rows: pl.DataFrame) -> list[Cluster]:
     """The clusters of rows of the view."""
     return [
         Cluster(

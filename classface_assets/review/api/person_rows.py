@@ -6,25 +6,25 @@ from uuid import UUID
 import polars as pl
 from fastapi import Path
 
-from classface_assets.review.api.person_shapes import Person
+from classface_assets.core.names import normalize_name
+from classface_assets.review.api.schemas.persons import Person
 from classface_assets.review.problems import NotFoundError
-from classface_assets.review.view import View
-from classface_assets.store.replay import fold
+from classface_assets.services.archive_view.model import ArchiveView
 
 PersonId = Annotated[UUID, Path(alias="id")]
 
 
-def persons_listed(view: View, status: str | None = None, q: str | None = None) -> pl.DataFrame:
+def filter_persons(view: ArchiveView, status: str | None = None, q: str | None = None) -> pl.DataFrame:
     """The rows of the view's persons that are asked for, by name; what was said to be no face is nobody."""
     rows = view.persons.filter(pl.col("kind") != "not a face")
     if status is not None:
         rows = rows.filter(pl.col("status") == status)
     if q:
-        rows = rows.filter(pl.col("folded").str.contains(fold(q), literal=True))
+        rows = rows.filter(pl.col("folded").str.contains(normalize_name(q), literal=True))
     return rows
 
 
-def person_row(view: View, person_id: object) -> dict[str, Any]:
+def person_row(view: ArchiveView, person_id: object) -> dict[str, Any]:
     """The row of a person. Raises NotFoundError."""
     rows = view.persons.filter(pl.col("id") == str(person_id))
     if rows.is_empty():
@@ -32,11 +32,11 @@ def person_row(view: View, person_id: object) -> dict[str, Any]:
     return rows.row(0, named=True)
 
 
-def persons_of(rows: pl.DataFrame) -> list[Person]:
+def person_models(rows: pl.DataFrame) -> list[Person]:
     """The persons of rows of the view."""
     return [Person(**row) for row in rows.select(*Person.model_fields).iter_rows(named=True)]
 
 
-def person_told(view: View, person_id: object) -> Person:
+def person_model(view: ArchiveView, person_id: object) -> Person:
     row = person_row(view, person_id)
     return Person(**{name: row[name] for name in Person.model_fields})

@@ -6,62 +6,62 @@ import polars as pl
 from fastapi import APIRouter, Query
 
 from classface_assets.review.api.common import (
-    BASE,
-    AtDesk,
+    API_PREFIX,
+    Context,
     Page,
-    Paging,
+    PageParams,
     Status,
-    faces_of,
-    told,
+    face_models,
+    problem_responses,
 )
-from classface_assets.review.api.person_rows import PersonId, person_row, person_told, persons_listed, persons_of
-from classface_assets.review.api.person_shapes import (
-    Changes,
+from classface_assets.review.api.person_rows import PersonId, filter_persons, person_model, person_models, person_row
+from classface_assets.review.api.schemas.persons import (
     FaceIds,
     FacesChanged,
-    Merge,
-    Merged,
-    NewPerson,
+    MergeRequest,
+    MergeResponse,
     Person,
+    PersonCreate,
+    PersonDetail,
+    PersonUpdate,
     Prototype,
     Suggestion,
     Suggestions,
-    WholePerson,
 )
-from classface_assets.review.desk import marks
+from classface_assets.review.context import face_refs
 from classface_assets.review.problems import ProblemError
-from classface_assets.store.snapshot import prototypes
+from classface_assets.store.published.tables import prototype_rows
 
-router = APIRouter(prefix=f"{BASE}/persons", tags=["persons"])
+router = APIRouter(prefix=f"{API_PREFIX}/persons", tags=["persons"])
 
 
-@router.get("", response_model=Page[Person], responses=told())
+@router.get("", response_model=Page[Person], responses=problem_responses())
 def list_persons(
-    desk: AtDesk,
-    asked: Paging,
+    desk: Context,
+    asked: PageParams,
     status: Status | None = None,
     q: Annotated[str | None, Query(max_length=255)] = None,
 ) -> dict[str, Any]:
     """Everybody, by name; `q` is a part of the name, whatever the case."""
-    rows = persons_listed(desk.view(), status, q)
-    return asked.answer(persons_of(asked.of(rows)), rows.height)
+    rows = filter_persons(desk.view(), status, q)
+    return asked.answer(person_models(asked.of(rows)), rows.height)
 
 
-@router.post("", response_model=Person, status_code=201, responses=told(409))
-def create_person(desk: AtDesk, body: NewPerson) -> Person:
+@router.post("", response_model=Person, status_code=201, responses=problem_responses(409))
+def create_person(desk: Context, body: PersonCreate) -> Person:
     """A person without a face yet."""
     person = desk.ledger.create(body.name).person
-    return person_told(desk.view(), person.id)
+    return person_model(desk.view(), person.id)
 
 
-@router.get("/{id}", response_model=WholePerson, responses=told(404))
-def get_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
+@router.get("/{id}", response_model=PersonDetail, responses=problem_responses(404))
+def get_person(desk: Context, person_id: PersonId) -> dict[str, Any]:
     """A person with the faces that stand for them, and how many there are of each school year."""
     view = desk.view()
     row = person_row(view, person_id)
     mine = view.faces.filter(pl.col("person_id") == str(person_id))
     years = mine.group_by("school_year").agg(pl.len().alias("faces"), pl.col("confirmed").sum()).sort("school_year")
-    found = prototypes(mine, view.decisions)
+    found = prototype_rows(mine, view.decisions)
     found = found.sort("school_year", "role", "face_instance_id") if found.width else found
     return {name: row[name] for name in Person.model_fields} | {
         "prototypes": [{n: p[n] for n in Prototype.model_fields} for p in found.iter_rows(named=True)],
@@ -69,8 +69,8 @@ def get_person(desk: AtDesk, person_id: PersonId) -> dict[str, Any]:
     }
 
 
-@router.patch("/{id}", response_model=Person, responses=told(404, 409))
-def change_person(desk: AtDesk, person_id: PersonId, body: Changes) -> Person:
+@router.patch("/{id}", response_model=Person, responses=problem_responses(404, 409))
+def change_person(desk: Context, person_id: PersonId, body: PersonUpdate) -> Person:
     """Another name, hide, or show again; or which student of the rosters it is (`student`: an id, or a name)."""
     row = person_row(desk.view(), person_id)
     if row["status"] == "merged":
@@ -81,11 +81,11 @@ def change_person(desk: AtDesk, person_id: PersonId, body: Changes) -> Person:
         desk.ledger.link_student(row["id"], body.student)
     if body.status is not None and body.status != row["status"]:
         (desk.ledger.hide if body.status == "hidden" else desk.ledger.show)(row["id"])
-    return person_told(desk.view(), person_id)
+    return person_model(desk.view(), person_id)
 
 
-@router.post("/{id}/merge", response_model=Merged, responses=told(404, 409))
-def merge_person(desk: AtDesk, person_id: PersonId, body: Merge) -> dict[str, Any]:
+@router.post("/{id}/merge", response_model=MergeResponse, responses=problem_responses(404, 409))
+def merge_person(desk: Context, person_id: PersonId, body: MergeRequest) -> dict[str, Any]:
     """These two are one. Both records stay; what was said of the first is said of the second."""
     view = desk.view()
     source, target = person_row(view, person_id), person_row(view, body.into_person_id)
@@ -94,40 +94,40 @@ def merge_person(desk: AtDesk, person_id: PersonId, body: Merge) -> dict[str, An
     return {"source_person_id": source["id"], "target_person_id": act.person.id, "faces_moved": moved}
 
 
-@router.get("/{id}/suggestions", response_model=Suggestions, responses=told(404, 503))
+@router.get("/{id}/suggestions", response_model=Suggestions, responses=problem_responses(404, 503))
 def suggest(
-    desk: AtDesk, person_id: PersonId, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    desk: Context, person_id: PersonId, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> dict[str, list[Suggestion]]:
     """The faces that are most likely this person and that nobody has confirmed or rejected, likest first."""
     likeness = desk.likeness()
     person_row(likeness.view, person_id)
     found = likeness.suggestions(str(person_id), limit)
-    similar = zip(faces_of(found), found["similarity"], strict=True)
+    similar = zip(face_models(found), found["similarity"], strict=True)
     return {"items": [Suggestion(**face.model_dump(), similarity=similarity) for face, similarity in similar]}
 
 
-@router.post("/{id}/confirm", response_model=FacesChanged, responses=told(404, 409))
-def confirm(desk: AtDesk, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
+@router.post("/{id}/confirm", response_model=FacesChanged, responses=problem_responses(404, 409))
+def confirm(desk: Context, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
     """Yes, these are that person."""
     view = desk.view()
     row = person_row(view, person_id)
-    faces = marks(view, [str(face) for face in dict.fromkeys(body.face_ids)])
+    faces = face_refs(view, [str(face) for face in dict.fromkeys(body.face_ids)])
     act = desk.ledger.confirm(row["id"], faces)
     return {"faces_changed": len(faces), "notes": list(act.notes)}
 
 
-@router.post("/{id}/reject", response_model=FacesChanged, responses=told(404, 409))
-def reject(desk: AtDesk, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
+@router.post("/{id}/reject", response_model=FacesChanged, responses=problem_responses(404, 409))
+def reject(desk: Context, person_id: PersonId, body: FaceIds) -> dict[str, Any]:
     """No, these are not that person, and are never offered as them again."""
     view = desk.view()
     row = person_row(view, person_id)
-    faces = marks(view, [str(face) for face in dict.fromkeys(body.face_ids)])
+    faces = face_refs(view, [str(face) for face in dict.fromkeys(body.face_ids)])
     act = desk.ledger.reject(row["id"], faces)
     return {"faces_changed": len(faces), "notes": list(act.notes)}
 
 
-@router.delete("/{id}", status_code=200, responses=told(404, 409))
-def delete_person(desk: AtDesk, person_id: PersonId, erase: bool = False) -> dict[str, Any]:
+@router.delete("/{id}", status_code=200, responses=problem_responses(404, 409))
+def delete_person(desk: Context, person_id: PersonId, erase: bool = False) -> dict[str, Any]:
     """Hide a person. With `erase` all that was made of their faces goes for good, and the answer is the receipt."""
     row = person_row(desk.view(), person_id)
     if erase:

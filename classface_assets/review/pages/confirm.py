@@ -6,38 +6,44 @@ import polars as pl
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from classface_assets.review.api.common import AtDesk
+from classface_assets.review.api.common import Context
 from classface_assets.review.api.person_rows import PersonId, person_row
-from classface_assets.review.desk import marks
-from classface_assets.review.pages.cards import tiles_of
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page
-from classface_assets.review.view import View
+from classface_assets.review.context import face_refs
+from classface_assets.review.pages.components.cards import face_tiles
+from classface_assets.review.pages.components.layout import (
+    FormFaces,
+    FormText,
+    change_response,
+    page_router,
+    render_page,
+)
+from classface_assets.services.archive_view.model import ArchiveView
 
-GROUPS, SINGLES, A_GROUP, SHOWN_BESIDE = 20, 40, 60, 3
-SURE_MARGIN = 0.5  # to the runner-up: a face that is so much likelier one person's is hardly anybody else's
+MAX_GROUPS, MAX_SINGLE_FACES, MAX_FACES_PER_GROUP, REFERENCE_FACES = 20, 40, 60, 3
+CERTAIN_MARGIN = 0.5  # to the runner-up: a face that is so much likelier one person's is hardly anybody else's
 router = page_router()
 
 
 @router.get("/confirm")
 def confirm_page(
     request: Request,
-    desk: AtDesk,
+    desk: Context,
     by: Literal["year", "face"] = "year",
     person: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """A card for each person and school year, or for each face, most useful first."""
     view = desk.view()
-    waiting = _open(view, person)
-    groups = _groups(waiting)
+    waiting = _unconfirmed_faces(view, person)
+    groups = _group_by_person_and_year(waiting)
     if by == "year":
-        cards = [_card(view, waiting, group) for group in groups.head(GROUPS).iter_rows(named=True)]
+        cards = [_card(view, waiting, group) for group in groups.head(MAX_GROUPS).iter_rows(named=True)]
     else:
-        doubtful = waiting.sort("doubt", "face_id", descending=[True, False]).head(SINGLES)
-        cards = [_card(view, doubtful.filter(pl.col("face_id") == f), g) for f, g in _asked_alone(doubtful, groups)]
-    settled = groups["size"].clip(upper_bound=A_GROUP).head(10).sum()
-    return page(
+        doubtful = waiting.sort("doubt", "face_id", descending=[True, False]).head(MAX_SINGLE_FACES)
+        cards = [
+            _card(view, doubtful.filter(pl.col("face_id") == f), g) for f, g in _group_of_each_face(doubtful, groups)
+        ]
+    settled = groups["size"].clip(upper_bound=MAX_FACES_PER_GROUP).head(10).sum()
+    return render_page(
         request,
         desk,
         "confirm.html.j2",
@@ -55,12 +61,12 @@ def confirm_page(
 @router.post("/people/{id}/answer")
 def answer(
     request: Request,
-    desk: AtDesk,
+    desk: Context,
     person_id: PersonId,
-    asked: Faces,
-    face: Faces = (),
-    none: Text = "",
-    back: Text = "/confirm",
+    asked: FormFaces,
+    face: FormFaces = (),
+    none: FormText = "",
+    back: FormText = "/confirm",
 ) -> Response:
     """Yes, those asked for are that person, but for the faces that were crossed out; or none is."""
     view = desk.view()
@@ -71,21 +77,21 @@ def answer(
     notes: list[str] = []
     for faces, say in ((yes, desk.ledger.confirm), (no, desk.ledger.reject)):
         if faces:
-            act = say(row["id"], marks(view, faces))
+            act = say(row["id"], face_refs(view, faces))
             events, notes = [*events, *act.events], [*notes, *act.notes]
-    return changed(request, desk, events, back, notes)
+    return change_response(request, desk, events, back, notes)
 
 
-def _open(view: View, person: str) -> pl.DataFrame:
+def _unconfirmed_faces(view: ArchiveView, person: str) -> pl.DataFrame:
     """Faces that have a name by likeness only, with `doubt` from 0 to 1: the nearer the runner-up, the more."""
     rows = view.faces.filter(pl.col("person_id").is_not_null(), ~pl.col("confirmed"))
     rows = rows.filter(pl.col("person_id") == person) if person else rows
     margin = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
-    sure = pl.coalesce(margin / SURE_MARGIN, "assignment_score").fill_null(0)
+    sure = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
     return rows.with_columns((1 - sure).clip(0.01, 1).alias("doubt"))
 
 
-def _groups(waiting: pl.DataFrame) -> pl.DataFrame:
+def _group_by_person_and_year(waiting: pl.DataFrame) -> pl.DataFrame:
     """One row a person and school year; first where most doubt is settled by one answer."""
     return (
         waiting.group_by("person_id", "school_year")
@@ -94,19 +100,19 @@ def _groups(waiting: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _asked_alone(doubtful: pl.DataFrame, groups: pl.DataFrame) -> list[tuple[str, dict[str, Any]]]:
+def _group_of_each_face(doubtful: pl.DataFrame, groups: pl.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     known = {(g["person_id"], g["school_year"]): g for g in groups.iter_rows(named=True)}
     rows = doubtful.select("face_id", "person_id", "school_year").iter_rows()
     return [(face, known[(person, year)]) for face, person, year in rows]
 
 
-def _card(view: View, waiting: pl.DataFrame, group: dict[str, Any]) -> dict[str, Any]:
+def _card(view: ArchiveView, waiting: pl.DataFrame, group: dict[str, Any]) -> dict[str, Any]:
     """The faces asked for, most doubtful first, beside confirmed ones of the nearest years."""
     of_group = (pl.col("person_id") == group["person_id"]) & (pl.col("school_year") == group["school_year"])
-    rows = waiting.filter(of_group).sort("doubt", "face_id", descending=[True, False]).head(A_GROUP)
+    rows = waiting.filter(of_group).sort("doubt", "face_id", descending=[True, False]).head(MAX_FACES_PER_GROUP)
     sure = view.faces.filter(pl.col("confirmed") & (pl.col("person_id") == group["person_id"]))
     first = pl.col("school_year").str.extract(r"(\d{4})").cast(pl.Int32)
     here = int(group["school_year"][:4]) if group["school_year"][:4].isdecimal() else 0
     beside = sure.sort((first - here).abs(), "quality_score", descending=[False, True], nulls_last=True)
     more = group["size"] - rows.height
-    return group | {"tiles": tiles_of(rows), "beside": tiles_of(beside.head(SHOWN_BESIDE)), "more": more}
+    return group | {"tiles": face_tiles(rows), "beside": face_tiles(beside.head(REFERENCE_FACES)), "more": more}

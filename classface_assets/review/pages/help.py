@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
-from classface_assets.errors import UserError
-from classface_assets.review.api.common import AtDesk
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.frame import counts, render
+from classface_assets.core.errors import UserError
+from classface_assets.review.api.common import Context
+from classface_assets.review.pages.components.layout import page_router, render_template, section_counts
 from classface_assets.review.problems import NotFoundError
 
 if TYPE_CHECKING:
@@ -43,16 +42,16 @@ class HelpPage:
 
 @router.get("/help")
 @router.get("/help/{name:path}")
-def help_page(request: Request, desk: AtDesk, name: str = "") -> Response:
+def help_page(request: Request, desk: Context, name: str = "") -> Response:
     """A page of the documentation; the index without a name. It needs no run before it, nor the network."""
     file = f"{name}.md" if name else INDEX
     if file not in documents():
         raise NotFoundError("help page", name)
     page = rendered_page(file)
     try:
-        now = counts(desk.view())
+        counts = section_counts(desk.view())
     except UserError:  # nothing is published yet, which the other pages report
-        now = None
+        counts = None
     siblings = [(address_of(other), rendered_page(other).title) for other in documents() if is_beside(other, page)]
     sections = [
         ("/help", "Overview"),
@@ -60,7 +59,7 @@ def help_page(request: Request, desk: AtDesk, name: str = "") -> Response:
         (address_of("changelog.md"), "Changelog"),
     ]
     shown = {"page": page, "siblings": siblings if page.section else [], "sections": sections}
-    return HTMLResponse(render(request, "help.html.j2", counts=now, done=None, **shown))
+    return HTMLResponse(render_template(request, "help.html.j2", counts=counts, done=None, **shown))
 
 
 @cache

@@ -7,123 +7,144 @@ import polars as pl
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.review.api.cluster_shapes import Splitting
-from classface_assets.review.api.clusters import rows_of_cluster, split_cluster
-from classface_assets.review.api.common import AtDesk, ClusterId
-from classface_assets.review.desk import Desk, marks
-from classface_assets.review.pages.cards import as_seen, chosen, covers, near_known
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Faces, Text
-from classface_assets.review.pages.frame import changed, page, wants_json
+from classface_assets.review.api.clusters import cluster_faces, split_cluster
+from classface_assets.review.api.common import ClusterId, Context
+from classface_assets.review.api.schemas.clusters import SplitRequest
+from classface_assets.review.context import ReviewContext, face_refs
+from classface_assets.review.pages.components.cards import (
+    cover_faces,
+    partition_chosen,
+    require_unchanged,
+    similar_known_names,
+)
+from classface_assets.review.pages.components.layout import (
+    FormFaces,
+    FormText,
+    change_response,
+    page_router,
+    render_page,
+    wants_json,
+)
 from classface_assets.review.problems import ProblemError
-from classface_assets.review.view import View
-from classface_assets.store.decisions import LabelledFace
+from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.store.model.face_ref import FaceRef
 
-OTHERS = "Not a student"
+NON_STUDENT_NAME = "Not a student"
 router = page_router()
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupForm:
     """A cluster as a form shows it: the faces that were chosen in it, and the others."""
 
-    view: View
+    view: ArchiveView
     id: str
     chosen: list[str]
     rest: list[str]
     seen: str
 
-    def marks(self, faces: list[str]) -> list[LabelledFace]:
-        return marks(self.view, faces)
+    def marks(self, faces: list[str]) -> list[FaceRef]:
+        return face_refs(self.view, faces)
 
 
-def shown(desk: AtDesk, cluster_id: ClusterId, face: Faces = (), seen: Text = "") -> Group:
+def group_form(desk: Context, cluster_id: ClusterId, face: FormFaces = (), seen: FormText = "") -> GroupForm:
     """Raises NotFoundError, or ProblemError when the cluster has other faces now."""
     view = desk.view()
-    out, rest = chosen(as_seen(rows_of_cluster(view, cluster_id), seen), face)
-    return Group(view, cluster_id, out, rest, seen)
+    out, rest = partition_chosen(require_unchanged(cluster_faces(view, cluster_id), seen), face)
+    return GroupForm(view, cluster_id, out, rest, seen)
 
 
-Shown = Annotated[Group, Depends(shown)]
+SubmittedGroup = Annotated[GroupForm, Depends(group_form)]
 
 
 @router.post("/clusters/{clusterId}/name")
 def name_cluster(
-    request: Request, desk: AtDesk, group: Shown, name: Text = "", sure: Text = "", back: Text = "/"
+    request: Request,
+    desk: Context,
+    group: SubmittedGroup,
+    name: FormText = "",
+    sure: FormText = "",
+    back: FormText = "/",
 ) -> Response:
     """The group is the person of that name, but for the faces that were taken out: these are not that person."""
     if not group.rest:
         raise ProblemError(422, "All faces were taken out; leave in those of the person you name.")
-    if not sure and (near := near_known(group.view, name)):
+    if not sure and (near := similar_known_names(group.view, name)):
         return _did_you_mean(request, desk, group, near, name, back)
     act = desk.ledger.label(name, group.marks(group.rest), "cluster")
     events, notes = [*act.events], [*act.notes]
     if group.chosen:
         events += desk.ledger.reject(act.person.id, group.marks(group.chosen)).events
-    return changed(request, desk, events, back, notes, person=act.person.display_name)
+    return change_response(request, desk, events, back, notes, person=act.person.display_name)
 
 
 @router.post("/clusters/{clusterId}/not-a-student")
-def not_a_student(request: Request, desk: AtDesk, group: Shown, name: Text = "", back: Text = "/") -> Response:
+def not_a_student(
+    request: Request, desk: Context, group: SubmittedGroup, name: FormText = "", back: FormText = "/"
+) -> Response:
     """Somebody who has no album: a parent, a guest. They stay a person of their own, under a name or a number."""
     faces = group.marks([*group.chosen, *group.rest])
-    act = desk.ledger.label(name.strip() or _next_other(group.view), faces, "cluster")
+    act = desk.ledger.label(name.strip() or _next_non_student_name(group.view), faces, "cluster")
     kind = [] if act.person.kind == "not a student" else desk.ledger.set_kind(act.person.id, "not a student").events
-    return changed(request, desk, [*act.events, *kind], back, act.notes)
+    return change_response(request, desk, [*act.events, *kind], back, act.notes)
 
 
 @router.post("/clusters/{clusterId}/not-a-face")
-def not_a_face(request: Request, desk: AtDesk, group: Shown, back: Text = "/") -> Response:
+def not_a_face(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """The faces that were chosen are none, or the whole group is none."""
     act = desk.ledger.not_faces(group.marks(group.chosen or group.rest))
-    return changed(request, desk, act.events, back, act.notes, whole=not group.chosen or not group.rest)
+    return change_response(request, desk, act.events, back, act.notes, whole=not group.chosen or not group.rest)
 
 
 @router.post("/clusters/{clusterId}/part")
-def part(request: Request, desk: AtDesk, group: Shown, back: Text = "/") -> Response:
+def part(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """The faces that were chosen are one person, the others another; with none chosen, a closer look parts them."""
     if group.chosen and group.rest:
         act = desk.ledger.split(group.id, [group.marks(group.rest), group.marks(group.chosen)])
-        return changed(request, desk, act.events, back, act.notes, whole=False)
-    if split_cluster(desk, group.id, Splitting())["status"] == "unchanged":
+        return change_response(request, desk, act.events, back, act.notes, whole=False)
+    if split_cluster(desk, group.id, SplitRequest())["status"] == "unchanged":
         raise ProblemError(409, "These look like one person. Choose the faces of one of the two people, then split.")
     last = group.view.events[-1].id if group.view.events else 0
-    return changed(request, desk, [e.id for e in desk.view().events if e.id > last], back, whole=False)
+    return change_response(request, desk, [e.id for e in desk.view().events if e.id > last], back, whole=False)
 
 
 @router.post("/clusters/{clusterId}/join")
-def join(request: Request, desk: AtDesk, cluster_id: ClusterId, other: Text = "", back: Text = "/") -> Response:
+def join(
+    request: Request, desk: Context, cluster_id: ClusterId, other: FormText = "", back: FormText = "/"
+) -> Response:
     """This group and another are one person: under the other's name where it has one."""
     view = desk.view()
-    mine, theirs = rows_of_cluster(view, cluster_id), rows_of_cluster(view, other)
+    mine, theirs = cluster_faces(view, cluster_id), cluster_faces(view, other)
     if cluster_id == other:
         raise ProblemError(409, "A group cannot be joined with itself; choose another one.")
     named = theirs["person_id"][0]
     if named:
-        act = desk.ledger.label(named, marks(view, mine["face_id"].to_list()), "cluster")
+        act = desk.ledger.label(named, face_refs(view, mine["face_id"].to_list()), "cluster")
     else:
         ends = [*mine["face_id"].head(3), *theirs["face_id"].head(3)]
-        act = desk.ledger.must_link(marks(view, ends))
+        act = desk.ledger.must_link(face_refs(view, ends))
     found = desk.view().faces.row(by_predicate=pl.col("face_id") == mine["face_id"][0], named=True)["cluster_id"]
-    return changed(request, desk, act.events, back, act.notes, go=None if named else f"/clusters/{found}")
+    return change_response(request, desk, act.events, back, act.notes, go=None if named else f"/clusters/{found}")
 
 
 def _did_you_mean(
-    request: Request, desk: Desk, group: Group, near: list[dict[str, object]], name: str, back: str
+    request: Request, desk: ReviewContext, group: GroupForm, near: list[dict[str, object]], name: str, back: str
 ) -> Response:
     """The question whether somebody who is known is meant; nothing is changed yet."""
-    faces = covers(group.view, [str(person["id"]) for person in near])
+    faces = cover_faces(group.view, [str(person["id"]) for person in near])
     people = [{"name": p["name"], "faces": p["face_count"], "face": faces.get(str(p["id"]))} for p in near]
     if wants_json(request):
         return JSONResponse({"near": people, "name": name})
     asked = {"name": name, "faces": group.chosen, "seen": group.seen, "back": back, "cluster": group.id}
-    return page(request, desk, "near.html.j2", people=people, asked=asked)
+    return render_page(request, desk, "near.html.j2", people=people, asked=asked)
 
 
-def _next_other(view: View) -> str:
+def _next_non_student_name(view: ArchiveView) -> str:
     numbers = [
         int(tail)
         for name in view.persons["name"]
-        if name.startswith(OTHERS) and (tail := name[len(OTHERS) :].strip()).isdecimal() and len(tail) < 10
+        if name.startswith(NON_STUDENT_NAME)
+        and (tail := name[len(NON_STUDENT_NAME) :].strip()).isdecimal()
+        and len(tail) < 10
     ]
-    return f"{OTHERS} {max(numbers, default=0) + 1}"
+    return f"{NON_STUDENT_NAME} {max(numbers, default=0) + 1}"

@@ -3,19 +3,23 @@
 from fastapi import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from classface_assets.dated_folders import Certainty, dated_folders, set_year_of, unset_year_of, year_notes
-from classface_assets.review.api.common import AtDesk
-from classface_assets.review.pages.errors import page_router
-from classface_assets.review.pages.fields import Text
-from classface_assets.review.pages.frame import here, page, wants_json
-from classface_assets.store.folder_years import NO_YEAR
-from classface_assets.store.years import first_year
+from classface_assets.core.school_years.folders import NO_YEAR
+from classface_assets.core.school_years.names import first_year
+from classface_assets.review.api.common import Context
+from classface_assets.review.pages.components.layout import FormText, local_path, page_router, render_page, wants_json
+from classface_assets.services.school_years import (
+    Certainty,
+    dated_folders,
+    set_folder_year,
+    unset_folder_year,
+    year_notes,
+)
 
 router = page_router()
 
 
 @router.get("/years")
-def years(request: Request, desk: AtDesk) -> Response:
+def years(request: Request, desk: Context) -> Response:
     """The folders, those first whose school year is a guess."""
     folders = sorted(dated_folders(desk.layout), key=lambda one: (one.certainty != Certainty.GUESS, one.folder))
     shown = [
@@ -31,24 +35,24 @@ def years(request: Request, desk: AtDesk) -> Response:
     ]
     guesses = sum(one.certainty == Certainty.GUESS for one in folders)
     notes = [line for line in year_notes(desk.layout)[-2:] if line.startswith(("A school year", "Left out"))]
-    return page(request, desk, "years.html.j2", folders=shown, guesses=guesses, notes=notes)
+    return render_page(request, desk, "years.html.j2", folders=shown, guesses=guesses, notes=notes)
 
 
 @router.post("/years/set")
-def set_(request: Request, desk: AtDesk, folder: Text, year: Text = "", back: Text = "/years") -> Response:
+def set_(request: Request, desk: Context, folder: FormText, year: FormText = "", back: FormText = "/years") -> Response:
     """Set the school year of a folder."""
-    key = set_year_of(desk.layout, folder, year)
-    return _done(request, f"{folder}: {key}, from the next run on", back)
+    key = set_folder_year(desk.layout, folder, year)
+    return _change_response(request, f"{folder}: {key}, from the next run on", back)
 
 
 @router.post("/years/unset")
-def unset(request: Request, desk: AtDesk, folder: Text, back: Text = "/years") -> Response:
+def unset(request: Request, desk: Context, folder: FormText, back: FormText = "/years") -> Response:
     """Let the folder's name tell its school year again."""
-    unset_year_of(desk.layout, folder)
-    return _done(request, f"{folder}: as its name says, from the next run on", back)
+    unset_folder_year(desk.layout, folder)
+    return _change_response(request, f"{folder}: as its name says, from the next run on", back)
 
 
-def _done(request: Request, message: str, back: str) -> Response:
+def _change_response(request: Request, message: str, back: str) -> Response:
     if wants_json(request):
         return JSONResponse({"message": message, "notes": [], "undo": [], "reload": True})
-    return RedirectResponse(here(back), 303)
+    return RedirectResponse(local_path(back), 303)

@@ -1,0 +1,129 @@
+"""Which files albums consist of, and which of them the pages over all years look for: to tell when nothing changed.
+
+Looks for links within the album that lead nowhere.
+"""
+
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+
+from classface_assets.albums.cards import photo_from_row
+from classface_assets.albums.names import year_path
+from classface_assets.albums.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
+
+
+def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
+    """Every file of a year's album that is there: its page and folders, its photos' thumbnails, its faces' crops."""
+    shared = (*thumbnail_paths(photos), *face_crop_paths(faces), "style.css")
+    return [
+        *map(Path, _walk_files(str(out / year_path(year)))),
+        *(out / path for path in shared if (out / path).exists()),
+    ]
+
+
+def site_files(out: Path) -> list[Path]:
+    """The pages over all years and their style."""
+    return [*sorted(out.glob("*.html")), *sorted((out / "students").glob("*.html")), out / "style.css"]
+
+
+def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[str]:
+    """What the site's pages would link to: the years' pages and students' folders, thumbnails and crops that are there.
+
+    Of what belongs to no year, photo or face of today nothing is listed: the site removes it.
+    """
+    folders = [year_path(year) for year in years]
+    albums = [f"{folder}/{entry}" for folder in folders for entry in _child_names(out / folder)]
+    wanted = {*thumbnail_paths(photos), *face_crop_paths(faces)}
+    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _child_names(out / kind)
+             for name in _child_names(out / kind / part))  # fmt: skip
+    return sorted([*albums, *(path for path in crops if path in wanted)])
+
+
+def list_album(out: Path) -> list[tuple[str, int, int]]:
+    """Every file of the albums with its size and time of change."""
+    above = len(str(out)) + 1
+    files = ((file[above:], os.stat(file)) for file in _walk_files(str(out)))  # noqa: PTH116
+    return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
+
+
+def thumbnail_paths(photos: pl.DataFrame) -> Iterator[str]:
+    """The pictures that an album may hold of these photos, with the copies in which faces are covered."""
+    columns = ("asset_id", "path", "width", "height", "rotation", "orientation", "page", "covered", "cover")
+    shown = photos.filter(pl.col("status") == "ok").select(c for c in columns if c in photos.columns)
+    for row in shown.iter_rows(named=True):
+        yield from _photo_thumbnail_paths(row)
+
+
+def face_crop_paths(faces: pl.DataFrame) -> Iterator[str]:
+    """The pictures that an album may hold of these faces: not of those that have a covered one next to them."""
+    shown = faces.filter("cropped") if "cropped" in faces.columns else faces
+    return map(face_crop_path, shown["face_id"])
+
+
+def _photo_thumbnail_paths(row: Mapping[str, object]) -> set[str]:
+    photo = photo_from_row(row)
+    return {thumbnail_path(photo, size) for size in ((SMALL, LARGE, FULL_SIZE) if photo.cover else (SMALL, LARGE))}
+
+
+def _walk_files(folder: str) -> Iterator[str]:
+    """Every file below a folder, as text: an album has tens of thousands, and a Path each takes longer than asking."""
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (f"{here}/{name}" for name in names)
+
+
+def _child_names(folder: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
+
+
+def find_broken_links(out: Path) -> list[str]:
+    """Broken links as `page: link`: files that are not there, fragments that no element carries as its id."""
+    pages = {os.path.realpath(page): _parse_page(page) for page in _album_pages(out)}
+    exists = functools.cache(os.path.exists)  # most links lead to a few hundred pages, over and over
+    broken = []
+    for page, read in pages.items():
+        folder = Path(page).parent
+        for link in read.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            path = unquote(parts.path)
+            target = os.path.normpath(f"{folder}/{path}") if path else page
+            lost = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
+            if lost or not exists(target):
+                broken.append(f"{Path(page).relative_to(out.resolve()).as_posix()}: {link}")
+    return sorted(broken)
+
+
+class _LinkParser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: dict[str, None] = {}
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.links[value] = None
+            elif name == "id" and value:
+                self.ids.add(value)
+
+
+def _album_pages(out: Path) -> list[Path]:
+    """The album's own pages; students' folders hold only photos, and hidden folders are being built."""
+    return [
+        *out.glob("*.html"),
+        *out.glob("students/*.html"),
+        *(page for page in out.glob("years/*/index.html") if not page.parent.name.startswith(".")),
+    ]
+
+
+def _parse_page(page: Path) -> _LinkParser:
+    links = _LinkParser()
+    links.feed(page.read_text(encoding="utf-8"))
+    return links

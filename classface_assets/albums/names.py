@@ -1,0 +1,114 @@
+"""Names of things on disk and in links: folder and file names, page slugs, relative URLs, names to show and to sort by.
+
+Nothing here touches the disk.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+FOLDER_BYTES = 120
+FILE_BYTES = 180
+FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
+JOINERS = "\u200c\u200d"
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+DIGEST = re.compile(r" ~[0-9a-f]{8}$")
+UNKNOWN_CLUSTER = re.compile(r"unknown_cluster_(\d+)")
+
+
+def album_folder_name(name: str) -> str:
+    """A folder name for `name` that Windows, macOS and Linux all take; letters of every script and emoji stay.
+
+    Two names may give one folder name, whatever their case: `unused_name` tells them apart.
+    """
+    return _safe_name(name, FOLDER_BYTES) or "unnamed"
+
+
+def album_file_name(path: str) -> str:
+    """The last part of a photo's path as a file name safe everywhere, its ending kept."""
+    original = PurePosixPath(path)
+    ending = _safe_name(original.suffix[1:], 20)
+    stem = _safe_name(original.stem, FILE_BYTES - 21) or "photo"
+    return f"{stem}.{ending}" if ending else stem
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """`name`, or `name (2)`, `name (3)` … when a folder already holds it in any case; remembers it in `taken`."""
+    path = PurePosixPath(name)
+    stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
+    candidate, number = name, 1
+    while disk_name_key(candidate) in taken:
+        number += 1
+        candidate = f"{stem} ({number}){ending}"
+    taken.add(disk_name_key(candidate))
+    return candidate
+
+
+def student_slug(key: str, name: str) -> str:
+    """The page name of a student: readable ASCII of the name, and a digest of `key` (person or cluster id)."""
+    unknown = UNKNOWN_CLUSTER.fullmatch(key)
+    if unknown:
+        return f"unknown-student-{unknown[1]}"
+    ascii_name = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    readable = re.sub(r"[^a-z0-9]+", "-", ascii_name)[:40].strip("-")
+    return f"{readable or 'student'}-{hashlib.blake2b(key.encode(), digest_size=5).hexdigest()}"
+
+
+def unknown_student_name(cluster_id: str) -> str:
+    unknown = UNKNOWN_CLUSTER.fullmatch(cluster_id)
+    return f"Unknown student {unknown[1]}" if unknown else "Unnamed student"
+
+
+def encode_url(*parts: str) -> str:
+    """Parts of a path joined and percent-encoded, so that `#`, `?`, `%`, spaces and accents survive in a link."""
+    return "/".join(quote(part, safe="/") for part in parts)
+
+
+def year_path(year: str) -> str:
+    """The folder of a school year below the albums, with `/`: one for each, whatever the others are called.
+
+    A name that a disk may hold otherwise than it is written gets a digest of it; no two keys differ by case alone.
+    """
+    folder = album_folder_name(year)
+    if folder == year and not DIGEST.search(folder):
+        return f"years/{folder}"
+    digest = hashlib.blake2b(year.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"years/{folder} ~{digest}"
+
+
+def disk_name_key(name: str) -> str:
+    """What is equal for two names that some disk takes for one: by case, or by how their accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def sort_key(name: str) -> list[tuple[int, int | str]]:
+    """Sorts names without regard to case and accents, and `Unknown student 9` before `Unknown student 10`."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", plain) if part]
+
+
+def years_span(years: Iterable[str]) -> str:
+    """`2006 → 2015` for school years in their order; `2006-2007` for one alone."""
+    ordered = list(years)
+    if len(ordered) < 2:
+        return "".join(ordered)
+    return f"{short_year(ordered[0])} → {short_year(ordered[-1])}"
+
+
+def short_year(year: str) -> str:
+    """The calendar year a school year starts in, as far as its name tells it."""
+    found = re.match(r"\d{4}", year)
+    return found[0] if found else year
+
+
+def _safe_name(name: str, limit: int) -> str:
+    spaced = " ".join(unicodedata.normalize("NFC", name).split())
+    # Control and format characters hide or reorder what a person reads; joiners belong to letters and emoji.
+    visible = "".join(c for c in spaced if c in JOINERS or not unicodedata.category(c).startswith("C"))
+    cut = FORBIDDEN.sub("-", visible).encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+    safe = cut.strip(" ." + JOINERS)
+    return f"_{safe}" if RESERVED.match(safe) else safe

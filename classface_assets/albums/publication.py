@@ -1,0 +1,121 @@
+"""Albums that are built on this machine and shown from a URL: copied there, only what is new or changed.
+
+What a page links to is there before the page, and the index comes last; what is gone is removed after that. Which
+files were copied is kept beside the albums; without that note, or after a kill, files that are the same are known by
+the digest that the storage tells.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from classface_assets.albums.disk import write_atomically
+from classface_assets.core.locations import FileEntry, list_files_recursive
+from classface_assets.core.storage_errors import translate_storage_errors
+
+PARALLEL_UPLOADS = 8
+FileStamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """How many files were copied, and how many removed because they are no more."""
+
+    files_uploaded: int
+    files_removed: int
+
+
+def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bool = False) -> PublishResult:
+    """Make what lies below `target` what lies below `out`, in the folders or files `below` of it.
+
+    `thorough` also asks the storage for what it has, where the note alone says that nothing changed. Only one machine
+    may mirror to one target. Raises StorageError.
+    """
+    here = {path: stamp for name in below for path, stamp in _list_files(out, name)}
+    known = {path: (size, changed) for path, (size, changed) in _read_manifest(out).items() if _is_within(path, below)}
+    if here == known and not thorough:
+        return PublishResult(0, 0)
+    there = {str(e.path)[len(str(target)) + 1 :]: e for e in list_files_recursive(target)}
+    there = {path: entry for path, entry in there.items() if _is_within(path, below)}
+    new = [
+        path for path, stamp in here.items() if not _is_uploaded(out / path, stamp, known.get(path), there.get(path))
+    ]
+    gone = [path for path in there if path not in here]
+    with translate_storage_errors(target), ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
+        for pages in _upload_stages(new):
+            list(pool.map(lambda path: _upload(out / path, target, path), pages))
+        list(pool.map(lambda path: target.fs.rm_file(f"{target.path}/{path}"), gone))
+    others = {path: stamp for path, stamp in _read_manifest(out).items() if not _is_within(path, below)}
+    write_atomically(_manifest_path(out), json.dumps(others | here))
+    return PublishResult(len(new), len(gone))
+
+
+def is_published(out: Path, target: UPath) -> bool:
+    """Whether every file of `out` is as it was copied, and lies below `target` in its size, and nothing else does."""
+    here = dict(_list_files(out, ""))
+    if here != _read_manifest(out):
+        return False
+    there = {str(e.path)[len(str(target)) + 1 :]: e.size for e in list_files_recursive(target)}
+    return there == {path: size for path, (size, _) in here.items()}
+
+
+def _list_files(out: Path, name: str) -> Iterator[tuple[str, FileStamp]]:
+    """The files of a folder, or the file itself, as path below `out`, size and time of change; hidden ones are not."""
+    if (out / name).is_file():
+        yield name, _file_stamp(out / name)
+    for folder, folders, files in os.walk(out / name):
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        for file in files:
+            if not file.startswith("."):
+                path = Path(folder, file)
+                yield path.relative_to(out).as_posix(), _file_stamp(path)
+
+
+def _file_stamp(path: Path) -> FileStamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _manifest_path(out: Path) -> Path:
+    return out.with_name(f"{out.name}.copied.json")
+
+
+def _read_manifest(out: Path) -> dict[str, FileStamp]:
+    try:
+        return {path: (size, changed) for path, (size, changed) in json.loads(_manifest_path(out).read_bytes()).items()}
+    except (OSError, ValueError):
+        return {}
+
+
+def _is_within(path: str, below: Iterable[str]) -> bool:
+    return any(not name or path == name or path.startswith(f"{name}/") for name in below)
+
+
+def _is_uploaded(file: Path, stamp: FileStamp, known: FileStamp | None, there: FileEntry | None) -> bool:
+    if there is None or there.size != stamp[0]:
+        return False
+    return known == stamp or there.md5 == hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _upload_stages(paths: Iterable[str]) -> list[list[str]]:
+    """Pictures and photos, then the pages that show them, then the pages in the root, the index last of all."""
+    stages: list[list[str]] = [[], [], [], []]
+    for path in sorted(paths):
+        page, in_the_root = path.endswith(".html"), "/" not in path
+        stages[page + (page and in_the_root) + (path == "index.html")].append(path)
+    return stages
+
+
+def _upload(file: Path, target: UPath, path: str) -> None:
+    try:
+        target.fs.put_file(str(file), f"{target.path}/{path}")
+    except FileNotFoundError:
+        if file.exists():
+            raise
+        # Another run has just put a new album in this one's place, and copies that one.

@@ -1,0 +1,153 @@
+"""The album of one school year: its page, and a tidy folder of photos for each student."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, photo_from_row, portrait_link
+from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild_folder
+from classface_assets.albums.names import album_file_name, unique_name, year_path
+from classface_assets.albums.site import render_template, write_stylesheet
+from classface_assets.albums.students import Student, assign_folder_names, faces_from_frame, group_students
+from classface_assets.albums.thumbnails import (
+    Originals,
+    ProgressCallback,
+    list_originals,
+    make_covered_copy,
+    make_thumbnails,
+    save_face_crop,
+)
+from classface_assets.core.locations import Location, stat_entry
+
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+
+
+@dataclass(frozen=True)
+class YearAlbum:
+    """What was made for a year. `linked` files lie in the students' folders, `copied` of them as copies of the bytes.
+
+    `missing` are paths of photos that have vanished or cannot be opened any more.
+    """
+
+    year: str
+    photos: int
+    students: int
+    pages: int
+    thumbnails_made: int
+    linked: int
+    copied: int
+    missing: tuple[str, ...]
+
+
+def build_year_album(
+    out: Path,
+    photos_root: Location,
+    year: str,
+    photos: pl.DataFrame,
+    faces: pl.DataFrame,
+    progress: ProgressCallback | None = None,
+) -> YearAlbum:
+    """Makes `years/<year>/` below `out` anew, with its thumbnails and face crops.
+
+    `photos` are the `image_assets` of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
+    `progress` is told photos done and photos in all. The old album stays until the new one is whole.
+    Raises SiteError when the albums and the photos folder lie within each other, StorageError for photos at a URL.
+    """
+    _require_separate_folders(out, photos_root)
+    write_stylesheet(out)
+    shown = album_photos(photos)
+    everyone = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = group_students(faces, everyone)
+    originals = list_originals(photos_root, shown["path"])
+    thumbnails = make_thumbnails(out, originals, map(photo_from_row, shown.iter_rows(named=True)), progress)
+    for student in students.values():
+        best = next((face for face in student.best_faces if face.cropped), None)
+        if best is not None:
+            save_face_crop(out, best.face_id, best.chip)
+    pictures = photo_cards(out, shown, everyone, students)
+    folder = out / year_path(year)
+    with rebuild_folder(folder) as building:
+        linked, copied, lost = _fill_student_folders(
+            StudentFolders(out, building, folder, originals), students.values(), pictures.values()
+        )
+        problems = thumbnails.failed | lost
+        page = render_template(
+            "year.html.j2",
+            root="../../",
+            year=year,
+            students=list(students.values()),
+            portraits={student.key: portrait_link(out, student.best_faces) for student in students.values()},
+            folders=assign_folder_names(students.values()),
+            pictures=list(pictures.values()),
+            problems=sorted(problems.items()),
+            faces=len(everyone),
+            covered=any(picture.covered for picture in pictures.values()),
+        )
+        (building / "index.html").write_text(page, encoding="utf-8")
+    return YearAlbum(
+        year, len(pictures), len(students), 1, thumbnails.made, linked, copied, missing=tuple(sorted(problems))
+    )
+
+
+@dataclass(frozen=True)
+class StudentFolders:
+    """Where students' folders are made: below `building`, which takes the place of `old`, with photos of `originals`,
+    or with copies of them in which faces are covered, which are kept below `out`."""
+
+    out: Path
+    building: Path
+    old: Path
+    originals: Originals
+
+    def put(self, picture: PhotoCard, name: str, copies: list[Path]) -> bool:
+        """Put a photo at this name. Returns whether bytes were copied. Raises OSError."""
+        if picture.covered:  # nothing but this copy, whatever lies in the old folder under that name
+            return link_or_copy_photo(
+                stat_entry(make_covered_copy(self.out, self.originals, picture.photo)), self.building / name, []
+            )
+        return link_or_copy_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
+
+
+def _fill_student_folders(
+    places: StudentFolders, students: Iterable[Student], pictures: Iterable[PhotoCard]
+) -> tuple[int, int, dict[str, str]]:
+    """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
+    folders = assign_folder_names(students)
+    taken: dict[str, set[str]] = {key: set() for key in folders}
+    linked, copied, lost = 0, 0, {}
+    for name in folders.values():
+        (places.building / name).mkdir()
+    for picture in pictures:
+        copies: list[Path] = []
+        for student in picture.students:
+            name = f"{folders[student.key]}/{unique_name(_album_file_name(picture), taken[student.key])}"
+            try:
+                copied += places.put(picture, name, copies)
+            except FileNotFoundError:
+                lost[picture.path] = "no longer in the photos folder"
+                break
+            except OSError as error:
+                lost[picture.path] = f"could not be read: {error.strerror or error}"
+                break
+            copies = [places.building / name]
+            linked += 1
+    return linked, copied, lost
+
+
+def _album_file_name(picture: PhotoCard) -> str:
+    """The photo's own; a copy in which faces are covered is a JPEG, whatever the photo is."""
+    name = PurePosixPath(album_file_name(picture.path))
+    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG_SUFFIXES else str(name)
+
+
+def _require_separate_folders(out: Path, photos_root: Location) -> None:
+    if not isinstance(photos_root, Path):
+        return
+    albums, archive = out.resolve(), photos_root.resolve()
+    if albums == archive or albums in archive.parents or archive in albums.parents:
+        raise AlbumError(
+            f"The albums folder {out} and the photos folder {photos_root} lie within each other; "
+            "give the albums a folder of their own."
+        )

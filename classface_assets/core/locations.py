@@ -1,0 +1,148 @@
+"""Where photos and data lie: a local path or an fsspec URL (`s3://bucket/…`), what is listed there, what is removed.
+
+Names in a URL are taken as they are written (a key may hold spaces, `#`, `?` or `%`), and nothing here matches
+patterns. Credentials and endpoints come from the environment that the storage's own tools read. What is told when a
+place fails belongs in storage_errors.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from upath import UPath
+
+from classface_assets.core.storage_errors import StorageError, translate_storage_errors
+
+Location = Path | UPath
+LocationT = TypeVar("LocationT", Path, UPath, Location)
+
+_ESCAPE = re.compile(r"\\(x[0-9a-f]{2})")
+_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file or folder as a listing tells it. Size in bytes, time of change in ns since 1970 (0 where unknown).
+
+    `md5` is the hexadecimal digest of a file at a URL, "" where the storage does not tell it.
+    """
+
+    path: Location
+    size: int
+    mtime_ns: int
+    is_folder: bool = False
+    md5: str = ""
+
+
+def parse_location(text: str) -> Location:
+    """The place that a person named: a local path (absolute, `~` is the home folder), or a URL.
+
+    A URL's listings are not kept in memory, since other processes write there. Raises StorageError for one whose
+    protocol is unknown or not installed.
+    """
+    if not _URL_SCHEME.match(text):
+        return Path(text).expanduser().absolute()
+    if text.startswith(("file://", "local://")):
+        return Path(unquote(urlsplit(text).path)).absolute()
+    protocol, _, below = text.partition("://")
+    try:
+        if not below.strip("/"):
+            raise ValueError("it names no bucket or folder")
+        found = UPath(f"{protocol}://{below.rstrip('/')}", use_listings_cache=False)
+        _ = found.fs
+        return found
+    except ImportError as error:
+        raise StorageError(f"{text} cannot be used ({error}); for S3: pip install 'classface_assets[s3]'.") from None
+    except ValueError as error:
+        raise StorageError(
+            f"{text} cannot be used ({error}); name a folder, or a URL such as s3://bucket/folder."
+        ) from None
+
+
+def encode_relative_path(path: Location, root: Location) -> str:
+    """The path below `root` as text, with `/`; `place_of` finds the file by it.
+
+    A byte of a name that is no UTF-8 is written as `\\xff`, and a backslash that would look like that as `\\x5c`.
+    """
+    below = path.as_posix()[len(root.as_posix().rstrip("/")) + 1 :]
+    plain = _ESCAPE.sub(r"\\x5c\1", below)
+    return plain.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def decode_relative_path(root: LocationT, text: str) -> LocationT:
+    """The file below `root` that `path_text` wrote so."""
+    return root / _ESCAPE.sub(lambda found: os.fsdecode(bytes.fromhex(found[1][1:])), text)
+
+
+def parse_local_folder(text: str) -> Path:
+    """A folder that must lie on this machine. Raises StorageError for a URL."""
+    found = parse_location(text)
+    if isinstance(found, Path):
+        return found
+    raise StorageError(f"{text} is no folder on this machine, where databases and models must lie; name a local one.")
+
+
+def list_directory(folder: Location, with_gone: bool = False) -> list[FileEntry]:
+    """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too.
+
+    with_gone: also what cannot be looked at, or went before it was: its size is -1. Raises StorageError.
+    """
+    try:
+        with translate_storage_errors(folder):
+            if isinstance(folder, Path):
+                found = [entry for entry in map(stat_entry, folder.iterdir()) if with_gone or entry.size >= 0]
+            else:
+                found = [_entry_from_info(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((entry for entry in found if entry.path != folder), key=lambda entry: entry.path.name)
+
+
+def list_files_recursive(folder: UPath) -> list[FileEntry]:
+    """Every file below a URL with its size and time of change, sorted, from one listing. Raises StorageError."""
+    with translate_storage_errors(folder):
+        found = folder.fs.find(folder.path, detail=True, withdirs=False)
+    listed = [_entry_from_info(folder, info) for info in found.values()]
+    return sorted((entry for entry in listed if not entry.is_folder), key=lambda entry: str(entry.path))
+
+
+def remove_file(file: Location) -> None:
+    """Delete one file; that it is gone already is no error. Raises StorageError."""
+    with suppress(FileNotFoundError), translate_storage_errors(file):
+        if isinstance(file, Path):
+            file.unlink()
+        else:
+            file.fs.rm_file(file.path)
+
+
+def stat_entry(path: Path) -> FileEntry:
+    """A local file or folder as a listing would tell it; size and time are -1 when it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:  # gone meanwhile, a link to nowhere, or a folder that may not be read
+        return FileEntry(path, -1, -1)
+    return FileEntry(path, status.st_size, status.st_mtime_ns, stat.S_ISDIR(status.st_mode))
+
+
+def _entry_from_info(folder: UPath, info: Mapping[str, Any]) -> FileEntry:
+    below = str(info["name"]).rstrip("/").removeprefix(folder.path.rstrip("/")).lstrip("/")
+    path = folder / below if below else folder
+    tag = str(info.get("ETag", "")).strip('"')  # of a file that was uploaded in pieces it has a `-`, and is no MD5
+    md5 = tag if re.fullmatch("[0-9a-f]{32}", tag) else ""
+    return FileEntry(path, info.get("size") or 0, _modified_ns(info), info["type"] == "directory", md5)
+
+
+def _modified_ns(info: Mapping[str, Any]) -> int:
+    when = next((info[key] for key in _TIME_KEYS if info.get(key)), 0)
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when)
+    seconds = when.timestamp() if isinstance(when, datetime) else float(when)
+    return round(seconds * 1_000_000) * 1_000

@@ -1,0 +1,32 @@
+"""Names that systems, network storage and photo programs leave among photos: nothing that people put there.
+
+Thumbnails, recycle bins, snapshots, indexes: left out at every level, whatever the case of their names.
+"""
+
+import re
+
+_SYSTEM_NAMES = frozenset(
+    {
+        # Synology, QNAP, Asustor, NetApp, ZFS; what begins with a dot is left out whatever it is
+        *("@eadir", "@tmp", "@recycle", "@recycle.bin", "@recently-snapshot", "@snapshot", "@snapshots", "@sharebin"),
+        *("@sharesnap", "@synologydrive", "@synoresource", "@synoeastream", "@database", "@img_bkp_cache"),
+        *("#recycle", "#recycle.bin", "#snapshot", "~snapshot", "$snapshot", "network trash folder", "trashbox"),
+        # Windows
+        *("$recycle.bin", "$recycle", "recycle.bin", "recycler", "recycled", "system volume information"),
+        *("thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$extend"),
+        *("msocache", "$winreagent", "$windows.~bt", "$windows.~ws"),
+        # macOS and Linux
+        *("__macosx", "icon\r", "temporary items", "lost+found", "lost+found@"),
+        # photo programs
+        *("picasa.ini", "zbthumbnail.info", "pspbrwse.jbf", "albumcache.dat"),
+    }
+)
+_SYSTEM_PATTERN = re.compile(
+    r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache)$|.*@synoeastream$", re.DOTALL
+)
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder of this name, with all that is in it, is left out: hidden, or made by a system."""
+    folded = name.casefold()
+    return folded in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(folded) is not None

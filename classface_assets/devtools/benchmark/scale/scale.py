@@ -1,0 +1,107 @@
+"""`make bench-faces`: how long, and in how much memory, many faces are told apart; what a hundredth more costs then.
+
+    make bench-faces                                      10,000 and 30,000 faces
+    make bench-faces FACES="10000 100000 300000 1000000"  these; a million take half an hour and 8 GB of disk
+
+Each run is a process of its own, from the embeddings in Parquet to the assignments in Parquet; what the faces are like
+is told in `synthetic`. At up to 10,000 faces hdbscan's own fit runs beside it.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classface_assets.core.errors import UserError
+
+HDBSCAN_FACES = 10_000
+COLUMNS = (
+    "faces", "read s", "graph s", "assign s", "all s", "cores' s", "peak GB", "search", "recall", "recall@30",
+    "BCubed P", "BCubed F", "+1 %: s", "share", "searched", "hdbscan's fit",
+)  # fmt: skip
+
+
+def measure_size(faces: int, folder: Path) -> dict[str, Any]:
+    """Both runs of one size, and hdbscan's where it can."""
+    _run_child("make", folder, faces)
+    first = _run_child("assign", folder)
+    fit = _run_child("hdbscan", folder) if faces <= HDBSCAN_FACES else None
+    _run_child("add", folder, faces)
+    return {"first": first, "second": _run_child("assign", folder), "hdbscan": fit}
+
+
+def table_row(run: dict[str, Any]) -> list[str]:
+    first, second, fit = run["first"], run["second"], run["hdbscan"]
+    stages, seconds = first["seconds"], _total_seconds(first)
+    recall = ["exact" if first[name] is None else f"{first[name]:.4f}" for name in ("recall", "recall_at_k")]
+    return [
+        f"{first['faces']:,}",
+        *(f"{stages[stage]:.1f}" for stage in ("read", "graph", "assign")),
+        f"{seconds:.1f}",
+        f"{first['cpu']:.0f}",
+        f"{first['peak_gb']:.2f}",
+        first["way"],
+        *recall,
+        f"{first['precision']:.4f}",
+        f"{first['f']:.4f}",
+        f"{_total_seconds(second):.1f}",
+        f"{_total_seconds(second) / seconds:.1%}",
+        f"{second['searched']:,}",
+        f"{_total_seconds(fit):.1f} s, {fit['peak_gb']:.2f} GB" if fit else "",
+    ]
+
+
+def growth_exponent(runs: Sequence[dict[str, Any]], stage: str | None = None) -> float:
+    """The exponent e of seconds ~ faces^e, by least squares on logarithms."""
+    faces = [math.log(run["first"]["faces"]) for run in runs]
+    seconds = [math.log(run["first"]["seconds"][stage] if stage else _total_seconds(run["first"])) for run in runs]
+    return float(np.polyfit(faces, seconds, 1)[0])
+
+
+def _total_seconds(run: dict[str, Any]) -> float:
+    return float(sum(run["seconds"].values()))
+
+
+def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
+    """Raises UserError with what the process said last."""
+    command = [
+        sys.executable,
+        "-m",
+        "classface_assets.devtools.benchmark.scale.end_to_end_scale",
+        what,
+        str(folder),
+        str(faces),
+    ]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode:
+        said = [line for line in child.stderr.splitlines() if line.strip()]
+        raise UserError(f"`{what}` failed: {said[-1] if said else child.returncode}")
+    result: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    sizes = sorted(int(size) for size in (os.environ.get("FACES") or "10000 30000").replace(",", "").split())
+    runs = []
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
+    for faces in sizes:
+        with tempfile.TemporaryDirectory(prefix="classface-faces-", dir=os.environ.get("WORK") or None) as folder:
+            runs.append(measure_size(faces, Path(folder)))
+        print("| " + " | ".join(table_row(runs[-1])) + " |", flush=True)
+    if len(runs) > 1:
+        stages = ", ".join(f"{stage} {growth_exponent(runs, stage):.2f}" for stage in ("read", "graph", "assign"))
+        print(f"\nSeconds grow with faces to the power of {growth_exponent(runs):.2f} ({stages}).")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (UserError, ValueError) as error:
+        raise SystemExit(f"bench-faces: {error}") from None

@@ -1,0 +1,119 @@
+"""The assignments in a few numbers: how many faces have a name, a cluster, or neither.
+
+What is different between two publications: which faces moved, from where to where, and why.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+_SIZE_BINS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None))
+
+
+@dataclass(frozen=True)
+class AssignmentSummary:
+    """Counts of faces, but for `persons` and `clusters`. `sizes`: how many persons and clusters have so many faces."""
+
+    faces: int
+    assigned: int
+    persons: int
+    clustered: int
+    clusters: int
+    sizes: pl.DataFrame
+
+    @property
+    def unlabelled(self) -> int:
+        return self.faces - self.assigned
+
+    @property
+    def noise(self) -> int:
+        return self.unlabelled - self.clustered
+
+    def share(self, count: int) -> float:
+        """Of all faces, 0 to 1."""
+        return count / self.faces if self.faces else 0.0
+
+
+def summarize_assignments(rows: pl.DataFrame) -> AssignmentSummary:
+    """rows: ASSIGNMENTS."""
+    named = rows.filter(pl.col("person_id").is_not_null())
+    unknown = rows.filter(pl.col("person_id").is_null() & pl.col("cluster_id").str.starts_with("unknown_cluster_"))
+    persons, clusters = (part.group_by("cluster_id").len("size") for part in (named, unknown))
+    return AssignmentSummary(
+        rows.height, named.height, persons.height, unknown.height, clusters.height, _sizes(persons, clusters)
+    )
+
+
+def _sizes(persons: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
+    lines = []
+    for low, high in _SIZE_BINS:
+        name = str(low) if low == high else f"{low}-{high}" if high else f"{low} and more"
+        inside = pl.col("size").is_between(low, high or 2**31)
+        lines.append((name, persons.filter(inside).height, clusters.filter(inside).height))
+    schema = {"faces": pl.String, "persons": pl.Int64, "unknown clusters": pl.Int64}
+    table = pl.DataFrame(lines, schema=schema, orient="row")
+    return table.filter((pl.col("persons") > 0) | (pl.col("unknown clusters") > 0))
+
+
+def summary_lines(told: AssignmentSummary) -> Iterator[str]:
+    """The summary as text."""
+    yield f"Faces processed:      {told.faces:,}"
+    yield f"  assigned to people: {told.assigned:,} ({told.share(told.assigned):.1%})"
+    yield f"  people matched:     {told.persons:,}"
+    yield f"Unlabelled faces:     {told.unlabelled:,}"
+    yield f"  clusters found:     {told.clusters:,} with {told.clustered:,} faces"
+    yield f"  noise:              {told.noise:,} ({told.share(told.noise):.1%})"
+    if told.sizes.height:
+        yield "Sizes:   faces      people   unknown clusters"
+        for faces, persons, clusters in told.sizes.iter_rows():
+            yield f"  {faces:>12}  {persons:>10,}  {clusters:>17,}"
+
+
+CHANGES_SCHEMA = pl.Schema({"face_id": pl.String, "from": pl.String, "to": pl.String, "reason": pl.String})
+
+
+def assignment_changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """CHANGES between two ASSIGNMENTS, by face id: a face that is new has no `from`, one that is gone no `to`.
+
+    The reason is that of the place where the face is now.
+    """
+    old = before.select("face_id", pl.col("cluster_id").alias("from"))
+    new = after.select("face_id", pl.col("cluster_id").alias("to"), pl.col("assignment_reason").alias("reason"))
+    both = new.join(old, on="face_id", how="full", coalesce=True)
+    gone = pl.when(pl.col("to").is_null()).then(pl.lit("the face is no longer in the archive")).otherwise("reason")
+    moved = both.filter(pl.col("from").ne_missing(pl.col("to")))
+    return moved.select("face_id", "from", "to", gone.alias("reason")).sort("face_id").cast(CHANGES_SCHEMA)
+
+
+def change_counts(moved: pl.DataFrame) -> pl.DataFrame:
+    """How many faces went from where to where, in words, most first: kind of `from`, kind of `to`, faces."""
+    kinds = moved.select(_cluster_kind("from").alias("from"), _cluster_kind("to").alias("to"))
+    return (
+        kinds.group_by("from", "to")
+        .agg(pl.len().alias("faces"))
+        .sort(["faces", "from", "to"], descending=[True, False, False])
+    )
+
+
+def violated_labels(rows: pl.DataFrame, confirmed: Mapping[str, str]) -> list[str]:
+    """Labelled faces, sorted, that `rows` (face_id, person_id) do not give to the person whom somebody named."""
+    wanted = pl.DataFrame(
+        {"face_id": list(confirmed), "wanted": list(confirmed.values())},
+        schema={"face_id": pl.String, "wanted": pl.String},
+    )
+    both = wanted.join(rows.select("face_id", "person_id"), on="face_id", how="left")
+    return sorted(both.filter(pl.col("wanted").ne_missing(pl.col("person_id")))["face_id"])
+
+
+def _cluster_kind(column: str) -> pl.Expr:
+    cluster = pl.col(column)
+    return (
+        pl.when(cluster.is_null())
+        .then(pl.lit("not there"))
+        .when(cluster.str.starts_with("person_"))
+        .then(pl.lit("a person"))
+        .when(cluster.str.starts_with("unknown_cluster_"))
+        .then(pl.lit("an unknown cluster"))
+        .otherwise(pl.lit("alone"))
+    )

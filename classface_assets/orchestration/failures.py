@@ -1,0 +1,39 @@
+"""How a failure is told: one sentence where the user can do something about it, else the innermost error."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from classface_assets.core.errors import UserError
+from classface_assets.core.storage_errors import as_storage_error
+
+
+def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """An asset whose user errors, or whose disk or server, end the step with one sentence instead of a traceback."""
+
+    @functools.wraps(compute)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return compute(*args, **kwargs)
+        except UserError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        except Exception as error:
+            sentence = as_storage_error(error, getattr(error, "filename", None) or "the archive")
+            if sentence is None:
+                raise
+            raise dg.Failure(description=str(sentence), allow_retries=False) from error
+
+    return wrapped
+
+
+def failure_reason(failure: Any) -> str:
+    """The sentence of a step's failure data: the user's own when the step gave one, else the innermost error's."""
+    user = getattr(failure, "user_failure_data", None)
+    if user is not None and user.description:
+        return str(user.description)
+    error = getattr(failure, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error is not None else "it stopped without a reason"

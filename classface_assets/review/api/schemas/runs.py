@@ -1,0 +1,119 @@
+"""The shapes of calls about long work."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Body
+from pydantic import Field
+
+from classface_assets.review.api.common import ApiModel
+
+Similarity = Annotated[float | None, Field(ge=-1, le=1)]
+Count = Annotated[int | None, Field(ge=1, le=100_000_000)]
+
+
+class Run(ApiModel):
+    """A Dagster run. Counts are those that its assets told; `url` leads into the Dagster UI."""
+
+    run_id: str
+    job: str
+    school_year: str | None
+    status: str
+    parameters: dict[str, Any]
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    counts: dict[str, dict[str, float]]
+    reason: str
+    url: str
+
+
+class RunStarted(ApiModel):
+    """Long work that goes on: ask `/runs/{runId}` how far it is."""
+
+    run_id: str
+    status: Literal["started"] = "started"
+
+
+class ClusterRequest(ApiModel):
+    """What is left out is as it was measured for the model pack: that groups children best."""
+
+    quality_threshold: Annotated[float | None, Field(ge=0, le=1)] = None
+    max_faces: Count = None
+    min_cluster_size: Annotated[int | None, Field(ge=2, le=1_000_000)] = None
+    min_samples: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    time_bucket: Annotated[str | None, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None
+    queue: bool = False
+
+
+OptionalClusterRequest = Annotated[ClusterRequest, Body(default_factory=ClusterRequest)]
+
+
+class ClusterResponse(ApiModel):
+    total_faces: int
+    clusters_found: int
+    noise_count: int
+    status: str
+    run_id: str
+
+
+class DualClusterRequest(ApiModel):
+    """What is left out is as it was measured for the model pack."""
+
+    person_threshold: Similarity = None
+    unknown_method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] | None = None
+    unknown_min_cluster_size: Annotated[int | None, Field(ge=2, le=1_000_000)] = None
+    unknown_eps: Annotated[float | None, Field(gt=0, le=2)] = None
+    max_faces: Count = None
+    queue: bool = False
+
+
+OptionalDualClusterRequest = Annotated[DualClusterRequest, Body(default_factory=DualClusterRequest)]
+
+
+class SupervisedCounts(ApiModel):
+    faces_processed: int
+    assigned_to_persons: int
+    persons_matched: int
+
+
+class UnsupervisedCounts(ApiModel):
+    unlabeled_faces: int
+    clusters_found: int
+    noise_count: int
+
+
+class DualClusterResponse(ApiModel):
+    status: str
+    supervised: SupervisedCounts
+    unsupervised: UnsupervisedCounts
+    total_faces: int
+    execution_time_seconds: float
+    run_id: str
+
+
+class TrainRequest(ApiModel):
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    margin: Annotated[float, Field(gt=0, le=2)] = 0.2
+    batch_size: Annotated[int, Field(ge=4, le=4096)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    min_faces_per_person: Annotated[int, Field(ge=2, le=1000)] = 5
+    queue: bool = False
+
+
+OptionalTrainRequest = Annotated[TrainRequest, Body(default_factory=TrainRequest)]
+
+
+class TrainResponse(ApiModel):
+    status: str
+    reason: str
+    persons_used: int
+    total_faces: int
+    training_faces: int
+    validation_faces: int
+    final_train_loss: float | None
+    final_val_loss: float | None
+    promoted: bool
+    model_checkpoint: str | None
+    training_time_seconds: float
+    run_id: str

@@ -1,0 +1,123 @@
+"""What there is and whether it fits together: counts, and DuckDB's rows against the vectors in Parquet."""
+
+from typing import Annotated, Any
+
+import polars as pl
+from fastapi import APIRouter, Query
+
+from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, problem_responses
+from classface_assets.review.context import ReviewContext
+from classface_assets.review.problems import NotFoundError
+from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.store.catalog.school_year import embedding_parts, list_school_years, year_detections
+
+MAX_LISTED_IDS = 100
+router = APIRouter(prefix=API_PREFIX, tags=["measures"])
+
+
+class FaceShare(ApiModel):
+    faces: int
+    share: float
+
+
+class Distribution(ApiModel):
+    person: FaceShare
+    unknown: FaceShare
+    noise: FaceShare
+
+
+class Stats(ApiModel):
+    total_faces: int
+    assigned_faces: int
+    confirmed_faces: int
+    clustered_faces: int
+    noise_faces: int
+    unknown_clusters: int
+    persons_matched: int
+    photos: int
+    persons: dict[str, int]
+    prototypes: int
+    vectors: int
+    distribution: Distribution
+
+
+class VerifyResponse(ApiModel):
+    """`missing…` hold up to 100 ids."""
+
+    school_year: str | None
+    rows_in_database: int
+    vectors_in_parquet: int
+    faces_without_vector: int
+    vectors_without_row: int
+    missing_vectors: list[str]
+    missing_rows: list[str]
+    consistent: bool
+
+
+def count_faces(view: ArchiveView) -> dict[str, int]:
+    """How many faces have a person, a cluster or neither."""
+    cluster = pl.col("cluster_id")
+    unknown, noise = pl.col("person_id").is_null(), cluster.str.starts_with("unknown_noise_")
+    row = view.faces.select(
+        pl.len().alias("total_faces"),
+        pl.col("person_id").count().alias("assigned_faces"),
+        pl.col("confirmed").sum().alias("confirmed_faces"),
+        (unknown & ~noise).sum().alias("clustered_faces"),
+        (unknown & noise).sum().alias("noise_faces"),
+        cluster.filter(unknown & ~noise).n_unique().alias("unknown_clusters"),
+        pl.col("person_id").drop_nulls().n_unique().alias("persons_matched"),
+    ).row(0, named=True)
+    return dict(row)
+
+
+@router.get("/stats", response_model=Stats, responses=problem_responses())
+def stats(desk: Context) -> dict[str, Any]:
+    """How far the archive is named."""
+    view = desk.view()
+    counts = count_faces(view)
+    total = max(1, counts["total_faces"])
+    groups = {"person": "assigned_faces", "unknown": "clustered_faces", "noise": "noise_faces"}
+    statuses = dict(view.persons.group_by("status").len().iter_rows())
+    return counts | {
+        "photos": view.photos.height,
+        "persons": {status: statuses.get(status, 0) for status in ("active", "merged", "hidden")},
+        "prototypes": int(view.persons["prototype_count"].sum()),
+        "vectors": sum(len(_vector_ids(desk, year)) for year in list_school_years(desk.layout)),
+        "distribution": {name: {"faces": counts[of], "share": counts[of] / total} for name, of in groups.items()},
+    }
+
+
+@router.get("/verify", response_model=VerifyResponse, responses=problem_responses(404))
+def verify(
+    desk: Context, school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None
+) -> dict[str, Any]:
+    """The published faces against the vectors of the pack in use, both ways."""
+    years = list_school_years(desk.layout)
+    if school_year is not None and school_year not in years:
+        raise NotFoundError("school year", school_year)
+    chosen = years if school_year is None else [school_year]
+    view = desk.view()
+    rows = set(view.published.filter(pl.col("school_year").is_in(chosen))["face_id"])
+    vectors = set().union(*(_vector_ids(desk, year) for year in chosen))
+    current = set().union(*(_detected_ids(desk, year) for year in chosen))
+    lost = sorted(rows - vectors)
+    left = sorted((vectors & current) - set(view.published["face_id"]))
+    return {
+        "school_year": school_year,
+        "rows_in_database": len(rows),
+        "vectors_in_parquet": len(vectors),
+        "faces_without_vector": len(lost),
+        "vectors_without_row": len(left),
+        "missing_vectors": lost[:MAX_LISTED_IDS],
+        "missing_rows": left[:MAX_LISTED_IDS],
+        "consistent": not lost and not left,
+    }
+
+
+def _vector_ids(desk: ReviewContext, year: str) -> set[str]:
+    return embedding_parts(desk.layout, desk.pack.detector_version, desk.pack.key, year).ids("face_id")
+
+
+def _detected_ids(desk: ReviewContext, year: str) -> set[str]:
+    rows = year_detections(desk.layout, desk.pack.detector_version, year, ["asset_id", "face_id", "status"])
+    return set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()

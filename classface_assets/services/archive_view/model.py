@@ -1,0 +1,140 @@
+"""What is known right now: the published snapshot with the ledger laid over it, so that a decision shows at once.
+
+Nothing here loops over faces; what people said is carried onto them by joins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from classface_assets.core.names import normalize_name
+from classface_assets.services.archive_view.overlay import overlay_decisions
+from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.replay import replay
+from classface_assets.store.model.decisions import Decisions
+from classface_assets.store.model.events import Event
+from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
+
+SAMPLE_FACES = 5
+
+
+@dataclass(frozen=True)
+class PublishedSnapshot:
+    """The published file: faces, photos, the number of the last event that was known when it was made, and the faces
+    that were confirmed then."""
+
+    faces: pl.DataFrame
+    photos: pl.DataFrame
+    known_until: int
+    confirmed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ArchiveView:
+    """All that pages and answers show.
+
+    `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
+    bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
+    assignment_score, assignment_reason, confirmed, created_at; without what is no face and without erased people.
+    `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
+    person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
+    prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,
+    height, rotation. `published`: the faces without what was said since.
+    """
+
+    version: str
+    faces: pl.DataFrame
+    clusters: pl.DataFrame
+    persons: pl.DataFrame
+    photos: pl.DataFrame
+    published: pl.DataFrame
+    decisions: Decisions
+    said: FaceConstraints
+    events: Sequence[Event]
+
+    def face(self, face_id: str) -> dict[str, Any] | None:
+        """The row of one face; None where there is none."""
+        return _find_row(self.faces, "face_id", face_id)
+
+    def photo(self, asset_id: str) -> dict[str, Any] | None:
+        """The row of one photo; None where there is none."""
+        return _find_row(self.photos, "asset_id", asset_id)
+
+    def faces_of(self, cluster_id: str) -> pl.DataFrame:
+        return self.faces.filter(pl.col("cluster_id") == cluster_id)
+
+    def pick(self, face_ids: Sequence[str]) -> pl.DataFrame:
+        """The rows of these faces, in their order; those that are not there are left out."""
+        wanted = pl.DataFrame({"face_id": list(face_ids)}, schema={"face_id": pl.String})
+        return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
+
+
+def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> ArchiveView:
+    """The snapshot as the events up to now have changed it."""
+    decisions = replay(events)
+    now = constraints_for(decisions, snapshot.faces)
+    faces = overlay_decisions(snapshot.faces, decisions, now, snapshot.confirmed, events, snapshot.known_until)
+    last = events[-1] if events else None
+    version = f"{snapshot.known_until}-{len(faces)}-{last.id if last else 0}"
+    clusters = cluster_table(faces)
+    persons = person_table(decisions, faces)
+    return ArchiveView(version, faces, clusters, persons, snapshot.photos, snapshot.faces, decisions, now, events)
+
+
+def cluster_table(faces: pl.DataFrame) -> pl.DataFrame:
+    """One row a cluster, largest first."""
+    best_first = faces.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    return (
+        best_first.group_by("cluster_id", maintain_order=True)
+        .agg(
+            pl.len().alias("size"),
+            pl.col("quality_score").mean().alias("mean_quality"),
+            pl.col("assignment_score").mean().alias("mean_score"),
+            pl.col("face_id").head(SAMPLE_FACES).alias("sample_faces"),
+            pl.col("school_year").unique().sort().alias("school_years"),
+            pl.col("person_id", "person_name").first(),
+        )
+        .sort("size", "cluster_id", descending=[True, False])
+    )
+
+
+def person_table(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
+    """One row a person, whether seen or not, by name; those who were erased are left out."""
+    fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
+    known = [person for person in decisions.persons.values() if not person.erased]
+    shown = {"name": "display_name"}
+    rows = [tuple(getattr(person, shown.get(name, name)) for name in fields) for person in known]
+    schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
+    persons = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.Series("folded", [normalize_name(person.display_name) for person in known], pl.String)
+    )
+    seen = (
+        faces.drop_nulls("person_id")
+        .group_by("person_id")
+        .agg(
+            pl.len().alias("face_count"),
+            pl.col("confirmed").sum().alias("confirmed_count"),
+            _prototype_count().alias("prototype_count"),
+            pl.col("school_year").unique().sort().alias("school_years"),
+        )
+    )
+    return (
+        persons.join(seen, left_on="id", right_on="person_id", how="left", maintain_order="left")
+        .with_columns(pl.col("^.*_count$").fill_null(0), pl.col("school_years").fill_null([]))
+        .sort("folded", "id")
+    )
+
+
+def _prototype_count() -> pl.Expr:
+    """How many a group of faces gives: up to three exemplars and a centroid a school year, of what is confirmed."""
+    a_year = pl.col("school_year").filter("confirmed").value_counts().struct.field("count")
+    return a_year.clip(upper_bound=EXEMPLARS_PER_YEAR).sum() + a_year.len()
+
+
+def _find_row(rows: pl.DataFrame, column: str, name: str) -> dict[str, Any] | None:
+    """The row of that name of rows that are sorted by it, found without a look at all of them."""
+    number = rows[column].search_sorted(name)
+    found = number < rows.height and rows[column][number] == name
+    return rows.row(number, named=True) if found else None

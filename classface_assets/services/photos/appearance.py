@@ -1,0 +1,142 @@
+"""How the photos of an archive look: those that are there, and those that are gone and of which decisions still speak.
+
+Of the photos that are gone the detections' and embeddings' parts keep faces and vectors until they are pruned.
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.store.catalog.faces import FaceCatalog
+from classface_assets.store.catalog.photo_records import camera_time
+from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts, embedding_parts
+from classface_assets.store.files.deletion import list_subfolders
+from classface_assets.vision.models.pack_info import PackInfo
+from classface_assets.vision.photos.same_shot import PhotoAppearance, hash_bits
+
+BOX_COLUMNS = ["bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+_NO_BOXES, _NO_VECTORS = np.zeros((0, 4)), np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class PhotoAppearances:
+    """The photos of an archive. `records`: RECORDS of the decided ones, also of those that are gone."""
+
+    layout: ArchiveLayout
+    pack: PackInfo
+    facts: FaceCatalog
+    records: pl.DataFrame
+
+    @cached_property
+    def present(self) -> dict[str, dict[str, object]]:
+        """The row of each photo that is there, by asset id."""
+        good = self.facts.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first")
+        columns = ["asset_id", "path", "width", "height", "rotation", "phash", "taken_at"]
+        rows = good.with_columns(camera_time(good)).select(columns)
+        return {row["asset_id"]: row for row in rows.iter_rows(named=True)}
+
+    @cached_property
+    def gone(self) -> dict[str, dict[str, object]]:
+        """The row of each decided photo that is not there, by asset id."""
+        rows = self.records.filter(~pl.col("asset_id").is_in(list(self.present)))
+        found = self._gone_detections.drop_nulls("phash").unique("asset_id", keep="first")
+        joined = rows.join(found.select("asset_id", "phash", "rotation"), "asset_id", "left", suffix="_found")
+        joined = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in ("phash", "rotation"))
+        return {row["asset_id"]: row for row in joined.iter_rows(named=True)}
+
+    def of(self, photo: str) -> PhotoAppearance:
+        """How a photo looks, be it there or gone; one that nobody knows looks like nothing."""
+        row = self.present.get(photo) or self.gone.get(photo) or {}
+        boxes, vectors = self._faces(photo)
+        phash, rotation = row.get("phash"), row.get("rotation") or 0
+        bits = hash_bits(str(phash), int(str(rotation))) if phash else None
+        return PhotoAppearance(
+            bits, _to_float(row.get("width")), _to_float(row.get("height")), boxes, vectors, _capture_seconds(row)
+        )
+
+    def bits(self, photos: Iterable[str]) -> tuple[list[str], np.ndarray]:
+        """The photos among these that have a hash, and their bits (n, 16, 16)."""
+        known = [p for p in photos if (self.present.get(p) or self.gone.get(p) or {}).get("phash")]
+        rows = [self.of(p).bits for p in known]
+        return known, np.stack([bits for bits in rows if bits is not None]) if known else np.zeros((0, 16, 16), bool)
+
+    def showing(self, vectors: np.ndarray, least: float) -> set[str]:
+        """The photos that are there with a face of which one of these vectors has at least that cosine."""
+        if not len(vectors) or not len(self.facts.vectors):
+            return set()
+        hits = ((self.facts.vectors @ vectors.T) >= least).any(axis=1)
+        return set(self.facts.faces["asset_id"].filter(pl.Series(hits)))
+
+    def _faces(self, photo: str) -> tuple[np.ndarray, np.ndarray]:
+        if photo in self.present:
+            numbers = self._rows_of.get(photo)
+            return (self._boxes[numbers], self.facts.vectors[numbers]) if numbers else (_NO_BOXES, _NO_VECTORS)
+        rows = self._gone_faces.filter(pl.col("asset_id") == photo)
+        if rows.is_empty():
+            return _NO_BOXES, _NO_VECTORS
+        return rows.select(BOX_COLUMNS).to_numpy().astype(np.float64), rows["vector"].to_numpy()
+
+    @cached_property
+    def _boxes(self) -> np.ndarray:
+        return self.facts.faces.select(BOX_COLUMNS).to_numpy().astype(np.float64)
+
+    @cached_property
+    def _rows_of(self) -> dict[str, list[int]]:
+        if self.facts.faces.is_empty():
+            return {}
+        grouped = self.facts.faces.select("asset_id").with_row_index("row").group_by("asset_id").agg("row")
+        return dict(grouped.iter_rows())
+
+    @cached_property
+    def _gone_detections(self) -> pl.DataFrame:
+        """The detection rows of photos that are gone, by whichever school year had them."""
+        wanted = set(self.records["asset_id"]) - self.present.keys()
+        columns = ["asset_id", "face_id", "status", "phash", "rotation", *BOX_COLUMNS]
+        found = [
+            pl.DataFrame(
+                schema=dict.fromkeys(["asset_id", "face_id", "status", "phash"], pl.String) | {"rotation": pl.Int16}
+            )
+        ]
+        detector = self.pack.detector_version
+        for year in self._years() if wanted else ():
+            settings = active_detection_settings(self.layout, detector, year)
+            if settings is not None:
+                rows = detection_parts(self.layout, detector, year, settings).read_matching("asset_id", wanted, columns)
+                found += [rows] if rows.width else []
+        return pl.concat(found, how="diagonal_relaxed").unique(["asset_id", "face_id"], keep="first")
+
+    @cached_property
+    def _gone_faces(self) -> pl.DataFrame:
+        rows = self._gone_detections.filter(pl.col("status") == "ok")
+        ids, version = rows["face_id"].to_list(), self.pack.detector_version
+        found = [
+            embedding_parts(self.layout, version, self.pack.key, year).read_matching(
+                "face_id", ids, ["face_id", "vector"]
+            )
+            for year in (self._years() if ids else ())
+        ]
+        held = [frame for frame in found if frame.width]
+        if not held:
+            return pl.DataFrame(schema={"asset_id": pl.String})
+        return rows.join(pl.concat(held).unique("face_id"), on="face_id")
+
+    def _years(self) -> Set[str]:
+        return {
+            decode_folder_name(year)
+            for year in list_subfolders(self.layout.parts("detections", self.pack.detector_version))
+        }
+
+
+def _to_float(value: object) -> float:
+    return float(str(value)) if value is not None else 0.0
+
+
+def _capture_seconds(row: dict[str, object]) -> float:
+    """When the camera took it, in seconds; NaN where it did not say."""
+    at = row.get("taken_at")
+    return at.timestamp() if isinstance(at, datetime) else float("nan")

@@ -1,0 +1,83 @@
+"""Whether the photos folder lost its photos: a drive that is not connected looks like a folder that was emptied.
+
+A known photo is one that the last runs saw. It is there as long as there is a file at its path, or one of its name and
+size anywhere below the photos folder: what was renamed, moved or edited in place is not lost.
+"""
+
+from collections import Counter
+
+import polars as pl
+
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import encode_relative_path
+from classface_assets.orchestration.partitions import year_listing
+from classface_assets.store.catalog.school_year import image_parts, list_school_years
+from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
+
+MIN_LOST_PHOTOS = 10
+"""With fewer known photos gone than this it is an ordinary clearing up, unless they are all that there were."""
+SHOWN_FOLDERS = 5
+_PHOTOS = pl.Schema({"path": pl.String, "size": pl.Int64})
+
+
+class LostPhotosError(PhotosFolderError):
+    """More than half of the known photos are gone at once; nothing was removed."""
+
+
+def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: pl.DataFrame | None = None) -> None:
+    """Raises LostPhotosError when most known photos are gone, PhotosFolderError when the folder cannot be read.
+
+    With a school year and the listing (path, size) of its files: only if most of that year's photos are gone too. The
+    others are then not looked at where they need not be.
+    """
+    if year is not None and listing is not None:
+        known = _known(layout, year)
+        if 2 * _gone(known, listing).height <= known.height:
+            return
+    known = pl.concat([pl.DataFrame(schema=_PHOTOS), *(_known(layout, one) for one in list_school_years(layout))])
+    if not known.height:
+        return
+    gone = _gone(known, _present(layout))
+    if _are_lost(known.height, gone.height):
+        raise LostPhotosError(_error_message(layout, known, gone))
+
+
+def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
+    rows = image_parts(layout, year).read(["path", "size", "status"])
+    if not rows.width:
+        return pl.DataFrame(schema=_PHOTOS)
+    return rows.filter(pl.col("status").is_in(["ok", "duplicate"])).select(_PHOTOS.names())
+
+
+def _present(layout: ArchiveLayout) -> pl.DataFrame:
+    places = require_year_folders(layout).values()
+    files = [file for folders in places for file in year_listing(layout.photos, folders)]
+    rows = [(encode_relative_path(file.path, layout.photos), file.size) for file in files if file.size >= 0]
+    return pl.DataFrame(rows, schema=_PHOTOS, orient="row")
+
+
+def _gone(known: pl.DataFrame, present: pl.DataFrame) -> pl.DataFrame:
+    """The known photos that are neither at their path nor, by name and size, anywhere else."""
+    name = pl.col("path").str.split("/").list.last().alias("name")
+    missing = known.join(present, on="path", how="anti").with_columns(name)
+    return missing.join(present.with_columns(name), on=["name", "size"], how="anti")
+
+
+def _are_lost(known: int, gone: int) -> bool:
+    return 2 * gone > known and (gone >= MIN_LOST_PHOTOS or gone == known)
+
+
+def _error_message(layout: ArchiveLayout, known: pl.DataFrame, gone: pl.DataFrame) -> str:
+    of_all = Counter(_folder(path) for path in known["path"])
+    lost = Counter(_folder(path) for path in gone["path"])
+    where = [f"{folder or 'the folder itself'} {count:,} of {of_all[folder]:,}" for folder, count in lost.most_common()]
+    more = f" and {len(where) - SHOWN_FOLDERS:,} more folders" if len(where) > SHOWN_FOLDERS else ""
+    return (
+        f"{gone.height:,} of {known.height:,} known photos are gone from {layout.photos} "
+        f"({', '.join(where[:SHOWN_FOLDERS])}{more}); nothing was removed. Connect the drive that they are on, or say "
+        "that they were taken out on purpose: `classface run --photos-are-gone`."
+    )
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0].partition("/")[0]

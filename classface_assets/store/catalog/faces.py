@@ -1,0 +1,127 @@
+"""The facts of all school years, gathered from the parts: every file, every face, every vector that is current.
+
+What is current in one school year, year_parts says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from classface_assets.core.errors import UserError
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.core.locations import list_directory
+from classface_assets.core.schemas import DETECTIONS
+from classface_assets.core.school_years.names import first_year
+from classface_assets.store.catalog.school_year import (
+    all_images,
+    conform_to_schema,
+    embedding_parts,
+    list_school_years,
+    mark_duplicates,
+    year_detections,
+)
+from classface_assets.store.files.parts import PartDataset
+
+
+@dataclass(frozen=True)
+class FaceCatalog:
+    """All that is current. Width and height of `images` are those of the photo as detecting turned it.
+
+    `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip, in the order of their
+    ids. `vectors`: float32 (faces, d).
+    """
+
+    images: pl.DataFrame
+    faces: pl.DataFrame
+    vectors: np.ndarray
+
+
+class DetectionMissingError(UserError):
+    """The archive has faces, but none that this version of the detector found."""
+
+
+def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog:
+    """All that is current, over all school years. A photo in two years counts in the first with its faces.
+
+    Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
+    """
+    _require_detections(layout, detector)
+    years = list_school_years(layout)
+    # A folder that came to another school year is in both until the old one is run.
+    images = all_images(layout).unique("path", keep="first", maintain_order=True)
+    detected = list(_detections_of_years(layout, detector, years))
+    if not detected:
+        images = _merge_detection_results(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
+        return FaceCatalog(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
+    rows = pl.concat(detected, how="diagonal_relaxed").unique(
+        ["asset_id", "face_id"], keep="first", maintain_order=True
+    )
+    # Older versions searched the picture once for each metadata that it had, and called its faces otherwise.
+    rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
+    images = _merge_detection_results(mark_duplicates(images), rows)
+    starts = {y: first_year(y) for y in years}
+    faces = (
+        rows.drop("rotation", "phash", "orientation")
+        .filter(pl.col("status") == "ok")
+        .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
+    )
+    found = [embedding_parts(layout, detector, pack, year) for year in years]
+    faces, vectors = _join_vectors(found, faces.sort("face_id"))
+    return FaceCatalog(images, faces, vectors)
+
+
+def _require_detections(layout: ArchiveLayout, detector: str) -> None:
+    found_by = {
+        decode_folder_name(entry.path) for entry in list_directory(layout.parts("detections")) if entry.is_folder
+    }
+    if found_by and detector not in found_by:
+        raise DetectionMissingError(
+            f"The photos were searched by {' and '.join(sorted(found_by))}, not yet by {detector}; run `classface run` "
+            "or materialize images, detections and embeddings of every year. Until then what is published stays."
+        )
+
+
+def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """The faces that have a vector, and the vectors. A year at a time: a million of them take two gigabytes, once."""
+    vectors = np.zeros((0, 0), np.float32)
+    place = faces.select("face_id").with_row_index("row")
+    there = np.zeros(faces.height, bool)
+    for year in years:
+        held = year.read(["face_id", "vector"])
+        if not held.height:
+            continue
+        here = held.select("face_id").with_row_index("held").join(place, on="face_id", maintain_order="left")
+        rows, of_year = here["row"].to_numpy(), held["vector"].to_numpy()
+        if len(rows) < len(of_year):
+            of_year = of_year[here["held"].to_numpy()]
+        if not vectors.size:
+            vectors = np.empty((faces.height, of_year.shape[1]), np.float32)
+        fresh = slice(None) if not there[rows].any() else ~there[rows]
+        vectors[rows[fresh]], there[rows[fresh]] = of_year[fresh], True
+    return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
+
+
+def _detections_of_years(layout: ArchiveLayout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
+    for year in years:
+        rows = year_detections(layout, detector, year, list(DETECTIONS))
+        if rows.height:
+            yield conform_to_schema(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
+
+
+def _merge_detection_results(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
+    """The images with what detecting found out about them: which way is up, how they look, and what cannot be decoded.
+
+    A photo that opened but could not be decoded is unreadable, with the reason that detecting found.
+    """
+    failed = pl.col("reason").filter(pl.col("status") == "failed").first().alias("why")
+    photos = detections.group_by("asset_id").agg(pl.col("rotation", "phash").drop_nulls().first(), failed)
+    joined = images.join(photos, on="asset_id", how="left", maintain_order="left")
+    broken, sideways = pl.col("why").is_not_null(), pl.col("rotation").is_in([90, 270])
+    return joined.with_columns(
+        pl.when(broken).then(pl.lit("unreadable")).otherwise(pl.col("status")).alias("status"),
+        pl.when(broken).then(pl.col("why")).otherwise(pl.col("reason")).alias("reason"),
+        pl.when(sideways).then(pl.col("height")).otherwise(pl.col("width")).alias("width"),
+        pl.when(sideways).then(pl.col("width")).otherwise(pl.col("height")).alias("height"),
+    ).drop("why")

@@ -1,0 +1,127 @@
+"""What photos were called by older versions: by the bytes of their files, which any edit of their metadata changes.
+
+A file that is still as it was has that id as its digest, so its rows and what was said of it are found again.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from classface_assets.core.locations import remove_file
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.files.parts import PartDataset
+
+FACE_KEY = ["asset_id", "face_id"]
+
+
+@dataclass(frozen=True)
+class FormerIds:
+    """`current`: former id → asset id of today. `first`: asset id of today → the former ids of its files, in the order
+    of their paths: two files that differed in their metadata alone were two photos. `orientation`: former id → that of
+    its file, which is as it was when it was searched."""
+
+    current: Mapping[str, str] = field(default_factory=dict)
+    first: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    orientation: Mapping[str, int] = field(default_factory=dict)
+
+
+def former_ids(images: pl.DataFrame) -> FormerIds:
+    """What the photos among the files (IMAGES) were called; those whose row is an older version's are still."""
+    if "file_digest" not in images.columns:
+        return FormerIds()
+    order = [name for name in ("school_year", "path") if name in images.columns]
+    known = images.filter(pl.col("file_digest") != pl.col("asset_id")).sort(order)
+    pairs = known.select("file_digest", "asset_id").unique(maintain_order=True)
+    grouped = pairs.group_by("asset_id", maintain_order=True).agg("file_digest")
+    turned = known.select("file_digest", "orientation").iter_rows() if "orientation" in known.columns else ()
+    return FormerIds(dict(pairs.iter_rows()), {new: tuple(old) for new, old in grouped.iter_rows()}, dict(turned))
+
+
+def renamed_photos(images: pl.DataFrame, named: Collection[str]) -> list[tuple[str, str]]:
+    """(Former id, asset id of today) of the photos that the ledger or the list of who was erased names by former ids.
+
+    images: the files (IMAGES) of all school years; named: every asset id that either names.
+    """
+    wanted = set(named)
+    return sorted((old, new) for old, new in former_ids(images).current.items() if old in wanted)
+
+
+def map_to_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
+    """Detection rows (asset_id, face_id and any others) under the ids that their photos have now.
+
+    Of a picture that was two photos the faces of one stay: of those that are under its id already, else of its first
+    file that was searched.
+    """
+    there = set(rows["asset_id"].unique()) if rows.width else set()
+    taken, left_out = _choose_former_ids(there, former)
+    if not taken and not left_out:
+        return rows
+    kept = rows.filter(~pl.col("asset_id").is_in(list(left_out)))
+    renamed = kept.with_columns(
+        pl.col("asset_id").replace(taken), pl.col("asset_id").is_in(list(taken)).alias("renamed")
+    )
+    # Killed while it rewrote them, a run leaves some rows under both ids.
+    return (
+        renamed.sort("renamed", maintain_order=True).unique(FACE_KEY, keep="first", maintain_order=True).drop("renamed")
+    )
+
+
+def rewrite_former_ids(parts: PartDataset, former: FormerIds) -> int:
+    """Rewrite the parts that hold rows under former ids, one after the other; returns how many they are.
+
+    The new part is there before the old one goes: killed at any moment, the next call goes on.
+    """
+    held = {file: set(read_parquet(file, ["asset_id"])["asset_id"].unique()) for file in parts.files()}
+    taken, left_out = _choose_former_ids(set().union(*held.values()), former)
+    stale = [file for file, ids in held.items() if ids & (taken.keys() | left_out)]
+    for file in stale:
+        rows = read_parquet(file).filter(~pl.col("asset_id").is_in(list(left_out)))
+        parts.append(_with_current_ids(rows, taken, former))
+        remove_file(file)
+    return len(stale)
+
+
+def superseded_faces(parts: PartDataset, former: FormerIds) -> set[str]:
+    """The faces that `rewrite_former_ids` leaves out: those of a picture that was two photos, found twice."""
+    rows = parts.read(FACE_KEY)
+    _, left_out = _choose_former_ids(set(rows["asset_id"].unique()) if rows.width else (), former)
+    return set(rows.filter(pl.col("asset_id").is_in(list(left_out)))["face_id"].drop_nulls()) if left_out else set()
+
+
+def copy_former_rows(
+    own: PartDataset, others: Collection[PartDataset], former: FormerIds, wanted: set[str]
+) -> set[str]:
+    """Copy the rows of `wanted` photos that other folders hold under former ids; returns the ids still missing."""
+    missing = set(wanted)
+    for other in others:
+        there = other.ids("asset_id") if missing else set()
+        taken = {old: new for old, new in _choose_former_ids(there, former)[0].items() if new in missing}
+        if taken:
+            for rows in other.scan():
+                theirs = rows.filter(pl.col("asset_id").is_in(list(taken)))
+                own.append(_with_current_ids(theirs, taken, former))
+            missing -= set(taken.values())
+    return missing
+
+
+def _with_current_ids(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) -> pl.DataFrame:
+    """Whole rows as today's version would have written them."""
+    turned = {old: former.orientation[old] for old in taken if old in former.orientation}
+    known = pl.col("asset_id").replace_strict(turned, default=None, return_dtype=pl.Int16)
+    had = pl.col("orientation") if "orientation" in rows.columns else pl.lit(None, pl.Int16)
+    return rows.with_columns(pl.coalesce(had, known).alias("orientation")).with_columns(
+        pl.col("asset_id").replace(taken)
+    )
+
+
+def _choose_former_ids(there: Collection[str], former: FormerIds) -> tuple[dict[str, str], set[str]]:
+    """Of the asset ids that rows have: former ids → those of today, and the former ids whose rows are left out."""
+    taken: dict[str, str] = {}
+    left_out: set[str] = set()
+    for new in {former.current[old] for old in there if old in former.current}:
+        olds = former.first[new]
+        kept = olds[0] if new in there else next(old for old in olds if old in there)
+        taken |= {kept: new} if kept in there else {}
+        left_out |= {old for old in olds if old in there and old != kept}
+    return taken, left_out

@@ -1,0 +1,154 @@
+"""The folders of the photos folder, at every level, without what systems left there; and the files in some of them."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, stat_entry
+from classface_assets.core.system_files import is_system_name
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """One folder: the names on its path below the photos folder, whose own path is empty, and what lies in it.
+
+    `left_out` are the names in it that systems left there; of a folder among them nothing is looked at. A folder that
+    cannot be opened counts as one with a file, so that it is told of.
+    """
+
+    path: Location
+    parts: tuple[str, ...]
+    subfolders: tuple[str, ...]
+    has_files: bool
+    left_out: tuple[str, ...] = ()
+
+
+def walk_photo_folders(photos: Location) -> list[PhotoFolder]:
+    """The photos folder and every folder below it, each before those in it. Links are followed, each folder once.
+
+    Of a URL two listings, whatever is there. Raises OSError when the photos folder cannot be read, StorageError.
+    """
+    return sorted(
+        _walk_local(photos) if isinstance(photos, Path) else _walk_url(photos), key=lambda folder: folder.parts
+    )
+
+
+def list_files(photos: Location, folders: Sequence[Location]) -> tuple[list[FileEntry], Counter[str]]:
+    """The files right in these folders, sorted by path, and by name how much was left out as systems'.
+
+    A file that cannot be looked at has the size -1, and a folder that cannot be opened stands for its files. Of a URL
+    one listing for each folder that lies in no other.
+    """
+    left_out: Counter[str] = Counter()
+    found: list[FileEntry] = []
+    for folder in folders:
+        if isinstance(folder, Path):
+            found += map(stat_entry, _files_in(folder, left_out))
+    found += _files_at_url(photos, [folder for folder in folders if isinstance(folder, UPath)], left_out)
+    return sorted(found, key=lambda entry: str(entry.path)), left_out
+
+
+def _walk_local(photos: Path) -> Iterator[PhotoFolder]:
+    root = _scan_folder(photos, ())
+    yield root
+    for name in root.subfolders:
+        seen = {_inode(photos)}
+        waiting: list[tuple[Path, tuple[str, ...]]] = [(photos / name, (name,))]
+        while waiting:
+            path, parts = waiting.pop()
+            try:
+                if (identity := _inode(path)) in seen:
+                    continue
+                seen.add(identity)
+                folder = _scan_folder(path, parts)
+            except OSError:
+                folder = PhotoFolder(path, parts, (), has_files=True)
+            yield folder
+            waiting += [(path / name, (*parts, name)) for name in reversed(folder.subfolders)]
+
+
+def _inode(folder: Path) -> tuple[int, int]:
+    info = folder.stat()
+    return info.st_dev, info.st_ino
+
+
+def _scan_folder(folder: Path, parts: tuple[str, ...]) -> PhotoFolder:
+    subfolders, left_out, has_files = [], [], False
+    with os.scandir(folder) as inside:
+        for entry in inside:
+            if is_system_name(entry.name):
+                left_out.append(entry.name)
+            elif _is_folder(entry):
+                subfolders.append(entry.name)
+            else:
+                has_files = True
+    return PhotoFolder(folder, parts, tuple(sorted(subfolders)), has_files, tuple(sorted(left_out)))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a folder that may be listed but not entered
+        return False
+
+
+def _files_in(folder: Path, left_out: Counter[str]) -> list[Path]:
+    try:
+        with os.scandir(folder) as inside:
+            entries_ = list(inside)
+    except OSError:
+        return [folder]
+    left_out.update(entry.name for entry in entries_ if is_system_name(entry.name))
+    return [folder / e.name for e in entries_ if not is_system_name(e.name) and not _is_folder(e)]
+
+
+def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:
+    subfolders: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    left_out: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    with_files: set[tuple[str, ...]] = set()
+    top = list_directory(photos)
+    subfolders[()] |= {entry.path.name for entry in top if entry.is_folder and not is_system_name(entry.path.name)}
+    for entry in list_files_recursive(photos) if top else []:
+        parts = [part for part in str(entry.path)[len(str(photos)) :].split("/") if part]
+        wanted = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts))
+        if wanted < len(parts):
+            left_out[tuple(parts[:wanted])].add(parts[wanted])
+        else:
+            with_files.add(tuple(parts[:-1]))
+        for level in range(min(wanted, len(parts) - 1)):
+            subfolders[tuple(parts[:level])].add(parts[level])
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        here = waiting.pop()
+        below = tuple(sorted(subfolders.get(here, ())))
+        yield PhotoFolder(
+            photos.joinpath(*here), here, below, here in with_files, tuple(sorted(left_out.get(here, ())))
+        )
+        waiting += [(*here, name) for name in below]
+
+
+def _files_at_url(photos: Location, folders: Sequence[UPath], left_out: Counter[str]) -> Iterator[FileEntry]:
+    wanted = {str(folder) for folder in folders}
+    systems: set[tuple[str, str]] = set()
+    for folder in folders:
+        if folder != photos and any(str(above) in wanted for above in folder.parents if above != photos):
+            continue
+        listed = list_directory(folder) if folder == photos else list_files_recursive(folder)
+        for entry in listed:
+            parent, name = _visible_parent_and_name(folder, entry)
+            if parent in wanted and is_system_name(name):
+                systems.add((parent, name))
+            elif parent in wanted and not entry.is_folder:
+                yield entry
+    left_out.update(name for _, name in systems)
+
+
+def _visible_parent_and_name(folder: UPath, entry: FileEntry) -> tuple[str, str]:
+    """The folder that an entry lies in and its name; of one below a system's folder those of that folder."""
+    parts = str(entry.path)[len(str(folder)) :].strip("/").split("/")
+    level = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts) - 1)
+    return "/".join([str(folder), *parts[:level]]), parts[level]

@@ -1,0 +1,114 @@
+"""Portraits that people were enrolled with: not photos of the archive, but what a person is known to look like.
+
+Which portrait stands for whom is in the ledger. Kept of it is the chip, and of that the vector of each model pack,
+which can be made again; the uploaded picture itself is not kept.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from classface_assets.core.atomic_files import read_file, write_file
+from classface_assets.core.layout import ArchiveLayout, encode_folder_name
+from classface_assets.core.locations import Location, list_directory, remove_file
+from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.model.decisions import Portrait
+
+
+def portrait_parts(layout: ArchiveLayout, pack: str) -> PartDataset:
+    """The portraits' vectors of one pack."""
+    return PartDataset(layout.parts("portraits", pack), ("face_id", "person_id"))
+
+
+def portrait_chip_file(layout: ArchiveLayout, portrait: Portrait) -> Location:
+    """Beside the ledger in worth: nothing makes it again."""
+    person_id, face_id = portrait
+    return _person_folder(layout, person_id) / f"{encode_folder_name(face_id)}.jpg"
+
+
+def save_portrait(layout: ArchiveLayout, pack: str, portrait: Portrait, vector: np.ndarray, chip: bytes) -> None:
+    """Keep a portrait's chip and its vector (d,) float32 of a pack."""
+    write_file(portrait_chip_file(layout, portrait), lambda out: out.write(chip))
+    _save_vectors(portrait_parts(layout, pack), [portrait], vector[None])
+
+
+def portrait_vectors(layout: ArchiveLayout, pack: str, portraits: Iterable[Portrait]) -> np.ndarray:
+    """The vectors (n, d) of those portraits that have one of this pack; (0, 0) where there are none."""
+    found = [v for v in _read_vectors(portrait_parts(layout, pack), list(portraits)) if v is not None]
+    return np.stack(found) if found else np.zeros((0, 0), np.float32)
+
+
+def portrait_prototypes(
+    layout: ArchiveLayout,
+    pack: str,
+    people: Mapping[str, tuple[Portrait, ...]],
+    embed: Callable[[list[bytes]], np.ndarray],
+) -> tuple[dict[str, np.ndarray], int]:
+    """Person → the unit mean (d,) of their portraits, and how many portraits are lost.
+
+    `embed` makes vectors (n, d) of chips: of those that this pack has not seen. A portrait is lost whose chip is not in
+    the data folder, as when the ledger was taken to another one.
+    """
+    every = [portrait for portraits in people.values() for portrait in portraits]
+    parts = portrait_parts(layout, pack)
+    known = {p: v for p, v in zip(every, _read_vectors(parts, every), strict=True) if v is not None}
+    chips = {p: chip for p in every if p not in known and (chip := _read_chip(portrait_chip_file(layout, p)))}
+    if chips:
+        made = embed(list(chips.values()))
+        _save_vectors(parts, list(chips), made)
+        known |= dict(zip(chips, made, strict=True))
+    shown = {person: [known[p] for p in portraits if p in known] for person, portraits in people.items()}
+    return {person: unit_mean(vectors) for person, vectors in shown.items() if vectors}, len(every) - len(known)
+
+
+def portrait_chips(layout: ArchiveLayout, persons: Set[str]) -> list[Location]:
+    """The chips of all portraits that these people were ever enrolled with."""
+    return [e.path for person in sorted(persons) for e in list_directory(_person_folder(layout, person))]
+
+
+def remove_portrait_chips(layout: ArchiveLayout, persons: Set[str]) -> int:
+    """How many there were."""
+    chips = portrait_chips(layout, persons)
+    for chip in chips:
+        remove_file(chip)
+    return len(chips)
+
+
+def all_portrait_parts(layout: ArchiveLayout) -> list[PartDataset]:
+    """The portraits' vectors of every pack."""
+    folders = [e.path for e in list_directory(layout.parts("portraits")) if e.is_folder]
+    return [PartDataset(folder, ("face_id", "person_id")) for folder in folders]
+
+
+def _person_folder(layout: ArchiveLayout, person_id: str) -> Location:
+    return layout.data / "portraits" / encode_folder_name(person_id)
+
+
+def _read_vectors(parts: PartDataset, portraits: list[Portrait]) -> list[np.ndarray | None]:
+    if not portraits or not parts.files():
+        return [None] * len(portraits)
+    rows = parts.read_matching("face_id", [face for _, face in portraits], ["person_id", "face_id", "vector"])
+    if not rows.width:
+        return [None] * len(portraits)
+    known = dict(zip(rows.select("person_id", "face_id").iter_rows(), rows["vector"].to_numpy(), strict=True))
+    return [known.get(portrait) for portrait in portraits]
+
+
+def _save_vectors(parts: PartDataset, portraits: list[Portrait], vectors: np.ndarray) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = pl.DataFrame(portraits, schema=["person_id", "face_id"], orient="row").with_columns(created_at=pl.lit(now))
+    parts.append(rows.with_columns(pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))))
+
+
+def _read_chip(file: Location) -> bytes | None:
+    try:
+        return read_file(file)
+    except FileNotFoundError:
+        return None
+
+
+def unit_mean(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    mean = np.mean(vectors, axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

@@ -1,0 +1,187 @@
+"""School years as folders: which folder of the photos folder belongs to which school year, when it was.
+
+The school year of a folder is told by the names on its path, or set by hand: see folder_years, year_names, year_file.
+A folder that no name dates belongs to its top folder, which is then a partition under its own name; photos loose in
+the root are `unsorted`.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from classface_assets.core.errors import UserError
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import FileEntry, Location, encode_relative_path
+from classface_assets.core.school_years.folders import NO_GUESS, NO_YEAR, YearGuess, combine_with_parent
+from classface_assets.core.school_years.names import (
+    Exactness,
+    first_year,
+    parse_folder_name,
+)
+from classface_assets.core.storage_errors import StorageError
+from classface_assets.store.catalog.photo_folders import PhotoFolder, walk_photo_folders
+from classface_assets.store.catalog.school_year import list_school_years
+from classface_assets.store.catalog.year_file import manual_school_years
+
+UNSORTED = "unsorted"
+# What Dagster refuses in a partition key, and bytes of a name that are not Unicode.
+_NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\.{3}")
+
+
+class PhotosFolderError(UserError):
+    """The photos folder, or a school year in it, is not there or cannot be read."""
+
+
+@dataclass(frozen=True)
+class FolderYear:
+    """A folder and the partition that the files right in it belong to; `name` is its path as people write it."""
+
+    folder: PhotoFolder
+    name: str
+    year: str
+    guess: YearGuess
+
+
+def school_year_key(name: str, pattern: str = "") -> str:
+    """The key that one name tells, of a folder or of a file: `2019-2020` for any spelling of it, else the name itself.
+
+    `pattern` is a regular expression with a group `first` and, if wanted, a group `second`: the two calendar years, of
+    four digits or two. The day on which a file was made is no school year. Raises YearSettingError.
+    """
+    read = parse_folder_name(name, pattern)
+    dated = read.first is not None and read.exactness != Exactness.DATE
+    return f"{read.first}-{(read.first or 0) + 1}" if dated else _partition_key(name)
+
+
+def folder_years(layout: ArchiveLayout) -> list[FolderYear]:
+    """Every folder with its partition, each before those in it; first the photos folder itself, for loose photos.
+
+    Raises PhotosFolderError when the root cannot be read, YearSettingError, YearsFileError.
+    """
+    folders, by_hand = _walk_or_raise(layout.photos), manual_school_years(layout)
+    guesses: dict[tuple[str, ...], YearGuess] = {}
+    beside: dict[tuple[str, ...], tuple[str, ...]] = {folder.parts: folder.subfolders for folder in folders}
+    names = {folder.parts: _relative_name(folder, layout.photos) for folder in folders}
+    for folder in folders:
+        set_ = by_hand.get(unicodedata.normalize("NFC", names[folder.parts]))
+        if not folder.parts:
+            guess = YearGuess("", Exactness.NONE, "photos that lie loose in the photos folder")
+            guesses[()] = combine_with_parent(guess, _EMPTY_READING, -1, set_) if set_ else guess
+            continue
+        above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NO_GUESS
+        read = parse_folder_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
+        guesses[folder.parts] = combine_with_parent(above, read, len(folder.parts) - 1, set_)
+    undated = [f for f in folders if not guesses[f.parts].key and (f.parts or f.has_files)]
+    own = {f.parts: _partition_name(f.parts, guesses[f.parts]) for f in undated}
+    keys = _partition_keys(set(own.values()), layout)
+    years = {parts: guess.key or keys.get(own.get(parts, ""), UNSORTED) for parts, guess in guesses.items()}
+    return [FolderYear(f, names[f.parts], years[f.parts], guesses[f.parts]) for f in folders]
+
+
+_EMPTY_READING = parse_folder_name("")
+
+
+def year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
+    """School year → the folders whose own files belong to it, both sorted. Raises as `folder_years`.
+
+    A folder without files of its own, all of whose sub-folders belong to other years, makes no school year.
+    """
+    return group_by_school_year(folder_years(layout))
+
+
+def group_by_school_year(folders: Sequence[FolderYear]) -> dict[str, list[Location]]:
+    """What `year_folders` tells, of folders that are known already."""
+    found: dict[str, list[Location]] = defaultdict(list)
+    years_of_top: dict[str, set[str]] = defaultdict(set)
+    for one in folders:
+        found[one.year].append(one.folder.path)
+        years_of_top["".join(one.folder.parts[:1])].add(one.year)
+    there = {
+        one.year
+        for one in folders
+        if one.folder.has_files or (len(one.folder.parts) == 1 and years_of_top[one.folder.parts[0]] == {one.year})
+    }
+    return {year: places for year, places in sorted(found.items()) if year in there}
+
+
+def count_ignored_names(folders: Iterable[FolderYear]) -> Counter[str]:
+    """How many files and folders of systems lie in these folders, by name as it is found; hidden ones among them."""
+    return Counter(name for one in folders for name in one.folder.left_out)
+
+
+def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
+    """`year_folders` of an archive that was there before. Raises PhotosFolderError for an empty root too.
+
+    A drive that is away leaves the empty folder where it belongs: no reason to drop every photo.
+    """
+    folders = year_folders(layout)
+    if not folders:
+        raise PhotosFolderError(
+            f"There is nothing in {layout.photos}; connect its drive, or put a folder a school year into it."
+        )
+    return folders
+
+
+def listing_fingerprint(files: Iterable[FileEntry]) -> str:
+    """Changes when a file is added, removed, renamed or rewritten; files that could not be looked at do not count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        if file.size >= 0:
+            digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _walk_or_raise(photos: Location) -> list[PhotoFolder]:
+    try:
+        return walk_photo_folders(photos)
+    except StorageError as error:
+        raise PhotosFolderError(str(error)) from None
+    except OSError as error:
+        raise PhotosFolderError(
+            f"The photos folder {photos} cannot be read ({error.strerror}); "
+            "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
+        ) from None
+
+
+def _relative_name(folder: PhotoFolder, photos: Location) -> str:
+    return encode_relative_path(folder.path, photos) if folder.parts else "."
+
+
+def _partition_name(parts: Sequence[str], guess: YearGuess) -> str:
+    """The folder by whose name an undated one goes: its top folder, or the one that was set to belong to no year."""
+    if not parts:
+        return UNSORTED
+    name = parts[guess.level if guess.exactness == Exactness.HAND and guess.level >= 0 else 0]
+    is_set = guess.exactness == Exactness.HAND and first_year(_partition_key(name)) is not None
+    return f"{name} ({NO_YEAR})" if is_set else name
+
+
+def _partition_key(name: str) -> str:
+    """A folder's name as a partition key: the same for every way in which its accents may be written."""
+    return _NOT_IN_A_KEY.sub("_", unicodedata.normalize("NFC", name))
+
+
+def _partition_keys(names: Collection[str], layout: ArchiveLayout) -> Mapping[str, str]:
+    """The partition keys of folders without a year: no two differ by case alone, for that is one folder on some disks.
+
+    The one that was there before keeps its key, also when its case or accents are written otherwise now.
+    """
+    before: dict[str, list[str]] = defaultdict(list)
+    for year in list_school_years(layout) if names else []:
+        before[_partition_key(year).casefold()].append(year)
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        alike[_partition_key(name).casefold()].add(_partition_key(name))
+    keys: dict[str, str] = {}
+    for folded, spellings in alike.items():
+        known = {_partition_key(one): one for one in before[folded]} | {
+            one: one for one in before[folded] if one == _partition_key(one)
+        }
+        first = UNSORTED if UNSORTED in spellings else min(spellings, key=lambda one: (one not in known, one))
+        keys[first] = known.get(first) or (min(known.values()) if known and len(spellings) == 1 else first)
+        for other in spellings - {first}:
+            keys[other] = f"{other} ~{hashlib.blake2b(other.encode(), digest_size=3).hexdigest()}"
+    return {name: keys[_partition_key(name)] for name in names}

@@ -1,0 +1,115 @@
+"""Which photos may be shown for a purpose right now: what every album, export and page of photos asks before it shows
+any. It is read from what is published and from the ledger, and the stricter of the two counts, so a refusal that came
+after the last run holds at once.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.store.consent.photos import (
+    PhotoVerdict,
+    Refusals,
+    collect_refusals,
+    photo_verdicts,
+    withheld_faces,
+)
+from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.model.purposes import Purpose
+
+_FACES_SQL = """
+    SELECT f.id AS face_id, f.asset_id, f.person_id, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h,
+           coalesce(p.kind = 'not a face', FALSE) AS nothing
+    FROM face_instances f LEFT JOIN persons p ON p.id = f.person_id
+    WHERE f.asset_id IN (SELECT asset_id FROM image_assets a WHERE a.status = 'ok' {of_year})"""
+WITHHELD_STATUS = "withheld"
+WITHHELD_REASON = "somebody in it may not be shown"
+
+
+class RefusedFaces(StrEnum):
+    """What becomes of a photo with somebody who may not be shown: it is left out (`withhold`), or shown with that face
+    covered when it shows others too."""
+
+    WITHHOLD = "withhold"
+    BLUR = "blur"
+    BOX = "box"
+
+
+@dataclass(frozen=True)
+class AllowedPhotos:
+    """`photos`: every file of `image_assets`, with `verdict` (PhotoVerdict, null for files that are no photo),
+    `withheld_persons` (ids), `unknown_faces`, `covered` (boxes to cover, as x, y, w, h in pixels of the upright photo)
+    and `cover` (how, null where nothing is). Photos that may not be shown have the status `withheld`; those that may
+    have `ok`. `refused_faces`: the ids of the faces of those who may not be shown."""
+
+    photos: pl.DataFrame
+    refused_faces: frozenset[str]
+
+
+def load_allowed_photos(
+    database: Path,
+    ledger: Ledger,
+    purpose: Purpose,
+    refused: RefusedFaces = RefusedFaces.WITHHOLD,
+    year: str | None = None,
+) -> AllowedPhotos:
+    """The files of one school year or of all, by path. Raises DatabaseError, LedgerError."""
+    of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
+    images = query_database(database, f"SELECT * FROM image_assets a WHERE TRUE {of_year} ORDER BY path", given)
+    faces = query_database(database, _FACES_SQL.format(of_year=of_year), given)
+    refusals = _combine_refusals(current_refusals(ledger), _published_refusals(database))
+    ids = images.filter(pl.col("status") == "ok")["asset_id"]
+    verdicts = photo_verdicts(ids, faces, refusals).filter(pl.col("purpose") == purpose.value).drop("purpose")
+    theirs = withheld_faces(faces, refusals, purpose)
+    covers = _boxes_to_cover(faces.filter(~pl.col("nothing")), theirs, refused)
+    photos = images.join(verdicts, on="asset_id", how="left", maintain_order="left")
+    photos = photos.join(covers, on="asset_id", how="left", maintain_order="left")
+    photo = pl.col("status") == "ok"
+    own = ("verdict", "withheld_persons", "unknown_faces", "covered", "cover")
+    photos = photos.with_columns(pl.when(photo).then(column).alias(column) for column in own)
+    kept_back = (pl.col("verdict") == PhotoVerdict.WITHHELD.value) & pl.col("cover").is_null()
+    photos = photos.with_columns(
+        pl.when(kept_back).then(pl.lit(WITHHELD_STATUS)).otherwise("status").alias("status"),
+        pl.when(kept_back).then(pl.lit(WITHHELD_REASON)).otherwise("reason").alias("reason"),
+    )
+    return AllowedPhotos(photos, frozenset(theirs["face_id"]))
+
+
+def current_refusals(ledger: Ledger) -> Refusals:
+    """Who may not be shown by what the ledger says now, replayed once for as long as nobody says more."""
+    return _refusals_at(ledger, ledger.last())
+
+
+@functools.lru_cache(maxsize=2)
+def _refusals_at(ledger: Ledger, _last: Sequence[object] | None) -> Refusals:
+    return collect_refusals(ledger.decisions())
+
+
+def _published_refusals(database: Path) -> Refusals:
+    """By what is published. Of a file from before there was an answer for each purpose, the one there was stands for
+    all."""
+    persons = query_database(database, "SELECT * FROM persons")
+    people = {}
+    for purpose in Purpose:
+        column = f"consent_{purpose}" if f"consent_{purpose}" in persons.columns else "consent"
+        refused = ~pl.col(column).fill_null(value=True) | (pl.col("status") == "hidden")
+        people[purpose] = frozenset(persons.filter(refused, pl.col("kind") != "not a face")["id"])
+    return Refusals(people)
+
+
+def _combine_refusals(now: Refusals, published: Refusals) -> Refusals:
+    return Refusals({p: now.of(p) | published.of(p) for p in Purpose}, now.labels, now.erased_faces)
+
+
+def _boxes_to_cover(faces: pl.DataFrame, refused: pl.DataFrame, how: RefusedFaces) -> pl.DataFrame:
+    """asset_id, `covered`, `cover` of each photo that shows somebody who may not be shown, and others too."""
+    box = pl.concat_list("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    covered = refused.sort("bbox_x", "bbox_y", "face_id").group_by("asset_id").agg(box.alias("covered"))
+    others = faces.join(refused, on="face_id", how="anti")
+    covered = covered.join(others, on="asset_id", how="semi").with_columns(pl.lit(how.value).alias("cover"))
+    return covered if how is not RefusedFaces.WITHHOLD else covered.clear()

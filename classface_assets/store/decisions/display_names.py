@@ -1,0 +1,86 @@
+"""Names that tell people apart: "Anna Weiss (5c, 2011)" where two have one name, else the name alone."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from classface_assets.core.names import normalized_name
+from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.roster_entry import RosterEntry
+
+NOT_LINKED = "not linked"
+"""Of a person of whom nobody said which of several students they are."""
+
+
+@dataclass(frozen=True)
+class DisplayNames:
+    """The names to show of those who have a name that others have too.
+
+    `persons` by id, `students` who are nobody yet by `RosterEntry.key`.
+    """
+
+    persons: dict[str, str]
+    students: dict[str, str]
+
+
+@dataclass
+class _Namesake:
+    """Somebody with the name of somebody else: a person, or a student by the key."""
+
+    id: str
+    name: str
+    entries: Sequence[RosterEntry]
+    birth_date: date | None
+    is_person: bool
+    details: list[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name} ({', '.join(self.details)})" if self.details else self.name
+
+
+def display_names(
+    persons: Mapping[str, Person],
+    rows: Mapping[str, Sequence[RosterEntry]],
+    roster: Sequence[RosterEntry],
+    students: Mapping[str, str],
+) -> DisplayNames:
+    """Of persons and of the students who are nobody. `rows`: the students on the roster that a person is."""
+    groups: dict[str, list[_Namesake]] = defaultdict(list)
+    for p in persons.values():
+        if p.status != "merged" and not p.erased:
+            groups[normalized_name(p.name)].append(_Namesake(p.id, p.name, rows.get(p.id, ()), p.birth_date, True))
+    for entry in roster:
+        if entry.key not in students:
+            student = _Namesake(entry.key, entry.name, (entry,), entry.birth_date, False)
+            groups[normalized_name(entry.name)].append(student)
+    several = [group for group in groups.values() if len(group) > 1]
+    for group in several:
+        _disambiguate(group)
+    told = [one for group in several for one in group]
+    shown = {one.id: one.shown for one in told if one.is_person}
+    return DisplayNames(shown, {one.id: one.shown for one in told if not one.is_person})
+
+
+def _disambiguate(group: list[_Namesake]) -> None:
+    """Class and year of birth, as far as they are known; the id where these are not enough."""
+    for one in group:
+        one.details = _details(one)
+    for one in _ambiguous(group):
+        ids = [entry.student_id for entry in one.entries if entry.student_id]
+        one.details += ids[:1] if one.entries else [NOT_LINKED]
+    for one in _ambiguous(group):
+        one.details.append(one.id[-8:])
+
+
+def _ambiguous(group: list[_Namesake]) -> list[_Namesake]:
+    """Those who are not told apart yet."""
+    counts = Counter(normalized_name(one.shown) for one in group)
+    return [one for one in group if not one.details or counts[normalized_name(one.shown)] > 1]
+
+
+def _details(one: _Namesake) -> list[str]:
+    classes = {year: name for entry in one.entries for year, name in entry.classes.items() if name}
+    last = [classes[max(classes)]] if classes else []
+    return [*last, *([str(one.birth_date.year)] if one.birth_date else [])]

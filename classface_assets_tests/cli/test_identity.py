@@ -1,0 +1,129 @@
+"""Grouping and naming from the command line: what it prints, what it keeps, and what it refuses in one sentence."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from classface_assets.cli.__main__ import main
+from classface_assets.defs.identity.assignment import PublishingRefusedError, require_labels_preserved
+from classface_assets.orchestration.instance import open_instance
+from classface_assets.orchestration.resources import Models
+from classface_assets.services.working_set import current_catalog
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets_tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CLASSFACE_PHOTOS", "CLASSFACE_DATA", "CLASSFACE_LEDGER", "CLASSFACE_PACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "elsewhere"))
+
+
+def classface(world: World, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command on this archive."""
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        patch.setattr(sys, "argv", ["classface", *arguments, *places])
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return code, output.getvalue(), errors.getvalue()
+
+
+def said(world: World, *arguments: str) -> str:
+    code, output, errors = classface(world, *arguments)
+    assert code == 0, errors
+    return output
+
+
+def refused(world: World, *arguments: str) -> str:
+    code, output, errors = classface(world, *arguments)
+    assert code == 1 and output == "" and errors.count("\n") == 1, (code, output, errors)
+    return errors.removeprefix("classface: ").strip()
+
+
+def largest_clusters(world: World) -> list[tuple[str, int]]:
+    sql = (
+        "SELECT cluster_id, size FROM clusters WHERE cluster_id LIKE 'unknown_cluster_%' ORDER BY size DESC, cluster_id"
+    )
+    return world.query(sql).rows()
+
+
+def test_commands_that_need_something_first_say_what(world: World) -> None:
+    for command in (["assign"], ["reassign"], ["centroids"]):
+        assert refused(world, *command).startswith("Nobody is named yet; name a cluster first")
+    assert refused(world, "split", "unknown_cluster_9999").startswith(
+        "There is no cluster or face unknown_cluster_9999"
+    )
+    cluster, _ = largest_clusters(world)[0]
+    said(world, "label", cluster, "Ana")
+    assert "There is no trained model that beat the plain vectors" in refused(world, "reassign", "--use-trained-model")
+    assert "do not fall apart into two groups of 500" in refused(
+        world, "split", largest_clusters(world)[1][0], "--min-cluster-size", "500"
+    )
+
+
+def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) -> None:
+    cluster, size = largest_clusters(world)[0]
+    said(world, "label", cluster, "Ana")
+    printed = said(world, "cluster-dual", "--max-clusters", "3")
+    faces = world.query("SELECT count(*) AS n, count(person_id) AS named FROM face_instances").row(0)
+    assert f"Faces processed:      {faces[0]}" in printed
+    assert f"assigned to people: {faces[1]} ({faces[1] / faces[0]:.1%})" in printed and faces[1] >= size
+    assert "people matched:     1" in printed and "clusters found:     3" in printed
+    assert len(largest_clusters(world)) == 3
+    with open_instance(world.layout) as instance:
+        (record,) = instance.get_run_records()
+        assert record.dagster_run.job_name == "identify" and record.dagster_run.is_success
+        assert record.dagster_run.run_config["ops"]["cluster_assignments"]["config"]["max_clusters"] == 3
+    moved = said(world, "changes")
+    assert f"{size}  an unknown cluster -> a person" in moved
+    assert f"{cluster} -> Ana  labelled" in moved
+    assert "Ana\t" in said(world, "centroids")
+    assert "assigned to people" in said(world, "assign", "--method", "knn", "-k", "3")
+    assert "assigned to people" in said(world, "reassign", "--person-threshold", "0.99")
+
+
+def test_a_split_is_kept_by_every_later_run_and_undone_by_undo(world: World) -> None:
+    loose = ["cluster-dual", "--cluster-threshold", "0.8"]  # so loose that children run into one another
+    said(world, *loose)
+    everybody, size = largest_clusters(world)[0]
+    assert size > 8
+    pieces = said(world, "split", everybody, "--min-cluster-size", "4").splitlines()[:-1]
+    names = [line.split(":")[0] for line in pieces]
+    assert names[:2] == [f"{everybody}_sub_1", f"{everybody}_sub_2"]
+    assert set(names) <= {name for name, _ in largest_clusters(world)}
+    said(world, *loose)
+    assert set(names) <= {name for name, _ in largest_clusters(world)}
+    said(world, "undo")
+    said(world, *loose)
+    assert largest_clusters(world)[0][1] == size
+
+
+def test_publishing_is_refused_before_a_labelled_face_moves(world: World) -> None:
+    cluster, _ = largest_clusters(world)[0]
+    said(world, "label", cluster, "Ana")
+    facts = current_catalog(world.archive, Models(pack="builtin"))
+    rows = read_parquet(world.layout.table("identities"))  # of before Ana was named
+    with pytest.raises(PublishingRefusedError, match=r"Nothing was published: .* labelled faces would lose their name"):
+        require_labels_preserved(
+            world.layout, world.archive.open_ledger().decisions(), facts, rows, of_these_facts=True
+        )
+
+
+def test_cluster_numbers_ever_given_are_remembered(world: World) -> None:
+    highest = max(int(name.split("_")[2]) for name, _ in largest_clusters(world))
+    kept = read_parquet(world.layout.table("cluster_numbers"))
+    assert kept.equals(pl.DataFrame({"highest": [highest]})), json.dumps(kept.to_dicts())

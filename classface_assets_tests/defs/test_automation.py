@@ -1,0 +1,252 @@
+"""What runs by itself, on real ephemeral instances: sensors, automation conditions, the nightly schedule."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from classface_assets.definitions import defs
+from classface_assets.defs.jobs import GLOBAL_ASSETS, YEAR_ASSETS, nightly
+from classface_assets.defs.sensors import failed_runs, photo_folders
+from classface_assets.orchestration.resources import Archive
+
+YEARS = ("2016-2017", "2017-2018")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for year in YEARS:
+        (tmp_path / "photos" / year).mkdir(parents=True)
+        (tmp_path / "photos" / year / "a.jpg").write_bytes(b"a")
+    return tmp_path / "photos"
+
+
+def look(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+    """One tick of the sensor that watches the photos folder."""
+    archive = Archive(photos=str(photos), data=str(photos.parent / "data"))
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"archive": archive}) as context:
+        answer = photo_folders(context)
+    assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+    return answer
+
+
+def found(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    answer = look(photos, instance, cursor)
+    assert isinstance(answer, dg.SensorResult), answer
+    return answer
+
+
+def asked(result: dg.SensorResult) -> list[str | None]:
+    return [request.partition_key for request in result.run_requests or []]
+
+
+def test_each_new_year_folder_is_registered_and_run_once(photos: Path, instance: dg.DagsterInstance) -> None:
+    first = found(photos, instance)
+    assert asked(first) == list(YEARS)
+    assert [list(r.partition_keys) for r in first.dynamic_partitions_requests or []] == [list(YEARS)]
+    again = look(photos, instance, first.cursor)
+    assert isinstance(again, dg.SkipReason) and "Nothing new in the 2 school years" in str(again.skip_message)
+
+
+def test_a_changed_year_is_run_and_the_others_are_left_alone(photos: Path, instance: dg.DagsterInstance) -> None:
+    before = found(photos, instance)
+    (photos / YEARS[1] / "b.jpg").write_bytes(b"b")
+    after = found(photos, instance, before.cursor)
+    assert asked(after) == [YEARS[1]]
+    (photos / YEARS[1] / "b.jpg").unlink()
+    back = found(photos, instance, after.cursor)
+    assert asked(back) == [YEARS[1]]
+    keys = [r.run_key for result in (before, after, back) for r in result.run_requests or []]
+    assert keys == [None] * 4, "Dagster would skip a run whose key it knows, and the photo taken out would stay"
+
+
+def test_a_year_whose_folder_is_gone_is_run_so_that_it_drops_out(photos: Path, instance: dg.DagsterInstance) -> None:
+    before = found(photos, instance)
+    shutil.rmtree(photos / YEARS[0])
+    after = found(photos, instance, before.cursor)
+    assert asked(after) == [YEARS[0]]
+    assert list(json.loads(after.cursor or "")) == [YEARS[1]]
+
+
+def test_a_drive_that_is_away_drops_no_year_and_costs_nothing_when_it_is_back(
+    photos: Path, instance: dg.DagsterInstance
+) -> None:
+    cursor = found(photos, instance).cursor
+    away = photos.rename(photos.parent / "away")
+    unreadable = look(photos, instance, cursor)
+    assert isinstance(unreadable, dg.SkipReason) and "cannot be read" in str(unreadable.skip_message)
+    photos.mkdir()
+    empty = look(photos, instance, cursor)
+    assert isinstance(empty, dg.SkipReason) and "connect its drive" in str(empty.skip_message)
+    photos.rmdir()
+    away.rename(photos)
+    assert isinstance(look(photos, instance, cursor), dg.SkipReason), "nothing is new"
+
+
+class Ticks:
+    """The automation conditions, evaluated tick by tick; each tick answers what would be requested."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor, self.definitions = instance, None, defs()
+        instance.add_dynamic_partitions("school_year", list(YEARS))
+        assert self.tick() == {}
+
+    def tick(self) -> dict[str, list[str]]:
+        result = dg.evaluate_automation_conditions(
+            self.definitions, self.instance, cursor=self.cursor, asset_selection=dg.AssetSelection.all()
+        )
+        self.cursor = result.cursor
+        asked: dict[str, list[str]] = {}
+        with partition_loading_context(datetime.now(UTC), self.instance):
+            for one in result.results:
+                for item in sorted(one.true_subset.expensively_compute_asset_partitions()):
+                    asked.setdefault(item.asset_key.to_user_string(), []).append(item.partition_key or "")
+        return asked
+
+    def made(self, *assets: str, year: str | None = None) -> None:
+        for asset in assets:
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year))
+
+    def checked(self, passed: bool) -> None:
+        self.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("identities"),
+                check_name="labelled_faces_keep_their_name",
+                passed=passed,
+                metadata={},
+                blocking=True,
+            )
+        )
+
+    def failed(self, year: str) -> None:
+        """A real run of this year's ingest that fails at its first step: there is no such folder."""
+        job = self.definitions.resolve_job_def("ingest_year")
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        away = {"archive": {"config": {"photos": "/nowhere", "data": "/nowhere"}}}
+        outcome = job.execute_in_process(
+            run_config={**quiet, "resources": away}, instance=self.instance, partition_key=year, raise_on_error=False
+        )
+        assert not outcome.success
+
+
+def test_nothing_starts_while_a_year_is_still_to_come_and_then_all_go_together(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    ticks.made(*YEAR_ASSETS, year=YEARS[0])
+    assert ticks.tick() == {}
+    ticks.made(*YEAR_ASSETS, year=YEARS[1])
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS)
+    assert ticks.tick() == {}
+
+
+def test_a_year_that_failed_does_not_hold_up_the_others(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    ticks.made(*YEAR_ASSETS, year=YEARS[0])
+    ticks.failed(YEARS[1])
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS)
+
+
+def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_once(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year)
+    ticks.tick()
+    for _ in range(2):  # the first time, and when albums are there already
+        ticks.made(*GLOBAL_ASSETS)
+        ticks.checked(passed=True)
+        assert ticks.tick() == {"albums": list(YEARS), "evaluation": [""]}
+        ticks.made("evaluation")
+        ticks.made("albums", year=YEARS[0])
+        ticks.made("albums", year=YEARS[1])
+        assert ticks.tick() == {"album_site": [""]}
+        ticks.made("album_site")
+        assert ticks.tick() == {}
+    ticks.made(*GLOBAL_ASSETS)
+    ticks.checked(passed=True)
+    ticks.tick()
+    ticks.made("albums", year=YEARS[0])
+    ticks.made("albums", year=YEARS[1])
+    ticks.made("embeddings", year=YEARS[0])
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS), "the site waits for the albums that follow"
+
+
+def test_progress_told_of_a_year_starts_nothing(instance: dg.DagsterInstance) -> None:
+    """Observations are events of an asset too; an asset that is observed anew would start all that is made from it."""
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year)
+    ticks.tick()
+    ticks.made(*GLOBAL_ASSETS)
+    ticks.checked(passed=True)
+    ticks.tick()
+    for asset in YEAR_ASSETS:
+        ticks.instance.report_runless_asset_event(dg.AssetObservation(asset, partition=YEARS[0]))
+    assert ticks.tick() == {}
+    ticks.made("detections", year=YEARS[0])
+    assert "embeddings" in ticks.tick(), "what was made does"
+
+
+def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year)
+    ticks.tick()
+    ticks.made(*GLOBAL_ASSETS)
+    ticks.checked(passed=False)
+    assert ticks.tick() == {}
+    ticks.checked(passed=True)
+    assert set(ticks.tick()) == {"albums", "evaluation"}
+
+
+def test_faces_searched_anew_by_hand_are_carried_on_to_their_vectors_first(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year)
+    ticks.tick()
+    ticks.made(*GLOBAL_ASSETS)
+    ticks.tick()
+    ticks.made("detections", year=YEARS[0])
+    assert ticks.tick().get("embeddings") == [YEARS[0]]
+    ticks.made("embeddings", year=YEARS[0])
+    assert set(GLOBAL_ASSETS) <= set(ticks.tick())
+
+
+def test_the_nightly_run_groups_all_faces_once_a_night(instance: dg.DagsterInstance) -> None:
+    night = datetime(2024, 5, 4, 3, tzinfo=UTC)
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=night) as context:
+        request = nightly(context)
+    assert isinstance(request, dg.RunRequest) and request.run_key == "2024-05-04"
+    for asset in ("cluster_assignments", "identities"):
+        assert request.run_config["ops"][asset]["config"] == {"all_anew": True}
+    assert nightly.cron_schedule == "0 3 * * *" and nightly.job_name == "identify"
+
+
+def test_a_failed_run_is_told_with_its_year_and_its_sentence(
+    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @dg.op
+    def stops() -> None:
+        raise dg.Failure("There is no folder for the school year.")
+
+    @dg.job
+    def sorrow() -> None:
+        stops()
+
+    outcome = sorrow.execute_in_process(instance=instance, raise_on_error=False, tags={"dagster/partition": YEARS[0]})
+    failure = next(e for e in outcome.all_events if e.event_type_value == "PIPELINE_FAILURE")
+    context = dg.build_run_status_sensor_context(
+        "failed_runs", dagster_event=failure, dagster_run=outcome.dagster_run, dagster_instance=instance
+    ).for_run_failure()
+    failed_runs(context)
+    said = capsys.readouterr().err
+    assert f"of {YEARS[0]} failed: There is no folder for the school year." in said

@@ -1,0 +1,63 @@
+"""The settings of assets as Dagster shows and takes them: thresholds, model packs."""
+
+from pathlib import Path
+
+import polars as pl
+
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.definitions import defs
+from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+from classface_assets.store.catalog.faces import load_catalog
+from classface_assets.store.catalog.school_year import detection_parts
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
+from classface_assets_tests.conftest import World, register
+from classface_assets_tests.support.helpers import ASSETS
+
+
+def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(world: World) -> None:
+    register(world, "2016-2017")
+    job = world.chain.definitions.resolve_job_def("ingest_year")
+    config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
+    assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
+    large = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
+    assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
+    old = detection_parts(world.layout, BUILTIN_DETECTOR, "2016-2017", "confidence-0.5 size-20")
+    assert old.read().filter(pl.col("status") == "ok").height == 23
+    assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
+    stayed = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
+    assert stayed.height == large.height, "thresholds that a person chose stay in force"
+
+
+def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() -> None:
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(ASSETS)
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description and node.owners and node.kinds and node.group_name != "default", key
+    launchpad = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type.fields
+    described = {}
+    for place, names in (("ops", ASSETS), ("resources", ["archive", "models"])):
+        for name in names:
+            config = launchpad[place].config_type.fields[name].config_type.fields["config"]
+            assert not config.is_required, f"{name} runs without any config"
+            described |= {key: field.description for key, field in getattr(config.config_type, "fields", {}).items()}
+    assert [key for key, description in described.items() if not description] == []
+    wanted = {
+        "pack",
+        "min_confidence",
+        "min_face_px",
+        "neighbours",
+        "person_threshold",
+        "cluster_threshold",
+        "min_people",
+    }
+    assert wanted <= set(described)
+
+
+def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
+    layout = ArchiveLayout(tmp_path / "photos", tmp_path / "data")
+    builtin, other = PackInfo("builtin", "1", "centerface", ""), PackInfo("x", "1", "scrfd", "")
+    own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
+    assert own.cluster_threshold > others.cluster_threshold
+    assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7

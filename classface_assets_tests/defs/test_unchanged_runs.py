@@ -1,0 +1,172 @@
+"""What a run passes over: school years, students and albums of which nothing could come out differently."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from classface_assets.defs.runner import select_years
+from classface_assets.defs.unchanged import ChangeDetector
+from classface_assets.orchestration.resources import Models
+from classface_assets.services.queries import find_faces
+from classface_assets.store.catalog.school_year import (
+    active_detection_settings,
+    detection_parts,
+    set_active_detection_settings,
+)
+from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
+from classface_assets_tests.conftest import World
+
+YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")
+
+
+@pytest.fixture
+def settled(world: World) -> World:
+    """A copy of the finished archive that was run where it lies now, so that Dagster knows of it."""
+    assert world.run() == []
+    return world
+
+
+def run(world: World) -> tuple[Counter[str], list[str]]:
+    """Run everything; how often Dagster recorded a run of what (`ingest_year 2016-2017`), and what was told."""
+    before, told = {run.run_id for run in world.instance.get_runs()}, []
+    assert world.chain.run(select_years(world.layout, None), told.append) == []
+    runs = [run for run in world.instance.get_runs() if run.run_id not in before]
+    return Counter(f"{run.job_name} {run.tags.get('dagster/partition', '')}".strip() for run in runs), told
+
+
+def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only_what_it_touches(
+    settled: World,
+) -> None:
+    steps = len(settled.instance.get_run_records())
+    assert run(settled) == (Counter(), ["Nothing is new in 4 school years."])
+    assert len(settled.instance.get_run_records()) == steps
+    rows = settled.query(
+        "SELECT f.cluster_id, list(DISTINCT a.school_year) AS years FROM face_instances f JOIN image_assets a "
+        "USING (asset_id) WHERE f.cluster_id LIKE 'unknown_cluster_%' GROUP BY 1 ORDER BY len(years), 1"
+    )
+    cluster, years = rows.row(0)
+    settled.archive.open_ledger().label("Kim", find_faces(settled.layout.database, cluster))
+    assert run(settled)[0] == Counter(["identify", "school_site", *(f"year_album {year}" for year in years)])
+    (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
+    assert run(settled)[0] == Counter([f"year_album {YEARS[0]}"])
+    (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
+    recorded, told = run(settled)
+    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"year_album {YEARS[1]}", "school_site"])
+    assert told[0] == "Nothing is new in 3 of 4 school years."
+    assert run(settled)[0] == Counter()
+
+
+def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(settled: World) -> None:
+    layout, year = settled.layout, YEARS[0]
+    folder = layout.photos / year
+    photo = next(iter(sorted(folder.rglob("*.jpg"))))
+    sizes = active_detection_settings(layout, BUILTIN_DETECTOR, year)
+    assert sizes is not None
+    (part, *_) = detection_parts(layout, BUILTIN_DETECTOR, year, sizes).files()
+    assert isinstance(part, Path)
+    whole, changed = part.read_bytes(), photo.stat().st_mtime_ns
+
+    @contextmanager
+    def with_a_new_file() -> Iterator[None]:
+        (folder / "new.jpg").write_bytes(b"")
+        yield
+        (folder / "new.jpg").unlink()
+
+    @contextmanager
+    def with_a_photo_that_was_written_again() -> Iterator[None]:
+        os.utime(photo, ns=(changed, changed + 1_000_000))
+        yield
+        os.utime(photo, ns=(changed, changed))
+
+    @contextmanager
+    def with_a_photo_gone() -> Iterator[None]:
+        photo.rename(layout.photos.parent / "elsewhere.jpg")
+        yield
+        (layout.photos.parent / "elsewhere.jpg").rename(photo)
+
+    @contextmanager
+    def with_the_folder_gone() -> Iterator[None]:
+        folder.rename(layout.photos.parent / "elsewhere")
+        yield
+        (layout.photos.parent / "elsewhere").rename(folder)
+
+    @contextmanager
+    def with_other_thresholds() -> Iterator[None]:
+        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-120")
+        yield
+        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, sizes)
+
+    @contextmanager
+    def with_a_damaged_part() -> Iterator[None]:
+        part.write_bytes(whole[:-100])
+        yield
+        part.write_bytes(whole)
+
+    changes = (
+        *(with_a_new_file, with_a_photo_that_was_written_again, with_a_photo_gone, with_the_folder_gone),
+        *(with_other_thresholds, with_a_damaged_part),
+    )
+    for change in changes:
+        assert unchanged(settled) == set(YEARS)
+        with change():
+            assert unchanged(settled) == set(YEARS) - {year}, change.__name__
+        ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance).record_year(year)
+
+
+def test_what_somebody_draws_or_takes_back_in_a_photo_runs_its_year_and_no_other(settled: World) -> None:
+    sql = "SELECT asset_id FROM image_assets WHERE school_year = '2017-2018' AND status = 'ok' ORDER BY path"
+    ledger = settled.archive.open_ledger()
+    ledger.draw(FaceRef("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
+    assert unchanged(settled) == set(YEARS) - {"2017-2018"}
+    now = ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance)
+    now.record_year("2017-2018")
+    assert unchanged(settled) == set(YEARS) - {"2017-2018"}, "not before the face was made"
+    assert run(settled)[0]["ingest_year 2017-2018"] == 1
+    assert unchanged(settled) == set(YEARS)
+    ledger.undo()
+    assert unchanged(settled) == set(YEARS) - {"2017-2018"}
+
+
+def test_a_file_that_could_not_be_looked_at_is_tried_again_by_every_run(settled: World) -> None:
+    lost = settled.layout.photos / YEARS[0] / "lost.jpg"
+    lost.symlink_to(settled.folder / "nowhere.jpg")
+    for _ in range(2):
+        assert run(settled)[0][f"ingest_year {YEARS[0]}"] == 1
+    lost.unlink()
+    assert run(settled)[0][f"ingest_year {YEARS[0]}"] == 1
+    assert unchanged(settled) == set(YEARS)
+
+
+def test_a_year_that_failed_is_run_again(settled: World) -> None:
+    year, layout = YEARS[0], settled.layout
+    (part, *_) = detection_parts(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-20").files()
+    assert isinstance(part, Path)
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-100])
+    for _ in range(2):
+        stopped = settled.run()
+        assert {(stop.job, stop.year) for stop in stopped} >= {("ingest_year", year)}
+        assert "is damaged" in stopped[0].reason
+    part.write_bytes(whole)
+    assert run(settled)[0][f"ingest_year {year}"] == 1
+    assert unchanged(settled) == set(YEARS)
+
+
+def test_what_dagster_has_no_record_of_is_run(settled: World) -> None:
+    """Its UI is to show what there is, also where its records were deleted."""
+    models = Models(pack="builtin")
+    assert ChangeDetector(settled.archive, models, settled.instance).students()
+    with dg.DagsterInstance.ephemeral() as forgetful:
+        now = ChangeDetector(settled.archive, models, forgetful)
+        assert now.years(YEARS) == now.albums(YEARS) == set()
+        assert not now.students() and not now.site()
+
+
+def unchanged(world: World) -> set[str]:
+    return ChangeDetector(world.archive, Models(pack="builtin"), world.instance).years(YEARS)

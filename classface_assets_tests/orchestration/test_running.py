@@ -1,0 +1,324 @@
+"""Runs as they are seen and repeated: progress told while they last, and nothing done twice."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from classface_assets.albums.files import find_broken_links
+from classface_assets.defs.albums import SiteConfig, album_site
+from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
+from classface_assets.defs.identity.identities import identities
+from classface_assets.defs.identity.knn_graph import GraphConfig, knn_graph
+from classface_assets.defs.identity.projection_head import HeadConfig, projection_head
+from classface_assets.orchestration.progress import Progress, TaskProgress, asset_event_listener, log_listener
+from classface_assets.orchestration.resources import Models
+from classface_assets.services.queries import find_faces
+from classface_assets.store.artifacts.memoization import (
+    PACKAGE_FOLDER,
+    InputFingerprint,
+    catalog_fingerprint,
+    content_digest,
+    program_digest,
+)
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
+from classface_assets_tests.conftest import World
+
+
+def test_progress_is_told_in_photos_a_second_faces_errors_and_time_left() -> None:
+    told: list[str] = []
+    with Progress((log_listener(told.append, every_s=0),)).task("2019-2020: finding faces", 1200) as advance:
+        time.sleep(0.2)
+        advance(300, faces=700, errors=1)
+        advance(900, faces=900)
+    label, first = told[0].split(": ", 1)[0], told[0]
+    assert label == "2019-2020" and "300 of 1,200" in first and "700 faces, 1 error" in first
+    assert " photos a second" in first and first.endswith(" s left")
+    assert re.search(r"1,200 photos in \d+ s", told[-1]) and "1,600 faces" in told[-1]
+
+
+def test_time_is_told_as_people_say_it() -> None:
+    meter = TaskProgress("x", total=10_000, done=100, started=time.monotonic() - 100)
+    assert meter.sentence.endswith("1.0 photos a second, 0 errors, 2 h 45 min left")
+    assert TaskProgress("x", 600, done=300, started=time.monotonic() - 300).sentence.endswith(" 5 min left")
+
+
+def test_progress_is_an_event_of_the_asset_while_the_step_is_at_work(finished: World) -> None:
+    for year, photos in (("2016-2017", 10), ("2019-2020", 10)):
+        asset = dg.AssetRecordsFilter(asset_key=dg.AssetKey("detections"), asset_partitions=[year])
+        (observed,) = finished.instance.fetch_observations(asset, limit=10).records
+        (made,) = finished.instance.fetch_materializations(asset, limit=10).records
+        assert observed.storage_id < made.storage_id
+        assert observed.asset_observation is not None and made.asset_materialization is not None
+        said = observed.asset_observation.metadata["progress"].value
+        assert isinstance(said, str) and f"{year}: finding faces: {photos} photos in" in said
+        final = {name: value.value for name, value in made.asset_materialization.metadata.items()}
+        assert final["photos_done"] == photos and final["faces_found"] == final["dagster/row_count"]
+        assert final["photos_a_second"] == pytest.approx(photos / final["seconds"], rel=0.2)
+
+
+def test_an_observation_comes_every_half_minute_not_for_every_photo() -> None:
+    took: list[float] = []
+
+    @dg.asset
+    def photos_of_a_year() -> None:
+        began = time.monotonic()
+        with Progress((asset_event_listener(every_s=0.3),)).task("a year", 40) as advance:
+            for _ in range(40):
+                time.sleep(0.02)
+                advance(1)
+        took.append(time.monotonic() - began)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([photos_of_a_year], instance=instance).success
+        records = instance.fetch_observations(dg.AssetKey("photos_of_a_year"), limit=50).records
+    assert 2 <= len(records) <= 2 + took[0] / 0.3, "a busy machine takes longer over the same photos"
+
+
+YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")
+GLOBAL = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation")
+ALL_GLOBAL = {*GLOBAL, "album_site"}
+
+
+def made_anew(world: World) -> set[str]:
+    """Run everything; the assets (`albums 2016-2017` for a year's) that were made and not passed over."""
+    before = last_made(world)
+    assert world.run() == []
+    return {
+        name
+        for name, (number, metadata) in last_made(world).items()
+        if before.get(name, (0, {}))[0] < number and "unchanged" not in metadata
+    }
+
+
+def last_made(world: World) -> dict[str, tuple[int, Mapping[str, dg.MetadataValue]]]:
+    """Number and metadata of the last materialization of each asset that is one for all, and of each album."""
+    made = {}
+    for asset, year in [*((asset, None) for asset in ALL_GLOBAL), *(("albums", year) for year in YEARS)]:
+        records = world.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[year] if year else None), limit=1
+        ).records
+        for record in records:
+            assert record.asset_materialization is not None
+            made[f"albums {year}" if year else asset] = (record.storage_id, record.asset_materialization.metadata)
+    return made
+
+
+@pytest.fixture
+def settled(world: World) -> World:
+    """A copy of the finished archive that was run where it lies now."""
+    assert world.run() == []
+    return world
+
+
+def test_a_second_run_makes_nothing_anew_and_tells_the_same(settled: World) -> None:
+    written = {p: p.stat().st_mtime_ns for p in settled.layout.data.rglob("*") if is_output(p)}
+    faces = settled.number("identities", "dagster/row_count")
+    assert made_anew(settled) == set()
+    assert {p: p.stat().st_mtime_ns for p in settled.layout.data.rglob("*") if is_output(p)} == written
+    assert settled.number("identities", "dagster/row_count") == faces == settled.number("knn_graph", "faces")
+
+
+def is_output(path: Path) -> bool:
+    return path.is_file() and not {"dagster_home", "stamps"} & set(path.parts) and path.name != "ledger.sqlite"
+
+
+def test_a_label_makes_anew_the_identities_and_only_the_albums_it_touches(settled: World) -> None:
+    rows = settled.query(
+        "SELECT f.cluster_id, list(DISTINCT a.school_year) AS years FROM face_instances f JOIN image_assets a "
+        "USING (asset_id) WHERE f.cluster_id LIKE 'unknown_cluster_%' GROUP BY 1 ORDER BY len(years), 1"
+    )
+    cluster, years = rows.row(0)
+    assert len(years) < len(YEARS)
+    ledger = settled.archive.open_ledger()
+    ledger.label("Kim", find_faces(settled.layout.database, cluster))
+    touched = {f"albums {year}" for year in years}
+    anew = made_anew(settled)
+    assert anew == (ALL_GLOBAL - {"knn_graph"}) | touched
+    assert made_anew(settled) == set()
+    ledger.rename("Kim", "Kim Ray")
+    assert made_anew(settled) == anew
+    assert "Kim Ray" in (settled.layout.albums / "index.html").read_text()
+    ledger.undo()
+    assert made_anew(settled) == anew
+    assert "Kim Ray" not in (settled.layout.albums / "index.html").read_text()
+
+
+def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
+    clusters = settled.query("SELECT cluster_id FROM clusters ORDER BY size DESC, cluster_id LIMIT 3")["cluster_id"]
+    ledger = settled.archive.open_ledger()
+    for name, cluster in zip(("Kim Hidden", "Kim Withdrawn", "Kim Shown"), clusters, strict=True):
+        ledger.label(name, find_faces(settled.layout.database, cluster))
+    assert settled.run() == []
+    assert [name for name in ("Kim Hidden", "Kim Withdrawn", "Kim Shown") if in_albums(settled, name)] == [
+        *("Kim Hidden", "Kim Withdrawn", "Kim Shown")
+    ]
+    ledger.hide("Kim Hidden")
+    ledger.consent("Kim Withdrawn", False)
+    assert settled.run() == []
+    assert not in_albums(settled, "Kim Hidden") and not in_albums(settled, "Kim Withdrawn")
+    assert in_albums(settled, "Kim Shown") and find_broken_links(settled.layout.albums) == []
+    ledger.show("Kim Hidden")
+    assert settled.run() == []
+    assert in_albums(settled, "Kim Hidden")
+
+
+def in_albums(world: World, name: str) -> bool:
+    """Whether a page tells the name, or a folder or page has it."""
+    albums = world.layout.albums
+    pages = any(name in page.read_text() for page in albums.rglob("*.html"))
+    return pages or any(name in path.name for path in albums.rglob("*"))
+
+
+def test_a_deleted_and_a_renamed_photo_make_anew_all_they_stand_in(settled: World) -> None:
+    photos = settled.query("SELECT path FROM image_assets WHERE path LIKE '2016%' AND status = 'ok' ORDER BY path")
+    first, second = (settled.layout.photos / path for path in photos["path"][:2])
+    first.rename(first.with_name("another name.jpg"))
+    anew = made_anew(settled)
+    assert anew == (ALL_GLOBAL | {"albums 2016-2017"})
+    assert "another name.jpg" in {p.name for p in (settled.layout.albums / "years" / "2016-2017").rglob("*.jpg")}
+    second.unlink()
+    assert {"albums 2016-2017", *ALL_GLOBAL} <= made_anew(settled)
+    assert second.name not in {p.name for p in (settled.layout.albums / "years" / "2016-2017").rglob("*.jpg")}
+    assert made_anew(settled) == set()
+
+
+# In each round: files that are deleted or emptied, and who makes them again; nothing else in it would have them made.
+ROUNDS = (
+    {
+        "tables/knn_graph.parquet": "knn_graph",
+        "albums/years/2016-2017/index.html": "albums 2016-2017",
+        "albums/years/2017-2018/*/*.jpg": "albums 2017-2018",
+        "albums/students/*.html": "album_site",
+    },
+    {"tables/cluster_assignments.parquet": "cluster_assignments", "albums/coverage.html": "album_site"},
+    {"tables/identities.parquet": "identities", "models/projection_head.json": "projection_head"},
+    {"classface.duckdb": "face_tables", "albums/thumbs/*/*.jpg": "", "albums/faces/*/*.jpg": ""},
+)
+
+
+def test_an_output_that_was_deleted_or_emptied_comes_back(settled: World) -> None:
+    for deleted in ROUNDS:
+        victims = [next(iter(sorted(settled.layout.data.glob(pattern)))) for pattern in deleted]
+        for victim in victims:
+            victim.write_text("") if victim.suffix == ".html" else victim.unlink()
+        assert set(deleted.values()) - {""} <= made_anew(settled)
+        assert [victim for victim in victims if not victim.exists() or not victim.stat().st_size] == []
+    assert find_broken_links(settled.layout.albums) == []
+    assert made_anew(settled) == set()
+
+
+def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
+    given = {"archive": settled.archive, "models": Models(pack="builtin")}
+
+    def passed_over(asset: dg.AssetsDefinition, config: dg.Config) -> bool:
+        made: dg.MaterializeResult = asset(
+            config=config, **{n: given[n] for n in given if n in asset.required_resource_keys}
+        )
+        return "unchanged" in (made.metadata or {})
+
+    for asset, usual, other in (
+        (knn_graph, GraphConfig(), GraphConfig(neighbours=7)),
+        (cluster_assignments, AssignmentConfig(), AssignmentConfig(cluster_threshold=0.99)),
+        (projection_head, HeadConfig(), HeadConfig(epochs=3)),
+        (identities, AssignmentConfig(), AssignmentConfig(cluster_threshold=0.99)),
+        (album_site, SiteConfig(), SiteConfig(school="St. Mary's <b>")),
+    ):
+        assert [passed_over(asset, config) for config in (other, other, usual, usual)] == [False, True, False, True]
+
+
+def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
+    before = catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1")
+    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "other@1") != before
+    (pointer,) = (settled.layout.parts("detections", BUILTIN_DETECTOR, YEARS[0])).glob("current.json")
+    pointer.write_text('{"settings": "confidence-0.5 size-120"}')
+    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
+
+
+def test_another_version_of_the_program_makes_everything_anew(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "one")
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "two")
+    assert program_digest(tmp_path / "one") == program_digest(tmp_path / "two")
+    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "three")
+    template = tmp_path / "three" / "templates" / "year.html.j2"
+    template.write_text(template.read_text().replace("School year", "Year"))
+    assert program_digest(tmp_path / "three") != program_digest(tmp_path / "one")
+    stamp = InputFingerprint(tmp_path / "stamp.json", content_digest("one version"), (tmp_path,))
+    stamp.record({"rows": 3}, [template])
+    assert stamp.cached_metadata() == {"rows": 3}
+    assert InputFingerprint(stamp.file, content_digest("another version"), (tmp_path,)).cached_metadata() is None
+    assert stamp.cached_metadata() is None, "a stamp that does not hold is gone, should its output be half written now"
+
+
+def test_a_copied_archive_looks_at_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "table").write_text("rows")
+    stamp = InputFingerprint(tmp_path / "here" / "stamp.json", content_digest("a"), (tmp_path / "here",))
+    stamp.record({}, [tmp_path / "here" / "table"])
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    copy = InputFingerprint(tmp_path / "there" / "stamp.json", content_digest("a"), (tmp_path / "there",))
+    assert copy.cached_metadata() == {}
+    (tmp_path / "there" / "table").unlink()
+    assert copy.cached_metadata() is None and stamp.cached_metadata() == {}
+
+
+def test_a_frame_stands_for_its_rows() -> None:
+    rows = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert (
+        content_digest(rows)
+        == content_digest(rows.clone())
+        == content_digest(pl.concat([rows[:1], rows[1:]], rechunk=False))
+    )
+    others = [rows.reverse(), rows[:1], rows.rename({"a": "c"}), rows.with_columns(b=pl.lit("x")), rows.fill_null("")]
+    assert len({content_digest(other) for other in [rows, *others]}) == 6
+    with pytest.raises(TypeError):
+        content_digest(object())
+
+
+def test_a_run_with_nothing_to_do_loads_no_model_and_no_library_for_it(settled: World) -> None:
+    heavy = "torch faiss sklearn scipy cv2 onnxruntime skimage insightface hdbscan onnx"
+    code = (
+        "import sys, dagster\n"
+        "from pathlib import Path\n"
+        "from classface_assets_tests.conftest import World\n"
+        "with dagster.DagsterInstance.ephemeral() as instance:\n"
+        "    assert World(Path(sys.argv[1]), instance).run() == []\n"
+        f"print(sorted(set('{heavy}'.split()) & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(settled.folder)], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+OPEN = """
+import os, sys
+from classface_assets.orchestration.instance import prepare_instance
+from classface_assets.orchestration.resources import resolve_archive
+begin, end = os.pipe()
+children = []
+for _ in range(4):
+    children.append(os.fork())
+    if not children[-1]:
+        os.close(end)
+        os.read(begin, 1)  # until the parent closes the other end
+        instance, new = prepare(archive_for(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
+        with instance:
+            print(*instance.get_dynamic_partitions("school_year"), flush=True)
+        os._exit(0)
+os.close(end)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+
+
+def test_the_first_runs_of_an_archive_may_begin_in_one_moment(tmp_path: Path) -> None:
+    """Of four processes, which fork from one that has imported all there is to import."""
+    (tmp_path / "photos" / "2019-2020").mkdir(parents=True)
+    (tmp_path / "photos" / "2019-2020" / "a.jpg").write_bytes(b"")
+    opened = subprocess.run([sys.executable, "-c", OPEN, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (opened.returncode, opened.stdout) == (0, "2019-2020\n" * 4), opened.stderr

@@ -1,0 +1,224 @@
+"""The REST API over a finished archive: what it tells, and what is said through it."""
+
+import re
+import shutil
+import time
+import uuid
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+import skimage
+from PIL import Image
+
+from classface_assets.services.archive_view.cache import MAX_RECENT_AGE_S
+from classface_assets_tests.conftest import World
+from classface_assets_tests.support.clients import API, Client
+
+ODD_NAMES = [
+    "<script>alert(1)</script>",
+    'Ann "Quote" O\'Neil & Co',
+    "أمينة بنت محمد",
+    "👩🏽‍🎓 Zoë",
+    "n" * 255,
+    "\u202eevil",
+]
+
+
+def person_named(client: Client, name: str) -> dict[str, Any]:
+    (person,) = [p for p in client.get(f"{API}/persons?pageSize=100").json["items"] if p["name"] == name]
+    return dict(person)
+
+
+def test_a_label_shows_at_once(client: Client) -> None:
+    cluster = client.clusters()[0]
+    labelled = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json
+    assert labelled["personName"] == "Ana" and labelled["facesLabeled"] == cluster["faceCount"]
+    assert cluster["clusterId"] not in {c["clusterId"] for c in client.clusters()}
+    person = client.get(f"{API}/persons/{labelled['personId']}").json
+    assert person["faceCount"] == person["confirmedCount"] == cluster["faceCount"]
+    assert person["schoolYears"] == cluster["schoolYears"]
+    whole = client.get(f"{API}/clusters/person_{labelled['personId']}").json
+    assert {face["confirmed"] for face in whole["faces"]} == {True}
+    assert client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Bo"}).status == 404
+
+
+def test_a_name_is_found_whatever_the_case_and_the_second_cluster_is_hers_too(client: Client) -> None:
+    first, second = client.clusters()[:2]
+    one = client.post(f"{API}/clusters/{first['clusterId']}/label", {"name": "Zoë"}).json
+    two = client.post(f"{API}/clusters/{second['clusterId']}/label", {"name": "ZOË"}).json
+    assert one["personId"] == two["personId"] and two["personName"] == "Zoë"
+
+
+def test_a_rejected_face_is_not_hers_and_is_never_suggested_again(client: Client) -> None:
+    cluster = client.clusters()[0]
+    named = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json
+    path, face = f"{API}/persons/{named['personId']}", cluster["sampleFaceIds"][0]
+    assert client.post(f"{path}/reject", {"faceIds": [face]}).json["facesChanged"] == 1
+    assert client.get(path).json["faceCount"] == cluster["faceCount"] - 1
+    suggested = client.get(f"{path}/suggestions?limit=100").json["items"]
+    assert suggested and face not in {s["id"] for s in suggested}
+    assert [s["similarity"] for s in suggested] == sorted((s["similarity"] for s in suggested), reverse=True)
+    assert not any(s["confirmed"] for s in suggested)
+
+
+def test_a_merge_moves_the_faces_and_undo_brings_them_back(client: Client) -> None:
+    first, second = client.clusters()[:2]
+    a = client.post(f"{API}/clusters/{first['clusterId']}/label", {"name": "Ana"}).json["personId"]
+    b = client.post(f"{API}/clusters/{second['clusterId']}/label", {"name": "Bea"}).json["personId"]
+    assert client.post(f"{API}/persons/{a}/merge", {"intoPersonId": a}).status == 409
+    merged = client.post(f"{API}/persons/{a}/merge", {"intoPersonId": b}).json
+    assert merged == {"sourcePersonId": a, "targetPersonId": b, "facesMoved": first["faceCount"]}
+    assert client.get(f"{API}/persons/{a}").json["status"] == "merged"
+    assert person_named(client, "Bea")["faceCount"] == first["faceCount"] + second["faceCount"]
+    event = client.get(f"{API}/events?personId={a}").json["items"][0]
+    assert event["kind"] == "person_merged"
+    assert client.post(f"{API}/events/{event['id']}/undo").json["undoneEventId"] == event["id"]
+    assert person_named(client, "Ana")["faceCount"] == first["faceCount"]
+    assert client.post(f"{API}/events/999999/undo").status == 404
+
+
+def test_persons_are_made_renamed_hidden_and_found(client: Client) -> None:
+    made = client.post(f"{API}/persons", {"name": "Karl May"})
+    assert made.status == 201
+    path = f"{API}/persons/{made.json['id']}"
+    assert client.post(f"{API}/persons", {"name": "karl may"}).status == 409
+    assert client.ask("PATCH", path, {"name": "Karla May"}).json["name"] == "Karla May"
+    assert [p["name"] for p in client.get(f"{API}/persons?q=ARLA").json["items"]] == ["Karla May"]
+    assert client.ask("DELETE", path).json["status"] == "hidden"
+    assert client.get(f"{API}/persons?status=active").json["total"] == 0
+    assert client.ask("PATCH", path, {"status": "active"}).json["status"] == "active"
+
+
+def test_a_person_of_an_odd_name_is_told_as_it_is(client: Client) -> None:
+    for name in ODD_NAMES:
+        made = client.post(f"{API}/persons", {"name": name})
+        assert made.status == 201, made.body
+        assert made.json["name"] == name
+    assert client.post(f"{API}/persons", {"name": "n" * 256}).status == 422
+    assert client.post(f"{API}/persons", {"name": "a\u0000b"}).status == 422
+
+
+def test_pictures_come_by_id_with_a_tag_and_without_exif(client: Client) -> None:
+    face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
+    for path in (f"{API}/{face['id']}/chip?size=64", f"{API}/assets/{face['assetId']}/thumbnail?size=300"):
+        picture = client.get(path)
+        assert picture.status == 200 and picture.body[:2] == b"\xff\xd8" and b"Exif" not in picture.body
+        assert picture.headers["Cache-Control"] == "private, no-cache"
+        assert client.get(path, If_None_Match=picture.headers["ETag"]).status == 304
+    for wrong in ("..%2F..%2Fetc%2Fpasswd", "..", str(uuid.uuid4())):
+        assert client.get(f"{API}/{wrong}/chip").status in (404, 422)
+
+
+def test_a_picture_that_the_browser_has_is_not_read_again(client: Client, world: World) -> None:
+    face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
+    path = f"{API}/assets/{face['assetId']}/thumbnail?size=300"
+    tag = client.get(path).headers["ETag"]
+    (world.folder / "photos").rename(world.folder / "away")
+    assert client.get(path, If_None_Match=tag).status == 304
+    other = client.get(f"{API}/assets/{face['assetId']}/thumbnail?size=301", If_None_Match=tag)
+    assert other.status == 404, "one of another size would have to be made"
+
+
+def test_a_face_that_was_erased_is_gone_for_a_browser_that_has_it(client: Client, world: World) -> None:
+    cluster = client.clusters()[0]
+    path = f"{API}/{cluster['sampleFaceIds'][0]}/chip"
+    tag = client.get(path).headers["ETag"]
+    ana = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json["personId"]
+    assert client.get(path, If_None_Match=tag).status == 304
+    world.archive.open_ledger().erase(ana)  # as another process does it
+    time.sleep(MAX_RECENT_AGE_S)
+    assert client.get(path, If_None_Match=tag).status == client.get(path).status == 404
+
+
+def test_faces_of_an_earlier_detector_are_shown_until_the_next_run(client: Client, world: World) -> None:
+    (detector,) = (world.folder / "data" / "parts" / "detections").iterdir()
+    detector.rename(detector.with_name("earlier"))
+    for face in client.clusters()[0]["sampleFaceIds"]:
+        assert client.get(f"{API}/{face}/chip").status == 200
+
+
+def test_an_uploaded_photo_finds_who_it_is(client: Client, world: World) -> None:
+    cluster = client.clusters()[0]
+    face = client.get(f"{API}/clusters/{cluster['clusterId']}").json["faces"][0]
+    row = world.query(f"SELECT path FROM image_assets WHERE asset_id = '{face['assetId']}'").item()
+    found = client.upload("POST", f"{API}/search?k=3", [(world.folder / "photos" / row).read_bytes()]).json
+    assert len(found["matches"]) == 3 and found["matches"][0]["similarity"] > 0.99
+    assert client.upload("POST", f"{API}/search", [b"no picture"]).status == 422
+
+
+def test_a_portrait_enrols_a_student_or_says_what_is_wrong_with_it(client: Client, world: World) -> None:
+    alone = world.query(
+        "SELECT a.path FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.status = 'ok' "
+        "GROUP BY a.path HAVING count(*) = 1 ORDER BY max(f.quality_score) DESC LIMIT 1"
+    ).item()
+    photo = (world.folder / "photos" / alone).read_bytes()
+    asked = client.upload("POST", f"{API}/profiles", [photo], name="Nia", minFaceSize="9000")
+    assert asked.status == 422 and asked.json["check"] == "minFaceSize" and asked.json["wanted"] == 9000
+    assert client.get(f"{API}/persons").json["total"] == 0, "nobody is made of a portrait that is not used"
+    made = client.upload("POST", f"{API}/profiles", [photo], name="Nia", minFaceSize="20", blurThreshold="0")
+    assert made.status == 201, made.body
+    suggested = client.get(f"{API}/persons/{made.json['personId']}/suggestions?limit=1").json["items"]
+    assert suggested[0]["similarity"] > 0.99, "the portrait is one of the archive's own photos"
+    guessed = client.post(f"{API}/{suggested[0]['id']}/assign").json
+    assert guessed["personName"] == "Nia" and guessed["similarity"] > 0.99
+    crowd = world.query(
+        "SELECT a.path FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.status = 'ok' "
+        "GROUP BY a.path HAVING count(*) > 2 LIMIT 1"
+    ).item()
+    several = client.upload("POST", f"{API}/profiles", [(world.folder / "photos" / crowd).read_bytes()], name="Ole")
+    assert several.status == 422 and several.json["check"] == "faces"
+
+
+def test_the_next_run_names_faces_by_a_portrait_until_the_person_is_erased(client: Client, world: World) -> None:
+    astronaut = BytesIO()
+    Image.fromarray(skimage.data.astronaut()).save(astronaut, "JPEG", quality=95)
+    enrolled = client.upload("POST", f"{API}/profiles", [astronaut.getvalue()], name="Nia", minFaceSize="20").json
+    chips, vectors = world.folder / "data" / "portraits", world.folder / "data" / "parts" / "portraits"
+    assert len(list(chips.rglob("*.jpg"))) == 1
+    shutil.rmtree(vectors)  # as if it had been enrolled with another model pack
+    assert world.chain.job("identify") == []
+    named = world.query(
+        "SELECT f.assignment_reason FROM face_instances f JOIN persons p ON p.id = f.person_id WHERE p.name = 'Nia'"
+    )["assignment_reason"]
+    assert len(named) and named.str.contains("prototype").any()
+    assert world.query("SELECT role FROM person_prototypes").rows() == [("exemplar",)]
+    assert client.ask("DELETE", f"{API}/persons/{enrolled['personId']}?erase=true").status == 200
+    left = [*chips.rglob("*.jpg"), *(f for f in vectors.rglob("*.parquet") if pl.read_parquet(f).height)]
+    assert left == []
+
+
+def test_what_is_counted_fits_together(client: Client) -> None:
+    stats = client.get(f"{API}/stats").json
+    assert stats["totalFaces"] == stats["assignedFaces"] + stats["clusteredFaces"] + stats["noiseFaces"]
+    assert stats["vectors"] == stats["totalFaces"] > 0
+    verified = client.get(f"{API}/verify").json
+    assert verified["consistent"] and verified["rowsInDatabase"] == stats["totalFaces"]
+    assert client.get(f"{API}/verify?schoolYear=1066").status == 404
+
+
+def test_every_error_is_a_problem(client: Client) -> None:
+    nobody = uuid.uuid4()
+    for answer, status in (
+        (client.get(f"{API}/persons/{nobody}"), 404),
+        (client.get(f"{API}/clusters/unknown_cluster_99999"), 404),
+        (client.get(f"{API}/nothing/of/that"), 404),
+        (client.get(f"{API}/clusters?page=0"), 422),
+        (client.get(f"{API}/clusters?pageSize=101"), 422),
+        (client.post(f"{API}/persons", {"nme": "x"}), 422),
+        (client.post(f"{API}/persons", b"{"), 422),
+        (client.ask("PUT", f"{API}/stats"), 405),
+    ):
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert {"type", "title", "status", "detail"} <= answer.json.keys() and answer.json["status"] == status
+
+
+def test_the_api_can_be_tried_in_a_page_that_loads_nothing_from_elsewhere(client: Client) -> None:
+    page = client.get("/docs").body.decode()
+    for file in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert file.startswith("/") and client.get(file).status == 200
+    described = client.get("/openapi.json").json
+    assert {"/clusters", "/persons/{id}/merge", "/search", "/events/{id}/undo"} <= {
+        p[len(API) :] for p in described["paths"]
+    }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from classface_assets.core.arrays import MIN_NORM, l2_normalize
 from classface_assets.core.errors import UserError
 
 
@@ -23,10 +24,10 @@ def as_unit_vectors(embeddings: np.ndarray | Sequence[np.ndarray]) -> np.ndarray
         raise ArrayError("The embeddings differ in length: give an array (n, d), or n arrays of d numbers.") from None
     if vectors.ndim != 2:
         raise ArrayError(f"The embeddings have the shape {vectors.shape}: give an array (n, d), one row a face.")
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not (np.isfinite(lengths) & (lengths > MIN_NORM)).all():
         raise ArrayError("An embedding is zero or not finite: leave that face out.")
-    return vectors / lengths
+    return l2_normalize(vectors)
 
 
 def as_unit_vector(embedding: np.ndarray) -> np.ndarray:

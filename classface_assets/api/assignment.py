@@ -163,7 +163,7 @@ class AssignmentService:
                 f"{self.labelled.vectors.shape[1]}: embed both with one model pack."
             )
         least = self.settings.person_threshold if threshold is None else threshold
-        asked = replace(
+        settings = replace(
             self.settings,
             assign=strategy,
             knn_neighbours=k,
@@ -171,6 +171,6 @@ class AssignmentService:
             person_threshold=least,
             use_voting=use_voting,
         )
-        found = match_single_faces(vectors, one_each("years", years, len(vectors), np.nan), self.labelled, asked)
+        found = match_single_faces(vectors, one_each("years", years, len(vectors), np.nan), self.labelled, settings)
         rows = zip(found.persons.tolist(), found.similarities.tolist(), found.votes.tolist(), strict=True)
         return [Assignment(None if p < 0 else self.people[p], similarity, votes) for p, similarity, votes in rows]

@@ -135,7 +135,7 @@ def test_a_file_its_pixels_and_its_chip_have_nearly_one_embedding(examples: Path
     assert np.allclose(service.generate_embedding(tmp_path / "chip.jpg", aligned=True), face.embedding, atol=1e-4)
 
 
-def test_what_is_no_picture_or_shows_no_face_is_told_in_a_sentence(tmp_path: Path, examples: Path) -> None:
+def test_what_is_no_picture_or_shows_no_face_is_answer_in_a_sentence(tmp_path: Path, examples: Path) -> None:
     service = EmbeddingService()
     (tmp_path / "text.jpg").write_text("no picture")
     Image.new("RGB", (200, 200), "green").save(tmp_path / "green.png")
@@ -237,10 +237,10 @@ def test_the_service_and_the_review_server_assign_alike(world: World, served: st
     year = dict(opened.faces().select("face_id", "year").iter_rows())
     service = AssignmentService.from_archive(opened)
     for face in faces[:2]:
-        told = Client(served).post(f"/api/v1/faces/{face}/assign", {"k": 3, "similarityThreshold": 0.9}).json
+        answer = Client(served).post(f"/api/v1/faces/{face}/assign", {"k": 3, "similarityThreshold": 0.9}).json
         found = service.assign_crop(np.array(vectors[face]), k=3, threshold=0.9, year=year[face])
-        assert (found.person, found.votes) == (told["personId"], told["votes"])
-        assert found.similarity == pytest.approx(told["similarity"], abs=1e-5)
+        assert (found.person, found.votes) == (answer["personId"], answer["votes"])
+        assert found.similarity == pytest.approx(answer["similarity"], abs=1e-5)
 
 
 def test_frames_of_an_archive_show_decisions_at_once_and_undo_takes_them_back(opened: Archive, world: World) -> None:

@@ -27,6 +27,7 @@ from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.catalog.year_file import manual_school_years
 
 UNSORTED = "unsorted"
+_EMPTY_READING = parse_folder_name("")
 # What Dagster refuses in a partition key, and bytes of a name that are not Unicode.
 _NOT_IN_A_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\.{3}")
 
@@ -79,27 +80,14 @@ def folder_years(layout: ArchiveLayout) -> list[FolderYear]:
         YearSettingError: The archive's pattern or start of the year cannot be understood.
         YearsFileError: The school years set by hand cannot be understood.
     """
-    folders, by_hand = _walk_or_raise(layout.photos), manual_school_years(layout)
-    guesses: dict[tuple[str, ...], YearGuess] = {}
-    beside: dict[tuple[str, ...], tuple[str, ...]] = {folder.parts: folder.subfolders for folder in folders}
+    folders = _walk_or_raise(layout.photos)
     names = {folder.parts: _relative_name(folder, layout.photos) for folder in folders}
-    for folder in folders:
-        set_ = by_hand.get(unicodedata.normalize("NFC", names[folder.parts]))
-        if not folder.parts:
-            guess = YearGuess("", Exactness.NONE, "photos that lie loose in the photos folder")
-            guesses[()] = combine_with_parent(guess, _EMPTY_READING, -1, set_) if set_ else guess
-            continue
-        above = guesses[folder.parts[:-1]] if len(folder.parts) > 1 else NO_GUESS
-        read = parse_folder_name(folder.parts[-1], layout.year_pattern, layout.year_start, beside[folder.parts[:-1]])
-        guesses[folder.parts] = combine_with_parent(above, read, len(folder.parts) - 1, set_)
+    guesses = _guess_school_years(layout, folders, names)
     undated = [f for f in folders if not guesses[f.parts].key and (f.parts or f.has_files)]
     own = {f.parts: _partition_name(f.parts, guesses[f.parts]) for f in undated}
     keys = _partition_keys(set(own.values()), layout)
     years = {parts: guess.key or keys.get(own.get(parts, ""), UNSORTED) for parts, guess in guesses.items()}
     return [FolderYear(f, names[f.parts], years[f.parts], guesses[f.parts]) for f in folders]
-
-
-_EMPTY_READING = parse_folder_name("")
 
 
 def year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
@@ -165,6 +153,26 @@ def _walk_or_raise(photos: Location) -> list[PhotoFolder]:
             f"The photos folder {photos} cannot be read ({error.strerror}); "
             "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
         ) from None
+
+
+def _guess_school_years(
+    layout: ArchiveLayout, folders: Sequence[PhotoFolder], names: Mapping[tuple[str, ...], str]
+) -> dict[tuple[str, ...], YearGuess]:
+    """The school year of each folder, by its path; folders come before those in them."""
+    by_hand = manual_school_years(layout)
+    siblings: dict[tuple[str, ...], tuple[str, ...]] = {folder.parts: folder.subfolders for folder in folders}
+    guesses: dict[tuple[str, ...], YearGuess] = {}
+    for folder in folders:
+        set_by_hand = by_hand.get(unicodedata.normalize("NFC", names[folder.parts]))
+        if not folder.parts:
+            loose = YearGuess("", Exactness.NONE, "photos that lie loose in the photos folder")
+            guesses[()] = combine_with_parent(loose, _EMPTY_READING, -1, set_by_hand) if set_by_hand else loose
+            continue
+        *above, name = folder.parts
+        parent = guesses[tuple(above)] if above else NO_GUESS
+        read = parse_folder_name(name, layout.year_pattern, layout.year_start, siblings[tuple(above)])
+        guesses[folder.parts] = combine_with_parent(parent, read, len(above), set_by_hand)
+    return guesses
 
 
 def _relative_name(folder: PhotoFolder, photos: Location) -> str:

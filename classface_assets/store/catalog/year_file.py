@@ -41,11 +41,11 @@ def manual_school_years(layout: ArchiveLayout) -> dict[str, str]:
         return {}
     except ValueError as error:
         raise YearsFileError(
-            f"{file} cannot be read ({error}); mend it, or delete it to set no year by hand."
+            f"{file} cannot be read ({error}); correct it, or delete it to set no year by hand."
         ) from None
     if not isinstance(found, dict):
         raise YearsFileError(
-            f'{file} must hold folders and school years, {{"Primary": "2011-2012"}}; mend or delete it.'
+            f'{file} must hold folders and school years, {{"Primary": "2011-2012"}}; correct or delete it.'
         )
     for folder, year in found.items():
         if not isinstance(year, str) or (year != NO_YEAR and first_year(year) is None):

@@ -222,7 +222,7 @@ def test_a_folder_of_no_school_year_is_not_taken_for_one_by_its_name(layout: Arc
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("{", r"^.*years\.json cannot be read \(.*\); mend it, or delete it"),
+        ("{", r"^.*years\.json cannot be read \(.*\); correct it, or delete it"),
         ("[]", r"must hold folders and school years"),
         (
             '{"Primary": "soon"}',

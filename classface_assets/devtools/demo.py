@@ -16,12 +16,7 @@ from classface_assets.identity.evaluation.report import EvaluationReport, evalua
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import Archive, resolve_archive, resolve_models
 from classface_assets.services.queries import find_faces, stats_lines
-from classface_assets.store.files.duckdb import query_database
-
-FACES_WITH_PATHS_SQL = """
-    SELECT a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
-    FROM face_instances f JOIN image_assets a USING (asset_id)
-"""
+from classface_assets.store.published.queries import boxes_in_files
 
 
 def run_demo(folder: Path) -> bool:
@@ -38,7 +33,7 @@ def run_demo(folder: Path) -> bool:
         years = select_years(archive.layout, None)
         stopped = chain.run(years, console.print)
         if not stopped:
-            alone = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
+            alone = evaluate(truth, boxes_in_files(archive.layout.database))
             named = label_clusters(archive, truth)
             console.print(f"Named {named} unknown clusters, as `classface label` does; running again with the names")
             stopped = chain.run(years, console.print)
@@ -46,14 +41,14 @@ def run_demo(folder: Path) -> bool:
         console.print(f"[red]{stop.year}[/red] ({stop.job}): {stop.reason}", highlight=False)
     if stopped:
         return False
-    labelled = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
+    labelled = evaluate(truth, boxes_in_files(archive.layout.database))
     _print_findings(console, archive, alone, labelled, time.monotonic() - start)
     return True
 
 
 def label_clusters(archive: Archive, truth: pl.DataFrame) -> int:
     """Label each unknown cluster with the name that most of its faces have in the truth, as an archivist would."""
-    found = query_database(archive.layout.database, FACES_WITH_PATHS_SQL + "ORDER BY a.path")
+    found = boxes_in_files(archive.layout.database)
     votes: dict[str, list[str]] = {}
     for (path,), rows in truth.group_by(["path"], maintain_order=True):
         faces = found.filter(pl.col("path") == path)

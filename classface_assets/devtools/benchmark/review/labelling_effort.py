@@ -24,13 +24,10 @@ from classface_assets.devtools.benchmark.review.oracle_labeller import OracleLab
 from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth, validate_truth
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.published.queries import faces_with_photos
 
 TARGET_CLICKS, TARGET_SHARE = 1.5, 0.95
 CLICK_MARKS = (0.25, 0.5, 0.75, 1.0, 1.25, TARGET_CLICKS, 2.0)
-_FACES_SQL = """
-    SELECT f.id AS face_id, a.asset_id, a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
-    FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
 
 
 def measure_effort(
@@ -47,7 +44,7 @@ def measure_effort(
         copy = Path(folder) / "data"
         shutil.copytree(data, copy, ignore=shutil.ignore_patterns("ledger.sqlite*", "albums", "photos"))
         archive = Archive(photos=str(data / "photos"), data=str(copy))
-        found = query_database(archive.layout.database, _FACES_SQL)
+        found = faces_with_photos(archive.layout.database)
         rows = match_to_ground_truth(
             validate_truth(pl.read_csv(truth, infer_schema=False), found["path"].to_list()), found
         )

@@ -23,11 +23,10 @@ from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_
 from classface_assets.devtools.benchmark.speed.large_archive import make_school_year
 from classface_assets.devtools.benchmark.speed.photo_folders import copy_each_photo, subset_of_photos
 from classface_assets.devtools.benchmark.speed.speed_report import print_chain, print_scores, print_speed
-from classface_assets.devtools.demo import FACES_WITH_PATHS_SQL
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import evaluate
 from classface_assets.orchestration.resources import resolve_archive
-from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.published.queries import boxes_in_files
 
 BUILTIN = "builtin"
 COPIES = 32
@@ -59,7 +58,7 @@ def bench(folder: Path, asked: Mapping[str, str]) -> None:
     else:
         console.print("No large photos: name a folder of them with LARGE=folder.")
     print_chain(console, photos, run_contender(Contender("chain", "chain", pack), photos, folder / "work"))
-    found = query_database(resolve_archive(photos, folder / "work" / "data").layout.database, FACES_WITH_PATHS_SQL)
+    found = boxes_in_files(resolve_archive(photos, folder / "work" / "data").layout.database)
     seen = truth.filter(
         pl.col("path").is_in([file.relative_to(photos).as_posix() for file in list_photo_files(photos)])
     )

@@ -31,7 +31,7 @@ import sys
 import dagster
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import resolve_archive
-with open_instance(archive_for(sys.argv[1], sys.argv[2]).layout):
+with open_instance(resolve_archive(sys.argv[1], sys.argv[2]).layout):
     pass
 """
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import l2_normalize
 from classface_assets.core.errors import UserError
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.rules import index_constraints
@@ -156,4 +157,4 @@ def _similarity_by_year(faces: pl.DataFrame, vectors: np.ndarray, names: Mapping
 def _mean_centroid_similarity(vectors: np.ndarray) -> float:
     """The mean cosine similarity of (n, d) unit vectors to their centroid."""
     centre = vectors.mean(axis=0)
-    return float((vectors @ (centre / max(float(np.linalg.norm(centre)), 1e-12))).mean())
+    return float((vectors @ l2_normalize(centre)).mean())

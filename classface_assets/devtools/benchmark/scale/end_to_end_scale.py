@@ -1,9 +1,9 @@
-"""One process of `make bench-faces`: from the embeddings in Parquet to the assignments in Parquet, by the clock.
+"""One process of `make bench-faces`: from the embeddings in Parquet to the assignments in Parquet, with timings.
 
-    …end_to_end_scale make FOLDER FACES      writes the archive but for its newest hundredth
-    …end_to_end_scale add FOLDER FACES       writes that too
-    …end_to_end_scale assign FOLDER          the road; a graph that is there is added to
-    …end_to_end_scale hdbscan FOLDER         hdbscan's own fit on the same vectors
+    python -m classface_assets.devtools.benchmark.scale.end_to_end_scale make FOLDER FACES    all but the newest hundredth
+    python -m classface_assets.devtools.benchmark.scale.end_to_end_scale add FOLDER FACES     the newest hundredth too
+    python -m classface_assets.devtools.benchmark.scale.end_to_end_scale assign FOLDER        an existing graph is updated
+    python -m classface_assets.devtools.benchmark.scale.end_to_end_scale hdbscan FOLDER       hdbscan's own fit
 
 The last line printed is JSON.
 """
@@ -36,22 +36,24 @@ SEED, NEIGHBOURS, NEW_SHARE = 1, 30, 0.01
 
 
 class StageTimer:
-    """Seconds of each stage by the clock, seconds of the cores, and the most memory until its end, by name."""
+    """Wall seconds, CPU seconds of all cores, and the peak memory (GB) until its end, by stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.cores: dict[str, float] = {}
         self.peaks: dict[str, float] = {}
-        self.last, self.worked = time.perf_counter(), time.process_time()
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def lap(self, stage: str) -> None:
-        now, worked = time.perf_counter(), time.process_time()
-        self.seconds[stage], self.last = now - self.last, now
-        self.cores[stage], self.worked = worked - self.worked, worked
+        """End a stage, which began with the one before."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.seconds[stage], self._wall = wall - self._wall, wall
+        self.cores[stage], self._cpu = cpu - self._cpu, cpu
         self.peaks[stage] = peak_gb()
 
 
 def write_faces(folder: Path, faces: int, new: bool) -> dict[str, Any]:
+    """Write an archive of that many faces, or with `new` a hundredth more."""
     people = make_people(faces + round(faces * NEW_SHARE), SEED)
     truth = folder / "truth.parquet"
     written = write_archive(layout_of(folder), people, slice(faces, None) if new else slice(0, faces), SEED)

@@ -1,4 +1,4 @@
-"""How a failure is told: one sentence where the user can do something about it, else the innermost error."""
+"""How a failure is reported: one sentence where the user can do something about it, else the innermost error."""
 
 import functools
 from collections.abc import Callable
@@ -11,7 +11,11 @@ from classface_assets.core.storage_errors import as_storage_error
 
 
 def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """An asset whose user errors, or whose disk or server, end the step with one sentence instead of a traceback."""
+    """Decorates an asset: its user errors, and those of a disk or server, fail the step with a sentence.
+
+    Raises:
+        dagster.Failure: With that sentence as its description instead of a traceback, and without retries.
+    """
 
     @functools.wraps(compute)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -29,7 +33,14 @@ def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def failure_reason(failure: Any) -> str:
-    """The sentence of a step's failure data: the user's own when the step gave one, else the innermost error's."""
+    """The sentence that says why a step failed.
+
+    Args:
+        failure: Dagster's step failure data.
+
+    Returns:
+        The description of the `Failure` that the step raised, else the message of the innermost error.
+    """
     user = getattr(failure, "user_failure_data", None)
     if user is not None and user.description:
         return str(user.description)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.partitions.context import partition_loading_context
 
 from classface_assets.definitions import defs
-from classface_assets.defs.jobs import GLOBAL_ASSETS, YEAR_ASSETS, nightly
+from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS, nightly
 from classface_assets.defs.sensors import failed_runs, photo_folders
 from classface_assets.orchestration.resources import Archive
 
 YEARS = ("2016-2017", "2017-2018")
+LABELS_CHECK = dg.AssetCheckKey(dg.AssetKey("identities"), "labelled_faces_keep_their_name")
 
 
 @pytest.fixture
@@ -99,6 +99,9 @@ class Ticks:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance, self.cursor, self.definitions = instance, None, defs()
+        graph = self.definitions.resolve_asset_graph()
+        self.keys = graph.get_all_asset_keys()
+        self.blocking = [key for key in graph.asset_check_keys if graph.get(key).blocking]
         instance.add_dynamic_partitions("school_year", list(YEARS))
         assert self.tick() == {}
 
@@ -107,25 +110,21 @@ class Ticks:
             self.definitions, self.instance, cursor=self.cursor, asset_selection=dg.AssetSelection.all()
         )
         self.cursor = result.cursor
-        asked: dict[str, list[str]] = {}
-        with partition_loading_context(datetime.now(UTC), self.instance):
-            for one in result.results:
-                for item in sorted(one.true_subset.expensively_compute_asset_partitions()):
-                    asked.setdefault(item.asset_key.to_user_string(), []).append(item.partition_key or "")
-        return asked
+        requested = {key: result.get_requested_partitions(key) for key in self.keys}
+        return {key.to_user_string(): sorted(year or "" for year in years) for key, years in requested.items() if years}
 
     def made(self, *assets: str, year: str | None = None) -> None:
+        """Assets were materialized, and their blocking checks passed, but for that of the identities."""
         for asset in assets:
             self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year))
+            for key in self.blocking:
+                if key.asset_key == dg.AssetKey(asset) and asset != "identities":
+                    self.checked(passed=True, key=key)
 
-    def checked(self, passed: bool) -> None:
+    def checked(self, passed: bool, key: dg.AssetCheckKey = LABELS_CHECK) -> None:
         self.instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey("identities"),
-                check_name="labelled_faces_keep_their_name",
-                passed=passed,
-                metadata={},
-                blocking=True,
+                asset_key=key.asset_key, check_name=key.name, passed=passed, metadata={}, blocking=True
             )
         )
 

@@ -126,7 +126,7 @@ instance, _ = prepare(archive.layout)
 with instance:
     chain = Chain(instance, archive, models_for("builtin"), terminal())
     print("ready", flush=True)
-    sys.exit(sum(len(chain.job("identify")) for _ in range(2)))
+    sys.exit(sum(len(chain.run_job("identify")) for _ in range(2)))
 """
 """As Dagster's own UI and daemon do it: without taking a turn."""
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from classface_assets.albums.coverage import unread_files
 from classface_assets.defs.ingest.images import images
-from classface_assets.orchestration.resources import Archive, log_progress
+from classface_assets.orchestration.resources import Archive, LoggedProgress
 
 
 def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_p
             [images],
             partition_key="1984-1985",
             instance=instance,
-            resources={"archive": archive, "progress": log_progress},
+            resources={"archive": archive, "progress": LoggedProgress()},
         )
     said = {name: value.value for name, value in done.asset_materializations_for_node("images")[0].metadata.items()}
     assert (said["doubted_dates"], said["photos_with_pages_not_searched"]) == (2, 1)

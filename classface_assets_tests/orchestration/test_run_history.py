@@ -50,7 +50,7 @@ def test_prune_takes_old_pictures_of_faces_out_of_the_records(recorded: World) -
 def ingest(world: World) -> None:
     register_school_years(world.instance, world.layout)
     for year in (YEAR, GONE):
-        assert world.chain.job("ingest_year", year) == []
+        assert world.chain.run_job("ingest_year", year) == []
 
 
 def runs(instance: dg.DagsterInstance) -> set[str]:

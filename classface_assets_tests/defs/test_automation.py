@@ -14,6 +14,8 @@ from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS, nightly
 from classface_assets.defs.sensors import failed_runs, photo_folders
 from classface_assets.orchestration.resources import Archive
 
+pytestmark = pytest.mark.slow
+
 YEARS = ("2016-2017", "2017-2018")
 LABELS_CHECK = dg.AssetCheckKey(dg.AssetKey("identities"), "labelled_faces_keep_their_name")
 

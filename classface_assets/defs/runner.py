@@ -234,7 +234,7 @@ def run_identification(
         service: With the archive and the model pack.
         settings: Run config of the assignment, by key; those that are None are left out.
         use_head: Whether a promoted projection head is used.
-        command: What other commands are told that they wait for.
+        command: Shown to other commands that wait for this one.
 
     Returns:
         Why steps failed, a sentence each.

@@ -55,7 +55,7 @@ def archive_lock(
 
     Args:
         layout: The archive.
-        command: What others are told that they wait for.
+        command: Shown to others that wait for this one.
         report: Called with a sentence where this command has to wait for another.
         wait: Whether to wait at all.
 

@@ -2,15 +2,18 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.storage_errors import as_storage_error
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
+
+def report_user_errors(compute: Callable[P, R]) -> Callable[P, R]:
     """Decorates an asset: its user errors, and those of a disk or server, fail the step with a sentence.
 
     Raises:
@@ -18,7 +21,7 @@ def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(compute)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return compute(*args, **kwargs)
         except UserError as error:
@@ -32,7 +35,7 @@ def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def failure_reason(failure: Any) -> str:
+def failure_reason(failure: object) -> str:
     """The sentence that says why a step failed.
 
     Args:

@@ -58,7 +58,7 @@ def delete_run_records(instance: dg.DagsterInstance, home: Path, run_ids: Iterab
         RecordsInUseError: They are deleted, but their content can still be recovered from the files.
         UnknownRecordsError: Nothing was deleted, since this version of Dagster is not known.
     """
-    _require_known_records(home)
+    require_known_records(home)
     _delete_runs(instance, home, run_ids)
     _vacuum_databases(home)
 
@@ -79,7 +79,7 @@ def delete_all_run_records(instance: dg.DagsterInstance, home: Path) -> int:
         RecordsInUseError: They are deleted, but their content can still be recovered from the files.
         UnknownRecordsError: Nothing was deleted, since this version of Dagster is not known.
     """
-    _require_known_records(home)
+    require_known_records(home)
     runs = _finished_run_ids(instance)
     _delete_runs(instance, home, runs)
     instance.wipe_assets(list(instance.all_asset_keys()))
@@ -94,8 +94,16 @@ def _run_folder(home: Path) -> Path:
     return home / "history" / "runs"
 
 
-def _require_known_records(home: Path, version: str = dg.__version__) -> None:
-    """Raises UnknownRecordsError for a version of Dagster that was not tested, unless its files look the same."""
+def require_known_records(home: Path, version: str = dg.__version__) -> None:
+    """Check that Dagster keeps its records where this module looks for them.
+
+    Args:
+        home: Dagster's home folder.
+        version: Of Dagster.
+
+    Raises:
+        UnknownRecordsError: The version was not tested, and its files are elsewhere.
+    """
     major, minor = version.split(".")[:2]
     if (int(major), int(minor)) in TESTED_VERSIONS or _run_folder(home).is_dir():
         return

@@ -49,13 +49,13 @@ def found(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None)
     return answer
 
 
-def asked(result: dg.SensorResult) -> list[str | None]:
+def requested_years(result: dg.SensorResult) -> list[str | None]:
     return [request.partition_key for request in result.run_requests or []]
 
 
 def test_each_new_year_folder_is_registered_and_run_once(photos: Path, instance: dg.DagsterInstance) -> None:
     first = found(photos, instance)
-    assert asked(first) == list(YEARS)
+    assert requested_years(first) == list(YEARS)
     assert [list(r.partition_keys) for r in first.dynamic_partitions_requests or []] == [list(YEARS)]
     again = look(photos, instance, first.cursor)
     assert isinstance(again, dg.SkipReason) and "Nothing new in the 2 school years" in str(again.skip_message)
@@ -65,10 +65,10 @@ def test_a_changed_year_is_run_and_the_others_are_left_alone(photos: Path, insta
     before = found(photos, instance)
     (photos / YEARS[1] / "b.jpg").write_bytes(b"b")
     after = found(photos, instance, before.cursor)
-    assert asked(after) == [YEARS[1]]
+    assert requested_years(after) == [YEARS[1]]
     (photos / YEARS[1] / "b.jpg").unlink()
     back = found(photos, instance, after.cursor)
-    assert asked(back) == [YEARS[1]]
+    assert requested_years(back) == [YEARS[1]]
     keys = [r.run_key for result in (before, after, back) for r in result.run_requests or []]
     assert keys == [None] * 4, "Dagster would skip a run whose key it knows, and the photo taken out would stay"
 
@@ -77,7 +77,7 @@ def test_a_year_whose_folder_is_gone_is_run_so_that_it_drops_out(photos: Path, i
     before = found(photos, instance)
     shutil.rmtree(photos / YEARS[0])
     after = found(photos, instance, before.cursor)
-    assert asked(after) == [YEARS[0]]
+    assert requested_years(after) == [YEARS[0]]
     assert list(json.loads(after.cursor or "")) == [YEARS[1]]
 
 
@@ -181,8 +181,8 @@ def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_onc
     assert set(ticks.tick()) == set(GLOBAL_ASSETS), "the site waits for the albums that follow"
 
 
-def test_progress_told_of_a_year_starts_nothing(instance: dg.DagsterInstance) -> None:
-    """Observations are events of an asset too; an asset that is observed anew would start all that is made from it."""
+def test_progress_of_a_school_year_starts_nothing(instance: dg.DagsterInstance) -> None:
+    """Observations are events of an asset too; what is downstream must not take one for an update."""
     ticks = Ticks(instance)
     for year in YEARS:
         ticks.made(*YEAR_ASSETS, year=year)
@@ -209,7 +209,7 @@ def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterIns
     assert set(ticks.tick()) == {"albums", "evaluation"}
 
 
-def test_faces_searched_anew_by_hand_are_carried_on_to_their_vectors_first(instance: dg.DagsterInstance) -> None:
+def test_after_a_new_search_by_hand_the_faces_are_embedded_first(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(instance)
     for year in YEARS:
         ticks.made(*YEAR_ASSETS, year=year)
@@ -232,7 +232,7 @@ def test_the_nightly_run_groups_all_faces_once_a_night(instance: dg.DagsterInsta
     assert nightly.cron_schedule == "0 3 * * *" and nightly.job_name == "identify"
 
 
-def test_a_failed_run_is_told_with_its_year_and_its_sentence(
+def test_a_failed_run_is_logged_with_its_school_year_and_its_reason(
     instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @dg.op
@@ -249,5 +249,5 @@ def test_a_failed_run_is_told_with_its_year_and_its_sentence(
         "failed_runs", dagster_event=failure, dagster_run=outcome.dagster_run, dagster_instance=instance
     ).for_run_failure()
     failed_runs(context)
-    said = capsys.readouterr().err
-    assert f"of {YEARS[0]} failed: There is no folder for the school year." in said
+    log = capsys.readouterr().err
+    assert f"of {YEARS[0]} failed: There is no folder for the school year." in log

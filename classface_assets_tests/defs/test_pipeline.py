@@ -1,4 +1,4 @@
-"""The whole chain on the sample, in real Dagster runs: what it makes, what a second run does, how failures are told."""
+"""The whole pipeline on the sample, in real Dagster runs: what it makes, what a second run does, how failures read."""
 
 import contextlib
 import os
@@ -233,8 +233,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert "was killed; going on where it was" in run.stderr
     rows = read_parts(parts)
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
-    kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
-    assert kept.height == found.height, "what the killed run had found was not computed again"
+    unchanged = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
+    assert unchanged.height == found.height, "what the killed run had found was not computed again"
     undisturbed = load_catalog(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
     assert set(load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(
         undisturbed["face_id"]
@@ -253,7 +253,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
-def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: World) -> None:
+def test_a_school_year_that_fails_is_reported_in_one_sentence_and_the_others_go_on(world: World) -> None:
     settings = detection_parts(world.layout, BUILTIN_DETECTOR, "2018-2019", "confidence-0.5 size-20").folder
     shutil.rmtree(settings)
     settings.write_text("a file where the year's folder belongs")
@@ -263,17 +263,19 @@ def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("pack", "says"),
+    ("pack", "message"),
     [("no_such_pack", "no_such_pack"), ("broken", "not a model that can be loaded"), ("empty", "No .onnx files")],
 )
-def test_a_pack_that_cannot_be_used_fails_with_one_sentence(world: World, tmp_path: Path, pack: str, says: str) -> None:
+def test_a_pack_that_cannot_be_used_fails_with_one_sentence(
+    world: World, tmp_path: Path, pack: str, message: str
+) -> None:
     for name in ("broken", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "broken" / "det_10g.onnx").write_bytes(b"this is no model")
     name = pack if pack == "no_such_pack" else str(tmp_path / pack)
     other = World(world.folder, world.instance, name)
     (stop,) = other.chain.run_job("ingest_year", register(other, "2016-2017"))
-    assert says in stop.reason and "\n" not in stop.reason
+    assert message in stop.reason and "\n" not in stop.reason
     assert year_images(world.layout, "2016-2017").height == 10
 
 

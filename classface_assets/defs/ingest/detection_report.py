@@ -73,7 +73,7 @@ def detection_report(
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED_COLUMNS})
     current = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
     faces = current.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
-    # A photo whose only faces were drawn has a row too that says that none was found.
+    # A photo whose only faces were drawn also has a row without a face.
     searched = current.sort("status", descending=True).unique("asset_id", keep="first")
     paths = photos.select("asset_id", "path")
     failed = searched.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")

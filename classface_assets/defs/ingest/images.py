@@ -142,7 +142,7 @@ def _folders_of_year(layout: ArchiveLayout, year: str, known: bool) -> list[Loca
 
 
 def _listing_frame(files: list[FileEntry], photos: Location) -> pl.DataFrame:
-    """path, size and mtime_ns of every file, by which a known file is told from a new one."""
+    """path, size and mtime_ns of every file, by which a new or changed file is recognised."""
     rows = [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
     schema = {"path": pl.String(), "size": pl.Int64(), "mtime_ns": pl.Int64()}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -25,6 +25,8 @@ from classface_assets.store.files.parts import PartDataset
 from classface_assets.vision.photo_facts import CHANGED_REASON, NOT_OPENED_REASON, read_photo_facts
 
 BATCH_SIZE = 256
+WAS_NOT_OPENED = pl.col("reason").str.contains(f"^(?:{NOT_OPENED_REASON}|{CHANGED_REASON})")
+"""Of IMAGES: whether the next run has to read the file again."""
 EVERY_FILE_ACCOUNTED_FOR = CheckRule(
     "every_file_is_accounted_for", "There is a row for each file of the folder.", severity=dg.AssetCheckSeverity.WARN
 )
@@ -125,8 +127,7 @@ def _files_to_read(parts: PartDataset, listing: pl.DataFrame) -> tuple[pl.DataFr
     known = conform_to_schema(IMAGES, known if known.width else pl.DataFrame(schema=IMAGES))
     known = known.join(listing, on=list(parts.key), how="semi")
     known_by_bytes_alone = (pl.col("status") == "ok") & pl.col("file_digest").is_null()
-    not_opened = pl.col("reason").str.contains(f"^(?:{NOT_OPENED_REASON}|{CHANGED_REASON})")
-    retried = known.filter(known_by_bytes_alone | not_opened)
+    retried = known.filter(known_by_bytes_alone | WAS_NOT_OPENED)
     return retried, listing.join(known.join(retried, on="path", how="anti"), on=list(parts.key), how="anti")
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Spoken
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.unknown_faces import cluster_unknown_faces
@@ -43,7 +43,7 @@ def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
@@ -59,7 +59,7 @@ def assign_identities(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,

@@ -21,13 +21,13 @@ from classface_assets_tests.support.helpers import kill_when_it_says, python
 
 NAMING = """
 import json, sys, time
-from classface_assets.store.model.decisions import FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.ledger.ledger import Ledger
 ledger, groups = Ledger(sys.argv[1]), json.load(open(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 for number, group in enumerate(groups * 100):
-    ledger.label(f"Person {number % len(groups)}", [LabelledFace.of(face) for face in group])
+    ledger.label(f"Person {number % len(groups)}", [FaceRef.of(face) for face in group])
     time.sleep(0.3)
 """
 HOLDING = """

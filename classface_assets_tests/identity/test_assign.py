@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
@@ -68,7 +68,7 @@ def assign(
     **said: Any,
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
-    labels = Labels(confirmed or {}, **said)
+    labels = FaceConstraints(confirmed or {}, **said)
     return assign_faces(faces, vectors, graph, labels, previous, settings, highest, renamed or {})
 
 
@@ -162,7 +162,7 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:
     faces, vectors, _ = school(1)
     with pytest.raises(AssignmentError, match="100 faces but 99 vectors"):
-        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), Labels(), NOTHING_BEFORE, METHODS[0])
+        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), FaceConstraints(), NOTHING_BEFORE, METHODS[0])
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
@@ -413,7 +413,7 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
     graph = build_graph(faces["face_id"], vectors, 15)
     kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
     assert kept.told.share > 0
-    everybody = assign_faces(faces, vectors, graph, Labels(), NOTHING_BEFORE, METHODS[0], measured=kept)
+    everybody = assign_faces(faces, vectors, graph, FaceConstraints(), NOTHING_BEFORE, METHODS[0], measured=kept)
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
         some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
@@ -421,7 +421,7 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
         again = load_or_fit_similarity(some[::-1], theirs[::-1], graph, METHODS[0], kept)
         assert again is kept
         before = everybody.filter(stays)
-        after = assign_faces(some, theirs, graph, Labels(), everybody, METHODS[0], measured=again)
+        after = assign_faces(some, theirs, graph, FaceConstraints(), everybody, METHODS[0], measured=again)
         grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
         alone = ~before["cluster_id"].is_duplicated()
         assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
@@ -435,7 +435,7 @@ def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     shuffled = np.random.default_rng(0).permutation(len(faces))
     again = load_or_fit_similarity(faces[shuffled], vectors[shuffled], graph, METHODS[0])
     np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
-    labels = Labels(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
+    labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
     found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
     told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
     assert found.equals(told)
@@ -455,7 +455,7 @@ class Growing:
         self.measured = load_or_fit_similarity(faces, vectors, graph, settings, self.measured)
         frame = None if self.standing is None else ClusterState.from_frame(self.standing.to_frame())
         found = assign_identities(
-            frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured
+            frame, faces, vectors, graph, FaceConstraints(**said), self.rows, settings, measured=self.measured
         )
         self.rows, self.standing = found.rows, found.standing
         return self.rows

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.margins import margin_rule
@@ -92,7 +92,7 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
     persons, settings = np.array([0, 0, 1, 1, -1]), AssignmentSettings()
     names = ["ana", "ana", "ben", "ben"]
     ids = pl.Series([f"face {i}" for i in range(5)])
-    rules = index_constraints(ids, pl.Series(list("abcde")), Labels(dict(zip(ids, names, strict=False)), **said))
+    rules = index_constraints(ids, pl.Series(list("abcde")), FaceConstraints(dict(zip(ids, names, strict=False)), **said))
     vectors, years, quality = np.eye(5, dtype=np.float32), np.full(5, 2010.0), np.full(5, 0.5)
     pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
     likeness = np.array([*to_ana, *to_ben], np.float32)

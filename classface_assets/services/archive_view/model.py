@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.names import normalize_name
 from classface_assets.services.archive_view.overlay import overlay_decisions
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event

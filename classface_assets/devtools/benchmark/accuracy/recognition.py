@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
 from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
@@ -42,7 +42,7 @@ def measure_recognition(
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces, with these labels and nothing else said."""
     nothing = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), nothing, settings)
+    return assign_faces(archive.faces, archive.vectors, archive.graph, FaceConstraints(confirmed), nothing, settings)
 
 
 def _is_labelled_person(person: str) -> bool:

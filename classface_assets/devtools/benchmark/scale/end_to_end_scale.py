@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
@@ -83,7 +83,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     clock.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
     found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
+        standing, facts.faces, facts.vectors, graph, FaceConstraints(), previous, settings, measured=measured
     )
     rows = found.rows
     if found.standing is not None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from classface_assets.core.geometry import Box, box_iou
+from classface_assets.core.geometry import SAME_FACE_IOU, Box, box_iou
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import list_directory
 from classface_assets.store.catalog.school_year import image_parts, list_school_years, year_images
-from classface_assets.store.decisions.reconciliation import SAME_FACE_IOU
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.deletion import drop_rows

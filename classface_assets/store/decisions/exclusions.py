@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.store.decisions.reconciliation import SAME_FACE_IOU, iou_expr
+from classface_assets.core.geometry import SAME_FACE_IOU, box_iou_expr
 from classface_assets.store.model.face_ref import FaceRef
 
 ERASED_REASON = "a face was erased"
@@ -25,9 +25,8 @@ def erased_ids_in(rows: pl.DataFrame, erased: Mapping[str, FaceRef]) -> set[str]
     schema = ["erased", "asset_id", *"xywh"]
     table = pl.DataFrame([(f.face_id, f.asset_id, *f.box) for f in erased.values()], schema=schema, orient="row")
     pairs = rows.drop_nulls("face_id").select(LOCATION_COLUMNS).join(table, on="asset_id")
-    boxes = pairs.with_columns(pl.col(column).cast(pl.Float64) for column in LOCATION_COLUMNS[2:])
-    is_same = (pl.col("face_id") == pl.col("erased")) | (iou_expr("xywh", LOCATION_COLUMNS[2:]) >= SAME_FACE_IOU)
-    return set(boxes.filter(is_same)["face_id"])
+    is_same = (pl.col("face_id") == pl.col("erased")) | (box_iou_expr("xywh", LOCATION_COLUMNS[2:]) >= SAME_FACE_IOU)
+    return set(pairs.filter(is_same)["face_id"])
 
 
 def drop_erased(rows: pl.DataFrame, erased: Mapping[str, FaceRef]) -> pl.DataFrame:

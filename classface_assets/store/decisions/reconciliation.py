@@ -11,7 +11,7 @@ from itertools import chain, product
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.geometry import box_iou
+from classface_assets.core.geometry import SAME_FACE_IOU, box_iou, box_iou_expr
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, person_node, resolve_conflicts
 from classface_assets.store.decisions.roster import enrolled_years
 from classface_assets.store.model.decisions import Decisions, FaceLabel
@@ -22,7 +22,6 @@ LocatedFace = FaceLabel | FaceRef
 """What says where a face lies."""
 Matches = dict[str, tuple[tuple[str, float], ...]]
 """Face of the ledger -> (face of today, IoU of the boxes, or 2 for the same id) of each of its faces of today."""
-SAME_FACE_IOU = 0.4
 _SAME_ID = 2.0
 _SIDES = "xywh"
 
@@ -173,20 +172,11 @@ def _iou_pairs(recorded: Mapping[str, LocatedFace], faces: pl.DataFrame) -> list
     rows = [(f, face.asset_id, *face.box) for f, face in recorded.items()]
     schema = {"old": pl.String, "asset_id": pl.String} | dict.fromkeys(_SIDES, pl.Float64)
     old = pl.DataFrame(rows, schema=schema, orient="row")
-    boxes = [pl.col(f"bbox_{side}").cast(pl.Float64) for side in _SIDES]
-    pairs = old.join(faces.select("asset_id", "face_id", *boxes), on="asset_id")
-    pairs = pairs.with_columns(iou_expr(_SIDES, [f"bbox_{side}" for side in _SIDES]).alias("iou"))
+    columns = [f"bbox_{side}" for side in _SIDES]
+    pairs = old.join(faces.select("asset_id", "face_id", *columns), on="asset_id")
+    pairs = pairs.with_columns(box_iou_expr(_SIDES, columns).alias("iou"))
     best = pairs.filter(pl.col("iou") >= SAME_FACE_IOU).sort("iou", "old", "face_id", descending=[True, False, False])
     return best.select("old", "face_id", "iou").rows()
-
-
-def iou_expr(a: Sequence[str], b: Sequence[str]) -> pl.Expr:
-    """Intersection over union of two boxes a row, each given by its columns x, y, width and height (pixels)."""
-    (ax, ay, aw, ah), (bx, by, bw, bh) = ([pl.col(name) for name in names] for names in (a, b))
-    width = (pl.min_horizontal(ax + aw, bx + bw) - pl.max_horizontal(ax, bx)).clip(0)
-    height = (pl.min_horizontal(ay + ah, by + bh) - pl.max_horizontal(ay, by)).clip(0)
-    shared = width * height
-    return shared / (aw * ah + bw * bh - shared)
 
 
 def _located_faces(decisions: Decisions) -> dict[str, LocatedFace]:

@@ -72,10 +72,10 @@ def import_(
             )
     for line in (*found.notes, *done.notes, *reading_notes(found.report)):
         click.echo(line)
-    for line in review_notes(found, done.rows_of):
+    for line in review_notes(found, done.import_event):
         click.echo(line, err=True)
     if any(entry.portraits for entry in found.entries):
-        _label_portraits(archive, found, file, done.rows_of)
+        _label_portraits(archive, found, file, done.import_event)
     if found.needs_review:
         sys.exit(EXIT_NEEDS_REVIEW)
 

@@ -75,9 +75,9 @@ def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) ->
 def test_an_import_is_undone_whole_and_may_be_done_again(ledger: Ledger) -> None:
     ledger.create_person("Ben Weiss")
     event = imported(ledger, ROSTER)
-    assert ledger.decisions().named("ben weiss").consent is False
+    assert ledger.decisions().find_current_person("ben weiss").consent is False
     ledger.undo(event)
-    assert ledger.decisions().roster == () and ledger.decisions().named("ben weiss").consent is None
+    assert ledger.decisions().roster == () and ledger.decisions().find_current_person("ben weiss").consent is None
     assert imported(ledger, ROSTER) is not None and len(ledger.decisions().roster) == 3
 
 

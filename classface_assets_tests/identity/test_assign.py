@@ -317,7 +317,7 @@ def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() 
     groups = [mine[::2], mine[1::2]]
     renamed = {face: f"{cluster}_sub_{i}" for i, group in enumerate(groups, 1) for face in group}
     must = tuple((a, b) for group in groups for a, b in pairwise(group))
-    said = {"must": must, "cannot": ((groups[0][0], groups[1][0]),)}
+    said = {"must_link": must, "cannot_link": ((groups[0][0], groups[1][0]),)}
     after = assign(faces, vectors, previous=before, renamed=renamed, **said)
     again = assign(faces, vectors, previous=after, renamed=renamed, **said)
     for found in (after, again):

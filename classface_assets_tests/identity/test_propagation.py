@@ -74,7 +74,7 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
         ((0.6, 0.6), (0.3, 0.3), {"rejected": {("face 4", "ana")}}, False),
         ((0.6, 0.6), (0.3, 0.3), {"siblings": {"ana": {"ben"}}}, False),
         ((0.6, 0.6), (0.3, 0.3), {"enrolled": {"ana": {"2000-2001"}, "ben": {"2010-2011"}}}, False),
-        ((0.6, 0.6), (0.3, 0.3), {"cannot": (("face 4", "face 0"),)}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"cannot_link": (("face 4", "face 0"),)}, False),
     ],
     ids=[
         "clear",

@@ -28,6 +28,7 @@ ASSIGNMENTS_SCHEMA = {
     "person_id": pl.String,
     "assignment_score": pl.Float32,
     "assignment_reason": pl.String,
+    "assignment_margin": pl.Float32,
 }
 
 
@@ -95,12 +96,14 @@ def assign_identities(
             "person_id": persons,
             "named_score": named.scores,
             "score": grouped.scores,
+            "margin": named.margins,
             "named_reason": named.reasons,
             "reason": grouped.reasons,
             "left_out": rules.left_out,
         }
     )
-    rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
+    columns = ("face_id", _cluster_id(), "person_id", _score(), _reason(), _margin())
+    rows = found.select(*columns).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
     rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     return AssignmentResult(rows, grouped.standing)
 
@@ -120,3 +123,8 @@ def _reason() -> pl.Expr:
     out = pl.when(pl.col("left_out")).then(pl.lit("not a face, or not to be used"))
     named = pl.when(pl.col("person_id").is_not_null()).then("named_reason").otherwise("reason")
     return out.otherwise(named).alias("assignment_reason")
+
+
+def _margin() -> pl.Expr:
+    named = pl.col("person_id").is_not_null()
+    return pl.when(named).then("margin").fill_nan(None).alias("assignment_margin")

@@ -132,6 +132,14 @@ def test_named_people_are_found_again_with_a_reason() -> None:
     assert reasons.str.contains(r"^[01]\.\d+ to \d prototypes?, margin [01]\.\d+$|^0\.\d+ liker to the person").all()
 
 
+def test_the_lead_of_a_match_is_a_column_and_stands_in_its_reason_too() -> None:
+    faces, vectors, truth = school(7)
+    found = assign(faces, vectors, dict(list(zip(faces["face_id"], truth, strict=True))[:50]))
+    in_words = found["assignment_reason"].str.extract(r"margin (\d+\.?\d*)").cast(pl.Float32)
+    assert in_words.count() > 30 and found["assignment_margin"].is_null().equals(in_words.is_null())
+    assert ((found["assignment_margin"] - in_words).abs().fill_null(0) < 0.001).all()
+
+
 def test_a_rejected_face_is_never_given_to_that_person_again() -> None:
     faces, vectors, truth = school(8)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])

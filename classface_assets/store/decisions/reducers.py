@@ -114,7 +114,7 @@ def _roster_imported(state: ReplayState, _event: Event) -> None:
     state.student_matcher.add_import(state.persons)
 
 
-def _roster_struck(_state: ReplayState, _event: Event) -> None:
+def _student_removed(_state: ReplayState, _event: Event) -> None:
     """Nothing: the rows are gone from the imports themselves."""
 
 
@@ -245,6 +245,6 @@ REDUCERS: dict[str, Callable[[ReplayState, Event], None]] = {
     "portrait_given": _portrait_given,
     "roster_imported": _roster_imported,
     "student_linked": _student_linked,
-    "roster_struck": _roster_struck,
+    "roster_struck": _student_removed,
 }
 """Kind of event -> its reducer. Events of other kinds, as those of a later version, are skipped."""

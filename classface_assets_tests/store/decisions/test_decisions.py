@@ -57,9 +57,9 @@ def test_a_merge_that_cannot_be_is_one_sentence(source: str, target: str, senten
         ledger.create_person(name)
     ledger.merge("Old", "Anna")
     events = ledger.events()
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as refused:
         ledger.merge(source, target)
-    assert str(told.value) == sentence and ledger.events() == events
+    assert str(refused.value) == sentence and ledger.events() == events
 
 
 def test_a_merge_of_two_who_are_in_one_photo_tells_so(ledger: Ledger) -> None:
@@ -119,8 +119,8 @@ def test_what_is_known_of_a_person_is_kept_and_can_be_undone(either: Ledger) -> 
     either.set_kind("Anna", "staff")
     either.set_birth_date(anna.id, date(2011, 2, 3))
     either.set_consent("Anna", True)
-    told = either.set_consent("Anna", False).person
-    assert (told.kind, told.birth_date, told.consent) == ("staff", date(2011, 2, 3), False)
+    person = either.set_consent("Anna", False).person
+    assert (person.kind, person.birth_date, person.consent) == ("staff", date(2011, 2, 3), False)
     for _ in range(3):
         either.undo()
     assert replace(either.decisions().persons[anna.id], updated_at=anna.updated_at) == replace(anna, kind="staff")
@@ -171,9 +171,11 @@ def test_what_cannot_be_decided_is_one_sentence_and_leaves_nothing(
     act: Callable[[Ledger], object], sentence: str, ledger: Ledger
 ) -> None:
     ledger.create_person("Anna")
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as refused:
         act(ledger)
-    assert str(told.value).startswith(sentence) and "\n" not in str(told.value) and str(told.value).endswith(".")
+    assert (
+        str(refused.value).startswith(sentence) and "\n" not in str(refused.value) and str(refused.value).endswith(".")
+    )
     assert len(ledger.events()) == 1
 
 

@@ -158,11 +158,11 @@ def test_random_words_never_contradict_each_other_once_carried() -> None:
         for number in range(25):
             a, b = random.sample(range(8), 2)
             words.append(PairConstraint(f"f{a}", f"f{b}", random.random() < 0.5, number))
-        kept, dropped = resolve_conflicts(owners, words)
-        assert sorted([*kept, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*kept, *dropped)
+        retained, dropped = resolve_conflicts(owners, words)
+        assert sorted([*retained, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*retained, *dropped)
         labels = [PairConstraint(a, b, True, 0) for a in owners for b in owners if owners[a] == owners[b]]
-        together = components([*kept, *labels])
-        assert not any(w.b in together[w.a] for w in kept if not w.same)
+        together = components([*retained, *labels])
+        assert not any(w.b in together[w.a] for w in retained if not w.same)
         assert not any(b in together[a] for a in owners for b in owners if owners[a] != owners[b])
 
 
@@ -180,14 +180,14 @@ def test_random_words_keep_their_meaning_whichever_faces_are_gone() -> None:
         words = [
             PairConstraint(*(f"f{n}" for n in random.sample(range(9), 2)), random.random() < 0.6, n) for n in range(12)
         ]
-        kept, _ = resolve_conflicts({}, words)
+        retained, _ = resolve_conflicts({}, words)
         gone = {f"f{n}" for n in random.sample(range(9), 4)}
-        left = bridge_missing_faces(kept, gone)
+        left = bridge_missing_faces(retained, gone)
         assert not any(gone & {word.a, word.b} for word in left)
-        before, after = components(kept), components(left)
+        before, after = components(retained), components(left)
         there = [f"f{n}" for n in range(9) if f"f{n}" not in gone]
         assert all((b in before[a]) == (b in after[a]) for a in there for b in there)
-        apart = {frozenset((x, y)) for w in kept if not w.same for x in before[w.a] for y in before[w.b]}
+        apart = {frozenset((x, y)) for w in retained if not w.same for x in before[w.a] for y in before[w.b]}
         still = {frozenset((x, y)) for w in left if not w.same for x in after[w.a] for y in after[w.b]}
         assert still == {pair for pair in apart if not pair & gone}
 

@@ -176,8 +176,8 @@ def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
         given.kind, {**given.payload, "purposes": []}
     )
     (row,) = person_rows(either.decisions()).rows(named=True)
-    told = {name: value for name, value in row.items() if name.startswith("consent")}
-    assert told == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
+    published = {name: value for name, value in row.items() if name.startswith("consent")}
+    assert published == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
 
 
 def test_a_roster_says_it_per_purpose_and_the_stricter_word_counts(ledger: Ledger) -> None:

@@ -68,8 +68,8 @@ def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) ->
     imported(ledger, "Name,ID,Class\nAnna,1,a\nAnna,2,b\n", year=YEAR)
     imported(ledger, "Name,ID,Class\nAnna,2,c\n", year="2020-2021")
     imported(ledger, "Name,Class\nAnna,d\n", year="2021-2022")
-    said = [(entry.student_id, dict(entry.classes)) for entry in ledger.decisions().roster]
-    assert said == [("1", {YEAR: "a"}), ("2", {YEAR: "b", "2020-2021": "c"}), ("", {"2021-2022": "d"})]
+    students = [(entry.student_id, dict(entry.classes)) for entry in ledger.decisions().roster]
+    assert students == [("1", {YEAR: "a"}), ("2", {YEAR: "b", "2020-2021": "c"}), ("", {"2021-2022": "d"})]
 
 
 def test_an_import_is_undone_whole_and_may_be_done_again(ledger: Ledger) -> None:
@@ -112,8 +112,8 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
     ledger.erase(ben)
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz", "Dora"]
     redact_people(ledger.url, {ben})
-    told = "".join(to_jsonl(ledger.events()))
-    assert "Ben Weiss" not in told and '"18"' not in told and "2013-04-03" not in told
+    lines = "".join(to_jsonl(ledger.events()))
+    assert "Ben Weiss" not in lines and '"18"' not in lines and "2013-04-03" not in lines
     anna, _, dora = ledger.decisions().roster
     assert anna.siblings == () and dora.siblings == ("Anna Weiss",)
     assert b"Ben Weiss" not in (tmp_path / "ledger.sqlite").read_bytes()
@@ -309,12 +309,12 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     done = classface(world.folder, "roster", "import", index)
     assert done.exit_code == 0, done.output
     assert "1 portrait named, 0 had their name already." in done.stdout
-    told = done.stderr.splitlines()
-    assert told[0] == "4 portraits were left out:"
-    assert f"  line 2: the face in {another} was said to be Berta" in told
-    assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in told)
-    assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
-    assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
+    lines = done.stderr.splitlines()
+    assert lines[0] == "4 portraits were left out:"
+    assert f"  line 2: the face in {another} was said to be Berta" in lines
+    assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in lines)
+    assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in lines
+    assert f"  line 5: {alone} is the portrait of Anna Weiss already" in lines
     now = ledger.decisions()
     assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].method == "import"
     assert now.persons[now.labels[other].person_id].name == "Berta"

@@ -60,8 +60,8 @@ def test_an_id_that_stands_for_several_names_in_a_file_is_nobodys() -> None:
 @pytest.mark.parametrize("placeholder", ["#N/A", "N/A", "0", "-", "55"])
 def test_students_with_one_placeholder_for_an_id_stay_as_many_as_they_are(ledger: Ledger, placeholder: str) -> None:
     """As imports of earlier versions have them, too. Three students were one, and a refusal was lost."""
-    said = {"Anna": False, "Ben": None, "Cem": True}
-    rows = [RosterEntry(name, placeholder, consent=consent) for name, consent in said.items()]
+    answers = {"Anna": False, "Ben": None, "Cem": True}
+    rows = [RosterEntry(name, placeholder, consent=consent) for name, consent in answers.items()]
     import_rows(ledger, *rows)
     for name in ("Anna", "Ben", "Cem"):
         ledger.label(name, [face(name)])
@@ -91,9 +91,9 @@ def test_two_students_of_one_name_are_two_people(ledger: Ledger) -> None:
     ]
     sentence = "There are two students called anna weiss: Anna Weiss (5c, 2011) and Anna Weiss (7a, 2009); say which."
     for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create_person("anna weiss")):
-        with pytest.raises(ConflictError) as told:
+        with pytest.raises(ConflictError) as refused:
             act()
-        assert str(told.value) == sentence
+        assert str(refused.value) == sentence
     first = ledger.label("anna weiss (5C, 2011)", [face("f")]).person
     assert (first.name, first.display_name, first.student_id) == ("Anna Weiss", "Anna Weiss (5c, 2011)", "7")
     with pytest.raises(ConflictError, match="two students"):
@@ -236,8 +236,8 @@ def test_who_is_erased_takes_the_rows_of_one_student_along_and_not_of_another_of
     assert [(e.name, e.student_id) for e in ledger.decisions().roster] == [("Anna Weiss", "8"), ("Ben", "9")]
     plain = ledger.events()
     assert redact_people(ledger.url, {first.id}) >= 4
-    told = "".join(to_jsonl(ledger.events()))
-    assert "Kern" not in told and "2011-02-03" not in told and '"5c"' not in told and "1999-" not in told
+    lines = "".join(to_jsonl(ledger.events()))
+    assert "Kern" not in lines and "2011-02-03" not in lines and '"5c"' not in lines and "1999-" not in lines
     left = ledger.decisions().roster
     assert [(e.name, e.student_id, e.siblings) for e in left] == [("Anna Weiss", "8", ()), ("Ben", "9", ("8",))]
     other = Ledger(ledger.url.replace("ledger.sqlite", "other.sqlite"))

@@ -202,9 +202,9 @@ def test_a_name_is_kept_letter_by_letter(name: str, ledger: Ledger) -> None:
     ],
 )
 def test_a_name_that_cannot_be_is_one_sentence(name: str, sentence: str, ledger: Ledger) -> None:
-    with pytest.raises(InvalidNameError) as told:
+    with pytest.raises(InvalidNameError) as refused:
         ledger.label(name, [face("f")])
-    assert str(told.value) == sentence
+    assert str(refused.value) == sentence
     ledger.label("Anna", [face("f")])
     with pytest.raises(InvalidNameError):
         ledger.rename("Anna", name)
@@ -223,9 +223,9 @@ def test_a_ledger_that_cannot_be_used_is_one_sentence_without_its_password(tmp_p
     ):
         with pytest.raises(
             LedgerError, match=r"^The ledger [^\n]* cannot be used \([^\n]*\); .*CLASSFACE_LEDGER\.$"
-        ) as told:
+        ) as refused:
             Ledger(url).label("Anna", [face("f")])
-        assert "secret" not in str(told.value)
+        assert "secret" not in str(refused.value)
 
 
 def test_events_of_a_later_version_are_passed_over() -> None:

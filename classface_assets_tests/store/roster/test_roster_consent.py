@@ -12,8 +12,8 @@ from classface_assets.store.roster.file import RosterFile, read_roster
 from classface_assets.store.roster.table import RosterOptions
 
 
-def read(text: str, **wanted: tuple[str, ...]) -> RosterFile:
-    return read_roster(text.encode(), "2019-2020", RosterOptions(**wanted))  # type: ignore[arg-type]
+def read(text: str, **options: tuple[str, ...]) -> RosterFile:
+    return read_roster(text.encode(), "2019-2020", RosterOptions(**options))  # type: ignore[arg-type]
 
 
 def refused(entry: RosterEntry) -> bool:
@@ -176,10 +176,10 @@ def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but
     assert [refused(entry) for entry in found.entries] == [False, True, True, False]
     assert [entry.consent for entry in found.entries] == [None] * 4
     assert found.report.uncertain == (title,) and found.needs_review
-    told = "\n".join(review_notes(found, 7))
-    assert f"Is the column '{title}' about consent?" in told and "`classface undo 7`" in told
-    assert f"--consent-column '{title}' (or --no-consent-column '{title}')" in told
-    assert f"line 3: Ben: {title}: No" in told
+    notes = "\n".join(review_notes(found, 7))
+    assert f"Is the column '{title}' about consent?" in notes and "`classface undo 7`" in notes
+    assert f"--consent-column '{title}' (or --no-consent-column '{title}')" in notes
+    assert f"line 3: Ben: {title}: No" in notes
 
     sure = read(text, consent=(title.upper(),))
     answers = [entry.consent if "Web" not in title else entry.consents.get("web") for entry in sure.entries]
@@ -215,9 +215,9 @@ def test_a_list_that_holds_refusals_is_never_cut_off() -> None:
     found = read(
         "Name,Consent\n" + "".join(f"Child {chr(97 + n // 26)}{chr(97 + n % 26)},ask {n}\n" for n in range(130))
     )
-    told = review_notes(found, 1)
-    assert len(found.report.refused) == 130 and sum("line" in line for line in told) == 130
-    assert not any("more" in line for line in told)
+    notes = review_notes(found, 1)
+    assert len(found.report.refused) == 130 and sum("line" in line for line in notes) == 130
+    assert not any("more" in line for line in notes)
     bad = "".join(f"Child, {n},No\n" for n in range(130))
     assert sum(line.startswith("  line") for line in review_notes(read(f"Name,Consent\nAnna,yes\n{bad}"), 1)) == 130
 

@@ -1,4 +1,4 @@
-"""Encodings of rosters: lists of five to two hundred names of many languages are read right, and a guess is told."""
+"""Encodings of rosters: lists of five to two hundred names of many languages are read right, guesses are reported."""
 
 import random
 
@@ -112,9 +112,9 @@ def test_names_come_out_as_they_were_written(language: str, encoding: str, size:
 
 def test_a_guess_is_told_with_names_to_judge_it_by() -> None:
     found = read_roster(roster("Polish", 5).encode("cp1250"))
-    told = found.report
-    assert (told.encoding, told.guessed) == ("cp1250", True)
-    assert len(told.examples) == 3 and all(not name.isascii() and "£" not in name for name in told.examples)
+    report = found.report
+    assert (report.encoding, report.guessed) == ("cp1250", True)
+    assert len(report.examples) == 3 and all(not name.isascii() and "£" not in name for name in report.examples)
     assert not read_roster(roster("Polish", 5).encode()).report.guessed
 
 

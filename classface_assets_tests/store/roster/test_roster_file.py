@@ -202,6 +202,6 @@ def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
     ],
 )
 def test_a_file_that_is_no_roster_ends_in_one_sentence(content: bytes, sentence: str) -> None:
-    with pytest.raises(RosterError, match=sentence) as told:
+    with pytest.raises(RosterError, match=sentence) as refused:
         read_roster(content)
-    assert isinstance(told.value, UserError) and "\n" not in str(told.value)
+    assert isinstance(refused.value, UserError) and "\n" not in str(refused.value)

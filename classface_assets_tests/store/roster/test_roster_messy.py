@@ -65,8 +65,8 @@ def test_totals_page_numbers_and_titles_that_come_again_are_no_students() -> Non
     found = read("\n".join([*lines, "Seite 2 von 3;;", *footers, "-----;---;--", "Totaro Paul;3c;10"]))
     assert names(found) == ["Anna Weiss", "Ben Page", "Suma", "Totaro Paul"] and found.bad == ()
     assert [line for line, _ in found.report.skipped] == [3, 4, *range(7, 16)]
-    (told,) = [line for line in reading_notes(found.report) if "no students" in line]
-    assert "the titles again: line 4" in told and "a total: lines 8, 9, 10" in told and not found.needs_review
+    (note,) = [line for line in reading_notes(found.report) if "no students" in line]
+    assert "the titles again: line 4" in note and "a total: lines 8, 9, 10" in note and not found.needs_review
 
 
 def test_a_line_that_holds_an_answer_is_never_passed_over_in_silence() -> None:
@@ -118,9 +118,9 @@ def test_a_column_that_cannot_be_read_costs_that_column_and_is_told_once() -> No
     assert len(found.entries) == 20 and found.bad == () and all(entry.consent for entry in found.entries)
     (doubt,) = found.report.unreadable
     assert (doubt.title, doubt.cells, len(doubt.examples)) == ("Born", 20, 5)
-    told = review_notes(found, 1)
-    assert told[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"
-    assert told[-1] == "  … and 15 more"
+    notes = review_notes(found, 1)
+    assert notes[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"
+    assert notes[-1] == "  … and 15 more"
 
 
 def test_ids_that_are_none_make_no_two_students_one() -> None:

@@ -53,7 +53,7 @@ def a_bit_of_everything(ledger: Ledger) -> None:
     ledger.import_roster([RosterEntry("Ünal")], "b.csv"), ledger.remove_student("Ünal")
 
 
-def test_a_ledger_goes_out_and_into_another_without_a_word_changed(either: Ledger, tmp_path: Path) -> None:
+def test_a_ledger_is_exported_and_imported_into_another_unchanged(either: Ledger, tmp_path: Path) -> None:
     source = Ledger(f"sqlite:///{tmp_path}/source.sqlite", actor="Frau Müller")
     a_bit_of_everything(source)
     assert {event.actor for event in source.events()} == {"Frau Müller"}
@@ -111,7 +111,7 @@ def test_bad_lines_are_listed_with_number_and_reason_and_nothing_is_imported(led
     assert import_events(ledger, from_jsonl(text[:2])) == 1, "an event of a later version is kept as it is"
 
 
-def test_the_history_is_told_in_plain_words_and_never_names_who_was_erased(ledger: Ledger) -> None:
+def test_the_history_in_plain_words_never_names_an_erased_person(ledger: Ledger) -> None:
     ledger.label("Secret", FACES[:2])
     ledger.rename("Secret", "Classified")
     ledger.label("Bella", FACES[2:3], "cluster")
@@ -126,7 +126,7 @@ def test_the_history_is_told_in_plain_words_and_never_names_who_was_erased(ledge
     assert lines[-1] == "a person was erased, with 2 faces"
 
 
-def test_every_kind_of_event_is_told_in_words(ledger: Ledger) -> None:
+def test_every_kind_of_event_has_a_sentence(ledger: Ledger) -> None:
     a_bit_of_everything(ledger)
     for recorded, line in zip(ledger.events(), event_sentences(ledger.events()), strict=True):
         assert recorded.kind not in line and "…" not in line and "{" not in line and "somebody" not in line

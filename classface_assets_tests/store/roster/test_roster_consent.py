@@ -142,7 +142,7 @@ def test_no_answer_drops_a_row_and_all_but_yes_refuse(answer: str) -> None:
     assert len(ben.consent_in_doubt) <= 255
 
 
-def test_purposes_are_told_by_the_title_and_the_strictest_answer_counts() -> None:
+def test_purposes_follow_from_the_title_and_the_strictest_answer_counts() -> None:
     titles = "Name,Yearbook consent,Einwilligung Internet,Permission (print album),Photo consent,Web consent"
     anna, ben, cem = read(f"{titles}\nAnna,yes,no,yes,,yes\nBen,yes,yes,,no,\nCem,,,,Yes - but not website,\n").entries
     assert (anna.consent, anna.consents) == (None, {"yearbook": True, "web": False, "album": True})
@@ -170,7 +170,7 @@ def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> N
 @pytest.mark.parametrize(
     "title", ["Photo", "Media", "GDPR", "Data protection", "Website", "DSGVO", "Consent form returned"]
 )
-def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but_yes_refuse(title: str) -> None:
+def test_a_title_that_may_be_about_consent_is_questioned_and_until_then_all_but_yes_refuse(title: str) -> None:
     text = f"Name,{title}\nAnna,Yes\nBen,No\nCem,perhaps\nDan,\n"
     found = read(text)
     assert [refused(entry) for entry in found.entries] == [False, True, True, False]
@@ -200,7 +200,7 @@ def test_a_column_of_file_names_titled_photo_is_no_question() -> None:
     assert found.report.uncertain == () and found.entries[0].portraits == (("2019-2020", "1.jpg"),)
 
 
-def test_unknown_columns_are_named_and_those_of_yes_and_no_are_asked_about() -> None:
+def test_unknown_columns_are_listed_and_those_of_yes_and_no_are_questioned() -> None:
     found = read("Name,Gender,Bus,Locker,Kuvauslupaus,\nAnna,F,yes,12,kyllä,yes\nBen,M,no,13,ei,no\n")
     assert found.report.unused == ("Gender", "Bus", "Locker")
     assert found.report.uncertain == ("Kuvauslupaus", "column 6"), "by its word for pictures; and one without a title"

@@ -35,7 +35,7 @@ def xlsx(*rows: tuple[object, ...], first_sheet: tuple[tuple[object, ...], ...] 
     return content.getvalue()
 
 
-def test_a_csv_says_who_was_in_which_class_and_what_else_is_known() -> None:
+def test_a_csv_gives_classes_and_what_else_is_known() -> None:
     anna, ben, cem = read(ROSTER).entries
     assert anna == RosterEntry("Anna Weiss", "17", {YEAR: "3a"}, ("18",), True, date(2011, 2, 3))
     assert ben == RosterEntry("Ben Weiss", "18", {YEAR: "1b"}, (), False, date(2013, 4, 3))
@@ -127,7 +127,7 @@ def test_an_excel_file_is_read_with_its_dates_and_numbers_from_the_sheet_that_ha
     assert found.entries[1] == RosterEntry("Zoë", "18") and found.bad == ()
 
 
-def test_the_index_of_a_photographers_disc_says_who_is_in_which_portrait() -> None:
+def test_the_index_of_a_photographers_disc_gives_the_portrait_of_each_student() -> None:
     rows = (
         "RIVER19\tFOLDER1\t00001.JPG\t3\tWeiss\tAnna\t201\tA\tMs Reed\nRIVER19\tFOLDER1\t00002.JPG\t3\tÖz\tCem\t201\n"
     )

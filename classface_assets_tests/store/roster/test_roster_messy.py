@@ -100,7 +100,7 @@ def test_a_column_of_dates_is_read_when_it_is_consistent_one_way(cells: list[str
     assert not found.needs_review
 
 
-def test_a_title_says_which_comes_first() -> None:
+def test_a_title_shows_which_part_of_a_date_comes_first() -> None:
     assert read("Name,DOB (MM/DD/YYYY)\nA,4/3/2011\n").entries[0].birth_date == APRIL_3
     assert read("Name,Geburtsdatum (TT/MM/JJJJ)\nA,3/4/2011\n").entries[0].birth_date == APRIL_3
 
@@ -112,7 +112,7 @@ def test_two_digits_are_of_the_last_century_in_which_a_pupil_can_be_born() -> No
     assert column.day("14/3/11", date(1985, 9, 1)) == date(1911, 3, 14)
 
 
-def test_a_column_that_cannot_be_read_costs_that_column_and_is_told_once() -> None:
+def test_an_unreadable_column_costs_that_column_and_is_reported_once() -> None:
     rows = "".join(f"Child {chr(97 + n)};spring {n};3a;yes\n" for n in range(20))
     found = read(f"Name;Born;Class;Consent\n{rows}")
     assert len(found.entries) == 20 and found.bad == () and all(entry.consent for entry in found.entries)
@@ -147,7 +147,7 @@ def test_two_rows_of_one_name_with_different_ids_are_two_students() -> None:
     assert [entry.student_id for entry in found.entries] == ["7", "8", "008"] and not found.needs_review
 
 
-def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_told() -> None:
+def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_reported() -> None:
     content = xlsx(("Student", "ID"), ("Anna", "00123"), ("Ben", 124.0))
     assert [entry.student_id for entry in read_roster(content).entries] == ["00123", "124"]
     one = xlsx(("Student", "ID"), ("Anna", "00123"), ("Ben", 124.0), first_sheet=(("Name",), ("Cem",)))

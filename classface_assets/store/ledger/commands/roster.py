@@ -15,6 +15,7 @@ from classface_assets.store.ledger.commands.people import preserve_refusals
 from classface_assets.store.ledger.database import read_events_of
 from classface_assets.store.ledger.payloads import RosterImported, StudentLinked, StudentRemoved, Undone
 from classface_assets.store.ledger.transaction import CommandResult, LedgerTransaction
+from classface_assets.store.model.decisions import PersonStatus
 from classface_assets.store.model.events import ROSTER_KINDS, Event, undone_event_ids
 from classface_assets.store.model.roster_entry import RosterEntry
 
@@ -117,7 +118,7 @@ def _ambiguous_people(tx: LedgerTransaction) -> dict[str, str]:
     """Person id -> the sentence on which students of their name they may be."""
     people, notes = tx.people(), {}
     for person in people.persons.values():
-        if person.status == "merged" or person.erased or people.student_keys_of(person.id):
+        if person.status == PersonStatus.MERGED or person.erased or people.student_keys_of(person.id):
             continue
         students = people.unlinked_students_named(person.name)
         if students:

@@ -84,7 +84,7 @@ class RunManager:
             receipt = erase_person(self._archive, self.instance, person_id)
         except (ArchiveLockedError, MaintenanceError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.told(), self.start(self.assignment())
+        return receipt.to_json(), self.start(self.assignment())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
         """A page of the runs, last first, and how many there are. What has only just been started comes first."""

@@ -184,7 +184,7 @@ class Archive:
 
     def remove_name(self, faces: str | Sequence[str]) -> LabelResult:
         """Remove the label of faces; they may be anybody's again. Raises as `label`."""
-        return _result(self._ledger.take_off(self._face_refs(faces)))
+        return _result(self._ledger.remove_labels(self._face_refs(faces)))
 
     def undo(self, decision: LabelResult | int) -> None:
         """Take a decision back: all of its events, or the event of that number.

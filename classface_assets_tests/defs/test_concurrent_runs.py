@@ -182,7 +182,7 @@ def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
         pytest.raises(ArchiveLockedError, match="Another `classface run` of this archive goes on since"),
     ):
         erase_person(world.archive, world.instance, "Ada")
-    assert ledger.decisions().named("Ada") is not None
+    assert ledger.decisions().find_current_person("Ada") is not None
     assert not ledger.decisions().erased_faces
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from classface_assets.albums.names import encode_url
 from classface_assets.albums.students import Face, Student, arrange_in_rows, row_names
 from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_crop_path, thumbnail_path
+from classface_assets.core.schemas import PhotoStatus
 
 GROUP_PHOTO_FACES = 7  # faces from which on a photo is shown large, its names row by row
 PhotoKey = tuple[str, str]
@@ -94,7 +95,7 @@ def album_photos(photos: pl.DataFrame) -> pl.DataFrame:
     The first day of the school year, which stands for an unknown date, is none to show.
     """
     known = pl.when(pl.col("taken_at_source") != "school year").then("taken_at").alias("taken_at")
-    good = photos.filter(pl.col("status") == "ok").with_columns(known)
+    good = photos.filter(pl.col("status") == PhotoStatus.OK).with_columns(known)
     good = good.sort("school_year", "taken_at", "path", nulls_last=True)
     return good.unique(["school_year", "asset_id"], keep="first", maintain_order=True)
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard
-from classface_assets.core.schemas import is_noise
+from classface_assets.core.schemas import PhotoStatus, is_noise
 
 _OF_PHOTOS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
-WITHHELD = "withheld"
 """The status of a photo that may not be shown."""
 
 
@@ -56,9 +55,9 @@ def unread_files(photos: pl.DataFrame, lost: Sequence[PhotoCard]) -> list[tuple[
 
     `lost` are photos that were read once, but of which no thumbnail could be made later.
     """
-    partly = (pl.col("status") == "ok") & (pl.col("reason") != "")
+    partly = (pl.col("status") == PhotoStatus.OK) & (pl.col("reason") != "")
     told = photos.with_columns(pl.when(partly).then(pl.lit("partly searched")).otherwise("status").alias("status"))
-    unread = ~pl.col("status").is_in(["ok", WITHHELD])
+    unread = ~pl.col("status").is_in([PhotoStatus.OK.value, PhotoStatus.WITHHELD.value])
     rows = told.filter(unread).select("school_year", "path", "status", "reason").rows()
     reason = "gone or could not be opened when the album was made"
     later = [(picture.key[0], picture.path, "missing", reason) for picture in lost]
@@ -67,7 +66,9 @@ def unread_files(photos: pl.DataFrame, lost: Sequence[PhotoCard]) -> list[tuple[
 
 def withheld_files(photos: pl.DataFrame) -> list[tuple[str, str, str]]:
     """Photos that may not be shown, as (school year, path, reason); never because of whom."""
-    return sorted(photos.filter(pl.col("status") == WITHHELD).select("school_year", "path", "reason").rows())
+    return sorted(
+        photos.filter(pl.col("status") == PhotoStatus.WITHHELD).select("school_year", "path", "reason").rows()
+    )
 
 
 def total_coverage(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:
@@ -80,8 +81,10 @@ def total_coverage(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCov
 
 def _year_coverage(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> YearCoverage:
     status = photos["status"]
-    ok, duplicates, withheld = ((status == one).sum() for one in ("ok", "duplicate", WITHHELD))
-    shown = photos.filter(status == "ok")
+    ok, duplicates, withheld = (
+        (status == one).sum() for one in (PhotoStatus.OK, PhotoStatus.DUPLICATE, PhotoStatus.WITHHELD)
+    )
+    shown = photos.filter(status == PhotoStatus.OK)
     verdict, cover = _optional_column(shown, "verdict"), _optional_column(shown, "cover")
     named = faces.filter(pl.col("person_name").is_not_null())
     single = pl.col("cluster_id").is_null() | is_noise()

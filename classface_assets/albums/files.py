@@ -15,6 +15,7 @@ import polars as pl
 from classface_assets.albums.cards import photo_from_row
 from classface_assets.albums.names import year_path
 from classface_assets.albums.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
+from classface_assets.core.schemas import PhotoStatus
 
 
 def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
@@ -54,7 +55,7 @@ def list_album(out: Path) -> list[tuple[str, int, int]]:
 def thumbnail_paths(photos: pl.DataFrame) -> Iterator[str]:
     """The pictures that an album may hold of these photos, with the copies in which faces are covered."""
     columns = ("asset_id", "path", "width", "height", "rotation", "orientation", "page", "covered", "cover")
-    shown = photos.filter(pl.col("status") == "ok").select(c for c in columns if c in photos.columns)
+    shown = photos.filter(pl.col("status") == PhotoStatus.OK).select(c for c in columns if c in photos.columns)
     for row in shown.iter_rows(named=True):
         yield from _photo_thumbnail_paths(row)
 

@@ -20,6 +20,10 @@ class PhotoStatus(StrEnum):
     """Never stored: a photo that may not be shown for the purpose asked for."""
 
 
+READABLE = [PhotoStatus.OK.value, PhotoStatus.DUPLICATE.value]
+"""The statuses of files whose picture can be read."""
+
+
 class DetectionStatus(StrEnum):
     """What a detection row is: a face, or the one row of a photo without faces or that could not be decoded."""
 

@@ -16,6 +16,7 @@ from classface_assets.albums.site import build_site
 from classface_assets.albums.year_page import build_year_album
 from classface_assets.core.geometry import boxes_intersect
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities
@@ -203,7 +204,7 @@ def appearances(layout: ArchiveLayout, allowed: AllowedPhotos, year: str | None 
     condition, parameters = ("", []) if year is None else ("AND a.school_year = ?", [year])
     sql = f"{APPEARANCES_SQL} {condition} ORDER BY a.path, f.bbox_x, f.id"
     rows = query_database(layout.database, sql, parameters)
-    photos = allowed.photos.filter(pl.col("status") == "ok")
+    photos = allowed.photos.filter(pl.col("status") == PhotoStatus.OK)
     shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
     rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
     return rows.with_columns(~pl.col("face_id").is_in(_faces_near_covered(rows, photos)).alias("cropped"))

@@ -15,6 +15,7 @@ import polars as pl
 
 from classface_assets.albums.publication import is_published
 from classface_assets.core.locations import Location, encode_relative_path
+from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.defs.albums import SiteConfig, album_contents, album_fingerprint, site_fingerprint
 from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.images import WAS_NOT_OPENED
@@ -179,11 +180,11 @@ class ChangeDetector:
         files, faces, vectors = self._year_parts(year)
         if faces is None or not _is_listing_read(files, self._listing(year)):
             return False
-        photos = year_images(layout, year).filter(pl.col("status") == "ok")
+        photos = year_images(layout, year).filter(pl.col("status") == PhotoStatus.OK)
         if set(photos["asset_id"]) - faces.ids("asset_id") or _is_reoriented(faces, photos):
             return False
         rows = year_detections(layout, detector, year, [*LOCATION_COLUMNS, "status"])
-        face_ids = set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()
+        face_ids = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
         if face_ids - vectors.ids("face_id") - erased_ids_in(rows, self._manual_faces[1]):
             return False
         manual = find_manual_face_changes(layout, faces, year, self.archive.open_ledger())

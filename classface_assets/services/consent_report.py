@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.store.consent.allowed_photos import load_allowed_photos
 from classface_assets.store.consent.photos import PhotoVerdict
 from classface_assets.store.consent.refusal_sources import refusal_events, unclear_answer_in
@@ -154,4 +155,4 @@ def refusal_source(event: Event | None, person: Person) -> str:
 def _has_no_answer(person: Person, purpose: Purpose) -> bool:
     """Whether consent for the purpose was neither given nor refused, for somebody who needs to be asked."""
     no_answer = person.consents.get(purpose) is None and purpose not in person.refused
-    return no_answer and person.status == "active" and person.kind in ("student", "staff")
+    return no_answer and person.status == PersonStatus.ACTIVE and person.kind in (PersonKind.STUDENT, PersonKind.STAFF)

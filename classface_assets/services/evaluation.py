@@ -14,7 +14,7 @@ import polars as pl
 from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
 from classface_assets.identity.evaluation.ground_truth import GroundTruthError, match_to_ground_truth, validate_truth
@@ -191,7 +191,7 @@ def calibrate_archive(archive: Archive, models: Models, settings: AssignmentSett
 
 def _evaluate_by_truth(context: EvaluationContext, settings: AssignmentSettings, file: Path) -> EvaluationResult:
     """Compare what is published with a file of the ground truth."""
-    paths = context.images.filter(pl.col("status") == "ok").select("asset_id", "path").unique("asset_id")
+    paths = context.images.filter(pl.col("status") == PhotoStatus.OK).select("asset_id", "path").unique("asset_id")
     identities = context.published.select("face_id", "cluster_id", "person_id")
     found = context.faces.join(paths, on="asset_id").join(identities, on="face_id")
     found = found.with_columns(labelled=pl.col("face_id").is_in(list(context.constraints.confirmed)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.identity.evaluation.summary import CHANGES_SCHEMA, change_counts
 from classface_assets.orchestration.resources import Archive
 from classface_assets.store.files.parquet import read_parquet_or_empty
@@ -61,8 +62,14 @@ def list_people(database: Path, decisions: Decisions) -> list[tuple[str, int, st
     counts: dict[str, tuple[int, str]] = {}
     if database.exists():
         counts = {person: (faces, years) for person, faces, years in queries.people_with_faces(database).iter_rows()}
-    listed = [p for p in decisions.persons.values() if p.status != "merged" and not p.erased and p.kind != "not a face"]
-    rows = [(p.display_name + " (hidden)" * (p.status == "hidden"), *counts.get(p.id, (0, ""))) for p in listed]
+    listed = [
+        p
+        for p in decisions.persons.values()
+        if p.status != PersonStatus.MERGED and not p.erased and p.kind != PersonKind.NOT_A_FACE
+    ]
+    rows = [
+        (p.display_name + " (hidden)" * (p.status == PersonStatus.HIDDEN), *counts.get(p.id, (0, ""))) for p in listed
+    ]
     return sorted(rows, key=lambda row: row[0].casefold())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.resources import Archive
 from classface_assets.store.decisions.reconciliation import LocatedFace, constraints_for, match_faces_by_iou
 from classface_assets.store.decisions.replay import replay
@@ -128,7 +129,7 @@ class PortraitMatcher:
             found = beside if beside.height else found
         if found.is_empty():
             raise _PortraitRejectedError(f"there is no photo {file} in {year or 'the archive'}")
-        readable = found.filter(pl.col("status").is_in(["ok", "duplicate"]))
+        readable = found.filter(pl.col("status").is_in(READABLE))
         if readable.is_empty():
             raise _PortraitRejectedError(f"the photo {found['path'][0]} cannot be read ({found['reason'][0]})")
         if readable["asset_id"].n_unique() > 1:

@@ -8,7 +8,7 @@ import polars as pl
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.identity.clustering.cluster_ids import highest_cluster_number
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA, ClusterState
 from classface_assets.identity.evaluation.summary import violated_labels
@@ -150,7 +150,9 @@ def labels_not_preserved(
 
 def _faces_with_photo(catalog: FaceCatalog) -> pl.DataFrame:
     """FACES with the path and the time of their photos."""
-    photos = catalog.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first", maintain_order=True)
+    photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK).unique(
+        "asset_id", keep="first", maintain_order=True
+    )
     photos = photos.select("asset_id", "path", "taken_at")
     faces = catalog.faces.select("face_id", "asset_id", "school_year", "year", "quality_score")
     return faces.join(photos, on="asset_id", how="left", maintain_order="left")

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.followed_photos import follow_photos_if_changed
@@ -67,7 +67,7 @@ def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> O
     catalog = add_near_duplicate_groups(archive.catalog(models), models.describe(layout).name)
     assignments = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
     publish_database(layout.database, build_tables(catalog, assignments, archive.open_ledger().events()))
-    photos = catalog.images.filter(pl.col("status") == "ok")
+    photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
     years = value_counts(catalog.faces, "school_year").sort("school_year") if catalog.faces.height else None
     result = materialize_result(
         catalog.faces.height,
@@ -93,7 +93,7 @@ def add_near_duplicate_groups(catalog: FaceCatalog, pack: str) -> FaceCatalog:
     """
     # Half-way between one person and one picture: a face in a copy or in the next shot is far closer than in another.
     same_face = (1 + settings_for(pack).person_threshold) / 2
-    photos = catalog.images.filter(pl.col("status") == "ok")
+    photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
     photo_of_face = catalog.faces["asset_id"] if catalog.faces.height else pl.Series(dtype=pl.String)
     groups = near_duplicate_groups(photos, photo_of_face, catalog.vectors, same_face)
     return replace(catalog, images=catalog.images.join(groups, on="asset_id", how="left", maintain_order="left"))

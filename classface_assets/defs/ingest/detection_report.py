@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.schemas import DETECTIONS
+from classface_assets.core.schemas import DETECTIONS, DetectionStatus
 from classface_assets.defs.asset_factory import CheckRule
 from classface_assets.defs.memoized import input_fingerprint
 from classface_assets.defs.metadata import (
@@ -72,11 +72,15 @@ def detection_report(
     rows = year_detections(layout, detector, year, [*REPORTED_COLUMNS])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED_COLUMNS})
     current = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
-    faces = current.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
+    faces = current.filter(pl.col("status") == DetectionStatus.FACE).sort(
+        "quality_score", "face_id", descending=[True, False]
+    )
     # A photo whose only faces were drawn also has a row without a face.
     searched = current.sort("status", descending=True).unique("asset_id", keep="first")
     paths = photos.select("asset_id", "path")
-    failed = searched.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
+    failed = (
+        searched.filter(pl.col("status") == DetectionStatus.FAILED).join(paths, on="asset_id").select("path", "reason")
+    )
     unopened = paths.filter(pl.col("asset_id").is_in(list(run.unopened))).with_columns(
         pl.col("asset_id").replace_strict(dict(run.unopened), default="", return_dtype=pl.String).alias("reason")
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import decode_relative_path
-from classface_assets.core.schemas import DETECTIONS
+from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.defs.ingest.detection_report import RULES, DetectionRun, detection_report
@@ -94,7 +94,7 @@ def detections(
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
     files = year_images(layout, year)
-    photos = files.filter(pl.col("status") == "ok")
+    photos = files.filter(pl.col("status") == PhotoStatus.OK)
     settings = config.settings(active_detection_settings(layout, detector, year))
     parts = detection_parts(layout, detector, year, settings.name)
     migrate_former_ids(layout, year, files)
@@ -178,6 +178,6 @@ class PhotoSearch:
             now = pl.lit(datetime.now(UTC).replace(tzinfo=None), pl.Datetime("us"))
             rows = rows.drop("orientation").join(orientations, on="asset_id", how="left", maintain_order="left")
             parts.append(rows.with_columns(now.alias("created_at")))
-            failed = rows.filter(pl.col("status") == "failed").height + len(batch.unopened)
+            failed = rows.filter(pl.col("status") == DetectionStatus.FAILED).height + len(batch.unopened)
             advance(rows["asset_id"].n_unique() + len(batch.unopened), rows["face_id"].count(), failed)
         return unopened

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.schemas import DetectionStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, CheckRule, archive_asset
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.defs.ingest.detections import detections
@@ -112,7 +113,7 @@ def embeddings(
 def _faces_to_embed(archive: Archive, detector: str, year: str, parts: PartDataset) -> set[str]:
     """The ids of the year's faces, without those of erased people where any face has no vector yet."""
     rows = year_detections(archive.layout, detector, year, [*LOCATION_COLUMNS, "status"])
-    faces = set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()
+    faces = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
     if faces - parts.ids("face_id"):
         faces -= erased_ids_in(rows, erased_faces(archive.layout, archive.open_ledger().events()))
     return faces

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, decode_relative_path, encode_relative_path
-from classface_assets.core.schemas import IMAGES
+from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
 from classface_assets.defs.asset_factory import CheckRule, archive_asset
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result, value_counts
@@ -76,7 +76,7 @@ def images(
         for batch in new.iter_slices(BATCH_SIZE):
             rows = _read_batch(batch, year, layout, folders)
             count += _write_batch(rows, retried, parts)
-            advance(batch.height, errors=rows.filter(pl.col("status") == "unreadable").height)
+            advance(batch.height, errors=rows.filter(pl.col("status") == PhotoStatus.UNREADABLE).height)
     parts.retain(listing)
     rows = year_images(layout, year)
     complete = EVERY_FILE_ACCOUNTED_FOR.result(
@@ -95,9 +95,9 @@ def images(
 
 def _image_metadata(rows: pl.DataFrame) -> dict[str, Any]:
     """What there is among the files (IMAGES) of a school year."""
-    photos = rows.filter(pl.col("status") == "ok")
+    photos = rows.filter(pl.col("status") == PhotoStatus.OK)
     doubted, paged = photos.filter(pl.col("taken_at_doubt") != ""), photos.filter(pl.col("reason") != "")
-    rejected = rows.filter(~pl.col("status").is_in(["ok", "duplicate"]))
+    rejected = rows.filter(~pl.col("status").is_in(READABLE))
     return {
         "statuses": markdown_table(value_counts(rows, "status")),
         "reasons": markdown_table(value_counts(rejected, "reason"), most=20),
@@ -126,7 +126,7 @@ def _files_to_read(parts: PartDataset, listing: pl.DataFrame) -> tuple[pl.DataFr
     known = parts.read()
     known = conform_to_schema(IMAGES, known if known.width else pl.DataFrame(schema=IMAGES))
     known = known.join(listing, on=list(parts.key), how="semi")
-    known_by_bytes_alone = (pl.col("status") == "ok") & pl.col("file_digest").is_null()
+    known_by_bytes_alone = (pl.col("status") == PhotoStatus.OK) & pl.col("file_digest").is_null()
     retried = known.filter(known_by_bytes_alone | WAS_NOT_OPENED)
     return retried, listing.join(known.join(retried, on="path", how="anti"), on=list(parts.key), how="anti")
 

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.core.locations import Location, decode_relative_path
-from classface_assets.core.schemas import DETECTION_ROWS
+from classface_assets.core.schemas import DETECTION_ROWS, PhotoStatus
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.defs.metadata import markdown_table
 from classface_assets.orchestration.resources import Archive, Models
@@ -43,7 +43,7 @@ def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, ye
     images, refused, added = year_images(layout, year), list(changes.refused), 0
     if changes.new:
         detector = models.load(layout).detector
-        photos = images.filter(pl.col("status") == "ok", pl.col("asset_id").is_in(list(changes.new)))
+        photos = images.filter(pl.col("status") == PhotoStatus.OK, pl.col("asset_id").is_in(list(changes.new)))
         rotations = dict(parts.read_matching("asset_id", list(changes.new), ["asset_id", "rotation"]).iter_rows())
         for photo, path, orientation in photos.select("asset_id", "path", "orientation").iter_rows():
             faces, file = changes.new[photo], decode_relative_path(layout.photos, path)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.locations import decode_relative_path
-from classface_assets.core.schemas import DETECTION_ROWS
+from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.followed_photos import AUTOMATIC_ACTOR
 from classface_assets.store.catalog.photo_records import photos_with_decisions
@@ -106,7 +106,7 @@ def _current_orientation(file: Row, before: Orientation, detected: Sequence[Row]
     photo upright as it was.
     """
     rotation = detected[0]["rotation"] or 0
-    if not file["has_orientation"] and not any(row["status"] == "ok" for row in detected):
+    if not file["has_orientation"] and not any(row["status"] == DetectionStatus.FACE for row in detected):
         for degrees in (0, 90, 180, 270):
             transform = reorientation_transform(before, (file["now"], degrees), file["width"], file["height"])
             rotation = degrees if np.allclose(transform[:, :2], np.eye(2)) else rotation
@@ -183,12 +183,14 @@ def _replace_rows(
 def _reoriented_rows(one: Reorientation, stored: Sequence[Row], erased: Sequence[FaceRef]) -> list[Row]:
     """The photo's faces in transformed boxes, and those that are found only now; one row without a face if none."""
     photo_columns = {"orientation": one.now[0], "rotation": one.now[1], "phash": one.detected[0]["phash"]}
-    transformed = reorient_rows([row for row in stored if row["status"] == "ok"], one.transform, **photo_columns)
+    transformed = reorient_rows(
+        [row for row in stored if row["status"] == DetectionStatus.FACE], one.transform, **photo_columns
+    )
     boxes = [tuple(row[f"bbox_{side}"] for side in "xywh") for row in transformed]
     boxes += [face.box for face in erased]
-    new = non_overlapping_rows([row for row in one.detected if row["status"] == "ok"], boxes)
+    new = non_overlapping_rows([row for row in one.detected if row["status"] == DetectionStatus.FACE], boxes)
     if not transformed and not new:
-        new = [{**one.detected[0], **dict.fromkeys(_FACE_COLUMNS), "status": "no face"}]
+        new = [{**one.detected[0], **dict.fromkeys(_FACE_COLUMNS), "status": DetectionStatus.NO_FACE.value}]
     created_at = datetime.now(UTC).replace(tzinfo=None)
     return transformed + [{**row, **photo_columns, "created_at": created_at} for row in new]
 

@@ -42,7 +42,7 @@ class ArchiveView:
     assignment_score, assignment_reason, assignment_margin, confirmed, created_at; without what is no face and without
     erased people.
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
-    person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
+    person_name. `persons`: id, name, folded (see `normalize_name`), status, kind, merged_into_id, face_count, confirmed_count,
     prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,
     height, rotation. `published`: the faces without what was said since.
     """

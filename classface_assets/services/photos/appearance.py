@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.catalog.photo_records import camera_time
 from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts, embedding_parts
@@ -43,7 +44,7 @@ class PhotoAppearances:
     @cached_property
     def present(self) -> dict[str, dict[str, object]]:
         """Asset id → the row of a photo that is present."""
-        good = self.catalog.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first")
+        good = self.catalog.images.filter(pl.col("status") == PhotoStatus.OK).unique("asset_id", keep="first")
         columns = ["asset_id", "path", "width", "height", "rotation", "phash", "taken_at"]
         rows = good.with_columns(camera_time(good)).select(columns)
         return {row["asset_id"]: row for row in rows.iter_rows(named=True)}
@@ -127,7 +128,7 @@ class PhotoAppearances:
     @cached_property
     def _gone_faces(self) -> pl.DataFrame:
         """The faces of photos that are gone, with their vectors."""
-        rows = self._gone_detections.filter(pl.col("status") == "ok")
+        rows = self._gone_detections.filter(pl.col("status") == DetectionStatus.FACE)
         ids, version = rows["face_id"].to_list(), self.pack.detector_version
         found = [
             embedding_parts(self.layout, version, self.pack.key, year).read_matching(

@@ -10,6 +10,7 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
+from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.partitions import year_listing
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
@@ -53,7 +54,7 @@ def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
     rows = image_parts(layout, year).read(["path", "size", "status"])
     if not rows.width:
         return pl.DataFrame(schema=_PHOTOS)
-    return rows.filter(pl.col("status").is_in(["ok", "duplicate"])).select(_PHOTOS.names())
+    return rows.filter(pl.col("status").is_in(READABLE)).select(_PHOTOS.names())
 
 
 def _present(layout: ArchiveLayout) -> pl.DataFrame:

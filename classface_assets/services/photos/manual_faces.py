@@ -13,6 +13,7 @@ import polars as pl
 from classface_assets.core.geometry import SAME_FACE_IOU, Box, box_iou
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import list_directory
+from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.store.catalog.school_year import image_parts, list_school_years, year_images
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.tombstones import erased_faces
@@ -100,16 +101,16 @@ def plan_manual_face_changes(decisions: Decisions, rows: pl.DataFrame, images: p
     """
     manual = _manual_face_ids(rows)
     gone = frozenset(manual - decisions.drawn.keys())
-    files = dict(images.filter(pl.col("status") != "duplicate").select("asset_id", "status").iter_rows())
+    files = dict(images.filter(pl.col("status") != PhotoStatus.DUPLICATE).select("asset_id", "status").iter_rows())
     rows = rows.filter(~pl.col("face_id").is_in(list(gone)).fill_null(value=False))
-    failed = dict(rows.filter(pl.col("status") == "failed").select("asset_id", "reason").iter_rows())
-    taken, searched = _boxes_by_photo(rows.filter(pl.col("status") == "ok")), set(rows["asset_id"])
+    failed = dict(rows.filter(pl.col("status") == DetectionStatus.FAILED).select("asset_id", "reason").iter_rows())
+    taken, searched = _boxes_by_photo(rows.filter(pl.col("status") == DetectionStatus.FACE)), set(rows["asset_id"])
     erased = _group_by_photo((face.asset_id, face.box) for face in decisions.erased_faces.values())
     new: dict[str, list[FaceRef]] = defaultdict(list)
     refused = []
     for face in decisions.drawn.values():
         photo = face.asset_id
-        if photo not in searched and files.get(photo, "ok") == "ok":
+        if photo not in searched and files.get(photo, PhotoStatus.OK) == PhotoStatus.OK:
             continue
         if photo not in files:
             refused.append((photo, "the photo is no longer in its folder"))

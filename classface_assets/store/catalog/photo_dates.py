@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from classface_assets.core.schemas import PhotoStatus
+
 EMBEDDED_SOURCES = ("exif", "xmp", "iptc")  # a clock wrote them; names are written by people
 SCHOOL_YEAR_SOURCE = "school year"
 # What cameras, phones and programs show that lost the time: the first moments of their clocks. 1904 is QuickTime's,
@@ -46,7 +48,7 @@ def resolve_dates(images: pl.DataFrame, start_of_year: datetime | None) -> pl.Da
         .join(believed.rename({"at": "taken_at", "source": "taken_at_source"}).drop("doubted"), on="row", how="left")
         .join(doubt, on="row", how="left")
     )
-    by_folder = pl.col("taken_at").is_null() & (pl.col("status") == "ok") & pl.lit(start_of_year is not None)
+    by_folder = pl.col("taken_at").is_null() & (pl.col("status") == PhotoStatus.OK) & pl.lit(start_of_year is not None)
     start = pl.lit(start_of_year, pl.Datetime("us"))
     return (
         rows.sort("row")

@@ -11,7 +11,7 @@ import polars as pl
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
 from classface_assets.core.locations import list_directory
-from classface_assets.core.schemas import IMAGES, PhotoStatus
+from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
 from classface_assets.core.school_years.names import school_year_start
 from classface_assets.store.catalog.former_ids import (
     FormerIds,
@@ -154,7 +154,7 @@ def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
         The same rows by school year and path: the first file of each picture is PhotoStatus.OK, others are DUPLICATE.
     """
     images = images.sort("school_year", "path")
-    readable = pl.col("status").is_in([PhotoStatus.OK.value, PhotoStatus.DUPLICATE.value])
+    readable = pl.col("status").is_in(READABLE)
     first_path, first_digest = (
         pl.col(name).filter(readable).first().over("asset_id") for name in ("path", FILE_DIGEST)
     )

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.core.geometry import SAME_FACE_IOU, box_iou_expr
+from classface_assets.core.schemas import DetectionStatus
 from classface_assets.store.model.face_ref import FaceRef
 
 ERASED_REASON = "a face was erased"
@@ -42,7 +43,7 @@ def drop_erased(rows: pl.DataFrame, erased: Mapping[str, FaceRef]) -> pl.DataFra
     empty = gone.unique("asset_id", maintain_order=True).join(left, on="asset_id", how="anti", maintain_order="left")
     blank = empty.with_columns(
         pl.lit(None, dtype).alias(name) for name, dtype in rows.schema.items() if name not in _PHOTO_COLUMNS
-    ).with_columns(status=pl.lit("no face"), reason=pl.lit(ERASED_REASON))
+    ).with_columns(status=pl.lit(DetectionStatus.NO_FACE.value), reason=pl.lit(ERASED_REASON))
     return pl.concat([left, blank.select(rows.columns)])
 
 

@@ -69,5 +69,5 @@ def _most_restrictive(who: Person, others: Iterable[Person]) -> Person:
         if other.erased:
             who = replace(who, erased=True)
         if other.status == PersonStatus.HIDDEN and who.status == PersonStatus.ACTIVE:
-            who = replace(who, status=PersonStatus.HIDDEN)
+            who = replace(who, status=PersonStatus.HIDDEN.value)
     return who

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from classface_assets.core.schemas import PERSONS
+from classface_assets.core.schemas import PERSONS, PhotoStatus
 from classface_assets.store.artifacts.assignment_tables import events_until
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.consent.photos import collect_refusals, photo_verdicts
@@ -126,7 +126,7 @@ def _portrait_prototypes(decisions: Decisions) -> pl.DataFrame:
 def _photo_consent(images: pl.DataFrame, faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     columns = ("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "person_id")
     placed = faces.rename({"id": "face_id"}).select(columns) if faces.width else pl.DataFrame()
-    photos = images.filter(pl.col("status") == "ok")["asset_id"]
+    photos = images.filter(pl.col("status") == PhotoStatus.OK)["asset_id"]
     return photo_verdicts(photos, placed, collect_refusals(decisions))
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.resources import Models
 from classface_assets.store.catalog.faces import load_catalog
 
@@ -22,7 +23,7 @@ def detected_boxes(layout: ArchiveLayout, models: Models) -> BoxesByPhoto:
     """The boxes in every photo and its copies, in pixels of the photo as a viewer shows it, before any turn of ours."""
     pack = models.describe(layout)
     catalog = load_catalog(layout, pack.detector_version, pack.key)
-    files = catalog.images.filter(pl.col("status").is_in(["ok", "duplicate"]))
+    files = catalog.images.filter(pl.col("status").is_in(READABLE))
     found: BoxesByPhoto = {path: [] for path in catalog.images["path"]}
     if catalog.faces.height:
         columns = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")

@@ -1,4 +1,4 @@
-"""Looking at an uploaded picture with the archive's own models: its faces, how good they are, and their vectors."""
+"""Analysing uploaded pictures with the archive's model pack: their faces, the quality and the vectors of these."""
 
 import hashlib
 import threading
@@ -25,7 +25,17 @@ MAX_PIXELS = 64_000_000
 
 @dataclass(frozen=True)
 class UploadedFace:
-    """A face of an uploaded picture. Box x, y, width, height in its upright pixels; vector (d,) of unit length."""
+    """A face of an uploaded picture.
+
+    Attributes:
+        face_id: The id, the same for the same picture.
+        box: x, y, width and height in pixels of the upright picture.
+        confidence: The detector's, 0 to 1.
+        quality: The quality score, 0 to 1.
+        blur: Variance of the Laplacian of the chip; low values are blurred.
+        chip: The aligned crop, a JPEG.
+        vector: (d,) float32 of unit length.
+    """
 
     face_id: str
     box: tuple[float, float, float, float]
@@ -37,49 +47,56 @@ class UploadedFace:
 
 
 class UploadAnalyzer:
-    """The model pack, loaded when first needed; one picture is looked at at a time."""
+    """Detects and embeds faces; the model pack is loaded when first needed, and used by one request at a time."""
 
     def __init__(self, load: Callable[[], ModelPack]) -> None:
         self._load, self._lock = load, threading.Lock()
 
-    def faces_of_photo(self, asset_id: str, view: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
-        """The faces of a photo of the archive, as detection rows."""
+    def detect(self, asset_id: str, photo: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
+        """The faces of a photo of the archive, as rows of DETECTION_SCHEMA."""
         with self._lock:
-            rows = detect_photo(asset_id, view, self._load().detector, settings)
+            rows = detect_photo(asset_id, photo, self._load().detector, settings)
         return pl.DataFrame(rows, schema=DETECTION_SCHEMA).filter(pl.col("status") == "ok")
 
-    def look(self, data: bytes, settings: DetectionSettings) -> list[UploadedFace]:
-        """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""
+    def analyze(self, data: bytes, settings: DetectionSettings) -> list[UploadedFace]:
+        """Detect and embed the faces of a picture file.
+
+        Args:
+            data: The file's bytes, of any format that the pipeline reads.
+            settings: The thresholds of the detector.
+
+        Returns:
+            The faces, largest first.
+
+        Raises:
+            ProblemError: The file is no picture, or has too many pixels.
+        """
         try:
             picture = open_picture(BytesIO(data))
             if picture.width * picture.height > MAX_PIXELS:
                 raise ProblemError(
                     422, f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; send a smaller one."
                 )
-            pixels = decode_photo(data).pixels
+            photo = pyramid_from_pixels(decode_photo(data).pixels)
         except UnreadablePhotoError as error:
             raise ProblemError(422, f"The picture cannot be used: {error.reason}.") from None
         asset_id = str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
         with self._lock:
             pack = self._load()
-            rows = [
-                r
-                for r in detect_photo(asset_id, pyramid_from_pixels(pixels), pack.detector, settings)
-                if r["status"] == "ok"
-            ]
+            rows = [row for row in detect_photo(asset_id, photo, pack.detector, settings) if row["status"] == "ok"]
             if not rows:
                 return []
             vectors = pack.embedder.embed(np.stack([decode_chip(row["chip"]) for row in rows]))
-        seen = [
+        faces = [
             UploadedFace(
-                row["face_id"],
-                (row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
-                row["detection_confidence"],
-                row["quality_score"],
-                row["blur"],
-                row["chip"],
-                vector,
+                face_id=row["face_id"],
+                box=(row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
+                confidence=row["detection_confidence"],
+                quality=row["quality_score"],
+                blur=row["blur"],
+                chip=row["chip"],
+                vector=vector,
             )
             for row, vector in zip(rows, vectors, strict=True)
         ]
-        return sorted(seen, key=lambda face: -face.box[2] * face.box[3])
+        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])

@@ -14,6 +14,7 @@ from classface_assets.review.auth.sessions import Sessions
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.pages import (
     confirm,
+    help,
     history,
     naming,
     people,
@@ -36,7 +37,7 @@ API_DESCRIPTION = (
 )
 API_MODULES = (clusters, persons, profiles, events, runs, matching, stats, faces)
 # In the order in which their paths are matched.
-PAGE_MODULES = (unknown, naming, confirm, people, person_actions, photos, search, history, years, run_pages)
+PAGE_MODULES = (unknown, naming, confirm, people, person_actions, photos, search, history, years, run_pages, help)
 
 
 def create_app(

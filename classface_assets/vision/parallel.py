@@ -1,7 +1,6 @@
 """The same work on many things at once, a thread each: OpenCV and onnxruntime let go of the interpreter's lock."""
 
 import ctypes
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +12,6 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

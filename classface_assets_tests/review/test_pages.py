@@ -40,6 +40,8 @@ SECTIONS = (
     "/history",
     "/years",
     "/runs",
+    "/help",
+    "/help/engineers/configuration",
 )
 
 
@@ -140,7 +142,7 @@ def test_text_has_enough_contrast(colours: str, world: World, served: str, brows
     with browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=colours) as context:  # type: ignore[arg-type]
         window = open_window(context.new_page(), served, world)
         person, _ = matched_person(window, "Ana")
-        for path in ("/", "/confirm", "/people", f"/people/{person}", "/history", "/runs"):
+        for path in ("/", "/confirm", "/people", f"/people/{person}", "/history", "/runs", "/help/engineers/packs"):
             page = window.open(path)
             assert page.evaluate(FAINT) == [], path
 

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-import numpy as np
 from fastapi import APIRouter, File, Form, Path, Query, UploadFile
 
+from classface_assets.core.arrays import unit_mean
 from classface_assets.review.api.common import API_PREFIX, Context, Name, problem_responses
 from classface_assets.review.api.person_rows import person_row
 from classface_assets.review.api.schemas.persons import (
@@ -92,9 +92,7 @@ def search(
         raise ProblemError(
             422, "No face was found in the photo; send one in which the face is larger, or turned to the camera."
         )
-    mean = np.mean(largest, axis=0)
-    vector = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    nearest = context.face_similarity().nearest(vector, k, threshold)
+    nearest = context.face_similarity().nearest(unit_mean(largest), k, threshold)
     matches = nearest.select(*SearchMatch.model_fields).to_dicts()
     return {"matches": matches, "faces_in_photos": sum(map(len, faces))}
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from classface_assets.core.geometry import Box
 from classface_assets.vision.alignment import warp_square
 from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.records import CHIP_FACE_PX, face_columns
 from classface_assets.vision.photos.image_pyramid import ImagePyramid
 
-Box = tuple[float, float, float, float]
 CLOSE_UPS = (
     (128, 64),
     (256, 144),

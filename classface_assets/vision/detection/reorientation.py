@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from classface_assets.core.geometry import SAME_FACE_IOU, overlap_ratios
 from classface_assets.vision.detection.attributes import estimate_poses
-from classface_assets.vision.faces import overlap_ratios
 from classface_assets.vision.photos.same_shot import Affine, orientation_transform, transform_boxes
 
 _CLOCKWISE_ORIENTATIONS = {0: 1, 90: 6, 180: 3, 270: 8}
 _MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
-SAME_FACE_IOU = 0.4
 
 
 def reorientation_transform(before: tuple[int, int], after: tuple[int, int], width: int, height: int) -> Affine:

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from classface_assets.core.arrays import available_cores
 from classface_assets.vision.models.onnx_session import device_of
-from classface_assets.vision.parallel import available_cores
 
 # Of an answer's length; bfloat16 alone makes .02 to .07 of difference on pictures of noise.
 MAX_RELATIVE_DIFFERENCE = 0.2

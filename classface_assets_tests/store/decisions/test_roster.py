@@ -263,8 +263,8 @@ def test_the_command_imports_lists_undoes_and_forgets(tmp_path: Path) -> None:
     file.write_text("Name;Klasse;Geschwister\nAnna Weiss;3a;Ben Weiss\n;3b;\nBen Weiss;1b;\n", encoding="cp1252")
     done = classface(tmp_path, "roster", "import", file)
     assert done.exit_code == 3, done.output
-    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` takes it back." in done.stdout
-    assert "are taken for 2019-2020" in done.stdout
+    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` undoes the import." in done.stdout
+    assert "were imported for 2019-2020" in done.stdout
     assert done.stderr == "1 row was left out:\n  line 3: it has no name\n"
     assert "known already: 2 students" in classface(tmp_path, "roster", "import", file).stdout
     listed = classface(tmp_path, "roster", "list").stdout.splitlines()
@@ -311,7 +311,7 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     assert "1 portrait named, 0 had their name already." in done.stdout
     told = done.stderr.splitlines()
     assert told[0] == "4 portraits were left out:"
-    assert f"  line 2: the face in {another} was said to be Berta" in told
+    assert f"  line 2: the face in {another} was labelled as Berta" in told
     assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in told)
     assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
     assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
@@ -363,9 +363,9 @@ def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World)
     ("made", "options", "sentence"),
     [
         (None, [], "There is no file"),
-        ("folder", [], "is a folder; name the file in it"),
+        ("folder", [], "is a folder; give the file in it"),
         ("Class\n3a\n", [], "No column of names was found"),
-        ("Name,Class\n,3a\n", [], "No row of .* could be taken in.\n  line 2: it has no name"),
+        ("Name,Class\n,3a\n", [], "No row of .* could be imported.\n  line 2: it has no name"),
         ("Name\nAnna\n", ["--encoding", "klingon"], "'klingon' is no encoding of text; write one like utf-8, cp1250"),
         ("Name\nAnna\n", ["--consent-column", "Media"], "There is no column titled 'Media'; the titles are: Name"),
         ("Name\nAnna\n", ["--year", "soon"], "'soon' is no school year; write it like 2019-2020"),

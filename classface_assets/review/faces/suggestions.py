@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering.splitting import SplitError
+from classface_assets.identity.inputs_from_frames import start_years
 from classface_assets.identity.matching.candidates import find_candidates
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
@@ -50,7 +51,7 @@ def suggest_identity(face_similarity: FaceSimilarity, face_id: str, settings: As
     table = pl.concat([face, labelled])
     owners = np.concatenate([[-1], np.searchsorted(people, [*labelled["person_id"], *portraits])])
     vectors = np.concatenate([face_similarity.vectors_of(table), *(vector[None] for vector in portraits.values())])
-    years = np.append(_years(table), np.full(len(portraits), np.nan))
+    years = np.append(start_years(table), np.full(len(portraits), np.nan))
     quality = np.append(table["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits)))
     by_neighbours = settings.assign == "knn"
     exemplars = ALL_FACES if by_neighbours else settings.person_exemplars
@@ -98,8 +99,3 @@ def _excluded_people(face_similarity: FaceSimilarity, face: pl.DataFrame, labell
     if photo in constraints.collages:
         return rejected
     return rejected | set(labelled.filter(pl.col("asset_id") == photo)["person_id"])
-
-
-def _years(table: pl.DataFrame) -> np.ndarray:
-    """The first calendar year of each face's school year, (n,) float64; NaN where it is unknown."""
-    return table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -19,9 +19,9 @@ from classface_assets.review.api.schemas.persons import (
     SearchResponse,
 )
 from classface_assets.review.context import ReviewContext
-from classface_assets.review.faces.uploads import UploadedFace
 from classface_assets.review.problems import ProblemError
 from classface_assets.store.catalog.portraits import save_portrait
+from classface_assets.vision.analysis import AnalyzedFace
 from classface_assets.vision.detection.search import DetectionSettings
 
 router = APIRouter(prefix=API_PREFIX, tags=["profiles"])
@@ -97,7 +97,7 @@ def search(
     return {"matches": matches, "faces_in_photos": sum(map(len, faces))}
 
 
-def _require_portrait_face(context: ReviewContext, photo: UploadFile, required: QualitySettings) -> UploadedFace:
+def _require_portrait_face(context: ReviewContext, photo: UploadFile, required: QualitySettings) -> AnalyzedFace:
     """The one face of a portrait.
 
     Raises:
@@ -126,12 +126,12 @@ def _require_portrait_face(context: ReviewContext, photo: UploadFile, required: 
     return face
 
 
-def _portrait_quality(face: UploadedFace) -> PortraitQuality:
+def _portrait_quality(face: AnalyzedFace) -> PortraitQuality:
     size = min(face.box[2:])
     return PortraitQuality(face_size=size, confidence=face.confidence, blur=face.blur, quality_score=face.quality)
 
 
-def _store_portrait(context: ReviewContext, person_id: str, name: str, face: UploadedFace) -> dict[str, Any]:
+def _store_portrait(context: ReviewContext, person_id: str, name: str, face: AnalyzedFace) -> dict[str, Any]:
     """Store the portrait and record it in the ledger; the fields of `Profile`."""
     save_portrait(context.layout, context.pack.key, (person_id, face.face_id), face.vector, face.chip)
     context.ledger.give_portrait(person_id, face.face_id)

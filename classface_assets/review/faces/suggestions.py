@@ -7,13 +7,10 @@ import polars as pl
 
 from classface_assets.identity.clustering.splitting import SplitError
 from classface_assets.identity.inputs_from_frames import start_years
-from classface_assets.identity.matching.candidates import find_candidates
-from classface_assets.identity.matching.prototypes import build_prototypes
+from classface_assets.identity.matching.single_faces import LabelledFaces, match_single_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.review.faces.similar_faces import FaceSimilarity
 from classface_assets.services.cluster_split import split_faces
-
-ALL_FACES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,23 +45,26 @@ def suggest_identity(face_similarity: FaceSimilarity, face_id: str, settings: As
     if not face.height or not (labelled.height or portraits):
         return IdentitySuggestion(None, 0.0, 0)
     people = sorted({*labelled["person_id"], *portraits})
-    table = pl.concat([face, labelled])
-    owners = np.concatenate([[-1], np.searchsorted(people, [*labelled["person_id"], *portraits])])
-    vectors = np.concatenate([face_similarity.vectors_of(table), *(vector[None] for vector in portraits.values())])
-    years = np.append(start_years(table), np.full(len(portraits), np.nan))
-    quality = np.append(table["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits)))
-    by_neighbours = settings.assign == "knn"
-    exemplars = ALL_FACES if by_neighbours else settings.person_exemplars
-    prototypes = build_prototypes(vectors, years, quality, owners, len(people), exemplars)
-    prototypes = prototypes.only(~prototypes.centroid) if by_neighbours else prototypes
-    excluded = _excluded_people(face_similarity, face, labelled)
-    forbidden = [(0, people.index(person)) for person in excluded if person in people]
-    found = find_candidates(
-        np.zeros(1, np.int64), vectors, years, prototypes, np.array(forbidden, np.int64).reshape(-1, 2), settings
+    known = LabelledFaces(
+        vectors=np.concatenate(
+            [face_similarity.vectors_of(labelled), *(vector[None] for vector in portraits.values())]
+        ),
+        owners=np.searchsorted(people, [*labelled["person_id"], *portraits]),
+        years=np.append(start_years(labelled), np.full(len(portraits), np.nan)),
+        quality=np.append(labelled["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits))),
+        people=len(people),
     )
-    if not found.persons.size or found.persons[0, 0] < 0 or found.scores[0, 0] < settings.person_threshold:
-        return IdentitySuggestion(None, float(found.scores[0, 0]) if found.scores.size else 0.0, 0)
-    return IdentitySuggestion(people[found.persons[0, 0]], float(found.scores[0, 0]), int(found.support[0, 0]))
+    excluded = [
+        (0, people.index(person)) for person in _excluded_people(face_similarity, face, labelled) if person in people
+    ]
+    forbidden = np.array(excluded, np.int64).reshape(-1, 2)
+    match = match_single_faces(face_similarity.vectors_of(face), start_years(face), known, settings, forbidden)
+    person = int(match.persons[0])
+    return IdentitySuggestion(
+        person_id=None if person < 0 else people[person],
+        similarity=float(match.similarities[0]),
+        votes=int(match.votes[0]),
+    )
 
 
 def find_subclusters(

@@ -4,15 +4,13 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
 import polars as pl
 
 from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.review.problems import ProblemError
-from classface_assets.vision.alignment import decode_chip
+from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
@@ -21,29 +19,6 @@ from classface_assets.vision.photos.image_pyramid import ImagePyramid, pyramid_f
 from classface_assets.vision.photos.metadata import UnreadablePhotoError, open_picture
 
 MAX_PIXELS = 64_000_000
-
-
-@dataclass(frozen=True)
-class UploadedFace:
-    """A face of an uploaded picture.
-
-    Attributes:
-        face_id: The id, the same for the same picture.
-        box: x, y, width and height in pixels of the upright picture.
-        confidence: The detector's, 0 to 1.
-        quality: The quality score, 0 to 1.
-        blur: Variance of the Laplacian of the chip; low values are blurred.
-        chip: The aligned crop, a JPEG.
-        vector: (d,) float32 of unit length.
-    """
-
-    face_id: str
-    box: tuple[float, float, float, float]
-    confidence: float
-    quality: float
-    blur: float
-    chip: bytes
-    vector: np.ndarray
 
 
 class UploadAnalyzer:
@@ -58,7 +33,7 @@ class UploadAnalyzer:
             rows = detect_photo(asset_id, photo, self._load().detector, settings)
         return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
 
-    def analyze(self, data: bytes, settings: DetectionSettings) -> list[UploadedFace]:
+    def analyze(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
         """Detect and embed the faces of a picture file.
 
         Args:
@@ -82,21 +57,4 @@ class UploadAnalyzer:
             raise ProblemError(422, f"The picture cannot be used: {error.reason}.") from None
         asset_id = str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
         with self._lock:
-            pack = self._load()
-            rows = [row for row in detect_photo(asset_id, photo, pack.detector, settings) if row["status"] == "ok"]
-            if not rows:
-                return []
-            vectors = pack.embedder.embed(np.stack([decode_chip(row["chip"]) for row in rows]))
-        faces = [
-            UploadedFace(
-                face_id=row["face_id"],
-                box=(row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
-                confidence=row["detection_confidence"],
-                quality=row["quality_score"],
-                blur=row["blur"],
-                chip=row["chip"],
-                vector=vector,
-            )
-            for row, vector in zip(rows, vectors, strict=True)
-        ]
-        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+            return analyze_picture(asset_id, photo, self._load(), settings)

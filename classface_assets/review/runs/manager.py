@@ -102,7 +102,7 @@ class RunManager:
             receipt = erase_person(self._archive, self.instance, person_id)
         except (ArchiveLockedError, RunInProgressError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.told(), self.start(self.assignment_spec())
+        return receipt.to_json(), self.start(self.assignment_spec())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
         """A page of the runs, newest first, and the number of all runs."""

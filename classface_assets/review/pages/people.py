@@ -19,7 +19,7 @@ from classface_assets.review.pages.components.layout import page_router, render_
 from classface_assets.review.pages.history import action_history, history_lines
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.roster import student_choices
-from classface_assets.store.model.decisions import PERSON_KINDS
+from classface_assets.store.model.person_kinds import PERSON_KINDS
 from classface_assets.store.published.tables import prototype_rows
 
 PAGE_SIZE, FACES_PER_YEAR, HISTORY_LINES = 60, 30, 30

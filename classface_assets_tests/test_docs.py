@@ -247,11 +247,11 @@ def operations() -> set[tuple[str, str]]:
     """Method and path of every call of the REST API."""
     from fastapi import FastAPI
 
-    from classface_assets.review.app import API_ROUTERS
+    from classface_assets.review.app import API_MODULES
 
     app = FastAPI()
-    for router in API_ROUTERS:
-        app.include_router(router)
+    for module in API_MODULES:
+        app.include_router(module.router)
     return {(method, path) for path, calls in app.openapi()["paths"].items() for method in calls}
 
 

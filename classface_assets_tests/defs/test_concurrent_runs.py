@@ -29,7 +29,7 @@ ledger, groups = Ledger(sys.argv[1]), json.load(open(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 for number, group in enumerate(groups * 100):
-    ledger.label(f"Person {number % len(groups)}", [LabelledFace.of(face) for face in group])
+    ledger.label(f"Person {number % len(groups)}", [FaceRef.of(face) for face in group])
     time.sleep(0.3)
 """
 HOLDING = """
@@ -37,8 +37,8 @@ import sys, time
 from pathlib import Path
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.archive_lock import archive_lock
-with turn(Layout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
-    print("it has the turn", flush=True)
+with archive_lock(ArchiveLayout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
+    print("it has the archive_lock", flush=True)
     time.sleep(600)
 """
 
@@ -123,10 +123,10 @@ import sys
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import resolve_archive, resolve_models
 from classface_assets.defs.runner import PipelineRunner, stderr_console
-archive = archive_for(sys.argv[1], sys.argv[2])
-instance, _ = prepare(archive.layout)
+archive = resolve_archive(sys.argv[1], sys.argv[2])
+instance, _ = prepare_instance(archive.layout)
 with instance:
-    chain = Chain(instance, archive, models_for("builtin"), terminal())
+    chain = PipelineRunner(instance, archive, resolve_models("builtin"), stderr_console())
     print("ready", flush=True)
     sys.exit(sum(len(chain.job("identify")) for _ in range(2)))
 """

@@ -307,7 +307,7 @@ for _ in range(4):
     if not children[-1]:
         os.close(end)
         os.read(begin, 1)  # until the parent closes the other end
-        instance, new = prepare(archive_for(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
+        instance, new = prepare_instance(resolve_archive(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
         with instance:
             print(*instance.get_dynamic_partitions("school_year"), flush=True)
         os._exit(0)

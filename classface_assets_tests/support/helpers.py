@@ -81,7 +81,8 @@ def who(ledger: Ledger) -> dict[str, str]:
 
 WRITER = """
 import sys
-from classface_assets.store.ledger.ledger import FaceRef, Ledger
+from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.model.face_ref import FaceRef
 ledger = Ledger(sys.argv[1])
 for n in range(int(sys.argv[3])):
     ledger.label("anna" if n % 2 else "ANNA", [FaceRef(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])

@@ -93,7 +93,7 @@ def stop(self, target):
     print("built", flush=True)
     time.sleep(60)
 Path.replace = stop
-publish(Path(sys.argv[1]), {})
+publish_database(Path(sys.argv[1]), {})
 """
     kill_when_it_says(python(code, database), "built")
     assert paths_in(database) == ["old.jpg"]

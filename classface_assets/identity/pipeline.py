@@ -11,7 +11,8 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Spoken
+from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.schemas import ASSIGNMENTS, noise_id
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.unknown_faces import cluster_unknown_faces
@@ -21,14 +22,6 @@ from classface_assets.identity.inputs_from_frames import clustering_input, load_
 from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
-
-ASSIGNMENTS_SCHEMA = {
-    "face_id": pl.String,
-    "cluster_id": pl.String,
-    "person_id": pl.String,
-    "assignment_score": pl.Float32,
-    "assignment_reason": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
@@ -59,7 +52,7 @@ def assign_identities(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
@@ -77,7 +70,7 @@ def assign_identities(
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
     """
     if not len(faces) and not len(vectors):
-        return AssignmentResult(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
+        return AssignmentResult(pl.DataFrame(schema=ASSIGNMENTS), None)
     table, held = sort_by_face_id(faces, vectors)
     rules = index_constraints(table["face_id"], table["asset_id"], said)
     if measured is None and (settings.method == "temporal" or rules.persons):
@@ -95,18 +88,20 @@ def assign_identities(
             "person_id": persons,
             "named_score": named.scores,
             "score": grouped.scores,
+            "margin": named.margins,
             "named_reason": named.reasons,
             "reason": grouped.reasons,
             "left_out": rules.left_out,
         }
     )
-    rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
+    columns = ("face_id", _cluster_id(), "person_id", _score(), _reason(), _margin())
+    rows = found.select(*columns).cast(ASSIGNMENTS)
     rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     return AssignmentResult(rows, grouped.standing)
 
 
 def _cluster_id() -> pl.Expr:
-    noise = pl.format("unknown_noise_{}", "face_id")
+    noise = noise_id()
     person = pl.when(pl.col("person_id").is_not_null()).then(pl.format("person_{}", "person_id"))
     return person.otherwise(pl.coalesce("cluster", noise)).alias("cluster_id")
 
@@ -120,3 +115,8 @@ def _reason() -> pl.Expr:
     out = pl.when(pl.col("left_out")).then(pl.lit("not a face, or not to be used"))
     named = pl.when(pl.col("person_id").is_not_null()).then("named_reason").otherwise("reason")
     return out.otherwise(named).alias("assignment_reason")
+
+
+def _margin() -> pl.Expr:
+    named = pl.col("person_id").is_not_null()
+    return pl.when(named).then("margin").fill_nan(None).alias("assignment_margin")

@@ -8,7 +8,7 @@ import polars as pl
 
 from classface_assets.core.arrays import l2_normalize
 from classface_assets.core.errors import UserError
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, CLUSTER_PREFIX
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.evaluation.summary import summarize_assignments, summary_lines
 from classface_assets.identity.inputs_from_frames import start_years
@@ -100,13 +100,13 @@ class IdentificationService:
             SplitError: It does not fall apart into two people of that size.
         """
         faces = find_faces(self.archive.layout.database, cluster)
-        if not cluster.startswith("unknown_cluster_"):
+        if not cluster.startswith(CLUSTER_PREFIX):
             raise PreconditionError(
                 f"{cluster} is no cluster of unknown faces; only those can be split, and names are removed with "
                 "`classface take-off`."
             )
         groups = split_cluster(faces, min_size, self._catalog(), self.models.describe(self.archive.layout).name)
-        self.archive.open_ledger().split(cluster, groups)
+        self.archive.open_ledger().split_cluster(cluster, groups)
         return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
 
     def centroids(self) -> PersonCentroids:

@@ -14,18 +14,16 @@ from classface_assets.orchestration.run_history import outdated_runs, record_siz
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import year_folders
 from classface_assets.store.maintenance.integrity import (
-    DUPLICATE_ROW,
-    NO_FACE,
     REPAIR,
-    TEMPORARY,
     Inconsistency,
+    InconsistencyKind,
     check_integrity,
 )
 from classface_assets.store.maintenance.pruning import ActivePack, UnusedData, find_unused
 
 SHOWN_EXAMPLES = 3
 OUTDATED_RUN_RECORDS = "records of runs, with pictures, all of whose outputs later runs have replaced"
-SUPERFLUOUS = frozenset({NO_FACE, DUPLICATE_ROW, TEMPORARY})
+SUPERFLUOUS = frozenset({InconsistencyKind.NO_FACE, InconsistencyKind.DUPLICATE_ROW, InconsistencyKind.TEMPORARY})
 """Kinds of inconsistencies that are only removed; nothing has to be computed again."""
 
 
@@ -95,7 +93,7 @@ def find_inconsistencies(archive: Archive, models: Models) -> list[Inconsistency
 
 def inconsistency_lines(found: Iterable[Inconsistency]) -> Iterator[str]:
     """A table of count, kind and examples, and what `--fix` does with each kind."""
-    kinds: dict[str, list[Inconsistency]] = defaultdict(list)
+    kinds: dict[InconsistencyKind, list[Inconsistency]] = defaultdict(list)
     for inconsistency in found:
         kinds[inconsistency.kind].append(inconsistency)
     for kind, of_kind in kinds.items():

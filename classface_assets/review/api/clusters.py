@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from fastapi import APIRouter, Query
 
+from classface_assets.core.schemas import is_noise
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import (
     API_PREFIX,
@@ -48,7 +49,7 @@ def filter_clusters(
     sort: Literal["size", "quality", "uncertainty"] = "size",
 ) -> pl.DataFrame:
     """The rows of the view's clusters that are asked for, single faces left out, in the order asked for."""
-    rows = view.clusters.filter(pl.col("size") >= min_size, ~pl.col("cluster_id").str.starts_with("unknown_noise_"))
+    rows = view.clusters.filter(pl.col("size") >= min_size, ~is_noise())
     if not include_labeled:
         rows = rows.filter(pl.col("person_id").is_null())
     if school_year is not None:
@@ -122,7 +123,7 @@ def split_cluster(desk: Context, cluster_id: ClusterId, body: OptionalSplitReque
         raise ProblemError(409, "These faces are a known person's; reject those that are somebody else's.")
     parts = find_subclusters(likeness, rows, body.min_cluster_size, settings_for(desk.pack.name))
     if len(parts) > 1:
-        desk.ledger.split(cluster_id, [face_refs(likeness.view, part) for part in parts])
+        desk.ledger.split_cluster(cluster_id, [face_refs(likeness.view, part) for part in parts])
     return {
         "original_cluster_id": cluster_id,
         "new_clusters": [f"{cluster_id}_sub_{subcluster_suffix(part)}" for part in parts],

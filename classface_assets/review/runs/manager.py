@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
@@ -83,7 +83,7 @@ class RunManager:
             receipt = erase_person(self._archive, self.instance, person_id)
         except (ArchiveLockedError, RunInProgressError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.told(), self.start(self.assignment())
+        return receipt.to_json(), self.start(self.assignment())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
         """A page of the runs, last first, and how many there are. What has only just been started comes first."""

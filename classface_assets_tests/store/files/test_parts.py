@@ -148,9 +148,9 @@ for turn in range(150):
 def test_keeping_all_rows_writes_nothing_and_keeping_none_leaves_no_part(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     part = parts.append(rows("a"))
-    parts.keep(rows("a", "b").select("id"))
+    parts.retain(rows("a", "b").select("id"))
     assert parts.files() == [part]
-    parts.keep(rows("b").select("id"))
+    parts.retain(rows("b").select("id"))
     assert parts.files() == []
 
 
@@ -187,9 +187,9 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
         assert parts.read(["number"]).columns == ["number"] and parts.ids("id") == {"a", "b", "c"}
         parts.compact()
         assert len(parts.files()) == 1 and parts.read().height == 3
-        parts.keep(chips("b", "x").select("id"))
+        parts.retain(chips("b", "x").select("id"))
         assert parts.read()["id"].to_list() == ["b"]
-        parts.keep(chips("x").select("id"))
+        parts.retain(chips("x").select("id"))
         assert parts.files() == []
 
 
@@ -262,7 +262,7 @@ def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
 
 
 @pytest.mark.parametrize("left", [0, 7, 300])
-def test_a_damaged_part_is_told_in_a_sentence_that_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
+def test_the_error_of_a_damaged_part_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
     content = io.BytesIO()
     chips(*map(str, range(1000))).write_parquet(content)
     for folder in places_of_parts(bucket, tmp_path):

@@ -19,8 +19,9 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
 from classface_assets.identity.clustering.incremental import ClusterState
@@ -28,7 +29,7 @@ from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
 from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_identities
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.catalog.faces import load_catalog
@@ -77,7 +78,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     del before
     timer.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
-    previous = read_parquet_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
+    previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
     kept_measure = FittedSimilarity.from_frame(
         read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
     )
@@ -87,7 +88,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     timer.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
     found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
+        standing, facts.faces, facts.vectors, graph, FaceConstraints(), previous, settings, measured=measured
     )
     rows = found.rows
     if found.standing is not None:

@@ -21,7 +21,7 @@ def review(
 ) -> None:
     """Name, confirm and correct in the browser; also a REST API (/docs)."""
     from classface_assets.orchestration.resources import resolve_models
-    from classface_assets.review.server import serve
+    from classface_assets.review.server import ServerOptions, serve
 
     if bool(certificate) != bool(key):
         raise click.UsageError("--certificate and --key belong together.")
@@ -31,7 +31,7 @@ def review(
         click.echo(line)
         sys.stdout.flush()
 
-    serve(archive, resolve_models(pack), host, port, token, tell, both)
+    serve(archive, resolve_models(pack), ServerOptions(host, port, token, both), tell)
 
 
 COMMANDS = (review,)

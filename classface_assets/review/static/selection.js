@@ -1,4 +1,4 @@
-// Buttons say what they will do with the faces that were chosen.
+// Buttons name what they will do with the selected faces.
 
 import { $, $$ } from "./dom.js";
 
@@ -6,17 +6,17 @@ document.addEventListener("change", (event) => {
   if (!event.target.matches("input[name=face]")) return;
   const form = event.target.form;
   const boxes = $$("input[name=face]", form);
-  const chosen = boxes.filter((box) => box.checked).length;
+  const selected = boxes.filter((box) => box.checked).length;
   for (const button of $$("[data-some]", form)) {
     button.dataset.all ??= button.textContent;
-    button.textContent = chosen ? `${button.dataset.some} (${chosen})` : button.dataset.all;
+    button.textContent = selected ? `${button.dataset.some} (${selected})` : button.dataset.all;
   }
-  const told = $("[data-chosen]", form);
-  if (told) told.textContent = chosen ? `${chosen} chosen` : "";
+  const count = $("[data-chosen]", form);
+  if (count) count.textContent = selected ? `${selected} selected` : "";
   const main = form.matches("[data-choose]") ? null : $("[data-name], [data-yes]", form);
   if (!main) return;
   main.dataset.all ??= main.textContent;
-  const left = $(".tile.more", form) ? "others" : `other ${boxes.length - chosen}`;
+  const others = $(".tile.more", form) ? "others" : `other ${boxes.length - selected}`;
   const verb = main.matches("[data-yes]") ? "Yes, the" : "Name the";
-  main.textContent = chosen ? `${verb} ${left}` : main.dataset.all;
+  main.textContent = selected ? `${verb} ${others}` : main.dataset.all;
 });

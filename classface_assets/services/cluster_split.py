@@ -5,7 +5,7 @@ import polars as pl
 
 from classface_assets.identity.clustering.splitting import split_into_people
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.inputs_from_frames import unconstrained_input
 from classface_assets.identity.sampling import stable_sample
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.store.catalog.faces import FaceCatalog
@@ -55,15 +55,6 @@ def split_faces(
         SplitError: The faces do not fall apart into two groups of that size.
     """
     graph = build_graph(table["face_id"], vectors, min(MAX_NEIGHBOURS, max(1, len(vectors) - 1)))
-    pairs, similarities = graph.pairs()
-    faces = ClusteringInput(
-        vectors=vectors,
-        years=table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-        photos=table["asset_id"].rank("dense").to_numpy().astype(np.int64),
-        quality=table["quality_score"].fill_null(0.0).to_numpy(),
-        pairs=pairs,
-        similarities=similarities,
-        sample=stable_sample(archive_vectors),
-    )
+    faces = unconstrained_input(table, vectors, graph, sample=stable_sample(archive_vectors))
     labels = split_into_people(faces, least, settings)
     return [np.flatnonzero(labels == group) for group in range(labels.max() + 1)]

@@ -109,9 +109,9 @@ def test_names_are_completed_from_known_people(window: ReviewWindow) -> None:
 def test_a_suggested_name_is_accepted_by_a_key(window: ReviewWindow) -> None:
     person, faces = window.label("Ana", most=3)
     page = window.open("/")
-    guess = page.get_by_role("button", name="Yes, this is Ana")
-    card = page.locator(".card", has=guess).first
-    expect(guess.first).to_be_visible()
+    suggestion = page.get_by_role("button", name="Yes, this is Ana")
+    card = page.locator(".card", has=suggestion).first
+    expect(suggestion.first).to_be_visible()
     card.locator("h2").click()
     page.keyboard.press("g")
     window.toast("are Ana")

@@ -177,10 +177,10 @@ def test_a_school_year_is_confirmed_at_once_except_for_excluded_faces(window: Re
 def test_a_persons_page_shows_their_school_years_and_removes_names(window: ReviewWindow) -> None:
     person, ids = matched_person(window, "Ana")
     page = window.open(f"/people/{person}")
-    expect(page.locator(".tile.sure")).to_have_count(2)
-    expect(page.locator(".tile.guess")).to_have_count(len(ids))
+    expect(page.locator(".tile.confirmed")).to_have_count(2)
+    expect(page.locator(".tile.automatic")).to_have_count(len(ids))
     expect(page.locator(".tile .star").first).to_be_visible()
-    page.locator(".tile.sure input").first.check(force=True)
+    page.locator(".tile.confirmed input").first.check(force=True)
     page.get_by_role("button", name="Remove name").click()
     window.toast("Name removed from 1 face")
     assert len(window.decisions.labels) == 1

@@ -18,7 +18,7 @@ def test_a_face_is_named_on_its_photo(window: ReviewWindow) -> None:
     page.keyboard.press("Enter")
     window.toast("1 face is Ana")
     expect(page.locator(f"#f-{face} .who")).to_contain_text("Ana")
-    expect(page.locator("a.box.sure text")).to_have_text("Ana")
+    expect(page.locator("a.box.confirmed text")).to_have_text("Ana")
 
 
 def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(window: ReviewWindow) -> None:

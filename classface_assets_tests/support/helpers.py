@@ -84,7 +84,7 @@ import sys
 from classface_assets.store.ledger.ledger import FaceRef, Ledger
 ledger = Ledger(sys.argv[1])
 for n in range(int(sys.argv[3])):
-    ledger.label("anna" if n % 2 else "ANNA", [LabelledFace(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
+    ledger.label("anna" if n % 2 else "ANNA", [FaceRef(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
     print(n, flush=True)
 """
 """Code that labels faces in a ledger and says so after each: its URL, how the ids begin, how many faces."""

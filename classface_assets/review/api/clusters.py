@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from fastapi import APIRouter, Query
 
+from classface_assets.core.schemas import is_noise
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import (
     API_PREFIX,
@@ -26,7 +27,7 @@ from classface_assets.review.api.schemas.clusters import (
 )
 from classface_assets.review.context import face_refs
 from classface_assets.review.problems import NotFoundError, ProblemError
-from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.services.archive_view.model import ArchiveView, prototype_count
 from classface_assets.services.archive_view.overlay import subcluster_suffix
 
 router = APIRouter(prefix=f"{API_PREFIX}/clusters", tags=["clusters"])
@@ -57,7 +58,7 @@ def filter_clusters(
     Returns:
         Rows of `view.clusters`.
     """
-    rows = view.clusters.filter(pl.col("size") >= min_size, ~pl.col("cluster_id").str.starts_with("unknown_noise_"))
+    rows = view.clusters.filter(pl.col("size") >= min_size, ~is_noise())
     if not include_labeled:
         rows = rows.filter(pl.col("person_id").is_null())
     if school_year is not None:
@@ -116,12 +117,11 @@ def label_cluster(context: Context, cluster_id: ClusterId, body: LabelRequest) -
             raise NotFoundError("face", f"{min(outside, default='in an empty list')} in {cluster_id}")
         rows = rows.filter(pl.col("face_id").is_in(body.face_ids))
     person = context.ledger.label(body.name, face_refs(view, rows["face_id"].to_list())).person
-    created = _prototype_count(context.view(), person.id) - _prototype_count(view, person.id)
     return {
         "person_id": person.id,
         "person_name": person.display_name,
         "faces_labeled": rows.height,
-        "prototypes_created": max(0, created),
+        "prototypes_created": _prototypes_created(view, person.id, rows),
     }
 
 
@@ -144,6 +144,10 @@ def split_cluster(context: Context, cluster_id: ClusterId, body: OptionalSplitRe
     }
 
 
-def _prototype_count(view: ArchiveView, person_id: str) -> int:
-    """How many prototypes the labels of a person give."""
-    return int(view.persons.filter(pl.col("id") == person_id)["prototype_count"].sum())
+def _prototypes_created(view: ArchiveView, person_id: str, labelled: pl.DataFrame) -> int:
+    """How many more prototypes a person has with these labels than the view shows."""
+    columns = ["face_id", "school_year", "confirmed"]
+    before = view.faces.filter(pl.col("confirmed") & (pl.col("person_id") == person_id)).select(columns)
+    new = labelled.with_columns(pl.lit(value=True).alias("confirmed")).select(columns)
+    after = pl.concat([before, new]).unique("face_id")
+    return int(after.select(prototype_count()).item() - before.select(prototype_count()).item())

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering.splitting import SplitError
+from classface_assets.identity.inputs_from_frames import start_years
 from classface_assets.identity.matching.single_faces import LabelledFaces, match_single_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.review.faces.similar_faces import FaceSimilarity
@@ -44,22 +45,26 @@ def suggest_identity(face_similarity: FaceSimilarity, face_id: str, settings: As
     if not face.height or not (labelled.height or portraits):
         return IdentitySuggestion(None, 0.0, 0)
     people = sorted({*labelled["person_id"], *portraits})
-    years = _years(pl.concat([face, labelled]))
     known = LabelledFaces(
         vectors=np.concatenate(
             [face_similarity.vectors_of(labelled), *(vector[None] for vector in portraits.values())]
         ),
         owners=np.searchsorted(people, [*labelled["person_id"], *portraits]),
-        years=np.append(years[1:], np.full(len(portraits), np.nan)),
+        years=np.append(start_years(labelled), np.full(len(portraits), np.nan)),
         quality=np.append(labelled["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits))),
         people=len(people),
     )
-    excluded = _excluded_people(face_similarity, face, labelled)
-    pairs = [(0, people.index(person)) for person in excluded if person in people]
-    forbidden = np.array(pairs, np.int64).reshape(-1, 2)
-    match = match_single_faces(face_similarity.vectors_of(face), years[:1], known, settings, forbidden)
+    excluded = [
+        (0, people.index(person)) for person in _excluded_people(face_similarity, face, labelled) if person in people
+    ]
+    forbidden = np.array(excluded, np.int64).reshape(-1, 2)
+    match = match_single_faces(face_similarity.vectors_of(face), start_years(face), known, settings, forbidden)
     person = int(match.persons[0])
-    return IdentitySuggestion(None if person < 0 else people[person], float(match.similarities[0]), int(match.votes[0]))
+    return IdentitySuggestion(
+        person_id=None if person < 0 else people[person],
+        similarity=float(match.similarities[0]),
+        votes=int(match.votes[0]),
+    )
 
 
 def find_subclusters(
@@ -94,8 +99,3 @@ def _excluded_people(face_similarity: FaceSimilarity, face: pl.DataFrame, labell
     if photo in constraints.collages:
         return rejected
     return rejected | set(labelled.filter(pl.col("asset_id") == photo)["person_id"])
-
-
-def _years(table: pl.DataFrame) -> np.ndarray:
-    """The first calendar year of each face's school year, (n,) float64; NaN where it is unknown."""
-    return table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -8,10 +8,10 @@ from io import BytesIO
 
 import polars as pl
 
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
-from classface_assets.vision.detection.records import DETECTION_SCHEMA
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.decoding import decode_photo
@@ -28,10 +28,10 @@ class UploadAnalyzer:
         self._load, self._lock = load, threading.Lock()
 
     def detect(self, asset_id: str, photo: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
-        """The faces of a photo of the archive, as rows of DETECTION_SCHEMA."""
+        """The faces of a photo of the archive, as rows of DETECTION_ROWS."""
         with self._lock:
             rows = detect_photo(asset_id, photo, self._load().detector, settings)
-        return pl.DataFrame(rows, schema=DETECTION_SCHEMA).filter(pl.col("status") == "ok")
+        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
 
     def analyze(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
         """Detect and embed the faces of a picture file.

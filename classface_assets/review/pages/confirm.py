@@ -25,9 +25,9 @@ router = page_router()
 
 
 class ConfirmForm(BaseModel):
-    """The answer to a card. `asked`: its faces; `face`: those that are excluded; `none`: not empty if none is right."""
+    """The answer to a card. `faces`: its faces; `face`: those that are excluded; `none`: not empty if none is right."""
 
-    asked: list[str]
+    faces: list[str] = Field(alias="asked")
     face: list[str] = []
     none: str = Field("", max_length=2000)
     back: str = Field("/confirm", max_length=2000)
@@ -73,8 +73,8 @@ def answer(request: Request, context: Context, person_id: PersonId, form: Annota
     """Confirm the faces of a card, and reject those that were excluded, or all."""
     view = context.view()
     row = person_row(view, person_id)
-    rejected = [face for face in form.asked if form.none or face in set(form.face)]
-    confirmed = [face for face in form.asked if face not in set(rejected)]
+    rejected = [face for face in form.faces if form.none or face in set(form.face)]
+    confirmed = [face for face in form.faces if face not in set(rejected)]
     events: list[int] = []
     notes: list[str] = []
     for faces, command in ((confirmed, context.ledger.confirm), (rejected, context.ledger.reject)):

@@ -21,7 +21,7 @@ const KEYS = {
   s: () => skip(active()),
   y: clicks("[data-yes]"),
   n: clicks("[data-no]"),
-  g: clicks(".guess-button"),
+  g: clicks(".suggestion-button"),
   f: clicks("[formaction$='/not-a-face']"),
   m: () => active() && merge(active()),
   o: () => document.activeElement.closest(".tile")?.querySelector("a")?.click(),

@@ -11,9 +11,9 @@ document.addEventListener("change", (event) => {
     button.dataset.all ??= button.textContent;
     button.textContent = selected ? `${button.dataset.some} (${selected})` : button.dataset.all;
   }
-  const count = $("[data-chosen]", form);
+  const count = $("[data-selected-count]", form);
   if (count) count.textContent = selected ? `${selected} selected` : "";
-  const main = form.matches("[data-choose]") ? null : $("[data-name], [data-yes]", form);
+  const main = form.matches("[data-select]") ? null : $("[data-name], [data-yes]", form);
   if (!main) return;
   main.dataset.all ??= main.textContent;
   const others = $(".tile.more", form) ? "others" : `other ${boxes.length - selected}`;

@@ -15,15 +15,15 @@ export function suggestSoon() {
 
 export async function suggest() {
   const groups = new Map($$(".card[data-cluster]").map((card) => [card.dataset.cluster, card]));
-  if (!groups.size || !$("[data-guess]")) return;
+  if (!groups.size || !$("[data-suggestion]")) return;
   const query = new URLSearchParams([...groups.keys()].slice(0, MAX_GROUPS).map((id) => ["cluster", id]));
   for (const [id, found] of Object.entries((await read(`/guesses?${query}`)) ?? {})) {
     const card = groups.get(id);
-    const slot = $("[data-guess]", card);
+    const slot = $("[data-suggestion]", card);
     if (!slot || slot.textContent.startsWith(`${found.name}?`)) continue;
     const score = make("small", { textContent: `${Math.round(found.similarity * 100)} % similar` });
     const name = make("bdi", { textContent: `${found.name}?` });
-    const button = make("button", { type: "button", className: "guess-button" }, chip(found.face, 28), name, score);
+    const button = make("button", { type: "button", className: "suggestion-button" }, chip(found.face, 28), name, score);
     button.setAttribute("aria-label", `Yes, this is ${found.name}`);
     button.addEventListener("click", () => {
       const form = formOf(card);

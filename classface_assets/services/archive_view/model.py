@@ -152,7 +152,7 @@ def person_table(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.len().alias("face_count"),
             pl.col("confirmed").sum().alias("confirmed_count"),
-            _prototype_count().alias("prototype_count"),
+            prototype_count().alias("prototype_count"),
             pl.col("school_year").unique().sort().alias("school_years"),
         )
     )
@@ -163,7 +163,7 @@ def person_table(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _prototype_count() -> pl.Expr:
+def prototype_count() -> pl.Expr:
     """The number of prototypes that a person's confirmed faces give: in each school year exemplars and a centroid."""
     faces_of_year = pl.col("school_year").filter("confirmed").value_counts().struct.field("count")
     return faces_of_year.clip(upper_bound=EXEMPLARS_PER_YEAR).sum() + faces_of_year.len()

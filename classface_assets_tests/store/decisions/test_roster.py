@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.face_constraints import Labels
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.pages.components.cards import search_roster, similar_known_names
 from classface_assets.services.archive_view.model import ArchiveView, person_table
@@ -190,7 +191,7 @@ def named(
     table = pl.DataFrame(rows, ["face_id", "asset_id", "school_year", "year", "quality_score"], orient="row")
     vectors = np.array([vector for _, vector in faces.values()], np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS)
     settings = replace(settings_for("buffalo_l"), follow_years=False)
     found = assign_faces(table, vectors, graph, Labels(who, enrolled=enrolled), nothing, settings)
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
@@ -263,8 +264,8 @@ def test_the_command_imports_lists_undoes_and_forgets(tmp_path: Path) -> None:
     file.write_text("Name;Klasse;Geschwister\nAnna Weiss;3a;Ben Weiss\n;3b;\nBen Weiss;1b;\n", encoding="cp1252")
     done = classface(tmp_path, "roster", "import", file)
     assert done.exit_code == 3, done.output
-    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` takes it back." in done.stdout
-    assert "are taken for 2019-2020" in done.stdout
+    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` undoes the import." in done.stdout
+    assert "were imported for 2019-2020" in done.stdout
     assert done.stderr == "1 row was left out:\n  line 3: it has no name\n"
     assert "known already: 2 students" in classface(tmp_path, "roster", "import", file).stdout
     listed = classface(tmp_path, "roster", "list").stdout.splitlines()
@@ -311,7 +312,7 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     assert "1 portrait named, 0 had their name already." in done.stdout
     told = done.stderr.splitlines()
     assert told[0] == "4 portraits were left out:"
-    assert f"  line 2: the face in {another} was said to be Berta" in told
+    assert f"  line 2: the face in {another} was labelled as Berta" in told
     assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in told)
     assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
     assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
@@ -363,9 +364,9 @@ def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World)
     ("made", "options", "sentence"),
     [
         (None, [], "There is no file"),
-        ("folder", [], "is a folder; name the file in it"),
+        ("folder", [], "is a folder; give the file in it"),
         ("Class\n3a\n", [], "No column of names was found"),
-        ("Name,Class\n,3a\n", [], "No row of .* could be taken in.\n  line 2: it has no name"),
+        ("Name,Class\n,3a\n", [], "No row of .* could be imported.\n  line 2: it has no name"),
         ("Name\nAnna\n", ["--encoding", "klingon"], "'klingon' is no encoding of text; write one like utf-8, cp1250"),
         ("Name\nAnna\n", ["--consent-column", "Media"], "There is no column titled 'Media'; the titles are: Name"),
         ("Name\nAnna\n", ["--year", "soon"], "'soon' is no school year; write it like 2019-2020"),

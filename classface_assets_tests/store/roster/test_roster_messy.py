@@ -138,7 +138,7 @@ def test_ids_that_are_none_make_no_two_students_one() -> None:
     found = read("Name,ID,Consent\n" + "\n".join(rows))
     assert [entry.student_id for entry in found.entries] == ["", "", "", "", "", "", "", "00123", "5"]
     assert [entry.consent for entry in found.entries][:2] == [False, True]
-    assert "The student id 77 stands beside different names and was not used: lines 7, 8." in review_notes(found, 1)
+    assert "The student id 77 is given to different names and was not used: lines 7, 8." in review_notes(found, 1)
     assert "'#N/A' is no student id: line 2." in reading_notes(found.report)
 
 

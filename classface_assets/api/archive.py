@@ -149,10 +149,9 @@ class Archive:
 
         Faces without one, as of a pack that was not run, are left out.
         """
-        from classface_assets.services.working_set import current_catalog
         from classface_assets.vision.embedding import embedding_schema
 
-        facts = current_catalog(self._archive, self._models)
+        facts = self._archive.catalog(self._models)
         if not facts.faces.height:
             return pl.DataFrame(schema=embedding_schema(1))
         schema = embedding_schema(facts.vectors.shape[1])
@@ -185,7 +184,7 @@ class Archive:
 
     def remove_name(self, faces: str | Sequence[str]) -> LabelResult:
         """Remove the label of faces; they may be anybody's again. Raises as `label`."""
-        return _result(self._ledger.take_off(self._face_refs(faces)))
+        return _result(self._ledger.remove_labels(self._face_refs(faces)))
 
     def undo(self, decision: LabelResult | int) -> None:
         """Take a decision back: all of its events, or the event of that number.
@@ -210,7 +209,7 @@ class Archive:
         return ArchiveViewCache(self._archive.layout.database, self._ledger)
 
     def _view(self) -> "ArchiveView":
-        return self._views.now()
+        return self._views.current()
 
     def _face_refs(self, ids: str | Sequence[str]) -> "list[FaceRef]":
         """The faces of these ids, and of the clusters of these ids."""

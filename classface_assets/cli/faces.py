@@ -56,7 +56,7 @@ def reject(archive: Archive, person: str, faces: Sequence[str]) -> None:
 @FACES_ARGUMENT
 def take_off(archive: Archive, faces: Sequence[str]) -> None:
     """Remove the name from these faces; they may be matched with anybody again."""
-    result = archive.open_ledger().take_off(_resolve_faces(archive, faces))
+    result = archive.open_ledger().remove_labels(_resolve_faces(archive, faces))
     echo_result(result, f"Names taken off: {result.faces:,}.")
 
 
@@ -65,7 +65,7 @@ def take_off(archive: Archive, faces: Sequence[str]) -> None:
 @FACES_ARGUMENT
 def not_a_face(archive: Archive, faces: Sequence[str]) -> None:
     """These are no faces; they are left out from now on."""
-    result = archive.open_ledger().not_faces(_resolve_faces(archive, faces))
+    result = archive.open_ledger().mark_not_faces(_resolve_faces(archive, faces))
     echo_result(result, f"Left out: {result.faces:,}.")
 
 

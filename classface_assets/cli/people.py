@@ -52,7 +52,7 @@ def hide(archive: Archive, person: str, off: bool) -> None:
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
 def siblings(archive: Archive, people: Sequence[str]) -> None:
     """These people look alike: matching one of them takes a larger margin."""
-    echo_result(archive.open_ledger().siblings(people), "They are siblings.")
+    echo_result(archive.open_ledger().declare_siblings(people), "They are siblings.")
 
 
 @click.command()
@@ -81,7 +81,7 @@ def consent(archive: Archive, person: str, answer: str | None, purposes: Sequenc
             f"Type `classface consent {person} given` or `withdrawn`, or `classface consent report`."
         )
     chosen = [] if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
-    result = archive.open_ledger().consent(person, answer == "given", chosen)
+    result = archive.open_ledger().set_consent(person, answer == "given", chosen)
     listed = f" ({', '.join(chosen)})" if chosen else ""
     echo_result(result, f"Consent {answer} for {result.person.name}{listed}.")
 
@@ -114,7 +114,7 @@ def kind(archive: Archive, person: str, kind: str) -> None:
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 def birth_date(archive: Archive, person: str, day: datetime) -> None:
     """The date on which a person was born, such as 2011-02-03."""
-    result = archive.open_ledger().birth_date(person, day.date())
+    result = archive.open_ledger().set_birth_date(person, day.date())
     echo_result(result, f"{result.person.name} was born on {day.date()}.")
 
 

@@ -74,10 +74,10 @@ def import_(
     _echo_import(result, "" if year is not None else default_year)
     for line in (*roster.notes, *result.notes, *reading_notes(roster.report)):
         click.echo(line)
-    for line in review_notes(roster, result.rows_of):
+    for line in review_notes(roster, result.import_event):
         click.echo(line, err=True)
     if any(entry.portraits for entry in roster.entries):
-        _label_portraits(archive, roster, file, result.rows_of)
+        _label_portraits(archive, roster, file, result.import_event)
     if roster.needs_review:
         sys.exit(EXIT_NEEDS_REVIEW)
 
@@ -124,7 +124,7 @@ def _consent_text(entry: RosterEntry) -> str:
 
 def _echo_import(result: RosterImportResult, guessed_year: str) -> None:
     """Print how many students are new or changed. `guessed_year`: the school year of rows that name none."""
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
 
     students = pluralize(result.students, "student")
     if result.event is None:
@@ -142,8 +142,8 @@ def _echo_import(result: RosterImportResult, guessed_year: str) -> None:
 
 def _label_portraits(archive: Archive, roster: RosterFile, file: Path, roster_event: int | None) -> None:
     """Label the portraits that the file names, and print which were left out and why."""
+    from classface_assets.core.names import pluralize
     from classface_assets.services.roster_portraits import label_portraits
-    from classface_assets.store.ledger.transaction import pluralize
 
     if not archive.layout.database.exists():
         click.echo(
@@ -214,7 +214,7 @@ def reading_notes(report: RosterReport) -> list[str]:
 
 def _skipped_line_notes(report: RosterReport) -> Iterator[str]:
     """How many lines are no students, with the lines of each reason."""
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
 
     lines_by_reason: dict[str, list[int]] = defaultdict(list)
     for line, reason in report.skipped:
@@ -243,7 +243,7 @@ def review_notes(roster: RosterFile, event: int | None) -> list[str]:
 
 def _refusal_notes(report: RosterReport) -> Iterator[str]:
     """The students whose answer about consent was not understood."""
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
 
     if report.refused:
         yield (
@@ -272,12 +272,12 @@ def _consent_column_notes(report: RosterReport, event: int | None) -> Iterator[s
 
 def _cell_notes(report: RosterReport) -> Iterator[str]:
     """The student ids and cells that were not used."""
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
 
     for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
         lines = _format_line_numbers(dropped.lines)
         yield f"The student id {dropped.student_id} is given to different names and was not used: {lines}."
-    for doubt in report.doubts:
+    for doubt in report.unreadable:
         cells = pluralize(doubt.cells, "cell was", "cells were")
         yield f"Column '{doubt.title}': {cells} not understood, and {doubt.outcome}:"
         yield from shorten_list([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
@@ -304,7 +304,7 @@ def _file_notes(report: RosterReport) -> Iterator[str]:
 
 def skipped_row_lines(roster: RosterFile) -> list[str]:
     """A heading and the rows that were left out: all of them where the file has answers about consent."""
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
 
     if not roster.bad:
         return []

@@ -5,7 +5,7 @@ from collections.abc import Set
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints
 from classface_assets.identity.graph.knn_graph import KnnGraph
@@ -33,7 +33,7 @@ def load_or_fit_similarity(
     if kept is not None and kept.is_valid_for(vectors, settings):
         return kept
     table, held = sort_by_face_id(faces, vectors)
-    nothing_said = index_constraints(table["face_id"], table["asset_id"], Labels())
+    nothing_said = index_constraints(table["face_id"], table["asset_id"], FaceConstraints())
     return fit_archive_similarity(clustering_input(table, held, graph, nothing_said), settings)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
@@ -26,8 +26,8 @@ from classface_assets.identity.inputs_from_frames import unconstrained_input
 from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_catalog, load_portrait_vectors
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.services.portraits import load_portrait_vectors
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.files.parquet import read_parquet
 
 MAX_EVALUATED_FACES = 50_000
@@ -59,7 +59,7 @@ class EvaluationContext:
 
     def __init__(self, archive: Archive, models: Models) -> None:
         layout = archive.layout
-        catalog = current_catalog(archive, models)
+        catalog = archive.catalog(models)
         self.faces, self.vectors, self.images = catalog.faces, catalog.vectors, catalog.images
         try:
             graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
@@ -91,7 +91,7 @@ class EvaluationContext:
         graph = self.graph.of(faces["face_id"])
         hidden = set(self.constraints.confirmed.values()) - set(confirmed.values())
         portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
-        labels = Labels(confirmed, collages=self.constraints.collages, portraits=portraits)
+        labels = FaceConstraints(confirmed, collages=self.constraints.collages, portraits=portraits)
         return assign_faces(faces, vectors, graph, labels, no_previous, settings)
 
     @cached_property

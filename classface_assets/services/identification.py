@@ -106,7 +106,7 @@ class IdentificationService:
                 "`classface take-off`."
             )
         groups = split_cluster(faces, min_size, self._catalog(), self.models.describe(self.archive.layout).name)
-        self.archive.open_ledger().split(cluster, groups)
+        self.archive.open_ledger().split_cluster(cluster, groups)
         return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
 
     def centroids(self) -> PersonCentroids:

@@ -136,7 +136,7 @@ def split_cluster(context: Context, cluster_id: ClusterId, body: OptionalSplitRe
         raise ProblemError(409, "These faces belong to a known person; reject those that are somebody else's.")
     parts = find_subclusters(face_similarity, rows, body.min_cluster_size, settings_for(context.pack.name))
     if len(parts) > 1:
-        context.ledger.split(cluster_id, [face_refs(face_similarity.view, part) for part in parts])
+        context.ledger.split_cluster(cluster_id, [face_refs(face_similarity.view, part) for part in parts])
     return {
         "original_cluster_id": cluster_id,
         "new_clusters": [f"{cluster_id}_sub_{subcluster_suffix(part)}" for part in parts],

@@ -51,7 +51,7 @@ def list_persons(
 @router.post("", response_model=Person, status_code=201, responses=problem_responses(409))
 def create_person(context: Context, body: PersonCreate) -> Person:
     """Create a person without faces."""
-    person = context.ledger.create(body.name).person
+    person = context.ledger.create_person(body.name).person
     return person_model(context.view(), person.id)
 
 

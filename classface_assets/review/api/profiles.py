@@ -55,7 +55,7 @@ def enrol(
         min_face_size=min_face_size, min_confidence=min_confidence, blur_threshold=blur_threshold
     )
     face = _require_portrait_face(context, photo, required)
-    person = context.ledger.create(name).person
+    person = context.ledger.create_person(name).person
     return _store_portrait(context, person.id, person.name, face)
 
 
@@ -134,5 +134,5 @@ def _portrait_quality(face: AnalyzedFace) -> PortraitQuality:
 def _store_portrait(context: ReviewContext, person_id: str, name: str, face: AnalyzedFace) -> dict[str, Any]:
     """Store the portrait and record it in the ledger; the fields of `Profile`."""
     save_portrait(context.layout, context.pack.key, (person_id, face.face_id), face.vector, face.chip)
-    context.ledger.give_portrait(person_id, face.face_id)
+    context.ledger.set_portrait(person_id, face.face_id)
     return {"person_id": person_id, "person_name": name, "face_id": face.face_id, "quality": _portrait_quality(face)}

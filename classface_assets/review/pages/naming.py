@@ -108,7 +108,7 @@ def not_a_student(
 @router.post("/clusters/{clusterId}/not-a-face")
 def not_a_face(request: Request, context: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """Mark the selected faces, or the whole group, as false detections."""
-    result = context.ledger.not_faces(group.refs(group.selected or group.others))
+    result = context.ledger.mark_not_faces(group.refs(group.selected or group.others))
     whole = not group.selected or not group.others
     return change_response(request, context, result.events, back, result.notes, whole=whole)
 
@@ -117,7 +117,7 @@ def not_a_face(request: Request, context: Context, group: SubmittedGroup, back: 
 def part(request: Request, context: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """Split the selected faces off as another person; with none selected, split the group by similarity."""
     if group.selected and group.others:
-        result = context.ledger.split(group.id, [group.refs(group.others), group.refs(group.selected)])
+        result = context.ledger.split_cluster(group.id, [group.refs(group.others), group.refs(group.selected)])
         return change_response(request, context, result.events, back, result.notes, whole=False)
     if split_cluster(context, group.id, SplitRequest())["status"] == "unchanged":
         raise ProblemError(409, "These look like one person. Select the faces of one of the two people, then split.")

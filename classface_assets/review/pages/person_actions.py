@@ -60,7 +60,7 @@ def consent(
 ) -> Response:
     """Record whether a person may be shown, for one purpose or for all."""
     purposes = [] if purpose == ALL_PURPOSES else [Purpose(purpose)]
-    result = context.ledger.consent(_require_person(context, person_id), value == "given", purposes)
+    result = context.ledger.set_consent(_require_person(context, person_id), value == "given", purposes)
     return _respond(request, context, result, back)
 
 
@@ -69,7 +69,7 @@ def set_birth_date(
     request: Request, context: Context, person_id: PersonId, day: FormText = "", back: FormText = "/people"
 ) -> Response:
     """Set the date of birth of a person; an empty one removes it."""
-    result = context.ledger.birth_date(_require_person(context, person_id), _parse_date(day))
+    result = context.ledger.set_birth_date(_require_person(context, person_id), _parse_date(day))
     return _respond(request, context, result, back)
 
 
@@ -97,7 +97,7 @@ def siblings(
 ) -> Response:
     """Record that two persons are siblings: they look alike, so that matching requires a larger margin."""
     people = [_require_person(context, person_id), _require_person_named(context, name)]
-    return _respond(request, context, context.ledger.siblings(people), back)
+    return _respond(request, context, context.ledger.declare_siblings(people), back)
 
 
 @router.post("/people/{id}/yes")
@@ -129,13 +129,13 @@ def name_faces(
 @router.post("/faces/nobody")
 def remove_name(request: Request, context: Context, face: FormFaces = (), back: FormText = "/") -> Response:
     """Remove the name of the faces; the next run may match them again."""
-    return _respond(request, context, context.ledger.take_off(_require_faces(context, face)), back)
+    return _respond(request, context, context.ledger.remove_labels(_require_faces(context, face)), back)
 
 
 @router.post("/faces/none")
 def mark_not_faces(request: Request, context: Context, face: FormFaces = (), back: FormText = "/") -> Response:
     """Mark the faces as false detections."""
-    return _respond(request, context, context.ledger.not_faces(_require_faces(context, face)), back)
+    return _respond(request, context, context.ledger.mark_not_faces(_require_faces(context, face)), back)
 
 
 def _respond(request: Request, context: ReviewContext, result: CommandResult, back: str) -> Response:

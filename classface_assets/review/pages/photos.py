@@ -94,7 +94,7 @@ def draw(request: Request, context: Context, asset_id: AssetId, form: Annotated[
     """Add a face that no detector found, and label it if a name is given."""
     photo = _require_photo(context.view(), str(asset_id))
     face = manual_face(photo["asset_id"], (photo["width"], photo["height"]), (form.x, form.y, form.width, form.height))
-    result = context.ledger.draw(face)
+    result = context.ledger.draw_face(face)
     events, notes = [*result.events], [*result.notes]
     if form.name.strip():
         labelled = context.ledger.label(form.name, [face])

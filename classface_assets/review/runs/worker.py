@@ -25,7 +25,9 @@ def main() -> None:
     ):
         fail_dead_runs(instance)
         runner = PipelineRunner(instance, archive, models, Console(file=no_output))
-        failure = runner.job(spec["job"], spec["year"], spec["ops"], request["run_id"], {"classface/by": "review"})
+        failure = runner.run_job(
+            spec["job"], spec["year"], spec["ops"], run_id=request["run_id"], tags={"classface/by": "review"}
+        )
     sys.exit(1 if failure else 0)
 
 

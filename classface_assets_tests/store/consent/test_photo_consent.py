@@ -18,8 +18,8 @@ def person(name: str, **known: object) -> Person:
     return Person(name, name.capitalize(), NOW, NOW, **known)  # type: ignore[arg-type]
 
 
-def decided(*people: Person, marks: dict[str, FaceLabel] | None = None, **fields: object) -> Decisions:
-    return Decisions({p.id: p for p in people}, labels=marks or {}, **fields)  # type: ignore[arg-type]
+def decided(*people: Person, labels: dict[str, FaceLabel] | None = None, **fields: object) -> Decisions:
+    return Decisions({p.id: p for p in people}, labels=labels or {}, **fields)  # type: ignore[arg-type]
 
 
 def faces(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
@@ -28,9 +28,7 @@ def faces(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(placed, schema=CONSENT_FACES, orient="row")
 
 
-def verdicts_of(
-    decisions: Decisions, rows: pl.DataFrame, purpose: Purpose = Purpose.ALBUM
-) -> dict[str, tuple[str, object]]:
+def told(decisions: Decisions, rows: pl.DataFrame, purpose: Purpose = Purpose.ALBUM) -> dict[str, tuple[str, object]]:
     """Photo → verdict and because of whom."""
     photos = pl.Series(sorted({*rows["asset_id"], "nobody"}))
     found = photo_verdicts(photos, rows, collect_refusals(decisions)).filter(purpose=purpose.value)
@@ -46,7 +44,7 @@ def test_a_photos_verdict_is_the_strictest_of_its_faces() -> None:
         ("1", "class", "anna"), ("2", "class", "ben"), ("3", "class", None),
         ("4", "pair", "ben"), ("5", "pair", None), ("6", "two", "ben"), ("7", "two", "cem"),
     )  # fmt: skip
-    assert verdicts_of(decisions, rows) == {
+    assert told(decisions, rows) == {
         "class": (PhotoVerdict.WITHHELD, ["anna"]),
         "pair": (PhotoVerdict.REVIEW, []),
         "two": (PhotoVerdict.SAFE, []),
@@ -59,16 +57,16 @@ def test_a_photos_verdict_is_the_strictest_of_its_faces() -> None:
 def test_each_purpose_has_a_verdict_of_its_own() -> None:
     decisions = decided(person("anna", refused=frozenset({Purpose.WEB})), person("ben", refused=EVERY))
     rows = faces(("1", "a", "anna"), ("2", "b", "ben"), ("3", "both", "anna"), ("4", "both", "ben"))
-    album, web = verdicts_of(decisions, rows), verdicts_of(decisions, rows, Purpose.WEB)
+    album, web = told(decisions, rows), told(decisions, rows, Purpose.WEB)
     assert {photo: verdict for photo, (verdict, _) in album.items()} == {
         "a": "safe", "b": "withheld", "both": "withheld", "nobody": "safe"
     }  # fmt: skip
     assert album["both"] == ("withheld", ["ben"]) and web["both"] == ("withheld", ["anna", "ben"])
-    assert web["a"] == ("withheld", ["anna"]) and verdicts_of(decisions, rows, Purpose.YEARBOOK)["a"] == ("safe", [])
+    assert web["a"] == ("withheld", ["anna"]) and told(decisions, rows, Purpose.YEARBOOK)["a"] == ("safe", [])
 
 
 @pytest.mark.parametrize(
-    ("answers", "verdict"),
+    ("said", "verdict"),
     [
         ({}, "safe"),
         ({"consent": True}, "safe"),
@@ -80,44 +78,44 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
         ({"refused": EVERY, "consent_in_doubt": "perhaps"}, "withheld"),
     ],
 )
-def test_people_nobody_asked_are_shown_and_those_who_refused_are_not(answers: dict[str, object], verdict: str) -> None:
-    assert verdicts_of(decided(person("anna", **answers)), faces(("1", "photo", "anna")))["photo"][0] == verdict
+def test_whom_nobody_asked_is_shown_and_who_refused_is_not(said: dict[str, object], verdict: str) -> None:
+    assert told(decided(person("anna", **said)), faces(("1", "photo", "anna")))["photo"][0] == verdict
 
 
 def test_a_refusal_of_somebody_who_was_merged_since_the_last_run_counts() -> None:
     before = person("ann", status="merged", merged_into_id="anna")
     for people in ((before, person("anna", refused=EVERY)), (replace(before, refused=EVERY), person("anna"))):
-        assert verdicts_of(decided(*people), faces(("1", "photo", "ann")))["photo"][0] == "withheld"
+        assert told(decided(*people), faces(("1", "photo", "ann")))["photo"][0] == "withheld"
 
 
 def test_a_face_that_was_labelled_since_the_last_run_counts() -> None:
     marks = {"1": FaceLabel("anna", "photo", (0, 10, 80, 80)), "2": FaceLabel("ben", "other", (100, 10, 80, 80))}
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    verdicts = verdicts_of(decisions, faces(("1", "photo", None), ("2", "other", None)))
+    verdicts = told(decisions, faces(("1", "photo", None), ("2", "other", None)))
     assert verdicts["photo"] == ("withheld", ["anna"]) and verdicts["other"] == ("review", [])
 
 
 def test_a_labelled_face_that_no_detector_finds_any_more_is_still_in_its_photo() -> None:
     marks = {"drawn": FaceLabel("anna", "photo", (900, 900, 80, 80))}
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    assert verdicts_of(decisions, faces(("1", "photo", "ben")))["photo"] == ("withheld", ["anna"])
-    assert verdicts_of(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
+    assert told(decisions, faces(("1", "photo", "ben")))["photo"] == ("withheld", ["anna"])
+    assert told(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
 
 
-def test_a_face_that_another_detector_finds_belongs_to_its_present_person() -> None:
-    """The old label has moved to the new face, which was labelled as Ben later."""
+def test_a_face_that_another_detector_drew_is_whose_it_is_now() -> None:
+    """The old label has moved to the new face, of which somebody said later that it is Ben."""
     marks = {
         "old": FaceLabel("anna", "photo", (2, 12, 80, 80), 1),
         "new": FaceLabel("ben", "photo", (0, 10, 80, 80), 2),
     }
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    assert verdicts_of(decisions, faces(("new", "photo", "ben")))["photo"] == ("safe", [])
+    assert told(decisions, faces(("new", "photo", "ben")))["photo"] == ("safe", [])
 
 
 def test_a_photo_of_somebody_who_was_erased_is_withheld_and_nobody_is_named() -> None:
-    erased = {"gone": FaceRef("gone", "photo", (500, 10, 80, 80))}
-    decisions = decided(person("anna"), erased_faces=erased)
-    assert verdicts_of(decisions, faces(("1", "photo", "anna")))["photo"] == ("withheld", [])
+    barred = {"gone": FaceRef("gone", "photo", (500, 10, 80, 80))}
+    decisions = decided(person("anna"), erased_faces=barred)
+    assert told(decisions, faces(("1", "photo", "anna")))["photo"] == ("withheld", [])
 
 
 def test_an_archive_without_a_face_has_a_verdict_for_every_photo() -> None:

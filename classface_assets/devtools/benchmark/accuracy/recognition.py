@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
@@ -48,7 +48,9 @@ def measure_recognition(
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces with these labels (face id → person) and no other constraints."""
     no_previous = pl.DataFrame(schema=ASSIGNMENTS)
-    return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), no_previous, settings)
+    return assign_faces(
+        archive.faces, archive.vectors, archive.graph, FaceConstraints(confirmed), no_previous, settings
+    )
 
 
 def _is_labelled_person(person: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
@@ -88,7 +88,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     timer.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
     found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
+        standing, facts.faces, facts.vectors, graph, FaceConstraints(), previous, settings, measured=measured
     )
     rows = found.rows
     if found.standing is not None:

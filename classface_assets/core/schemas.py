@@ -32,23 +32,6 @@ class DetectionStatus(StrEnum):
     FAILED = "failed"
 
 
-class PersonStatus(StrEnum):
-    """Whether a person is shown (`persons.status`)."""
-
-    ACTIVE = "active"
-    HIDDEN = "hidden"
-    MERGED = "merged"
-
-
-class PersonKind(StrEnum):
-    """What a person is (`persons.kind`); `not a face` collects what was labelled as no face at all."""
-
-    STUDENT = "student"
-    STAFF = "staff"
-    NOT_A_STUDENT = "not a student"
-    NOT_A_FACE = "not a face"
-
-
 CLUSTER_PREFIX = "unknown_cluster_"
 NOISE_PREFIX = "unknown_noise_"
 
@@ -134,7 +117,7 @@ PERSONS = pl.Schema(
     {
         "id": pl.String(),
         "name": pl.String(),
-        "status": pl.String(),  # PersonStatus
+        "status": pl.String(),  # PersonStatus (store.model.person_kinds)
         "merged_into_id": pl.String(),
         "created_at": pl.Datetime("us"),
         "updated_at": pl.Datetime("us"),

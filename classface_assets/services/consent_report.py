@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polars as pl
 
-from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.store.consent.allowed_photos import load_allowed_photos
 from classface_assets.store.consent.photos import PhotoVerdict
 from classface_assets.store.consent.refusal_sources import refusal_events, unclear_answer_in
@@ -19,6 +18,7 @@ from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import Event
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.published.queries import people_with_faces
 

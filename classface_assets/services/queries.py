@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.identity.evaluation.summary import CHANGES_SCHEMA, change_counts
 from classface_assets.orchestration.resources import Archive
 from classface_assets.store.files.parquet import read_parquet_or_empty
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.published import queries
 
 

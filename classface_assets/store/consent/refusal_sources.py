@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from classface_assets.core.names import normalize_name
-from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.consent.photos import is_withheld
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import Event, undone_event_ids
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.student_ids import normalize_student_id

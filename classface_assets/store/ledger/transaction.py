@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.names import clean_name, join_names, normalize_name, normalized_name
-from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.decisions.enrolment import StudentMatcher
 from classface_assets.store.decisions.reconciliation import rekey_to_faces
 from classface_assets.store.decisions.replay import replay, replay_state
@@ -18,6 +17,7 @@ from classface_assets.store.ledger.payloads import EventPayload, PhotosFollowed
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.student_ids import normalize_student_id
 

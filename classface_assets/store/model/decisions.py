@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
-from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
 
@@ -17,8 +17,6 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person to whom everything belongs that is no face at all."""
 
-# Persons hold plain texts: polars would make an enum column of members.
-PERSON_KINDS = tuple(kind.value for kind in PersonKind)
 LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
 

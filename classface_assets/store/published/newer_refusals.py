@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.decisions.exclusions import erased_ids_in
 from classface_assets.store.model.decisions import Decisions, Person
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.purposes import Purpose
 
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from classface_assets.core.names import clean_name, pluralize
-from classface_assets.core.schemas import PersonKind
 from classface_assets.store.ledger.commands.people import create_person, create_student
 from classface_assets.store.ledger.payloads import (
     FacesConfirmed,
@@ -26,6 +25,7 @@ from classface_assets.store.ledger.transaction import (
 )
 from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind
 from classface_assets.store.model.roster_entry import RosterEntry
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence, Set
 from datetime import date
 
 from classface_assets.core.names import clean_name, normalize_name, pluralize
-from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.ledger.database import photos_of_people
 from classface_assets.store.ledger.payloads import (
     BirthDateSet,
@@ -28,8 +27,9 @@ from classface_assets.store.ledger.payloads import (
     face_payloads,
 )
 from classface_assets.store.ledger.transaction import CommandResult, ConflictError, LedgerError, LedgerTransaction
-from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person
+from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PERSON_KINDS, PersonStatus
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from classface_assets.core.names import join_names
-from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.decisions.students import merge_imports, refusal_of
 from classface_assets.store.ledger.commands.people import preserve_refusals
 from classface_assets.store.ledger.database import read_events_of
 from classface_assets.store.ledger.payloads import RosterImported, StudentLinked, StudentRemoved, Undone
 from classface_assets.store.ledger.transaction import CommandResult, LedgerTransaction
 from classface_assets.store.model.events import ROSTER_KINDS, Event, undone_event_ids
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 _MAX_SOURCE_LENGTH = 255

@@ -37,9 +37,9 @@ from classface_assets.store.decisions.exclusions import drop_erased
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.search import DetectionSettings
+from classface_assets.vision.protocols import Detector
 
 
 class DetectionConfig(dg.Config):

@@ -8,8 +8,8 @@ MobileFaceNet .916 with the landmarks of the look alone, .929 with these; where 
 import numpy as np
 
 from classface_assets.vision.alignment import warp_square
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.faces import FaceDetections
+from classface_assets.vision.protocols import Detector
 
 RELIABLE_FACE_PX = 48  # the landmarks of a face that was so wide in the look are as good as they get
 FACES_PER_MOSAIC = 64  # small pictures that are searched as one
@@ -40,7 +40,7 @@ def _refine_in_mosaic(detector: Detector, picture: np.ndarray, faces: FaceDetect
     mosaic = np.zeros((corners[-1, 1] + crop, columns * crop, 3), np.uint8)
     for scale, shift, (x, y) in zip(scales, shifts, corners, strict=True):
         mosaic[y : y + crop, x : x + crop] = warp_square(picture, np.column_stack([np.eye(2) * scale, shift]), crop)
-    found = detector.find(mosaic, MIN_MOSAIC_CONFIDENCE)
+    found = detector.detect(mosaic, MIN_MOSAIC_CONFIDENCE)
     if not len(found):
         return faces.landmarks
     middles = found.boxes[:, :2] + found.boxes[:, 2:] / 2

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from classface_assets.vision.alignment import warp_square
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.records import CHIP_FACE_PX, face_columns
 from classface_assets.vision.photos.image_pyramid import ImagePyramid
+from classface_assets.vision.protocols import Detector
 
 Box = tuple[float, float, float, float]
 CLOSE_UPS = (
@@ -62,7 +62,7 @@ def _detect_close_up(detector: Detector, picture: np.ndarray, box: np.ndarray) -
     for side, face in CLOSE_UPS:
         factor = face / float(box[2:].max())
         shift = side / 2 - factor * (box[:2] + box[2:] / 2)
-        found = detector.find(
+        found = detector.detect(
             warp_square(picture, np.column_stack([np.eye(2) * factor, shift]), side), MIN_CLOSE_UP_CONFIDENCE
         )
         off = np.linalg.norm(found.boxes[:, :2] + found.boxes[:, 2:] / 2 - side / 2, axis=1)

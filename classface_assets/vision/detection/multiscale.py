@@ -31,7 +31,7 @@ class Detector(Protocol):
     landmark_crop: tuple[int, int]
     precision: str
 
-    def find(self, image: np.ndarray, min_confidence: float) -> FaceDetections: ...
+    def detect(self, image: np.ndarray, min_confidence: float) -> FaceDetections: ...
 
 
 def detect_tiled(detector: Detector, image: np.ndarray, side: int, min_confidence: float) -> FaceDetections:
@@ -40,7 +40,7 @@ def detect_tiled(detector: Detector, image: np.ndarray, side: int, min_confidenc
     for top in _tile_starts(image.shape[0], side):
         for left in _tile_starts(image.shape[1], side):
             with _TILE_SLOTS:
-                faces = detector.find(image[top : top + side, left : left + side], min_confidence)
+                faces = detector.detect(image[top : top + side, left : left + side], min_confidence)
             found.append(faces.translated(left, top))
     return nms(concat_detections(found))
 
@@ -111,7 +111,7 @@ def detect_at_scale(detector: Detector, view: ImagePyramid, long_side: int, min_
     found = (
         detect_tiled(detector, picture, _tile_side(detector), min_confidence)
         if strip
-        else detector.find(picture, min_confidence)
+        else detector.detect(picture, min_confidence)
     )
     return found.scaled(view.width / picture.shape[1])
 
@@ -121,7 +121,7 @@ def detect_padded(detector: Detector, view: ImagePyramid, min_confidence: float)
     small = view.at(min(base_side(detector, view), 2 * _tile_side(detector)) // 2)
     dy, dx = small.shape[0] // 2, small.shape[1] // 2
     within = np.pad(small, ((dy, dy), (dx, dx), (0, 0)), constant_values=BORDER_GREY)
-    return detector.find(within, min_confidence).translated(-dx, -dy).scaled(view.width / small.shape[1])
+    return detector.detect(within, min_confidence).translated(-dx, -dy).scaled(view.width / small.shape[1])
 
 
 def _detect_finer(

@@ -11,13 +11,14 @@ from classface_assets.core.locations import Location
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
-from classface_assets.vision.detection.multiscale import Detector, base_side
+from classface_assets.vision.detection.multiscale import base_side
 from classface_assets.vision.detection.records import CHIP_FACE_PX, DETECTION_SCHEMA, face_columns, face_id_for
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
 from classface_assets.vision.parallel import available_cores, ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
 from classface_assets.vision.photos.near_duplicates import perceptual_hash
+from classface_assets.vision.protocols import Detector
 
 MAX_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 from classface_assets.vision.alignment import align_face
 from classface_assets.vision.detection.landmarks import refine_landmarks
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.records import DETECTION_SCHEMA, face_id_for
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
@@ -18,6 +17,7 @@ from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photo_facts import read_photo_facts
 from classface_assets.vision.photos.decoding import TRUNCATED_NOTE, load_photo
 from classface_assets.vision.photos.image_pyramid import open_pyramid, pyramid_from_pixels
+from classface_assets.vision.protocols import Detector
 from classface_assets_tests.support.searched import SETTINGS, boxes_of, detected, faces_in, save_as_photo
 
 
@@ -87,12 +87,12 @@ class Counted:
 
     def __init__(self, detector: Detector) -> None:
         self.detector, self.looks = detector, 0
-        self.base_side, self.fixed_input = detector.base_side, detector.fixed_input
+        self.base_side, self.fixed_input, self.precision = detector.base_side, detector.fixed_input, detector.precision
         self.reliable_px, self.landmark_crop = detector.reliable_px, detector.landmark_crop
 
-    def find(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
+    def detect(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
         self.looks += 1
-        return self.detector.find(image, min_confidence)
+        return self.detector.detect(image, min_confidence)
 
 
 def looks_at(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:

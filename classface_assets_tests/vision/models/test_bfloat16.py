@@ -58,7 +58,7 @@ def test_the_same_faces_are_found_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(openvino_bf16, "openvino_core", lambda: None)
     whole = CenterFace(file)
     assert (quick.precision, whole.precision) == ("bfloat16", "float32")
-    found, wanted = quick.find(group, 0.5), whole.find(group, 0.5)
+    found, wanted = quick.detect(group, 0.5), whole.detect(group, 0.5)
     assert len(found) == len(wanted) == 6
     order, right = np.argsort(found.boxes[:, 0]), np.argsort(wanted.boxes[:, 0])
     # Of 110 pixels; kinds of processors round otherwise: 3 pixels on one, 5.1 on another.

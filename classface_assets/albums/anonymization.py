@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 from PIL import Image, ImageDraw
 
-Box = tuple[float, float, float, float]
-"""x, y, width, height."""
+from classface_assets.core.geometry import Box
 
 HEAD_MARGIN_SIDE, HEAD_MARGIN_ABOVE, HEAD_MARGIN_BELOW = 0.4, 0.6, 0.4
 """How much further than the box of a face a head, its hair and chin may reach, in longer sides of the box. A head that
@@ -57,9 +56,3 @@ def cover_key(boxes: Iterable[Box], how: str) -> str:
         )
     )
     return f"{how}-{hashlib.blake2b(drawn.encode(), digest_size=6).hexdigest()}"
-
-
-def boxes_intersect(one: Box, other: Box) -> bool:
-    """Whether two boxes share any pixel."""
-    across = min(one[0] + one[2], other[0] + other[2]) > max(one[0], other[0])
-    return across and min(one[1] + one[3], other[1] + other[3]) > max(one[1], other[1])

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from classface_assets.albums.anonymization import Box, cover_faces, cover_key
+from classface_assets.albums.anonymization import cover_faces, cover_key
 from classface_assets.albums.disk import write_atomically
+from classface_assets.core.geometry import Box
 from classface_assets.core.locations import (
     FileEntry,
     Location,

@@ -10,12 +10,13 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from classface_assets.albums.anonymization import boxes_intersect, head_area
+from classface_assets.albums.anonymization import head_area
 from classface_assets.albums.files import site_files, site_inputs, year_album_files
 from classface_assets.albums.names import year_path
 from classface_assets.albums.publication import publish
 from classface_assets.albums.site import build_site
 from classface_assets.albums.year_page import build_year_album
+from classface_assets.core.geometry import boxes_intersect
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities

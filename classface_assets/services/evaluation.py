@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
 from classface_assets.core.face_constraints import Labels
 from classface_assets.core.schemas import ASSIGNMENTS
@@ -80,7 +81,7 @@ class EvaluationContext:
         labelled = self.faces["face_id"].is_in(list(self.said.confirmed)).to_numpy()
         others = np.flatnonzero(~labelled)
         room = max(0, MAX_EVALUATED_FACES - int(labelled.sum()))
-        chosen = others[np.linspace(0, len(others) - 1, min(room, len(others))).astype(int)] if room else others[:0]
+        chosen = evenly_spaced(others, room)
         return np.sort(np.concatenate([np.flatnonzero(labelled), chosen]))
 
     def people(self, known: Mapping[str, str]) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import l2_normalize
 from classface_assets.core.errors import UserError
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.rules import index_constraints
@@ -113,4 +114,4 @@ class IdentificationService:
 
 def _mean_centroid_similarity(vectors: np.ndarray) -> float:
     centre = vectors.mean(axis=0)
-    return float((vectors @ (centre / max(float(np.linalg.norm(centre)), 1e-12))).mean())
+    return float((vectors @ l2_normalize(centre)).mean())

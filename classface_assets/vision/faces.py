@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.geometry import overlap_ratios
+
 
 @dataclass(frozen=True)
 class FaceDetections:
@@ -48,15 +50,6 @@ def concat_detections(parts: list[FaceDetections]) -> FaceDetections:
     if not parts:
         return NO_DETECTIONS
     return FaceDetections(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("boxes", "landmarks", "scores")))
-
-
-def overlap_ratios(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intersection over union, and intersection over the smaller area, of one box with (n, 4) boxes x, y, w, h."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=1)
-    area, areas = np.prod(box[2:]), np.prod(boxes[:, 2:], axis=1)
-    return common / (area + areas - common), common / np.minimum(area, areas)
 
 
 def nms(faces: FaceDetections, iou: float = 0.35, inside: float = 0.8) -> FaceDetections:

@@ -31,14 +31,12 @@ def retain_freed_memory() -> None:
 
 
 def release_freed_memory() -> None:
-    """Return freed memory to the system once the pictures are done: some 80 MB, which the process would keep to its end."""
+    """Return freed memory to the system once the pictures are done: some 80 MB that the process would keep."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
-def ordered_thread_map(
-    function: Callable[[T], R], items: Iterable[T], workers: int
-) -> Iterator[tuple[T, "Future[R]"]]:
+def ordered_thread_map(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[tuple[T, "Future[R]"]]:
     """Call a function on each item, `workers` of them at a time.
 
     Args:

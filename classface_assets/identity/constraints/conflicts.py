@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from classface_assets.core.arrays import connected_components
 from classface_assets.identity.inputs import ClusteringInput
 
 CHUNK_SIZE = 1 << 22
@@ -15,19 +16,7 @@ CHUNK_SIZE = 1 << 22
 
 def must_link_groups(material: ClusteringInput) -> np.ndarray:
     """For each face the lowest number among the faces that must-links tie it to, (n,) int64; itself without any."""
-    return _components(len(material), material.must_link)
-
-
-def _components(n: int, pairs: np.ndarray) -> np.ndarray:
-    """The lowest row of each row's connected component."""
-    if not len(pairs):
-        return np.arange(n)
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    return np.unique(component, return_index=True)[1][component]
+    return connected_components(len(material), material.must_link)
 
 
 class Conflicts:
@@ -101,7 +90,7 @@ def merge_must_links(labels: np.ndarray, material: ClusteringInput) -> np.ndarra
     _, first, of = np.unique(labels[clustered], return_index=True, return_inverse=True)
     lowest = np.arange(len(labels))
     lowest[clustered] = clustered[first][of]
-    return _components(len(labels), lowest[material.must_link.reshape(-1, 2)])[lowest]
+    return connected_components(len(labels), lowest[material.must_link.reshape(-1, 2)])[lowest]
 
 
 def conflicting_groups(group: np.ndarray, material: ClusteringInput) -> np.ndarray:

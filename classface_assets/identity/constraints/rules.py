@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import connected_components
 from classface_assets.core.face_constraints import Pairs, Spoken
 
 
@@ -82,12 +83,8 @@ def _implied_persons(confirmed: np.ndarray, must: np.ndarray, rejected: np.ndarr
     implied = np.full(len(confirmed), -1, np.int64)
     if not len(must) or not persons:
         return implied
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     n = len(confirmed)
-    links = coo_matrix((np.ones(len(must), np.int8), (must[:, 0], must[:, 1])), shape=(n, n))
-    _, piece = connected_components(links, directed=False)
+    piece = connected_components(n, must)
     known = np.flatnonzero(confirmed >= 0)
     low, high = np.full(n, persons), np.full(n, -1)
     np.minimum.at(low, piece[known], confirmed[known])

@@ -12,6 +12,7 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import evenly_spaced
 from classface_assets.identity.evaluation.curve import (
     bcubed_with_lower_bound,
     cluster_at_shifts,
@@ -115,7 +116,7 @@ def similarity_by_year_gap(
 ) -> pl.DataFrame:
     """How alike two faces of a person, and two of different people, are by the years between them."""
     known = np.flatnonzero((people >= 0) & np.isfinite(years))
-    rows = known[np.linspace(0, len(known) - 1, min(limit, len(known))).astype(int)] if len(known) else known
+    rows = evenly_spaced(known, limit)
     upper = np.triu_indices(len(rows), 1)
     alike = (vectors[rows] @ vectors[rows].T)[upper]
     same = people[rows][upper[0]] == people[rows][upper[1]]

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import evenly_spaced
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.evaluation.metrics import PrecisionRecall, bcubed, precision_recall
 from classface_assets.identity.inputs import ClusteringInput
@@ -41,7 +42,7 @@ def threshold_shifts(vectors: np.ndarray, people: np.ndarray, limit: int = 1500)
     people (n,) int64, negative where unknown; up to `limit` known faces are compared.
     """
     known = np.flatnonzero(people >= 0)
-    rows = known[np.linspace(0, len(known) - 1, min(limit, len(known))).astype(int)]
+    rows = evenly_spaced(known, limit)
     upper = np.triu_indices(len(rows), 1)
     alike = (vectors[rows] @ vectors[rows].T)[upper]
     same = people[rows][upper[0]] == people[rows][upper[1]]
@@ -57,8 +58,7 @@ def subsample(
         return material, people
     known, others = np.flatnonzero(people >= 0), np.flatnonzero(people < 0)
     room = max(0, most - len(known))
-    some = others[np.linspace(0, len(others) - 1, min(room, len(others))).astype(int)] if room else others[:0]
-    rows = np.unique(np.concatenate([known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(int)], some]))
+    rows = np.unique(np.concatenate([evenly_spaced(known, most), evenly_spaced(others, room)]))
     return material.subset(rows), people[rows]
 
 

@@ -9,7 +9,6 @@ Many processors multiply numbers of 16 bits (bfloat16) several times as fast as 
 is so, and compared as whole numbers, which numpy does quickest: those of positive ones order as they do.
 """
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from classface_assets.core.arrays import available_cores
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR
 
 GROUP_SIZE = 64
@@ -216,11 +216,6 @@ def map_in_threads(work: Callable[[int], T], parts: Iterable[int], prepare: Call
     """`work` on each part, in order, on a thread for each core; each thread calls `prepare` first."""
     with ThreadPoolExecutor(available_cores(), initializer=prepare) as pool:
         return list(pool.map(work, parts))
-
-
-def available_cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _concat_pairs(parts: Iterable[RowPairs]) -> RowPairs:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.matching.prototypes import Prototypes, l2_normalize
+from classface_assets.core.arrays import l2_normalize
+from classface_assets.identity.matching.prototypes import Prototypes
 from classface_assets.identity.settings import AssignmentSettings
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import l2_normalize
+
 
 @dataclass(frozen=True)
 class Prototypes:
@@ -27,11 +29,6 @@ class Prototypes:
         """Those of a mask."""
         columns = (self.vectors, self.owners, self.years, self.centroid, self.faces)
         return Prototypes(self.persons, *(column[kept] for column in columns))
-
-
-def l2_normalize(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1; a row of zeros stays."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def build_prototypes(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from classface_assets.core.arrays import evenly_spaced
 from classface_assets.identity.settings import AssignmentSettings
 
 SAMPLE_SIZE = 2000
@@ -14,7 +15,7 @@ def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after:
 
     Quantile matching on the pairs of up to 2,000 evenly chosen faces; margins and drift are scaled by the spread.
     """
-    rows = np.unique(np.linspace(0, len(before) - 1, min(SAMPLE_SIZE, len(before))).astype(int))
+    rows = evenly_spaced(np.arange(len(before)), SAMPLE_SIZE)
     old, new = _pairwise_similarities(before[rows]), _pairwise_similarities(after[rows])
     if len(old) < 2:
         return settings

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-import numpy as np
 from fastapi import APIRouter, File, Form, Path, Query, UploadFile
 
+from classface_assets.core.arrays import unit_mean
 from classface_assets.review.api.common import API_PREFIX, Context, Name, problem_responses
 from classface_assets.review.api.person_rows import person_row
 from classface_assets.review.api.schemas.persons import (
@@ -83,9 +83,7 @@ def search(
     largest = [faces[0].vector for faces in looked if faces]
     if not largest:
         raise ProblemError(422, "No face was found in it; send a photo in which the face is larger or turned to us.")
-    mean = np.mean(largest, axis=0)
-    vector = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    found = desk.likeness().nearest(vector, k, threshold)
+    found = desk.likeness().nearest(unit_mean(largest), k, threshold)
     matches = found.select(*SearchMatch.model_fields).to_dicts()
     return {"matches": matches, "faces_in_photos": sum(map(len, looked))}
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import unit_mean
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.services.archive_view.cache import file_version
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.catalog.faces import DetectionMissingError, load_catalog
-from classface_assets.store.catalog.portraits import portrait_vectors, unit_mean
+from classface_assets.store.catalog.portraits import portrait_vectors
 from classface_assets.store.model.decisions import Portrait
 from classface_assets.vision.models.pack_info import PackInfo
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from classface_assets.core.geometry import SAME_FACE_IOU, Box, box_iou
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import list_directory
 from classface_assets.store.catalog.school_year import image_parts, list_school_years, year_images
-from classface_assets.store.decisions.reconciliation import SAME_FACE_IOU, box_iou
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.deletion import drop_rows
@@ -20,7 +20,7 @@ from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import DRAWING_KINDS, Event
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 
 MANUAL_REASON = "drawn by hand"
 REQUIRED_COLUMNS = ["asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]

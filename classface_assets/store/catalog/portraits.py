@@ -4,12 +4,13 @@ Which portrait stands for whom is in the ledger. Kept of it is the chip, and of 
 which can be made again; the uploaded picture itself is not kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import unit_mean
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import Location, list_directory, remove_file
@@ -107,8 +108,3 @@ def _read_chip(file: Location) -> bytes | None:
         return read_file(file)
     except FileNotFoundError:
         return None
-
-
-def unit_mean(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    mean = np.mean(vectors, axis=0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

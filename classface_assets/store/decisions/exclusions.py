@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.store.decisions.reconciliation import SAME_FACE_IOU
+from classface_assets.core.geometry import SAME_FACE_IOU, box_iou_expr
 from classface_assets.store.model.face_ref import FaceRef
 
 ERASED_REASON = "a face was erased"
@@ -21,11 +21,8 @@ def erased_ids_in(rows: pl.DataFrame, barred: Mapping[str, FaceRef]) -> set[str]
         [(f.face_id, f.asset_id, *f.box) for f in barred.values()], schema=["barred", "asset_id", *"xywh"], orient="row"
     )
     near = rows.drop_nulls("face_id").select(LOCATION_COLUMNS).join(marks, on="asset_id")
-    width = pl.min_horizontal(_box_end("x", "w"), pl.col("x") + pl.col("w")) - pl.max_horizontal("bbox_x", "x")
-    height = pl.min_horizontal(_box_end("y", "h"), pl.col("y") + pl.col("h")) - pl.max_horizontal("bbox_y", "y")
-    shared = width.clip(lower_bound=0) * height.clip(lower_bound=0)
-    union = pl.col("bbox_w") * pl.col("bbox_h") + pl.col("w") * pl.col("h") - shared
-    same = (pl.col("face_id") == pl.col("barred")) | (shared >= SAME_FACE_IOU * union)
+    iou = box_iou_expr([f"bbox_{side}" for side in "xywh"], "xywh")
+    same = (pl.col("face_id") == pl.col("barred")) | (iou >= SAME_FACE_IOU)
     return set(near.filter(same)["face_id"])
 
 
@@ -52,7 +49,3 @@ def drop_faces_from_payload(payload: Mapping[str, Any], barred: Collection[str])
     if "groups" in payload:
         left["groups"] = [[face for face in group if face["face_id"] not in barred] for group in payload["groups"]]
     return left
-
-
-def _box_end(start: str, size: str) -> pl.Expr:
-    return pl.col(f"bbox_{start}") + pl.col(f"bbox_{size}")

@@ -10,14 +10,14 @@ from itertools import chain, product
 import numpy as np
 import polars as pl
 
+from classface_assets.core.geometry import SAME_FACE_IOU, box_iou, box_iou_expr
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, person_node, resolve_conflicts
 from classface_assets.store.decisions.roster import enrolled_years
 from classface_assets.store.model.decisions import Decisions, FaceLabel
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.same_shots import SameShots, Transform, transform_box
 
 LocatedFace = FaceLabel | FaceRef  # what says where a face lies
-SAME_FACE_IOU = 0.4
 
 
 def locate_faces(
@@ -82,28 +82,11 @@ def _iou_pairs(places: Mapping[str, LocatedFace], faces: pl.DataFrame) -> list[t
     rows = [(f, place.asset_id, *place.box) for f, place in places.items()]
     schema = {"old": pl.String, "asset_id": pl.String} | dict.fromkeys("xywh", pl.Float64)
     old = pl.DataFrame(rows, schema=schema, orient="row")
-    boxes = [pl.col(f"bbox_{side}").cast(pl.Float64) for side in "xywh"]
+    boxes = [f"bbox_{side}" for side in "xywh"]
     pairs = old.join(faces.select("asset_id", "face_id", *boxes), on="asset_id")
-    width, height = (
-        (
-            pl.min_horizontal(pl.col(at) + pl.col(size), pl.col(f"bbox_{at}") + pl.col(f"bbox_{size}"))
-            - pl.max_horizontal(at, f"bbox_{at}")
-        ).clip(0)
-        for at, size in ("xw", "yh")
-    )
-    union = pl.col("w") * pl.col("h") + pl.col("bbox_w") * pl.col("bbox_h") - width * height
-    pairs = pairs.with_columns((width * height / union).alias("shared")).filter(pl.col("shared") >= SAME_FACE_IOU)
+    pairs = pairs.with_columns(box_iou_expr("xywh", boxes).alias("shared")).filter(pl.col("shared") >= SAME_FACE_IOU)
     best = pairs.sort("shared", "old", "face_id", descending=[True, False, False])
     return best.select("old", "face_id", "shared").rows()
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (x, y, width, height)."""
-    width = max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
-    shared = width * height
-    union = a[2] * a[3] + b[2] * b[3] - shared
-    return shared / union if union > 0 else 0.0
 
 
 @dataclass(frozen=True)

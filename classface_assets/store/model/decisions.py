@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
 

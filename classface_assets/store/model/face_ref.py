@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Box = tuple[float, float, float, float]
-"""x, y, width, height in pixels of the upright photo."""
+from classface_assets.core.geometry import Box
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.core.geometry import Box
+from classface_assets.store.model.face_ref import FaceRef
 
 Transform = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): the point (x, y) of one upright photo is (ax + by + c, dx + ey + f) of the other, in pixels."""

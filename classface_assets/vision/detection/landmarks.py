@@ -62,5 +62,5 @@ def _refine_in_mosaic(detector: Detector, picture: np.ndarray, faces: FaceDetect
 
 
 def _mosaic_columns(count: int) -> int:
-    """The columns of a mosaic of `count` pictures: as few empty cells as possible, since they take as long; then square."""
+    """The columns of a mosaic of `count` pictures: few empty cells first, since they take as long; then a square."""
     return min(range(1, count + 1), key=lambda columns: (-count % columns, abs(columns - count**0.5)))

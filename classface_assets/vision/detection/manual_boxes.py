@@ -64,7 +64,7 @@ def _clip_to_photo(box: Box, pyramid: ImagePyramid) -> np.ndarray | None:
 
 
 def _detect_close_up(detector: Detector, picture: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Landmarks (5, 2) in pixels of the picture, and confidence, of the face of highest confidence that fits the box."""
+    """Landmarks (5, 2) in pixels of the picture, and confidence, of the most confident face that fits the box."""
     for side, face in CLOSE_UPS:
         factor = face / float(box[2:].max())
         shift = side / 2 - factor * (box[:2] + box[2:] / 2)

@@ -6,6 +6,7 @@ from functools import partial
 
 import polars as pl
 
+from classface_assets.core.arrays import available_cores
 from classface_assets.core.locations import Location
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
@@ -19,7 +20,6 @@ from classface_assets.vision.detection.records import (
     face_id_for,
 )
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
-from classface_assets.core.arrays import available_cores
 from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from classface_assets.core.geometry import SAME_FACE_IOU, overlap_ratios
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.records import DetectionRow
-from classface_assets.vision.faces import overlap_ratios
 from classface_assets.vision.photos.same_shot import Affine, orientation_transform, transform_boxes
 
 Orientation = tuple[int, int]
 """The EXIF orientation (1 to 8), and the degrees clockwise by which the photo was rotated after it."""
 _CLOCKWISE_ORIENTATIONS = {0: 1, 90: 6, 180: 3, 270: 8}
 _MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
-SAME_FACE_IOU = 0.4
 
 
 def reorientation_transform(before: Orientation, after: Orientation, width: int, height: int) -> Affine:

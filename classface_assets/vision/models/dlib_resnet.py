@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from classface_assets.core.arrays import l2_normalize
 from classface_assets.vision.alignment import warp_to_input
 from classface_assets.vision.models.dlib_weights import Convolution, read_dlib_resnet
 from classface_assets.vision.models.onnx_session import open_session
@@ -142,4 +143,4 @@ class DlibResnet:
         """
         faces = np.stack([warp_to_input(chip, CHIP_TO_DLIB, INPUT_SIZE) for chip in chips])
         vectors = self.descriptors(faces) + self.descriptors(faces[:, :, ::-1])
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return l2_normalize(vectors)

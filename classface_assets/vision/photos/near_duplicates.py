@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from classface_assets.core.arrays import connected_components
+
 HASH_SIDE = 16  # 16 × 16 bits
 # Measured: copies (half size, 200 px, quality 30, brighter, grey) differ by up to 10 bits, cropped by 1 % by up to 22,
 # portraits of different people before one backdrop by 38 and more of 126,000 pairs, shots that are 1 % off by up to 40.
@@ -50,7 +52,7 @@ def near_duplicate_groups(
         same = [
             show_same_people(vectors[rows_of[ids[a]]], vectors[rows_of[ids[b]]], same_face) for a, b in pairs.tolist()
         ]
-        first = _first_of_group(pairs[np.array(same, bool)], len(ids))
+        first = connected_components(len(ids), pairs[np.array(same, bool)])
         group = pl.DataFrame({"asset_id": ids, "near_group": [ids[i] for i in first]})
         found.append(group.filter(pl.len().over("near_group") > 1))
     return pl.concat(found)
@@ -90,14 +92,3 @@ def _capture_seconds(year: pl.DataFrame, *sources: str) -> np.ndarray:
     """When each photo was taken, in seconds; NaN where that is not known to the second (midnight is a date alone)."""
     known = pl.col("taken_at_source").is_in(sources) & (pl.col("taken_at").dt.time() != pl.time(0, 0, 0))
     return year.select(pl.when(known).then(pl.col("taken_at").dt.epoch("us") / 1e6)).to_series().to_numpy()
-
-
-def _first_of_group(pairs: np.ndarray, count: int) -> np.ndarray:
-    """For each of `count` rows the first row that is linked with it, over any number of pairs."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, label = connected_components(links, directed=False)
-    _, first = np.unique(label, return_index=True)
-    return first[label]

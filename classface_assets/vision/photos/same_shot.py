@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from classface_assets.core.geometry import pairwise_iou
 from classface_assets.vision.photos.near_duplicates import HASH_SIDE
 
 # Measured on portraits and group photos: the hash of a copy (quality 30, half the size, grey, darker, brighter,
@@ -193,7 +194,7 @@ def _match_score(
     0 when one that should be there is somebody else, or when either photo has more faces without the other's than with:
     a portrait cut out of a class photo, or pasted into one, is another picture.
     """
-    shared = _pairwise_iou(transform_boxes(boxes, transform), others)
+    shared = pairwise_iou(transform_boxes(boxes, transform), others)
     met = shared >= MIN_BOX_IOU
     same = met & (cosines >= likeness.same_picture)
     explained = min(2 * int(met.any(axis=1).sum()) - len(boxes), 2 * int(met.any(axis=0).sum()) - len(others))
@@ -201,12 +202,3 @@ def _match_score(
         return 0.0
     count = int(same.any(axis=0).sum())
     return count + float(shared[same].mean()) / 2 if count else 0.0
-
-
-def _pairwise_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n, m) intersections over unions."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    union = np.prod(boxes[:, 2:], axis=1)[:, None] + np.prod(others[:, 2:], axis=1)[None] - common
-    return common / np.maximum(union, 1e-9)

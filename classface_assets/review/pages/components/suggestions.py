@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import l2_normalize
 from classface_assets.review.faces.similar_faces import FaceSimilarity
 
 MAX_SIMILAR_CLUSTERS = 6
@@ -64,7 +65,7 @@ def _mean_vectors(likeness: FaceSimilarity, faces: pl.DataFrame) -> tuple[list[s
         return [], np.zeros((0, 0), np.float32)
     starts = np.flatnonzero(rows["group"].rle_id().diff().fill_null(1).to_numpy())
     sums = np.add.reduceat(likeness.known.vectors[rows["row"].to_numpy()], starts)
-    return rows["group"].gather(starts).to_list(), sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return rows["group"].gather(starts).to_list(), l2_normalize(sums)
 
 
 def _in_one_photo(faces: pl.DataFrame, clusters: list[str], people: list[str]) -> list[tuple[int, int]]:

@@ -1,0 +1,74 @@
+"""Array operations that several rooms share (unit vectors, samples, connected components), and the CPU cores to use."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+MIN_NORM = 1e-12
+"""A vector shorter than this is taken for a vector of zeros, which has no direction."""
+
+
+def l2_normalize(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors to unit length.
+
+    Args:
+        vectors: (..., d) floats.
+
+    Returns:
+        The same shape and type; a vector of zeros stays one.
+    """
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), MIN_NORM)
+
+
+def unit_mean(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The mean of some vectors, scaled to unit length: their centroid on the unit sphere.
+
+    Args:
+        vectors: (n, d) floats, n at least 1.
+
+    Returns:
+        (d,) float32.
+    """
+    return l2_normalize(np.mean(vectors, axis=0)).astype(np.float32)
+
+
+def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
+    """Choose elements at equal distances, the first and the last among them.
+
+    Args:
+        rows: (n,) any values, for example row numbers.
+        count: How many to choose, at most.
+
+    Returns:
+        min(n, count) of the elements, in their order.
+    """
+    if not len(rows):
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, min(max(count, 0), len(rows))).astype(int)]
+
+
+def connected_components(count: int, pairs: np.ndarray) -> np.ndarray:
+    """The connected component of each node of an undirected graph.
+
+    Args:
+        count: Number of nodes.
+        pairs: (m, 2) integers, the nodes that each edge connects.
+
+    Returns:
+        (count,) int64: the lowest node of each node's component; a node without edges is its own.
+    """
+    if not len(pairs):
+        return np.arange(count, dtype=np.int64)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components as label_components
+
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    _, label = label_components(graph, directed=False)
+    lowest: np.ndarray = np.unique(label, return_index=True)[1].astype(np.int64)
+    return lowest[label]
+
+
+def available_cores() -> int:
+    """The CPU cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

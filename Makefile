@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
+.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -14,6 +14,10 @@ demo: .venv/ready
 # Two workers; one that has nothing left takes over tests of the other.
 test: .venv/ready
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# The tests of single functions and modules: under a minute on two cores.
+test-fast: .venv/ready
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
 ui: .venv/ready
 	$(BIN)/classface years sync --data "$(DATA)" --photos "$(PHOTOS)" --local "$(LOCAL)" || true

@@ -120,6 +120,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+SLOW_FIXTURES = frozenset(
+    {"sample", "finished", "made_by_old_code", "postgres", "postgres_ledger", "s3_server", "driver", "browser"}
+)
+"""Whole runs of the chain, servers and browsers: a test that needs one of these takes seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what needs one of SLOW_FIXTURES, directly or through another fixture."""
+    for item in items:
+        on_postgresql = isinstance(item, pytest.Function) and "postgresql" in item.name
+        if on_postgresql or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that is made once in this session of tests, however many workers it has."""
     base = tmp_path_factory.getbasetemp()

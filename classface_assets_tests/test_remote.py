@@ -7,6 +7,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 import dagster as dg
+import pytest
 from s3fs import S3FileSystem
 from upath import UPath
 
@@ -20,6 +21,8 @@ from classface_assets.orchestration.resources import resolve_models
 from classface_assets.services.maintenance import find_inconsistencies, find_unused_data
 from classface_assets.store.maintenance.pruning import prune
 from classface_assets_tests.support.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored
+
+pytestmark = pytest.mark.slow
 
 
 def test_photos_and_data_at_a_url_go_the_whole_way(bucket: UPath, sample: SampleArchive, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class ClusteringInput:
             raise ClusteringInputError(
                 f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair."
             )
-        for name in ("pairs", "must", "cannot"):
+        for name in ("pairs", "must_link", "cannot_link"):
             rows = getattr(self, name)
             if len(rows) and (rows.min() < 0 or rows.max() >= n):
                 raise ClusteringInputError(f"Some {name} name faces outside the {n} that there are.")

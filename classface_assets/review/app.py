@@ -12,7 +12,17 @@ from classface_assets.review.auth import login
 from classface_assets.review.auth.guard import SecurityMiddleware
 from classface_assets.review.auth.sessions import Sessions
 from classface_assets.review.context import ReviewContext
-from classface_assets.review.pages import confirm, history, naming, people, person_actions, photos, unknown, years
+from classface_assets.review.pages import (
+    confirm,
+    help,
+    history,
+    naming,
+    people,
+    person_actions,
+    photos,
+    unknown,
+    years,
+)
 from classface_assets.review.pages import runs as run_pages
 from classface_assets.review.pages.components.layout import add_not_found_page
 from classface_assets.review.problems import add_problem_handlers
@@ -23,7 +33,8 @@ if TYPE_CHECKING:
 
 # In the order in which their addresses are tried.
 PAGE_ROUTERS = tuple(
-    module.router for module in (unknown, naming, confirm, people, person_actions, photos, history, years, run_pages)
+    module.router
+    for module in (unknown, naming, confirm, people, person_actions, photos, history, years, run_pages, help)
 )
 API_DESCRIPTION = (
     "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."

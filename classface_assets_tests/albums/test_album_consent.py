@@ -23,6 +23,8 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.support.helpers import published
 from classface_assets_tests.support.named_school import ANNA, CHANGED_NS, PEOPLE, TAKEN, YEAR, School
 
+pytestmark = pytest.mark.slow
+
 
 def texts(out: Path) -> str:
     return "\n".join(page.read_text() for page in out.rglob("*.html"))

@@ -15,6 +15,8 @@ from classface_assets.defs.jobs import GLOBAL_ASSETS, YEAR_ASSETS, nightly
 from classface_assets.defs.sensors import failed_runs, photo_folders
 from classface_assets.orchestration.resources import Archive
 
+pytestmark = pytest.mark.slow
+
 YEARS = ("2016-2017", "2017-2018")
 
 

@@ -19,6 +19,8 @@ from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import kill_when_it_says, python
 
+pytestmark = pytest.mark.slow
+
 NAMING = """
 import json, sys, time
 from classface_assets.store.model.decisions import FaceRef

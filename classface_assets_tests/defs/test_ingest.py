@@ -26,6 +26,8 @@ from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.pack_info import describe_pack
 from classface_assets_tests.conftest import World
 
+pytestmark = pytest.mark.slow
+
 YEAR = "2016-2017"
 ASSETS = ("images", "detections", "embeddings")
 YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")

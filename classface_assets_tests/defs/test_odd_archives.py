@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pillow_heif
+import pytest
 import skimage.data
 from PIL import Image
 
@@ -14,6 +15,8 @@ from classface_assets.defs.ingest.images import images
 from classface_assets.orchestration.resources import Archive, log_progress
 from classface_assets.store.catalog.school_year import image_parts, year_images
 from classface_assets_tests.conftest import World, become_nobody
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_
 from classface_assets_tests.conftest import SHARED_PACK, World, outcome, register
 from classface_assets_tests.support.helpers import ASSETS, BY_YEAR
 
+pytestmark = pytest.mark.slow
+
 YEARS = ["2016-2017", "2017-2018", "2018-2019", "2019-2020"]
 
 

@@ -22,6 +22,8 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
+pytestmark = pytest.mark.slow
+
 YEARS = ("2016-2017", "2017-2018", "2018-2019", "2019-2020")
 
 

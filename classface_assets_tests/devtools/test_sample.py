@@ -14,6 +14,8 @@ from classface_assets.devtools.sample import compose, people
 from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
 from classface_assets.devtools.sample.people import SampleError, load_sources
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def archive(sample: SampleArchive) -> SampleArchive:

@@ -40,6 +40,8 @@ SECTIONS = (
     "/history",
     "/years",
     "/runs",
+    "/help",
+    "/help/engineers/configuration",
 )
 
 
@@ -142,7 +144,7 @@ def test_text_stands_out_from_its_ground(colours: str, world: World, served: str
     with browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=colours) as context:  # type: ignore[arg-type]
         desk = window(context.new_page(), served, world)
         person, _ = recognised(desk, "Ana")
-        for path in ("/", "/confirm", "/people", f"/people/{person}", "/history", "/runs"):
+        for path in ("/", "/confirm", "/people", f"/people/{person}", "/history", "/runs", "/help/engineers/packs"):
             page = desk.open(path)
             assert page.evaluate(FAINT) == [], path
 

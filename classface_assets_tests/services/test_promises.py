@@ -15,6 +15,8 @@ from classface_assets.store.files.duckdb import query_database
 from classface_assets_tests.conftest import made_once
 from classface_assets_tests.support.promised_archive import Archivist, Prepared, Truth, prepare
 
+pytestmark = pytest.mark.slow
+
 ACTS = 10
 SEQUENCES = 200 if os.environ.get("CI") else 40
 """In CI two hundred, which take some five minutes on two cores."""

@@ -14,6 +14,8 @@ from classface_assets.vision.models import openvino_bf16
 from classface_assets.vision.models.centerface import CenterFace, centerface_weights_path
 from classface_assets.vision.models.onnx_session import open_session
 
+pytestmark = pytest.mark.slow
+
 needs_bfloat16 = pytest.mark.skipif(
     openvino_bf16.openvino_core() is None,
     reason="this processor does not multiply bfloat16, or OpenVINO is not installed",

@@ -53,7 +53,7 @@ def _xmp_packet(picture: Image.Image) -> bytes:
 
 
 def _xmp_dates(packet: bytes) -> Iterator[ParsedDate]:
-    """Dates in attributes or elements, searched as text: an XML parser would expand entities that a stranger declared."""
+    """Dates in attributes or elements, searched as text: an XML parser would expand declared entities."""
     for name in XMP_PROPERTIES:
         found = re.search(re.escape(name) + rb"""\s*(?:=\s*["']|>)\s*([^"'<>]{4,40})""", packet)
         parsed = parse_date(found[1]) if found else None

@@ -168,7 +168,7 @@ def _page_size(picture: Image.Image, page: int) -> Page:
 
 
 def _is_another_view(picture: Image.Image, page: int, own: Page) -> bool:
-    """Whether a page of a Multi-Picture file shows something else: no second eye of a stereo pair, preview or gain map."""
+    """Whether a page of a Multi-Picture file is another picture: no stereo view, preview or gain map of `own`."""
     entries = getattr(picture, "mpinfo", {}).get(0xB002, [])
     kind = entries[page]["Attribute"]["MPType"] if page < len(entries) else "Unknown"
     if kind in (PARTS_OF_A_PANORAMA, OTHER_ANGLES):

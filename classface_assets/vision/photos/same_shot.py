@@ -180,7 +180,7 @@ def _keep_embedded_faces(photo: PhotoAppearance) -> PhotoAppearance:
 
 
 def _full_frame_transform(photo: PhotoAppearance, other: PhotoAppearance, orientation: int) -> Affine | None:
-    """The transform of the whole of one photo to the whole of the other; None if their sizes do not fit or are unknown."""
+    """The transform of one whole photo to the other whole photo; None if their sizes do not fit or are unknown."""
     if not min(photo.width, photo.height, other.width, other.height):
         return None
     width, height = (photo.height, photo.width) if orientation >= 5 else (photo.width, photo.height)

@@ -65,7 +65,7 @@ def parse_date_in_file_name(file_name: str) -> datetime | None:
 
 
 def parse_date_in_folder_name(folder_name: str) -> datetime | None:
-    """The day in a folder's name, such as `2019-06-12 Sports Day` or `12.06.2019 Sportfest`; None without a full date."""
+    """The day in a folder's name, `2019-06-12 Sports Day` or `12.06.2019 Sportfest`; None without a full date."""
     at = parse_date_in_file_name(folder_name)
     if at:
         return at.replace(hour=0, minute=0, second=0)

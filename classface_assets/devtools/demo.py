@@ -10,6 +10,7 @@ from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import match_boxes
+from classface_assets.core.schemas import CLUSTER_PREFIX
 from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import EvaluationReport, evaluate
@@ -62,7 +63,7 @@ def label_clusters(archive: Archive, truth: pl.DataFrame) -> int:
             (float(x), float(y), float(w), float(h)) for x, y, w, h in rows.select("x", "y", "w", "h").iter_rows()
         ]
         for person, place in zip(rows["person"], match_boxes(wanted, boxes), strict=True):
-            if place is not None and faces["cluster_id"][place].startswith("unknown_cluster_"):
+            if place is not None and faces["cluster_id"][place].startswith(CLUSTER_PREFIX):
                 votes.setdefault(faces["cluster_id"][place], []).append(person)
     ledger = archive.open_ledger()
     for cluster, people in sorted(votes.items()):

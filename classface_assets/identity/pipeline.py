@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.face_constraints import Spoken
+from classface_assets.core.schemas import ASSIGNMENTS, noise_id
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.unknown_faces import cluster_unknown_faces
@@ -21,14 +22,6 @@ from classface_assets.identity.inputs_from_frames import clustering_input, load_
 from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
-
-ASSIGNMENTS_SCHEMA = {
-    "face_id": pl.String,
-    "cluster_id": pl.String,
-    "person_id": pl.String,
-    "assignment_score": pl.Float32,
-    "assignment_reason": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,7 @@ def assign_identities(
     Nothing depends on the order of the rows. Raises AssignmentError when faces and vectors differ in number.
     """
     if not len(faces) and not len(vectors):
-        return AssignmentResult(pl.DataFrame(schema=ASSIGNMENTS_SCHEMA), None)
+        return AssignmentResult(pl.DataFrame(schema=ASSIGNMENTS), None)
     table, held = sort_by_face_id(faces, vectors)
     rules = index_constraints(table["face_id"], table["asset_id"], said)
     if measured is None and (settings.method == "temporal" or rules.persons):
@@ -100,13 +93,13 @@ def assign_identities(
             "left_out": rules.left_out,
         }
     )
-    rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(pl.Schema(ASSIGNMENTS_SCHEMA))
+    rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(ASSIGNMENTS)
     rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     return AssignmentResult(rows, grouped.standing)
 
 
 def _cluster_id() -> pl.Expr:
-    noise = pl.format("unknown_noise_{}", "face_id")
+    noise = noise_id()
     person = pl.when(pl.col("person_id").is_not_null()).then(pl.format("person_{}", "person_id"))
     return person.otherwise(pl.coalesce("cluster", noise)).alias("cluster_id")
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from classface_assets.core.arrays import l2_normalize
 from classface_assets.core.errors import UserError
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, CLUSTER_PREFIX
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.evaluation.summary import summarize_assignments, summary_lines
 from classface_assets.identity.matching.margins import margin_rule
@@ -65,7 +65,7 @@ class IdentificationService:
     def split(self, cluster: str, least: int) -> list[tuple[str, int]]:
         """Says in the ledger of which groups a cluster is made; their names and sizes. Raises UserError."""
         faces = find_faces(self.archive.layout.database, cluster)
-        if not cluster.startswith("unknown_cluster_"):
+        if not cluster.startswith(CLUSTER_PREFIX):
             raise PreconditionError(
                 f"{cluster} is no cluster of unknown faces; only those can be split, and names are taken off with "
                 "`classface take-off`."

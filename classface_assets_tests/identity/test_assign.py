@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from classface_assets.core.face_constraints import Labels
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
@@ -26,10 +27,10 @@ from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.inputs_from_frames import AssignmentError, load_or_fit_similarity
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces, assign_identities
+from classface_assets.identity.pipeline import assign_faces, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 
-NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
 
 
@@ -96,7 +97,7 @@ def test_clear_faces_are_grouped_as_they_truly_are(settings: AssignmentSettings)
 def test_every_face_has_one_row_in_the_order_it_came_and_the_order_changes_nothing() -> None:
     faces, vectors, _ = school(4, noise=0.15)
     found = assign(faces, vectors)
-    assert found.schema == pl.Schema(ASSIGNMENTS_SCHEMA)
+    assert found.schema == ASSIGNMENTS
     assert found["face_id"].to_list() == faces["face_id"].to_list()
     shuffled = np.random.default_rng(0).permutation(len(faces))
     assert assign(faces[shuffled], vectors[shuffled]).equals(found[shuffled])
@@ -385,7 +386,7 @@ def test_a_labelled_face_that_would_move_is_found() -> None:
 def test_changes_tell_from_where_to_where_and_why() -> None:
     def at(**clusters: str) -> pl.DataFrame:
         rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
-        return pl.DataFrame(rows, schema=ASSIGNMENTS_SCHEMA, orient="row")
+        return pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
 
     moved = assignment_changes(
         at(a="unknown_cluster_1", b="person_x", c="x"), at(a="person_y", b="person_x", d="unknown_noise_d")

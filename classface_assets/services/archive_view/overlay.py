@@ -5,11 +5,12 @@ from hashlib import blake2b
 
 import polars as pl
 
+from classface_assets.core.schemas import noise_id
 from classface_assets.store.decisions.reconciliation import FaceConstraints
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
-_NOISE_ID = pl.format("unknown_noise_{}", pl.col("face_id"))
+_NOISE_ID = noise_id()
 _LABELS_SCHEMA = {"face_id": pl.String, "said": pl.String}
 _SPLITS_SCHEMA = {"face_id": pl.String, "event": pl.Int64, "of": pl.String, "part": pl.String}
 _REJECTIONS_SCHEMA = {"face_id": pl.String, "person_id": pl.String}

@@ -6,7 +6,7 @@ A face that is there again counts for the number that its cluster had, as one do
 import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, is_unknown_cluster
 from classface_assets.store.files.parquet import read_parquet_or_empty, write_parquet
 
 TABLE = "cluster_memory"
@@ -27,7 +27,7 @@ def remember_cluster_ids(layout: ArchiveLayout, before: pl.DataFrame, rows: pl.D
     To be called before these are written. Who is back is forgotten only once published: a run may be killed between.
     """
     known = _read_memory(layout)
-    numbered = before.filter(pl.col("cluster_id").str.starts_with("unknown_cluster_")).select(_MEMORY.names())
+    numbered = before.filter(is_unknown_cluster()).select(_MEMORY.names())
     gone = numbered.join(rows, on="face_id", how="anti")
     kept = pl.concat([known.join(before, on="face_id", how="anti"), gone]).tail(MAX_FACES)
     if not kept.equals(known):

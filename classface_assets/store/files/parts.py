@@ -61,7 +61,7 @@ def list_parts(folder: Location) -> list[FileEntry]:
     # A part that goes between the listing and the look at it has left its rows to one that the listing lacks.
     before: list[Location] | None = None
     while True:
-        found = [e for e in list_directory(folder, with_gone=True) if _is_part(e.path.name)]
+        found = [e for e in list_directory(folder, include_missing=True) if _is_part(e.path.name)]
         there = [entry for entry in found if entry.size >= 0]
         names = [entry.path for entry in found]
         if len(there) == len(found) or names == before:

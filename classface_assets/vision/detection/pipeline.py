@@ -8,13 +8,13 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.locations import Location
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
 from classface_assets.vision.detection.multiscale import base_side
 from classface_assets.vision.detection.records import (
     CHIP_FACE_PX,
-    DETECTION_SCHEMA,
     DetectionRow,
     face_columns,
     face_id_for,
@@ -40,7 +40,7 @@ class PhotoJob:
 
 @dataclass(frozen=True)
 class DetectionBatch:
-    """The rows (DETECTION_SCHEMA) of some photos; and the asset ids of photos to be tried again, with the reason."""
+    """The rows (DETECTION_ROWS) of some photos; and the asset ids of photos to be tried again, with the reason."""
 
     rows: pl.DataFrame
     unopened: dict[str, str]
@@ -83,10 +83,10 @@ def detect_photos(
             unopened[job.asset_id] = f"cannot be opened: {(error.strerror or str(error)).lower()}"
         done += 1
         if done == batch:
-            yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+            yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_ROWS), unopened)
             rows, unopened, done = [], {}, 0
     if done:
-        yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+        yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_ROWS), unopened)
 
 
 def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[DetectionRow]:

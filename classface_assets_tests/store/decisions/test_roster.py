@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.face_constraints import Labels
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.pages.components.cards import search_roster, similar_known_names
 from classface_assets.services.archive_view.model import ArchiveView, person_table
@@ -190,7 +191,7 @@ def named(
     table = pl.DataFrame(rows, ["face_id", "asset_id", "school_year", "year", "quality_score"], orient="row")
     vectors = np.array([vector for _, vector in faces.values()], np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS)
     settings = replace(settings_for("buffalo_l"), follow_years=False)
     found = assign_faces(table, vectors, graph, Labels(who, enrolled=enrolled), nothing, settings)
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())

@@ -5,9 +5,10 @@ from hashlib import blake2b
 import polars as pl
 
 from classface_assets.core.face_constraints import Labels
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import AssignmentSettings
 
 
@@ -41,7 +42,7 @@ def measure_recognition(
 
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces, with these labels and nothing else said."""
-    nothing = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+    nothing = pl.DataFrame(schema=ASSIGNMENTS)
     return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), nothing, settings)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from classface_assets.core.schemas import CLUSTER_PREFIX
 from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.files.duckdb import publish_database
@@ -44,7 +45,7 @@ def compose_archive(folder: Path, faces: int, labelled: int) -> Archive:
         "asset_id": [photo_ids[i // 5 % photos] for i in range(faces)],
         **dict(zip(_BOX_COLUMNS, (place, *[np.full(faces, 80.0)] * 3), strict=True)),
         "quality_score": rng.random(faces),
-        "cluster_id": [f"unknown_cluster_{n}" for n in clusters],
+        "cluster_id": [f"{CLUSTER_PREFIX}{n}" for n in clusters],
         "assignment_score": rng.random(faces),
     }
     archive, now = Archive(photos=str(folder / "photos"), data=str(folder / "data")), datetime.now(UTC)

@@ -19,6 +19,7 @@ import polars as pl
 
 from classface_assets.core.face_constraints import Labels
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
 from classface_assets.identity.clustering.incremental import ClusterState
@@ -26,7 +27,7 @@ from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
 from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_identities
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.catalog.faces import load_catalog
@@ -73,7 +74,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     del before
     clock.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
-    previous = read_parquet_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
+    previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
     kept_measure = FittedSimilarity.from_frame(
         read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
     )

@@ -102,11 +102,13 @@ def _text(value: object) -> str:
 
 def _models_and_settings(archive: Any, pack: str | None, method: Any) -> tuple[Any, Any]:
     """The models, and the settings of the method as a run would use them."""
-    from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+    from classface_assets.defs.identity.config import AssignmentConfig
     from classface_assets.orchestration.resources import resolve_models
 
     models = resolve_models(pack)
-    return models, AssignmentConfig(method=method).settings(models.describe(archive.layout), archive.layout)
+    return models, AssignmentConfig.model_validate({"method": method}).settings(
+        models.describe(archive.layout), archive.layout
+    )
 
 
 def _translate_too_few_labels(work: Any) -> Any:

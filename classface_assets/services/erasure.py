@@ -14,7 +14,6 @@ from classface_assets.orchestration.run_history import delete_all_run_records
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
 from classface_assets.services.maintenance import require_idle
-from classface_assets.services.working_set import clear_catalog_cache
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.faces import erase_faces, photos_showing
 from classface_assets.store.erasure.object_versions import VersionsInaccessibleError, remove_old_versions
@@ -135,7 +134,7 @@ def _remove_erased(archive: Archive, instance: dg.DagsterInstance, before: Set[s
         RemovedItem("names and birthdays", "ledger", redact_people(archive.ledger or layout.ledger_url, persons))
     )
     record_locally_erased(layout, persons)
-    clear_catalog_cache()
+    archive.release_catalog()
     told = {face: mark for face, mark in barred.items() if face not in before}
     counted = tuple(one for one in removed if one.count)
     return ErasureReceipt(tuple(sorted(persons)), len(told), counted, tuple(photos_showing(layout, told)), tuple(notes))

@@ -27,7 +27,7 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_catalog, load_portrait_vectors
+from classface_assets.services.portraits import load_portrait_vectors
 from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
 from classface_assets.store.files.parquet import read_parquet
 
@@ -44,7 +44,7 @@ class EvaluationContext:
 
     def __init__(self, archive: Archive, models: Models) -> None:
         layout = archive.layout
-        facts = current_catalog(archive, models)
+        facts = archive.catalog(models)
         self.faces, self.vectors, self.images = facts.faces, facts.vectors, facts.images
         try:
             graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))

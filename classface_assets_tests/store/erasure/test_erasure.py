@@ -95,7 +95,7 @@ def test_who_was_erased_is_not_found_again_by_any_search(world: World) -> None:
     year = world.query("SELECT school_year FROM image_assets ORDER BY 1 LIMIT 1").item()
     register_school_years(world.instance, world.layout)
     looser = {"detections": {"config": {"min_confidence": 0.45}}}
-    assert world.chain.job("ingest_year", year, looser) == []
+    assert world.chain.run_job("ingest_year", year, looser) == []
     assert not ids & (every_face(world, "detections") | every_face(world, "embeddings"))
 
 
@@ -107,7 +107,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(world: World) -> Non
     (vectors,) = (world.folder / "data" / "parts" / "embeddings").glob(f"*/{year}")
     shutil.rmtree(vectors)
     register_school_years(world.instance, world.layout)
-    assert world.chain.job("ingest_year", year) == [] and ids <= every_face(world, "detections")
+    assert world.chain.run_job("ingest_year", year) == [] and ids <= every_face(world, "detections")
     assert not ids & PartDataset(vectors, ("face_id",)).ids("face_id"), "barred from the moment on in which it is said"
     receipt = finish_erasures(world.archive, world.instance)
     assert receipt.barred == len(ids) and not ids & every_face(world, "embeddings")

@@ -40,7 +40,7 @@ from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.vision.photo_facts import CHANGED_REASON, NOT_OPENED_REASON
+from classface_assets.vision.photo_facts import to_read_again
 
 FileListing = list[tuple[str, int, int]]
 """Path below the photos folder, size in bytes and mtime in ns of every file."""
@@ -191,11 +191,11 @@ class ChangeDetector:
 
     def _is_listing_read(self, files: PartDataset, listing: FileListing) -> bool:
         """Whether just these files are known, and none is to be read again."""
-        rows = files.read([*files.key, "reason"])
+        rows = files.read([*files.key, "reason", "read_again"])
         known = set(rows.select(files.key).iter_rows()) if rows.width else set()
         if known != set(listing) or any(size < 0 for _, size, _ in listing):
             return False
-        return not (rows.width and rows["reason"].str.contains(f"^(?:{NOT_OPENED_REASON}|{CHANGED_REASON})").any())
+        return not (rows.width and to_read_again(rows).any())
 
     def _students_fingerprint(self) -> InputFingerprint:
         layout = self.archive.layout

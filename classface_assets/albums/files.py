@@ -84,7 +84,7 @@ def _photo_thumbnail_paths(row: Mapping[str, object]) -> set[str]:
 
 
 def _walk_files(folder: str) -> Iterator[str]:
-    """Every file below a folder, as text: an album has tens of thousands, and Path objects take longer than the walk."""
+    """Every file below a folder, as text: of tens of thousands, Path objects would take longer than the walk."""
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (f"{here}/{name}" for name in names)

@@ -57,6 +57,7 @@ ASSIGNMENTS = pl.Schema(
         "person_id": pl.String(),
         "assignment_score": pl.Float32(),
         "assignment_reason": pl.String(),
+        "margin": pl.Float32(),  # lead over the next person; null where there is none to measure, and in older tables
     }
 )
 PERSONS = pl.Schema(

@@ -103,8 +103,9 @@ class IdentificationService:
         ]
         table = pl.DataFrame(rows, schema=["person", "year", "faces", "likeness"], orient="row").sort("person", "year")
         centres = margin_rule(made, rules.siblings, settings).centres
-        alike = np.triu(centres @ centres.T, 1) >= settings.look_alike if len(names) > 1 else np.zeros((0, 0), bool)
-        pairs = [(names[a], names[b], float(centres[a] @ centres[b])) for a, b in np.argwhere(alike)]
+        similar = np.triu(centres @ centres.T, 1) >= settings.lookalike_threshold
+        similar = similar if len(names) > 1 else np.zeros((0, 0), bool)
+        pairs = [(names[a], names[b], float(centres[a] @ centres[b])) for a, b in np.argwhere(similar)]
         return table, sorted(pairs, key=lambda pair: -pair[2])
 
     def _facts(self) -> Any:

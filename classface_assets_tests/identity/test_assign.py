@@ -179,7 +179,7 @@ def clusters_of(found: pl.DataFrame, truth: list[str], who: str) -> set[str]:
 def test_every_way_of_comparing_names_the_clear_faces_rightly(way: str) -> None:
     faces, vectors, truth = school(11)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])
-    settings = AssignmentSettings(assign=way.split()[0], use_voting="without" not in way, follow_years=False)
+    settings = AssignmentSettings(assign=way.split()[0], use_voting="without" not in way, propagation=False)
     found = assign(faces, vectors, confirmed, settings=settings)
     matched = found.join(faces, on="face_id").filter(pl.col("person_id").is_not_null())
     right = dict(zip(faces["face_id"], truth, strict=True))
@@ -214,7 +214,7 @@ def test_a_child_that_is_named_in_its_first_year_is_followed_to_its_last() -> No
         if who in half and year == 2010
     }
     followed = assign(faces, vectors, confirmed)
-    alone = assign(faces, vectors, confirmed, settings=AssignmentSettings(follow_years=False))
+    alone = assign(faces, vectors, confirmed, settings=AssignmentSettings(propagation=False))
     last = pl.Series([who in half and year == 2018 for who, year in zip(truth, years, strict=True)])
     assert followed.filter(last)["person_id"].to_list() == pl.Series(truth).filter(last).to_list()
     assert alone.filter(last)["person_id"].null_count() == last.sum()  # nearest prototypes alone lose them on the way
@@ -241,13 +241,17 @@ def test_siblings_ask_for_a_clearer_lead() -> None:
     vectors = np.stack([ana, ben, probe]).astype(np.float32)
     lead = float(probe @ ana - probe @ ben)
     settings = AssignmentSettings(
-        person_margin=0.5 * lead, alike_margin=2 * lead, look_alike=1.1, person_threshold=0.3, follow_years=False
+        person_margin=0.5 * lead,
+        lookalike_margin=2 * lead,
+        lookalike_threshold=1.1,
+        person_threshold=0.3,
+        propagation=False,
     )
     labels = {"a": "ana", "b": "ben"}
     assert assign(faces, vectors, labels, settings=settings)["person_id"][2] == "ana"
     siblings = {"ana": frozenset({"ben"}), "ben": frozenset({"ana"})}
     assert assign(faces, vectors, labels, settings=settings, siblings=siblings)["person_id"][2] is None
-    alike = replace(settings, look_alike=0.3)
+    alike = replace(settings, lookalike_threshold=0.3)
     assert assign(faces, vectors, labels, settings=alike)["person_id"][2] is None
 
 

@@ -1,6 +1,6 @@
 """The asset `cluster_assignments`: each face's person, unknown cluster, or neither."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import dagster as dg
 from pydantic import Field
@@ -20,7 +20,7 @@ from classface_assets.defs.metadata import (
     materialize_result,
 )
 from classface_assets.identity.graph.knn_graph import KnnGraph
-from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings, settings_for, with_values
 from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.working_set import current_catalog, load_portrait_vectors
@@ -47,11 +47,10 @@ class AssignmentConfig(ClusteringConfig, MatchingConfig):
 
     def settings(self, pack: PackInfo, layout: ArchiveLayout) -> AssignmentSettings:
         """The pack's measured settings; before them those fitted to the archive, before all what is given here."""
-        known = {field.name for field in fields(AssignmentSettings)}
+        known = {STORED_NAMES.get(field.name, field.name) for field in fields(AssignmentSettings)}
         given = {name: value for name, value in self.model_dump(include=known).items() if value is not None}
-        return replace(
-            settings_for(pack.name, self.method), **{**load_thresholds(layout, pack.key, self.method), **given}
-        )
+        fitted = load_thresholds(layout, pack.key, self.method)
+        return with_values(settings_for(pack.name, self.method), {**fitted, **given})
 
 
 @dg.asset(

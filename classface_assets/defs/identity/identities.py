@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 
 import dagster as dg
 import numpy as np
@@ -37,7 +36,7 @@ from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import from_cached_frame, to_cached_frame
 from classface_assets.identity.projection.network import apply_head
 from classface_assets.identity.projection.thresholds import transfer_thresholds
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.settings import AssignmentSettings, settings_key, stored_values, with_values
 from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.working_set import current_catalog, load_portrait_vectors
@@ -139,9 +138,9 @@ def assign_with_head(
     vectors, ids = apply_head(head, facts.vectors), facts.faces["face_id"]
     strict = _transferred_thresholds(layout, head, settings, facts.vectors, vectors)
     kept, k = layout.table("knn_graph_of_head"), GraphConfig().neighbours
-    before = from_cached_frame(previous_graph_frame(kept), ids, vectors, k, strict.least_edge)
-    graph = update_graph(ids, vectors, k, strict.least_edge, before).graph
-    write_parquet(to_cached_frame(graph, vectors, strict.least_edge), kept)
+    before = from_cached_frame(previous_graph_frame(kept), ids, vectors, k, strict.min_edge_similarity)
+    graph = update_graph(ids, vectors, k, strict.min_edge_similarity, before).graph
+    write_parquet(to_cached_frame(graph, vectors, strict.min_edge_similarity), kept)
     return assign_all_faces(layout, events, facts, vectors, graph, strict, portraits, "_of_head", all_anew)
 
 
@@ -152,12 +151,13 @@ def _transferred_thresholds(
     others all faces would be compared anew."""
     file, made_of = (
         layout.table("thresholds_of_head"),
-        content_digest(hashlib.blake2b(head).hexdigest(), repr(settings)),
+        content_digest(hashlib.blake2b(head).hexdigest(), settings_key(settings)),
     )
     kept = read_parquet_or_empty(file, pl.Schema({"made_of": pl.String()}))
     if kept["made_of"].to_list() == [made_of]:
-        return replace(settings, **kept.drop("made_of").row(0, named=True))
+        return with_values(settings, kept.drop("made_of").row(0, named=True))
     now = transfer_thresholds(settings, before, after)
-    changed = {name: value for name, value in asdict(now).items() if value != getattr(settings, name)}
+    given = stored_values(settings)
+    changed = {name: value for name, value in stored_values(now).items() if value != given[name]}
     write_parquet(pl.DataFrame({"made_of": made_of, **changed}), file)
     return now

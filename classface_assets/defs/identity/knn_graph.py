@@ -49,7 +49,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
         return same
     facts = current_catalog(archive, models)
     ids = facts.faces["face_id"] if facts.faces.height else pl.Series("face_id", [], pl.String)
-    least = settings_for(models.describe(archive.layout).name).least_edge
+    least = settings_for(models.describe(archive.layout).name).min_edge_similarity
     least = least if config.least_similarity is None else config.least_similarity
     before = from_cached_frame(previous_graph_frame(output), ids, facts.vectors, config.neighbours, least)
     made = update_graph(ids, facts.vectors, config.neighbours, least, before)

@@ -191,7 +191,7 @@ def named(
     vectors = np.array([vector for _, vector in faces.values()], np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    settings = replace(settings_for("buffalo_l"), follow_years=False)
+    settings = replace(settings_for("buffalo_l"), propagation=False)
     found = assign_faces(table, vectors, graph, Labels(who, enrolled=enrolled), nothing, settings)
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 

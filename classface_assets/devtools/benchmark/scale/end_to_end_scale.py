@@ -66,10 +66,10 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     ids = facts.faces["face_id"]
     clock.lap("read")
     kept = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
-    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
+    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity)
     del kept
-    made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
-    write_parquet(to_cached_frame(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
+    made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity, before)
+    write_parquet(to_cached_frame(made.graph, facts.vectors, settings.min_edge_similarity), layout.table("knn_graph"))
     del before
     clock.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))

@@ -50,7 +50,7 @@ def reject(archive: Any, person: str, faces: Sequence[str]) -> None:
 @FACES_ARGUMENT
 def take_off(archive: Any, faces: Sequence[str]) -> None:
     """Take the name off these faces; they may be anybody's again."""
-    act = archive.open_ledger().take_off(_resolve_faces(archive, faces))
+    act = archive.open_ledger().remove_labels(_resolve_faces(archive, faces))
     echo_result(act, f"Names taken off: {act.faces:,}.")
 
 
@@ -59,7 +59,7 @@ def take_off(archive: Any, faces: Sequence[str]) -> None:
 @FACES_ARGUMENT
 def not_a_face(archive: Any, faces: Sequence[str]) -> None:
     """These are no faces; they are left out from now on."""
-    act = archive.open_ledger().not_faces(_resolve_faces(archive, faces))
+    act = archive.open_ledger().mark_not_faces(_resolve_faces(archive, faces))
     echo_result(act, f"Left out: {act.faces:,}.")
 
 

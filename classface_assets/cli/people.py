@@ -50,7 +50,7 @@ def hide(archive: Any, person: str, off: bool) -> None:
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
 def siblings(archive: Any, people: Sequence[str]) -> None:
     """These people look alike: they are told apart with more care."""
-    echo_result(archive.open_ledger().siblings(people), "They are siblings.")
+    echo_result(archive.open_ledger().declare_siblings(people), "They are siblings.")
 
 
 @click.command()
@@ -77,7 +77,7 @@ def consent(archive: Any, person: str, word: str | None, purposes: Sequence[str]
     if word is None or csv_file is not None:
         raise click.UsageError(f"Say `classface consent {person} given` or `withdrawn`, or `classface consent report`.")
     told = [] if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
-    act = archive.open_ledger().consent(person, word == "given", told)
+    act = archive.open_ledger().set_consent(person, word == "given", told)
     what = f" ({', '.join(told)})" if told else ""
     echo_result(act, f"Consent {word} for {act.person.name}{what}.")
 
@@ -110,7 +110,7 @@ def kind(archive: Any, person: str, kind: str) -> None:
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 def birth_date(archive: Any, person: str, day: datetime) -> None:
     """When a person was born, as 2011-02-03."""
-    act = archive.open_ledger().birth_date(person, day.date())
+    act = archive.open_ledger().set_birth_date(person, day.date())
     echo_result(act, f"{act.person.name} was born on {day.date()}.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from classface_assets.cli.common import archive_options
-from classface_assets.store.ledger.transaction import pluralize
+from classface_assets.core.names import pluralize
 from classface_assets.store.roster.file import RosterFile
 from classface_assets.store.roster.report import RosterReport
 
@@ -51,7 +51,7 @@ def import_(
     taken in; 3: it was taken in, but something needs a look (refused by doubt, a column that may be about consent,
     cells or rows that were left out), and is listed; 1: nothing was taken in.
     """
-    from classface_assets.store.ledger.transaction import pluralize
+    from classface_assets.core.names import pluralize
     from classface_assets.store.roster.encoding import RosterError
     from classface_assets.store.roster.file import read_roster
     from classface_assets.store.roster.table import RosterOptions
@@ -72,10 +72,10 @@ def import_(
             )
     for line in (*found.notes, *done.notes, *reading_notes(found.report)):
         click.echo(line)
-    for line in review_notes(found, done.rows_of):
+    for line in review_notes(found, done.import_event):
         click.echo(line, err=True)
     if any(entry.portraits for entry in found.entries):
-        _label_portraits(archive, found, file, done.rows_of)
+        _label_portraits(archive, found, file, done.import_event)
     if found.needs_review:
         sys.exit(EXIT_NEEDS_REVIEW)
 
@@ -122,8 +122,8 @@ def _consent_text(entry: Any) -> str:
 
 def _label_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
     """Tells of the portraits that the file names, and why any of them was left out."""
+    from classface_assets.core.names import pluralize
     from classface_assets.services.roster_portraits import label_portraits
-    from classface_assets.store.ledger.transaction import pluralize
 
     if not archive.layout.database.exists():
         click.echo(
@@ -228,7 +228,7 @@ def review_notes(found: RosterFile, event: int | None) -> list[str]:
             f"The student id {dropped.student_id} stands beside different names and was not used: "
             f"{_format_line_numbers(dropped.lines)}."
         )
-    for doubt in report.doubts:
+    for doubt in report.unreadable:
         told.append(
             f"Column '{doubt.title}': {pluralize(doubt.cells, 'cell was', 'cells were')} not understood, and "
             f"{doubt.outcome}:"

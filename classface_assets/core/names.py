@@ -1,10 +1,16 @@
-"""Names that are nearly the same, so that a slip of the keyboard does not make a second person."""
+"""Names of people: cleaned, compared, and listed in sentences.
+
+Names that are nearly the same are found, so that a slip of the keyboard does not create a second person.
+"""
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
+from classface_assets.core.errors import InvalidNameError
+
+MAX_NAME_LENGTH = 255
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "})
 
 
@@ -59,7 +65,8 @@ def _without_accents(name: str) -> str:
 
 def normalize_name(name: str) -> str:
     """The form in which two names are the same: no matter the case, the spaces, how accents are encoded, or what is
-    invisible (a joiner between two Persian letters, a mark of the writing direction)."""
+    invisible (a joiner between two Persian letters, a mark of the writing direction).
+    """
     if name.isascii():
         return " ".join(name.casefold().split())
     seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
@@ -67,3 +74,30 @@ def normalize_name(name: str) -> str:
 
 
 normalized_name = lru_cache(maxsize=65_536)(normalize_name)
+
+
+def clean_name(name: str) -> str:
+    """The name without stray white space.
+
+    Raises:
+        InvalidNameError: Nothing is left, or too much, or characters that no page can show.
+    """
+    cleaned = " ".join(name.split())
+    if not normalize_name(cleaned):
+        raise InvalidNameError("A name is needed: an empty one was given.")
+    if len(cleaned) > MAX_NAME_LENGTH:
+        raise InvalidNameError(f"A name has at most {MAX_NAME_LENGTH} characters; this one has {len(cleaned)}.")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in cleaned):
+        raise InvalidNameError(f"The name {cleaned!r} has characters that cannot be shown; leave them out.")
+    return cleaned
+
+
+def join_names(names: Iterable[str], conjunction: str = "and") -> str:
+    """`Anna, Ben and Cem`."""
+    *most, last = names
+    return f"{', '.join(most)} {conjunction} {last}" if most else last
+
+
+def pluralize(count: int, singular: str, plural: str = "") -> str:
+    """`1 face`, `2,000 faces`; without `plural` an s is added."""
+    return f"1 {singular}" if count == 1 else f"{count:,} {plural or singular + 's'}"

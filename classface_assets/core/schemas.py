@@ -96,6 +96,7 @@ DUCKDB_TABLES = {
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
         quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
         cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR, created_at TIMESTAMP,
+        margin FLOAT,
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
 from classface_assets.identity.graph.build import build_graph
@@ -61,7 +61,7 @@ def load_or_fit_similarity(
     if cached is not None and cached.is_valid_for(faces.vectors, settings):
         return cached
     ordered = faces.sorted_by_id()
-    unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], Labels())
+    unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], FaceConstraints())
     return fit_archive_similarity(clustering_input(ordered, unconstrained), settings)
 
 

@@ -6,11 +6,10 @@ This module holds the order of the steps: index the constraints, assign known pe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Spoken
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
@@ -35,7 +34,7 @@ class PreviousRun:
     """face_id and cluster_id of the run before: clusters keep the ids of those that they continue."""
     highest_cluster: int = 0
     """The greatest number ever given to a cluster."""
-    split_names: Mapping[str, str] = MappingProxyType({})
+    split_names: Mapping[str, str] = field(default_factory=dict)
     """face_id -> cluster id that a split has given to the face's part of its former cluster."""
     similarity: FittedSimilarity | None = None
     """What `load_or_fit_similarity` gave for these faces; None: it is fitted to them."""
@@ -55,7 +54,7 @@ class AssignmentResult:
 
 def assign_identities(
     faces: EmbeddedFaces,
-    constraints: Spoken,
+    constraints: FaceConstraints,
     settings: AssignmentSettings,
     previous: PreviousRun | None = None,
 ) -> AssignmentResult:

@@ -15,8 +15,7 @@ import polars as pl
 
 from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
-from classface_assets.core.face_constraints import Labels
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
 from classface_assets.identity.evaluation.ground_truth import GroundTruthError, match_to_ground_truth, validate_truth
@@ -24,11 +23,12 @@ from classface_assets.identity.evaluation.holdout import evaluate_holdout
 from classface_assets.identity.evaluation.report import EvaluationReport, IdentificationMetrics, evaluation_report
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.pipeline import assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, unconstrained_input
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.working_set import current_catalog, load_portrait_vectors
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.files.parquet import read_parquet
 
 MAX_EVALUATED_FACES = 50_000
@@ -65,13 +65,12 @@ class EvaluationContext:
 
         Of people whose labels are all hidden the portraits are hidden too.
         """
-        nothing, rows = pl.DataFrame(schema=ASSIGNMENTS), self._some
+        rows = self._some
         faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])
-        graph = self.graph.of(faces["face_id"])
         hidden = set(self.said.confirmed.values()) - set(confirmed.values())
         portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
-        labels = Labels(confirmed, collages=self.said.collages, portraits=portraits)
-        return assign_faces(faces, vectors, graph, labels, nothing, settings)
+        labels = FaceConstraints(confirmed, collages=self.said.collages, portraits=portraits)
+        return assign_identities(EmbeddedFaces(faces, vectors, self.graph), labels, settings).rows
 
     @cached_property
     def _some(self) -> np.ndarray | None:
@@ -91,17 +90,7 @@ class EvaluationContext:
 
     def material(self) -> ClusteringInput:
         """The faces as if nobody had said who they are."""
-        pairs, similarities = self.graph.pairs()
-        collage = self.faces["asset_id"].is_in(list(self.said.collages)).to_numpy()
-        photos = self.faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-        return ClusteringInput(
-            self.vectors,
-            self.faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-            np.where(collage, len(photos) + np.arange(len(photos)), photos),
-            self.faces["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy(),
-            pairs,
-            similarities,
-        )
+        return unconstrained_input(EmbeddedFaces(self.faces, self.vectors, self.graph), self.said.collages)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class IdentificationService:
                 "`classface take-off`."
             )
         groups = split_cluster(faces, least, self._facts(), self.models.describe(self.archive.layout).name)
-        self.archive.open_ledger().split(cluster, groups)
+        self.archive.open_ledger().split_cluster(cluster, groups)
         return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
 
     def centroids(self) -> tuple[pl.DataFrame, list[tuple[str, str, float]]]:

@@ -13,13 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.orchestration.resources import Archive
-from classface_assets.store.decisions.reconciliation import (
-    FaceConstraints,
-    LocatedFace,
-    constraints_for,
-    match_faces_by_iou,
-)
+from classface_assets.store.decisions.reconciliation import LocatedFace, constraints_for, match_faces_by_iou
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.decisions.roster import StudentIndex
 from classface_assets.store.files.duckdb import query_database

@@ -23,13 +23,13 @@ pytestmark = pytest.mark.slow
 
 NAMING = """
 import json, sys, time
-from classface_assets.store.model.decisions import FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.ledger.ledger import Ledger
 ledger, groups = Ledger(sys.argv[1]), json.load(open(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 for number, group in enumerate(groups * 100):
-    ledger.label(f"Person {number % len(groups)}", [LabelledFace.of(face) for face in group])
+    ledger.label(f"Person {number % len(groups)}", [FaceRef.of(face) for face in group])
     time.sleep(0.3)
 """
 HOLDING = """
@@ -182,7 +182,7 @@ def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
         pytest.raises(ArchiveLockedError, match="Another `classface run` of this archive goes on since"),
     ):
         erase_person(world.archive, world.instance, "Ada")
-    assert ledger.decisions().named("Ada") is not None
+    assert ledger.decisions().find_current_person("Ada") is not None
     assert not ledger.decisions().erased_faces
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
@@ -24,12 +25,12 @@ from classface_assets.identity.evaluation.summary import (
 )
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.inputs_from_frames import AssignmentError, load_or_fit_similarity
+from classface_assets.identity.inputs_from_frames import AssignmentError, EmbeddedFaces, load_or_fit_similarity
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces, assign_identities
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 
-NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
+NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
 
 
@@ -68,8 +69,9 @@ def assign(
     **said: Any,
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
-    labels = Labels(confirmed or {}, **said)
-    return assign_faces(faces, vectors, graph, labels, previous, settings, highest, renamed or {})
+    labels = FaceConstraints(confirmed or {}, **said)
+    before = PreviousRun(assignments=previous, highest_cluster=highest, split_names=renamed or {})
+    return assign_identities(EmbeddedFaces(faces, vectors, graph), labels, settings, before).rows
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=lambda s: s.method)
@@ -96,7 +98,7 @@ def test_clear_faces_are_grouped_as_they_truly_are(settings: AssignmentSettings)
 def test_every_face_has_one_row_in_the_order_it_came_and_the_order_changes_nothing() -> None:
     faces, vectors, _ = school(4, noise=0.15)
     found = assign(faces, vectors)
-    assert found.schema == pl.Schema(ASSIGNMENTS_SCHEMA)
+    assert found.schema == ASSIGNMENTS
     assert found["face_id"].to_list() == faces["face_id"].to_list()
     shuffled = np.random.default_rng(0).permutation(len(faces))
     assert assign(faces[shuffled], vectors[shuffled]).equals(found[shuffled])
@@ -116,8 +118,9 @@ def test_confirmed_faces_never_move_however_little_they_look_alike() -> None:
     confirmed = {ids[i]: f"p{i % 3}" for i in range(0, len(ids), 3)}
     found = assign(faces, vectors, confirmed).filter(pl.col("face_id").is_in(list(confirmed)))
     assert found.height == len(confirmed)
-    for face, cluster, person, score, reason in found.iter_rows():
-        assert (cluster, person, score, reason) == (f"person_{confirmed[face]}", confirmed[face], 1.0, "labelled")
+    for face, cluster, person, score, reason, margin in found.iter_rows():
+        assert (cluster, person, score) == (f"person_{confirmed[face]}", confirmed[face], 1.0)
+        assert (reason, margin) == ("labelled", None)
 
 
 def test_named_people_are_found_again_with_a_reason() -> None:
@@ -162,7 +165,9 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:
     faces, vectors, _ = school(1)
     with pytest.raises(AssignmentError, match="100 faces but 99 vectors"):
-        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), Labels(), NOTHING_BEFORE, METHODS[0])
+        assign_identities(
+            EmbeddedFaces(faces, vectors[1:], build_graph([], vectors[:0], 5)), FaceConstraints(), METHODS[0]
+        )
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
@@ -219,7 +224,7 @@ def test_a_child_that_is_named_in_its_first_year_is_followed_to_its_last() -> No
     assert followed.filter(last)["person_id"].to_list() == pl.Series(truth).filter(last).to_list()
     assert alone.filter(last)["person_id"].null_count() == last.sum()  # nearest prototypes alone lose them on the way
     reasons = followed.filter(last)["assignment_reason"]
-    assert reasons.str.contains("liker to the person's faces of near years than strangers are").all()
+    assert reasons.str.contains("more similar to the person's faces of near years than strangers are").all()
     strangers = pl.Series([who not in half for who in truth])
     assert followed.filter(strangers)["person_id"].null_count() == strangers.sum()
 
@@ -272,7 +277,7 @@ def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
     named = assign(faces, vectors, {together[0]: "p1", apart[0]: "p2"}, must_link=(together,), cannot_link=(apart,))
     rows = {row["face_id"]: row for row in named.iter_rows(named=True)}
     assert rows[together[1]]["person_id"] == "p1"
-    assert rows[together[1]]["assignment_reason"] == "said to be the same as a labelled face"
+    assert rows[together[1]]["assignment_reason"] == "marked as the same person as a labelled face"
     assert rows[apart[1]]["person_id"] != "p2"
 
 
@@ -388,8 +393,8 @@ def test_a_labelled_face_that_would_move_is_found() -> None:
 
 def test_changes_tell_from_where_to_where_and_why() -> None:
     def at(**clusters: str) -> pl.DataFrame:
-        rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
-        return pl.DataFrame(rows, schema=ASSIGNMENTS_SCHEMA, orient="row")
+        rows = [(face, cluster, None, None, "because", None) for face, cluster in clusters.items()]
+        return pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
 
     moved = assignment_changes(
         at(a="unknown_cluster_1", b="person_x", c="x"), at(a="person_y", b="person_x", d="unknown_noise_d")
@@ -415,17 +420,19 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
 def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_company() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
     graph = build_graph(faces["face_id"], vectors, 15)
-    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
-    assert kept.told.share > 0
-    everybody = assign_faces(faces, vectors, graph, Labels(), NOTHING_BEFORE, METHODS[0], measured=kept)
+    embedded = EmbeddedFaces(faces, vectors, graph)
+    fitted = load_or_fit_similarity(embedded, METHODS[0])
+    assert fitted.refined.share > 0
+    everybody = assign_identities(embedded, FaceConstraints(), METHODS[0], PreviousRun(similarity=fitted)).rows
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
         some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
         graph = build_graph(some["face_id"], theirs, 15)
-        again = load_or_fit_similarity(some[::-1], theirs[::-1], graph, METHODS[0], kept)
-        assert again is kept
+        again = load_or_fit_similarity(EmbeddedFaces(some[::-1], theirs[::-1], graph), METHODS[0], fitted)
+        assert again is fitted
         before = everybody.filter(stays)
-        after = assign_faces(some, theirs, graph, Labels(), everybody, METHODS[0], measured=again)
+        embedded, last = EmbeddedFaces(some, theirs, graph), PreviousRun(assignments=everybody, similarity=again)
+        after = assign_identities(embedded, FaceConstraints(), METHODS[0], last).rows
         grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
         alone = ~before["cluster_id"].is_duplicated()
         assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
@@ -434,40 +441,41 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
 def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     faces, vectors, truth = school(4, people=80, photos=60)
     graph = build_graph(faces["face_id"], vectors, 15)
-    assert load_or_fit_similarity(faces, vectors, graph, METHODS[0]).told.share > 0
-    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
+    embedded = EmbeddedFaces(faces, vectors, graph)
+    fitted = load_or_fit_similarity(embedded, METHODS[0])
+    assert fitted.refined.share > 0
     shuffled = np.random.default_rng(0).permutation(len(faces))
-    again = load_or_fit_similarity(faces[shuffled], vectors[shuffled], graph, METHODS[0])
-    np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
-    labels = Labels(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
-    found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
-    told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
-    assert found.equals(told)
+    again = load_or_fit_similarity(EmbeddedFaces(faces[shuffled], vectors[shuffled], graph), METHODS[0])
+    spaces = [model.refined.transform(vectors).vectors for model in (fitted, again)]
+    np.testing.assert_array_equal(*spaces)
+    labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
+    found = assign_identities(embedded, labels, METHODS[0]).rows
+    assert found.equals(assign_identities(embedded, labels, METHODS[0], PreviousRun(similarity=fitted)).rows)
 
 
 class Growing:
     """An archive that is grouped again and again, each time upon what the run before kept."""
 
     def __init__(self, faces: pl.DataFrame, vectors: np.ndarray) -> None:
-        self.faces, self.vectors, self.measured = faces, vectors, None
-        self.rows, self.standing = NOTHING_BEFORE, None
+        self.faces, self.vectors, self.similarity = faces, vectors, None
+        self.rows, self.state = NOTHING_BEFORE, None
 
     def run(self, kept: pl.Series, settings: AssignmentSettings = METHODS[0], **said: Any) -> pl.DataFrame:
         """The assignments of the faces that are `kept` (mask)."""
         faces, vectors = self.faces.filter(kept), self.vectors[kept.to_numpy()]
         graph = build_graph(faces["face_id"], vectors, 15)
-        self.measured = load_or_fit_similarity(faces, vectors, graph, settings, self.measured)
-        frame = None if self.standing is None else ClusterState.from_frame(self.standing.to_frame())
-        found = assign_identities(
-            frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured
-        )
-        self.rows, self.standing = found.rows, found.standing
+        embedded = EmbeddedFaces(faces, vectors, graph)
+        self.similarity = load_or_fit_similarity(embedded, settings, self.similarity)
+        state = None if self.state is None else ClusterState.from_frame(self.state.to_frame())
+        last = PreviousRun(assignments=self.rows, similarity=self.similarity, cluster_state=state)
+        found = assign_identities(embedded, FaceConstraints(**said), settings, last)
+        self.rows, self.state = found.rows, found.cluster_state
         return self.rows
 
     @property
     def placed(self) -> set[str]:
         """The faces that came since all were grouped."""
-        return set(self.standing.face_ids.filter(pl.Series(self.standing.added))) if self.standing else set()
+        return set(self.state.face_ids.filter(pl.Series(self.state.added))) if self.state else set()
 
 
 def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
@@ -475,7 +483,7 @@ def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
     everybody = Growing(faces, vectors)
     all_of_them = pl.Series([True] * len(faces))
     for photo in faces["asset_id"].unique().sort().to_list()[:8]:
-        everybody.standing = None
+        everybody.state = None
         stays = faces["asset_id"] != photo
         before = everybody.run(stays)
         for after in (everybody.run(all_of_them), everybody.run(stays)):
@@ -555,15 +563,15 @@ def test_only_what_is_near_new_faces_is_looked_at() -> None:
     pairs, similarities = graph.pairs()
     photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
     material = ClusteringInput(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
-    material = replace(material, measured=fit_archive_similarity(material, METHODS[0]))
+    material = replace(material, similarity=fit_archive_similarity(material, METHODS[0]))
     whole = temporal_linkage(material, METHODS[0])
     groups, size = np.unique(whole, return_counts=True)
     touched = whole == groups[size.argmax()]
-    standing = whole.copy()
-    standing[np.flatnonzero(touched)[:2]] = -1
+    fixed = whole.copy()
+    fixed[np.flatnonzero(touched)[:2]] = -1
     unseen = vectors.copy()
     unseen[~touched] = np.nan  # whoever looked at these would be lost
-    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], standing)
+    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], fixed)
     np.testing.assert_array_equal(again, whole)
 
 

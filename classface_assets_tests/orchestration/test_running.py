@@ -161,7 +161,7 @@ def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
         *("Kim Hidden", "Kim Withdrawn", "Kim Shown")
     ]
     ledger.hide("Kim Hidden")
-    ledger.consent("Kim Withdrawn", False)
+    ledger.set_consent("Kim Withdrawn", False)
     assert settled.run() == []
     assert not in_albums(settled, "Kim Hidden") and not in_albums(settled, "Kim Withdrawn")
     assert in_albums(settled, "Kim Shown") and find_broken_links(settled.layout.albums) == []

@@ -14,8 +14,8 @@ from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEM
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.evaluation.summary import violated_labels
 from classface_assets.identity.graph.knn_graph import KnnGraph
-from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import assign_identities
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids
@@ -57,19 +57,19 @@ def assign_all_faces(
     previous = previous_cluster_ids(layout)
     kept = layout.table(f"face_groups{whose}")
     found = assign_identities(
-        None if all_anew else ClusterState.from_frame(read_parquet_or_empty(kept, STANDING)),
-        _faces_with_photo(facts),
-        vectors,
-        graph,
+        EmbeddedFaces(_faces_with_photo(facts), vectors, graph),
         replace(constraints_for(replay(events), facts.faces), portraits=portraits),
-        previous,
         settings,
-        _highest_cluster_number(layout),
-        split_cluster_names(events),
-        _cached_similarity(layout, f"face_space{whose}", facts, vectors, graph, settings),
+        PreviousRun(
+            assignments=previous,
+            highest_cluster=_highest_cluster_number(layout),
+            split_names=split_cluster_names(events),
+            similarity=_cached_similarity(layout, f"face_space{whose}", facts, vectors, graph, settings),
+            cluster_state=None if all_anew else ClusterState.from_frame(read_parquet_or_empty(kept, STANDING)),
+        ),
     )
-    if found.standing is not None:
-        write_parquet(found.standing.to_frame(), kept)
+    if found.cluster_state is not None:
+        write_parquet(found.cluster_state.to_frame(), kept)
     rows = found.rows
     highest = max(
         _highest_cluster_number(layout),
@@ -132,7 +132,7 @@ def _cached_similarity(
 ) -> FittedSimilarity:
     """How the faces are compared: as before, or as they were measured now, and then that is kept."""
     kept = FittedSimilarity.from_frame(read_parquet_or_empty(layout.table(space), FITTED_SIMILARITY_SCHEMA))
-    now = load_or_fit_similarity(facts.faces, vectors, graph, settings, kept)
+    now = load_or_fit_similarity(EmbeddedFaces(facts.faces, vectors, graph), settings, kept)
     if now is not kept:
         write_parquet(now.to_frame(), layout.table(space))
     return now

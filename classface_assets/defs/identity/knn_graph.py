@@ -58,7 +58,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
         len(ids),
         faces=len(ids),
         faces_searched=made.searched,
-        search=made.way,
+        search=made.method,
         recall="all" if made.recall is None else made.recall,
         neighbours=int((made.graph.neighbours != NO_NEIGHBOUR).sum()),
         similarity_of_nearest=markdown_table(nearest_similarity_quantiles(made.graph)),

@@ -29,9 +29,7 @@ class HdbscanParameters:
     """Clusters nearer to each other than this cosine distance are not separated (Malzer, Baum 2020)."""
 
 
-def hdbscan_groups(
-    n: int, pairs: np.ndarray, similarities: np.ndarray, parameters: HdbscanParameters
-) -> np.ndarray:
+def hdbscan_groups(n: int, pairs: np.ndarray, similarities: np.ndarray, parameters: HdbscanParameters) -> np.ndarray:
     """HDBSCAN (Campello, Moulavi, Sander 2013) with the graph's mutual reachability.
 
     The library is given a spanning tree of the graph, whose parts are tied together just beyond the threshold.

@@ -94,7 +94,7 @@ class ClusterState:
 
 
 def unplaced(table: pl.DataFrame, inputs: ClusteringInput, settings: AssignmentSettings) -> ClusterState:
-    """The state of faces that are all still without a group. table: face_id and asset_id, row by row with the inputs."""
+    """The state of faces without groups. table: face_id and asset_id, row by row with the inputs."""
     return ClusterState(
         face_ids=table["face_id"],
         face_hashes=_face_hashes(table, inputs),
@@ -105,9 +105,7 @@ def unplaced(table: pl.DataFrame, inputs: ClusteringInput, settings: AssignmentS
     )
 
 
-def carry_over_clusters(
-    stored: ClusterState | None, now: ClusterState, inputs: ClusteringInput
-) -> ClusterState | None:
+def carry_over_clusters(stored: ClusterState | None, now: ClusterState, inputs: ClusteringInput) -> ClusterState | None:
     """The faces of today in their groups of the run before.
 
     Args:

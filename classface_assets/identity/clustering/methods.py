@@ -22,9 +22,7 @@ def cluster(inputs: ClusteringInput, settings: AssignmentSettings) -> np.ndarray
     return drop_small_groups(group_faces(inputs, settings), inputs.must_link, settings.min_cluster_size)
 
 
-def group_faces(
-    inputs: ClusteringInput, settings: AssignmentSettings, fixed: np.ndarray | None = None
-) -> np.ndarray:
+def group_faces(inputs: ClusteringInput, settings: AssignmentSettings, fixed: np.ndarray | None = None) -> np.ndarray:
     """The same groups before the small ones are noise, (n,) int64 in any numbers.
 
     Args:

@@ -73,9 +73,7 @@ def attach_singletons(
     towards = single[pairs[:, 0]] & ~single[pairs[:, 1]]
     if movable is not None:
         towards &= movable[pairs[:, 0]]
-    face, group, score = _two_nearest_mean(
-        pairs[towards, 0], groups[pairs[towards, 1]], inputs.similarities[towards]
-    )
+    face, group, score = _two_nearest_mean(pairs[towards, 0], groups[pairs[towards, 1]], inputs.similarities[towards])
     allowed = ~Conflicts(inputs).between(groups[face], group, groups)
     face, group, score = face[allowed], group[allowed], score[allowed]
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.arrays import connected_components
-from classface_assets.core.face_constraints import Pairs, Spoken
+from classface_assets.core.face_constraints import FaceConstraints, Pairs
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class IndexedConstraints:
         return np.where(self.confirmed >= 0, self.confirmed, self.implied)
 
 
-def index_constraints(face_ids: pl.Series, asset_ids: pl.Series, constraints: Spoken) -> IndexedConstraints:
+def index_constraints(face_ids: pl.Series, asset_ids: pl.Series, constraints: FaceConstraints) -> IndexedConstraints:
     """The constraints on these faces, by row number; those on other faces are ignored.
 
     Args:
@@ -136,9 +136,7 @@ def _rejected_rows(rows: "_RowIndex", rejected: Set[tuple[str, str]], number: di
     return pairs[faces >= 0].reshape(-1, 2)
 
 
-def _implied_persons(
-    confirmed: np.ndarray, must_link: np.ndarray, rejected: np.ndarray, persons: int
-) -> np.ndarray:
+def _implied_persons(confirmed: np.ndarray, must_link: np.ndarray, rejected: np.ndarray, persons: int) -> np.ndarray:
     """The person of each face that must-links tie to labelled faces of one person only and that was not rejected."""
     implied = np.full(len(confirmed), -1, np.int64)
     if not len(must_link) or not persons:

@@ -3,7 +3,7 @@
 One table for both, a row a face whose person is known:
     person str, school_year str, year i32 (null when unknown), ageing bool, detected bool, face_id str (null when it was
     not found), cluster str (of its own where it has none), unknown bool (in an unknown cluster), named str (who the
-    program says it is, null where it does not say), asked bool (others of its person are labelled, and it is not).
+    program says it is, null where it does not say), queried bool (others of its person are labelled, and it is not).
 """
 
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ import polars as pl
 from classface_assets.core.geometry import Box, match_boxes
 
 UNKNOWN_PERSON = "somebody whom the truth does not know"
-_TEXTS, _FLAGS = ("person", "school_year", "face_id", "cluster", "named"), ("ageing", "detected", "unknown", "asked")
+_TEXTS, _FLAGS = ("person", "school_year", "face_id", "cluster", "named"), ("ageing", "detected", "unknown", "queried")
 GROUND_TRUTH_SCHEMA = {"year": pl.Int32, **dict.fromkeys(_TEXTS, pl.String), **dict.fromkeys(_FLAGS, pl.Boolean)}
 FOUND_COLUMNS = {"face_id": pl.String, "person_id": pl.String, "labelled": pl.Boolean}
 TRUTH_COLUMNS = ("school_year", "path", "person", "age", "x", "y", "w", "h")
@@ -69,7 +69,7 @@ def match_to_ground_truth(truth: pl.DataFrame, found: pl.DataFrame) -> pl.DataFr
             year=pl.col("school_year").str.extract(r"(\d{4})").cast(pl.Int32),
             ageing=pl.col("age").cast(pl.String).fill_null("") != "",
             named=pl.when(pl.col("person_id").is_not_null() & ~pl.col("labelled")).then(who),
-            asked=pl.col("person").is_in(list(true_name.values())) & ~pl.col("labelled"),
+            queried=pl.col("person").is_in(list(true_name.values())) & ~pl.col("labelled"),
         )
     )
 

@@ -38,7 +38,7 @@ def evaluate_holdout(
     return evaluation_report(
         ground_truth_table(
             rows.sort("face_id").with_columns(
-                person=people, ageing=False, named=pl.col("person_id"), asked=people.is_in(list(known))
+                person=people, ageing=False, named=pl.col("person_id"), queried=people.is_in(list(known))
             )
         )
     )

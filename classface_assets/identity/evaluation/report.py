@@ -19,25 +19,25 @@ from classface_assets.identity.evaluation.metrics import (
 
 @dataclass(frozen=True)
 class IdentificationMetrics:
-    """How well known people were named: `asked` faces have a person of whom other faces are labelled."""
+    """How well known people were named: `queried` faces have a person of whom other faces are labelled."""
 
-    asked: int
+    queried: int
     accuracy: float
-    """Share of the asked faces that got the right name."""
+    """Share of the queried faces that got the right name."""
     precision: float
     """Share of all names given, also to people without labels, that are right; 1 where none was given."""
     named: int = 0
-    """How many of the asked faces got a name."""
+    """How many of the queried faces got a name."""
     strangers: int = 0
     """Faces of people of whom no face is labelled."""
     strangers_named: int = 0
 
     def in_archive(self, known: int, strangers: int) -> "IdentificationMetrics":
         """The same, but precision as it would be with so many faces of known people and of strangers to name."""
-        each = known / max(1, self.asked)
+        each = known / max(1, self.queried)
         wrongly = strangers * self.strangers_named / max(1, self.strangers)
         given = each * self.named + wrongly
-        return replace(self, precision=each * self.accuracy * self.asked / given if given else 1.0)
+        return replace(self, precision=each * self.accuracy * self.queried / given if given else 1.0)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def report_rows(found: EvaluationReport) -> list[tuple[str, str]]:
         if score:
             rows.append((name, f"precision {score.precision:.3f}  recall {score.recall:.3f}  F {score.f:.3f}"))
     if found.naming:
-        right = f"{found.naming.accuracy:.3f} of {found.naming.asked:,} faces rightly"
+        right = f"{found.naming.accuracy:.3f} of {found.naming.queried:,} faces rightly"
         rows.append(("known people named", f"{right}, {found.naming.precision:.3f} of the names given are right"))
     rows.append(("purity of unknown clusters", f"{found.unknown_purity:.3f}"))
     rows.append(("a person's faces in one place", f"{found.person_recall:.3f}"))
@@ -114,16 +114,16 @@ def _columns(judged: pl.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
 
 def identification_metrics(judged: pl.DataFrame) -> IdentificationMetrics | None:
     """How well known people were named; None where nobody is known."""
-    asked, given = judged.filter("asked"), judged.filter(pl.col("named").is_not_null())
-    if asked.is_empty():
+    queried, given = judged.filter("queried"), judged.filter(pl.col("named").is_not_null())
+    if queried.is_empty():
         return None
     right = int((given["named"] == given["person"]).sum())
-    named = given.filter("asked")
+    named = given.filter("queried")
     return IdentificationMetrics(
-        asked=asked.height,
-        accuracy=int((named["named"] == named["person"]).sum()) / asked.height,
+        queried=queried.height,
+        accuracy=int((named["named"] == named["person"]).sum()) / queried.height,
         precision=right / given.height if given.height else 1.0,
         named=named.height,
-        strangers=judged.filter(~pl.col("person").is_in(asked["person"].unique().to_list())).height,
+        strangers=judged.filter(~pl.col("person").is_in(queried["person"].unique().to_list())).height,
         strangers_named=given.height - named.height,
     )

@@ -142,9 +142,7 @@ class _Entering:
     """(n,) float32, least similarity that each list takes."""
 
 
-def _merge_lists(
-    lists: NeighbourLists, vectors: np.ndarray, entering: _Entering
-) -> tuple[np.ndarray, NeighbourLists]:
+def _merge_lists(lists: NeighbourLists, vectors: np.ndarray, entering: _Entering) -> tuple[np.ndarray, NeighbourLists]:
     """The rows whose lists change, and their lists with those that enter where they are near enough."""
     k = lists[0].shape[1]
     rows, position = np.unique(entering.rows, return_inverse=True)

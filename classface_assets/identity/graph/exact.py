@@ -147,7 +147,7 @@ def _time_product(numbers: Any) -> float:
 MAX_BLOCK_SCORES = 32 << 20
 T = TypeVar("T")
 NeighbourLists = tuple[np.ndarray, np.ndarray]
-"""Neighbours (m, k) int32, nearest first, equally near ones by row, NO_NEIGHBOUR after the last; similarities (m, k)."""
+"""Neighbours (m, k) int32, nearest first, equally near ones by row, NO_NEIGHBOUR at the end; similarities (m, k)."""
 RowPairs = tuple[np.ndarray, np.ndarray]
 """Rows of faces, (q,) each."""
 

@@ -122,7 +122,7 @@ def _scores_by_person(
     rows, strategy = queries.rows, settings.assign
     decay = YearDecay(settings.fade_years, settings.year_penalty)
     if strategy == "centroid":
-        prototypes = prototypes.where(prototypes.centroid | _is_only_face(prototypes))
+        prototypes = prototypes.only(prototypes.centroid | _is_only_face(prototypes))
     step = max(16, MAX_CELLS // max(len(prototypes), prototypes.persons))
     present = np.unique(prototypes.owners)
     starts = np.searchsorted(prototypes.owners, present)

@@ -12,7 +12,7 @@ from classface_assets.identity.matching.candidates import QueryFaces, find_candi
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
 from classface_assets.identity.matching.propagation import propagate_to_clusters
-from classface_assets.identity.matching.prototypes import LabelledVectors, Prototypes, build_prototypes
+from classface_assets.identity.matching.prototypes import Prototypes, build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
 
 LABELLED_REASON = "labelled"
@@ -60,16 +60,16 @@ def labelled_prototypes(
     known = np.flatnonzero(constraints.owners >= 0)
     portraits = len(constraints.portrait_persons)
     portrait_vectors = constraints.portrait_vectors.reshape(portraits, inputs.vectors.shape[1])
-    labelled = LabelledVectors(
+    prototypes = build_prototypes(
         vectors=np.concatenate([inputs.vectors[known], portrait_vectors]),
         years=np.append(inputs.years[known], np.full(portraits, np.nan)),
         quality=np.append(inputs.quality[known], np.ones(portraits)),
         owners=np.append(constraints.owners[known], constraints.portrait_persons),
+        persons=len(constraints.persons),
+        exemplars=len(known) + portraits if settings.assign == "knn" else settings.person_exemplars,
     )
-    exemplars = len(known) + portraits if settings.assign == "knn" else settings.person_exemplars
-    prototypes = build_prototypes(labelled, len(constraints.persons), exemplars)
     prototypes = replace(prototypes, faces=np.append(known, np.full(portraits + 1, -1))[prototypes.faces])
-    return prototypes.where(~prototypes.centroid) if settings.assign == "knn" else prototypes
+    return prototypes.only(~prototypes.centroid) if settings.assign == "knn" else prototypes
 
 
 def _labelled_assignments(constraints: IndexedConstraints) -> FaceAssignments:

@@ -8,20 +8,6 @@ from classface_assets.core.arrays import l2_normalize
 
 
 @dataclass(frozen=True)
-class LabelledVectors:
-    """Faces or portraits, and the people whom they show."""
-
-    vectors: np.ndarray
-    """(n, d) float32 of unit length."""
-    years: np.ndarray
-    """(n,) float64 calendar years, NaN where unknown."""
-    quality: np.ndarray
-    """(n,) floats, 0 to 1."""
-    owners: np.ndarray
-    """(n,) int64, the person of each, -1 where there is none."""
-
-
-@dataclass(frozen=True)
 class Prototypes:
     """m prototypes, sorted by person. A year with one face has no centroid beside it."""
 
@@ -41,7 +27,7 @@ class Prototypes:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def where(self, mask: np.ndarray) -> "Prototypes":
+    def only(self, mask: np.ndarray) -> "Prototypes":
         """Those of a mask, (m,) bool."""
         return Prototypes(
             persons=self.persons,
@@ -53,18 +39,22 @@ class Prototypes:
         )
 
 
-def build_prototypes(labelled: LabelledVectors, persons: int, exemplars: int) -> Prototypes:
+def build_prototypes(
+    vectors: np.ndarray, years: np.ndarray, quality: np.ndarray, owners: np.ndarray, persons: int, exemplars: int
+) -> Prototypes:
     """For each person and school year the faces of best quality and their centroid.
 
     Args:
-        labelled: Faces, of which those without a person are ignored. Faces without a year are a group of their own.
+        vectors: (n, d) float32 of unit length, of faces or portraits.
+        years: (n,) float64 calendar years, NaN where unknown; such faces are a group of their own.
+        quality: (n,) floats, 0 to 1.
+        owners: (n,) int64, the person of each labelled face, -1 for the others, which are ignored.
         persons: Number of persons.
         exemplars: Greatest number of faces of each person and year.
     """
-    vectors, years, owners = labelled.vectors, labelled.years, labelled.owners
     rows = np.flatnonzero(owners >= 0)
     when = np.nan_to_num(years, nan=-np.inf)
-    rows = rows[np.lexsort((rows, -labelled.quality[rows], when[rows], owners[rows]))]
+    rows = rows[np.lexsort((rows, -quality[rows], when[rows], owners[rows]))]
     new = (np.diff(owners[rows], prepend=-1) != 0) | (np.diff(np.nan_to_num(years[rows], nan=-1.0), prepend=-2.0) != 0)
     first = np.flatnonzero(new)
     sizes = np.diff(np.append(first, len(rows)))

@@ -50,7 +50,7 @@ def enrol(
     """A new person with a portrait of exactly one good face: the next run names by it, suggestions come at once."""
     wanted = QualitySettings(min_face_size=min_face_size, min_confidence=min_confidence, blur_threshold=blur_threshold)
     face = _require_portrait_face(desk, photo, wanted)
-    person = desk.ledger.create(name).person
+    person = desk.ledger.create_person(name).person
     return _store_portrait(desk, person.id, person.name, face)
 
 
@@ -120,5 +120,5 @@ def _portrait_quality(face: UploadedFace) -> PortraitQuality:
 
 def _store_portrait(desk: ReviewContext, person_id: str, name: str, face: UploadedFace) -> dict[str, Any]:
     save_portrait(desk.layout, desk.pack.key, (person_id, face.face_id), face.vector, face.chip)
-    desk.ledger.give_portrait(person_id, face.face_id)
+    desk.ledger.set_portrait(person_id, face.face_id)
     return {"person_id": person_id, "person_name": name, "face_id": face.face_id, "quality": _portrait_quality(face)}

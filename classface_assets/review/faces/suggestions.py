@@ -10,7 +10,7 @@ from classface_assets.core.school_years.names import first_year
 from classface_assets.identity.clustering.splitting import SplitError, split_into_people
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.matching.candidates import find_candidates
+from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.sampling import stable_sample
 from classface_assets.identity.settings import AssignmentSettings
@@ -64,7 +64,8 @@ def suggest_identity(
     asked = replace(
         settings, assign=strategy, knn_neighbours=k, similarity_threshold=least, person_threshold=least, use_voting=vote
     )
-    found = find_candidates(np.zeros(1, np.int64), vectors, years, known, forbidden, asked)
+    queries = QueryFaces(np.zeros(1, np.int64), vectors, years)
+    found = find_candidates(queries, known, forbidden, asked)
     if not found.persons.size or found.persons[0, 0] < 0 or found.scores[0, 0] < least:
         return IdentitySuggestion(None, float(found.scores[0, 0]) if found.scores.size else 0.0, 0)
     return IdentitySuggestion(people[found.persons[0, 0]], float(found.scores[0, 0]), int(found.support[0, 0]))

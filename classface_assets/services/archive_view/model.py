@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.names import normalize_name
 from classface_assets.services.archive_view.overlay import overlay_decisions
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
@@ -37,7 +38,7 @@ class ArchiveView:
 
     `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
     bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
-    assignment_score, assignment_reason, confirmed, created_at; without what is no face and without erased people.
+    assignment_score, assignment_reason, margin, confirmed, created_at; without erased people and what is no face.
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
     person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
     prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.store.decisions.reconciliation import FaceConstraints
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
@@ -51,6 +51,7 @@ def overlay_decisions(
         either(pl.format("person_{}", pl.col("said")), _NOISE_ID, own).alias("cluster_id"),
         either(1.0, None, pl.col("assignment_score")).alias("assignment_score"),
         either(pl.lit("labelled"), pl.lit("taken back since the last run"), reason).alias("assignment_reason"),
+        pl.when(labelled | lost).then(None).otherwise(pl.col("margin")).alias("margin"),
         labelled.alias("confirmed"),
     ).drop("said", "no")
     faces = _apply_links(_apply_splits(faces, events, known_until), now)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Language:
     """`letters`: lower case, by frequency. `encodings`: those in which such lists are saved. `titles`: words of
-    ASCII letters in titles of columns of this language. `prior`: the logarithm of how rare such lists are."""
+    ASCII letters in titles of columns of this language. `prior`: the logarithm of how rare such lists are.
+    """
 
     letters: str
     encodings: frozenset[str]

@@ -88,7 +88,8 @@ _BARE_NO_SIGNS = frozenset({"-", "–", "—", "☐", "0"})
 @dataclass(frozen=True)
 class ConsentAnswer:
     """What one row says. `every`: of all purposes; `single`: of one each; `doubt`: the answers that were not
-    understood, which refuse everything."""
+    understood, which refuse everything.
+    """
 
     every: bool | None = None
     single: Mapping[str, bool] = field(default_factory=dict)

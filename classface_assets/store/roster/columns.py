@@ -82,7 +82,8 @@ Columns = dict[int, str]
 
 def identify_columns(header: Sequence[str]) -> Columns:
     """Column → what it tells: a field of `_ALIASES`, or `in 2019-2020` for the class of that year. The first of two,
-    and a title that says it alone rather than one with other words."""
+    and a title that says it alone rather than one with other words.
+    """
     found: Columns = {}
     for rank in (_exact_field, _qualified_field, _preferred_field):
         told = _known_name_fields(found, rank)

@@ -125,7 +125,8 @@ class Certainty(Enum):
 class ConsentColumn:
     """A column of answers. `purposes`: those that the title names, none for all; `refuses`: a yes is a refusal;
     `elsewhere`: it asks of places in which this archive shows nobody; `uncertain`: nobody decided that it is of
-    consent."""
+    consent.
+    """
 
     place: int
     title: str

@@ -59,7 +59,8 @@ class RosterError(UserError):
 @dataclass(frozen=True)
 class DecodedText:
     """`guessed`: nothing in the file says its encoding. `replaced`: the lines in which bytes could not be read, which
-    hold a replacement character there."""
+    hold a replacement character there.
+    """
 
     text: str
     encoding: str

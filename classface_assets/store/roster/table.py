@@ -26,7 +26,8 @@ _DASHES = frozenset("-–—")
 @dataclass(frozen=True)
 class RosterOptions:
     """What somebody says of a file. `encoding`: empty to find it out; `consent` and `not_consent`: titles of columns
-    that are about consent to be shown, and of those that are not."""
+    that are about consent to be shown, and of those that are not.
+    """
 
     encoding: str = ""
     consent: tuple[str, ...] = ()
@@ -36,7 +37,8 @@ class RosterOptions:
 @dataclass(frozen=True)
 class RosterTable:
     """`width`: fields a row has at most; 0: any number. `unused`: titles of columns of which nothing was taken in, and
-    `yes_or_no` those of them whose cells look like answers to a question that nobody knows."""
+    `yes_or_no` those of them whose cells look like answers to a question that nobody knows.
+    """
 
     header: tuple[str, ...]
     columns: Columns

@@ -53,7 +53,8 @@ def drop_brackets(title: str) -> str:
 
 def contains_stem(words: Iterable[str], stems: Iterable[str]) -> bool:
     """Whether a title is about one of these: stems of five letters or more, and those of other scripts, anywhere in a
-    word (`Fotoeinwilligung`); shorter ones at its start; those that end in `.` only as the whole word."""
+    word (`Fotoeinwilligung`); shorter ones at its start; those that end in `.` only as the whole word.
+    """
     words = tuple(words)
     joined = " ".join(words)
     return any(_contains(stem, words, joined) for stem in stems)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from classface_assets.core.names import normalize_name
-from classface_assets.store.ledger.transaction import MAX_NAME_LENGTH, clean_name
+from classface_assets.core.names import MAX_NAME_LENGTH, clean_name, normalize_name
 from classface_assets.store.roster.titles import strip_accents, title_words, word_list
 
 _SUFFIX = re.compile(r"(jr|sr|ii|iii|iv|v|phd|md|esq)\.?", re.IGNORECASE)
@@ -49,7 +48,8 @@ def _first_name_first(name: str) -> str:
 
 def parse_siblings(text: str) -> list[str]:
     """Names or ids, parted by semicolons, bars, slashes or lines; by commas where there is none of these, but for the
-    one in `Weiss, Anna`."""
+    one in `Weiss, Anna`.
+    """
     parts = re.split(r"[;|/\n]" if re.search(r"[;|/\n]", text) else ",", text)
     parts = [" ".join(part.split()) for part in parts if part.strip()]
     if len(parts) == 2 and text.count(",") == 1 and not any(c.isdigit() for c in text):
@@ -138,7 +138,8 @@ class DateColumn:
 
     def day(self, text: str, latest: date) -> date | None:
         """The day of a cell; None where nothing shows the order. `latest`: who is in a photo of that day was born
-        before it. Raises ValueError with what is wrong with the cell."""
+        before it. Raises ValueError with what is wrong with the cell.
+        """
         text = text.strip()
         numbers = _NUMBERS.fullmatch(text)
         order = self.dotted if numbers and numbers[2] == "." else self.order

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.store.catalog.portraits import (
     portrait_prototypes,
@@ -21,12 +22,12 @@ from classface_assets.store.ledger.ledger import Ledger
 
 def test_a_portrait_takes_the_place_of_another_follows_a_merge_and_goes_with_the_person(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    ana, anna = (ledger.create(name).person.id for name in ("Ana", "Anna"))
-    ledger.give_portrait(ana, "old")
-    newer = ledger.give_portrait(ana, "new").events[0]
+    ana, anna = (ledger.create_person(name).person.id for name in ("Ana", "Anna"))
+    ledger.set_portrait(ana, "old")
+    newer = ledger.set_portrait(ana, "new").events[0]
     assert ledger.decisions().portraits == {ana: ((ana, "new"),)}
     ledger.undo(newer)
-    ledger.give_portrait(anna, "hers")
+    ledger.set_portrait(anna, "hers")
     ledger.merge(ana, anna)
     assert ledger.decisions().portraits == {anna: ((ana, "old"), (anna, "hers"))}
     ledger.erase(anna)
@@ -70,9 +71,11 @@ def test_who_is_known_by_a_portrait_alone_is_named_and_followed_through_the_year
         school_year=pl.lit("2010-2011"),
     )
     portraits = {"ana": np.eye(32, dtype=np.float32)[0], "ben": np.eye(32, dtype=np.float32)[2]}
-    graph = build_graph(faces["face_id"], vectors, 30)
-    nothing = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    rows = assign_faces(faces, vectors, graph, Labels(portraits=portraits), nothing, settings_for("a folder"))
+    embedded = EmbeddedFaces(faces, vectors, build_graph(faces["face_id"], vectors, 30))
+    rows = assign_identities(embedded, FaceConstraints(portraits=portraits), settings_for("a folder")).rows
     assert rows["person_id"].to_list()[:3] == ["ana", "ben", "ben"] and rows["person_id"].count() == 3
     assert rows["assignment_reason"][0] == "0.94 to 1 prototype, margin 0.94"
-    assert "liker to the person's faces of near years than strangers are, with 1 more" in rows["assignment_reason"][1]
+    assert (
+        "more similar to the person's faces of near years than strangers are, with 1 more"
+        in rows["assignment_reason"][1]
+    )

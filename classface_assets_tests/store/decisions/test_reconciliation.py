@@ -5,12 +5,14 @@ from random import Random
 import polars as pl
 import pytest
 
+from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.geometry import Box, box_iou
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, resolve_conflicts
-from classface_assets.store.decisions.reconciliation import FaceConstraints, box_iou, confirmed_faces, constraints_for
+from classface_assets.store.decisions.reconciliation import confirmed_faces, constraints_for
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.transaction import ConflictError
 from classface_assets.store.model.decisions import Decisions, FaceLabel
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.support.helpers import FACES, face
 
 
@@ -82,7 +84,7 @@ def test_of_words_that_contradict_each_other_the_later_counts_and_says_so(either
     first = either.events()[-1].id
     act = either.cannot_link([FACES[0], FACES[2]])
     assert act.notes == (
-        f"This contradicts 1 earlier word on who belongs together (event {first}): the later word counts.",
+        f"This contradicts 1 earlier decision on who belongs together (event {first}): the newer one counts.",
     )
     assert set(now(either).cannot_link) == pairs((0, 2)) and len(now(either).must_link) == 1
     assert either.must_link([FACES[0], FACES[2]]).notes, "and back again"
@@ -105,7 +107,7 @@ def test_labels_hold_against_links(ledger: Ledger) -> None:
     ledger.label("Bella", [FACES[4]])
     assert now(ledger).must_link == (), "the label is a later word, and a stronger one"
     assert ledger.label("Bella", [FACES[4], FACES[5]]).notes == (
-        "1 pair of these faces had been said to be two people; the label counts.",
+        "1 pair of these faces had been marked as two people; the label counts.",
     )
     assert now(ledger).cannot_link == ()
 
@@ -128,7 +130,7 @@ def test_a_rejection_holds_for_all_who_belong_together_until_a_later_word(ledger
 
 
 def test_a_split_holds_its_groups_together_and_apart(either: Ledger) -> None:
-    either.split("unknown_cluster_3", [FACES[:3], FACES[3:5], FACES[5:6]])
+    either.split_cluster("unknown_cluster_3", [FACES[:3], FACES[3:5], FACES[5:6]])
     found = now(either)
     assert set(found.must_link) == pairs((0, 1), (1, 2), (3, 4))
     assert set(found.cannot_link) == pairs((0, 3), (0, 5), (3, 5))
@@ -166,7 +168,7 @@ def test_random_words_never_contradict_each_other_once_carried() -> None:
 
 def test_who_belongs_together_by_way_of_a_face_that_is_gone_still_does(ledger: Ledger) -> None:
     ledger.must_link(FACES[:3])
-    ledger.split("c", [FACES[3:5], FACES[5:7]])
+    ledger.split_cluster("c", [FACES[3:5], FACES[5:7]])
     found = constraints_for(ledger.decisions(), boxed(FACES[0], FACES[2], FACES[4], FACES[6]))
     assert set(found.must_link) == pairs((2, 0)) or set(found.must_link) == pairs((0, 2))
     assert set(found.cannot_link) == pairs((4, 6)), "the faces by which the groups were told apart are gone"
@@ -210,7 +212,7 @@ def test_whichever_detector_is_in_use_the_later_word_on_a_face_counts(ledger: Le
     assert both() == ["Bella", "Bella"], "switching back to the old detector keeps the later word"
     ledger.label("Carla", [old])
     assert both() == ["Carla", "Carla"]
-    ledger.take_off([new])
+    ledger.remove_labels([new])
     assert both() == [None, None]
     ledger.confirm("Anna", [old])
     ledger.reject("Anna", [new])
@@ -227,7 +229,7 @@ def test_every_constraint_follows_its_faces(ledger: Ledger) -> None:
     ledger.reject("Anna", [FACES[1]])
     ledger.must_link([FACES[2], FACES[3]])
     ledger.cannot_link([FACES[3], FACES[4]])
-    ledger.not_faces([FACES[5]])
+    ledger.mark_not_faces([FACES[5]])
     ledger.mark_photo("photo 6", "collage")
     ledger.label("Gone", [FACES[7]])
     ledger.erase("Gone")

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.pages.components.cards import search_roster, similar_known_names
 from classface_assets.services.archive_view.model import ArchiveView, person_table
@@ -73,36 +74,36 @@ def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) ->
 
 
 def test_an_import_is_undone_whole_and_may_be_done_again(ledger: Ledger) -> None:
-    ledger.create("Ben Weiss")
+    ledger.create_person("Ben Weiss")
     event = imported(ledger, ROSTER)
-    assert ledger.decisions().named("ben weiss").consent is False
+    assert ledger.decisions().find_current_person("ben weiss").consent is False
     ledger.undo(event)
-    assert ledger.decisions().roster == () and ledger.decisions().named("ben weiss").consent is None
+    assert ledger.decisions().roster == () and ledger.decisions().find_current_person("ben weiss").consent is None
     assert imported(ledger, ROSTER) is not None and len(ledger.decisions().roster) == 3
 
 
 def test_a_roster_says_of_people_when_they_were_there_and_who_are_siblings(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
     anna, ben = (ledger.label(name, [face(name)]).person.id for name in ("anna weiss", "Ben Weiss"))
-    nick = ledger.create("Benny").person.id
+    nick = ledger.create_person("Benny").person.id
     ledger.merge(ben, nick)
     decisions = ledger.decisions()
     assert decisions.siblings == {anna: frozenset({nick}), nick: frozenset({anna})}
     assert decisions.persons[anna].birth_date == date(2011, 2, 3)
     assert enrolled_years(decisions) == {anna: frozenset({YEAR}), nick: frozenset({YEAR})}
     assert unlinked_students(decisions) == [("Cem Öz", (YEAR, "2020-2021"))]
-    ledger.birth_date("anna weiss", date(2011, 2, 4))
+    ledger.set_birth_date("anna weiss", date(2011, 2, 4))
     assert ledger.decisions().persons[anna].birth_date == date(2011, 2, 4), "what was said of the person counts"
 
 
 def test_a_rosters_yes_does_not_lift_a_no_that_was_said_by_hand(ledger: Ledger) -> None:
-    ledger.create("Anna Weiss")
-    ledger.create("Ben Weiss")
-    ledger.consent("Anna Weiss", False)
-    ledger.consent("Ben Weiss", True)
+    ledger.create_person("Anna Weiss")
+    ledger.create_person("Ben Weiss")
+    ledger.set_consent("Anna Weiss", False)
+    ledger.set_consent("Ben Weiss", True)
     imported(ledger, ROSTER)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, False], "a later no of a roster counts"
-    ledger.consent("Ben Weiss", True)
+    ledger.set_consent("Ben Weiss", True)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, True]
 
 
@@ -124,9 +125,9 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
 
 def test_another_person_who_has_taken_the_name_of_an_erased_one_stays_on_the_roster(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
-    wrong = ledger.create("Anna Weiss").person.id
+    wrong = ledger.create_person("Anna Weiss").person.id
     ledger.rename(wrong, "Olga")
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     ledger.erase(wrong)
     redact_people(ledger.url, {wrong})
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Ben Weiss", "Cem Öz"]
@@ -137,7 +138,7 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
     imported(ledger, "Name,Class\nBen Weiss,2b\n", "next.csv", "2020-2021")
     assert ledger.remove_student("18") == 2, "the row without an id is his, too"
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz"]
-    assert list(event_sentences(ledger.events()))[-1] == "a student was taken out of every roster"
+    assert list(event_sentences(ledger.events()))[-1] == "a student was removed from every roster"
     assert ledger.undo().id == 2, "a student who was struck does not come back by an undo"
     with pytest.raises(UnknownError, match="no event 3 in force"):
         ledger.undo(3)
@@ -153,7 +154,7 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
 
 def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked_about(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     events = ledger.events()
     nothing = pl.DataFrame(schema={"person_id": pl.String, "confirmed": pl.Boolean, "school_year": pl.String})
     decisions = replay(events)
@@ -190,9 +191,9 @@ def named(
     table = pl.DataFrame(rows, ["face_id", "asset_id", "school_year", "year", "quality_score"], orient="row")
     vectors = np.array([vector for _, vector in faces.values()], np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
     settings = replace(settings_for("buffalo_l"), propagation=False)
-    found = assign_faces(table, vectors, graph, Labels(who, enrolled=enrolled), nothing, settings)
+    faces_of_archive = EmbeddedFaces(table, vectors, build_graph(table["face_id"], vectors, 2))
+    found = assign_identities(faces_of_archive, FaceConstraints(who, enrolled=enrolled), settings).rows
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 
 
@@ -222,7 +223,7 @@ def test_of_two_who_are_equally_like_it_is_the_one_whom_the_roster_has_in_that_y
 def test_nobody_is_absent_from_a_face_without_a_year_or_of_a_year_without_a_roster() -> None:
     roster = RosterPresence(np.array([[0, 2015], [2, 2016]]), 0.5)
     expected = [[0, 0, 0.5], [0.5, 0, 0], [0, 0, 0], [0, 0, 0]]
-    assert roster.of_faces(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
+    assert roster.penalties(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
 
 
 def test_what_a_roster_says_of_the_years_reaches_the_matcher(ledger: Ledger) -> None:
@@ -316,7 +317,7 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
     assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
     now = ledger.decisions()
-    assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].how == "import"
+    assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].method == "import"
     assert now.persons[now.labels[other].person_id].name == "Berta"
 
     assert "0 portraits named, 1 had their name already." in classface(world.folder, "roster", "import", index).stdout

@@ -90,7 +90,7 @@ def test_two_students_of_one_name_are_two_people(ledger: Ledger) -> None:
         "Anna Weiss (7a, 2009)",
     ]
     sentence = "There are two students called anna weiss: Anna Weiss (5c, 2011) and Anna Weiss (7a, 2009); say which."
-    for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create("anna weiss")):
+    for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create_person("anna weiss")):
         with pytest.raises(ConflictError) as told:
             act()
         assert str(told.value) == sentence
@@ -146,7 +146,7 @@ def test_a_person_who_may_be_either_of_two_students_is_told_and_linked(ledger: L
     with pytest.raises(ConflictError, match="three people called Anna Weiss"):
         ledger.label("Anna Weiss", [face("g")])
     with pytest.raises(ConflictError, match="three people called Anna Weiss"):
-        ledger.consent("Anna Weiss", True)
+        ledger.set_consent("Anna Weiss", True)
     with pytest.raises(UnknownError, match="Nobody on the roster is called '99'"):
         ledger.link_student("Anna Weiss", "99")
     linked = ledger.link_student("Anna Weiss", "008").person
@@ -163,16 +163,16 @@ def test_a_student_is_one_person_and_a_name_that_is_shared_needs_two_students(le
     second = ledger.label("Anna Weiss (7a, 2009)", [face("g")]).person
     with pytest.raises(ConflictError, match="would leave two people called 'Anna Weiss'"):
         ledger.link_student(second.id, "7")
-    ledger.create("Berta")
+    ledger.create_person("Berta")
     with pytest.raises(ConflictError, match="already a person called"):
         ledger.rename("Berta", "Anna Weiss")
     assert ledger.decisions().persons[first.id].student_id == "7"
     import_rows(ledger, RosterEntry("Ben", "9"))
-    ben, benny = ledger.create("Ben").person, ledger.create("Benny").person
+    ben, benny = ledger.create_person("Ben").person, ledger.create_person("Benny").person
     assert ben.student_id == "9"
     moved = ledger.link_student(benny.id, "9")
     assert moved.person.student_id == "9" and ledger.decisions().persons[ben.id].student_id == ""
-    assert moved.notes == ("Ben was taken for that student until now, and is not any more.",)
+    assert moved.notes == ("Ben was linked with that student until now, and is not any more.",)
 
 
 def test_a_link_outlives_the_import_that_is_undone_and_done_again(ledger: Ledger) -> None:
@@ -189,7 +189,7 @@ def test_once_a_person_is_a_student_no_new_name_parts_them(ledger: Ledger) -> No
     import_rows(ledger, FIRST)
     anna = ledger.label("Anna Weiss", [face("f")]).person
     ledger.rename("Anna Weiss", "Anna Kern")
-    ledger.create("Berta"), ledger.merge("Berta", "Anna Kern")
+    ledger.create_person("Berta"), ledger.merge("Berta", "Anna Kern")
     import_rows(ledger, RosterEntry("Anna Kern-Weiss", "07", {"2020-2021": "6c"}))
     now = ledger.decisions()
     assert (now.persons[anna.id].student_id, now.persons[anna.id].birth_date) == ("7", FIRST.birth_date)
@@ -209,12 +209,12 @@ def test_what_is_said_by_the_old_name_while_two_are_merged_is_that_ones_when_the
     """Seen: the new labels stayed with the other person."""
     anna = either.label("Anna", [face("a", "p1")]).person
     ann = either.label("Ann", [face("b", "p2"), face("x", "p8")]).person
-    either.create("Zoe")
+    either.create_person("Zoe")
     merge = either.merge("Ann", "Anna").events[0]
     assert either.label("Ann", [face("c", "p3")]).person.id == anna.id
     assert either.confirm("ann", [face("d", "p4")]).person.id == anna.id
     assert either.reject("Ann", [face("e", "p5"), face("x", "p8")]).faces == 1
-    either.give_portrait("Ann", "portrait"), either.siblings(["Ann", "Zoe"])
+    either.set_portrait("Ann", "portrait"), either.declare_siblings(["Ann", "Zoe"])
     either.label("Anna", [face("f", "p6")])
     assert set(who(either).values()) == {"Anna"} and (("e", anna.id)) in either.decisions().rejected
     either.undo(merge)
@@ -269,7 +269,7 @@ def test_portraits_are_the_students_whose_they_are(ledger: Ledger) -> None:
 
 
 def test_the_page_offers_the_students_that_a_person_may_be(ledger: Ledger) -> None:
-    anna = ledger.create("Anna Weiss").person
+    anna = ledger.create_person("Anna Weiss").person
     assert student_choices(ledger.decisions(), anna) == []
     import_rows(ledger, FIRST, SECOND)
     offered = student_choices(ledger.decisions(), ledger.decisions().persons[anna.id])
@@ -282,7 +282,7 @@ def test_the_page_offers_the_students_that_a_person_may_be(ledger: Ledger) -> No
 def test_the_command_says_which_student_a_person_is(tmp_path: Path) -> None:
     place = ["--photos", str(tmp_path / "photos"), "--data", str(tmp_path)]
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     import_rows(ledger, FIRST, SECOND)
     done = CliRunner().invoke(cli, ["student", *place, "Anna Weiss", "7"])
     assert done.stdout == "Anna Weiss (5c, 2011) is that student of the roster, id 7.\n", done.output

@@ -25,7 +25,7 @@ def with_one_erased(ledger: Ledger) -> str:
     """A ledger that told a person's name in every way there is, before the person was erased; the person's id."""
     person = ledger.label("Somebody first", [face("a", "p1"), face("b", "p2")]).person
     ledger.rename(person.id, SECRET)
-    ledger.birth_date(person.id, date(2011, 2, 3))
+    ledger.set_birth_date(person.id, date(2011, 2, 3))
     ledger.import_roster([RosterEntry(SECRET, "7"), RosterEntry("Anna", "8", siblings=(SECRET,))], "list.csv")
     ledger.label("Anna", [face("c", "p1")])
     ledger.erase(person.id, [face("thought", "p3")])

@@ -101,8 +101,8 @@ def test_a_refusal_and_an_erasure_that_came_meanwhile_count_at_once(world: World
         ledger.label(name, faces)
     assign(world)
     ledger.hide("Ada")
-    ledger.consent("Ben", False)
-    ledger.erase(ledger.decisions().named("Cem").id, groups[2][:1])  # type: ignore[union-attr]
+    ledger.set_consent("Ben", False)
+    ledger.erase(ledger.decisions().find_current_person("Cem").id, groups[2][:1])  # type: ignore[union-attr]
     publish(world)
     people = world.query("SELECT name, status, consent FROM persons ORDER BY name").rows()
     assert people == [("Ada", "hidden", None), ("Ben", "active", False), ("Dora", "active", None)]

@@ -137,7 +137,7 @@ def test_names_that_were_garbled_before_are_told() -> None:
 
 def test_a_named_encoding_counts_whatever_the_bytes_look_like() -> None:
     content = "Name\nRenØ Müller\n".encode("cp1252")
-    assert names(read_roster(content, wanted=RosterOptions(encoding="Windows-1252"))) == ["RenØ Müller"]
+    assert names(read_roster(content, options=RosterOptions(encoding="Windows-1252"))) == ["RenØ Müller"]
     polish = roster("Polish", 5).encode("cp1250")
     assert "£ukasz" in decode_text(roster("Polish", 200).encode("cp1250"), "latin-1").text
     assert decode_text(polish, "cp1250").text == roster("Polish", 5) and not decode_text(polish, "cp1250").guessed

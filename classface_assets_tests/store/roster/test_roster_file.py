@@ -169,7 +169,7 @@ def test_bad_rows_are_listed_with_line_and_reason_and_a_bad_cell_costs_that_cell
         15: "The name 'Joe\\x07' has characters that cannot be shown; leave them out.",
         16: "it has 7 fields and the titles are 6: quotation marks belong around a field that holds the delimiter",
     }
-    years, born = found.report.doubts
+    years, born = found.report.unreadable
     assert (years.title, years.cells) == ("School year", 1)
     assert years.examples == ((4, "'in Rome' is no school year; write it like 2019-2020"),)
     assert born.examples == (
@@ -184,8 +184,8 @@ def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
     assert read("Name,Born\nA,3/4/2011\nB,25/4/2011\n").entries[0].birth_date == date(2011, 4, 3)
     assert read("Name,Born\nA,3/4/2011\nB,4/25/2011\n").entries[0].birth_date == date(2011, 3, 4)
     unclear = read("Name,Born\nA,3/4/2011\n")
-    assert unclear.entries[0].birth_date is None and unclear.report.doubts[0].cells == 1
-    assert "nothing shows which is the month in 3/4/2011" in unclear.report.doubts[0].examples[0][1]
+    assert unclear.entries[0].birth_date is None and unclear.report.unreadable[0].cells == 1
+    assert "nothing shows which is the month in 3/4/2011" in unclear.report.unreadable[0].examples[0][1]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_column_that_cannot_be_read_costs_that_column_and_is_told_once() -> No
     rows = "".join(f"Child {chr(97 + n)};spring {n};3a;yes\n" for n in range(20))
     found = read(f"Name;Born;Class;Consent\n{rows}")
     assert len(found.entries) == 20 and found.bad == () and all(entry.consent for entry in found.entries)
-    (doubt,) = found.report.doubts
+    (doubt,) = found.report.unreadable
     assert (doubt.title, doubt.cells, len(doubt.examples)) == ("Born", 20, 5)
     told = review_notes(found, 1)
     assert told[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"

@@ -18,6 +18,7 @@ from classface_assets.identity.evaluation.metrics import PrecisionRecall, bcubed
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, unconstrained_input
 from classface_assets.orchestration.resources import Models, resolve_archive
 from classface_assets.store.catalog.faces import load_catalog
 
@@ -68,15 +69,10 @@ class LabelledArchive:
 def labelled_archive(faces: pl.DataFrame, vectors: np.ndarray, judged: pl.DataFrame) -> LabelledArchive:
     """faces: face_id, asset_id, school_year, year, quality_score; judged: the table of `judged`, with face_id."""
     graph = build_graph(faces["face_id"], vectors, NEIGHBOURS)
-    pairs, similarities = graph.pairs()
-    years = faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-    quality = faces["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy()
+    material = unconstrained_input(EmbeddedFaces(faces, vectors, graph))
     rows = faces.select("face_id").with_row_index("row")
     placed = judged.join(rows, on="face_id", how="left", maintain_order="left")
-    return LabelledArchive(
-        faces, vectors, graph, ClusteringInput(vectors, years, photos, quality, pairs, similarities), placed
-    )
+    return LabelledArchive(faces, vectors, graph, material, placed)
 
 
 def load_labelled_archive(data: Path, truth: Path, pack: str) -> LabelledArchive:

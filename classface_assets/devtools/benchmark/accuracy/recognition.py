@@ -4,10 +4,11 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 
 
@@ -33,16 +34,15 @@ def measure_recognition(
         labelled=pl.col("face_id").is_in(list(confirmed)).fill_null(False)
     )
     told = told.filter(~pl.col("labelled"), pl.col("person").map_elements(chosen, pl.Boolean))
-    asked = pl.col("person").is_in(list(set(confirmed.values())))
-    return identification_metrics(told.with_columns(named=pl.col("person_id"), asked=asked)) or IdentificationMetrics(
-        0, 1.0, 1.0
-    )
+    queried = pl.col("person").is_in(list(set(confirmed.values())))
+    found = identification_metrics(told.with_columns(named=pl.col("person_id"), queried=queried))
+    return found or IdentificationMetrics(0, 1.0, 1.0)
 
 
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces, with these labels and nothing else said."""
-    nothing = pl.DataFrame(schema=ASSIGNMENTS_SCHEMA)
-    return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), nothing, settings)
+    faces = EmbeddedFaces(archive.faces, archive.vectors, archive.graph)
+    return assign_identities(faces, FaceConstraints(confirmed), settings).rows
 
 
 def _is_labelled_person(person: str) -> bool:

@@ -17,16 +17,17 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
-from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import ASSIGNMENTS_SCHEMA, assign_identities
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.catalog.faces import load_catalog
@@ -73,21 +74,21 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     del before
     clock.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
-    previous = read_parquet_or_empty(layout.table("cluster_assignments"), pl.Schema(ASSIGNMENTS_SCHEMA))
+    faces = EmbeddedFaces(facts.faces, facts.vectors, graph)
+    previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
     kept_measure = FittedSimilarity.from_frame(
         read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
     )
-    measured = load_or_fit_similarity(facts.faces, facts.vectors, graph, settings, kept_measure)
+    measured = load_or_fit_similarity(faces, settings, kept_measure)
     if measured is not kept_measure:
         write_parquet(measured.to_frame(), layout.table("face_space"))
     clock.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
-    found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
-    )
+    before_this = PreviousRun(assignments=previous, similarity=measured, cluster_state=standing)
+    found = assign_identities(faces, FaceConstraints(), settings, before_this)
     rows = found.rows
-    if found.standing is not None:
-        write_parquet(found.standing.to_frame(), layout.table("face_groups"))
+    if found.cluster_state is not None:
+        write_parquet(found.cluster_state.to_frame(), layout.table("face_groups"))
     write_parquet(rows, layout.table("cluster_assignments"))
     clock.lap("assign")
     told = {
@@ -100,7 +101,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
     edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
     return told | {
-        "way": made.way,
+        "way": made.method,
         "searched": made.searched,
         "recall": made.recall,
         "recall_at_k": made.recall_at_k,

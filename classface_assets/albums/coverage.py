@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard
-from classface_assets.albums.students import NOISE_PREFIX
+from classface_assets.core.schemas import is_noise
 
 _OF_PHOTOS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
 WITHHELD = "withheld"
@@ -84,7 +84,7 @@ def _year_coverage(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> Year
     shown = photos.filter(status == "ok")
     verdict, cover = _optional_column(shown, "verdict"), _optional_column(shown, "cover")
     named = faces.filter(pl.col("person_name").is_not_null())
-    single = pl.col("cluster_id").is_null() | pl.col("cluster_id").str.starts_with(NOISE_PREFIX)
+    single = pl.col("cluster_id").is_null() | is_noise()
     clustered = faces.filter(pl.col("person_name").is_null() & ~single)
     return YearCoverage(
         year=year,

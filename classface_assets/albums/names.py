@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from classface_assets.core.schemas import CLUSTER_PREFIX
+
 FOLDER_BYTES = 120
 FILE_BYTES = 180
 FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
@@ -17,7 +19,7 @@ JOINERS = "\u200c\u200d"
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 DIGEST = re.compile(r" ~[0-9a-f]{8}$")
-UNKNOWN_CLUSTER = re.compile(r"unknown_cluster_(\d+)")
+UNKNOWN_CLUSTER = re.compile(rf"{CLUSTER_PREFIX}(\d+)")
 
 
 def album_folder_name(name: str) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.albums.names import album_folder_name, sort_key, student_slug, unique_name, unknown_student_name
-
-NOISE_PREFIX = "unknown_noise_"
+from classface_assets.core.schemas import NOISE_PREFIX
 
 
 @dataclass(frozen=True)

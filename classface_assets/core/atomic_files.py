@@ -1,11 +1,9 @@
-"""One file in the data place, local or at a URL: there whole or not at all.
+"""Files that appear whole or not at all, on a local disk or at a URL, and the temporary files that this takes.
 
-A local file is written under another name, flushed to the disk and renamed; so after a power cut too it is whole or
-not there. An object storage shows an object when it is whole. Parquet files belong in tables.
-
-Temporary files and folders: what is not whole yet is called so, and which of them a killed process left behind.
-
-The name says whose it is, so that of two processes at work in one folder neither removes what the other is writing.
+A local file is written under a temporary name, flushed to the disk and renamed, so it is whole or absent even after a
+power cut; an object storage shows an object only when it is whole. The temporary name tells its owner (machine and
+process), so that of two processes at work in one folder neither removes what the other is writing, and what a killed
+process left behind is recognised. Parquet files belong in `store.files.parquet`.
 """
 
 import os
@@ -26,38 +24,73 @@ from classface_assets.core.locations import Location
 from classface_assets.core.storage_errors import translate_storage_errors
 
 ABANDONED_AFTER_S = 3600
-"""A file of another machine, whose processes cannot be asked, is left behind when nobody wrote to it for an hour."""
+"""Seconds without a write after which a temporary file of another machine counts as abandoned."""
 _TEMPORARY_NAME = re.compile(r"\.([^.]+)~(\d+)~[0-9a-f]{8}\.tmp")
 
 
+def read_file(file: Location) -> bytes:
+    """The content of a file, local or at a URL.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        StorageError: Its disk, drive or server fails.
+    """
+    with translate_storage_errors(file):
+        return file.read_bytes()
+
+
+def write_file(file: Location, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file that takes the place of the old one once it is whole.
+
+    Args:
+        file: Where; missing local folders are made.
+        write: Writes the content into the binary file that it is given.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+    """
+    with translate_storage_errors(file.parent):
+        if isinstance(file, Path):
+            _write_local(file, write)
+        else:
+            content = BytesIO()
+            write(content)
+            file.fs.pipe_file(file.path, content.getvalue())
+
+
+def fsync_directory(folder: Location) -> None:
+    """Flush the names in a local folder to the disk, before files are deleted whose rows are in a new one."""
+    if isinstance(folder, Path) and os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def temporary_path(path: Path) -> Path:
-    """A hidden name beside `path` that no other process and no other thread takes."""
+    """A hidden name beside `path` that no other process and no other thread uses."""
     return path.with_name(f".{path.name}.{_host_name()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
 
 
 def abandoned_files(folder: Path) -> Iterator[Path]:
-    """The temporary files and folders in one folder that nobody is writing any more."""
+    """The temporary files and folders in one folder that no process is writing any more."""
     if folder.is_dir():
         yield from (file for file in sorted(folder.glob(".*.tmp*")) if is_abandoned(file))
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes left behind in a folder."""
+    """Remove the temporary files and folders that killed processes left behind in one folder."""
     for left in abandoned_files(folder):
         remove_tree(left)
 
 
-def remove_tree(left: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a file or a whole folder; that it is gone already is no error."""
-    if left.is_dir() and not left.is_symlink():
-        shutil.rmtree(left, ignore_errors=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
     else:
-        left.unlink(missing_ok=True)
-
-
-def _host_name() -> str:
-    """Short: the name of a school year's album may be as long as a file system allows but for so much."""
-    return re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:16] or "unnamed"
+        path.unlink(missing_ok=True)
 
 
 def is_abandoned(file: Path) -> bool:
@@ -70,31 +103,6 @@ def is_abandoned(file: Path) -> bool:
     if owner and owner[1] == _host_name():
         return not _is_process_running(int(owner[2]), written)
     return time.time() - written > ABANDONED_AFTER_S
-
-
-def _is_process_running(pid: int, written: float) -> bool:
-    """Whether the process is there, and is not a younger one with the same number."""
-    try:
-        return psutil.Process(pid).create_time() <= written + 1
-    except psutil.NoSuchProcess:
-        return False
-
-
-def read_file(file: Location) -> bytes:
-    """Raises FileNotFoundError, StorageError."""
-    with translate_storage_errors(file):
-        return file.read_bytes()
-
-
-def write_file(file: Location, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file that takes the place of the old one when it is whole. Raises StorageError."""
-    with translate_storage_errors(file.parent):
-        if isinstance(file, Path):
-            _write_local(file, write)
-        else:
-            content = BytesIO()
-            write(content)
-            file.fs.pipe_file(file.path, content.getvalue())
 
 
 def _write_local(file: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -112,11 +120,14 @@ def _write_local(file: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def fsync_directory(folder: Location) -> None:
-    """Flush a local folder's names to the disk, before files are deleted whose rows are in a new one."""
-    if isinstance(folder, Path) and os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _host_name() -> str:
+    """At most 16 characters: the name of a school year's album may itself be nearly as long as file systems allow."""
+    return re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:16] or "unnamed"
+
+
+def _is_process_running(pid: int, written: float) -> bool:
+    """Whether the process exists, and is not a younger one with the same number."""
+    try:
+        return psutil.Process(pid).create_time() <= written + 1
+    except psutil.NoSuchProcess:
+        return False

@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake or bad input ends in; each room subclasses it for its own cases."""
+"""The base class of the errors that bad input and mistakes end in; each room subclasses it for its own cases."""
 
 
 class UserError(Exception):

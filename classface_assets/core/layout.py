@@ -1,7 +1,7 @@
 """Where everything of an archive lies. Paths only: nothing here reads or writes.
 
-Photos and data may each be a URL. What needs a disk of this machine (databases, models, Dagster's records) is then in
-the local folder, which is the data folder where that is local.
+Photos and data may each be at a URL. What needs a disk of this machine (databases, models, Dagster's records) is then
+in the local folder, which is the data folder where that is local.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,12 @@ from classface_assets.core.locations import Location
 class ArchiveLayout:
     """The folders and files of one archive: `photos` is only read, what is made lies below `data` and `local`.
 
-    `year_pattern` and `year_start` say how the photos' folders name school years, and on which day (month-day) one
-    starts: see `years`.
+    Attributes:
+        photos: The photos folder.
+        data: The data folder.
+        local_folder: The folder on this machine for what needs a local disk; None for the default, see `local`.
+        year_pattern: Regular expression for school years in folder names; "" for the built-in rules.
+        year_start: The day on which a school year starts, month-day.
     """
 
     photos: Location
@@ -36,14 +40,17 @@ class ArchiveLayout:
 
     @property
     def database(self) -> Path:
+        """The published DuckDB file."""
         return self.local / "classface.duckdb"
 
     @property
     def ledger_url(self) -> str:
+        """The SQLAlchemy URL of the ledger of decisions, unless another database is configured for it."""
         return f"sqlite:///{self.local / 'ledger.sqlite'}"
 
     @property
     def dagster_home(self) -> Path:
+        """Dagster's configuration and records."""
         return self.local / "dagster_home"
 
     @property
@@ -63,20 +70,20 @@ class ArchiveLayout:
 
     @property
     def cache(self) -> Path:
-        """Converted models: deleted at will, made again."""
+        """Converted models; may be deleted at any time, and are made again."""
         return self.local / "cache"
 
     @property
     def head(self) -> Path:
-        """The trained projection head."""
+        """The checkpoint of the trained projection head."""
         return self.local / "models" / "projection_head.pt"
 
     def table(self, name: str) -> Location:
-        """The Parquet file of an asset that is one for all school years."""
+        """The Parquet file of an asset that has one table for all school years."""
         return self.data / "tables" / f"{name}.parquet"
 
     def fingerprint_file(self, asset: str, year: str = "") -> Path:
-        """What an asset, or its part of one school year, was last made of."""
+        """The file that records the inputs from which an asset, or its partition of one school year, was last made."""
         return self.local / "stamps" / (f"{asset}.json" if not year else f"{asset}/{encode_folder_name(year)}.json")
 
     def parts(self, asset: str, version: str = "", year: str = "") -> Location:
@@ -87,12 +94,12 @@ class ArchiveLayout:
         return folder
 
     def relative_path(self, path: Location) -> str:
-        """The path below the data folder, as it is told to people."""
+        """The path below the data folder, as reports show it."""
         return "/".join(path.parts[len(self.data.parts) :])
 
 
 def encode_folder_name(name: str) -> str:
-    """A folder name that any file system takes and that `name_of` reads back.
+    """A folder name that any file system accepts and that `decode_folder_name` reads back.
 
     Letters of any script stay: quoted, a long name in Cyrillic would no longer fit into the 255 bytes of a folder name.
     """
@@ -101,5 +108,5 @@ def encode_folder_name(name: str) -> str:
 
 
 def decode_folder_name(folder: Location) -> str:
-    """What `safe_name` made the folder's name of."""
+    """The name that `encode_folder_name` encoded as the folder's name."""
     return unquote(folder.name)

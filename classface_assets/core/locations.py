@@ -1,8 +1,8 @@
 """Where photos and data lie: a local path or an fsspec URL (`s3://bucket/…`), what is listed there, what is removed.
 
-Names in a URL are taken as they are written (a key may hold spaces, `#`, `?` or `%`), and nothing here matches
-patterns. Credentials and endpoints come from the environment that the storage's own tools read. What is told when a
-place fails belongs in storage_errors.
+Names in a URL are taken literally (a key may hold spaces, `#`, `?` or `%`), and nothing here matches patterns.
+Credentials and endpoints come from the environment variables that the storage's own tools read. The error messages for
+locations that fail belong in storage_errors.
 """
 
 import os
@@ -30,9 +30,14 @@ _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "modified", "
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file or folder as a listing tells it. Size in bytes, time of change in ns since 1970 (0 where unknown).
+    """A file or folder in a listing.
 
-    `md5` is the hexadecimal digest of a file at a URL, "" where the storage does not tell it.
+    Attributes:
+        path: Where it lies.
+        size: In bytes; -1 for a local file that cannot be inspected.
+        mtime_ns: Time of the last change in ns since 1970; 0 where unknown, -1 where it cannot be inspected.
+        is_folder: Whether it is a folder.
+        md5: Hexadecimal digest of a file at a URL; "" where the storage does not report it.
     """
 
     path: Location
@@ -43,10 +48,16 @@ class FileEntry:
 
 
 def parse_location(text: str) -> Location:
-    """The place that a person named: a local path (absolute, `~` is the home folder), or a URL.
+    """The location that a person typed.
 
-    A URL's listings are not kept in memory, since other processes write there. Raises StorageError for one whose
-    protocol is unknown or not installed.
+    Args:
+        text: A local path (`~` is the home folder) or an fsspec URL.
+
+    Returns:
+        An absolute local path, or a URL path whose listings are not cached, since other processes write there.
+
+    Raises:
+        StorageError: The URL's protocol is unknown or its package is not installed.
     """
     if not _URL_SCHEME.match(text):
         return Path(text).expanduser().absolute()
@@ -68,9 +79,9 @@ def parse_location(text: str) -> Location:
 
 
 def encode_relative_path(path: Location, root: Location) -> str:
-    """The path below `root` as text, with `/`; `place_of` finds the file by it.
+    r"""The path below `root` as text with `/`, which `decode_relative_path` finds the file by.
 
-    A byte of a name that is no UTF-8 is written as `\\xff`, and a backslash that would look like that as `\\x5c`.
+    A byte of a name that is not UTF-8 is written as `\xff`, and a backslash that would look like that as `\x5c`.
     """
     below = path.as_posix()[len(root.as_posix().rstrip("/")) + 1 :]
     plain = _ESCAPE.sub(r"\\x5c\1", below)
@@ -78,27 +89,39 @@ def encode_relative_path(path: Location, root: Location) -> str:
 
 
 def decode_relative_path(root: LocationT, text: str) -> LocationT:
-    """The file below `root` that `path_text` wrote so."""
+    """The file below `root` whose relative path `encode_relative_path` wrote as `text`."""
     return root / _ESCAPE.sub(lambda found: os.fsdecode(bytes.fromhex(found[1][1:])), text)
 
 
 def parse_local_folder(text: str) -> Path:
-    """A folder that must lie on this machine. Raises StorageError for a URL."""
+    """The folder that a person typed, which must lie on this machine.
+
+    Raises:
+        StorageError: It is a URL.
+    """
     found = parse_location(text)
     if isinstance(found, Path):
         return found
     raise StorageError(f"{text} is no folder on this machine, where databases and models must lie; name a local one.")
 
 
-def list_directory(folder: Location, with_gone: bool = False) -> list[FileEntry]:
-    """What lies in a folder, sorted by name; nothing when there is no such folder. One listing, of a URL too.
+def list_directory(folder: Location, include_missing: bool = False) -> list[FileEntry]:
+    """The files and folders in a folder, from one listing.
 
-    with_gone: also what cannot be looked at, or went before it was: its size is -1. Raises StorageError.
+    Args:
+        folder: Local or at a URL.
+        include_missing: Whether local files that cannot be inspected, or vanished before they were, are included.
+
+    Returns:
+        Sorted by name; empty when there is no such folder.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
     """
     try:
         with translate_storage_errors(folder):
             if isinstance(folder, Path):
-                found = [entry for entry in map(stat_entry, folder.iterdir()) if with_gone or entry.size >= 0]
+                found = [entry for entry in map(stat_entry, folder.iterdir()) if include_missing or entry.size >= 0]
             else:
                 found = [_entry_from_info(folder, info) for info in folder.fs.ls(folder.path, detail=True)]
     except (FileNotFoundError, NotADirectoryError):
@@ -107,7 +130,11 @@ def list_directory(folder: Location, with_gone: bool = False) -> list[FileEntry]
 
 
 def list_files_recursive(folder: UPath) -> list[FileEntry]:
-    """Every file below a URL with its size and time of change, sorted, from one listing. Raises StorageError."""
+    """Every file below a URL, sorted by path, from one listing.
+
+    Raises:
+        StorageError: The server fails.
+    """
     with translate_storage_errors(folder):
         found = folder.fs.find(folder.path, detail=True, withdirs=False)
     listed = [_entry_from_info(folder, info) for info in found.values()]
@@ -115,7 +142,11 @@ def list_files_recursive(folder: UPath) -> list[FileEntry]:
 
 
 def remove_file(file: Location) -> None:
-    """Delete one file; that it is gone already is no error. Raises StorageError."""
+    """Delete one file; that it is gone already is no error.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+    """
     with suppress(FileNotFoundError), translate_storage_errors(file):
         if isinstance(file, Path):
             file.unlink()
@@ -124,7 +155,7 @@ def remove_file(file: Location) -> None:
 
 
 def stat_entry(path: Path) -> FileEntry:
-    """A local file or folder as a listing would tell it; size and time are -1 when it cannot be looked at."""
+    """A local file or folder as a listing would have it; size and time are -1 when it cannot be inspected."""
     try:
         status = path.stat()
     except OSError:  # gone meanwhile, a link to nowhere, or a folder that may not be read

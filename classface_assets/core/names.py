@@ -11,34 +11,68 @@ from functools import lru_cache
 from classface_assets.core.errors import InvalidNameError
 
 MAX_NAME_LENGTH = 255
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "})
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "}
+)
+
+
+def normalize_name(name: str) -> str:
+    """The form in which two spellings of a name are equal.
+
+    Case, spaces, the encoding of accents and invisible characters (a joiner between two Persian letters, a mark of the
+    writing direction) make no difference.
+
+    >>> normalize_name(" Anna  MARIA ") == normalize_name("anna maria")
+    True
+    """
+    if name.isascii():
+        return " ".join(name.casefold().split())
+    visible = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split())
+
+
+normalized_name = lru_cache(maxsize=65_536)(normalize_name)
+"""`normalize_name` with a cache, for replays that meet the same names thousands of times."""
 
 
 def similar_names(name: str, names: Iterable[str]) -> list[str]:
-    """Those of the names that this one may be meant to be, nearest first; the very name itself is not among them.
+    """Names that may be meant by this one, so that a typing error does not make a second person.
 
-    Near are names that are the same without accents, in another order of words, or but for a letter in names of three
-    to seven letters, two in longer ones (Damerau's distance: a letter more, less, other, or two swapped).
+    Similar are names that are equal without accents or in another order of words, and names within a restricted
+    Damerau-Levenshtein distance of 1 (three to seven letters) or 2 (longer ones).
+
+    Args:
+        name: The name as it was typed.
+        names: The names to choose from.
+
+    Returns:
+        The similar names, nearest first; the very same name is not among them.
     """
-    wanted, own = _without_accents(name), normalize_name(name)
-    words, letters = sorted(wanted.split()), Counter(wanted)
-    allowed = 0 if len(wanted) < 3 else 1 if len(wanted) < 8 else 2
+    plain, own = _without_accents(name), normalize_name(name)
+    parts, letters = sorted(plain.split()), Counter(plain)
+    allowed = 0 if len(plain) < 3 else 1 if len(plain) < 8 else 2
     found = []
     for other in names:
-        plain = _without_accents(other)
         if normalize_name(other) == own:
             continue
-        if plain == wanted or sorted(plain.split()) == words:
+        other_plain = _without_accents(other)
+        if other_plain == plain or sorted(other_plain.split()) == parts:
             found.append((0, other))
-        elif abs(len(plain) - len(wanted)) <= allowed and _letter_difference(letters, plain) <= 2 * allowed:
-            distance = edit_distance(wanted, plain)
+        elif abs(len(other_plain) - len(plain)) <= allowed and _letter_difference(letters, other_plain) <= 2 * allowed:
+            distance = edit_distance(plain, other_plain)
             if distance <= allowed:
                 found.append((distance, other))
     return [other for _, other in sorted(found)]
 
 
 def edit_distance(a: str, b: str) -> int:
-    """How many letters are to be added, taken, changed or swapped with their neighbour to make a into b."""
+    """The restricted Damerau-Levenshtein distance (optimal string alignment) of two texts.
+
+    How many letters must be inserted, deleted, replaced or swapped with their neighbour to make `a` into `b`.
+
+    >>> edit_distance("Thmoas", "Thomas")
+    1
+    """
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -52,28 +86,15 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def _letter_difference(letters: Counter[str], other: str) -> int:
-    """How many letters are in one and not in the other: at most twice the distance."""
-    theirs = Counter(other)
-    return sum((letters - theirs).values()) + sum((theirs - letters).values())
+    """How many letters are in one text and not in the other: at most twice their edit distance, and quick."""
+    other_letters = Counter(other)
+    return sum((letters - other_letters).values()) + sum((other_letters - letters).values())
 
 
 def _without_accents(name: str) -> str:
-    """Without case, accents, and marks that are not seen."""
-    decomposed = unicodedata.normalize("NFKD", normalize_name(name).translate(_PLAIN))
+    """The normalized name without accents and invisible marks."""
+    decomposed = unicodedata.normalize("NFKD", normalize_name(name).translate(_PLAIN_LETTERS))
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
-
-
-def normalize_name(name: str) -> str:
-    """The form in which two names are the same: no matter the case, the spaces, how accents are encoded, or what is
-    invisible (a joiner between two Persian letters, a mark of the writing direction).
-    """
-    if name.isascii():
-        return " ".join(name.casefold().split())
-    seen = "".join(c for c in unicodedata.normalize("NFC", name.casefold()) if unicodedata.category(c) != "Cf")
-    return " ".join(seen.split())
-
-
-normalized_name = lru_cache(maxsize=65_536)(normalize_name)
 
 
 def clean_name(name: str) -> str:

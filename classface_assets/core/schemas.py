@@ -1,6 +1,68 @@
-"""The columns of the tables that others rely on: Parquet frames between the assets, and the DuckDB file's tables."""
+"""The columns of the tables and the fixed values in them: Parquet frames between the assets, and the DuckDB tables.
+
+Every column is defined here once. Names of columns, tables and values are stored in archives and never change.
+"""
+
+from enum import StrEnum
 
 import polars as pl
+
+
+class PhotoStatus(StrEnum):
+    """What a file of the photos folder is (`image_assets.status`)."""
+
+    OK = "ok"
+    DUPLICATE = "duplicate"
+    """The same picture as another file, which is the one that counts."""
+    UNREADABLE = "unreadable"
+    NOT_A_PHOTO = "not a photo"
+    WITHHELD = "withheld"
+    """Never stored: a photo that may not be shown for the purpose asked for."""
+
+
+class DetectionStatus(StrEnum):
+    """What a detection row is: a face, or the one row of a photo without faces or that could not be decoded."""
+
+    FACE = "ok"
+    NO_FACE = "no face"
+    FAILED = "failed"
+
+
+class PersonStatus(StrEnum):
+    """Whether a person is shown (`persons.status`)."""
+
+    ACTIVE = "active"
+    HIDDEN = "hidden"
+    MERGED = "merged"
+
+
+class PersonKind(StrEnum):
+    """What a person is (`persons.kind`); `not a face` collects what was labelled as no face at all."""
+
+    STUDENT = "student"
+    STAFF = "staff"
+    NOT_A_STUDENT = "not a student"
+    NOT_A_FACE = "not a face"
+
+
+CLUSTER_PREFIX = "unknown_cluster_"
+NOISE_PREFIX = "unknown_noise_"
+
+
+def is_unknown_cluster(cluster_id: str = "cluster_id") -> pl.Expr:
+    """Whether the column holds the id of a cluster of unknown faces: `unknown_cluster_{N}`, or a piece of one."""
+    return pl.col(cluster_id).str.starts_with(CLUSTER_PREFIX)
+
+
+def is_noise(cluster_id: str = "cluster_id") -> pl.Expr:
+    """Whether the column holds the id of a single unknown face that is in no cluster: `unknown_noise_{face id}`."""
+    return pl.col(cluster_id).str.starts_with(NOISE_PREFIX)
+
+
+def noise_id(face_id: str = "face_id") -> pl.Expr:
+    """The cluster id of an unknown face that is in no cluster."""
+    return pl.format(f"{NOISE_PREFIX}{{}}", pl.col(face_id))
+
 
 IMAGES = pl.Schema(
     {
@@ -13,7 +75,7 @@ IMAGES = pl.Schema(
         "height": pl.Int32(),
         "orientation": pl.Int32(),
         "taken_at": pl.Datetime("us"),
-        "status": pl.String(),
+        "status": pl.String(),  # PhotoStatus
         "reason": pl.String(),
         "taken_at_source": pl.String(),  # exif | xmp | iptc | file name | folder | school year | "" when unknown
         "utc_offset": pl.Int16(),  # minutes east of Greenwich, where the camera knew
@@ -24,12 +86,11 @@ IMAGES = pl.Schema(
         "taken_at_doubt": pl.String(),  # the surest date and its source where it is not believed, else ""
     }
 )
-# What is gathered of the detections: all but the chips.
 DETECTIONS = pl.Schema(
     {
         "asset_id": pl.String(),
-        "face_id": pl.String(),
-        "status": pl.String(),
+        "face_id": pl.String(),  # null on the one row of a photo with no face or that failed
+        "status": pl.String(),  # DetectionStatus
         "reason": pl.String(),
         "bbox_x": pl.Float32(),
         "bbox_y": pl.Float32(),
@@ -50,6 +111,11 @@ DETECTIONS = pl.Schema(
         "created_at": pl.Datetime("us"),
     }
 )
+"""A row a face, or one a photo without any, as it is read back: without the chip."""
+DETECTION_ROWS = pl.Schema(
+    {name: dtype for name, dtype in DETECTIONS.items() if name != "created_at"} | {"chip": pl.Binary()}
+)
+"""The same as a detector writes it: with the chip (JPEG), the upright picture of the face alone."""
 ASSIGNMENTS = pl.Schema(
     {
         "face_id": pl.String(),
@@ -57,19 +123,19 @@ ASSIGNMENTS = pl.Schema(
         "person_id": pl.String(),
         "assignment_score": pl.Float32(),
         "assignment_reason": pl.String(),
-        "margin": pl.Float32(),  # lead over the next person; null where there is none to measure, and in older tables
+        "assignment_margin": pl.Float32(),  # lead over the next best person; null where none was measured
     }
 )
 PERSONS = pl.Schema(
     {
         "id": pl.String(),
         "name": pl.String(),
-        "status": pl.String(),
+        "status": pl.String(),  # PersonStatus
         "merged_into_id": pl.String(),
         "created_at": pl.Datetime("us"),
         "updated_at": pl.Datetime("us"),
-        "kind": pl.String(),  # student | staff | not a student | not a face
-        "consent": pl.Boolean(),  # for albums; null where nobody said
+        "kind": pl.String(),  # PersonKind
+        "consent": pl.Boolean(),  # for albums; null where nobody answered
         "consent_album": pl.Boolean(),  # false where it was refused, or an answer was not understood
         "consent_yearbook": pl.Boolean(),
         "consent_web": pl.Boolean(),
@@ -95,8 +161,8 @@ DUCKDB_TABLES = {
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
         quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
-        cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR, created_at TIMESTAMP,
-        margin FLOAT,
+        cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR,
+        assignment_margin FLOAT, created_at TIMESTAMP,
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,

@@ -1,6 +1,7 @@
-"""What is told when a place fails: a disk that is full or gone, a server that refuses or cannot be reached.
+"""Errors of storage as one sentence: a disk that is full or gone, a server that refuses or cannot be reached.
 
-Reading and writing places belongs in places; here their errors become one sentence.
+Reading and writing belongs in locations and atomic_files; here the errors of the operating system, fsspec, DuckDB and
+SQLite become a StorageError that says what to do.
 """
 
 import errno
@@ -27,7 +28,7 @@ _OS_ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
 _NO_SPACE_MESSAGES = ("No space left on device", "database or disk is full")
 # SQLite says no more when a disk is full at the wrong moment, or gone.
 _SQLITE_MESSAGES = ("disk I/O error", "unable to open database file", "attempt to write a readonly database")
-_REQUEST_URL = re.compile(r':? "https?://[^"]*"')  # of one request, longer than all that is to be said
+_REQUEST_URL = re.compile(r':? "https?://[^"]*"')  # of one request, longer than the whole message
 
 
 class StorageError(UserError):
@@ -36,7 +37,14 @@ class StorageError(UserError):
 
 @contextmanager
 def translate_storage_errors(where: object) -> Iterator[None]:
-    """Raises StorageError in place of what a full disk, a lost drive or a refusing server raises."""
+    """Raise StorageError in place of what a full disk, a lost drive or a refusing server raises.
+
+    Args:
+        where: The location as the user knows it.
+
+    Raises:
+        StorageError: Instead of the errors that `as_storage_error` knows; all others pass unchanged.
+    """
     try:
         yield
     except Exception as error:
@@ -47,9 +55,15 @@ def translate_storage_errors(where: object) -> Iterator[None]:
 
 
 def as_storage_error(error: BaseException, where: object) -> StorageError | None:
-    """What to tell when a disk is full or read-only, or a drive or server has gone away or refuses; else None.
+    """The sentence for an error of a disk, drive or server.
 
-    `where` is the place as the user knows it. A file that is missing or may not be read is none of these.
+    Args:
+        error: Any exception.
+        where: The location as the user knows it.
+
+    Returns:
+        A StorageError when a disk is full or read-only, or a drive or server is gone or refuses; else None. A file
+        that is missing or may not be read is none of these.
     """
     number = _errno_of(error)
     if number in _DISK_FULL_ERRNOS:
@@ -62,7 +76,7 @@ def as_storage_error(error: BaseException, where: object) -> StorageError | None
             f"{where} cannot be reached any more ({why}); connect its drive or server and run again, "
             "what is done is kept."
         )
-    why = next((words for words in _SQLITE_MESSAGES if words in str(error)), "")
+    why = next((message for message in _SQLITE_MESSAGES if message in str(error)), "")
     if why and {"sqlite3", "sqlalchemy"} & _exception_packages(error):
         return StorageError(
             f"{where} cannot be written ({why}); see whether its disk is full, gone or can only be read, "
@@ -99,7 +113,7 @@ def _exception_packages(error: BaseException | None) -> set[str]:
 def _errno_of(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    if any(words in str(error) for words in _NO_SPACE_MESSAGES):
+    if any(message in str(error) for message in _NO_SPACE_MESSAGES):
         return errno.ENOSPC
     found = _OS_ERROR_NUMBER.search(str(error)) if not isinstance(error, UserError) else None
     return int(found[1]) if found else None

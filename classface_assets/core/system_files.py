@@ -1,6 +1,6 @@
-"""Names that systems, network storage and photo programs leave among photos: nothing that people put there.
+"""Names of the files that operating systems, network storage and photo programs leave among photos.
 
-Thumbnails, recycle bins, snapshots, indexes: left out at every level, whatever the case of their names.
+Thumbnails, recycle bins, snapshots and indexes are ignored at every level, whatever the case of their names.
 """
 
 import re
@@ -27,6 +27,6 @@ _SYSTEM_PATTERN = re.compile(
 
 
 def is_system_name(name: str) -> bool:
-    """Whether a file or folder of this name, with all that is in it, is left out: hidden, or made by a system."""
-    folded = name.casefold()
-    return folded in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(folded) is not None
+    """Whether a file or folder of this name is ignored with all that is in it: it is hidden, or made by a system."""
+    lowered = name.casefold()
+    return lowered in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(lowered) is not None

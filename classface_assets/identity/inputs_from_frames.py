@@ -9,14 +9,10 @@ import polars as pl
 from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
-from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
-
-MAX_CLUSTER_NEIGHBOURS = 100
-"""Neighbours of each face in the graph of a single cluster."""
 
 
 class AssignmentError(ValueError):
@@ -81,9 +77,9 @@ def clustering_input(faces: EmbeddedFaces, constraints: IndexedConstraints) -> C
     pairs, similarities = faces.graph.of(faces.table["face_id"]).pairs()
     return ClusteringInput(
         vectors=faces.vectors,
-        years=years_of(faces.table),
+        years=start_years(faces.table),
         photos=constraints.photos,
-        quality=quality_of(faces.table),
+        quality=_quality(faces.table),
         pairs=pairs,
         similarities=similarities,
         must_link=constraints.must_link,
@@ -92,46 +88,39 @@ def clustering_input(faces: EmbeddedFaces, constraints: IndexedConstraints) -> C
 
 
 def unconstrained_input(
-    faces: EmbeddedFaces, collages: Set[str] = frozenset(), sample: np.ndarray | None = None
+    faces: pl.DataFrame,
+    vectors: np.ndarray,
+    graph: KnnGraph,
+    *,
+    collages: Set[str] = frozenset(),
+    sample: np.ndarray | None = None,
 ) -> ClusteringInput:
-    """The input of clustering as if nothing but the photos were known of the faces.
+    """The clustering input of faces as if nobody had labelled any.
 
     Args:
-        faces: In any order.
-        collages: asset_id of photos that may show a person twice.
-        sample: (s, d) vectors of the whole archive, where these faces are a part of it.
+        faces: face_id, asset_id, year (null where unknown) and quality_score, one row a face.
+        vectors: (n, d) float32 of unit length, row by row with `faces`.
+        graph: Of these faces; others in it are ignored.
+        collages: Asset ids of photos that may show a person more than once.
+        sample: (s, d) vectors of the whole archive, where `faces` are only a few of it.
     """
-    pairs, similarities = faces.graph.of(faces.table["face_id"]).pairs()
+    pairs, similarities = graph.of(faces["face_id"]).pairs()
     return ClusteringInput(
-        vectors=faces.vectors,
-        years=years_of(faces.table),
-        photos=photo_numbers(faces.table["asset_id"], collages),
-        quality=quality_of(faces.table),
+        vectors=vectors,
+        years=start_years(faces),
+        photos=photo_numbers(faces["asset_id"], collages),
+        quality=_quality(faces),
         pairs=pairs,
         similarities=similarities,
         sample=sample,
     )
 
 
-def cluster_input(table: pl.DataFrame, vectors: np.ndarray, sample: np.ndarray) -> ClusteringInput:
-    """The input for clustering the faces of one cluster again by themselves, on a graph of their own.
-
-    Args:
-        table: face_id, asset_id, year and quality_score of the cluster's faces.
-        vectors: (n, d) float32 of unit length, row by row with the table.
-        sample: (s, d) vectors of the whole archive.
-    """
-    neighbours = min(MAX_CLUSTER_NEIGHBOURS, max(1, len(vectors) - 1))
-    return unconstrained_input(
-        EmbeddedFaces(table, vectors, build_graph(table["face_id"], vectors, neighbours)), sample=sample
-    )
-
-
-def years_of(table: pl.DataFrame) -> np.ndarray:
-    """The column `year` as (n,) float64, NaN where it is null."""
+def start_years(table: pl.DataFrame) -> np.ndarray:
+    """The calendar year in which each face's school year begins (column `year`), (n,) float64; NaN where unknown."""
     return table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def quality_of(table: pl.DataFrame) -> np.ndarray:
-    """The column `quality_score` as (n,) float32, 0 where it is null."""
+def _quality(table: pl.DataFrame) -> np.ndarray:
+    """The column `quality_score`, (n,) float32, 0 where unknown."""
     return table["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy()

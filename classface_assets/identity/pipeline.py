@@ -132,5 +132,5 @@ def _assignment_rows(
         "person_id",
         score.alias("assignment_score"),
         reason.alias("assignment_reason"),
-        pl.when(has_person).then("margin").fill_nan(None).alias("margin"),
+        pl.when(has_person).then("margin").fill_nan(None).alias("assignment_margin"),
     ).cast(ASSIGNMENTS)

@@ -280,7 +280,7 @@ def sleeps():
 def sleeping():
     sleeps()
 
-layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
+layout = ArchiveLayout(Path(sys.argv[1]), Path(sys.argv[2]))
 with open_instance(layout) as instance:
     sleeping.execute_in_process(instance=instance)
 """

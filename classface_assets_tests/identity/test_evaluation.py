@@ -294,7 +294,7 @@ def test_fitted_thresholds_are_kept_by_pack_and_method_and_forgotten_again(world
     assert EvaluationConfig().settings(pack, layout).cluster_threshold == 0.96
     assert EvaluationConfig(cluster_threshold=0.5).settings(pack, layout).cluster_threshold == 0.5
     thresholds.calibration_file(layout).write_text("[]")
-    with pytest.raises(UserError, match="does not hold fitted thresholds; delete it"):
+    with pytest.raises(UserError, match="does not hold calibrated thresholds; delete it"):
         thresholds.load_thresholds(layout, "p", "temporal")
 
 

@@ -45,7 +45,7 @@ def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
     school.ledger.set_consent("Anna", True)
     school.ledger.create_person("Never Seen")
     report = report_of(school)
-    assert report.not_asked == ["Ben", "Cem"] and report.refused == []
+    assert report.unanswered == ["Ben", "Cem"] and report.refused == []
     assert list(report_lines(report)) == [
         "Album: 3 safe, 0 to review, 0 withheld",
         "\nNot asked, and shown: 2: Ben, Cem",

@@ -1,4 +1,4 @@
-"""The school year of a folder: every level of its path is looked at, and the most exact year counts. Pure."""
+"""The school year of a folder from the names on its path, of which the most exact one counts. Pure functions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 from classface_assets.core.school_years.names import Exactness, YearReading, parse_folder_name
 
 NO_YEAR = "none"
-"""Set by hand in place of a school year: the folder is its own, under its own name."""
+"""Set by hand in place of a school year: the folder is a partition of its own, under its own name."""
 
 
 @dataclass(frozen=True)
 class YearGuess:
-    """The school year of a folder (`2019-2020`, "" where none is known), how exactly it is known, and why.
+    """The school year of a folder, how exactly it is known, and why.
 
-    `is_guess`: a person should look at it. `level`: which part of the path, from 0, tells it; -1 when none does.
+    Attributes:
+        key: `2019-2020`; "" where none is known.
+        exactness: How exactly the year is stated.
+        reason: Why, as people read it.
+        is_guess: Whether a person should check it.
+        level: Index of the part of the path that states it; -1 when none does.
     """
 
     key: str
@@ -33,10 +38,17 @@ def school_year_of_path(
     siblings: Sequence[Collection[str]] = (),
     set_by_hand: Mapping[str, str] | None = None,
 ) -> YearGuess:
-    """The school year of a folder with this path below the photos folder.
+    """The school year of a folder.
 
-    `siblings` are the names beside each part of the path, where known; `set_by_hand` maps paths (joined by `/`) to
-    school years or NO_YEAR. Raises YearSettingError.
+    Args:
+        parts: The names on its path below the photos folder.
+        pattern: The archive's own regular expression for school years; "" for the built-in rules.
+        year_start: The day on which a school year starts, month-day.
+        siblings: For each part of the path the names beside it, where known.
+        set_by_hand: Paths (joined by `/`) to the school years or NO_YEAR that people set.
+
+    Raises:
+        YearSettingError: The pattern or the start of the year cannot be understood.
     """
     guess = NO_GUESS
     for level, name in enumerate(parts):
@@ -48,10 +60,16 @@ def school_year_of_path(
 
 
 def combine_with_parent(above: YearGuess, read: YearReading, level: int, by_hand: str | None = None) -> YearGuess:
-    """The school year of a folder, from that of the folder above and from what its own name says.
+    """The school year of a folder from that of its parent folder and from its own name.
 
     A school year that is written out counts wherever it is. A single year, a date or a graduation counts where no
-    folder above says anything; where it contradicts the folder above, that one counts, and it is a guess.
+    parent states a year; where it contradicts the parent, the parent counts, and the result is a guess.
+
+    Args:
+        above: The parent's school year.
+        read: The year in the folder's own name.
+        level: How deep the folder lies: 0 right below the photos folder.
+        by_hand: The school year or NO_YEAR that a person set for the folder.
     """
     if by_hand is not None:
         key = "" if by_hand == NO_YEAR else by_hand

@@ -1,4 +1,4 @@
-"""Which school year a folder's name means, and how exactly it says so. Nothing here touches the disk.
+"""The school year that a folder's name states, and how exactly. Nothing here touches the disk.
 
 A school year is known by the calendar year in which it starts: 2019 is 2019-2020.
 """
@@ -25,8 +25,8 @@ _YEAR = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
 _YEAR_MONTH_DAY = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})([-_. ]?)([0-9]{2})\2([0-9]{2})(?![^\W_])")
 _DAY_MONTH_YEAR = re.compile(r"(?<![0-9])([0-9]{1,2})([-_. ])([0-9]{1,2})\2((?:19|20)[0-9]{2})(?![0-9])")
 EARLY_START_MONTH = 3
-"""A school year that starts by this month ends in the calendar year in which it starts: the southern half of the earth,
-and schools whose year is the calendar year."""
+"""A school year that starts by this month ends in the same calendar year: on the southern half of the earth, and in
+schools whose year is the calendar year."""
 
 
 class YearSettingError(UserError):
@@ -34,7 +34,7 @@ class YearSettingError(UserError):
 
 
 class Exactness(IntEnum):
-    """How exactly a name says a school year; of two names on a folder's path the more exact one counts."""
+    """How exactly a name states a school year; of two names on a folder's path the more exact one counts."""
 
     NONE = 0
     YEAR = 1  # 2019: one calendar year, of two school years
@@ -46,7 +46,14 @@ class Exactness(IntEnum):
 
 @dataclass(frozen=True)
 class YearReading:
-    """The calendar year in which the school year starts (None: the name tells none), how exactly, and why."""
+    """The school year that a name states.
+
+    Attributes:
+        first: The calendar year in which it starts; None when the name states none.
+        exactness: How exactly it is stated.
+        reason: Why, as people read it.
+        is_guess: Whether a person should check it.
+    """
 
     first: int | None
     exactness: Exactness
@@ -58,9 +65,16 @@ class YearReading:
 def parse_folder_name(
     name: str, pattern: str = "", year_start: str = "09-01", siblings: Collection[str] = ()
 ) -> YearReading:
-    """What one folder's name says; `siblings` are the names beside it, by which `19-20` is known as a year.
+    """The school year that one folder's name states.
 
-    With a pattern of the archive's own nothing else counts. Raises YearSettingError.
+    Args:
+        name: The folder's name.
+        pattern: The archive's own regular expression, beside which nothing else counts; "" for the built-in rules.
+        year_start: The day on which a school year starts, month-day.
+        siblings: The names beside it, by which `19-20` is recognised as a school year.
+
+    Raises:
+        YearSettingError: The pattern or the start of the year cannot be understood.
     """
     if pattern:
         return _by_pattern(name, pattern)
@@ -93,15 +107,20 @@ def _by_pattern(name: str, pattern: str) -> YearReading:
 
 
 def first_year(key: str) -> int | None:
-    """The calendar year in which a school year starts; None for a folder that names no year."""
+    """The calendar year in which a school year (`2019-2020`) starts; None for a key that is no school year."""
     found = _KEY.fullmatch(key)
     return int(found[1]) if found and int(found[2]) == int(found[1]) + 1 else None
 
 
 def school_year_start(key: str, year_start: str) -> datetime | None:
-    """The first day of a school year that starts on `year_start` (month-day); None for a folder that names no year.
+    """The first day of a school year; None for a key that is no school year.
 
-    Raises YearSettingError.
+    Args:
+        key: `2019-2020`.
+        year_start: The day on which a school year starts, month-day.
+
+    Raises:
+        YearSettingError: The start of the year cannot be understood.
     """
     month, day = parse_year_start(year_start)
     first = first_year(key)
@@ -110,7 +129,11 @@ def school_year_start(key: str, year_start: str) -> datetime | None:
 
 @cache
 def compile_year_pattern(pattern: str) -> re.Pattern[str]:
-    """The archive's own pattern. Raises YearSettingError."""
+    """Compile the archive's own pattern, which has the groups `first` and, if wanted, `second`.
+
+    Raises:
+        YearSettingError: It is no regular expression, or its groups have other names.
+    """
     try:
         found = re.compile(pattern)
     except re.error as error:
@@ -123,13 +146,17 @@ def compile_year_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def expand_year(digits: str) -> int:
-    """95 is 1995, 19 is 2019."""
+    """Four digits for two: 95 is 1995, 19 is 2019."""
     return int(digits) + (0 if len(digits) > 2 else 1900 if int(digits) >= 70 else 2000)
 
 
 @cache
 def parse_year_start(year_start: str) -> tuple[int, int]:
-    """Month and day on which school years start. Raises YearSettingError."""
+    """Month and day on which school years start.
+
+    Raises:
+        YearSettingError: The text is not month-day.
+    """
     try:
         start = date.fromisoformat(f"2001-{year_start}")
     except ValueError:
@@ -150,7 +177,7 @@ def start_year_ending_in(year: int, year_start: str) -> int:
 
 
 def _mask_other_numbers(text: str) -> tuple[str, str]:
-    """The text with decades and the numbers of rooms blotted out, and the reason why there was such a number."""
+    """The text with decades and other numbers masked by `?`, and why such a number is no year."""
     why = ""
     for found in words.DECADE_PATTERN.finditer(text):
         text, why = _masked(text, *found.span()), f"{found[0].strip()} is a decade, not a year"
@@ -177,7 +204,7 @@ def _is_next_year(first: int, second: str) -> bool:
 
 
 def _read_year_pairs(text: str) -> Iterator[YearReading]:
-    """2019-2020, 2019-20, 2019.20; of 2010-11-05 the first two numbers are none."""
+    """2019-2020, 2019-20, 2019.20; the first two numbers of 2010-11-05 are no pair of years."""
     for found in _PAIR.finditer(text):
         first, day = int(found["first"]), _YEAR_MONTH_DAY.match(text, found.start())
         is_day = day is not None and _date_or_none(day[1], day[3], day[4]) is not None
@@ -202,7 +229,7 @@ def _is_joined_pair(name: str) -> bool:
 
 
 def _find_dates(text: str) -> Iterator[tuple[date, bool, str]]:
-    """The days that a text names, whether day and month may be the other way round, and as it is written."""
+    """The dates in a text, whether day and month may be the other way round, and the date as it is written."""
     for found in _YEAR_MONTH_DAY.finditer(text):
         year, _, month, day = found.groups()
         if there := _date_or_none(year, month, day):
@@ -267,12 +294,12 @@ def _read_terms(text: str, year_start: str) -> Iterator[YearReading]:
 
 
 def _year_near(years: Sequence[re.Match[str]], word: re.Match[str]) -> re.Match[str]:
-    """The year that a word is about: the next one after it, else the first."""
+    """The year that belongs to a word: the next one after it, else the first."""
     return next((found for found in years if found.start() >= word.end()), years[0])
 
 
 def _read_short_pairs(text: str, siblings: Collection[str]) -> Iterator[YearReading]:
-    """19-20 and 99-00, beside folders whose names are clear."""
+    """19-20 and 99-00, where the names beside it are clear school years."""
     for found in _SHORT_PAIR.finditer(text):
         first = expand_year(found["first"])
         if _is_next_year(first, found["second"]) and any(

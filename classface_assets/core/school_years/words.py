@@ -1,6 +1,7 @@
-"""The words in a folder's name that say what a number means: a graduation, a season, a month, a decade, a room.
+"""The words in a folder's name that tell what a number means: a graduation, a season, a month, a decade, a room.
 
-Lower case, without accents, as `plain` writes a name; several languages in one list, for schools mix them.
+In lower case and without accents, as `normalize_folder_name` writes a name; all languages in one list, since schools
+mix them.
 """
 
 import re
@@ -62,7 +63,7 @@ _PREFIX = (
 
 
 def _whole_words(words: str) -> re.Pattern[str]:
-    """These words, not as parts of longer ones; digits and `_` may touch them."""
+    """A pattern for these words, not as parts of longer ones; digits and `_` may touch them."""
     return re.compile(rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])")
 
 

@@ -81,7 +81,7 @@ def images(
             rows = _read_batch(batch, year, layout, folders)
             read += _write_batch(rows, again, parts)
             advance(batch.height, errors=rows.filter(pl.col("status") == "unreadable").height)
-    parts.keep(listing)
+    parts.retain(listing)
     rows = year_images(layout, year)
     photos = rows.filter(pl.col("status") == "ok")
     doubted, paged = photos.filter(pl.col("taken_at_doubt") != ""), photos.filter(pl.col("reason") != "")

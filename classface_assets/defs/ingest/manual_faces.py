@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from classface_assets.core.locations import Location, decode_relative_path
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.defs.metadata import markdown_table
 from classface_assets.orchestration.resources import Archive, Models
@@ -15,7 +16,6 @@ from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.detection.manual_boxes import manual_face_rows
 from classface_assets.vision.detection.multiscale import Detector
-from classface_assets.vision.detection.records import DETECTION_SCHEMA
 from classface_assets.vision.photos.image_pyramid import open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
 
@@ -55,7 +55,7 @@ def _detect_manual_faces(
     asset_id: str, path: Location, rotation: int, drawn: list[FaceRef], detector: Detector
 ) -> tuple[pl.DataFrame, str]:
     """The faces drawn in one photo, and why there are none or fewer. Raises StorageError."""
-    none = pl.DataFrame(schema=DETECTION_SCHEMA)
+    none = pl.DataFrame(schema=DETECTION_ROWS)
     try:
         view = open_pyramid(path)
     except UnreadablePhotoError as error:
@@ -67,4 +67,4 @@ def _detect_manual_faces(
     view.rotation = rotation
     rows = manual_face_rows(asset_id, view, {face.face_id: face.box for face in drawn}, detector)
     now = pl.lit(datetime.now(UTC).replace(tzinfo=None), pl.Datetime("us")).alias("created_at")
-    return pl.DataFrame(rows, schema=DETECTION_SCHEMA).with_columns(now), "the box lies outside of the photo"
+    return pl.DataFrame(rows, schema=DETECTION_ROWS).with_columns(now), "the box lies outside of the photo"

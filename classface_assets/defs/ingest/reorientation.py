@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.locations import decode_relative_path
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.followed_photos import AUTOMATIC_ACTOR
 from classface_assets.store.catalog.photo_records import photos_with_decisions
@@ -23,7 +24,6 @@ from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.same_shots import SameShot, as_transform
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
-from classface_assets.vision.detection.records import DETECTION_SCHEMA
 from classface_assets.vision.detection.reorientation import non_overlapping_rows, reorient_rows, reorientation_transform
 from classface_assets.vision.detection.search import DetectionSettings
 
@@ -127,7 +127,7 @@ def _replace_rows(
     barred: Mapping[str, list[FaceRef]],
 ) -> None:
     """Write the photos' rows as they are now, then take out the old ones."""
-    old = _group_by_photo(parts.read_matching("asset_id", list(turns), list(DETECTION_SCHEMA)))
+    old = _group_by_photo(parts.read_matching("asset_id", list(turns), list(DETECTION_ROWS)))
     made_now = datetime.now(UTC).replace(tzinfo=None)
     rows: list[dict[str, Any]] = []
     for photo, turn in turns.items():
@@ -139,7 +139,7 @@ def _replace_rows(
         fresh = non_overlapping_rows([row for row in searched if row["status"] == "ok"], boxes)
         none = [{**searched[0], **dict.fromkeys(_FACE_COLUMNS), "status": "no face"}] if not kept and not fresh else []
         rows += kept + [{**row, **same, "created_at": made_now} for row in (*fresh, *none)]
-    schema = {**DETECTION_SCHEMA, "created_at": pl.Datetime("us")}
+    schema = {**DETECTION_ROWS, "created_at": pl.Datetime("us")}
     parts.append(pl.DataFrame(rows, schema=schema))
     now = pl.DataFrame({"asset_id": list(ways), "now": [orientation for orientation, _ in ways.values()]})
     outdated = (pl.col("orientation") != pl.col("now")).fill_null(value=False)
@@ -147,7 +147,7 @@ def _replace_rows(
               .filter(~outdated).drop("now"))  # fmt: skip
 
 
-_FACE_COLUMNS = [name for name in DETECTION_SCHEMA if name not in ("asset_id", "status", "reason", "phash", "rotation")]
+_FACE_COLUMNS = [name for name in DETECTION_ROWS if name not in ("asset_id", "status", "reason", "phash", "rotation")]
 
 
 def _with_orientation(rows: pl.DataFrame) -> pl.DataFrame:

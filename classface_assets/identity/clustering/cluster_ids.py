@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-CLUSTER_PREFIX = "unknown_cluster_"
+from classface_assets.core.schemas import CLUSTER_PREFIX
+
 CLUSTER_ID_PATTERN = rf"^{CLUSTER_PREFIX}(\d+)(_sub_\d+)*$"
 _SUB_SUFFIX = r"_sub_\d+$"
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from classface_assets.core.schemas import CLUSTER_PREFIX, is_unknown_cluster
+
 _SIZE_BINS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None))
 
 
@@ -38,7 +40,7 @@ class AssignmentSummary:
 def summarize_assignments(rows: pl.DataFrame) -> AssignmentSummary:
     """rows: ASSIGNMENTS."""
     named = rows.filter(pl.col("person_id").is_not_null())
-    unknown = rows.filter(pl.col("person_id").is_null() & pl.col("cluster_id").str.starts_with("unknown_cluster_"))
+    unknown = rows.filter(pl.col("person_id").is_null() & is_unknown_cluster())
     persons, clusters = (part.group_by("cluster_id").len("size") for part in (named, unknown))
     return AssignmentSummary(
         rows.height, named.height, persons.height, unknown.height, clusters.height, _sizes(persons, clusters)
@@ -113,7 +115,7 @@ def _cluster_kind(column: str) -> pl.Expr:
         .then(pl.lit("not there"))
         .when(cluster.str.starts_with("person_"))
         .then(pl.lit("a person"))
-        .when(cluster.str.starts_with("unknown_cluster_"))
+        .when(cluster.str.starts_with(CLUSTER_PREFIX))
         .then(pl.lit("an unknown cluster"))
         .otherwise(pl.lit("alone"))
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from fastapi import APIRouter, Query
 
+from classface_assets.core.schemas import is_noise
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.common import (
     API_PREFIX,
@@ -48,7 +49,7 @@ def filter_clusters(
     sort: Literal["size", "quality", "uncertainty"] = "size",
 ) -> pl.DataFrame:
     """The rows of the view's clusters that are asked for, single faces left out, in the order asked for."""
-    rows = view.clusters.filter(pl.col("size") >= min_size, ~pl.col("cluster_id").str.starts_with("unknown_noise_"))
+    rows = view.clusters.filter(pl.col("size") >= min_size, ~is_noise())
     if not include_labeled:
         rows = rows.filter(pl.col("person_id").is_null())
     if school_year is not None:

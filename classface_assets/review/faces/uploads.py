@@ -10,10 +10,10 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.alignment import decode_chip
 from classface_assets.vision.detection.pipeline import detect_photo
-from classface_assets.vision.detection.records import DETECTION_SCHEMA
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.decoding import decode_photo
@@ -46,7 +46,7 @@ class UploadAnalyzer:
         """The faces of a photo of the archive, as detection rows."""
         with self._lock:
             rows = detect_photo(asset_id, view, self._load().detector, settings)
-        return pl.DataFrame(rows, schema=DETECTION_SCHEMA).filter(pl.col("status") == "ok")
+        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
 
     def look(self, data: bytes, settings: DetectionSettings) -> list[UploadedFace]:
         """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""

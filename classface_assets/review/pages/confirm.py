@@ -86,9 +86,9 @@ def _unconfirmed_faces(view: ArchiveView, person: str) -> pl.DataFrame:
     """Faces that have a name by likeness only, with `doubt` from 0 to 1: the nearer the runner-up, the more."""
     rows = view.faces.filter(pl.col("person_id").is_not_null(), ~pl.col("confirmed"))
     rows = rows.filter(pl.col("person_id") == person) if person else rows
-    # A database published before there was the column has the margin in the text of the reason.
+    # A database that an older version published has the margin in the text of the reason alone.
     in_reason = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
-    margin = pl.coalesce(pl.col("margin").cast(pl.Float64), in_reason)
+    margin = pl.coalesce(pl.col("assignment_margin").cast(pl.Float64), in_reason)
     sure = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
     return rows.with_columns((1 - sure).clip(0.01, 1).alias("doubt"))
 

@@ -6,6 +6,7 @@ import polars as pl
 from fastapi import Query, Request
 from starlette.responses import JSONResponse, Response
 
+from classface_assets.core.schemas import is_noise
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.api.clusters import cluster_faces, filter_clusters
 from classface_assets.review.api.common import ClusterId, Context
@@ -24,7 +25,6 @@ from classface_assets.review.pages.components.suggestions import similar_cluster
 
 MAX_PAGE_SIZE = 100
 MAX_NAMES = 8
-NOISE_PREFIX = "unknown_noise_"
 # Of the likeness from which faces are named by themselves: what is less likely is asked, and looked at before joining.
 SUGGESTION_FACTOR, SIMILAR_GROUP_FACTOR = 0.85, 0.5
 router = page_router()
@@ -113,6 +113,6 @@ def _person_threshold(desk: ReviewContext) -> float:
 
 
 def _single_faces(clusters: pl.DataFrame, year: str) -> pl.DataFrame:
-    rows = clusters.filter(pl.col("cluster_id").str.starts_with(NOISE_PREFIX))
+    rows = clusters.filter(is_noise())
     rows = rows.filter(pl.col("school_years").list.contains(year)) if year else rows
     return rows.sort("mean_quality", "cluster_id", descending=[True, False], nulls_last=True)

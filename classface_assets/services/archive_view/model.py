@@ -38,7 +38,8 @@ class ArchiveView:
 
     `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
     bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
-    assignment_score, assignment_reason, margin, confirmed, created_at; without erased people and what is no face.
+    assignment_score, assignment_reason, assignment_margin, confirmed, created_at; without what is no face and without
+    erased people.
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
     person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
     prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,

@@ -6,10 +6,11 @@ from hashlib import blake2b
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.schemas import noise_id
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
-_NOISE_ID = pl.format("unknown_noise_{}", pl.col("face_id"))
+_NOISE_ID = noise_id()
 _LABELS_SCHEMA = {"face_id": pl.String, "said": pl.String}
 _SPLITS_SCHEMA = {"face_id": pl.String, "event": pl.Int64, "of": pl.String, "part": pl.String}
 _REJECTIONS_SCHEMA = {"face_id": pl.String, "person_id": pl.String}
@@ -51,7 +52,7 @@ def overlay_decisions(
         either(pl.format("person_{}", pl.col("said")), _NOISE_ID, own).alias("cluster_id"),
         either(1.0, None, pl.col("assignment_score")).alias("assignment_score"),
         either(pl.lit("labelled"), pl.lit("taken back since the last run"), reason).alias("assignment_reason"),
-        pl.when(labelled | lost).then(None).otherwise(pl.col("margin")).alias("margin"),
+        pl.when(labelled | lost).then(None).otherwise(pl.col("assignment_margin")).alias("assignment_margin"),
         labelled.alias("confirmed"),
     ).drop("said", "no")
     faces = _apply_links(_apply_splits(faces, events, known_until), now)

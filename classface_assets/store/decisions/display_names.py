@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from classface_assets.core.names import normalized_name
-from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.decisions import Person, PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 NOT_LINKED = "not linked"
@@ -59,7 +59,7 @@ def display_names(
     """
     groups: dict[str, list[_Namesake]] = defaultdict(list)
     for p in persons.values():
-        if p.status != "merged" and not p.erased:
+        if p.status != PersonStatus.MERGED and not p.erased:
             groups[normalized_name(p.name)].append(_Namesake(p.id, p.name, rows.get(p.id, ()), p.birth_date, True))
     for entry in roster:
         if entry.key not in students:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from classface_assets.core.names import normalized_name
 from classface_assets.store.decisions.refusals import ConsentRecords
 from classface_assets.store.decisions.students import RosterMerger
-from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.decisions import Person, PersonStatus
 
 
 @dataclass
@@ -102,7 +102,7 @@ class StudentMatcher:
         """Match people with students (`new`) who have a name for the first time."""
         students = self.students.named(name, self.imports_so_far)
         current = [p for p in self.called[name] if p in persons and not persons[p].erased]
-        current.sort(key=lambda p: persons[p].status == "merged")
+        current.sort(key=lambda p: persons[p].status == PersonStatus.MERGED)
         for person_id in current if len(students) == 1 else ():
             self._bind(person_id, students[0], persons)
         formerly = [p for p in self.ever_called[name] if p not in self.called[name] and not self.places[p]]

@@ -14,7 +14,7 @@ from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.geometry import SAME_FACE_IOU, box_iou, box_iou_expr
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, person_node, resolve_conflicts
 from classface_assets.store.decisions.roster import enrolled_years
-from classface_assets.store.model.decisions import Decisions, FaceLabel
+from classface_assets.store.model.decisions import Decisions, FaceLabel, PersonKind
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.same_shots import SameShots, Transform, transform_box
 
@@ -40,7 +40,7 @@ def constraints_for(decisions: Decisions, faces: pl.DataFrame) -> FaceConstraint
     matches = locate_faces(_located_faces(decisions), faces, decisions.same_shots)
     erased = frozenset(face for f in decisions.erased_faces for face, _ in matches.get(f, ()))
     labels, rejections = _latest_labels(decisions, matches, erased)
-    no_face = {person.id for person in decisions.persons.values() if person.kind == "not a face"}
+    no_face = {person.id for person in decisions.persons.values() if person.kind == PersonKind.NOT_A_FACE}
     not_faces = frozenset(face for face, person in labels.items() if person in no_face)
     confirmed = {face: person for face, person in labels.items() if person not in no_face}
     pairs = [*rejections, *_pair_constraints(decisions, matches, erased | not_faces)]
@@ -99,7 +99,9 @@ def lost_labels(decisions: Decisions, faces: pl.DataFrame) -> dict[str, FaceLabe
     Their labels stay in the ledger, and hold again when the photo comes back.
     """
     matches = locate_faces(decisions.labels, faces, decisions.same_shots)
-    nobody = {person.id for person in decisions.persons.values() if person.kind == "not a face" or person.erased}
+    nobody = {
+        person.id for person in decisions.persons.values() if person.kind == PersonKind.NOT_A_FACE or person.erased
+    }
     return {f: label for f, label in decisions.labels.items() if f not in matches and label.person_id not in nobody}
 
 

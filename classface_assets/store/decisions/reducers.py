@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from classface_assets.store.decisions.refusals import purposes_of_event
 from classface_assets.store.decisions.state import ReplayState
-from classface_assets.store.model.decisions import FaceLabel, FaceLink, Person
+from classface_assets.store.model.decisions import FaceLabel, FaceLink, Person, PersonStatus
 from classface_assets.store.model.events import Event
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.same_shots import IDENTITY, SameShot, Transform, reorient_pair, transform_box
@@ -38,22 +38,22 @@ def _person_merged(state: ReplayState, event: Event) -> None:
     """A merge that others, undone and redone in another order, have made a circle of has no effect."""
     into = event.payload["into_id"]
     if into in state.persons and state.canonical_id(into) != event.payload["person_id"]:
-        state.change(event, status="merged", merged_into_id=into)
+        state.change(event, status=PersonStatus.MERGED.value, merged_into_id=into)
         state.merged.append(event.payload["person_id"])
 
 
-def _set_status(state: ReplayState, event: Event, status: str) -> None:
+def _set_status(state: ReplayState, event: Event, status: PersonStatus) -> None:
     person = state.persons.get(event.payload["person_id"])
     if person is not None and person.merged_into_id is None:
-        state.change(event, status=status)
+        state.change(event, status=status.value)
 
 
 def _person_hidden(state: ReplayState, event: Event) -> None:
-    _set_status(state, event, "hidden")
+    _set_status(state, event, PersonStatus.HIDDEN)
 
 
 def _person_shown(state: ReplayState, event: Event) -> None:
-    _set_status(state, event, "active")
+    _set_status(state, event, PersonStatus.ACTIVE)
 
 
 def _person_kind_set(state: ReplayState, event: Event) -> None:
@@ -92,7 +92,7 @@ def _person_erased(state: ReplayState, event: Event) -> None:
     gone = {p for p in state.persons if state.canonical_id(p) == state.canonical_id(event.payload["person_id"])}
     for person_id in gone:
         person = state.persons[person_id]
-        status = person.status if person.merged_into_id else "hidden"
+        status = person.status if person.merged_into_id else PersonStatus.HIDDEN.value
         state.persons[person_id] = replace(person, erased=True, status=status, updated_at=event.at)
     erased = {face.face_id: face for face in _face_refs(event)}
     state.erased_faces |= erased
@@ -114,7 +114,7 @@ def _roster_imported(state: ReplayState, _event: Event) -> None:
     state.student_matcher.add_import(state.persons)
 
 
-def _roster_struck(_state: ReplayState, _event: Event) -> None:
+def _student_removed(_state: ReplayState, _event: Event) -> None:
     """Nothing: the rows are gone from the imports themselves."""
 
 
@@ -245,6 +245,6 @@ REDUCERS: dict[str, Callable[[ReplayState, Event], None]] = {
     "portrait_given": _portrait_given,
     "roster_imported": _roster_imported,
     "student_linked": _student_linked,
-    "roster_struck": _roster_struck,
+    "roster_struck": _student_removed,
 }
 """Kind of event -> its reducer. Events of other kinds, as those of a later version, are skipped."""

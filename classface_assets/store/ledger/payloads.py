@@ -307,7 +307,7 @@ class StudentLinked(_PersonPayload):
     student: StudentKey
 
 
-class RosterStruck(EventPayload):
+class StudentRemoved(EventPayload):
     """A student was removed from this many imports."""
 
     kind: ClassVar[str] = "roster_struck"
@@ -328,7 +328,7 @@ PAYLOADS: dict[str, type[EventPayload]] = {
         *(SiblingsDeclared, BirthDateSet, ConsentGiven, ConsentWithdrawn, PortraitGiven),
         *(FacesLabelled, FacesConfirmed, FacesRejected, FacesTakenOff, FaceDrawn),
         *(MustLinked, CannotLinked, ClusterSplit, PhotoMarked, PhotoUnmarked, PhotosFollowed),
-        *(RosterImported, RosterStruck, StudentLinked, Undone),
+        *(RosterImported, StudentRemoved, StudentLinked, Undone),
     )
 }
 

@@ -14,7 +14,7 @@ from classface_assets.store.decisions.state import finalize
 from classface_assets.store.ledger.database import append_event, event_ids_of_photos, read_events_of
 from classface_assets.store.ledger.followed_pairs import FollowedPairs
 from classface_assets.store.ledger.payloads import EventPayload, PhotosFollowed
-from classface_assets.store.model.decisions import Decisions, Person
+from classface_assets.store.model.decisions import Decisions, Person, PersonStatus
 from classface_assets.store.model.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
@@ -212,7 +212,7 @@ class LedgerTransaction:
         """The names of several people of whom it is not known that they are different students."""
         people, namesakes = self.people(), dict[str, list[Person]]()
         for person in people.persons.values():
-            if not person.erased and person.status != "merged":
+            if not person.erased and person.status != PersonStatus.MERGED:
                 namesakes.setdefault(normalized_name(person.name), []).append(person)
         ambiguous: set[str] = set()
         for group in (group for group in namesakes.values() if len(group) > 1):

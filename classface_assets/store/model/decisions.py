@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
@@ -16,7 +17,26 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person to whom everything belongs that is no face at all."""
 
-PERSON_KINDS = ("student", "staff", "not a student", "not a face")
+
+class PersonKind(StrEnum):
+    """What kind of person somebody is."""
+
+    STUDENT = "student"
+    STAFF = "staff"
+    NOT_A_STUDENT = "not a student"
+    NOT_A_FACE = "not a face"
+
+
+class PersonStatus(StrEnum):
+    """Whether a person is shown."""
+
+    ACTIVE = "active"
+    MERGED = "merged"
+    HIDDEN = "hidden"
+
+
+# Persons hold plain texts: polars would make an enum column of members.
+PERSON_KINDS = tuple(kind.value for kind in PersonKind)
 LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
 
@@ -29,10 +49,10 @@ class Person:
         name: As it was given.
         created_at: When the person was created.
         updated_at: When an event last changed the person.
-        status: active, merged or hidden. An erased person is hidden for good. All decisions about a merged person hold
+        status: Value of a `PersonStatus`. An erased person is hidden for good. All decisions about a merged person hold
             for the person that they were merged into.
         merged_into_id: The person that this one was merged into.
-        kind: One of `PERSON_KINDS`.
+        kind: Value of a `PersonKind`.
         birth_date: As set by hand, or on the roster.
         consent: The answer for albums; None where nobody answered.
         erased: Whether the person was erased.
@@ -47,9 +67,9 @@ class Person:
     name: str
     created_at: datetime
     updated_at: datetime
-    status: str = "active"
+    status: str = PersonStatus.ACTIVE.value
     merged_into_id: str | None = None
-    kind: str = "student"
+    kind: str = PersonKind.STUDENT.value
     birth_date: date | None = None
     consent: bool | None = None
     erased: bool = False
@@ -139,7 +159,7 @@ class Decisions:
     def find_person(self, name: str) -> Person | None:
         """The one person of that name (`people_named`); None also where several may be meant."""
         found = self.people_named(name)
-        return found[0] if found and (len(found) == 1 or found[0].status == "merged") else None
+        return found[0] if found and (len(found) == 1 or found[0].status == PersonStatus.MERGED) else None
 
     def find_current_person(self, name: str) -> Person | None:
         """The person of that name, or the one that they were merged into."""
@@ -152,7 +172,7 @@ class Decisions:
         present = [p for p in self.persons.values() if not p.erased]
         shown = [p for p in present if p.display_name != p.name and normalized_name(p.display_name) == normalized]
         found = shown or [p for p in present if normalized_name(p.name) == normalized]
-        return [p for p in found if p.status != "merged"] or found
+        return [p for p in found if p.status != PersonStatus.MERGED] or found
 
     def unlinked_students_named(self, name: str) -> list[RosterEntry]:
         """The students on the rosters of that name or display name who are no person yet."""

@@ -9,11 +9,12 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.locations import Location
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
 from classface_assets.vision.detection.multiscale import Detector, base_side
-from classface_assets.vision.detection.records import CHIP_FACE_PX, DETECTION_SCHEMA, face_columns, face_id_for
+from classface_assets.vision.detection.records import CHIP_FACE_PX, face_columns, face_id_for
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
 from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
@@ -34,7 +35,7 @@ class PhotoJob:
 
 @dataclass(frozen=True)
 class DetectionBatch:
-    """Rows (DETECTION_SCHEMA) of some photos, and why others could not be opened: those are to be tried again."""
+    """Rows (DETECTION_ROWS) of some photos, and why others could not be opened: those are to be tried again."""
 
     rows: pl.DataFrame
     unopened: dict[str, str]
@@ -66,10 +67,10 @@ def detect_photos(
             unopened[job.asset_id] = f"cannot be opened: {(error.strerror or str(error)).lower()}"
         done += 1
         if done == batch:
-            yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+            yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_ROWS), unopened)
             rows, unopened, done = [], {}, 0
     if done:
-        yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_SCHEMA), unopened)
+        yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_ROWS), unopened)
 
 
 def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[dict[str, Any]]:

@@ -4,36 +4,10 @@ import uuid
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from classface_assets.vision.alignment import align_face, encode_chip
 from classface_assets.vision.detection.attributes import measure_blur, measure_brightness, quality_score
 
-DETECTION_SCHEMA = pl.Schema(
-    [
-        ("asset_id", pl.String),
-        ("face_id", pl.String),  # null on the one row of a photo with no face or that failed
-        ("status", pl.String),  # ok | no face | failed
-        ("reason", pl.String),
-        ("bbox_x", pl.Float32),
-        ("bbox_y", pl.Float32),
-        ("bbox_w", pl.Float32),
-        ("bbox_h", pl.Float32),
-        ("landmarks", pl.List(pl.Float32)),
-        ("detection_confidence", pl.Float32),
-        ("quality_score", pl.Float32),
-        ("blur", pl.Float32),
-        ("yaw", pl.Float32),
-        ("pitch", pl.Float32),
-        ("roll", pl.Float32),
-        ("brightness", pl.Float32),
-        ("outside", pl.Float32),
-        ("rotation", pl.Int16),
-        ("orientation", pl.Int16),  # of the file when it was searched; null in parts from before it was kept
-        ("phash", pl.String),
-        ("chip", pl.Binary),
-    ]
-)
 CHIP_FACE_PX = 80  # a face of that width fills an embedder's input without being enlarged
 
 

@@ -75,7 +75,5 @@ def test_who_is_known_by_a_portrait_alone_is_named_and_followed_through_the_year
     rows = assign_identities(embedded, FaceConstraints(portraits=portraits), settings_for("a folder")).rows
     assert rows["person_id"].to_list()[:3] == ["ana", "ben", "ben"] and rows["person_id"].count() == 3
     assert rows["assignment_reason"][0] == "0.94 to 1 prototype, margin 0.94"
-    assert (
-        "more similar to the person's faces of near years than strangers are, with 1 more"
-        in rows["assignment_reason"][1]
-    )
+    expected = "more similar to the person's faces of near years than strangers are, with 1 more"
+    assert expected in rows["assignment_reason"][1]

@@ -187,7 +187,7 @@ def test_the_list_tells_each_folders_school_year_and_why_before_any_run(layout: 
     lines = list(year_lines(layout))
     assert "Room 2001\tRoom 2001\tno school year\t2001 in “room 2001” is a number, not a year" in lines
     notes = year_notes(layout)
-    assert notes[0].startswith("The school year of 2 folders is a guess; `classface years` says why, ")
+    assert notes[0].startswith("The school year of 2 folders is a guess; `classface years` shows why, ")
     assert notes[1:3] == [
         "  2019 → 2019-2020",
         "  2019-2020/2005 reunion → 2019-2020",

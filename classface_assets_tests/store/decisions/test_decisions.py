@@ -57,12 +57,12 @@ def test_a_merge_that_cannot_be_is_one_sentence(source: str, target: str, senten
         ledger.create_person(name)
     ledger.merge("Old", "Anna")
     events = ledger.events()
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as refused:
         ledger.merge(source, target)
-    assert str(told.value) == sentence and ledger.events() == events
+    assert str(refused.value) == sentence and ledger.events() == events
 
 
-def test_a_merge_of_two_who_are_in_one_photo_tells_so(ledger: Ledger) -> None:
+def test_a_merge_of_two_people_in_one_photo_notes_it(ledger: Ledger) -> None:
     ledger.label("Anna", [face("a", "class photo"), face("a2", "mirror")])
     ledger.label("Ann", [face("b", "class photo"), face("b2", "mirror")])
     ledger.mark_photo("mirror", "mirror")
@@ -70,7 +70,7 @@ def test_a_merge_of_two_who_are_in_one_photo_tells_so(ledger: Ledger) -> None:
     assert note.startswith("Ann and Anna are both in 1 photo (as class photo)")
 
 
-def test_a_merged_persons_name_is_free_for_whom_they_became_and_for_nobody_else(ledger: Ledger) -> None:
+def test_a_merged_persons_name_is_free_for_the_person_they_were_merged_into_alone(ledger: Ledger) -> None:
     ledger.create_person("Ana Müler"), ledger.create_person("Anna Müller"), ledger.create_person("Bella")
     merge = ledger.merge("Anna Müller", "Ana Müler")
     with pytest.raises(ConflictError, match="already a person called 'Anna Müller'"):
@@ -113,20 +113,20 @@ def test_people_are_hidden_and_shown_again(either: Ledger) -> None:
     assert status(either) == {"Anna": "hidden"}
 
 
-def test_what_is_known_of_a_person_is_kept_and_can_be_undone(either: Ledger) -> None:
+def test_facts_about_a_person_are_recorded_and_can_be_undone(either: Ledger) -> None:
     anna = either.create_person("Anna").person
     assert (anna.kind, anna.birth_date, anna.consent) == ("student", None, None)
     either.set_kind("Anna", "staff")
     either.set_birth_date(anna.id, date(2011, 2, 3))
     either.set_consent("Anna", True)
-    told = either.set_consent("Anna", False).person
-    assert (told.kind, told.birth_date, told.consent) == ("staff", date(2011, 2, 3), False)
+    person = either.set_consent("Anna", False).person
+    assert (person.kind, person.birth_date, person.consent) == ("staff", date(2011, 2, 3), False)
     for _ in range(3):
         either.undo()
     assert replace(either.decisions().persons[anna.id], updated_at=anna.updated_at) == replace(anna, kind="staff")
 
 
-def test_the_last_word_on_consent_counts_after_a_merge_too(ledger: Ledger) -> None:
+def test_the_newest_decision_on_consent_counts_after_a_merge_too(ledger: Ledger) -> None:
     ledger.create_person("Anna"), ledger.create_person("Ann")
     ledger.set_consent("Anna", True)
     ledger.set_consent("Ann", False)
@@ -171,9 +171,11 @@ def test_what_cannot_be_decided_is_one_sentence_and_leaves_nothing(
     act: Callable[[Ledger], object], sentence: str, ledger: Ledger
 ) -> None:
     ledger.create_person("Anna")
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as refused:
         act(ledger)
-    assert str(told.value).startswith(sentence) and "\n" not in str(told.value) and str(told.value).endswith(".")
+    assert (
+        str(refused.value).startswith(sentence) and "\n" not in str(refused.value) and str(refused.value).endswith(".")
+    )
     assert len(ledger.events()) == 1
 
 
@@ -186,7 +188,7 @@ def test_siblings_are_siblings_of_each_other_also_after_a_merge(ledger: Ledger) 
     assert ledger.decisions().siblings == {a: {d}, d: {a, c}, c: {d}}
 
 
-def test_the_later_word_on_a_face_and_a_person_counts(either: Ledger) -> None:
+def test_the_newer_decision_on_a_face_and_a_person_counts(either: Ledger) -> None:
     either.label("Anna", [face("f"), face("g")])
     act = either.reject("Anna", [face("f")])
     assert act.faces == 1 and act.notes == ("1 face had been labelled as Anna; the newer decision counts.",)
@@ -206,7 +208,7 @@ def test_rejecting_one_person_leaves_the_label_of_another(ledger: Ledger) -> Non
     assert who(ledger) == {"f": "Anna"}
 
 
-def test_it_is_kept_how_a_face_came_by_its_name(ledger: Ledger) -> None:
+def test_the_method_of_a_label_is_recorded(ledger: Ledger) -> None:
     for how in ("cluster", "hand", "import"):
         ledger.label("Anna", [face(how, how)], how)
     ledger.confirm("Anna", [face("confirmed", "c")])
@@ -223,7 +225,7 @@ def test_a_face_taken_off_is_nobodys_and_may_be_anybodys_again(either: Ledger) -
     assert who(either) == {"f": "Anna", "g": "Anna"}
 
 
-def test_two_faces_of_one_person_in_a_photo_are_told_unless_it_is_a_collage(either: Ledger) -> None:
+def test_two_faces_of_one_person_in_a_photo_are_noted_unless_it_is_a_collage(either: Ledger) -> None:
     assert either.label("Anna", [face("a", "p1"), face("b", "p2")]).notes == ()
     (note,) = either.label("Anna", [face("c", "p1")]).notes
     assert note.startswith("Anna now has more than one face in 1 photo (as p1)")
@@ -233,7 +235,7 @@ def test_two_faces_of_one_person_in_a_photo_are_told_unless_it_is_a_collage(eith
     assert len(who(either)) == 6, "people overrule"
 
 
-def test_a_label_tells_whose_the_faces_were(ledger: Ledger) -> None:
+def test_a_label_notes_the_labels_that_it_overrules(ledger: Ledger) -> None:
     ledger.label("Anna", [face("f"), face("g", "q")])
     assert ledger.label("Bella", [face("f"), face("g", "q")]).notes == (
         "2 faces had been labelled as Anna; the newer label counts.",
@@ -250,7 +252,7 @@ def test_photos_are_marked_and_unmarked(either: Ledger) -> None:
     assert either.decisions().photo_marks == {}
 
 
-def test_a_face_drawn_by_hand_is_kept_until_it_is_undone(ledger: Ledger) -> None:
+def test_a_face_drawn_by_hand_is_recorded_until_it_is_undone(ledger: Ledger) -> None:
     drawn = face("f", "p", (1.5, 2, 30, 40))
     ledger.draw_face(drawn)
     assert ledger.decisions().drawn == {"f": drawn}
@@ -258,7 +260,7 @@ def test_a_face_drawn_by_hand_is_kept_until_it_is_undone(ledger: Ledger) -> None
     assert ledger.decisions().drawn == {}
 
 
-def test_the_faces_of_an_erased_person_stay_barred_and_nothing_said_of_them_stands(either: Ledger) -> None:
+def test_the_faces_of_an_erased_person_stay_erased_and_no_decision_on_them_holds(either: Ledger) -> None:
     either.label("Ann", [face("a", "p1"), face("b", "p2")])
     either.label("Anna", [face("c", "p3")])
     either.merge("Ann", "Anna")

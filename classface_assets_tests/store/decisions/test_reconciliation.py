@@ -79,7 +79,7 @@ def pairs(*numbers: tuple[int, int]) -> set[tuple[str, str]]:
     return {(f"f{a}", f"f{b}") for a, b in numbers}
 
 
-def test_of_words_that_contradict_each_other_the_later_counts_and_says_so(either: Ledger) -> None:
+def test_of_contradicting_links_the_newer_one_counts_and_notes_it(either: Ledger) -> None:
     assert either.must_link(FACES[:3]).notes == ()
     first = either.events()[-1].id
     act = either.cannot_link([FACES[0], FACES[2]])
@@ -121,7 +121,7 @@ def test_a_link_by_way_of_others_may_contradict_labels(ledger: Ledger) -> None:
     assert set(now(ledger).must_link) == pairs((3, 1), (2, 3))
 
 
-def test_a_rejection_holds_for_all_who_belong_together_until_a_later_word(ledger: Ledger) -> None:
+def test_a_rejection_holds_for_all_linked_faces_until_a_newer_decision(ledger: Ledger) -> None:
     anna = ledger.label("Anna", [FACES[0]]).person.id
     ledger.reject("Anna", [FACES[1]])
     assert now(ledger).rejected == {("f1", anna)}
@@ -150,7 +150,7 @@ def components(words: list[PairConstraint]) -> dict[str, set[str]]:
     return together
 
 
-def test_random_words_never_contradict_each_other_once_carried() -> None:
+def test_random_constraints_never_contradict_each_other_once_resolved() -> None:
     random = Random(7)
     for _ in range(60):
         owners = {f"f{n}": random.choice("AB") for n in random.sample(range(8), 3)}
@@ -158,11 +158,11 @@ def test_random_words_never_contradict_each_other_once_carried() -> None:
         for number in range(25):
             a, b = random.sample(range(8), 2)
             words.append(PairConstraint(f"f{a}", f"f{b}", random.random() < 0.5, number))
-        kept, dropped = resolve_conflicts(owners, words)
-        assert sorted([*kept, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*kept, *dropped)
+        retained, dropped = resolve_conflicts(owners, words)
+        assert sorted([*retained, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*retained, *dropped)
         labels = [PairConstraint(a, b, True, 0) for a in owners for b in owners if owners[a] == owners[b]]
-        together = components([*kept, *labels])
-        assert not any(w.b in together[w.a] for w in kept if not w.same)
+        together = components([*retained, *labels])
+        assert not any(w.b in together[w.a] for w in retained if not w.same)
         assert not any(b in together[a] for a in owners for b in owners if owners[a] != owners[b])
 
 
@@ -174,20 +174,20 @@ def test_who_belongs_together_by_way_of_a_face_that_is_gone_still_does(ledger: L
     assert set(found.cannot_link) == pairs((4, 6)), "the faces by which the groups were told apart are gone"
 
 
-def test_random_words_keep_their_meaning_whichever_faces_are_gone() -> None:
+def test_random_constraints_keep_their_meaning_whichever_faces_are_missing() -> None:
     random = Random(11)
     for _ in range(60):
         words = [
             PairConstraint(*(f"f{n}" for n in random.sample(range(9), 2)), random.random() < 0.6, n) for n in range(12)
         ]
-        kept, _ = resolve_conflicts({}, words)
+        retained, _ = resolve_conflicts({}, words)
         gone = {f"f{n}" for n in random.sample(range(9), 4)}
-        left = bridge_missing_faces(kept, gone)
+        left = bridge_missing_faces(retained, gone)
         assert not any(gone & {word.a, word.b} for word in left)
-        before, after = components(kept), components(left)
+        before, after = components(retained), components(left)
         there = [f"f{n}" for n in range(9) if f"f{n}" not in gone]
         assert all((b in before[a]) == (b in after[a]) for a in there for b in there)
-        apart = {frozenset((x, y)) for w in kept if not w.same for x in before[w.a] for y in before[w.b]}
+        apart = {frozenset((x, y)) for w in retained if not w.same for x in before[w.a] for y in before[w.b]}
         still = {frozenset((x, y)) for w in left if not w.same for x in after[w.a] for y in after[w.b]}
         assert still == {pair for pair in apart if not pair & gone}
 
@@ -198,7 +198,7 @@ def shifted(f: FaceRef, name: str) -> FaceRef:
     return FaceRef(name, f.asset_id, (x + 5, y - 4, w * 1.1, h * 1.1))
 
 
-def test_whichever_detector_is_in_use_the_later_word_on_a_face_counts(ledger: Ledger) -> None:
+def test_whichever_detector_is_in_use_the_newer_label_of_a_face_counts(ledger: Ledger) -> None:
     old, new = face("old"), shifted(face("old"), "new")
 
     def both() -> list[str | None]:
@@ -247,7 +247,7 @@ def test_every_constraint_follows_its_faces(ledger: Ledger) -> None:
     assert constraints_for(ledger.decisions(), pl.DataFrame()) == FaceConstraints(collages=frozenset({"photo 6"}))
 
 
-def test_two_neighbours_keep_their_own_words_however_late_the_others(ledger: Ledger) -> None:
+def test_two_neighbouring_faces_keep_their_own_labels_however_new_the_others(ledger: Ledger) -> None:
     left, right = face("l", "p", (0, 0, 100, 100)), face("r", "p", (60, 0, 100, 100))
     only = FaceRef("n", "p", (4, 0, 100, 100))
     anna = ledger.label("Anna", [left]).person.id

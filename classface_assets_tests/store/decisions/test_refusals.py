@@ -80,7 +80,7 @@ LIFTS_NOTHING: Mapping[str, Callable[[Ledger], object]] = {
 
 
 @pytest.mark.parametrize("what", LIFTS_NOTHING)
-def test_nothing_but_a_word_by_hand_lifts_a_rosters_no(ledger: Ledger, what: str) -> None:
+def test_nothing_but_consent_by_hand_lifts_a_rosters_refusal(ledger: Ledger, what: str) -> None:
     """Seen: a new name lifted it."""
     ben = refused_ben(ledger)
     LIFTS_NOTHING[what](ledger)
@@ -92,7 +92,7 @@ def test_nothing_but_a_word_by_hand_lifts_a_rosters_no(ledger: Ledger, what: str
 
 
 @pytest.mark.parametrize("what", [what for what in LIFTS_NOTHING if "taking" not in what])
-def test_nothing_but_a_word_by_hand_lifts_a_no_by_hand(ledger: Ledger, what: str) -> None:
+def test_nothing_but_consent_by_hand_lifts_a_refusal_by_hand(ledger: Ledger, what: str) -> None:
     import_rows(ledger, RosterEntry("Ben Weiss", "18"), RosterEntry("Olga", "19", consent=True))
     ben = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.set_consent("Ben Weiss", False)
@@ -131,7 +131,7 @@ def test_undoing_what_refused_takes_it_back(ledger: Ledger) -> None:
     assert person(ledger, ben).consent is None
 
 
-def test_a_word_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
+def test_consent_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
     ben = refused_ben(ledger)
     ledger.set_consent("Ben Weiss", True)
     assert person(ledger, ben).consent is True
@@ -141,7 +141,7 @@ def test_a_word_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
     assert person(ledger, ben).consent is False, "a newer file says it again"
 
 
-def test_a_yes_that_was_said_before_the_person_had_the_refused_name_does_not_lift_it(ledger: Ledger) -> None:
+def test_consent_from_before_the_person_had_the_refused_name_does_not_lift_the_refusal(ledger: Ledger) -> None:
     boy = ledger.create_person("Unknown boy").person.id
     import_rows(ledger, NO)
     ledger.set_consent("Unknown boy", True)
@@ -150,7 +150,7 @@ def test_a_yes_that_was_said_before_the_person_had_the_refused_name_does_not_lif
     assert person(ledger, boy).consent is False
 
 
-def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
+def test_consent_is_per_purpose_and_without_any_for_all(either: Ledger) -> None:
     anna = either.create_person("Anna").person.id
     either.set_consent("Anna", True, ["album", "yearbook"])
     now = person(either, anna)
@@ -176,11 +176,11 @@ def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
         given.kind, {**given.payload, "purposes": []}
     )
     (row,) = person_rows(either.decisions()).rows(named=True)
-    told = {name: value for name, value in row.items() if name.startswith("consent")}
-    assert told == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
+    published = {name: value for name, value in row.items() if name.startswith("consent")}
+    assert published == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
 
 
-def test_a_roster_says_it_per_purpose_and_the_stricter_word_counts(ledger: Ledger) -> None:
+def test_a_roster_refuses_per_purpose_and_the_stricter_answer_counts(ledger: Ledger) -> None:
     rows = [
         RosterEntry("Anna", "1", consent=True, consents={"web": False}),
         RosterEntry("Ben", "2", consents={"yearbook": True, "album": False}),
@@ -240,7 +240,7 @@ def test_what_was_refused_while_two_were_one_stays_with_both(ledger: Ledger) -> 
     assert person(ledger, a).refused == {"web", "album"}, "the yes was said of the other"
 
 
-def test_a_refusal_said_before_a_merge_or_after_it_was_undone_concerns_one(ledger: Ledger) -> None:
+def test_a_refusal_before_a_merge_or_after_its_undo_concerns_one_person(ledger: Ledger) -> None:
     a, b = ledger.create_person("A").person.id, ledger.create_person("B").person.id
     merge = ledger.merge("A", "B").events[0]
     ledger.undo(merge)
@@ -306,14 +306,14 @@ def test_an_old_ledger_whose_rows_were_put_together_wrongly_refuses_whom_its_row
     assert [p.consent for p in now.values()] == [False, True, True]
 
 
-def test_an_old_ledgers_words_on_consent_are_for_every_purpose() -> None:
+def test_consents_of_an_old_ledger_are_for_every_purpose() -> None:
     events = [event(1, "person_created", person_id="p", name="Anna"), event(2, "consent_withdrawn", person_id="p")]
     assert replay(events).persons["p"].refused == EVERYTHING
     assert replay([*events, event(3, "consent_given", person_id="p")]).persons["p"].consent is True
     assert replay([*events, event(3, "undone", event_id=2)]).persons["p"].consent is None
 
 
-def test_who_is_erased_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Ledger) -> None:
+def test_an_erased_person_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Ledger) -> None:
     import_rows(ledger, NO)
     first = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.rename(first, "Ben Kern")

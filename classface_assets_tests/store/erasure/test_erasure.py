@@ -84,7 +84,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     vectors = sum(one.count for one in receipt.removed if one.what == "vectors")
     assert vectors == len(theirs) and "face crops" in {one.what for one in receipt.removed}
     assert receipt.photos and all((world.folder / "photos" / path).exists() for path in receipt.photos)
-    assert NAME not in json.dumps(receipt.told()) and NAME not in "\n".join(receipt.lines())
+    assert NAME not in json.dumps(receipt.to_json()) and NAME not in "\n".join(receipt.lines())
 
 
 def test_who_was_erased_is_not_found_again_by_any_search(world: World) -> None:

@@ -93,7 +93,7 @@ def stop(self, target):
     print("built", flush=True)
     time.sleep(60)
 Path.replace = stop
-publish(Path(sys.argv[1]), {})
+publish_database(Path(sys.argv[1]), {})
 """
     kill_when_it_says(python(code, database), "built")
     assert paths_in(database) == ["old.jpg"]
@@ -153,7 +153,7 @@ LATER = {
         "page",
     ),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
-    *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
+    *("blur", "yaw", "pitch", "roll", "brightness", "outside", "assignment_margin"),
 }
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.vision.alignment import (
     ARCFACE_TEMPLATE,
     CHIP_SIZE,
@@ -25,7 +26,6 @@ from classface_assets.vision.detection.attributes import (
     outside_share,
     quality_score,
 )
-from classface_assets.vision.detection.records import DETECTION_SCHEMA
 from classface_assets.vision.detection.search import detect_oriented
 from classface_assets.vision.embedding import embed_faces
 from classface_assets.vision.faces import fit_similarity_transform
@@ -134,4 +134,4 @@ def test_embeddings_are_unit_vectors_that_know_a_person_again(
 
 
 def test_no_faces_give_no_vectors(builtin: ModelPack) -> None:
-    assert list(embed_faces([pl.DataFrame(schema=DETECTION_SCHEMA)], builtin.embedder, 16)) == []
+    assert list(embed_faces([pl.DataFrame(schema=DETECTION_ROWS)], builtin.embedder, 16)) == []

@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.vision.alignment import align_face
 from classface_assets.vision.detection.landmarks import refine_landmarks
 from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
-from classface_assets.vision.detection.records import DETECTION_SCHEMA, face_id_for
+from classface_assets.vision.detection.records import face_id_for
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
 from classface_assets.vision.faces import FaceDetections
 from classface_assets.vision.models.registry import ModelPack
@@ -46,7 +47,7 @@ def test_every_photo_ends_as_rows_in_the_order_given(
     jobs = [PhotoJob(read_photo_facts(path).asset_id, path) for path in paths]
     batches = list(detect_photos(jobs, builtin.detector, SETTINGS, batch=4))
     rows = pl.concat([batch.rows for batch in batches])
-    assert [batch.rows.schema == DETECTION_SCHEMA for batch in batches] == [True, True]
+    assert [batch.rows.schema == DETECTION_ROWS for batch in batches] == [True, True]
     searched = [job.asset_id for job in jobs if job.path.name != "gone.jpg"]
     assert rows["asset_id"].unique(maintain_order=True).to_list() == searched
     assert [list(batch.unopened) for batch in batches] == [[], [jobs[4].asset_id]], "a missing file is tried again"

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.schemas import is_noise
 from classface_assets.review.auth.sessions import SESSION_LIFETIME_S, cookie_name
 from classface_assets.review.context import ReviewContext, context_of
 from classface_assets.review.pages.components.messages import describe_events
@@ -69,9 +70,7 @@ def _clear_erased_images(request: Request, response: Response, view: ArchiveView
 
 def section_counts(view: ArchiveView) -> dict[str, int]:
     """How much there is in each section: groups to name, faces to confirm, people."""
-    unknown = view.clusters.filter(
-        pl.col("person_id").is_null(), ~pl.col("cluster_id").str.starts_with("unknown_noise_")
-    ).height
+    unknown = view.clusters.filter(pl.col("person_id").is_null(), ~is_noise()).height
     open_ = view.faces.select((pl.col("person_id").is_not_null() & ~pl.col("confirmed")).sum()).item()
     people = view.persons.filter(pl.col("status") == "active", pl.col("kind").is_in(["student", "staff"])).height
     return {"unknown": unknown, "confirm": int(open_), "people": people}

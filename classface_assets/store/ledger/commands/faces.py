@@ -23,7 +23,7 @@ from classface_assets.store.ledger.transaction import (
     LedgerTransaction,
     distinct_faces,
 )
-from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions
+from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions, PersonKind
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 
@@ -86,8 +86,8 @@ def mark_not_faces(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandRe
     faces = distinct_faces(faces)
     person = tx.people().find_current_person(NOT_A_FACE)
     person_id = person.id if person else create_person(tx, NOT_A_FACE)
-    if person is None or person.kind != "not a face":
-        tx.append(PersonKindSet(person_id=person_id, value="not a face"))
+    if person is None or person.kind != PersonKind.NOT_A_FACE:
+        tx.append(PersonKindSet(person_id=person_id, value=PersonKind.NOT_A_FACE.value))
     return _append_labels(tx, person_id, faces, method="hand")
 
 
@@ -171,7 +171,7 @@ def _label_notes(before: Decisions, person_id: str, faces: Sequence[FaceRef]) ->
     apart = [link for link in before.links if not link.same and {link.a.face_id, link.b.face_id} <= ids]
     if apart:
         yield f"{pluralize(len(apart), 'pair')} of these faces had been marked as two people; the label counts."
-    if person_id in before.persons and before.persons[person_id].kind == "not a face":
+    if person_id in before.persons and before.persons[person_id].kind == PersonKind.NOT_A_FACE:
         return
     yield from _repeated_in_photo(before, person_id, name, faces)
 

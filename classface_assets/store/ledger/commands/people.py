@@ -27,7 +27,7 @@ from classface_assets.store.ledger.payloads import (
     face_payloads,
 )
 from classface_assets.store.ledger.transaction import CommandResult, ConflictError, LedgerError, LedgerTransaction
-from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person
+from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person, PersonStatus
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
@@ -93,7 +93,7 @@ def merge(tx: LedgerTransaction, who: str, into: str) -> CommandResult:
 def hide(tx: LedgerTransaction, who: str) -> CommandResult:
     """Show a person nowhere; their faces stay labelled."""
     person = tx.find_current_person(who)
-    if person.status == "hidden":
+    if person.status == PersonStatus.HIDDEN:
         raise ConflictError(f"{person.name} is hidden already.")
     tx.append(PersonHidden(person_id=person.id))
     return tx.result(person.id)
@@ -102,7 +102,7 @@ def hide(tx: LedgerTransaction, who: str) -> CommandResult:
 def show(tx: LedgerTransaction, who: str) -> CommandResult:
     """Show a hidden person again."""
     person = tx.find_current_person(who)
-    if person.status == "active":
+    if person.status == PersonStatus.ACTIVE:
         raise ConflictError(f"{person.name} is not hidden.")
     tx.append(PersonShown(person_id=person.id))
     return tx.result(person.id)

@@ -13,8 +13,9 @@ from classface_assets.core.names import join_names
 from classface_assets.store.decisions.students import merge_imports, refusal_of
 from classface_assets.store.ledger.commands.people import preserve_refusals
 from classface_assets.store.ledger.database import read_events_of
-from classface_assets.store.ledger.payloads import RosterImported, RosterStruck, StudentLinked, Undone
+from classface_assets.store.ledger.payloads import RosterImported, StudentLinked, StudentRemoved, Undone
 from classface_assets.store.ledger.transaction import CommandResult, LedgerTransaction
+from classface_assets.store.model.decisions import PersonStatus
 from classface_assets.store.model.events import ROSTER_KINDS, Event, undone_event_ids
 from classface_assets.store.model.roster_entry import RosterEntry
 
@@ -98,7 +99,7 @@ def preserve_refusals_of(tx: LedgerTransaction, who: str) -> str:
 
 def record_removal(tx: LedgerTransaction, imports: int) -> None:
     """Record that a student was removed from this many imports."""
-    tx.append(RosterStruck(imports=max(1, imports)))
+    tx.append(StudentRemoved(imports=max(1, imports)))
 
 
 def _imports_in_force(tx: LedgerTransaction) -> list[Event]:
@@ -117,7 +118,7 @@ def _ambiguous_people(tx: LedgerTransaction) -> dict[str, str]:
     """Person id -> the sentence on which students of their name they may be."""
     people, notes = tx.people(), {}
     for person in people.persons.values():
-        if person.status == "merged" or person.erased or people.student_keys_of(person.id):
+        if person.status == PersonStatus.MERGED or person.erased or people.student_keys_of(person.id):
             continue
         students = people.unlinked_students_named(person.name)
         if students:

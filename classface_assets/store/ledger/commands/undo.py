@@ -10,7 +10,7 @@ from classface_assets.store.ledger.payloads import (
     PersonMerged,
     PhotosFollowed,
     RosterImported,
-    RosterStruck,
+    StudentRemoved,
     Undone,
 )
 from classface_assets.store.ledger.transaction import ConflictError, LedgerTransaction, UnknownError
@@ -60,7 +60,7 @@ def _append_undos(tx: LedgerTransaction, chosen: Sequence[int]) -> list[Event]:
 def _find_event_in_force(con: sa.Connection, event_id: int | None) -> int | None:
     """That event, or the last decision, unless it was undone."""
     undone = undone_event_ids(read_events_of(con, [Undone.kind]))
-    query = sa.select(events.c.id).where(events.c.kind != RosterStruck.kind)  # its rows cannot be brought back
+    query = sa.select(events.c.id).where(events.c.kind != StudentRemoved.kind)  # its rows cannot be brought back
     if event_id is None:
         query = query.where(events.c.kind.not_in([Undone.kind, PhotosFollowed.kind]))  # the latter comes from a run
     else:

@@ -1,8 +1,6 @@
-"""The asset `albums`: the pages, thumbnails and students' folders of one school year.
+"""The assets `albums`, of one school year, and `album_site`, the pages over all school years."""
 
-The asset `album_site`: the index, a page for each student across the years, and the coverage report.
-"""
-
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -18,16 +16,15 @@ from classface_assets.albums.site import build_site
 from classface_assets.albums.year_page import build_year_album
 from classface_assets.core.geometry import boxes_intersect
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities
-from classface_assets.defs.memoized import cached_result, input_fingerprint, record_result
-from classface_assets.defs.metadata import OWNERS, PUBLISH_POOL, materialize_result
-from classface_assets.orchestration.failures import report_user_errors
-from classface_assets.orchestration.partitions import school_year_partitions
-from classface_assets.orchestration.progress import Progress
+from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint
+from classface_assets.defs.metadata import materialize_result, read_chips
+from classface_assets.orchestration.progress import ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.artifacts.memoization import InputFingerprint
-from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts
+from classface_assets.store.catalog.school_year import active_detection_settings
 from classface_assets.store.consent.allowed_photos import (
     WITHHELD_STATUS,
     AllowedPhotos,
@@ -51,56 +48,21 @@ APPEARANCES_SQL = """
 CHIPS_PER_STUDENT = 3
 
 
-def album_contents(archive: Archive, year: str | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The files (`PhotosAllowed.photos`) and the faces that albums show, of one school year or of all."""
-    ledger, refused = archive.open_ledger(), RefusedFaces(archive.refused)
-    allowed = load_allowed_photos(archive.layout.database, ledger, Purpose.ALBUM, refused, year)
-    return allowed.photos, appearances(archive.layout, allowed, year)
-
-
-def appearances(layout: ArchiveLayout, allowed: AllowedPhotos, year: str | None = None) -> pl.DataFrame:
-    """Every face with its photo and its person's name, in photos that may be shown, of one school year or of all.
-
-    Not of people who are hidden, are no students, or may not be shown. `cropped`: whether the face may be shown as a
-    picture of its own. Without score and reason, which no album shows: a label elsewhere may change them, and no page
-    changes with them.
-    """
-    of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
-    rows = query_database(layout.database, f"{APPEARANCES_SQL} {of_year} ORDER BY a.path, f.bbox_x, f.id", given)
-    photos = allowed.photos.filter(pl.col("status") == "ok")
-    shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
-    rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
-    return rows.with_columns(~pl.col("face_id").is_in(_faces_near_covered(rows, photos)).alias("cropped"))
-
-
-def _faces_near_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
-    """The faces of which a picture would show some of a covered one: their ids."""
-    boxes = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    covered = photos.drop_nulls("cover").select("path", "covered")
-    met = faces.select("face_id", "path", *boxes).join(covered, on="path").iter_rows()
-    return [
-        face
-        for face, _, x, y, w, h, near in met
-        if any(boxes_intersect(head_area((x, y, w, h)), other) for other in near)
-    ]
-
-
-@dg.asset(
-    partitions_def=school_year_partitions,
+@archive_asset(
+    per_year=True,
     deps=[identities],
     group_name="albums",
     kinds={"html", "pillow"},
-    owners=OWNERS,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    memoized=True,
 )
-@report_user_errors
 def albums(
-    context: dg.AssetExecutionContext, archive: Archive, models: Models, progress: dg.ResourceParam[Progress]
+    context: dg.AssetExecutionContext, archive: Archive, models: Models, progress: dg.ResourceParam[ProgressReporter]
 ) -> dg.MaterializeResult:
     """One school year's album: a page of its photos with who is in them, and a folder of photos for each student.
 
-    The photos are hard links where the disk allows it, else copies. Thumbnails are kept from run to run. The new album
-    takes the place of the old one only when it is whole. With data at a URL it is then copied there.
+    The photos are hard links where the disk allows it, else copies. Thumbnails stay from run to run. The new album
+    takes the place of the old one only when it is complete. With data at a URL it is then copied there.
 
     Who may not be shown is in no page, folder or thumbnail: their photos are left out, or shown with the face covered
     (the setting `refused` of the archive); then the folders hold covered copies, and the originals stay as they are.
@@ -108,17 +70,24 @@ def albums(
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version
     photos, faces = album_contents(archive, year)
-    stamp = album_fingerprint(layout, detector, year, photos, faces)
-    if same := cached_result(stamp):
-        return same
-    faces = add_best_chips(layout, detector, year, faces)
-    with progress.task(f"{year}: making the album", photos.height) as advance:
-        album = build_year_album(layout.albums, layout.photos, year, photos, faces, lambda *_: advance(1))
-    home = layout.published_albums
-    copied: dict[str, Any] = (
-        asdict(publish(layout.albums, home, [year_path(year), "thumbs", "faces", "style.css"])) if home else {}
-    )
-    told = materialize_result(
+
+    def make() -> Output:
+        with_chips = add_best_chips(layout, detector, year, faces)
+        with progress.task(f"{year}: making the album", photos.height) as advance:
+            return _make_album(layout, year, photos, with_chips, lambda *_: advance(1))
+
+    return compute_unless_cached(album_fingerprint(layout, detector, year, photos, faces), make)
+
+
+def _make_album(
+    layout: ArchiveLayout, year: str, photos: pl.DataFrame, faces: pl.DataFrame, advance: Callable[..., None]
+) -> Output:
+    album = build_year_album(layout.albums, layout.photos, year, photos, faces, advance)
+    published = layout.published_albums
+    copied: dict[str, Any] = {}
+    if published:
+        copied = asdict(publish(layout.albums, published, [year_path(year), "thumbs", "faces", "style.css"]))
+    result = materialize_result(
         album.photos,
         students=album.students,
         photos_in_folders=album.linked,
@@ -128,82 +97,138 @@ def albums(
         photos_withheld=photos.filter(pl.col("status") == WITHHELD_STATUS).height,
         photos_with_a_face_covered=photos.drop_nulls("cover").height,
         photos_to_review=photos.filter(pl.col("verdict") == PhotoVerdict.REVIEW.value).height,
-        page=dg.MetadataValue.path(str((home or layout.albums) / year_path(year) / "index.html")),
+        page=dg.MetadataValue.path(str((published or layout.albums) / year_path(year) / "index.html")),
         **copied,
     )
-    if album.missing:  # tried again by the next run
-        return told
-    outputs = year_album_files(layout.albums, year, photos, faces)
-    return record_result(stamp, told, outputs, thumbnails_made=0, **dict.fromkeys(copied, 0))
+    if album.missing:
+        return Output(result, is_complete=False)
+    files = year_album_files(layout.albums, year, photos, faces)
+    return Output(result, files, {"thumbnails_made": 0, **dict.fromkeys(copied, 0)})
 
 
 def album_fingerprint(
     layout: ArchiveLayout, detector: str, year: str, photos: pl.DataFrame, faces: pl.DataFrame
 ) -> InputFingerprint:
-    """The stamp of a year's album, to be made of its files and `appearances`."""
-    made_of = photos, faces, detector, active_detection_settings(layout, detector, year)
-    return input_fingerprint(layout, "albums", made_of, str(layout.data), year=year)
+    """The fingerprint of a school year's album.
 
-
-def add_best_chips(layout: ArchiveLayout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:
-    """The faces with a column `chip`, filled for the best of each student alone: an album shows one chip a student."""
-    order = (
-        faces.filter("cropped")
-        .drop_nulls("cluster_id")
-        .sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
-    )
-    best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_PER_STUDENT)["face_id"].to_list()
-    parts = detection_parts(layout, detector, year, active_detection_settings(layout, detector, year) or "")
-    chips = parts.read_matching("face_id", best, ["face_id", "chip"]) if best else pl.DataFrame()
-    if not chips.width:
-        return faces.with_columns(pl.lit(None, pl.Binary()).alias("chip"))
-    return faces.join(chips, on="face_id", how="left")
+    Args:
+        layout: The archive.
+        detector: Version of the detector.
+        year: The school year.
+        photos: See `album_contents`.
+        faces: See `album_contents`.
+    """
+    inputs = photos, faces, detector, active_detection_settings(layout, detector, year)
+    return input_fingerprint(layout, "albums", inputs, str(layout.data), year=year)
 
 
 class SiteConfig(dg.Config):
+    """What the index says of the school."""
+
     school: str = Field(default="", description="The school's name, as the index's title.")
 
 
-@dg.asset(
+@archive_asset(
     deps=[albums, identities],
     group_name="albums",
     kinds={"html"},
-    owners=OWNERS,
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_ALBUMS_ARE_READY,
+    memoized=True,
 )
-@report_user_errors
 def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     """The album's index, every student growing up across the years, and the report of what was found and what was not.
 
     Open `albums/index.html` in a browser; it needs no server.
     """
     layout = archive.layout
-    out, home = layout.albums, layout.published_albums
     photos, faces = album_contents(archive)
-    years = sorted(set(photos["school_year"]))
-    stamp = site_fingerprint(layout, photos, faces, config)
-    told = cached_result(stamp)
-    if told is None:
-        site = build_site(out, years, photos, faces, config.school)
-        told = materialize_result(
-            site.pages,
-            named_students=site.named,
-            unknown_students=site.unknown,
-            school_years=site.years,
-            removed=list(site.removed),
-            index=dg.MetadataValue.path(str((home or out) / "index.html")),
-        )
-        told = record_result(stamp, told, site_files(out), removed=[])
-    if home is None:
-        return told
-    return dg.MaterializeResult(metadata={**(told.metadata or {}), **asdict(publish(out, home, thorough=True))})
+    result = compute_unless_cached(
+        site_fingerprint(layout, photos, faces, config), lambda: _make_site(config, layout, photos, faces)
+    )
+    if layout.published_albums is None:
+        return result
+    published = asdict(publish(layout.albums, layout.published_albums, thorough=True))
+    return dg.MaterializeResult(metadata={**(result.metadata or {}), **published}, data_version=result.data_version)
+
+
+def _make_site(config: SiteConfig, layout: ArchiveLayout, photos: pl.DataFrame, faces: pl.DataFrame) -> Output:
+    site = build_site(layout.albums, sorted(set(photos["school_year"])), photos, faces, config.school)
+    result = materialize_result(
+        site.pages,
+        named_students=site.named,
+        unknown_students=site.unknown,
+        school_years=site.years,
+        removed=list(site.removed),
+        index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
+    )
+    return Output(result, site_files(layout.albums), {"removed": []})
 
 
 def site_fingerprint(
     layout: ArchiveLayout, photos: pl.DataFrame, faces: pl.DataFrame, config: SiteConfig
 ) -> InputFingerprint:
-    """The stamp of the site, to be made of all files, of all `appearances`, and of the albums that are there."""
+    """The fingerprint of the pages over all school years.
+
+    Args:
+        layout: With the albums that there are.
+        photos: See `album_contents`.
+        faces: See `album_contents`.
+        config: Of the site.
+    """
     years = sorted(set(photos["school_year"]))
-    made_of = photos, faces, site_inputs(layout.albums, years, photos, faces), config.model_dump()
-    return input_fingerprint(layout, "album_site", made_of, str(layout.data))
+    inputs = photos, faces, site_inputs(layout.albums, years, photos, faces), config.model_dump()
+    return input_fingerprint(layout, "album_site", inputs, str(layout.data))
+
+
+def album_contents(archive: Archive, year: str | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The files (`AllowedPhotos.photos`) and the faces (`appearances`) that albums show, of one school year or of all.
+
+    Args:
+        archive: With the published database and the ledger.
+        year: The school year; None for all.
+    """
+    ledger, refused = archive.open_ledger(), RefusedFaces(archive.refused)
+    allowed = load_allowed_photos(archive.layout.database, ledger, Purpose.ALBUM, refused, year)
+    return allowed.photos, appearances(archive.layout, allowed, year)
+
+
+def appearances(layout: ArchiveLayout, allowed: AllowedPhotos, year: str | None = None) -> pl.DataFrame:
+    """Every face with its photo and its person's name, in photos that may be shown, of one school year or of all.
+
+    Without people who are hidden, are no students, or may not be shown. `cropped`: whether the face may be shown as a
+    picture of its own. Without score and reason, which no album shows: a label elsewhere may change them, and no page
+    changes with them.
+    """
+    condition, parameters = ("", []) if year is None else ("AND a.school_year = ?", [year])
+    sql = f"{APPEARANCES_SQL} {condition} ORDER BY a.path, f.bbox_x, f.id"
+    rows = query_database(layout.database, sql, parameters)
+    photos = allowed.photos.filter(pl.col("status") == "ok")
+    shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
+    rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
+    return rows.with_columns(~pl.col("face_id").is_in(_faces_near_covered(rows, photos)).alias("cropped"))
+
+
+def _faces_near_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
+    """The ids of the faces of which a crop would show a part of a covered face."""
+    boxes = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    covered = photos.drop_nulls("cover").select("path", "covered")
+    pairs = faces.select("face_id", "path", *boxes).join(covered, on="path").iter_rows()
+    return [
+        face
+        for face, _, x, y, w, h, areas in pairs
+        if any(boxes_intersect(head_area((x, y, w, h)), area) for area in areas)
+    ]
+
+
+def add_best_chips(layout: ArchiveLayout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:
+    """The faces with a column `chip`, filled only for the best of each student: an album shows one chip a student."""
+    order = (
+        faces.filter("cropped")
+        .drop_nulls("cluster_id")
+        .sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    )
+    best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_PER_STUDENT)["face_id"].to_list()
+    chips = list(read_chips(layout, detector, year, best).items())
+    frame = pl.DataFrame(chips, schema={"face_id": pl.String(), "chip": pl.Binary()}, orient="row")
+    return faces.join(frame, on="face_id", how="left")

@@ -1,4 +1,8 @@
-"""Asset checks on what is one for all school years. A year's own rules stand with its asset, as check specs."""
+"""Asset checks on what all school years share. The rules of one school year are check specs of its asset.
+
+The one before albums are made is the only one that is blocking: a blocking check of an earlier asset would keep
+automation from starting the assets of `identify` together.
+"""
 
 import dagster as dg
 import numpy as np
@@ -10,7 +14,6 @@ from classface_assets.defs.identity.assignment import labels_not_preserved
 from classface_assets.defs.memoized import archive_state, input_fingerprint
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_catalog
 from classface_assets.store.artifacts.assignment_tables import is_made_from, read_table_inputs
 from classface_assets.store.catalog.photo_records import lost_label_report
 from classface_assets.store.decisions.reconciliation import constraints_for
@@ -18,70 +21,79 @@ from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.model.decisions import Decisions
 
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+SHOWN = 20
+
 
 @dg.asset_check(asset="face_tables", description="The database holds every current face and file, once each.")
 def database_agrees_with_the_parts(archive: Archive, models: Models) -> dg.AssetCheckResult:
-    facts = current_catalog(archive, models)
-    rows = query_database(archive.layout.database, "SELECT count(*) AS n FROM face_instances")["n"][0]
-    files = query_database(archive.layout.database, "SELECT count(*) AS n FROM image_assets")["n"][0]
-    passed = rows == facts.faces.height == len(facts.vectors) and files == facts.images.height
-    counts = {"faces in parts": facts.faces.height, "faces in the database": rows, "files in the database": files}
-    return dg.AssetCheckResult(passed=passed, metadata=counts)
+    """A warning only where the parts changed since the database was made: another run works on a school year."""
+    layout = archive.layout
+    is_current = input_fingerprint(
+        layout, "face_tables", archive_state(archive, models), str(layout.database)
+    ).cached_metadata()
+    catalog = archive.catalog(models)
+    faces = query_database(layout.database, "SELECT count(*) AS n FROM face_instances")["n"][0]
+    files = query_database(layout.database, "SELECT count(*) AS n FROM image_assets")["n"][0]
+    return dg.AssetCheckResult(
+        passed=faces == catalog.faces.height == len(catalog.vectors) and files == catalog.images.height,
+        severity=WARN if is_current is None else ERROR,
+        metadata={
+            "faces in parts": catalog.faces.height,
+            "faces in the database": faces,
+            "files in the database": files,
+        },
+    )
 
 
-@dg.asset_check(asset="knn_graph", description="No face is its own neighbour, no likeness is above 1.")
+@dg.asset_check(asset="knn_graph", description="No face is its own neighbour, no similarity is above 1.")
 def neighbours_are_sound(archive: Archive) -> dg.AssetCheckResult:
+    """Whatever is clustered is clustered by these edges."""
     pairs, similarities = KnnGraph.from_frame(read_parquet(archive.layout.table("knn_graph"))).pairs()
     itself = int((pairs[:, 0] == pairs[:, 1]).sum())
     outside = int((np.abs(similarities) > 1.001).sum())
-    return dg.AssetCheckResult(passed=itself == outside == 0, metadata={"to itself": itself, "outside -1…1": outside})
+    return dg.AssetCheckResult(
+        passed=itself == outside == 0, severity=ERROR, metadata={"to itself": itself, "outside -1…1": outside}
+    )
 
 
 @dg.asset_check(asset="cluster_assignments", description="No person and no cluster has two faces of one photo.")
 def one_face_a_photo_in_clusters(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    """See `_check_one_face_per_photo`."""
     return _check_one_face_per_photo(archive, models, "cluster_assignments")
 
 
 @dg.asset_check(asset="identities", description="No person and no cluster has two faces of one photo.")
 def one_face_a_photo_in_identities(archive: Archive, models: Models) -> dg.AssetCheckResult:
+    """See `_check_one_face_per_photo`."""
     return _check_one_face_per_photo(archive, models, "identities")
 
 
 @dg.asset_check(
     asset="cluster_assignments",
-    description="Every labelled face has its name; where one would move, `identities` refuses to publish.",
+    description="Every labelled face has its name; where one would lose it, `identities` refuses to publish.",
 )
 def labelled_faces_keep_their_name_in_clusters(archive: Archive, models: Models) -> dg.AssetCheckResult:
-    return _check_labels_preserved(archive, models, "cluster_assignments")
+    """A warning, since nothing is published yet."""
+    return _check_labels_preserved(archive, models, "cluster_assignments", WARN)
 
 
 @dg.asset_check(asset="identities", blocking=True, description="Every face that a person labelled has that name.")
 def labelled_faces_keep_their_name(archive: Archive, models: Models) -> dg.AssetCheckResult:
-    return _check_labels_preserved(archive, models, "identities")
-
-
-def _check_labels_preserved(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
-    file, decisions = archive.layout.table(asset), _decisions_at_materialization(archive, asset)
-    of_these_faces = is_made_from(file, archive_state(archive, models)[0])
-    moved = labels_not_preserved(read_parquet(file), decisions, current_catalog(archive, models).faces, of_these_faces)
-    return dg.AssetCheckResult(passed=not moved, metadata={"labelled": len(decisions.labels), "moved": moved[:20]})
-
-
-def _decisions_at_materialization(archive: Archive, asset: str) -> Decisions:
-    """What people had said when the asset's table was made: what they say while a run goes counts at the next one."""
-    noted = read_table_inputs(archive.layout.table(asset))
-    return archive.open_ledger().decisions(None if noted is None else noted.until)
+    """No album is made where this fails."""
+    return _check_labels_preserved(archive, models, "identities", ERROR)
 
 
 @dg.asset_check(
     asset="face_tables",
-    description="Every labelled face is in a photo that is there; those that are not wait for the photo to come back.",
+    description="Every labelled face is in a photo that is there; the labels of others wait for their photo.",
 )
 def labelled_faces_are_in_a_photo(archive: Archive) -> dg.AssetCheckResult:
+    """A warning: the labels count again when the photo comes back."""
     lines = lost_label_report(archive.layout, archive.open_ledger().decisions(), most=50)
     return dg.AssetCheckResult(
         passed=not lines,
-        severity=dg.AssetCheckSeverity.WARN,
+        severity=WARN,
         description=lines[0] if lines else None,
         metadata={"where": "\n".join(lines[1:])},
     )
@@ -89,38 +101,50 @@ def labelled_faces_are_in_a_photo(archive: Archive) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="album_site", description="Every link and picture of the album is there.")
 def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
-    out = archive.layout.albums
-    stamp = input_fingerprint(archive.layout, "links", list_album(out))
-    broken = [] if stamp.cached_metadata() is not None else find_broken_links(out)
+    """Albums that did not change since they passed are not read again."""
+    albums = archive.layout.albums
+    fingerprint = input_fingerprint(archive.layout, "links", list_album(albums))
+    broken = [] if fingerprint.cached_metadata() is not None else find_broken_links(albums)
     if not broken:
-        stamp.record({}, [])
-    return dg.AssetCheckResult(passed=not broken, metadata={"broken": broken[:20], "count": len(broken)})
+        fingerprint.record({}, [])
+    return dg.AssetCheckResult(
+        passed=not broken, severity=ERROR, metadata={"broken": broken[:SHOWN], "count": len(broken)}
+    )
+
+
+def _check_labels_preserved(
+    archive: Archive, models: Models, asset: str, severity: dg.AssetCheckSeverity
+) -> dg.AssetCheckResult:
+    table, decisions = archive.layout.table(asset), _decisions_at_materialization(archive, asset)
+    is_of_catalog = is_made_from(table, archive_state(archive, models)[0])
+    lost = labels_not_preserved(read_parquet(table), decisions, archive.catalog(models).faces, is_of_catalog)
+    return dg.AssetCheckResult(
+        passed=not lost, severity=severity, metadata={"labelled": len(decisions.labels), "moved": lost[:SHOWN]}
+    )
+
+
+def _decisions_at_materialization(archive: Archive, asset: str) -> Decisions:
+    """The decisions when the asset's table was computed: those of a later moment count at the next run."""
+    inputs = read_table_inputs(archive.layout.table(asset))
+    return archive.open_ledger().decisions(None if inputs is None else inputs.until)
 
 
 def _check_one_face_per_photo(archive: Archive, models: Models, asset: str) -> dg.AssetCheckResult:
-    """Faces that a person put together stay together, and a collage may show one twice; of all others no two of one
-    photo may share a cluster."""
-    told = constraints_for(_decisions_at_materialization(archive, asset), current_catalog(archive, models).faces)
-    by_hand = [*told.confirmed, *(face for pair in told.must_link for face in pair)]
-    twice = _repeated_faces(archive.layout, asset).filter(
-        ~pl.col("face_id").is_in(by_hand), ~pl.col("asset_id").is_in(list(told.collages))
+    """No two faces of one photo share a cluster, but those that people put together, and those of a collage."""
+    constraints = constraints_for(_decisions_at_materialization(archive, asset), archive.catalog(models).faces)
+    by_hand = [*constraints.confirmed, *(face for pair in constraints.must_link for face in pair)]
+    repeated = _repeated_faces(archive.layout, asset).filter(
+        ~pl.col("face_id").is_in(by_hand), ~pl.col("asset_id").is_in(list(constraints.collages))
     )
-    return dg.AssetCheckResult(passed=twice.is_empty(), metadata={"faces too many": twice["face_id"].to_list()[:20]})
+    return dg.AssetCheckResult(
+        passed=repeated.is_empty(),
+        severity=ERROR,
+        metadata={"faces too many": repeated["face_id"].to_list()[:SHOWN]},
+    )
 
 
 def _repeated_faces(layout: ArchiveLayout, asset: str) -> pl.DataFrame:
+    """The rows of an asset's table whose cluster has several faces of their photo."""
     photos = query_database(layout.database, "SELECT id AS face_id, asset_id FROM face_instances")
     rows = read_parquet(layout.table(asset)).join(photos, on="face_id")
     return rows.filter(pl.len().over("asset_id", "cluster_id") > 1)
-
-
-ASSET_CHECKS = [
-    database_agrees_with_the_parts,
-    neighbours_are_sound,
-    one_face_a_photo_in_clusters,
-    one_face_a_photo_in_identities,
-    labelled_faces_keep_their_name_in_clusters,
-    labelled_faces_keep_their_name,
-    labelled_faces_are_in_a_photo,
-    links_lead_somewhere,
-]

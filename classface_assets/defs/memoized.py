@@ -1,6 +1,7 @@
-"""How an asset passes over what was made of the same before: its stamp, and the result told again."""
+"""How an asset is computed only when its inputs changed: fingerprint, cached result, data version."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import dagster as dg
 
@@ -15,50 +16,117 @@ from classface_assets.store.artifacts.memoization import (
     file_signature,
     program_digest,
 )
+from classface_assets.store.files.parts import PartDataset
 
 
-def input_fingerprint(layout: ArchiveLayout, asset: str, *made_of: object, year: str = "") -> InputFingerprint:
-    """The stamp of an asset, or of its school year, to be made of this by this version of the program."""
+@dataclass(frozen=True)
+class Output:
+    """What an asset computed.
+
+    Attributes:
+        result: As Dagster records it.
+        files: Without which it has to be computed again.
+        metadata_when_unchanged: What replaces the result's metadata when nothing is done.
+        is_complete: False where the next run has to try the rest again.
+    """
+
+    result: dg.MaterializeResult
+    files: Iterable[Location] = ()
+    metadata_when_unchanged: Mapping[str, object] = field(default_factory=dict)
+    is_complete: bool = True
+
+
+def compute_unless_cached(
+    fingerprint: InputFingerprint,
+    compute: Callable[[], Output],
+    *,
+    reuse: bool = True,
+    tables: Sequence[Location] = (),
+) -> dg.MaterializeResult:
+    """The result of an asset, computed only where it is not cached under this fingerprint.
+
+    Args:
+        fingerprint: Of all the asset's inputs.
+        compute: Computes the asset.
+        reuse: False to compute it in any case.
+        tables: Files that may differ although the inputs are the same, so that they belong to the data version.
+
+    Returns:
+        The result with its data version, by which Dagster's UI knows whether what is downstream is out of date; with
+        `unchanged` in its metadata where it was cached.
+    """
+    if reuse and (cached := _cached_metadata(fingerprint)) is not None:
+        return dg.MaterializeResult(
+            metadata={**cached, "unchanged": True}, data_version=_data_version(fingerprint, tables)
+        )
+    output = compute()
+    if not output.is_complete:
+        return output.result
+    metadata = {**(output.result.metadata or {}), **output.metadata_when_unchanged}
+    fingerprint.record({name: _to_json(value) for name, value in metadata.items()}, output.files)
+    return with_data_version(output.result, _data_version(fingerprint, tables))
+
+
+def with_data_version(result: dg.MaterializeResult, version: dg.DataVersion) -> dg.MaterializeResult:
+    """The same result with a data version."""
+    return dg.MaterializeResult(
+        metadata=result.metadata, check_results=list(result.check_results or ()), data_version=version
+    )
+
+
+def parts_version(*datasets: PartDataset) -> dg.DataVersion:
+    """The data version of Parquet parts: no part is ever changed, so their names stand for their rows."""
+    return dg.DataVersion(content_digest([[file.name for file in dataset.files()] for dataset in datasets]))
+
+
+def input_fingerprint(layout: ArchiveLayout, asset: str, *inputs: object, year: str = "") -> InputFingerprint:
+    """The fingerprint of an asset, or of one school year of it.
+
+    Args:
+        layout: The archive.
+        asset: Under which name the fingerprint is stored.
+        *inputs: All that the asset depends on, beside the version of this program: numbers, texts, lists, mappings,
+            and frames.
+        year: For an asset that is partitioned by school year.
+    """
     return InputFingerprint(
-        layout.fingerprint_file(asset, year), content_digest(program_digest(), *made_of), (layout.data, layout.local)
+        layout.fingerprint_file(asset, year), content_digest(program_digest(), *inputs), (layout.data, layout.local)
     )
 
 
 def archive_state(archive: Archive, models: Models) -> tuple[str, LastEvent | None]:
-    """What stands for all faces with their vectors of the pack in use, and for all that people decided."""
+    """The version of the catalog with the embeddings of the pack in use, and the last event of the ledger."""
     pack = models.describe(archive.layout)
     return catalog_fingerprint(archive.layout, pack.detector_version, pack.key), archive.open_ledger().last()
 
 
 def state_of_clustering(archive: Archive, models: Models) -> TableInputs:
-    """The same, but of what people decided only that by which `cluster_assignments` was made: what they said since
-    then counts at the next run. Raises FileNotFoundError before there is that table."""
-    facts, last = archive_state(archive, models)
-    noted = read_table_inputs(archive.layout.table("cluster_assignments"))
-    return TableInputs(facts, last if noted is None else noted.last)
+    """The state by which the rest of a run is computed: the catalog as it is, the ledger as the clustering read it.
+
+    Events that were added since `cluster_assignments` was computed count at the next run.
+
+    Raises:
+        FileNotFoundError: That table does not exist yet.
+    """
+    catalog, last = archive_state(archive, models)
+    inputs = read_table_inputs(archive.layout.table("cluster_assignments"))
+    return TableInputs(catalog, last if inputs is None else inputs.last)
 
 
 def database_fingerprint(layout: ArchiveLayout, state: tuple[str, object]) -> InputFingerprint:
-    """The stamp of the DuckDB file, which two assets write: made of all facts, the decisions and the identities."""
+    """Of the DuckDB file, which two assets write: its inputs are the catalog, the ledger and the identities."""
     return input_fingerprint(layout, "database", state, file_signature(layout.table("identities")))
 
 
-def cached_result(stamp: InputFingerprint) -> dg.MaterializeResult | None:
-    """The result as it was told when the output was made, with `unchanged`; None when it is to be made."""
-    told = stamp.cached_metadata()
-    if told is None:
+def _cached_metadata(fingerprint: InputFingerprint) -> dict[str, dg.MetadataValue] | None:
+    metadata = fingerprint.cached_metadata()
+    if metadata is None:
         return None
-    metadata = {name: getattr(dg, kind)(value) if kind else value for name, (kind, value) in told.items()}
-    return dg.MaterializeResult(metadata={**metadata, "unchanged": True})
+    return {name: getattr(dg, kind)(value) if kind else value for name, (kind, value) in metadata.items()}
 
 
-def record_result(
-    stamp: InputFingerprint, result: dg.MaterializeResult, outputs: Iterable[Location], **when_unchanged: object
-) -> dg.MaterializeResult:
-    """The same result, once it is noted with its outputs, and with what is to be told instead when nothing is done."""
-    metadata = {**(result.metadata or {}), **when_unchanged}
-    stamp.record({name: _to_json(value) for name, value in metadata.items()}, outputs)
-    return result
+def _data_version(fingerprint: InputFingerprint, tables: Sequence[Location]) -> dg.DataVersion:
+    return dg.DataVersion(content_digest(fingerprint.made_of, [file_signature(table) for table in tables]))
 
 
 def _to_json(value: object) -> tuple[str, object]:

@@ -1,10 +1,7 @@
-"""What every asset shares: owners, pools, how a table, a picture and a count are shown in Dagster.
-
-What the assignments look like in Dagster: counts, the largest clusters, and a contact sheet of them.
-"""
+"""How assets appear in Dagster: tables, images, counts and column schemas, and a summary of the assignments."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,29 +11,24 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.evaluation.summary import summarize_assignments
 from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts
 from classface_assets.vision.contact_sheet import contact_sheet
-from classface_assets.vision.models.pack_info import PackInfo
 
-OWNERS = ["team:archive"]
-INFERENCE_POOL = "inference"
-"""Steps that keep all cores busy with a model: one at a time on a machine."""
-PUBLISH_POOL = "publish"
-"""Steps that write what is one for all school years: never two at once."""
+MAX_CLUSTERS = 8
+FACES_PER_CLUSTER = 8
 
 
 def markdown_table(rows: pl.DataFrame, most: int = 10) -> dg.MetadataValue:
     """The first rows as a Markdown table."""
     if rows.is_empty():
         return dg.MetadataValue.md("none")
-    lines = ["| " + " | ".join(rows.columns) + " |", "|" + " --- |" * rows.width]
-    for row in rows.head(most).iter_rows():
-        lines.append("| " + " | ".join(_markdown_cell(value) for value in row) + " |")
+    lines = [_markdown_row(rows.columns), "|" + " --- |" * rows.width]
+    lines += [_markdown_row([_markdown_cell(value) for value in row]) for row in rows.head(most).iter_rows()]
     if rows.height > most:
         lines.append(f"\n… and {rows.height - most:,} more")
     return dg.MetadataValue.md("\n".join(lines))
 
 
 def image_markdown(jpeg_or_png: bytes, alt: str) -> dg.MetadataValue:
-    """A small picture, kept in the metadata itself."""
+    """A small image, embedded in the metadata itself."""
     kind = "png" if jpeg_or_png[:4] == b"\x89PNG" else "jpeg"
     return dg.MetadataValue.md(f"![{alt}](data:image/{kind};base64,{base64.b64encode(jpeg_or_png).decode()})")
 
@@ -46,66 +38,98 @@ def value_counts(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.group_by(column).len("count").sort("count", column, descending=[True, False])
 
 
+def column_schema(columns: Mapping[str, pl.DataType | str]) -> dg.TableSchema:
+    """The columns of a table, name → type, as Dagster's UI shows them."""
+    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in columns.items()])
+
+
 def materialize_result(rows: int, checks: Sequence[dg.AssetCheckResult] = (), **metadata: Any) -> dg.MaterializeResult:
-    """A materialization with its row count and whatever else is worth seeing."""
+    """A materialization with its row count, its checks, and any other metadata."""
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, **metadata}, check_results=list(checks))
 
 
-def _markdown_cell(value: object) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+def assignment_metadata(assignments: pl.DataFrame) -> dict[str, Any]:
+    """How many faces are known people, clusters or noise, as numbers and tables.
 
-
-def assignment_metadata(rows: pl.DataFrame) -> dict[str, Any]:
-    """What became of the faces, known people and unknown ones, as numbers and tables for Dagster."""
-    told = summarize_assignments(rows)
-    sizes = rows.group_by("cluster_id").agg(pl.len().alias("faces"), pl.col("assignment_score").mean().alias("score"))
+    Args:
+        assignments: ASSIGNMENTS.
+    """
+    summary = summarize_assignments(assignments)
+    sizes = assignments.group_by("cluster_id").agg(
+        pl.len().alias("faces"), pl.col("assignment_score").mean().alias("score")
+    )
     largest = sizes.filter(pl.col("faces") > 1).sort("faces", "cluster_id", descending=[True, False])
     return {
-        "faces_processed": told.faces,
-        "faces_named": told.assigned,
-        "faces_named_share": told.share(told.assigned),
-        "people": told.persons,
-        "unlabelled": told.unlabelled,
-        "faces_in_unknown_clusters": told.clustered,
-        "unknown_clusters": told.clusters,
-        "single_faces": told.noise,
-        "single_faces_share": told.share(told.noise),
-        "distribution": markdown_table(told.sizes, most=20),
+        "faces_processed": summary.faces,
+        "faces_named": summary.assigned,
+        "faces_named_share": summary.share(summary.assigned),
+        "people": summary.persons,
+        "unlabelled": summary.unlabelled,
+        "faces_in_unknown_clusters": summary.clustered,
+        "unknown_clusters": summary.clusters,
+        "single_faces": summary.noise,
+        "single_faces_share": summary.share(summary.noise),
+        "distribution": markdown_table(summary.sizes, most=20),
         "largest": markdown_table(largest, most=12),
     }
 
 
 def cluster_contact_sheet(
-    layout: ArchiveLayout, pack: PackInfo, faces: pl.DataFrame, rows: pl.DataFrame, clusters: int = 8, each: int = 8
+    layout: ArchiveLayout, detector: str, faces: pl.DataFrame, assignments: pl.DataFrame
 ) -> dict[str, Any]:
-    """A contact sheet of the largest clusters, one a row, best faces first; empty when there is no cluster."""
-    if rows.is_empty():
+    """A contact sheet of the largest clusters, one a row, best faces first.
+
+    Args:
+        layout: Where the chips lie.
+        detector: Version of the detector that found the faces.
+        faces: The catalog's faces.
+        assignments: ASSIGNMENTS.
+
+    Returns:
+        The metadata `clusters`; nothing where there is no cluster.
+    """
+    if assignments.is_empty():
         return {}
-    placed = rows.join(faces, on="face_id").filter(pl.len().over("cluster_id") >= 2)
-    order = placed.with_columns(pl.len().over("cluster_id").alias("size")).sort(
+    clustered = assignments.join(faces, on="face_id").filter(pl.len().over("cluster_id") >= 2)
+    order = clustered.with_columns(pl.len().over("cluster_id").alias("size")).sort(
         ["size", "cluster_id", "quality_score", "face_id"], descending=[True, False, True, False]
     )
-    wanted = order.group_by("cluster_id", maintain_order=True).head(each)
-    chosen = wanted["cluster_id"].unique(maintain_order=True).head(clusters).to_list()
-    wanted = wanted.filter(pl.col("cluster_id").is_in(chosen))
-    chips = _chips(layout, pack, wanted)
-    sheet = []
-    for _, group in wanted.group_by("cluster_id", maintain_order=True):
-        line = [chips[face] for face in group["face_id"] if face in chips]
-        sheet += line + [b""] * (each - len(line))
-    return (
-        {"clusters": image_markdown(contact_sheet(sheet, columns=each), "the largest clusters, one a row")}
-        if sheet
-        else {}
-    )
-
-
-def _chips(layout: ArchiveLayout, pack: PackInfo, faces: pl.DataFrame) -> dict[str, bytes]:
-    """The chips of a few faces, read from their school years' parts alone."""
+    best = order.group_by("cluster_id", maintain_order=True).head(FACES_PER_CLUSTER)
+    largest = best["cluster_id"].unique(maintain_order=True).head(MAX_CLUSTERS).to_list()
+    best = best.filter(pl.col("cluster_id").is_in(largest))
     chips: dict[str, bytes] = {}
-    for (year,), group in faces.group_by("school_year"):
-        settings = active_detection_settings(layout, pack.detector_version, str(year)) or ""
-        parts = detection_parts(layout, pack.detector_version, str(year), settings)
-        chips.update(parts.read_matching("face_id", group["face_id"].to_list(), ["face_id", "chip"]).iter_rows())
-    return chips
+    for (year,), group in best.group_by("school_year"):
+        chips |= read_chips(layout, detector, str(year), group["face_id"].to_list())
+    sheet: list[bytes] = []
+    for _, group in best.group_by("cluster_id", maintain_order=True):
+        row = [chips[face] for face in group["face_id"] if face in chips]
+        sheet += row + [b""] * (FACES_PER_CLUSTER - len(row))
+    if not sheet:
+        return {}
+    image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
+    return {"clusters": image_markdown(image, "the largest clusters, one a row")}
+
+
+def read_chips(layout: ArchiveLayout, detector: str, year: str, face_ids: Sequence[str]) -> dict[str, bytes]:
+    """Face id → the face's chip, an encoded image; without reading the whole school year into memory.
+
+    Args:
+        layout: Where the chips lie.
+        detector: Version of the detector that found the faces.
+        year: The school year of the faces.
+        face_ids: Of a few faces; those that are not found are left out.
+    """
+    settings = active_detection_settings(layout, detector, year)
+    if settings is None or not face_ids:
+        return {}
+    rows = detection_parts(layout, detector, year, settings).read_matching("face_id", face_ids, ["face_id", "chip"])
+    return dict(rows.iter_rows())
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _markdown_cell(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

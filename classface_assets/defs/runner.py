@@ -1,4 +1,4 @@
-"""The whole chain without a daemon: every school year, then what is one for all years, then the albums."""
+"""Runs jobs in this process, without a daemon: every school year, then the students, then the albums."""
 
 import os
 import sys
@@ -24,7 +24,6 @@ from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.identification import IdentificationService
 from classface_assets.services.maintenance import SUPERFLUOUS
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
-from classface_assets.services.working_set import clear_catalog_cache
 from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, year_folders
 from classface_assets.store.maintenance.integrity import Inconsistency, repair
@@ -33,8 +32,10 @@ SILENT_CONSOLE_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"
 
 
 def stderr_console() -> Console:
-    """A console on this process's error output that Dagster leaves alone: it takes the original one into each step's
-    log. Names may hold [brackets]: they are no markup."""
+    """A console on a copy of this process's error output: Dagster redirects the original one into each step's log.
+
+    Without markup, since names may hold [brackets].
+    """
     try:
         stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
     except OSError:
@@ -43,13 +44,19 @@ def stderr_console() -> Console:
 
 
 def unwrapped_printer(console: Console) -> Callable[[str], None]:
-    """Prints a sentence without breaking it where the terminal, or what stands for it in a log, ends."""
+    """Prints sentences without wrapping them at the width of the terminal."""
     return lambda sentence: console.print(sentence, soft_wrap=True)
 
 
 @dataclass(frozen=True)
 class StepFailure:
-    """A step that failed: which job, which school year, and the sentence that says why."""
+    """A step that failed.
+
+    Attributes:
+        job: Name of the job.
+        year: The school year, or `all years`.
+        reason: A sentence that says why.
+    """
 
     job: str
     year: str
@@ -57,18 +64,18 @@ class StepFailure:
 
 
 def progress_bar(console: Console) -> ProgressListener:
-    """A bar in the terminal for each long step; silent where there is no terminal."""
+    """A progress bar for each long step; nothing where the console is no terminal."""
 
     @contextmanager
-    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
+    def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
         if not console.is_terminal:
             yield lambda: None
             return
         name, counts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[counts]}", markup=False)
         columns = (SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), counts, TimeRemainingColumn())
         with Bars(*columns, console=console, transient=True) as bars:
-            task = bars.add_task(meter.label, total=meter.total, counts="")
-            yield lambda: bars.update(task, completed=meter.done, counts=meter.counts)
+            task = bars.add_task(progress.label, total=progress.total, counts="")
+            yield lambda: bars.update(task, completed=progress.done, counts=progress.counts)
 
     return listen
 
@@ -86,12 +93,20 @@ class PipelineRunner:
         self.archive, self.models = archive, models
 
     def run(
-        self, years: Sequence[str], tell: Callable[[str], None], photos_are_gone: bool = False
+        self, years: Sequence[str], report: Callable[[str], None], photos_are_gone: bool = False
     ) -> list[StepFailure]:
-        """Everything for these years, but for what is unchanged. A year that fails is told and passed over; the rest
-        goes on.
+        """Run everything for these school years but what is unchanged. After a year that fails the others go on.
 
-        Raises LostPhotosError, before anything is done, when most known photos are gone, unless that is meant.
+        Args:
+            years: The school years.
+            report: Called with a sentence for each step.
+            photos_are_gone: Whether most photos may be missing.
+
+        Returns:
+            The steps that failed.
+
+        Raises:
+            LostPhotosError: Most known photos are gone, and that is not on purpose; nothing was done.
         """
         self.instance.add_dynamic_partitions(str(school_year_partitions.name), list(years))
         before = ChangeDetector(self.archive, self.models, self.instance)
@@ -99,52 +114,63 @@ class PipelineRunner:
         if not photos_are_gone and len(unchanged) < len(years):
             refuse_lost_photos(self.archive.layout)
         if unchanged:
-            tell(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
-        stopped = []
+            report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
+        failures = []
         for year in years:
             if year not in unchanged:
-                tell(f"{year}: files, faces, vectors")
-                failed = self.job("ingest_year", year, _images_config(photos_are_gone))
-                stopped += failed
+                report(f"{year}: files, faces, vectors")
+                failed = self.run_job("ingest_year", year, _images_config(photos_are_gone))
+                failures += failed
                 if not failed:
                     before.record_year(year)
-        in_the_way = self._run_students(tell)
-        return [*stopped, *in_the_way, *([] if in_the_way else self._run_albums(years, tell))]
+        failed = self._run_students(report)
+        return [*failures, *failed, *([] if failed else self._run_albums(years, report))]
 
-    def _run_students(self, tell: Callable[[str], None]) -> list[StepFailure]:
-        """Who is who over all school years, unless that is unchanged."""
-        now = ChangeDetector(self.archive, self.models, self.instance)
-        if now.students():
+    def _run_students(self, report: Callable[[str], None]) -> list[StepFailure]:
+        """Run `identify` over all school years, unless nothing changed."""
+        current = ChangeDetector(self.archive, self.models, self.instance)
+        if current.students():
             return []
-        tell("all years: students")
-        stopped = self.job("identify")
-        clear_catalog_cache()
-        if not stopped:
-            now.record_students()
-        return stopped
+        report("all years: students")
+        failures = self.run_job("identify")
+        if not failures:
+            current.record_students()
+        return failures
 
-    def _run_albums(self, years: Sequence[str], tell: Callable[[str], None]) -> list[StepFailure]:
-        """The albums of these school years, and the pages over all; without those that are unchanged."""
-        stopped, now = [], ChangeDetector(self.archive, self.models, self.instance)
-        unchanged = now.albums(years)
+    def _run_albums(self, years: Sequence[str], report: Callable[[str], None]) -> list[StepFailure]:
+        """Run the albums of these school years, and the pages over all years, without those that are unchanged."""
+        failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
+        unchanged = current.albums(years)
         for year in years:
             if year not in unchanged:
-                tell(f"{year}: album")
-                stopped += self.job("year_album", year)
-        if not now.site():
-            tell("all years: index and reports")
-            stopped += self.job("school_site")
-        return stopped
+                report(f"{year}: album")
+                failures += self.run_job("year_album", year)
+        if not current.site():
+            report("all years: index and reports")
+            failures += self.run_job("school_site")
+        return failures
 
-    def job(
+    def run_job(
         self,
         name: str,
         year: str | None = None,
         ops: Mapping[str, Any] | None = None,
+        *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> list[StepFailure]:
-        """Run one job, with this config of its assets; empty when all its steps and blocking checks succeeded."""
+        """Run one job.
+
+        Args:
+            name: Of the job.
+            year: The school year, for a job of yearly assets.
+            ops: Run config of the assets.
+            run_id: Of the run; None for a new one.
+            tags: Of the run.
+
+        Returns:
+            The steps and blocking checks that failed.
+        """
         job = self.definitions.resolve_job_def(name)
         outcome = job.execute_in_process(
             run_config={**SILENT_CONSOLE_LOG, "ops": dict(ops or {})},
@@ -170,39 +196,51 @@ def _images_config(photos_are_gone: bool) -> dict[str, Any]:
     return {"images": {"config": {"photos_are_gone": True}}} if photos_are_gone else {}
 
 
-def select_years(layout: ArchiveLayout, wanted: str | None) -> list[str]:
-    """The school years to run: all that have a folder or had one, or those of a comma-separated list.
+def select_years(layout: ArchiveLayout, years_option: str | None) -> list[str]:
+    """The school years to run.
 
-    A year whose folder is gone is run too, so that its photos drop out of the albums.
-    Raises PhotosFolderError for a year without a folder, or when there is none at all.
+    Args:
+        layout: The archive.
+        years_option: A comma-separated list. None: all that have a folder, and those that had one, so that their
+            photos drop out of the albums.
+
+    Raises:
+        PhotosFolderError: A year has no folder, or there is none at all.
     """
-    there = year_folders(layout)
-    if not there:
+    folders = year_folders(layout)
+    if not folders:
         raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder a school year into it.")
-    if wanted is None:
-        return sorted({*there, *list_school_years(layout)})
-    years = [wanted] if wanted in there else [year.strip() for year in wanted.split(",")]
-    unknown = [year for year in years if year not in there]
+    if years_option is None:
+        return sorted({*folders, *list_school_years(layout)})
+    years = [years_option] if years_option in folders else [year.strip() for year in years_option.split(",")]
+    unknown = [year for year in years if year not in folders]
     if unknown:
         raise PhotosFolderError(
-            f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(there)}."
+            f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(folders)}."
         )
     return years
 
 
 def run_identification(
-    work: IdentificationService,
+    service: IdentificationService,
     settings: Mapping[str, object],
     *,
     use_head: bool = True,
     command: str = "classface run",
 ) -> list[str]:
-    """Groups and names all faces in a Dagster run with these settings, and publishes; why it stopped, if it did.
+    """Cluster and name all faces in a Dagster run, and publish. Waits for other commands that run the archive.
 
-    Other runs of the archive are waited for; they are told of this one as `command`.
+    Args:
+        service: With the archive and the model pack.
+        settings: Run config of the assignment, by key; those that are None are left out.
+        use_head: Whether a promoted projection head is used.
+        command: Shown to other commands that wait for this one.
+
+    Returns:
+        Why steps failed, a sentence each.
     """
-    archive = work.archive
-    work.published()
+    archive = service.archive
+    service.published()
     given = {name: value for name, value in settings.items() if value is not None}
     ops = {
         "cluster_assignments": {"config": given},
@@ -212,15 +250,23 @@ def run_identification(
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, command, unwrapped_printer(console)):
         fail_dead_runs(instance)
-        stopped = PipelineRunner(instance, archive, work.models, console).job("identify", ops=ops)
-    clear_catalog_cache()
-    return [stop.reason for stop in stopped]
+        failures = PipelineRunner(instance, archive, service.models, console).run_job("identify", ops=ops)
+    return [failure.reason for failure in failures]
 
 
 def repair_and_rerun(
-    chain: PipelineRunner, found: Sequence[Inconsistency], tell: Callable[[str], None]
+    runner: PipelineRunner, found: Sequence[Inconsistency], report: Callable[[str], None]
 ) -> list[StepFailure]:
-    """Take out what is broken, and run the school years that lack something now, then what is one for all years."""
+    """Remove what is inconsistent, then run the school years that lack something, the students and the albums.
+
+    Args:
+        runner: Of the archive.
+        found: What is inconsistent.
+        report: Called with a sentence for each step.
+
+    Returns:
+        The steps that failed.
+    """
     repair(found)
     lacking = [one for one in found if one.kind not in SUPERFLUOUS]
-    return chain.run(sorted({one.year for one in lacking} - {""}), tell) if lacking else []
+    return runner.run(sorted({one.year for one in lacking} - {""}), report) if lacking else []

@@ -1,7 +1,4 @@
-"""What starts runs: sensors that watch the photos and the ledger, each beside the plain function that decides.
-
-Runs that ended badly: failed ones are told in a sentence, killed ones are freed.
-"""
+"""Sensors: what starts runs (new photos, new decisions), and what follows a run that failed or was killed."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from classface_assets.core.storage_errors import StorageError
-from classface_assets.defs.jobs import identify, ingest_year
+from classface_assets.defs.automation import identify, ingest_year
 from classface_assets.orchestration.failures import failure_reason
 from classface_assets.orchestration.instance import fail_dead_runs
 from classface_assets.orchestration.partitions import school_year_partitions, year_listing
@@ -22,6 +19,8 @@ from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.events import DRAWING_KINDS
 
 QUIET_PERIOD = timedelta(minutes=1)
+CODE_SERVER_TAG = ".dagster/grpc_info"
+"""The tag by which Dagster's default launcher finds the process of a run again."""
 
 
 def changed_years(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -36,7 +35,7 @@ def changed_years(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     description="Watches the photos folder: a new or changed school year is run, an unchanged one is left alone.",
 )
 def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult | dg.SkipReason:
-    """Runs the school years that changed. A folder that cannot be read or lies empty is no reason to drop them all."""
+    """Runs the school years that changed. A folder that cannot be read, or is empty, is no reason to drop them all."""
     photos = archive.layout.photos
     try:
         folders = year_folders(archive.layout)
@@ -49,7 +48,7 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
     changed = changed_years(before, now)
     if not changed:
         return dg.SkipReason(f"Nothing new in the {len(now)} school years of {photos}.")
-    # No run key: a year that comes to look as it once did, say after a photo was taken out again, is run all the same.
+    # No run key: a year that comes to look as it once did, as when a photo is removed again, is run all the same.
     return dg.SensorResult(
         run_requests=[dg.RunRequest(partition_key=year) for year in changed],
         dynamic_partitions_requests=[school_year_partitions.build_add_request(changed)],
@@ -58,7 +57,12 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
 
 
 def is_quiet(last: str, now: datetime) -> bool:
-    """Whether nobody has said anything for a while: a burst of names is carried on once. `last`: ISO time."""
+    """Whether the ledger was not written to for a while, so that a burst of names starts one run.
+
+    Args:
+        last: ISO time of the last event.
+        now: The current time.
+    """
     return now - datetime.fromisoformat(last) >= QUIET_PERIOD
 
 
@@ -66,22 +70,22 @@ def is_quiet(last: str, now: datetime) -> bool:
     jobs=[identify, ingest_year],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched anew; "
-    "school years in which faces were drawn are looked at first.",
+    description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched again; "
+    "school years in which faces were drawn are ingested first.",
 )
 def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.SensorResult | dg.SkipReason:
-    """One run for all that was said since the last one; `automatic` carries on the years that are looked at."""
+    """One run for all decisions since the last one; `automatic` carries on the school years that are ingested."""
     try:
         ledger = archive.open_ledger()
         last = ledger.last()
     except LedgerError as error:
         return dg.SkipReason(str(error))
     if last is None or str(last[0]) == context.cursor:
-        return dg.SkipReason("Nothing was said since the last run.")
+        return dg.SkipReason("No decision was made since the last run.")
     if not is_quiet(last[1], datetime.now(UTC)):
-        return dg.SkipReason("Somebody is still at it; the faces are matched when nothing was said for a minute.")
-    drawn_in = photos_with_new_boxes(ledger.events(kinds=DRAWING_KINDS), int(context.cursor or 0))
-    years = school_years_of_photos(archive.layout, drawn_in)
+        return dg.SkipReason("Somebody is still naming; the faces are matched when there was no decision for a minute.")
+    photos = photos_with_new_boxes(ledger.events(kinds=DRAWING_KINDS), int(context.cursor or 0))
+    years = school_years_of_photos(archive.layout, photos)
     return dg.SensorResult(
         run_requests=[
             *(dg.RunRequest(f"ledger {last[0]} {y}", job_name="ingest_year", partition_key=y) for y in years),
@@ -90,10 +94,6 @@ def decisions(context: dg.SensorEvaluationContext, archive: Archive) -> dg.Senso
         dynamic_partitions_requests=[school_year_partitions.build_add_request(years)] if years else [],
         cursor=str(last[0]),
     )
-
-
-CODE_SERVER_TAG = ".dagster/grpc_info"
-"""The tag by which Dagster's default launcher finds the process of a run again."""
 
 
 @dg.run_failure_sensor(
@@ -109,7 +109,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 
 
 def is_launched_here(run: dg.DagsterRun) -> bool:
-    """Whether the code server of this machine started the run's process, so that its absence means its death.
+    """Whether the code server of this machine started the run's process, so that its absence means that it died.
 
     A run of `classface run` may belong to another machine or container that shares the records.
     """
@@ -119,12 +119,12 @@ def is_launched_here(run: dg.DagsterRun) -> bool:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends the runs whose process was killed, so that nothing waits for them; the next run does the rest.",
+    description="Fails the runs whose process was killed, so that nothing waits for them; the next run does the rest.",
 )
 def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Dagster itself does not see that a local process was killed: its run would keep its pool for ever."""
+    """Dagster itself does not see that a local process was killed: its run would occupy its pool for ever."""
     if not isinstance(context.instance.run_launcher, dg.DefaultRunLauncher):
         return dg.SkipReason("Runs are processes of other machines here; Dagster itself watches them.")
-    freed = fail_dead_runs(context.instance, is_launched_here)
-    told = ", ".join(f"{run.job} {run.partition} ({run.run_id[:8]})" for run in freed)
-    return dg.SkipReason(f"Freed: {told}." if freed else "No run was killed.")
+    released = fail_dead_runs(context.instance, is_launched_here)
+    names = ", ".join(f"{run.job} {run.partition} ({run.run_id[:8]})" for run in released)
+    return dg.SkipReason(f"Marked as failed: {names}." if released else "No run was killed.")

@@ -1,7 +1,7 @@
-"""Runs of one archive take turns: a lock of the system in its local folder, and a note of who has it.
+"""Only one command at a time runs an archive: a file lock in its local folder, and a note of who holds it.
 
-The system frees the lock of a process that was killed. Runs that Dagster's own UI or daemon starts do not take it; they
-are kept apart by Dagster's pools, asset by asset.
+The operating system releases the lock of a process that was killed. Runs that Dagster's own UI or daemon starts do not
+take it; they are kept apart by Dagster's pools, asset by asset.
 """
 
 import json
@@ -23,30 +23,44 @@ HOLDER_FILE = "run.json"
 
 
 class ArchiveLockedError(UserError):
-    """Another run of the archive goes on, and is not to be waited for."""
+    """Another command runs the archive, and is not to be waited for."""
 
 
 @dataclass(frozen=True)
 class LockHolder:
-    """Who has the turn: what they were called as, since when (ISO time), in which process."""
+    """The process that holds the lock.
+
+    Attributes:
+        command: What it was started as, such as `classface run`.
+        since: ISO time.
+        process: Its number.
+    """
 
     command: str
     since: str
     process: int
 
     def __str__(self) -> str:
-        began = datetime.fromisoformat(self.since)
-        when = f"{began:%H:%M}" if began.date() == datetime.now().astimezone().date() else f"{began:%Y-%m-%d %H:%M}"
+        """A sentence without its full stop, for messages to go on with."""
+        start = datetime.fromisoformat(self.since)
+        when = f"{start:%H:%M}" if start.date() == datetime.now().astimezone().date() else f"{start:%Y-%m-%d %H:%M}"
         return f"Another `{self.command}` of this archive goes on since {when} (process {self.process})"
 
 
 @contextmanager
 def archive_lock(
-    layout: ArchiveLayout, command: str, tell: Callable[[str], object], wait: bool = True
+    layout: ArchiveLayout, command: str, report: Callable[[str], object], wait: bool = True
 ) -> Iterator[None]:
-    """Have the archive to oneself as far as other runs go; tells for whom it waits.
+    """A context in which no other command runs this archive.
 
-    Raises RunningAlreadyError where there is another and `wait` is not wanted.
+    Args:
+        layout: The archive.
+        command: Shown to others that wait for this one.
+        report: Called with a sentence where this command has to wait for another.
+        wait: Whether to wait at all.
+
+    Raises:
+        ArchiveLockedError: Another command holds the lock, and `wait` is False.
     """
     lock, note = FileLock(layout.local / LOCK_FILE), layout.local / HOLDER_FILE
     layout.local.mkdir(parents=True, exist_ok=True)
@@ -56,11 +70,11 @@ def archive_lock(
         other = _read_holder(note)
         if not wait:
             raise ArchiveLockedError(f"{other}; try again when it is done.") from None
-        tell(f"{other}; waiting until it is done.")
+        report(f"{other}; waiting until it is done.")
         lock.acquire(poll_interval=0.2)
     try:
-        mine = LockHolder(command, datetime.now().astimezone().isoformat(timespec="seconds"), os.getpid())
-        write_file(note, lambda out: out.write(json.dumps(asdict(mine)).encode()))
+        own = LockHolder(command, datetime.now().astimezone().isoformat(timespec="seconds"), os.getpid())
+        write_file(note, lambda out: out.write(json.dumps(asdict(own)).encode()))
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -68,7 +82,7 @@ def archive_lock(
 
 
 def _read_holder(note: Path) -> LockHolder | str:
-    """Who has the lock; they may have taken it a moment ago, or be about to let it go."""
+    """Who holds the lock; they may have taken it a moment ago, or be about to release it."""
     try:
         return LockHolder(**json.loads(note.read_text()))
     except (OSError, ValueError, TypeError):

@@ -1,20 +1,27 @@
-"""How a failure is told: one sentence where the user can do something about it, else the innermost error."""
+"""How a failure is reported: one sentence where the user can do something about it, else the innermost error."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.storage_errors import as_storage_error
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """An asset whose user errors, or whose disk or server, end the step with one sentence instead of a traceback."""
+
+def report_user_errors(compute: Callable[P, R]) -> Callable[P, R]:
+    """Decorates an asset: its user errors, and those of a disk or server, fail the step with a sentence.
+
+    Raises:
+        dagster.Failure: With that sentence as its description instead of a traceback, and without retries.
+    """
 
     @functools.wraps(compute)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return compute(*args, **kwargs)
         except UserError as error:
@@ -28,8 +35,15 @@ def report_user_errors(compute: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def failure_reason(failure: Any) -> str:
-    """The sentence of a step's failure data: the user's own when the step gave one, else the innermost error's."""
+def failure_reason(failure: object) -> str:
+    """The sentence that says why a step failed.
+
+    Args:
+        failure: Dagster's step failure data.
+
+    Returns:
+        The description of the `Failure` that the step raised, else the message of the innermost error.
+    """
     user = getattr(failure, "user_failure_data", None)
     if user is not None and user.description:
         return str(user.description)

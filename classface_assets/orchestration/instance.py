@@ -1,4 +1,4 @@
-"""Dagster's own home inside the data folder: its settings, its instance, and what a killed run still holds there."""
+"""Dagster's home inside the local folder: its settings, its instance, and the runs there whose process is gone."""
 
 import logging
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
-from dagster._core.storage.event_log import SqlEventLogStorage
 from filelock import FileLock
 
 from classface_assets.core.errors import UserError
@@ -23,12 +22,12 @@ UNFINISHED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 
 
 class DataFolderError(UserError):
-    """The data folder cannot be made or written to."""
+    """The data folder cannot be created or written to."""
 
 
 @dataclass(frozen=True)
 class ReleasedRun:
-    """A run whose process is gone: it is marked as failed, and its places in the pools are free."""
+    """A run whose process is gone: it is marked as failed, and its slots in the pools are free."""
 
     run_id: str
     job: str
@@ -36,16 +35,18 @@ class ReleasedRun:
 
 
 def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
-    """The Dagster instance of an archive, made on first use; DAGSTER_HOME is set for this process.
+    """The Dagster instance of an archive, created on first use; DAGSTER_HOME is set for this process.
 
-    Raises DataFolderError, and StorageError for data at a URL that cannot be reached.
+    Raises:
+        DataFolderError: The data folder cannot be written.
+        StorageError: The data are at a URL that cannot be reached.
     """
     home = layout.dagster_home
     settings = home / "dagster.yaml"
-    list_directory(layout.data)  # a server that is not there, or refuses, is better told now than after an hour
+    list_directory(layout.data)  # a server that is away, or refuses, is better reported now than after an hour
     try:
         home.mkdir(parents=True, exist_ok=True)
-        # Dagster makes its tables on first use, and fails where a second process makes them in the same moment.
+        # Dagster creates its tables on first use, and fails where a second process creates them in the same moment.
         with FileLock(home / ".being_made.lock"):
             if not settings.exists():
                 settings.write_text((files("classface_assets.orchestration") / "dagster.yaml").read_text())
@@ -70,25 +71,32 @@ def _folder_option(layout: ArchiveLayout) -> str:
 def fail_dead_runs(
     instance: dg.DagsterInstance, of_this_machine: Callable[[dg.DagsterRun], bool] = lambda _: True
 ) -> list[ReleasedRun]:
-    """End the runs of this machine whose process was killed, so that nothing waits for them any longer.
+    """Mark the runs whose process was killed as failed, so that nothing waits for them any longer.
 
-    Dagster cannot see that a local process was killed: the run would stay `started` and keep its pool for ever.
+    Dagster cannot see that a local process was killed: the run would stay `started` and occupy its pool for ever.
+
+    Args:
+        instance: Where the runs are recorded.
+        of_this_machine: Whether a run's process would be one of this machine; others are left alone.
+
+    Returns:
+        The runs that were marked.
     """
-    freed = []
+    released = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED_STATUSES)):
         run = record.dagster_run
         if not of_this_machine(run) or _is_alive(instance, run.run_id, record.start_time):
             continue
         instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
-        freed.append(ReleasedRun(run.run_id, run.job_name, run.tags.get("dagster/partition", "")))
+        released.append(ReleasedRun(run.run_id, run.job_name, run.tags.get("dagster/partition", "")))
     storage = instance.event_log_storage
-    ended = {r.run_id for r in freed} | {
+    finished = {r.run_id for r in released} | {
         run_id for run_id in storage.get_concurrency_run_ids() if _is_finished(instance, run_id)
     }
-    for run_id in ended:
+    for run_id in finished:
         storage.free_concurrency_slots_for_run(run_id)
     assign_pending_pool_slots(instance)
-    return freed
+    return released
 
 
 class RunInProgressError(UserError):
@@ -111,14 +119,16 @@ def require_idle(instance: dg.DagsterInstance) -> None:
 
 
 def assign_pending_pool_slots(instance: dg.DagsterInstance) -> None:
-    """Let steps that wait for a place in a pool take those that are free.
+    """Let steps that wait for a slot of a pool take those that are free.
 
-    Dagster 1.13 forgets a step that begins to wait in the very moment in which the place becomes free: it would wait
-    for ever. The places themselves are counted, so nobody gets one too many.
+    Dagster 1.13 forgets a step that begins to wait in the very moment in which the slot becomes free: it would wait
+    for ever. The slots themselves are counted, so no step gets one too many. Storages without such a queue, as that of
+    an instance in memory, have nothing to assign.
     """
     storage = instance.event_log_storage
-    if isinstance(storage, SqlEventLogStorage):
-        storage.assign_pending_steps(sorted(storage.get_concurrency_keys()))
+    assign = getattr(storage, "assign_pending_steps", None)
+    if callable(assign):
+        assign(sorted(storage.get_concurrency_keys()))
 
 
 def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -127,21 +137,21 @@ def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | None) -> bool:
-    """Whether the process that executes the run is there, and is not a younger one with the same number."""
+    """Whether the process that executes the run exists, and is not a younger one with the same number."""
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events if e.dagster_event]
     numbers = [int(str(pid.value)) for pid in pids if pid is not None]
-    if not numbers:  # a run says its process a moment after it has started
+    if not numbers:  # a run reports its process a moment after it has started
         return started_at is None or time.time() - started_at < PID_REPORT_TIMEOUT_S
     try:
         process = psutil.Process(numbers[-1])
-        gone = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not asked for it yet
-        return not gone and (started_at is None or process.create_time() <= started_at + 1)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not collected it yet
+        return not is_zombie and (started_at is None or process.create_time() <= started_at + 1)
     except psutil.NoSuchProcess:
         return False
 
 
 def prepare_instance(layout: ArchiveLayout) -> tuple[dg.DagsterInstance, list[str]]:
-    """The instance with every school year of the photos folder registered; returns also the new ones."""
+    """The instance with every school year of the photos folder registered, and the years that were new."""
     instance = open_instance(layout)
     return instance, register_school_years(instance, layout)

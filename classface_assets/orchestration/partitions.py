@@ -13,10 +13,15 @@ school_year_partitions = dg.DynamicPartitionsDefinition(name="school_year")
 
 
 def register_school_years(instance: dg.DagsterInstance, layout: ArchiveLayout) -> list[str]:
-    """Register every school year that has a folder; returns the keys that were new.
+    """Register every school year that has a folder.
 
     A year whose folder is gone stays registered, so that its run can let its photos drop out.
-    Raises PhotosFolderError when the photos folder cannot be read.
+
+    Returns:
+        The partition keys that were new.
+
+    Raises:
+        PhotosFolderError: The photos folder cannot be read.
     """
     name = str(school_year_partitions.name)
     known = set(instance.get_dynamic_partitions(name))
@@ -27,13 +32,20 @@ def register_school_years(instance: dg.DagsterInstance, layout: ArchiveLayout) -
 
 
 def year_listing(photos: Location, folders: Iterable[Location]) -> list[FileEntry]:
-    """Every file of one school year, sorted: those right in its folders, as `year_folders` tells them.
+    """Every file of one school year, sorted by path.
 
-    A file that cannot be looked at has the size -1. Of a URL there is one listing a folder, and no call a file.
+    At a URL this takes one listing a folder, and no request a file.
+
+    Args:
+        photos: The photos folder.
+        folders: The year's folders, as `year_folders` returns them.
+
+    Returns:
+        The files; one that cannot be read has the size -1.
     """
     return list_files(photos, list(folders))[0]
 
 
 def year_files(photos: Location, folders: Iterable[Location]) -> list[Location]:
-    """The files of `year_listing`."""
+    """The locations of `year_listing`."""
     return [entry.path for entry in year_listing(photos, folders)]

@@ -1,4 +1,4 @@
-"""How far a long step is: photos a second, faces, errors and time left, told to whoever listens."""
+"""How far a long step is: photos a second, faces, errors and time left, reported to any number of listeners."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,26 @@ import dagster as dg
 
 
 class ProgressCallback(Protocol):
-    """Called with how many more are done, and how many faces and errors these gave."""
+    """What a long task calls while it goes on."""
 
-    def __call__(self, count: int, faces: int = 0, errors: int = 0) -> None: ...
+    def __call__(self, count: int, faces: int = 0, errors: int = 0) -> None:
+        """Report so many more items as done, with the faces and errors among them."""
+        ...
 
 
 @dataclass
 class TaskProgress:
-    """What is done of one task. `unit` is what is counted: photos, files, faces."""
+    """What is done of one task.
+
+    Attributes:
+        label: What the task is called in logs.
+        total: Number of items.
+        unit: What an item is: photos, files, faces.
+        done: Items done so far.
+        faces: Faces found in these.
+        errors: Items of these that failed.
+        started: When it began, in seconds of the monotonic clock.
+    """
 
     label: str
     total: int
@@ -28,36 +40,40 @@ class TaskProgress:
     started: float = field(default_factory=time.monotonic)
 
     def advance(self, count: int, faces: int = 0, errors: int = 0) -> None:
+        """Count items that are done."""
         self.done, self.faces, self.errors = self.done + count, self.faces + faces, self.errors + errors
 
     @property
     def seconds(self) -> float:
+        """Since the task began; never 0."""
         return max(time.monotonic() - self.started, 1e-6)
 
     @property
-    def speed(self) -> float:
+    def items_per_second(self) -> float:
+        """On average since the task began."""
         return self.done / self.seconds
 
     @property
     def counts(self) -> str:
-        """`12.3 photos a second, 480 faces, 1 error`; faces only where the task tells of them."""
-        parts = [f"{self.speed:.1f} {self.unit} a second", *([f"{self.faces:,} faces"] if self.faces else [])]
-        return ", ".join([*parts, f"{self.errors:,} error{'' if self.errors == 1 else 's'}"])
+        """`12.3 photos a second, 480 faces, 1 error`; without faces where none were counted."""
+        faces = [f"{self.faces:,} faces"] if self.faces else []
+        errors = f"{self.errors:,} error{'' if self.errors == 1 else 's'}"
+        return ", ".join([f"{self.items_per_second:.1f} {self.unit} a second", *faces, errors])
 
     @property
     def sentence(self) -> str:
         """How far the task is, and the time left or, at its end, the time it took."""
         if self.done >= self.total:
             return f"{self.label}: {self.done:,} {self.unit} in {format_duration(self.seconds)}, {self.counts}"
-        left = f", {format_duration((self.total - self.done) / self.speed)} left" if self.done else ""
+        left = f", {format_duration((self.total - self.done) / self.items_per_second)} left" if self.done else ""
         return f"{self.label}: {self.done:,} of {self.total:,}, {self.counts}{left}"
 
     @property
-    def figures(self) -> dict[str, int | float]:
+    def metadata(self) -> dict[str, int | float]:
         """The same as numbers, for Dagster's metadata and its plots."""
         return {
             f"{self.unit}_done": self.done,
-            f"{self.unit}_a_second": round(self.speed, 2),
+            f"{self.unit}_a_second": round(self.items_per_second, 2),
             "faces_found": self.faces,
             "errors": self.errors,
             "seconds": round(self.seconds, 1),
@@ -68,72 +84,86 @@ ProgressListener = Callable[[TaskProgress], AbstractContextManager[Callable[[], 
 """Opened at the start of a task, called after every advance, closed at its end or with its error."""
 
 
+class ProgressReporter(Protocol):
+    """The resource `progress` of the assets."""
+
+    def task(self, label: str, total: int, unit: str = "photos") -> AbstractContextManager[ProgressCallback]:
+        """A context for one long task; its value is called with the number of items that were just done.
+
+        Args:
+            label: What the task is called in logs.
+            total: Number of items; with 0 nothing is reported.
+            unit: What an item is: photos, files, faces.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Whoever is told how far the steps are."""
+    """A ProgressReporter for these listeners."""
 
     listeners: Sequence[ProgressListener] = ()
 
     @contextmanager
     def task(self, label: str, total: int, unit: str = "photos") -> Iterator[ProgressCallback]:
-        """A context whose value is called with the number of items just done; a task of nothing is not told."""
-        meter = TaskProgress(label, total, unit)
+        """See ProgressReporter."""
+        progress = TaskProgress(label, total, unit)
         with ExitStack() as opened:
-            tell = [opened.enter_context(listen(meter)) for listen in self.listeners if total]
+            updates = [opened.enter_context(listen(progress)) for listen in self.listeners if total]
 
             def advance(count: int, faces: int = 0, errors: int = 0) -> None:
-                meter.advance(count, faces, errors)
-                for one in tell:
-                    one()
+                progress.advance(count, faces, errors)
+                for update in updates:
+                    update()
 
             yield advance
 
 
 def log_listener(log: Callable[[str], None], every_s: float = 10.0) -> ProgressListener:
-    """A line in the run's log every ten seconds and at the end."""
+    """Writes a line to a log every so many seconds, and at the end."""
 
     @contextmanager
-    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
-        yield throttle(every_s, lambda: log(meter.sentence))
-        log(meter.sentence)
+    def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
+        yield throttle(every_s, lambda: log(progress.sentence))
+        log(progress.sentence)
 
     return listen
 
 
 def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
-    """An observation of the step's asset every half minute and at the end, and the last figures in its materialization.
+    """Observes the step's asset every so many seconds and at the end, and adds the last numbers to its materialization.
 
-    An observation stands in the run's events and on the asset's page while the step is still at work. Of an asset that
-    is materialized, no automation condition takes it for an update: these ask for materializations alone.
+    An observation appears in the run's events and on the asset's page while the step is still running. Automation
+    conditions do not take it for an update of the asset: they wait for materializations.
     """
 
     @contextmanager
-    def listen(meter: TaskProgress) -> Iterator[Callable[[], None]]:
+    def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
         context = dg.AssetExecutionContext.get()
         year = context.partition_key if context.has_partition_key else None
 
         def observe() -> None:
-            metadata = {"progress": meter.sentence, **meter.figures}
-            context.log_event(dg.AssetObservation(context.asset_key, meter.sentence, metadata, partition=year))
+            metadata = {"progress": progress.sentence, **progress.metadata}
+            context.log_event(dg.AssetObservation(context.asset_key, progress.sentence, metadata, partition=year))
 
         yield throttle(every_s, observe)
         observe()
-        context.add_asset_metadata(meter.figures, context.asset_key, year)
+        context.add_asset_metadata(progress.metadata, context.asset_key, year)
 
     return listen
 
 
-def throttle(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
-    """`act` for callers who call too often: it comes to pass once in so many seconds, not before the first are over."""
+def throttle(seconds: float, action: Callable[[], None]) -> Callable[[], None]:
+    """`action` at most once in so many seconds, however often it is called; not before the first are over."""
     last = time.monotonic()
 
-    def sometimes() -> None:
+    def throttled() -> None:
         nonlocal last
         if time.monotonic() - last >= seconds:
             last = time.monotonic()
-            act()
+            action()
 
-    return sometimes
+    return throttled
 
 
 def format_duration(seconds: float) -> str:

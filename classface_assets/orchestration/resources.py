@@ -1,7 +1,9 @@
-"""Everything that the assets are handed: where the archive lies, which models look at it, who is told how far it is."""
+"""The resources that Dagster hands to the assets: the archive, the model pack, and the progress reporter."""
 
 import functools
 import os
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -11,14 +13,26 @@ from pydantic import Field
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
-from classface_assets.orchestration.progress import Progress, asset_event_listener, log_listener
+from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
+from classface_assets.store.artifacts.memoization import catalog_fingerprint
+from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
 from classface_assets.store.consent.allowed_photos import RefusedFaces
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
 
 RefusedMode = Literal["withhold", "blur", "box"]
-"""RefusedFaces as Dagster's settings show them."""
+"""RefusedFaces as Dagster's run configuration shows them."""
+
+ENVIRONMENT = {
+    "photos": "CLASSFACE_PHOTOS",
+    "data": "CLASSFACE_DATA",
+    "local": "CLASSFACE_LOCAL",
+    "ledger": "CLASSFACE_LEDGER",
+    "year_pattern": "CLASSFACE_YEAR_PATTERN",
+    "year_start": "CLASSFACE_YEAR_START",
+}
+"""Field of Archive → the environment variable that it comes from. (CLASSFACE_REFUSED is checked when it is read.)"""
 
 
 class Archive(dg.ConfigurableResource):
@@ -58,15 +72,46 @@ class Archive(dg.ConfigurableResource):
         "(CLASSFACE_REFUSED)",
     )
 
-    @property
+    @cached_property
     def layout(self) -> ArchiveLayout:
+        """Where everything of the archive lies."""
         local = parse_local_folder(self.local) if self.local else None
         return ArchiveLayout(
             parse_location(self.photos), parse_location(self.data), local, self.year_pattern, self.year_start
         )
 
+    @cached_property
+    def _catalogs(self) -> dict[str, FaceCatalog]:
+        """The catalog that was loaded last, by its fingerprint."""
+        return {}
+
     def open_ledger(self) -> Ledger:
+        """The ledger of people's decisions."""
         return Ledger(self.ledger or self.layout.ledger_url)
+
+    def catalog(self, models: "Models") -> FaceCatalog:
+        """All files, faces and embeddings of the pack in use.
+
+        It stays in memory as long as this resource, in Dagster for one run: the assets of a run and their checks read
+        the same catalog one after the other. It is loaded again when a Parquet part came or went.
+
+        Raises:
+            DetectionMissingError: The archive has faces, but none that this pack's detector found.
+        """
+        pack = models.describe(self.layout)
+        fingerprint = catalog_fingerprint(self.layout, pack.detector_version, pack.key)
+        if fingerprint not in self._catalogs:
+            self.release_catalog()
+            self._catalogs[fingerprint] = load_catalog(self.layout, pack.detector_version, pack.key)
+        return self._catalogs[fingerprint]
+
+    def release_catalog(self) -> None:
+        """Free the memory that the catalog takes."""
+        self._catalogs.clear()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Called by Dagster at the end of a run."""
+        self.release_catalog()
 
 
 class Models(dg.ConfigurableResource):
@@ -79,42 +124,56 @@ class Models(dg.ConfigurableResource):
     )
 
     def describe(self, layout: ArchiveLayout) -> PackInfo:
+        """Name and versions of the pack, without loading a model."""
         return describe_pack(self.pack, layout.packs)
 
     def load(self, layout: ArchiveLayout) -> ModelPack:
+        """The pack's models, ready to run."""
         return _load_cached_pack(self.pack, layout.packs, layout.cache)
 
 
 @functools.lru_cache(maxsize=2)
 def _load_cached_pack(pack: str, packs: Path, cache: Path) -> ModelPack:
-    """A pack takes seconds to load, so the years of one process share it."""
+    """A pack takes seconds to load, so the runs of one process share it."""
     return load_pack(pack, packs, cache)
 
 
-@dg.resource(description="Tells how far a step is, in the run's log and as events of the asset.")
-def log_progress(_context: dg.InitResourceContext) -> Progress:
-    return Progress((log_listener(dg.get_dagster_logger("progress").info), asset_event_listener()))
+class LoggedProgress(dg.ConfigurableResource):
+    """Reports how far a step is: lines in the run's log, and events of the asset."""
+
+    log_every_s: float = Field(default=10.0, gt=0, description="Seconds between two lines in the log.")
+    event_every_s: float = Field(default=30.0, gt=0, description="Seconds between two observations of the asset.")
+
+    def task(self, label: str, total: int, unit: str = "photos") -> AbstractContextManager[ProgressCallback]:
+        """See ProgressReporter."""
+        log = log_listener(dg.get_dagster_logger("progress").info, self.log_every_s)
+        return Progress((log, asset_event_listener(self.event_every_s))).task(label, total, unit)
 
 
 def resolve_archive(
     photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
 ) -> Archive:
-    """The archive of these folders or URLs; what is not given comes from CLASSFACE_PHOTOS, _DATA, _LOCAL.
+    """The archive of these folders or URLs; what is not given comes from the environment.
 
-    So do the ledger, the settings of school years, and what becomes of refused faces. Without those too, the data lie
-    in `data` and the photos in its folder `photos`. Raises StorageError for a URL
-    that cannot be one, UserError for a setting that is none.
+    Args:
+        photos: Else CLASSFACE_PHOTOS, else the folder `photos` below the data.
+        data: Else CLASSFACE_DATA, else `data`.
+        local: Else CLASSFACE_LOCAL, else the data folder, or `data` where that is at a URL.
+
+    Raises:
+        StorageError: A URL cannot be one.
+        UserError: An environment variable has a value that is not allowed.
     """
     refused = os.environ.get("CLASSFACE_REFUSED") or RefusedFaces.WITHHOLD.value
     if refused not in list(RefusedFaces):
         raise UserError(f"CLASSFACE_REFUSED is {refused!r}; set it to {' or '.join(RefusedFaces)}, or to nothing.")
-    made = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
-    named = photos or os.environ.get("CLASSFACE_PHOTOS")
-    here = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(made, Path) else "data")
+    data_location = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
+    photos = photos or os.environ.get("CLASSFACE_PHOTOS")
+    local = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(data_location, Path) else "data")
     return Archive(
-        photos=str(parse_location(str(named)) if named else made / "photos"),
-        data=str(made),
-        local=str(parse_local_folder(str(here))) if here else "",
+        photos=str(parse_location(str(photos)) if photos else data_location / "photos"),
+        data=str(data_location),
+        local=str(parse_local_folder(str(local))) if local else "",
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
         year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN", ""),
         year_start=os.environ.get("CLASSFACE_YEAR_START") or "09-01",
@@ -128,5 +187,12 @@ def resolve_models(pack: str | None = None) -> Models:
 
 
 def default_resources() -> dict[str, Any]:
-    """What Dagster hands to the assets: the archive and models of the environment, and progress told as events."""
-    return {"archive": resolve_archive(), "models": resolve_models(), "progress": log_progress}
+    """Resource key → the resource that the environment configures.
+
+    Variables that are set are given to Dagster by name (`dg.EnvVar`): it reads them when a run starts, and its UI shows
+    the name instead of the value, which may hold a password.
+    """
+    archive = resolve_archive().model_dump()
+    archive |= {field: dg.EnvVar(name) for field, name in ENVIRONMENT.items() if os.environ.get(name)}
+    pack = dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else resolve_models().pack
+    return {"archive": Archive(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

@@ -17,7 +17,6 @@ from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.run_history import delete_all_run_records
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
-from classface_assets.services.working_set import clear_catalog_cache
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.faces import erase_faces, photos_showing
 from classface_assets.store.erasure.object_versions import VersionsInaccessibleError, remove_old_versions
@@ -150,7 +149,7 @@ def _remove_erased(archive: Archive, instance: dg.DagsterInstance, erased_before
     names = redact_people(archive.ledger or layout.ledger_url, persons)
     removed.append(RemovedItem("names and birthdays", "ledger", names))
     record_locally_erased(layout, persons)
-    clear_catalog_cache()
+    archive.release_catalog()
     newly_erased = {face_id: face for face_id, face in faces.items() if face_id not in erased_before}
     return ErasureReceipt(
         tuple(sorted(persons)),

@@ -25,7 +25,7 @@ from classface_assets.identity.inputs_from_frames import EmbeddedFaces, unconstr
 from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_catalog, load_portrait_vectors
+from classface_assets.services.portraits import load_portrait_vectors
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.files.parquet import read_parquet
 
@@ -58,7 +58,7 @@ class EvaluationContext:
 
     def __init__(self, archive: Archive, models: Models) -> None:
         layout = archive.layout
-        catalog = current_catalog(archive, models)
+        catalog = archive.catalog(models)
         self.faces, self.vectors, self.images = catalog.faces, catalog.vectors, catalog.images
         try:
             graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))

@@ -133,7 +133,10 @@ BEN_IS_ANNA = FaceRef("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
         (lambda ledger: ledger.set_consent("Ben", False), {"anna"}),
         (lambda ledger: ledger.hide("Ben"), {"anna"}),
         (lambda ledger: (ledger.set_consent("Anna", False), ledger.label("Anna", [BEN_IS_ANNA])), set()),
-        (lambda ledger: (ledger.create_person("Bo"), ledger.set_consent("Bo", False), ledger.merge("Cem", "Bo")), {"anna"}),
+        (
+            lambda ledger: (ledger.create_person("Bo"), ledger.set_consent("Bo", False), ledger.merge("Cem", "Bo")),
+            {"anna"},
+        ),
         (lambda ledger: ledger.erase("Anna"), {"pair"}),
         (lambda ledger: (ledger.set_consent("Anna", False), ledger.rename("Anna", "Anne")), {"pair"}),
     ],

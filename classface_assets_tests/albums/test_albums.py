@@ -422,7 +422,7 @@ folder = Path(sys.argv[1])
 photos, faces = pl.read_parquet(folder / "photos.parquet"), pl.read_parquet(folder / "faces.parquet")
 for number in range(10_000):
     renamed = faces.with_columns(person_name=pl.lit(f"Anna {number}"))
-    build_year(folder / "albums", folder / "photos", "2006-2007", photos, renamed)
+    build_year_album(folder / "albums", folder / "photos", "2006-2007", photos, renamed)
     print(number, flush=True)
 """
 

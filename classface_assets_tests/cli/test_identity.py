@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from classface_assets.cli.__main__ import main
-from classface_assets.defs.identity.assignment import PublishingRefusedError, require_labels_preserved
+from classface_assets.defs.identity.assignment import AssignmentTask, PublishingRefusedError, require_labels_preserved
+from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.working_set import current_catalog
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets_tests.conftest import World
 
@@ -115,12 +115,11 @@ def test_a_split_is_kept_by_every_later_run_and_undone_by_undo(world: World) -> 
 def test_publishing_is_refused_before_a_labelled_face_moves(world: World) -> None:
     cluster, _ = largest_clusters(world)[0]
     said(world, "label", cluster, "Ana")
-    facts = current_catalog(world.archive, Models(pack="builtin"))
+    catalog, events = world.archive.catalog(Models(pack="builtin")), world.archive.open_ledger().events()
+    task = AssignmentTask(world.layout, catalog, events, settings_for("builtin"), portraits={})
     rows = read_parquet(world.layout.table("identities"))  # of before Ana was named
     with pytest.raises(PublishingRefusedError, match=r"Nothing was published: .* labelled faces would lose their name"):
-        require_labels_preserved(
-            world.layout, world.archive.open_ledger().decisions(), facts, rows, of_these_facts=True
-        )
+        require_labels_preserved(task, rows, is_of_catalog=True)
 
 
 def test_cluster_numbers_ever_given_are_remembered(world: World) -> None:

@@ -37,8 +37,8 @@ import sys, time
 from pathlib import Path
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.archive_lock import archive_lock
-with turn(Layout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
-    print("it has the turn", flush=True)
+with archive_lock(ArchiveLayout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
+    print("it has the lock", flush=True)
     time.sleep(600)
 """
 
@@ -56,10 +56,10 @@ def names(world: World) -> dict[str, str]:
 
 def test_naming_every_third_of_a_second_while_a_run_goes_fails_nothing_and_loses_no_name(world: World) -> None:
     groups = [find_faces(world.layout.database, cluster) for cluster in clusters(world, 8)]
-    told = world.folder / "groups.json"
-    told.write_text(json.dumps([[face.payload() for face in group] for group in groups]))
+    file = world.folder / "groups.json"
+    file.write_text(json.dumps([[face.payload() for face in group] for group in groups]))
     naming = subprocess.Popen(
-        [sys.executable, "-c", NAMING, world.layout.ledger_url, str(told)],
+        [sys.executable, "-c", NAMING, world.layout.ledger_url, str(file)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -77,8 +77,8 @@ def test_naming_every_third_of_a_second_while_a_run_goes_fails_nothing_and_loses
     assert noted and last and 0 < noted.until < last[0]
     assert world.number("identities", "decisions_that_count_at_the_next_run") > 0
     assert world.run() == []
-    wanted = {face.face_id: f"Person {number}" for number, group in enumerate(groups) for face in group}
-    assert wanted.items() <= names(world).items()
+    expected = {face.face_id: f"Person {number}" for number, group in enumerate(groups) for face in group}
+    assert expected.items() <= names(world).items()
 
 
 @pytest.fixture
@@ -123,14 +123,14 @@ import sys
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import resolve_archive, resolve_models
 from classface_assets.defs.runner import PipelineRunner, stderr_console
-archive = archive_for(sys.argv[1], sys.argv[2])
-instance, _ = prepare(archive.layout)
+archive = resolve_archive(sys.argv[1], sys.argv[2])
+instance, _ = prepare_instance(archive.layout)
 with instance:
-    chain = Chain(instance, archive, models_for("builtin"), terminal())
+    runner = PipelineRunner(instance, archive, resolve_models("builtin"), stderr_console())
     print("ready", flush=True)
-    sys.exit(sum(len(chain.job("identify")) for _ in range(2)))
+    sys.exit(sum(len(runner.run_job("identify")) for _ in range(2)))
 """
-"""As Dagster's own UI and daemon do it: without taking a turn."""
+"""As Dagster's own UI and daemon do it: without taking the lock."""
 
 
 def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone: World) -> None:
@@ -147,13 +147,13 @@ def test_a_run_beside_one_of_dagsters_own_fails_nothing_and_loses_no_name(alone:
     assert (ours.returncode, dagsters.returncode) == (0, 0), ended
     last = classface(alone, "run")
     assert last.communicate() and last.returncode == 0
-    wanted = {face.face_id: f"Person {n}" for n, group in enumerate(groups[:number]) for face in group}
-    assert wanted.items() <= names(alone).items()
+    expected = {face.face_id: f"Person {n}" for n, group in enumerate(groups[:number]) for face in group}
+    assert expected.items() <= names(alone).items()
 
 
 @pytest.fixture
 def held(layout: ArchiveLayout) -> Iterator["subprocess.Popen[str]"]:
-    """A process that has the turn of the archive."""
+    """A process that holds the lock of the archive."""
     process = python(HOLDING, layout.photos, layout.data)
     wait_for(layout.local / "run.json")
     yield process
@@ -161,17 +161,17 @@ def held(layout: ArchiveLayout) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-def test_the_turn_of_a_run_that_was_killed_is_free(layout: ArchiveLayout, held: "subprocess.Popen[str]") -> None:
-    told: list[str] = []
+def test_the_lock_of_a_run_that_was_killed_is_free(layout: ArchiveLayout, held: "subprocess.Popen[str]") -> None:
+    messages: list[str] = []
     with (
         pytest.raises(ArchiveLockedError, match=rf"goes on since \d\d:\d\d \(process {held.pid}\); try again"),
-        archive_lock(layout, "classface run", told.append, wait=False),
+        archive_lock(layout, "classface run", messages.append, wait=False),
     ):
         pass
-    kill_when_it_says(held, "it has the turn")
-    with archive_lock(layout, "classface run", told.append, wait=False):
+    kill_when_it_says(held, "it has the lock")
+    with archive_lock(layout, "classface run", messages.append, wait=False):
         assert json.loads((layout.local / "run.json").read_text())["process"] == os.getpid()
-    assert told == []
+    assert messages == []
 
 
 def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
@@ -187,7 +187,7 @@ def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
 
 
 def test_every_command_that_runs_something_takes_its_turn(layout: ArchiveLayout, held: "subprocess.Popen[str]") -> None:
-    """`prune` removes what a run may be about to use, so it does not wait but says so."""
+    """`prune` removes what a run may be about to use, so it does not wait but ends with a message."""
     from click.testing import CliRunner
 
     places = ["--photos", str(layout.photos), "--data", str(layout.data)]

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
+from pydantic import ValidationError
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.definitions import defs
-from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+from classface_assets.defs.identity.config import AssignmentConfig, attribute_docs
+from classface_assets.defs.identity.evaluation import EvaluationConfig
+from classface_assets.defs.identity.identities import IdentityConfig
+from classface_assets.identity.settings import OLD_NAMES, AssignmentSettings, stored_values
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
@@ -43,7 +48,7 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
             assert not config.is_required, f"{name} runs without any config"
             described |= {key: field.description for key, field in getattr(config.config_type, "fields", {}).items()}
     assert [key for key, description in described.items() if not description] == []
-    wanted = {
+    expected = {
         "pack",
         "min_confidence",
         "min_face_px",
@@ -52,7 +57,7 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
         "cluster_threshold",
         "min_people",
     }
-    assert wanted <= set(described)
+    assert expected <= set(described)
 
 
 def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
@@ -61,3 +66,24 @@ def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
     own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
     assert own.cluster_threshold > others.cluster_threshold
     assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7
+
+
+def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_measured_for_it() -> None:
+    keys = stored_values(AssignmentSettings()).keys() - {"least_edge"}
+    for config in (AssignmentConfig, IdentityConfig, EvaluationConfig):
+        assert keys <= config.model_fields.keys()
+    described = {name: field.description or "" for name, field in AssignmentConfig.model_fields.items()}
+    docs = attribute_docs(AssignmentSettings)
+    assert [name for name in keys if not described[name].startswith(docs[OLD_NAMES.get(name, name)][:40])] == []
+    assert "exp(-g / cluster_fade_years)" in described["cluster_fade_years"]
+    assert described["person_threshold"].endswith("Default: 0.96 for builtin, 0.6 for other packs.")
+    assert described["min_cluster_size"].endswith("Default: 2 (hdbscan: 3).")
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("time_bucket", "2019-13"), ("quality_threshold", 1.5), ("min_cluster_size", 1), ("method", "kmeans")],
+)
+def test_a_value_that_a_setting_cannot_have_is_refused(key: str, wrong: object) -> None:
+    with pytest.raises(ValidationError, match=key):
+        AssignmentConfig.model_validate({key: wrong})

@@ -1,4 +1,4 @@
-"""What the asset `images` says about the dates and the pages of a year's photos."""
+"""What the asset `images` reports of the dates and the pages of a year's photos."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from classface_assets.albums.coverage import unread_files
 from classface_assets.defs.ingest.images import images
-from classface_assets.orchestration.resources import Archive, log_progress
+from classface_assets.orchestration.resources import Archive, LoggedProgress
 
 
 def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_path: Path) -> None:
@@ -28,18 +28,18 @@ def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_p
             [images],
             partition_key="1984-1985",
             instance=instance,
-            resources={"archive": archive, "progress": log_progress},
+            resources={"archive": archive, "progress": LoggedProgress()},
         )
-    said = {name: value.value for name, value in done.asset_materializations_for_node("images")[0].metadata.items()}
-    assert (said["doubted_dates"], said["photos_with_pages_not_searched"]) == (2, 1)
+    metadata = {name: value.value for name, value in done.asset_materializations_for_node("images")[0].metadata.items()}
+    assert (metadata["doubted_dates"], metadata["photos_with_pages_not_searched"]) == (2, 1)
     for row in (("file name", "1"), ("folder", "1"), ("school year", "1")):
-        assert row in cells(said["dates"])
+        assert row in cells(metadata["dates"])
     scan = "1984-1985/1985-06-12 Sports Day/scan.tif"
-    doubts = {row[0]: row[2:] for row in cells(said["dates_in_doubt"])}
+    doubts = {row[0]: row[2:] for row in cells(metadata["dates_in_doubt"])}
     assert doubts[scan] == ("folder", "exif 2024-03-01 10:00:00")
     assert doubts["1984-1985/IMG_20240301_100000.png"] == ("school year", "file name 2024-03-01 10:00:00")
-    told = "2 of its 3 pages were not searched: save each as a file of its own"
-    assert (scan, told) in cells(said["pages_not_searched"])
+    reason = "2 of its 3 pages were not searched: save each as a file of its own"
+    assert (scan, reason) in cells(metadata["pages_not_searched"])
 
 
 def cells(markdown: object) -> list[tuple[str, ...]]:
@@ -47,14 +47,14 @@ def cells(markdown: object) -> list[tuple[str, ...]]:
 
 
 def test_the_coverage_page_lists_photos_of_which_pages_were_not_searched() -> None:
-    told = "2 of its 3 pages were not searched: save each as a file of its own"
+    reason = "2 of its 3 pages were not searched: save each as a file of its own"
     rows = [
-        ("2018-2019", "a.tif", "ok", told),
+        ("2018-2019", "a.tif", "ok", reason),
         ("2018-2019", "b.jpg", "ok", ""),
         ("2018-2019", "c.txt", "not a photo", "no"),
     ]
     photos = pl.DataFrame(rows, schema=["school_year", "path", "status", "reason"], orient="row")
     assert unread_files(photos, []) == [
-        ("2018-2019", "a.tif", "partly searched", told),
+        ("2018-2019", "a.tif", "partly searched", reason),
         ("2018-2019", "c.txt", "not a photo", "no"),
     ]

@@ -247,16 +247,16 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_the_next_goes_on(place: Pl
 
 
 @pytest.mark.parametrize("left", [0, 150_000])
-def test_a_disk_too_full_for_dagsters_own_records_is_told_in_a_sentence(tmp_path: Path, left: int) -> None:
+def test_a_disk_too_full_for_dagsters_own_records_ends_the_run_with_one_sentence(tmp_path: Path, left: int) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "photos" / YEAR).mkdir(parents=True)
     fill = 'head -c $(( $(df --output=avail -B1 data | tail -1) - $1 )) /dev/zero > data/filler && shift && exec "$@"'
     run = [sys.executable, "-m", "classface_assets.cli", "run", "--photos", "photos", "--data", "data"]
     command = [*own_disk(tmp_path / "data"), "sh", "-c", fill, "sh", str(left), *run]
     (tmp_path / "photos" / YEAR / "list.txt").write_text("Ana, Ben")
-    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert said.returncode == 1 and "Traceback" not in said.stderr
-    assert re.search("no space left|No space left|cannot be written", said.stderr.splitlines()[-1])
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert re.search("no space left|No space left|cannot be written", ended.stderr.splitlines()[-1])
 
 
 def own_disk(folder: Path) -> list[str]:

@@ -12,14 +12,14 @@ from PIL import Image
 
 from classface_assets.albums.files import find_broken_links
 from classface_assets.defs.ingest.images import images
-from classface_assets.orchestration.resources import Archive, log_progress
+from classface_assets.orchestration.resources import Archive, LoggedProgress
 from classface_assets.store.catalog.school_year import image_parts, year_images
 from classface_assets_tests.conftest import World, become_nobody
 
 pytestmark = pytest.mark.slow
 
 
-def test_every_format_and_every_odd_name_is_searched_or_says_why_not(tmp_path: Path) -> None:
+def test_every_format_and_every_odd_name_is_searched_or_has_a_reason_why_not(tmp_path: Path) -> None:
     pillow_heif.register_heif_opener()
     year, loose = tmp_path / "photos" / "Sommerfest #1 [50%] é", tmp_path / "photos"
     year.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_
     def look() -> dict[str, Any]:
         result = dg.materialize(
             [images], partition_key="Sommerfest", instance=instance,
-            resources={"archive": archive, "progress": log_progress},
+            resources={"archive": archive, "progress": LoggedProgress()},
         )  # fmt: skip
         checks = result.get_asset_check_evaluations()
         assert checks and all(check.passed for check in checks)
@@ -117,17 +117,17 @@ def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("school_year", ["Sommerfest"])
         become_nobody()
-        told, before = look(), parts()
-        assert told["new_files"] == 4
-        assert "| cannot be opened: permission denied | 1 |" in told["reasons"]
-        assert "| .txt files are not searched for faces | 1 |" in told["reasons"]
-        assert "| ok | 2 |" in told["statuses"] and "| file name | 1 |" in told["dates"]
-        assert look()["new_files"] == 0 and parts() == before, "nothing is written as long as it says the same"
+        metadata, before = look(), parts()
+        assert metadata["new_files"] == 4
+        assert "| cannot be opened: permission denied | 1 |" in metadata["reasons"]
+        assert "| .txt files are not searched for faces | 1 |" in metadata["reasons"]
+        assert "| ok | 2 |" in metadata["statuses"] and "| file name | 1 |" in metadata["dates"]
+        assert look()["new_files"] == 0 and parts() == before, "nothing is written as long as nothing changes"
         os.seteuid(os.getuid())
         (year / "private.jpg").chmod(0o644)
         become_nobody()
-        told = look()
-        assert told["new_files"] == 1 and "| ok | 3 |" in told["statuses"]
+        metadata = look()
+        assert metadata["new_files"] == 1 and "| ok | 3 |" in metadata["statuses"]
         assert look()["new_files"] == 0
     rows = year_images(archive.layout, "Sommerfest")
     assert rows.height == 4 and rows.filter(path="Sommerfest/private.jpg")["status"].to_list() == ["ok"]

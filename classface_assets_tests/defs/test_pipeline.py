@@ -1,4 +1,4 @@
-"""The whole chain on the sample, in real Dagster runs: what it makes, what a second run does, how failures are told."""
+"""The whole pipeline on the sample, in real Dagster runs: what it makes, what a second run does, how failures read."""
 
 import contextlib
 import os
@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from classface_assets.albums.files import find_broken_links
+from classface_assets.defs.identity.assignment import AssignmentTask
 from classface_assets.defs.identity.identities import assign_with_head
 from classface_assets.devtools.demo import label_clusters
 from classface_assets.devtools.sample.compose import SampleArchive
@@ -26,7 +27,6 @@ from classface_assets.identity.projection.training import TrainingSettings, trai
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Models
 from classface_assets.services.queries import find_faces
-from classface_assets.services.working_set import current_catalog
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, year_images
@@ -155,7 +155,7 @@ def test_names_come_back_after_all_outputs_were_deleted(
 
 def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, sample: SampleArchive) -> None:
     label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False))
-    assert world.chain.job("identify") == []
+    assert world.chain.run_job("identify") == []
     record = world.instance.fetch_materializations(dg.AssetKey("projection_head"), limit=1).records[0]
     assert record.asset_materialization is not None
     metadata = record.asset_materialization.metadata
@@ -164,21 +164,22 @@ def test_with_names_a_head_is_trained_and_used_only_if_it_won(world: World, samp
     assert used is not None and used.metadata["head_used"].value == metadata["promoted"].value
 
 
-def test_what_is_kept_of_a_head_is_built_upon(world: World, sample: SampleArchive) -> None:
+def test_what_was_computed_with_a_projection_head_is_used_by_the_next_run(world: World, sample: SampleArchive) -> None:
     label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False).head(40))
-    facts, layout = current_catalog(world.archive, Models(pack=world.pack)), world.layout
+    catalog, layout = world.archive.catalog(Models(pack=world.pack)), world.layout
     rng = np.random.default_rng(0)
     who = [f"p{person}" for person in np.repeat(np.arange(24), 12)]
-    looks = rng.normal(size=(24, facts.vectors.shape[1]))[np.repeat(np.arange(24), 12)]
+    looks = rng.normal(size=(24, catalog.vectors.shape[1]))[np.repeat(np.arange(24), 12)]
     looks = looks + 0.3 * rng.normal(size=looks.shape)
     unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
     head = train_head(unit, who, TrainingSettings(epochs=1)).checkpoint
     assert head is not None
     events, settings = world.archive.open_ledger().events(), settings_for("builtin")
-    rows = assign_with_head(head, facts, layout, events, settings, {}, all_anew=True)
+    task = AssignmentTask(layout, catalog, events, settings, portraits={}, recluster=True)
+    rows = assign_with_head(task, head)
     thresholds, graph = (file_signature(layout.table(name)) for name in ("thresholds_of_head", "knn_graph_of_head"))
-    assert thresholds and graph and rows["face_id"].equals(facts.faces["face_id"])
-    assert assign_with_head(head, facts, layout, events, settings, {}, all_anew=False).equals(rows)
+    assert thresholds and graph and rows["face_id"].equals(catalog.faces["face_id"])
+    assert assign_with_head(replace(task, recluster=False), head).equals(rows)
     assert file_signature(layout.table("thresholds_of_head")) == thresholds
     assert not read_parquet(layout.table("face_groups_of_head"))["added"].any()
 
@@ -187,10 +188,10 @@ def test_an_undone_label_leaves_the_faces_unknown_again(world: World) -> None:
     before = world.query("SELECT id, cluster_id FROM face_instances ORDER BY id")
     ledger = world.archive.open_ledger()
     ledger.label("Kim", find_faces(world.layout.database, "unknown_cluster_1"))
-    assert world.chain.job("identify") == []
+    assert world.chain.run_job("identify") == []
     assert world.query("SELECT count(person_id) AS n FROM face_instances")["n"][0] > 0
     ledger.undo()
-    assert world.chain.job("identify") == []
+    assert world.chain.run_job("identify") == []
     assert world.query("SELECT count(person_id) AS n FROM face_instances")["n"][0] == 0
     assert world.query("SELECT id, cluster_id FROM face_instances ORDER BY id").height == before.height
 
@@ -233,8 +234,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert "was killed; going on where it was" in run.stderr
     rows = read_parts(parts)
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
-    kept = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
-    assert kept.height == found.height, "what the killed run had found was not computed again"
+    unchanged = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
+    assert unchanged.height == found.height, "what the killed run had found was not computed again"
     undisturbed = load_catalog(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
     assert set(load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(
         undisturbed["face_id"]
@@ -253,7 +254,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
-def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: World) -> None:
+def test_a_school_year_that_fails_is_reported_in_one_sentence_and_the_others_go_on(world: World) -> None:
     settings = detection_parts(world.layout, BUILTIN_DETECTOR, "2018-2019", "confidence-0.5 size-20").folder
     shutil.rmtree(settings)
     settings.write_text("a file where the year's folder belongs")
@@ -263,22 +264,24 @@ def test_a_year_that_fails_is_told_in_a_sentence_and_the_others_go_on(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("pack", "says"),
+    ("pack", "message"),
     [("no_such_pack", "no_such_pack"), ("broken", "not a model that can be loaded"), ("empty", "No .onnx files")],
 )
-def test_a_pack_that_cannot_be_used_fails_with_one_sentence(world: World, tmp_path: Path, pack: str, says: str) -> None:
+def test_a_pack_that_cannot_be_used_fails_with_one_sentence(
+    world: World, tmp_path: Path, pack: str, message: str
+) -> None:
     for name in ("broken", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "broken" / "det_10g.onnx").write_bytes(b"this is no model")
     name = pack if pack == "no_such_pack" else str(tmp_path / pack)
     other = World(world.folder, world.instance, name)
-    (stop,) = other.chain.job("ingest_year", register(other, "2016-2017"))
-    assert says in stop.reason and "\n" not in stop.reason
+    (stop,) = other.chain.run_job("ingest_year", register(other, "2016-2017"))
+    assert message in stop.reason and "\n" not in stop.reason
     assert year_images(world.layout, "2016-2017").height == 10
 
 
 def test_an_unknown_school_year_fails_with_one_sentence(world: World) -> None:
-    (stop,) = world.chain.job("ingest_year", register(world, "1900-1901"))
+    (stop,) = world.chain.run_job("ingest_year", register(world, "1900-1901"))
     assert stop.reason.startswith("There is no folder for the school year 1900-1901 in ")
     assert "2016-2017" in stop.reason
 
@@ -348,4 +351,5 @@ def test_a_broken_chip_fails_a_check_that_says_what_to_do_and_nothing_else(world
         if check.asset_key == dg.AssetKey("embeddings")
     }
     assert [name for name, check in checks.items() if not check.passed] == ["one_vector_a_face"]
+    assert checks["one_vector_a_face"].severity is dg.AssetCheckSeverity.WARN
     assert "classface find-orphans --fix" in str(checks["one_vector_a_face"].metadata["what to do"].value)

@@ -35,11 +35,11 @@ def settled(world: World) -> World:
 
 
 def run(world: World) -> tuple[Counter[str], list[str]]:
-    """Run everything; how often Dagster recorded a run of what (`ingest_year 2016-2017`), and what was told."""
-    before, told = {run.run_id for run in world.instance.get_runs()}, []
-    assert world.chain.run(select_years(world.layout, None), told.append) == []
+    """Run everything; how often Dagster recorded a run of what (`ingest_year 2016-2017`), and what was reported."""
+    before, messages = {run.run_id for run in world.instance.get_runs()}, []
+    assert world.chain.run(select_years(world.layout, None), messages.append) == []
     runs = [run for run in world.instance.get_runs() if run.run_id not in before]
-    return Counter(f"{run.job_name} {run.tags.get('dagster/partition', '')}".strip() for run in runs), told
+    return Counter(f"{run.job_name} {run.tags.get('dagster/partition', '')}".strip() for run in runs), messages
 
 
 def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only_what_it_touches(
@@ -58,9 +58,9 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
     (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
     assert run(settled)[0] == Counter([f"year_album {YEARS[0]}"])
     (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
-    recorded, told = run(settled)
+    recorded, messages = run(settled)
     assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"year_album {YEARS[1]}", "school_site"])
-    assert told[0] == "Nothing is new in 3 of 4 school years."
+    assert messages[0] == "Nothing is new in 3 of 4 school years."
     assert run(settled)[0] == Counter()
 
 

@@ -1,4 +1,4 @@
-"""What Dagster's records keep of faces, and what prune takes out of them without Dagster forgetting what was made."""
+"""Pictures of faces in Dagster's records: prune removes the old ones, and Dagster still knows what was materialized."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.partitions import register_school_years
+from classface_assets.orchestration.run_history import UnknownRecordsError, require_known_records
 from classface_assets_tests.cli.test_cli import classface
 from classface_assets_tests.conftest import World
 
@@ -40,7 +41,7 @@ def test_prune_takes_old_pictures_of_faces_out_of_the_records(recorded: World) -
 
     pruned = classface(layout, "prune", "--yes")
     assert pruned.returncode == 0 and "records of runs, with pictures" in pruned.stdout, pruned.stderr
-    assert not before & runs(instance), "all that these made was made anew, or is gone"
+    assert not before & runs(instance), "all that these materialized was materialized again, or is gone"
     assert [files_with(layout.local, one) for one in old] == [[], []]
     assert picture(recorded, YEAR) == now and files_with(layout.dagster_home, now)
     assert instance.get_materialized_partitions(dg.AssetKey("detections")) == made - {GONE}
@@ -50,7 +51,7 @@ def test_prune_takes_old_pictures_of_faces_out_of_the_records(recorded: World) -
 def ingest(world: World) -> None:
     register_school_years(world.instance, world.layout)
     for year in (YEAR, GONE):
-        assert world.chain.job("ingest_year", year) == []
+        assert world.chain.run_job("ingest_year", year) == []
 
 
 def runs(instance: dg.DagsterInstance) -> set[str]:
@@ -58,13 +59,21 @@ def runs(instance: dg.DagsterInstance) -> set[str]:
 
 
 def picture(world: World, year: str) -> str:
-    """A piece of the last contact sheet of a year, as it is kept."""
+    """A piece of the last contact sheet of a year, as it is stored."""
     asset = dg.AssetRecordsFilter(dg.AssetKey("detections"), asset_partitions=[year])
-    told = world.instance.fetch_materializations(asset, limit=1).records[0].asset_materialization
-    assert told is not None
-    sheet = str(told.metadata["best_faces"].value)
+    materialized = world.instance.fetch_materializations(asset, limit=1).records[0].asset_materialization
+    assert materialized is not None
+    sheet = str(materialized.metadata["best_faces"].value)
     return sheet[len(sheet) // 2 :][:200]
 
 
 def files_with(folder: Path, text: str) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+
+
+def test_records_of_an_unknown_version_of_dagster_are_not_touched(tmp_path: Path) -> None:
+    with pytest.raises(UnknownRecordsError, match=r"Dagster 1\.99\.0 keeps its records in a way"):
+        require_known_records(tmp_path, "1.99.0")
+    require_known_records(tmp_path, "1.13.27")
+    (tmp_path / "history" / "runs").mkdir(parents=True)
+    require_known_records(tmp_path, "1.99.0")

@@ -1,4 +1,4 @@
-"""Runs as they are seen and repeated: progress told while they last, and nothing done twice."""
+"""Runs as they are seen and repeated: progress while they last, and nothing computed twice."""
 
 import re
 import shutil
@@ -32,19 +32,19 @@ from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
 
 
-def test_progress_is_told_in_photos_a_second_faces_errors_and_time_left() -> None:
-    told: list[str] = []
-    with Progress((log_listener(told.append, every_s=0),)).task("2019-2020: finding faces", 1200) as advance:
+def test_progress_is_reported_in_photos_a_second_faces_errors_and_time_left() -> None:
+    lines: list[str] = []
+    with Progress((log_listener(lines.append, every_s=0),)).task("2019-2020: finding faces", 1200) as advance:
         time.sleep(0.2)
         advance(300, faces=700, errors=1)
         advance(900, faces=900)
-    label, first = told[0].split(": ", 1)[0], told[0]
+    label, first = lines[0].split(": ", 1)[0], lines[0]
     assert label == "2019-2020" and "300 of 1,200" in first and "700 faces, 1 error" in first
     assert " photos a second" in first and first.endswith(" s left")
-    assert re.search(r"1,200 photos in \d+ s", told[-1]) and "1,600 faces" in told[-1]
+    assert re.search(r"1,200 photos in \d+ s", lines[-1]) and "1,600 faces" in lines[-1]
 
 
-def test_time_is_told_as_people_say_it() -> None:
+def test_durations_are_rounded_to_the_unit_that_fits() -> None:
     meter = TaskProgress("x", total=10_000, done=100, started=time.monotonic() - 100)
     assert meter.sentence.endswith("1.0 photos a second, 0 errors, 2 h 45 min left")
     assert TaskProgress("x", 600, done=300, started=time.monotonic() - 300).sentence.endswith(" 5 min left")
@@ -57,8 +57,8 @@ def test_progress_is_an_event_of_the_asset_while_the_step_is_at_work(finished: W
         (made,) = finished.instance.fetch_materializations(asset, limit=10).records
         assert observed.storage_id < made.storage_id
         assert observed.asset_observation is not None and made.asset_materialization is not None
-        said = observed.asset_observation.metadata["progress"].value
-        assert isinstance(said, str) and f"{year}: finding faces: {photos} photos in" in said
+        sentence = observed.asset_observation.metadata["progress"].value
+        assert isinstance(sentence, str) and f"{year}: finding faces: {photos} photos in" in sentence
         final = {name: value.value for name, value in made.asset_materialization.metadata.items()}
         assert final["photos_done"] == photos and final["faces_found"] == final["dagster/row_count"]
         assert final["photos_a_second"] == pytest.approx(photos / final["seconds"], rel=0.2)
@@ -87,7 +87,7 @@ GLOBAL = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", 
 ALL_GLOBAL = {*GLOBAL, "album_site"}
 
 
-def made_anew(world: World) -> set[str]:
+def computed_again(world: World) -> set[str]:
     """Run everything; the assets (`albums 2016-2017` for a year's) that were made and not passed over."""
     before = last_made(world)
     assert world.run() == []
@@ -118,10 +118,10 @@ def settled(world: World) -> World:
     return world
 
 
-def test_a_second_run_makes_nothing_anew_and_tells_the_same(settled: World) -> None:
+def test_a_second_run_computes_nothing_again_and_reports_the_same(settled: World) -> None:
     written = {p: p.stat().st_mtime_ns for p in settled.layout.data.rglob("*") if is_output(p)}
     faces = settled.number("identities", "dagster/row_count")
-    assert made_anew(settled) == set()
+    assert computed_again(settled) == set()
     assert {p: p.stat().st_mtime_ns for p in settled.layout.data.rglob("*") if is_output(p)} == written
     assert settled.number("identities", "dagster/row_count") == faces == settled.number("knn_graph", "faces")
 
@@ -130,7 +130,7 @@ def is_output(path: Path) -> bool:
     return path.is_file() and not {"dagster_home", "stamps"} & set(path.parts) and path.name != "ledger.sqlite"
 
 
-def test_a_label_makes_anew_the_identities_and_only_the_albums_it_touches(settled: World) -> None:
+def test_a_label_changes_the_identities_and_only_the_albums_it_touches(settled: World) -> None:
     rows = settled.query(
         "SELECT f.cluster_id, list(DISTINCT a.school_year) AS years FROM face_instances f JOIN image_assets a "
         "USING (asset_id) WHERE f.cluster_id LIKE 'unknown_cluster_%' GROUP BY 1 ORDER BY len(years), 1"
@@ -140,14 +140,14 @@ def test_a_label_makes_anew_the_identities_and_only_the_albums_it_touches(settle
     ledger = settled.archive.open_ledger()
     ledger.label("Kim", find_faces(settled.layout.database, cluster))
     touched = {f"albums {year}" for year in years}
-    anew = made_anew(settled)
-    assert anew == (ALL_GLOBAL - {"knn_graph"}) | touched
-    assert made_anew(settled) == set()
+    again = computed_again(settled)
+    assert again == (ALL_GLOBAL - {"knn_graph"}) | touched
+    assert computed_again(settled) == set()
     ledger.rename("Kim", "Kim Ray")
-    assert made_anew(settled) == anew
+    assert computed_again(settled) == again
     assert "Kim Ray" in (settled.layout.albums / "index.html").read_text()
     ledger.undo()
-    assert made_anew(settled) == anew
+    assert computed_again(settled) == again
     assert "Kim Ray" not in (settled.layout.albums / "index.html").read_text()
 
 
@@ -171,23 +171,23 @@ def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
 
 
 def in_albums(world: World, name: str) -> bool:
-    """Whether a page tells the name, or a folder or page has it."""
+    """Whether a page contains the name, or a folder or page has it."""
     albums = world.layout.albums
     pages = any(name in page.read_text() for page in albums.rglob("*.html"))
     return pages or any(name in path.name for path in albums.rglob("*"))
 
 
-def test_a_deleted_and_a_renamed_photo_make_anew_all_they_stand_in(settled: World) -> None:
+def test_a_deleted_and_a_renamed_photo_change_all_that_shows_them(settled: World) -> None:
     photos = settled.query("SELECT path FROM image_assets WHERE path LIKE '2016%' AND status = 'ok' ORDER BY path")
     first, second = (settled.layout.photos / path for path in photos["path"][:2])
     first.rename(first.with_name("another name.jpg"))
-    anew = made_anew(settled)
-    assert anew == (ALL_GLOBAL | {"albums 2016-2017"})
+    again = computed_again(settled)
+    assert again == (ALL_GLOBAL | {"albums 2016-2017"})
     assert "another name.jpg" in {p.name for p in (settled.layout.albums / "years" / "2016-2017").rglob("*.jpg")}
     second.unlink()
-    assert {"albums 2016-2017", *ALL_GLOBAL} <= made_anew(settled)
+    assert {"albums 2016-2017", *ALL_GLOBAL} <= computed_again(settled)
     assert second.name not in {p.name for p in (settled.layout.albums / "years" / "2016-2017").rglob("*.jpg")}
-    assert made_anew(settled) == set()
+    assert computed_again(settled) == set()
 
 
 # In each round: files that are deleted or emptied, and who makes them again; nothing else in it would have them made.
@@ -209,10 +209,10 @@ def test_an_output_that_was_deleted_or_emptied_comes_back(settled: World) -> Non
         victims = [next(iter(sorted(settled.layout.data.glob(pattern)))) for pattern in deleted]
         for victim in victims:
             victim.write_text("") if victim.suffix == ".html" else victim.unlink()
-        assert set(deleted.values()) - {""} <= made_anew(settled)
+        assert set(deleted.values()) - {""} <= computed_again(settled)
         assert [victim for victim in victims if not victim.exists() or not victim.stat().st_size] == []
     assert find_broken_links(settled.layout.albums) == []
-    assert made_anew(settled) == set()
+    assert computed_again(settled) == set()
 
 
 def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
@@ -242,11 +242,11 @@ def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
     assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
 
 
-def test_another_version_of_the_program_makes_everything_anew(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "one")
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "two")
+def test_another_version_of_the_program_computes_everything_again(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "one")
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "two")
     assert program_digest(tmp_path / "one") == program_digest(tmp_path / "two")
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "three")
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "three")
     template = tmp_path / "three" / "templates" / "year.html.j2"
     template.write_text(template.read_text().replace("School year", "Year"))
     assert program_digest(tmp_path / "three") != program_digest(tmp_path / "one")
@@ -307,7 +307,7 @@ for _ in range(4):
     if not children[-1]:
         os.close(end)
         os.read(begin, 1)  # until the parent closes the other end
-        instance, new = prepare(archive_for(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
+        instance, new = prepare_instance(resolve_archive(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
         with instance:
             print(*instance.get_dynamic_partitions("school_year"), flush=True)
         os._exit(0)

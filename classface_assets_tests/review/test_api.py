@@ -177,7 +177,7 @@ def test_the_next_run_names_faces_by_a_portrait_until_the_person_is_erased(clien
     chips, vectors = world.folder / "data" / "portraits", world.folder / "data" / "parts" / "portraits"
     assert len(list(chips.rglob("*.jpg"))) == 1
     shutil.rmtree(vectors)  # as if it had been enrolled with another model pack
-    assert world.chain.job("identify") == []
+    assert world.chain.run_job("identify") == []
     named = world.query(
         "SELECT f.assignment_reason FROM face_instances f JOIN persons p ON p.id = f.person_id WHERE p.name = 'Nia'"
     )["assignment_reason"]

@@ -133,7 +133,7 @@ def test_a_drive_that_is_away_removes_nothing_until_it_is_meant_and_numbers_come
     with pytest.raises(LostPhotosError, match=r"(\d+) of \1 known photos are gone"):
         world.run()
     assert world.instance.get_runs_count() == runs, "no step was begun"
-    (stopped,) = world.chain.job("ingest_year", "2016-2017")  # as Dagster's UI or a sensor would run it
+    (stopped,) = world.chain.run_job("ingest_year", "2016-2017")  # as Dagster's UI or a sensor would run it
     assert "known photos are gone" in stopped.reason
     assert sorted(world.layout.albums.rglob("*")) == pages and numbers(world) == before
 

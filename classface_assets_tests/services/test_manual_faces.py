@@ -37,7 +37,7 @@ def missed(finished: World, tmp_path: Path) -> Iterator[World]:
         world = World(tmp_path, instance)
         register_school_years(instance, world.layout)
         ops = {"detections": {"config": {"min_face_px": 5000}}}
-        assert world.chain.job("ingest_year", YEAR, ops) == []
+        assert world.chain.run_job("ingest_year", YEAR, ops) == []
         assert world.number("detections", "dagster/row_count", YEAR) == 0
         yield world
 
@@ -103,7 +103,7 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
     ledger = missed.archive.open_ledger()
     ledger.draw_face(drawn)
     ledger.label("Ana", [drawn])
-    assert missed.chain.job("ingest_year", YEAR) == [] and missed.chain.job("identify") == []
+    assert missed.chain.run_job("ingest_year", YEAR) == [] and missed.chain.run_job("identify") == []
     assert erase_person(missed.archive, missed.instance, "Ana").barred == 1
     files = [*(missed.folder / "data/parts").rglob("*.parquet")]
     rows = pl.concat([pl.read_parquet(f) for f in files if "images" not in f.parts], how="diagonal_relaxed")
@@ -111,7 +111,7 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
 
     x, y, w, h = drawn.box
     ledger.draw_face(FaceRef("again", drawn.asset_id, (x + 2, y, w, h)))
-    assert missed.chain.job("ingest_year", YEAR) == []
+    assert missed.chain.run_job("ingest_year", YEAR) == []
     assert missed.number("detections", "dagster/row_count", YEAR) == 0
     assert "the face of a person who was erased" in told(missed, "drawn_not_made")
 
@@ -125,7 +125,7 @@ def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_dra
     for face_id, box in (("twice", (x + 3, y + 2, w, h)), ("wall", (0, 0, 24, 30)), ("off", (90_000, 0, 40, 40))):
         ledger.draw_face(FaceRef(face_id, photo, box))
         ledger.draw_face(drawn)
-    assert missed.chain.job("ingest_year", YEAR) == []
+    assert missed.chain.run_job("ingest_year", YEAR) == []
     rows = pl.concat(pl.read_parquet(f) for f in (missed.folder / "data/parts/detections").rglob("*.parquet"))
     found = {face_id: (reason, sure) for face_id, reason, sure in rows.filter(status="ok").select(
         "face_id", "reason", "detection_confidence").iter_rows()}  # fmt: skip

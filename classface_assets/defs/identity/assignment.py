@@ -1,7 +1,7 @@
-"""What the two assets that assign faces share: gathering what people said, and the numbers of the last run."""
+"""How the two assets that assign faces do it: by the decisions of the ledger, and upon the tables of the last run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,8 +10,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import highest_cluster_number
-from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
-from classface_assets.identity.clustering.incremental import ClusterState
+from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA, ClusterState
 from classface_assets.identity.evaluation.summary import violated_labels
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
@@ -31,113 +30,140 @@ _CLUSTER_NUMBERS = pl.Schema({"highest": pl.Int64})
 
 
 class PublishingRefusedError(UserError):
-    """What is to be published would move a face that a person labelled."""
+    """Publishing would take the name from a face that a person labelled."""
 
 
-def assign_all_faces(
-    layout: ArchiveLayout,
-    events: Sequence[Event],
-    facts: FaceCatalog,
-    vectors: np.ndarray,
-    graph: KnnGraph,
-    settings: AssignmentSettings,
-    portraits: Mapping[str, np.ndarray],
-    whose: str = "",
-    all_anew: bool = False,
-) -> pl.DataFrame:
-    """ASSIGNMENTS of all faces by these vectors and by what people said in `events`; the greatest cluster number ever
-    given is kept. `portraits`: the vectors of those that people were enrolled with.
+@dataclass(frozen=True)
+class AssignmentTask:
+    """All faces of an archive, to be assigned in one embedding space.
 
-    So is what was measured to compare faces by, until the archive changes by a fifth (`identity.measured`), and the
-    groups of the unknown, which few new faces join until a tenth is new (`identity.standing`) or `all_anew` is asked
-    for. Without these tables, which have `whose` in their names, it is done anew.
+    Attributes:
+        layout: Where the tables of the last run lie.
+        catalog: The faces.
+        events: Of the ledger, as far as they count.
+        settings: Thresholds of this embedding space.
+        portraits: Person id → unit vector (d,) in this space, of people who were enrolled with a portrait.
+        suffix: Of the names of the tables that are of this space.
+        recluster: Whether all unknown faces are clustered from scratch.
     """
-    if not facts.faces.height:
+
+    layout: ArchiveLayout
+    catalog: FaceCatalog
+    events: Sequence[Event]
+    settings: AssignmentSettings
+    portraits: Mapping[str, np.ndarray]
+    suffix: str = ""
+    recluster: bool = False
+
+
+def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph) -> pl.DataFrame:
+    """Assign all faces of a task.
+
+    The similarity model that was fitted is used again until a fifth of the archive has changed, and the clusters of
+    unknown faces, which new faces join, until a tenth is new. The highest cluster number ever given is stored.
+
+    Args:
+        task: The faces, and by what they are assigned.
+        vectors: Unit vectors, float32 (n, d), in the order of the catalog's faces.
+        graph: Of these vectors.
+
+    Returns:
+        ASSIGNMENTS.
+    """
+    layout, catalog = task.layout, task.catalog
+    if not catalog.faces.height:
         return pl.DataFrame(schema=ASSIGNMENTS)
     previous = previous_cluster_ids(layout)
-    kept = layout.table(f"face_groups{whose}")
-    found = assign_identities(
-        EmbeddedFaces(_faces_with_photo(facts), vectors, graph),
-        replace(constraints_for(replay(events), facts.faces), portraits=portraits),
-        settings,
-        PreviousRun(
-            assignments=previous,
-            highest_cluster=_highest_cluster_number(layout),
-            split_names=split_cluster_names(events),
-            similarity=_cached_similarity(layout, f"face_space{whose}", facts, vectors, graph, settings),
-            cluster_state=None if all_anew else ClusterState.from_frame(read_parquet_or_empty(kept, STANDING)),
-        ),
+    state_file = layout.table(f"face_groups{task.suffix}")
+    state = ClusterState.from_frame(read_parquet_or_empty(state_file, CLUSTER_STATE_SCHEMA))
+    last = PreviousRun(
+        assignments=previous,
+        highest_cluster=_highest_cluster_number(layout),
+        split_names=split_cluster_names(task.events),
+        similarity=_cached_similarity(task, vectors, graph),
+        cluster_state=None if task.recluster else state,
     )
-    if found.cluster_state is not None:
-        write_parquet(found.cluster_state.to_frame(), kept)
-    rows = found.rows
+    constraints = replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits)
+    faces = EmbeddedFaces(_faces_with_photo(catalog), vectors, graph)
+    result = assign_identities(faces, constraints, task.settings, last)
+    if result.cluster_state is not None:
+        write_parquet(result.cluster_state.to_frame(), state_file)
     highest = max(
         _highest_cluster_number(layout),
         highest_cluster_number(previous["cluster_id"]),
-        highest_cluster_number(rows["cluster_id"]),
+        highest_cluster_number(result.rows["cluster_id"]),
     )
     write_parquet(pl.DataFrame({"highest": [highest]}, schema=_CLUSTER_NUMBERS), layout.table("cluster_numbers"))
-    return rows
+    return result.rows
 
 
 def is_fully_clustered(layout: ArchiveLayout) -> bool:
-    """Whether no unknown face was placed among groups that stood since all were last grouped."""
-    return not read_parquet_or_empty(layout.table("face_groups"), STANDING)["added"].any()
+    """Whether no unknown face was added to existing clusters since all were last clustered from scratch."""
+    return not read_parquet_or_empty(layout.table("face_groups"), CLUSTER_STATE_SCHEMA)["added"].any()
 
 
-def require_labels_preserved(
-    layout: ArchiveLayout, decisions: Decisions, facts: FaceCatalog, rows: pl.DataFrame, of_these_facts: bool
-) -> None:
-    """Raises PublishingRefusedError when a face would not have the name that somebody had given it by `decisions`.
+def require_labels_preserved(task: AssignmentTask, assignments: pl.DataFrame, is_of_catalog: bool) -> None:
+    """Refuse assignments in which a labelled face lacks its name; the next run then assigns all faces again.
 
-    The next run then assigns all faces anew, rather than to find that the table is of what it should be.
+    Args:
+        task: The faces and the events that count.
+        assignments: ASSIGNMENTS.
+        is_of_catalog: See `labels_not_preserved`.
+
+    Raises:
+        PublishingRefusedError: There is such a face.
     """
-    torn = labels_not_preserved(rows, decisions, facts.faces, of_these_facts)
-    if torn:
-        layout.fingerprint_file("cluster_assignments").unlink(missing_ok=True)
+    violated = labels_not_preserved(assignments, replay(task.events), task.catalog.faces, is_of_catalog)
+    if violated:
+        task.layout.fingerprint_file("cluster_assignments").unlink(missing_ok=True)
         raise PublishingRefusedError(
-            f"Nothing was published: {len(torn):,} labelled faces would lose their name (the first is {torn[0]}); "
-            "what was published before stays, and so does every name. `classface cluster-dual --all-anew` groups all "
-            "faces anew and publishes them."
+            f"Nothing was published: {len(violated):,} labelled faces would lose their name (the first is "
+            f"{violated[0]}); what was published before stays, and so does every name. `classface cluster-dual "
+            "--all-anew` clusters all faces from scratch and publishes them."
         )
 
 
 def labels_not_preserved(
-    rows: pl.DataFrame, decisions: Decisions, faces: pl.DataFrame, of_these_faces: bool
+    assignments: pl.DataFrame, decisions: Decisions, faces: pl.DataFrame, is_of_catalog: bool
 ) -> list[str]:
-    """The labelled faces that `rows` does not give to whom somebody named, sorted. Where it was not made of just these
-    faces, those that it lacks came since and have no place yet."""
+    """The labelled faces that are not assigned to the person of their label.
+
+    Args:
+        assignments: ASSIGNMENTS.
+        decisions: With the labels.
+        faces: The catalog's faces.
+        is_of_catalog: Whether the assignments are of just these faces. Otherwise faces that they lack are newer.
+
+    Returns:
+        Face ids, sorted.
+    """
     if not faces.height:
         return []
     confirmed = constraints_for(decisions, faces).confirmed
-    there = set(rows["face_id"])
-    return violated_labels(rows, {f: p for f, p in confirmed.items() if of_these_faces or f in there})
+    assigned = set(assignments["face_id"])
+    return violated_labels(
+        assignments, {face: person for face, person in confirmed.items() if is_of_catalog or face in assigned}
+    )
 
 
-def _faces_with_photo(facts: FaceCatalog) -> pl.DataFrame:
+def _faces_with_photo(catalog: FaceCatalog) -> pl.DataFrame:
     """FACES with the path and the time of their photos."""
-    photos = facts.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first", maintain_order=True)
+    photos = catalog.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first", maintain_order=True)
     photos = photos.select("asset_id", "path", "taken_at")
-    wanted = facts.faces.select("face_id", "asset_id", "school_year", "year", "quality_score")
-    return wanted.join(photos, on="asset_id", how="left", maintain_order="left")
+    faces = catalog.faces.select("face_id", "asset_id", "school_year", "year", "quality_score")
+    return faces.join(photos, on="asset_id", how="left", maintain_order="left")
 
 
-def _cached_similarity(
-    layout: ArchiveLayout,
-    space: str,
-    facts: FaceCatalog,
-    vectors: np.ndarray,
-    graph: KnnGraph,
-    settings: AssignmentSettings,
-) -> FittedSimilarity:
-    """How the faces are compared: as before, or as they were measured now, and then that is kept."""
-    kept = FittedSimilarity.from_frame(read_parquet_or_empty(layout.table(space), FITTED_SIMILARITY_SCHEMA))
-    now = load_or_fit_similarity(EmbeddedFaces(facts.faces, vectors, graph), settings, kept)
-    if now is not kept:
-        write_parquet(now.to_frame(), layout.table(space))
-    return now
+def _cached_similarity(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph) -> FittedSimilarity:
+    """The similarity model of the last run, or the one that is fitted now and stored."""
+    file = task.layout.table(f"face_space{task.suffix}")
+    cached = FittedSimilarity.from_frame(read_parquet_or_empty(file, FITTED_SIMILARITY_SCHEMA))
+    current = load_or_fit_similarity(EmbeddedFaces(task.catalog.faces, vectors, graph), task.settings, cached)
+    if current is not cached:
+        write_parquet(current.to_frame(), file)
+    return current
 
 
 def _highest_cluster_number(layout: ArchiveLayout) -> int:
-    kept = read_parquet_or_empty(layout.table("cluster_numbers"), _CLUSTER_NUMBERS)["highest"].max()
-    return kept if isinstance(kept, int) else 0
+    highest = read_parquet_or_empty(layout.table("cluster_numbers"), _CLUSTER_NUMBERS)["highest"].max()
+    return highest if isinstance(highest, int) else 0

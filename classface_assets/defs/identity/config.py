@@ -1,176 +1,116 @@
-"""The settings of how unknown faces are grouped.
+"""The run config of the assets that assign faces, made from AssignmentSettings: each setting is stated there alone."""
 
-The settings of how faces are compared with people who are already known.
-"""
-
-from typing import Literal
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from textwrap import dedent
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, create_model
+
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.identity.settings import (
+    STORED_NAMES,
+    AssignmentSettings,
+    ClusteringMethod,
+    settings_for,
+    stored_values,
+    with_values,
+)
+from classface_assets.store.artifacts.thresholds import load_thresholds
+from classface_assets.vision.models.pack_info import PackInfo
+
+ConfigT = TypeVar("ConfigT", bound=dg.Config)
+
+CHOICES = ("method", "assign", "scope", "linkage", "include_identified")
+"""Settings that no pack and no calibration sets: their default is shown as it is."""
+OF_THE_GRAPH = ("least_edge",)
+"""Settings of the graph, which GraphConfig has."""
+BOUNDS: Mapping[str, Mapping[str, Any]] = {
+    "quality_threshold": {"ge": 0, "le": 1},
+    "building_quality": {"ge": 0, "le": 1},
+    "max_faces": {"ge": 0},
+    "max_clusters": {"ge": 0},
+    "time_bucket": {"pattern": r"^(\d{4}-(0[1-9]|1[0-2]))?$"},
+    "min_cluster_size": {"ge": 2},
+    "absence": {"ge": 0},
+    "knn_neighbours": {"ge": 1},
+    "follow_far": {"ge": 0},
+    "follow_size": {"ge": 0},
+}
+"""What values are accepted, as pydantic's `Field` takes it."""
 
 
-class ClusteringConfig(dg.Config):
-    """When two unknown faces are one person. Empty: what was measured for the pack."""
+def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
+    """Class decorator: adds a field for each setting of AssignmentSettings to a `dagster.Config`.
 
-    method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] = Field(
-        default="temporal",
-        description="How unknown faces are grouped: `temporal` (linkage that knows the school year), or `hdbscan`, "
-        "`dbscan`, `agglomerative`, which do not.",
+    The field's description is the docstring of the setting, with the values that were measured. Its default is None,
+    which stands for these values, so that those fitted to the archive can take their place.
+    """
+    docs, types = attribute_docs(AssignmentSettings), get_type_hints(AssignmentSettings)
+    for new, old in STORED_NAMES.items():
+        docs = {name: text.replace(new, old) for name, text in docs.items()}
+    added: dict[str, Any] = {}
+    for setting in fields(AssignmentSettings):
+        name, doc = STORED_NAMES.get(setting.name, setting.name), docs[setting.name]
+        if name in OF_THE_GRAPH:
+            continue
+        if name in CHOICES:
+            added[name] = types[setting.name], Field(default=setting.default, description=doc)
+        else:
+            field = Field(default=None, description=f"{doc} {measured_values(name)}", **BOUNDS.get(name, {}))
+            added[name] = types[setting.name] | None, field
+    model: type[ConfigT] = create_model(
+        config.__name__, __base__=config, __module__=config.__module__, __doc__=config.__doc__, **added
     )
-    similarity_threshold: float | None = Field(
-        default=None, description="Faces less alike than this are not compared at all. Empty: all of the graph are."
-    )
-    quality_threshold: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Unknown faces of less quality are not grouped. 0: quality weighs, it does not gate.",
-    )
-    building_quality: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Two faces that are both of less quality found no cluster; either may join one by way of a better "
-        "face. builtin: 0.33, other packs: 0.36.",
-    )
-    max_faces: int | None = Field(
-        default=None, ge=0, description="At most so many unknown faces are grouped anew, the best first. 0: all."
-    )
-    max_clusters: int | None = Field(default=None, ge=0, description="At most so many clusters, the largest. 0: all.")
-    time_bucket: str | None = Field(
-        default=None,
-        pattern=r"^(\d{4}-(0[1-9]|1[0-2]))?$",
-        description="Only unknown faces of photos of this month (YYYY-MM) are grouped anew. Empty: all.",
-    )
-    scope: Literal["all", "school year", "event"] = Field(
-        default="all",
-        description="Within what unknown faces are one: `all`, a `school year`, or an `event` folder of it.",
-    )
-    include_identified: bool = Field(
-        default=False, description="Group faces that nobody labelled as unknown, even where a known person fits."
-    )
-    cluster_threshold: float | None = Field(
-        default=None,
-        description="Least mean similarity at which two groups of unknown faces are joined. builtin: 0.933 (hdbscan "
-        "0.94), other packs: 0.455 (hdbscan 0.44).",
-    )
-    whitened_gain: float | None = Field(
-        default=None,
-        description="Spreads of plain cosine that one of the whitened is worth in `temporal`. builtin: 0.6, 1.1.",
-    )
-    whitened_share: float | None = Field(
-        default=None,
-        description="Share of whitened similarity in an archive of many people (`temporal`). builtin: 0.5, 1.",
-    )
-    cluster_fade_years: float | None = Field(
-        default=None,
-        description="Pairs of faces n years apart weigh exp(-n / cluster_fade_years) in `temporal`. builtin: 2, 1.",
-    )
-    company: float | None = Field(
-        default=None,
-        description="What neighbours in common add to likeness at most, in `temporal`. builtin: 0.04, others: 0.",
-    )
-    company_lift: float | None = Field(
-        default=None, description="What of that is taken off again. builtin: 0.017, others: 0."
-    )
-    attach_threshold: float | None = Field(
-        default=None, description="Least similarity for a single face to join a cluster. builtin: 0.934, others: 0.42."
-    )
-    attach_margin: float | None = Field(
-        default=None, description="That cluster's least lead over the next one. builtin: 0.012, others: 0.08."
-    )
-    fade_years: float | None = Field(
-        default=None, description="Labelled faces n years away weigh exp(-n / fade_years). 2."
-    )
-    drift_per_year: float | None = Field(
-        default=None, description="Similarity taken off for each year of gap beyond the first. builtin: 0.0015, 0.01."
-    )
-    min_cluster_size: int | None = Field(
-        default=None, ge=2, description="Smaller groups are single faces. 2, for `hdbscan` 3."
-    )
-    min_samples: int | None = Field(
-        default=None, description="Faces that make a dense place, for `hdbscan` and `dbscan`. Empty: as measured."
-    )
-    cluster_selection_epsilon: float | None = Field(
-        default=None,
-        description="Clusters nearer than this cosine distance are one, for `hdbscan`. 0.",
-    )
-    eps: float | None = Field(
-        default=None,
-        description="Greatest cosine distance between neighbours (`dbscan`) or groups that join (`agglomerative`).",
-    )
-    linkage: Literal["average", "single", "complete"] = Field(
-        default="average", description="What the distance between two groups is, for `agglomerative`."
-    )
+    return model
 
 
-class MatchingConfig(dg.Config):
-    """When a face, or a group of faces, is a known person. Empty: what was measured for the pack."""
+def attribute_docs(cls: type) -> dict[str, str]:
+    """Name → the docstring below it, of the attributes of a class. Python itself does not keep them."""
+    body = ast.parse(dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                docs[name] = inspect.cleandoc(text).replace("\n", " ")
+    return docs
 
-    person_threshold: float | None = Field(
-        default=None, description="Least cosine similarity to a known person. builtin: 0.96, other packs: 0.6."
+
+def measured_values(name: str) -> str:
+    """`builtin: 0.933 (hdbscan: 0.94), other packs: 0.455 (hdbscan: 0.44).`, or one value where both have the same."""
+    builtin, others = _values_of_pack("builtin", name), _values_of_pack("other", name)
+    return f"Default: {builtin}." if builtin == others else f"Default: {builtin} for builtin, {others} for other packs."
+
+
+def _values_of_pack(pack: str, name: str) -> str:
+    usual = stored_values(settings_for(pack))[name]
+    by_method = {method: stored_values(settings_for(pack, method))[name] for method in get_args(ClusteringMethod)}
+    different = [f"{method}: {value}" for method, value in by_method.items() if value != usual]
+    return ("empty" if usual == "" else str(usual)) + (f" ({', '.join(different)})" if different else "")
+
+
+@with_assignment_settings
+class AssignmentConfig(dg.Config):
+    """When a face is a known person, and when unknown faces are one person. Empty: what was measured for the pack."""
+
+    all_anew: bool = Field(
+        default=False,
+        description="Cluster all unknown faces from scratch (`temporal`). Otherwise new faces join the existing "
+        "clusters, and these are not split, until a tenth of the faces is new.",
     )
-    person_margin: float | None = Field(
-        default=None, description="Least lead over the second-best person. builtin: 0.015, other packs: 0.1."
-    )
-    person_exemplars: int | None = Field(
-        default=None, description="Best labelled faces a person and year that stand for the person. 3."
-    )
-    assign: Literal["prototype", "centroid", "vote", "knn"] = Field(
-        default="prototype",
-        description="How a face is compared with known people: nearest `prototype`, nearest `centroid` of a year, "
-        "`vote` of all prototypes above the threshold, or `knn`, the nearest labelled faces.",
-    )
-    alike_margin: float | None = Field(
-        default=None, description="Least lead over a sibling or look-alike. builtin: 0.02, other packs: 0.15."
-    )
-    absence: float | None = Field(
-        default=None,
-        ge=0,
-        description="How many such leads a person has less in a school year in which a roster does not have them. 2.",
-    )
-    look_alike: float | None = Field(
-        default=None,
-        description="People whose prototypes are on average as similar as this are look-alikes. builtin: 0.945, 0.45.",
-    )
-    knn_neighbours: int | None = Field(default=None, ge=1, description="Labelled faces that `knn` asks. 5.")
-    use_voting: bool | None = Field(default=None, description="Whether these vote, or the nearest one decides. True.")
-    follow_years: bool | None = Field(
-        default=None,
-        description="With `prototype`: whether whole groups of unknown faces go to the person whose faces of near "
-        "years they continue. True.",
-    )
-    follow_threshold: float | None = Field(
-        default=None,
-        description="Least mean of such a group's worth to the person and its lead over the next: its similarity to "
-        "the person's faces, over what strangers have in common with both. builtin: 0.021, other packs: 0.125.",
-    )
-    follow_far: float | None = Field(
-        default=None,
-        ge=0,
-        description="Taken off that worth by the logarithm of 1 + the years to the person's nearest labelled face. "
-        "builtin: 0.008, other packs: 0.03.",
-    )
-    follow_single: bool | None = Field(
-        default=None,
-        description="Whether a face left alone may join the person who has its two likest faces, if these are as like "
-        "as attach_threshold says and lead half as much again as attach_margin. builtin: False, other packs: True.",
-    )
-    follow_size: float | None = Field(
-        default=None,
-        ge=0,
-        description="Taken off by the logarithm of the group's number of faces. builtin: 0.0045, other packs: 0.03.",
-    )
-    follow_margin: float | None = Field(
-        default=None,
-        description="That person's least lead over the next; half as much again among siblings and look-alikes. "
-        "builtin: 0.004, other packs: 0.03.",
-    )
-    follow_fade_years: float | None = Field(
-        default=None,
-        description="In that mean faces n years apart weigh exp(-n / follow_fade_years). builtin: 4, others: 2.",
-    )
-    follow_group_threshold: float | None = Field(
-        default=None,
-        description="Least mean similarity within such a group. builtin: 0.952, other packs: 0.53.",
-    )
+
+    def fingerprint_inputs(self) -> dict[str, object]:
+        """What the result depends on: all but whether it is computed from scratch."""
+        return self.model_dump(exclude={"all_anew"})
+
+    def settings(self, pack: PackInfo, layout: ArchiveLayout) -> AssignmentSettings:
+        """The settings given here; for the rest those fitted to the archive, else those measured for the pack."""
+        names = {STORED_NAMES.get(field.name, field.name) for field in fields(AssignmentSettings)}
+        given = {name: value for name, value in self.model_dump(include=names).items() if value is not None}
+        method: ClusteringMethod = given["method"]
+        fitted = load_thresholds(layout, pack.key, method)
+        return with_values(settings_for(pack.name, method), {**fitted, **given})

@@ -5,77 +5,84 @@ import polars as pl
 from pydantic import Field
 
 from classface_assets.core.locations import Location
+from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.ingest.embeddings import embeddings
-from classface_assets.defs.memoized import archive_state, cached_result, input_fingerprint, record_result
-from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, markdown_table, materialize_result
+from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
+from classface_assets.defs.metadata import markdown_table, materialize_result
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, from_cached_frame, to_cached_frame
 from classface_assets.identity.settings import settings_for
-from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.working_set import current_catalog
 from classface_assets.store.files.parquet import DamagedFileError, read_parquet, write_parquet
+
+_ARCFACE, _BUILTIN = settings_for("other").min_edge_similarity, settings_for("builtin").min_edge_similarity
 
 
 class GraphConfig(dg.Config):
-    neighbours: int = Field(default=30, ge=1, description="Nearest neighbours kept for each face.")
+    """Which faces are neighbours."""
+
+    neighbours: int = Field(default=30, ge=1, description="Nearest neighbours of each face.")
     least_similarity: float | None = Field(
         default=None,
-        description="Faces less alike than this are no neighbours: far below what anything is joined at, so that "
-        "strangers do not fill the graph. builtin: 0.9, other packs: 0.25.",
+        description="Faces that are less similar are no neighbours: far below any threshold at which faces are joined, "
+        f"so that strangers do not fill the graph. Default: {_BUILTIN} for builtin, {_ARCFACE} for other packs.",
     )
 
 
-@dg.asset(
+@archive_asset(
     deps=[embeddings],
     group_name="identity",
     kinds={"faiss", "parquet"},
-    owners=OWNERS,
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    columns={"face_id": pl.String(), "neighbours": "Array(Int32, k)", "similarities": "Array(Float32, k)"},
+    memoized=True,
 )
-@report_user_errors
 def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
-    """Who looks like whom: each face's nearest neighbours by cosine similarity, over all school years.
+    """The nearest neighbours of each face by cosine similarity, over all school years.
 
-    Only faces that came since the last run are searched, and those that lost a neighbour; the edges are the same as
-    from nothing.
+    Only faces that are new since the last run are searched, and those that lost a neighbour; the edges are the same as
+    if all were searched.
     """
-    output = archive.layout.table("knn_graph")
-    faces, _ = archive_state(archive, models)
-    stamp = input_fingerprint(archive.layout, "knn_graph", faces, config.model_dump())
-    if same := cached_result(stamp):
-        return same
-    facts = current_catalog(archive, models)
-    ids = facts.faces["face_id"] if facts.faces.height else pl.Series("face_id", [], pl.String)
-    least = settings_for(models.describe(archive.layout).name).min_edge_similarity
-    least = least if config.least_similarity is None else config.least_similarity
-    before = from_cached_frame(previous_graph_frame(output), ids, facts.vectors, config.neighbours, least)
-    made = update_graph(ids, facts.vectors, config.neighbours, least, before)
-    write_parquet(to_cached_frame(made.graph, facts.vectors, least), output)
-    told = materialize_result(
+    catalog_version, _ = archive_state(archive, models)
+    return compute_unless_cached(
+        input_fingerprint(archive.layout, "knn_graph", catalog_version, config.model_dump()),
+        lambda: _build(config, archive, models),
+    )
+
+
+def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
+    table, catalog = archive.layout.table("knn_graph"), archive.catalog(models)
+    ids = catalog.faces["face_id"] if catalog.faces.height else pl.Series("face_id", [], pl.String)
+    least = config.least_similarity
+    if least is None:
+        least = settings_for(models.describe(archive.layout).name).min_edge_similarity
+    previous = from_cached_frame(previous_graph_frame(table), ids, catalog.vectors, config.neighbours, least)
+    built = update_graph(ids, catalog.vectors, config.neighbours, least, previous)
+    write_parquet(to_cached_frame(built.graph, catalog.vectors, least), table)
+    result = materialize_result(
         len(ids),
         faces=len(ids),
-        faces_searched=made.searched,
-        search=made.method,
-        recall="all" if made.recall is None else made.recall,
-        neighbours=int((made.graph.neighbours != NO_NEIGHBOUR).sum()),
-        similarity_of_nearest=markdown_table(nearest_similarity_quantiles(made.graph)),
+        faces_searched=built.searched,
+        search=built.method,
+        recall="all" if built.recall is None else built.recall,
+        neighbours=int((built.graph.neighbours != NO_NEIGHBOUR).sum()),
+        similarity_of_nearest=markdown_table(nearest_similarity_quantiles(built.graph)),
     )
-    return record_result(stamp, told, [output], faces_searched=0)
+    return Output(result, [table], {"faces_searched": 0})
 
 
-def previous_graph_frame(output: Location) -> pl.DataFrame:
-    """The graph of the last run; an empty frame when there is none that can be read."""
+def previous_graph_frame(table: Location) -> pl.DataFrame:
+    """The graph of the last run; an empty frame where there is none that can be read."""
     try:
-        return read_parquet(output)
+        return read_parquet(table)
     except (FileNotFoundError, DamagedFileError):
         return pl.DataFrame()
 
 
 def nearest_similarity_quantiles(graph: KnnGraph) -> pl.DataFrame:
-    """How similar the nearest neighbour of a face is: the deciles over all faces that have one."""
+    """How similar the nearest neighbour of a face is: quantiles over all faces that have one."""
     nearest = pl.Series(graph.similarities[:, 0][graph.neighbours[:, 0] != NO_NEIGHBOUR])
     shares = [0.1, 0.25, 0.5, 0.75, 0.9]
     return pl.DataFrame({"share of faces below": shares, "similarity": [nearest.quantile(s) for s in shares]})

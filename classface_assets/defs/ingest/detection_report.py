@@ -1,6 +1,7 @@
-"""What a run of `detections` tells: its checks, the table of outcomes, what failed, and the best faces."""
+"""What a run of `detections` reports: its checks, the table of outcomes, what failed, and the best faces."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -8,15 +9,46 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import DETECTIONS
+from classface_assets.defs.asset_factory import CheckRule
 from classface_assets.defs.memoized import input_fingerprint
-from classface_assets.defs.metadata import image_markdown, markdown_table, materialize_result, value_counts
-from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts, year_detections
+from classface_assets.defs.metadata import (
+    image_markdown,
+    markdown_table,
+    materialize_result,
+    read_chips,
+    value_counts,
+)
+from classface_assets.store.catalog.school_year import year_detections
 from classface_assets.vision.contact_sheet import contact_sheet
 
+BEST_FACES = 48
 REPORTED_COLUMNS = (
     *("asset_id", "face_id", "status", "reason", "rotation", "quality_score"),
     *("bbox_x", "bbox_y", "bbox_w", "bbox_h"),
 )
+EVERY_PHOTO_SEARCHED = CheckRule(
+    "every_photo_was_searched",
+    "Each photo has its faces, or a row that says that it has none or why it failed. The next run tries the others.",
+    severity=dg.AssetCheckSeverity.WARN,
+)
+FACES_IN_PHOTO = CheckRule("faces_lie_in_their_photo", "Every box lies within its photo.")
+NO_FACE_TWICE = CheckRule("no_face_twice", "No two faces have one id.", blocking=True)
+RULES = (EVERY_PHOTO_SEARCHED, FACES_IN_PHOTO, NO_FACE_TWICE)
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """What a run searched.
+
+    Attributes:
+        pending: Number of photos that were to be searched.
+        unopened: Asset id → reason, of those that could not be opened.
+        device: Where the detector ran; empty when nothing was searched.
+    """
+
+    pending: int = 0
+    unopened: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
 
 
 def detection_report(
@@ -24,77 +56,72 @@ def detection_report(
     detector: str,
     year: str,
     photos: pl.DataFrame,
-    searched: int,
-    unopened: dict[str, str],
-    device: str,
-    drawn: Mapping[str, Any],
+    run: DetectionRun,
+    further: Mapping[str, Any],
 ) -> dg.MaterializeResult:
-    """Look at the faces of the year that count; `searched` and `unopened` are photos of this run."""
+    """The result of `detections` for all photos of a school year.
+
+    Args:
+        layout: The archive.
+        detector: Version of the detector.
+        year: The school year.
+        photos: IMAGES of the year that can be searched.
+        run: What this run did.
+        further: Metadata of what else it did.
+    """
     rows = year_detections(layout, detector, year, [*REPORTED_COLUMNS])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED_COLUMNS})
-    there = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
-    faces = there.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
-    # A photo whose only faces were drawn has a row too that says that none was found.
-    done = there.sort("status", descending=True).unique("asset_id", keep="first")
+    current = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
+    faces = current.filter(pl.col("status") == "ok").sort("quality_score", "face_id", descending=[True, False])
+    # A photo whose only faces were drawn also has a row without a face.
+    searched = current.sort("status", descending=True).unique("asset_id", keep="first")
     paths = photos.select("asset_id", "path")
-    broken = done.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
-    lost = paths.filter(pl.col("asset_id").is_in(list(unopened))).with_columns(
-        pl.col("asset_id").replace_strict(unopened, default="", return_dtype=pl.String).alias("reason")
+    failed = searched.filter(pl.col("status") == "failed").join(paths, on="asset_id").select("path", "reason")
+    unopened = paths.filter(pl.col("asset_id").is_in(list(run.unopened))).with_columns(
+        pl.col("asset_id").replace_strict(dict(run.unopened), default="", return_dtype=pl.String).alias("reason")
     )
-    beyond = _boxes_outside_photo(faces, photos)
+    outside = _boxes_outside_photo(faces, photos)
     return materialize_result(
         faces.height,
         [
-            _check_result(
-                "every_photo_was_searched", done.height == photos.height, photos=photos.height, searched=done.height
+            EVERY_PHOTO_SEARCHED.result(
+                searched.height == photos.height, photos=photos.height, searched=searched.height
             ),
-            _check_result("faces_lie_in_their_photo", beyond == 0, outside=beyond),
-            _check_result("no_face_twice", faces["face_id"].is_unique().all(), faces=faces.height),
+            FACES_IN_PHOTO.result(outside == 0, outside=outside),
+            NO_FACE_TWICE.result(faces["face_id"].is_unique().all(), faces=faces.height),
         ],
-        photos_searched_now=searched - len(unopened),
-        **({"device": device} if device else {}),
-        photos_by_outcome=markdown_table(value_counts(done, "status")),
-        turned_scans=done.filter(pl.col("rotation") != 0).height,
-        failed=markdown_table(broken, most=50),
-        not_opened=markdown_table(lost.select("path", "reason"), most=50),
-        **drawn,
-        **_best_faces(layout, detector, year, faces.head(48)["face_id"].to_list()),
+        photos_searched_now=run.pending - len(run.unopened),
+        **({"device": run.device} if run.device else {}),
+        photos_by_outcome=markdown_table(value_counts(searched, "status")),
+        turned_scans=searched.filter(pl.col("rotation") != 0).height,
+        failed=markdown_table(failed, most=50),
+        not_opened=markdown_table(unopened.select("path", "reason"), most=50),
+        **further,
+        **_best_faces(layout, detector, year, faces.head(BEST_FACES)["face_id"].to_list()),
     )
 
 
 def _best_faces(layout: ArchiveLayout, detector: str, year: str, face_ids: list[str]) -> dict[str, dg.MetadataValue]:
-    """A contact sheet of these faces, the last one again when they are the same; empty when there are none."""
-    stamp = input_fingerprint(layout, "best_faces", detector, face_ids, year=year)
-    told = stamp.cached_metadata()
-    if told is None and face_ids:
-        sheet = image_markdown(contact_sheet(_chips(layout, detector, year, face_ids)), "the faces of best quality")
-        told = {"best_faces": sheet.value}
-        stamp.record(told, [])
-    return {name: dg.MetadataValue.md(value) for name, value in (told or {}).items()}
-
-
-def _chips(layout: ArchiveLayout, detector: str, year: str, face_ids: list[str]) -> list[bytes]:
-    """The chips of a few faces, in that order, without reading the whole year into memory."""
-    settings = active_detection_settings(layout, detector, year)
-    parts = detection_parts(layout, detector, year, settings or "")
-    found = dict(parts.read_matching("face_id", face_ids, ["face_id", "chip"]).iter_rows()) if face_ids else {}
-    return [found[face_id] for face_id in face_ids]
+    """A contact sheet of these faces, the cached one when they are the same; empty when there are none."""
+    fingerprint = input_fingerprint(layout, "best_faces", detector, face_ids, year=year)
+    sheet = fingerprint.cached_metadata()
+    if sheet is None and face_ids:
+        chips = read_chips(layout, detector, year, face_ids)
+        image = image_markdown(contact_sheet([chips[face] for face in face_ids]), "the faces of best quality")
+        sheet = {"best_faces": image.value}
+        fingerprint.record(sheet, [])
+    return {name: dg.MetadataValue.md(value) for name, value in (sheet or {}).items()}
 
 
 def _boxes_outside_photo(faces: pl.DataFrame, photos: pl.DataFrame) -> int:
-    """How many boxes reach beyond their photo, turned as they were found."""
-    turned = pl.col("rotation").is_in([90, 270])
-    size = photos.select("asset_id", "width", "height")
-    width = pl.when(turned).then("height").otherwise("width")
-    height = pl.when(turned).then("width").otherwise("height")
-    beyond = faces.join(size, on="asset_id").filter(
+    """The number of boxes that reach beyond their photo, which is rotated as it was searched."""
+    sideways = pl.col("rotation").is_in([90, 270])
+    width = pl.when(sideways).then("height").otherwise("width")
+    height = pl.when(sideways).then("width").otherwise("height")
+    beyond = faces.join(photos.select("asset_id", "width", "height"), on="asset_id").filter(
         (pl.col("bbox_x") < 0)
         | (pl.col("bbox_y") < 0)
         | (pl.col("bbox_x") + pl.col("bbox_w") > width + 1)
         | (pl.col("bbox_y") + pl.col("bbox_h") > height + 1)
     )
     return beyond.height
-
-
-def _check_result(name: str, passed: bool, **metadata: int) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(check_name=name, passed=passed, metadata=metadata)

@@ -1,9 +1,4 @@
-"""The asset `embeddings`: one unit vector a face.
-
-Embedding the faces of a year that have no vector yet: from chips to parts, and what was done on the way.
-
-What a run of `embeddings` tells: a look at every vector of the year, its checks, and what was done how fast.
-"""
+"""The asset `embeddings`: one unit vector a face."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -14,12 +9,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from classface_assets.defs.asset_factory import INFERENCE_POOL, CheckRule, archive_asset
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.defs.ingest.detections import detections
-from classface_assets.defs.metadata import INFERENCE_POOL, OWNERS, markdown_table, materialize_result
-from classface_assets.orchestration.failures import report_user_errors
-from classface_assets.orchestration.partitions import school_year_partitions
-from classface_assets.orchestration.progress import Progress, ProgressCallback
+from classface_assets.defs.memoized import parts_version, with_data_version
+from classface_assets.defs.metadata import markdown_table, materialize_result
+from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.school_year import (
     active_detection_settings,
@@ -35,20 +30,37 @@ from classface_assets.store.maintenance.damage import read_undamaged
 from classface_assets.vision.embedding import BATCH_SIZES, EmbeddingBatch, embed_faces, parallel_batches
 from classface_assets.vision.models.registry import ModelPack
 
+ONE_VECTOR_A_FACE = CheckRule("one_vector_a_face", "Every face has one vector.", severity=dg.AssetCheckSeverity.WARN)
+UNIT_LENGTH = CheckRule("vectors_have_unit_length", "Length 1 within 0.001.", blocking=True)
+FINITE = CheckRule("vectors_are_finite", "No vector holds NaN or infinity.", blocking=True)
+NO_VECTOR_TWICE = CheckRule(
+    "no_vector_twice",
+    "No face has two rows in the parts. Only the first is read; `classface find-orphans --fix` removes the other.",
+    severity=dg.AssetCheckSeverity.WARN,
+)
+REPAIR_HINT = "`classface find-orphans --fix` searches the photos of faces without a chip again, and embeds them."
+
 
 class EmbeddingConfig(dg.Config):
-    """How the work is cut up; it changes no vector."""
+    """How the work is divided; it changes no vector."""
 
     faces_a_part: int = Field(default=512, ge=1, description="Faces embedded before a part is written.")
     batch: int = Field(default=0, ge=0, description="Faces that the model sees at once; 0: 4 on a CPU, 256 on a GPU.")
     batches_at_once: int = Field(
-        default=0, ge=0, description="Batches embedded side by side; 0: one a core, 2 on a GPU."
+        default=0, ge=0, description="Batches embedded in parallel; 0: one for each core, 2 on a GPU."
     )
 
 
 @dataclass
 class EmbeddingStats:
-    """What a run embedded: how many faces, in how many seconds, where, and whose chip could not be decoded."""
+    """What a run embedded.
+
+    Attributes:
+        faces: Number of vectors.
+        seconds: That it took.
+        device: Where the embedder ran.
+        undecoded: Face ids whose chip could not be decoded.
+    """
 
     faces: int = 0
     seconds: float = 0.0
@@ -56,35 +68,91 @@ class EmbeddingStats:
     undecoded: list[str] = field(default_factory=list)
 
 
+@archive_asset(
+    per_year=True,
+    deps=[detections],
+    group_name="ingest",
+    kinds={"onnx", "parquet"},
+    pool=INFERENCE_POOL,
+    automation_condition=WHEN_ITS_YEAR_CHANGED,
+    rules=(ONE_VECTOR_A_FACE, UNIT_LENGTH, FINITE, NO_VECTOR_TWICE),
+    columns={"face_id": pl.String(), "vector": "Array(Float32, d)"},
+)
+def embeddings(
+    context: dg.AssetExecutionContext,
+    config: EmbeddingConfig,
+    archive: Archive,
+    models: Models,
+    progress: dg.ResourceParam[ProgressReporter],
+) -> dg.MaterializeResult:
+    """One unit vector a face, computed from its chip, in a folder for each model pack: vectors of two packs never meet.
+
+    Those of another version of the detector stay beside them: its chips are cut out otherwise. Only faces without a
+    vector of this pack are embedded, also after a killed run or when photos moved between years.
+    """
+    year, layout = context.partition_key, archive.layout
+    info = models.describe(layout)
+    parts = embedding_parts(layout, info.detector_version, info.key, year)
+    faces = _faces_to_embed(archive, info.detector_version, year, parts)
+    elsewhere = [other for other in list_school_years(layout) if other != year]
+    others = [embedding_parts(layout, info.detector_version, info.key, other) for other in elsewhere]
+    pending = copy_rows_from(parts, others, "face_id", faces - parts.ids("face_id"))
+    stats = EmbeddingStats()
+    settings = active_detection_settings(layout, info.detector_version, year)
+    if pending and settings is not None:
+        pack = models.load(layout)
+        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
+        found = detection_parts(layout, info.detector_version, year, settings)
+        with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
+            stats = embed_pending_faces(pending_chips(found, pending), parts, pack, config, advance)
+    parts.compact()
+    return with_data_version(embedding_report(parts, faces, stats, info.key), parts_version(parts))
+
+
+def _faces_to_embed(archive: Archive, detector: str, year: str, parts: PartDataset) -> set[str]:
+    """The ids of the year's faces, without those of erased people where any face has no vector yet."""
+    rows = year_detections(archive.layout, detector, year, [*LOCATION_COLUMNS, "status"])
+    faces = set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()
+    if faces - parts.ids("face_id"):
+        faces -= erased_ids_in(rows, erased_faces(archive.layout, archive.open_ledger().events()))
+    return faces
+
+
 def embed_pending_faces(
-    found: PartDataset,
-    pending: set[str],
+    chips: Iterable[pl.DataFrame],
     parts: PartDataset,
     pack: ModelPack,
     config: EmbeddingConfig,
     advance: ProgressCallback,
 ) -> EmbeddingStats:
-    """Embed the pending of the found faces, a part at a time; the next batches are embedded while one is written."""
-    start = time.monotonic()
-    done = EmbeddingStats(device=pack.device)
+    """Embed faces, a part at a time; the next batches are embedded while one is written.
 
-    chips, batch = pending_chips(found, pending), config.batch or BATCH_SIZES[pack.device]
-    batches = embed_faces(chips, pack.embedder, batch, config.batches_at_once or parallel_batches(pack.device))
+    Args:
+        chips: Frames with face_id and chip.
+        parts: Where the vectors go.
+        pack: With the embedder.
+        config: Sizes of batches and parts.
+        advance: Called after each part.
+    """
+    start = time.monotonic()
+    stats = EmbeddingStats(device=pack.device)
+    batch_size = config.batch or BATCH_SIZES[pack.device]
+    batches = embed_faces(chips, pack.embedder, batch_size, config.batches_at_once or parallel_batches(pack.device))
     for part in merge_batches(batches, config.faces_a_part):
         parts.append(part.rows)
-        done.faces += part.rows.height
-        done.undecoded += part.undecoded
+        stats.faces += part.rows.height
+        stats.undecoded += part.undecoded
         advance(part.rows.height + len(part.undecoded), errors=len(part.undecoded))
-    done.seconds = time.monotonic() - start
-    return done
+    stats.seconds = time.monotonic() - start
+    return stats
 
 
-def merge_batches(batches: Iterable[EmbeddingBatch], faces: int) -> Iterator[EmbeddingBatch]:
-    """The same, gathered until there are that many faces or the batches end."""
+def merge_batches(batches: Iterable[EmbeddingBatch], min_faces: int) -> Iterator[EmbeddingBatch]:
+    """The same vectors in larger batches, of at least so many faces but for the last."""
     waiting: list[EmbeddingBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(one.rows.height for one in waiting) >= faces:
+        if sum(one.rows.height for one in waiting) >= min_faces:
             yield concat_batches(waiting)
             waiting = []
     if waiting:
@@ -92,110 +160,55 @@ def merge_batches(batches: Iterable[EmbeddingBatch], faces: int) -> Iterator[Emb
 
 
 def concat_batches(batches: list[EmbeddingBatch]) -> EmbeddingBatch:
+    """Several batches as one."""
     return EmbeddingBatch(pl.concat([one.rows for one in batches]), [name for one in batches for name in one.undecoded])
 
 
 def pending_chips(found: PartDataset, pending: set[str]) -> Iterator[pl.DataFrame]:
     """The face ids and chips of the pending faces, a bounded frame at a time."""
-    wanted = pl.DataFrame({"face_id": list(pending)}, schema={"face_id": pl.String})
+    ids = pl.DataFrame({"face_id": list(pending)}, schema={"face_id": pl.String})
     for rows in found.scan(["face_id", "chip"]):
-        chosen = rows.join(wanted, on="face_id", how="semi", maintain_order="left")
-        if chosen.height:
-            yield chosen
+        chips = rows.join(ids, on="face_id", how="semi", maintain_order="left")
+        if chips.height:
+            yield chips
 
 
-REPAIR_HINT = "`classface find-orphans --fix` searches the photos of faces without a chip again, and the rest goes on."
+def embedding_report(parts: PartDataset, faces: set[str], stats: EmbeddingStats, pack: str) -> dg.MaterializeResult:
+    """The result of `embeddings` for all faces of a school year; a bounded frame of vectors is read at a time.
 
-
-def embedding_report(parts: PartDataset, wanted: set[str], done: EmbeddingStats, pack: str) -> dg.MaterializeResult:
-    """Look at all vectors of the year that count, a bounded frame at a time."""
-    names = pl.DataFrame({"face_id": list(wanted)}, schema={"face_id": pl.String})
-    count, broken, off = 0, 0, 0.0
+    Args:
+        parts: The vectors.
+        faces: The ids of the year's faces.
+        stats: What this run did.
+        pack: Key of the model pack.
+    """
+    ids = pl.DataFrame({"face_id": list(faces)}, schema={"face_id": pl.String})
+    count, not_finite, deviation = 0, 0, 0.0
     for rows in parts.scan():
-        counting = rows.join(names, on="face_id", how="semi")
-        if counting.is_empty():  # of a school year that is gone, say
+        current = rows.join(ids, on="face_id", how="semi")
+        if current.is_empty():  # for example of a school year that is gone
             continue
-        vectors = counting["vector"].to_numpy().reshape(counting.height, -1)
+        vectors = current["vector"].to_numpy().reshape(current.height, -1)
         finite = np.isfinite(vectors).all(axis=1)
         lengths = np.linalg.norm(vectors[finite], axis=1)
-        count, broken = count + counting.height, broken + int((~finite).sum())
-        off = max(off, float(np.abs(lengths - 1).max(initial=0.0)))
+        count, not_finite = count + current.height, not_finite + int((~finite).sum())
+        deviation = max(deviation, float(np.abs(lengths - 1).max(initial=0.0)))
     stored = read_undamaged(parts, ["face_id"])[0]
     twice = stored.height - stored.unique().height if stored.width else 0
-    missing = len(wanted) - count
-    lost = {"what to do": REPAIR_HINT} if missing else {}
+    hint = {"what to do": REPAIR_HINT} if count < len(faces) else {}
+    speed = {"device": stats.device, "faces_a_second": round(stats.faces / stats.seconds, 1)} if stats.seconds else {}
+    undecoded = pl.DataFrame({"face_id": stats.undecoded}, schema={"face_id": pl.String})
     return materialize_result(
         count,
         [
-            _check_result("one_vector_a_face", count == len(wanted), faces=len(wanted), vectors=count, **lost),
-            _check_result("vectors_have_unit_length", off < 1e-3, **{"largest deviation": off}),
-            _check_result("vectors_are_finite", not broken, **{"not finite": broken}),
-            _check_result("no_vector_twice", not twice, **{"rows too many": twice}),
+            ONE_VECTOR_A_FACE.result(count == len(faces), faces=len(faces), vectors=count, **hint),
+            UNIT_LENGTH.result(deviation < 1e-3, **{"largest deviation": deviation}),
+            FINITE.result(not not_finite, **{"not finite": not_finite}),
+            NO_VECTOR_TWICE.result(not twice, **{"rows too many": twice}),
         ],
         model_pack=pack,
-        embedded_now=done.faces,
-        **({"device": done.device, "faces_a_second": round(done.faces / done.seconds, 1)} if done.seconds else {}),
-        chips_not_decoded=len(done.undecoded),
-        faces_whose_chip_is_broken=markdown_table(
-            pl.DataFrame({"face_id": done.undecoded}, schema={"face_id": pl.String}), most=50
-        ),
+        embedded_now=stats.faces,
+        **speed,
+        chips_not_decoded=len(stats.undecoded),
+        faces_whose_chip_is_broken=markdown_table(undecoded, most=50),
     )
-
-
-def _check_result(name: str, passed: bool, **metadata: int | float | str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(check_name=name, passed=bool(passed), metadata=metadata)
-
-
-@dg.asset(
-    partitions_def=school_year_partitions,
-    deps=[detections],
-    group_name="ingest",
-    kinds={"onnx", "parquet"},
-    owners=OWNERS,
-    pool=INFERENCE_POOL,
-    automation_condition=WHEN_ITS_YEAR_CHANGED,
-    check_specs=[
-        dg.AssetCheckSpec("one_vector_a_face", asset="embeddings", description="Every face has one vector."),
-        dg.AssetCheckSpec("vectors_have_unit_length", asset="embeddings", description="Length 1 within 0.001."),
-        dg.AssetCheckSpec("vectors_are_finite", asset="embeddings", description="No vector holds NaN or infinity."),
-        dg.AssetCheckSpec(
-            "no_vector_twice",
-            asset="embeddings",
-            description="No face has two rows in the parts. Read is only the first; `classface find-orphans --fix` "
-            "takes the other out.",
-        ),
-    ],
-)
-@report_user_errors
-def embeddings(
-    context: dg.AssetExecutionContext,
-    config: EmbeddingConfig,
-    archive: Archive,
-    models: Models,
-    progress: dg.ResourceParam[Progress],
-) -> dg.MaterializeResult:
-    """One unit vector a face, made from its chip, in a folder of the model pack's own: vectors of two packs never meet.
-    Those of another version of the detector stay beside them: it cut the faces out otherwise.
-
-    Only faces without a vector of this pack are embedded, also after a killed run or when photos moved between years.
-    """
-    year, layout = context.partition_key, archive.layout
-    info = models.describe(layout)
-    parts = embedding_parts(layout, info.detector_version, info.key, year)
-    faces = year_detections(layout, info.detector_version, year, [*LOCATION_COLUMNS, "status"])
-    wanted = set(faces.filter(pl.col("status") == "ok")["face_id"]) if faces.width else set()
-    if wanted - parts.ids("face_id"):
-        wanted -= erased_ids_in(faces, erased_faces(layout, archive.open_ledger().events()))
-    elsewhere = [y for y in list_school_years(layout) if y != year]
-    others = [embedding_parts(layout, info.detector_version, info.key, y) for y in elsewhere]
-    pending = copy_rows_from(parts, others, "face_id", wanted - parts.ids("face_id"))
-    done = EmbeddingStats()
-    settings = active_detection_settings(layout, info.detector_version, year)
-    if pending and settings is not None:
-        pack = models.load(layout)
-        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
-        found = detection_parts(layout, info.detector_version, year, settings)
-        with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
-            done = embed_pending_faces(found, pending, parts, pack, config, advance)
-    parts.compact()
-    return embedding_report(parts, wanted, done, info.key)

@@ -1,4 +1,4 @@
-"""What `detections` does with the boxes that people drew: each becomes a face, for which its photo alone is opened."""
+"""What `detections` does with boxes that people drew: each becomes a face, for which only its photo is opened."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,50 +21,62 @@ from classface_assets.vision.photos.metadata import UnreadablePhotoError
 
 
 def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, year: str) -> dict[str, Any]:
-    """Bring the drawn faces of a school year up to date with the ledger; what to tell of them, if there are any."""
+    """Bring the manually drawn faces of a school year up to date with the ledger.
+
+    Args:
+        archive: With the ledger and the photos.
+        models: With the detector that finds the landmarks.
+        parts: The year's detections.
+        year: The school year.
+
+    Returns:
+        What to report of it, as metadata; nothing where nobody drew a face.
+
+    Raises:
+        StorageError: A disk or server failed.
+    """
     layout = archive.layout
-    faces = find_manual_face_changes(layout, parts, year, archive.open_ledger())
-    if not (faces.new or faces.gone or faces.kept or faces.refused):
+    changes = find_manual_face_changes(layout, parts, year, archive.open_ledger())
+    if not (changes.new or changes.gone or changes.kept or changes.refused):
         return {}
-    drop_manual_faces(layout, parts, year, faces.gone)
-    images, refused, made = year_images(layout, year), list(faces.refused), 0
-    if faces.new:
+    drop_manual_faces(layout, parts, year, changes.gone)
+    images, refused, added = year_images(layout, year), list(changes.refused), 0
+    if changes.new:
         detector = models.load(layout).detector
-        photos = images.filter(pl.col("status") == "ok", pl.col("asset_id").is_in(list(faces.new)))
-        turned = dict(parts.read_matching("asset_id", list(faces.new), ["asset_id", "rotation"]).iter_rows())
+        photos = images.filter(pl.col("status") == "ok", pl.col("asset_id").is_in(list(changes.new)))
+        rotations = dict(parts.read_matching("asset_id", list(changes.new), ["asset_id", "rotation"]).iter_rows())
         for photo, path, orientation in photos.select("asset_id", "path", "orientation").iter_rows():
-            rows, why = _detect_manual_faces(
-                photo, decode_relative_path(layout.photos, path), turned[photo] or 0, faces.new[photo], detector
-            )
-            refused += [(photo, why)] * (len(faces.new[photo]) - rows.height)
+            faces, file = changes.new[photo], decode_relative_path(layout.photos, path)
+            rows, reason = _detect_manual_faces(photo, file, rotations[photo] or 0, faces, detector)
+            refused += [(photo, reason)] * (len(faces) - rows.height)
             if rows.height:
                 rows = rows.with_columns(pl.lit(orientation, pl.Int16).alias("orientation"))
                 parts.append(mark_as_manual(rows, parts))
-                made += rows.height
+                added += rows.height
     paths = dict(images.select("asset_id", "path").iter_rows())
-    told = pl.DataFrame([(paths.get(p, p), why) for p, why in refused], schema=["path", "reason"], orient="row")
+    rejected = [(paths.get(photo, photo), reason) for photo, reason in refused]
     return {
-        "drawn_by_hand": faces.kept + made,
-        "drawn_made_now": made,
-        "drawn_taken_back": len(faces.gone),
-        "drawn_not_made": markdown_table(told, most=50),
+        "drawn_by_hand": changes.kept + added,
+        "drawn_made_now": added,
+        "drawn_taken_back": len(changes.gone),
+        "drawn_not_made": markdown_table(pl.DataFrame(rejected, schema=["path", "reason"], orient="row"), most=50),
     }
 
 
 def _detect_manual_faces(
-    asset_id: str, path: Location, rotation: int, drawn: list[FaceRef], detector: Detector
+    asset_id: str, path: Location, rotation: int, faces: list[FaceRef], detector: Detector
 ) -> tuple[pl.DataFrame, str]:
-    """The faces drawn in one photo, and why there are none or fewer. Raises StorageError."""
+    """The detections of faces drawn in one photo, and the reason where there are fewer. Raises StorageError."""
     none = pl.DataFrame(schema=DETECTION_ROWS)
     try:
-        view = open_pyramid(path)
+        photo = open_pyramid(path)
     except UnreadablePhotoError as error:
         return none, f"the photo cannot be read: {error.reason}"
     except OSError as error:
-        if lost := as_storage_error(error, path):
-            raise lost from None
+        if storage := as_storage_error(error, path):
+            raise storage from None
         return none, f"the photo cannot be opened: {(error.strerror or str(error)).lower()}"
-    view.rotation = rotation
-    rows = manual_face_rows(asset_id, view, {face.face_id: face.box for face in drawn}, detector)
+    photo.rotation = rotation
+    rows = manual_face_rows(asset_id, photo, {face.face_id: face.box for face in faces}, detector)
     now = pl.lit(datetime.now(UTC).replace(tzinfo=None), pl.Datetime("us")).alias("created_at")
     return pl.DataFrame(rows, schema=DETECTION_ROWS).with_columns(now), "the box lies outside of the photo"

@@ -1,11 +1,11 @@
-"""What `detections` does with photos whose file says another way up than when they were searched.
+"""What `detections` does with photos whose EXIF orientation changed since they were searched.
 
-Their faces keep their ids, at turned places; each photo is searched again for faces that lay on their side before.
+Their faces keep their ids, in transformed boxes; each photo is searched again for faces that lay on their side before.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,123 +28,169 @@ from classface_assets.vision.detection.reorientation import non_overlapping_rows
 from classface_assets.vision.detection.search import DetectionSettings
 
 Orientation = tuple[int, int]
-"""EXIF orientation, and degrees clockwise by which the photo is turned after it."""
+"""EXIF orientation, and degrees clockwise by which the photo is rotated after it."""
+Row = dict[str, Any]
+"""A row of detections, by column."""
+
+
+@dataclass(frozen=True)
+class Reorientation:
+    """A photo whose orientation changed.
+
+    Attributes:
+        photo: Its asset id.
+        before: As it was searched.
+        now: As its file has it now.
+        transform: Affine, (2, 3), from pixels before to pixels now.
+        detected: The rows that a search finds now.
+    """
+
+    photo: str
+    before: Orientation
+    now: Orientation
+    transform: np.ndarray
+    detected: Sequence[Row]
+
+    def as_same_shot(self) -> SameShot:
+        """As the ledger records it."""
+        return SameShot(
+            self.photo, self.photo, as_transform(self.transform.ravel().tolist()), (self.before[0], self.now[0])
+        )
 
 
 def reorient_photos(
     archive: Archive, models: Models, parts: PartDataset, photos: pl.DataFrame, settings: DetectionSettings
 ) -> int:
-    """Bring the faces of the year's `photos` to the way up that their files say now; how many photos there were.
+    """Transform the faces of photos whose orientation changed since they were searched.
 
-    A photo that cannot be opened now is left for the next run. Killed at any moment, the next run does the rest.
+    A photo that cannot be opened now is left for the next run. After a kill at any moment the next run does the rest.
+
+    Args:
+        archive: With the ledger, where it is recorded for photos with decisions.
+        models: With the detector.
+        parts: The year's detections.
+        photos: IMAGES of the year that can be searched.
+        settings: By which the year is searched.
+
+    Returns:
+        The number of photos.
     """
-    held = parts.read(["asset_id", "face_id", "orientation", "rotation"])
-    if not held.width or "orientation" not in held.columns:
+    stored = parts.read(["asset_id", "face_id", "orientation", "rotation"])
+    if not stored.width or "orientation" not in stored.columns:
         return 0
     columns = ("asset_id", "path", "width", "height", "has_orientation")
     now = photos.select(*columns, pl.col("orientation").alias("now"))
-    turned = held.drop_nulls("orientation").join(now, on="asset_id").filter(pl.col("orientation") != pl.col("now"))
-    if turned.is_empty():
+    changed = stored.drop_nulls("orientation").join(now, on="asset_id").filter(pl.col("orientation") != pl.col("now"))
+    if changed.is_empty():
         return 0
-    found = _detect_again(archive, models, turned.unique("asset_id"), settings)
-    before = {
-        photo: (rows[0]["orientation"], rows[0]["rotation"] or 0)
-        for photo, rows in _group_by_photo(turned.select("asset_id", "orientation", "rotation")).items()
-        if photo in found
-    }
-    files = {row["asset_id"]: row for row in turned.iter_rows(named=True)}
-    ways = {photo: _current_orientation(files[photo], way, found[photo]) for photo, way in before.items()}
-    turns = {
-        photo: reorientation_transform(way, ways[photo], files[photo]["width"], files[photo]["height"])
-        for photo, way in before.items()
-    }
-    pairs = [
-        SameShot(photo, photo, as_transform(turn.ravel().tolist()), (before[photo][0], ways[photo][0]))
-        for photo, turn in turns.items()
+    detected = _detect_again(archive, models, changed.unique("asset_id"), settings)
+    reorientations = [
+        _reorientation(rows, detected[photo]) for photo, rows in _group_by_photo(changed).items() if photo in detected
     ]
-    barred = _record_reorientations(archive, pairs)
-    _replace_rows(parts, found, turns, ways, barred)
-    return len(turns)
+    erased = _record_reorientations(archive, [one.as_same_shot() for one in reorientations])
+    _replace_rows(parts, reorientations, erased)
+    return len(reorientations)
 
 
-def _current_orientation(
-    file: Mapping[str, Any], before: Orientation, searched: Sequence[Mapping[str, Any]]
-) -> Orientation:
-    """The orientation that the file says now, and by how much it is turned after it: as the search found it; where the
-    file says nothing and the search found no face, as it stood before."""
-    rotation = searched[0]["rotation"] or 0
-    if not file["has_orientation"] and not any(row["status"] == "ok" for row in searched):
-        for turned in (0, 90, 180, 270):
-            turn = reorientation_transform(before, (file["now"], turned), file["width"], file["height"])
-            rotation = turned if np.allclose(turn[:, :2], np.eye(2)) else rotation
+def _reorientation(stored: Sequence[Row], detected: Sequence[Row]) -> Reorientation:
+    before, file = (stored[0]["orientation"], stored[0]["rotation"] or 0), stored[-1]
+    now = _current_orientation(file, before, detected)
+    transform = reorientation_transform(before, now, file["width"], file["height"])
+    return Reorientation(file["asset_id"], before, now, transform, detected)
+
+
+def _current_orientation(file: Row, before: Orientation, detected: Sequence[Row]) -> Orientation:
+    """The orientation of the file now, and the rotation after it.
+
+    That is the one of the search; where the file has no orientation and no face was found, the one that leaves the
+    photo upright as it was.
+    """
+    rotation = detected[0]["rotation"] or 0
+    if not file["has_orientation"] and not any(row["status"] == "ok" for row in detected):
+        for degrees in (0, 90, 180, 270):
+            transform = reorientation_transform(before, (file["now"], degrees), file["width"], file["height"])
+            rotation = degrees if np.allclose(transform[:, :2], np.eye(2)) else rotation
     return file["now"], rotation
 
 
 def _detect_again(
-    archive: Archive, models: Models, turned: pl.DataFrame, settings: DetectionSettings
-) -> dict[str, list[dict[str, Any]]]:
-    """Photo → the rows that a search finds the way up it is now."""
+    archive: Archive, models: Models, photos: pl.DataFrame, settings: DetectionSettings
+) -> dict[str, list[Row]]:
+    """Photo → the rows that a search finds in its orientation now."""
     layout = archive.layout
     detector = models.load(layout).detector
-    files = turned.select("asset_id", "path", "has_orientation").iter_rows()
-    jobs = [PhotoJob(photo, decode_relative_path(layout.photos, path), not known) for photo, path, known in files]
+    files = photos.select("asset_id", "path", "has_orientation").iter_rows()
+    jobs = [
+        PhotoJob(photo, decode_relative_path(layout.photos, path), not has_orientation)
+        for photo, path, has_orientation in files
+    ]
     return {
         photo: rows
-        for searched in detect_photos(jobs, detector, settings)
-        for photo, rows in _group_by_photo(searched.rows).items()
+        for batch in detect_photos(jobs, detector, settings)
+        for photo, rows in _group_by_photo(batch.rows).items()
     }
 
 
 def _record_reorientations(archive: Archive, pairs: list[SameShot]) -> dict[str, list[FaceRef]]:
-    """Note in the ledger which decided photos lie otherwise; returns the faces of erased people by photo, as they lay
-    before and as they lie now: where in doubt, none is found again."""
+    """Record in the ledger which photos with decisions changed their orientation.
+
+    Returns:
+        The faces of erased people by photo, both where they were and where they are now, so that none is found again.
+    """
     ledger = archive.open_ledger()
     events = ledger.events()
     before = erased_faces(archive.layout, events)
     decided = photos_with_decisions(replay(events)) | {face.asset_id for face in before.values()}
-    known = {
+    recorded = {
         pair["to"]: tuple(pair["orientation"])[1]
         for event in events
         if event.kind == "photos_followed"
         for pair in event.payload["photos"]
         if pair["from"] == pair["to"] and "orientation" in pair
     }
-    new = [p for p in pairs if p.photo in decided and p.orientation and known.get(p.photo) != p.orientation[1]]
+    new = [p for p in pairs if p.photo in decided and p.orientation and recorded.get(p.photo) != p.orientation[1]]
     if new:
         replace(ledger, actor=AUTOMATIC_ACTOR).follow_photos(new)
     after = erased_faces(archive.layout, ledger.events())
-    barred: dict[str, list[FaceRef]] = defaultdict(list)
+    erased: dict[str, list[FaceRef]] = defaultdict(list)
     for face in (*before.values(), *after.values()):
-        barred[face.asset_id].append(face)
-    return barred
+        erased[face.asset_id].append(face)
+    return erased
 
 
 def _replace_rows(
-    parts: PartDataset,
-    found: Mapping[str, list[dict[str, Any]]],
-    turns: Mapping[str, np.ndarray],
-    ways: Mapping[str, Orientation],
-    barred: Mapping[str, list[FaceRef]],
+    parts: PartDataset, reorientations: Sequence[Reorientation], erased: Mapping[str, list[FaceRef]]
 ) -> None:
-    """Write the photos' rows as they are now, then take out the old ones."""
-    old = _group_by_photo(parts.read_matching("asset_id", list(turns), list(DETECTION_ROWS)))
-    made_now = datetime.now(UTC).replace(tzinfo=None)
-    rows: list[dict[str, Any]] = []
-    for photo, turn in turns.items():
-        searched = found[photo]
-        same = {"orientation": ways[photo][0], "rotation": ways[photo][1], "phash": searched[0]["phash"]}
-        kept = reorient_rows([row for row in old.get(photo, ()) if row["status"] == "ok"], turn, **same)
-        boxes = [tuple(row[f"bbox_{side}"] for side in "xywh") for row in kept]
-        boxes += [face.box for face in barred.get(photo, ())]
-        fresh = non_overlapping_rows([row for row in searched if row["status"] == "ok"], boxes)
-        none = [{**searched[0], **dict.fromkeys(_FACE_COLUMNS), "status": "no face"}] if not kept and not fresh else []
-        rows += kept + [{**row, **same, "created_at": made_now} for row in (*fresh, *none)]
-    schema = {**DETECTION_ROWS, "created_at": pl.Datetime("us")}
-    parts.append(pl.DataFrame(rows, schema=schema))
-    now = pl.DataFrame({"asset_id": list(ways), "now": [orientation for orientation, _ in ways.values()]})
+    """Write the photos' rows as they are now, then delete the old ones."""
+    photos = [one.photo for one in reorientations]
+    stored = _group_by_photo(parts.read_matching("asset_id", photos, list(DETECTION_ROWS)))
+    rows = [
+        row
+        for one in reorientations
+        for row in _reoriented_rows(one, stored.get(one.photo, ()), erased.get(one.photo, ()))
+    ]
+    parts.append(pl.DataFrame(rows, schema={**DETECTION_ROWS, "created_at": pl.Datetime("us")}))
+    now = pl.DataFrame({"asset_id": photos, "now": [one.now[0] for one in reorientations]})
     outdated = (pl.col("orientation") != pl.col("now")).fill_null(value=False)
-    filter_rows(parts, lambda held: _with_orientation(held).join(now, on="asset_id", how="left", maintain_order="left")
-              .filter(~outdated).drop("now"))  # fmt: skip
+
+    def without_outdated(rows: pl.DataFrame) -> pl.DataFrame:
+        joined = _with_orientation(rows).join(now, on="asset_id", how="left", maintain_order="left")
+        return joined.filter(~outdated).drop("now")
+
+    filter_rows(parts, without_outdated)
+
+
+def _reoriented_rows(one: Reorientation, stored: Sequence[Row], erased: Sequence[FaceRef]) -> list[Row]:
+    """The photo's faces in transformed boxes, and those that are found only now; one row without a face if none."""
+    photo_columns = {"orientation": one.now[0], "rotation": one.now[1], "phash": one.detected[0]["phash"]}
+    transformed = reorient_rows([row for row in stored if row["status"] == "ok"], one.transform, **photo_columns)
+    boxes = [tuple(row[f"bbox_{side}"] for side in "xywh") for row in transformed]
+    boxes += [face.box for face in erased]
+    new = non_overlapping_rows([row for row in one.detected if row["status"] == "ok"], boxes)
+    if not transformed and not new:
+        new = [{**one.detected[0], **dict.fromkeys(_FACE_COLUMNS), "status": "no face"}]
+    created_at = datetime.now(UTC).replace(tzinfo=None)
+    return transformed + [{**row, **photo_columns, "created_at": created_at} for row in new]
 
 
 _FACE_COLUMNS = [name for name in DETECTION_ROWS if name not in ("asset_id", "status", "reason", "phash", "rotation")]
@@ -156,8 +202,8 @@ def _with_orientation(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.lit(None, pl.Int16).alias("orientation"))
 
 
-def _group_by_photo(rows: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _group_by_photo(rows: pl.DataFrame) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows.iter_rows(named=True):
-        found[row["asset_id"]].append(row)
-    return found
+        groups[row["asset_id"]].append(row)
+    return groups

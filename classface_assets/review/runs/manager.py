@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets.defs.identity.cluster_assignments import AssignmentConfig
+from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models

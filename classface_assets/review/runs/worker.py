@@ -25,7 +25,9 @@ def main() -> None:
     ):
         fail_dead_runs(instance)
         chain = PipelineRunner(instance, archive, models, Console(file=nowhere))
-        stopped = chain.job(order["job"], order["year"], order["ops"], told["run_id"], {"classface/by": "review"})
+        stopped = chain.run_job(
+            order["job"], order["year"], order["ops"], run_id=told["run_id"], tags={"classface/by": "review"}
+        )
     sys.exit(1 if stopped else 0)
 
 

@@ -16,6 +16,7 @@ from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
 
 SAMPLE_FACES = 5
@@ -71,6 +72,11 @@ class ArchiveView:
         """The rows of these faces, in their order; those that are not there are left out."""
         wanted = pl.DataFrame({"face_id": list(face_ids)}, schema={"face_id": pl.String})
         return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
+
+    def face_refs(self, face_ids: Sequence[str]) -> list[FaceRef]:
+        """The faces as the ledger stores them, in their order; those that are not there are left out."""
+        rows = self.pick(face_ids).select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
+        return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows.iter_rows()]
 
 
 def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> ArchiveView:

@@ -28,8 +28,7 @@ def faces_with_photos(database: Path) -> pl.DataFrame:
         f"""
         SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width AS photo_width,
                a.height AS photo_height, {_BOX}, f.detection_confidence, f.quality_score,
-               f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, {margin},
-               f.created_at
+               f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, {margin}, f.created_at
         FROM {_FACES_IN_PHOTOS}""",
     )
 

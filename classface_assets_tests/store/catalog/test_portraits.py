@@ -34,11 +34,11 @@ def test_a_portrait_takes_the_place_of_another_follows_a_merge_and_goes_with_the
     assert ledger.decisions().portraits == {}
 
 
-def test_another_model_pack_looks_at_the_chips_once_and_a_lost_chip_is_told(tmp_path: Path) -> None:
-    layout, asked = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), []
+def test_another_model_pack_embeds_each_chip_once_and_a_lost_chip_is_counted(tmp_path: Path) -> None:
+    layout, embedded = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), []
 
     def embed(chips: list[bytes]) -> np.ndarray:
-        asked.append(chips)
+        embedded.append(chips)
         return np.eye(3, dtype=np.float32)[: len(chips)]
 
     for person, chip in (("../ana", b"a"), ("ben", b"b")):
@@ -46,7 +46,7 @@ def test_another_model_pack_looks_at_the_chips_once_and_a_lost_chip_is_told(tmp_
     people = {"../ana": (("../ana", "f"), ("ben", "f")), "cem": (("cem", "never kept"),)}
     for _ in range(2):
         found, lost = portrait_prototypes(layout, "other@1", people, embed)
-        assert list(found) == ["../ana"] and lost == 1 and asked == [[b"a", b"b"]]
+        assert list(found) == ["../ana"] and lost == 1 and embedded == [[b"a", b"b"]]
         assert np.allclose(found["../ana"], [0.5**0.5, 0.5**0.5, 0])
     assert portrait_vectors(layout, "first@1", people["../ana"]).tolist() == [[0, 0, 1], [0, 0, 1]]
     assert (

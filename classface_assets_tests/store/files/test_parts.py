@@ -262,7 +262,7 @@ def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
 
 
 @pytest.mark.parametrize("left", [0, 7, 300])
-def test_a_damaged_part_is_told_in_a_sentence_that_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
+def test_the_error_of_a_damaged_part_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
     content = io.BytesIO()
     chips(*map(str, range(1000))).write_parquet(content)
     for folder in places_of_parts(bucket, tmp_path):

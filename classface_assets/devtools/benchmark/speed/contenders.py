@@ -94,7 +94,7 @@ def _archive(photos: Path, pack: str, work: Path) -> tuple[Archive, Models]:
 
 
 def _ingest(chain: PipelineRunner, years: list[str]) -> None:
-    stopped = [stop for year in years for stop in chain.job("ingest_year", year)]
+    stopped = [stop for year in years for stop in chain.run_job("ingest_year", year)]
     if stopped:
         raise UserError(f"{stopped[0].year}: {stopped[0].reason}")
 

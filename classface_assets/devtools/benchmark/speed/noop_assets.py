@@ -3,15 +3,15 @@
 import dagster as dg
 
 from classface_assets.defs import checks
-from classface_assets.defs.build import ASSETS
-from classface_assets.defs.jobs import JOBS
+from classface_assets.defs.automation import JOBS
+from classface_assets.defs.build import load_assets
 
 
 def noop_definitions() -> dg.Definitions:
     """The same assets, partitions, pools, checks and jobs, whose steps do nothing."""
     return dg.Definitions(
-        assets=[_noop_asset(asset) for asset in ASSETS],
-        asset_checks=[_noop_check(check) for check in checks.ASSET_CHECKS],
+        assets=[_noop_asset(asset) for asset in load_assets()],
+        asset_checks=[_noop_check(check) for check in dg.load_asset_checks_from_modules([checks])],
         jobs=JOBS,
         executor=dg.in_process_executor,
     )

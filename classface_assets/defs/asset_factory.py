@@ -1,0 +1,88 @@
+"""What all assets of an archive share: the decorator `archive_asset`, its pools, and the rules that assets check."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+import dagster as dg
+import polars as pl
+
+from classface_assets.defs.metadata import column_schema
+from classface_assets.orchestration.failures import report_user_errors
+from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.store.artifacts.memoization import program_digest
+
+OWNERS = ["team:archive"]
+INFERENCE_POOL = "inference"
+"""Steps that keep all cores busy with a model: one at a time on a machine."""
+PUBLISH_POOL = "publish"
+"""Steps that write what all school years share: never two at once."""
+
+
+class AssetOptions(TypedDict, total=False):
+    """The arguments of `dagster.asset` that differ from asset to asset."""
+
+    deps: Iterable[dg.AssetsDefinition]
+    group_name: str
+    kinds: set[str]
+    pool: str
+    automation_condition: dg.AutomationCondition
+
+
+@dataclass(frozen=True)
+class CheckRule:
+    """A rule that an asset checks itself, in the step that materializes it.
+
+    Attributes:
+        name: Of the asset check.
+        description: What holds where it passes.
+        severity: WARN where the next run mends it, or nothing downstream depends on it.
+        blocking: Whether assets downstream are not run where it fails: their input would be wrong.
+    """
+
+    name: str
+    description: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    blocking: bool = False
+
+    def spec(self, asset: str) -> dg.AssetCheckSpec:
+        """As the asset declares it."""
+        return dg.AssetCheckSpec(self.name, asset=asset, description=self.description, blocking=self.blocking)
+
+    def result(self, passed: bool, **metadata: int | float | str) -> dg.AssetCheckResult:
+        """As the asset reports it."""
+        return dg.AssetCheckResult(check_name=self.name, passed=bool(passed), severity=self.severity, metadata=metadata)
+
+
+def archive_asset(
+    *, rules: Sequence[CheckRule] = (), columns: Mapping[str, pl.DataType | str] | None = None, per_year: bool = False,
+    memoized: bool = False,
+    **options: Unpack[AssetOptions],
+) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:  # fmt: skip
+    """Decorates a function as an asset of the archive.
+
+    Its user errors fail the step with one sentence. Its name is that of the function.
+
+    Args:
+        rules: What it checks itself.
+        columns: Name → type, of the table that it writes; for Dagster's UI.
+        per_year: Whether it is partitioned by school year.
+        memoized: Whether another version of the program computes it again: its code version is that of the program.
+        **options: As for `dagster.asset`.
+
+    Returns:
+        The decorator.
+    """
+
+    def decorate(compute: Callable[..., dg.MaterializeResult]) -> dg.AssetsDefinition:
+        asset = dg.asset(
+            **options,
+            owners=OWNERS,
+            partitions_def=school_year_partitions if per_year else None,
+            code_version=program_digest() if memoized else None,
+            check_specs=[rule.spec(compute.__name__) for rule in rules] or None,
+            metadata={} if columns is None else {"dagster/column_schema": column_schema(columns)},
+        )
+        return asset(report_user_errors(compute))
+
+    return decorate

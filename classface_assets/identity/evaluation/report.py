@@ -1,4 +1,4 @@
-"""What the program found, scored: one `Evaluation` of a table of judged faces."""
+"""The evaluation report: all metrics of a table of faces whose person is known (`ground_truth`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,10 @@ from classface_assets.identity.evaluation.metrics import (
 
 @dataclass(frozen=True)
 class IdentificationMetrics:
-    """How well known people were named: `queried` faces have a person of whom other faces are labelled."""
+    """How well known people were named."""
 
     queried: int
+    """Number of faces without a label whose person has labelled faces."""
     accuracy: float
     """Share of the queried faces that got the right name."""
     precision: float
@@ -33,7 +34,7 @@ class IdentificationMetrics:
     strangers_named: int = 0
 
     def in_archive(self, known: int, strangers: int) -> "IdentificationMetrics":
-        """The same, but precision as it would be with so many faces of known people and of strangers to name."""
+        """The same, but with the precision in an archive with these numbers of known people's faces and strangers'."""
         each = known / max(1, self.queried)
         wrongly = strangers * self.strangers_named / max(1, self.strangers)
         given = each * self.named + wrongly
@@ -42,7 +43,7 @@ class IdentificationMetrics:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The scores; the ageing ones are None where no ages are known, the naming where nobody has a label."""
+    """The metrics; those of ageing are None where no ages are known, naming where nobody has a label."""
 
     faces: int
     detected: int
@@ -62,7 +63,7 @@ class EvaluationReport:
 
 
 def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> EvaluationReport:
-    """Scores the clusters of `found` against labelled boxes; both as in `judged_by_truth`.
+    """Score clusters against the boxes of a ground truth; both as in `match_to_ground_truth`.
 
     A labelled face that was missed, has no cluster or is noise counts as a cluster of its own; faces that match no
     label are ignored.
@@ -71,7 +72,7 @@ def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> EvaluationReport:
 
 
 def evaluation_report(judged: pl.DataFrame) -> EvaluationReport:
-    """Scores the table of `judged`."""
+    """Score faces whose person is known. judged: GROUND_TRUTH_SCHEMA."""
     everybody, aged, unknown = _columns(judged), _columns(judged.filter("ageing")), _columns(judged.filter("unknown"))
     return EvaluationReport(
         faces=judged.height,
@@ -91,7 +92,7 @@ def evaluation_report(judged: pl.DataFrame) -> EvaluationReport:
 
 
 def report_rows(found: EvaluationReport) -> list[tuple[str, str]]:
-    """What to print of an evaluation: what was measured, and its value."""
+    """The report as rows of text: name of the metric, and its value."""
     rows = [("faces found", f"{found.detected:,} of {found.faces:,}, of {found.people:,} people")]
     for name, score in (
         ("BCubed", found.bcubed),
@@ -113,7 +114,7 @@ def _columns(judged: pl.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def identification_metrics(judged: pl.DataFrame) -> IdentificationMetrics | None:
-    """How well known people were named; None where nobody is known."""
+    """How well known people were named; None where nobody is known. judged: GROUND_TRUTH_SCHEMA."""
     queried, given = judged.filter("queried"), judged.filter(pl.col("named").is_not_null())
     if queried.is_empty():
         return None

@@ -1,4 +1,4 @@
-"""Thresholds carried to the vectors of a projection head, whose similarities lie on a scale of their own."""
+"""Thresholds transferred to the vectors of a projection head, whose similarities have a scale of their own."""
 
 from dataclasses import replace
 
@@ -8,12 +8,18 @@ from classface_assets.core.arrays import evenly_spaced
 from classface_assets.identity.settings import AssignmentSettings
 
 SAMPLE_SIZE = 2000
+"""Faces whose pairs are compared."""
 
 
 def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after: np.ndarray) -> AssignmentSettings:
-    """Settings that let as many pairs of faces pass in `after` (n, d') as `settings` do in `before` (n, d).
+    """Settings that let as many pairs of faces pass in another space.
 
-    Quantile matching on the pairs of up to 2,000 evenly chosen faces; margins and drift are scaled by the spread.
+    By quantile matching on the pairs of evenly chosen faces; margins and penalties are scaled by the spread.
+
+    Args:
+        settings: Of the space before.
+        before: (n, d) float32 of unit length, vectors in the space before.
+        after: (n, e) float32 of unit length, vectors of the same faces in the other space.
     """
     rows = evenly_spaced(np.arange(len(before)), SAMPLE_SIZE)
     old, new = _pairwise_similarities(before[rows]), _pairwise_similarities(after[rows])

@@ -393,7 +393,7 @@ def test_a_labelled_face_that_would_move_is_found() -> None:
 
 def test_changes_tell_from_where_to_where_and_why() -> None:
     def at(**clusters: str) -> pl.DataFrame:
-        rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
+        rows = [(face, cluster, None, None, "because", None) for face, cluster in clusters.items()]
         return pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
 
     moved = assignment_changes(

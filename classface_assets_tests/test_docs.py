@@ -255,6 +255,15 @@ def operations() -> set[tuple[str, str]]:
     return {(method, path) for path, calls in app.openapi()["paths"].items() for method in calls}
 
 
+def test_pages_tabs_and_buttons_that_the_naming_page_mentions_are_in_the_templates() -> None:
+    tokens = list(inline_tokens(DOCS / "archivists" / "naming.md"))
+    labels = {tokens[n + 1].content for n, token in enumerate(tokens) if token.type in ("em_open", "strong_open")}
+    templates = (ROOT / "classface_assets" / "review" / "templates").rglob("*.j2")
+    shown = "\n".join(template.read_text() for template in templates)
+    assert len(labels) > 8
+    assert {label for label in labels if label not in shown} == set()
+
+
 def test_the_documentation_is_short_where_it_begins_and_has_few_pages_a_folder() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
     for folder in (DOCS, *(path for path in DOCS.iterdir() if path.is_dir())):

@@ -193,7 +193,7 @@ def test_a_group_that_has_changed_since_it_was_shown_is_not_named(window: Review
 def test_the_sample_is_named_within_one_and_a_half_clicks_a_person(
     world: World, sample: SampleArchive, tmp_path: Path
 ) -> None:
-    curve, people = measure_effort(world.layout.database.parent, sample.truth, world.pack, tmp_path / "work")
-    assert people == sample.person_count
-    assert share_at(curve, 1.5) >= 0.95
-    assert curve[-1][1] == pytest.approx(max(right for _, right in curve))
+    curve = measure_effort(world.layout.database.parent, sample.truth, world.pack, tmp_path / "work")
+    assert curve.people == sample.person_count
+    assert share_at(curve.points, 1.5) >= 0.95
+    assert curve.points[-1][1] == pytest.approx(max(right for _, right in curve.points))

@@ -15,9 +15,9 @@ from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.detection.manual_boxes import manual_face_rows
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.photos.image_pyramid import open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
+from classface_assets.vision.protocols import Detector
 
 
 def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, year: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import polars as pl
 from fastapi import Path
 
 from classface_assets.core.names import normalize_name
+from classface_assets.core.schemas import PersonKind
 from classface_assets.review.api.schemas.persons import Person
 from classface_assets.review.problems import NotFoundError
 from classface_assets.services.archive_view.model import ArchiveView
@@ -25,7 +26,7 @@ def filter_persons(view: ArchiveView, status: str | None = None, q: str | None =
     Returns:
         Rows of `view.persons`.
     """
-    rows = view.persons.filter(pl.col("kind") != "not a face")
+    rows = view.persons.filter(pl.col("kind") != PersonKind.NOT_A_FACE)
     if status is not None:
         rows = rows.filter(pl.col("status") == status)
     if q:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Query
 
+from classface_assets.core.schemas import PersonStatus
 from classface_assets.review.api.common import (
     API_PREFIX,
     Context,
@@ -74,7 +75,7 @@ def get_person(context: Context, person_id: PersonId) -> dict[str, Any]:
 def change_person(context: Context, person_id: PersonId, body: PersonUpdate) -> Person:
     """Rename, hide or show a person, or link them to a student of the rosters (`student`: an id, or a name)."""
     row = person_row(context.view(), person_id)
-    if row["status"] == "merged":
+    if row["status"] == PersonStatus.MERGED:
         raise ProblemError(
             409, f"{row['name']} was merged into another person; undo the merge first, or change that person."
         )
@@ -83,7 +84,7 @@ def change_person(context: Context, person_id: PersonId, body: PersonUpdate) -> 
     if body.student is not None:
         context.ledger.link_student(row["id"], body.student)
     if body.status is not None and body.status != row["status"]:
-        (context.ledger.hide if body.status == "hidden" else context.ledger.show)(row["id"])
+        (context.ledger.hide if body.status == PersonStatus.HIDDEN else context.ledger.show)(row["id"])
     return person_model(context.view(), person_id)
 
 
@@ -135,10 +136,10 @@ def delete_person(context: Context, person_id: PersonId, erase: bool = False) ->
     row = person_row(context.view(), person_id)
     if erase:
         return context.erase(row["id"])
-    if row["status"] == "merged":
+    if row["status"] == PersonStatus.MERGED:
         raise ProblemError(
             409, f"{row['name']} was merged into another person; undo the merge first, or hide that person."
         )
-    if row["status"] != "hidden":
+    if row["status"] != PersonStatus.HIDDEN:
         context.ledger.hide(row["id"])
-    return {"id": row["id"], "status": "hidden"}
+    return {"id": row["id"], "status": PersonStatus.HIDDEN}

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Query
 
-from classface_assets.core.schemas import NOISE_PREFIX
+from classface_assets.core.schemas import NOISE_PREFIX, DetectionStatus, PersonStatus
 from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, problem_responses
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
@@ -87,7 +87,7 @@ def stats(context: Context) -> dict[str, Any]:
     statuses = dict(view.persons.group_by("status").len().iter_rows())
     return counts | {
         "photos": view.photos.height,
-        "persons": {status: statuses.get(status, 0) for status in ("active", "merged", "hidden")},
+        "persons": {status: statuses.get(status, 0) for status in PersonStatus},
         "prototypes": int(view.persons["prototype_count"].sum()),
         "vectors": sum(len(_vector_ids(context, year)) for year in list_school_years(context.layout)),
         "distribution": {name: {"faces": counts[of], "share": counts[of] / total} for name, of in groups.items()},
@@ -129,4 +129,4 @@ def _vector_ids(context: ReviewContext, year: str) -> set[str]:
 def _detected_ids(context: ReviewContext, year: str) -> set[str]:
     """The faces of a school year that the detector in use found."""
     rows = year_detections(context.layout, context.pack.detector_version, year, ["asset_id", "face_id", "status"])
-    return set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()
+    return set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import polars as pl
 
-from classface_assets.core.schemas import DETECTION_ROWS
+from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
@@ -31,7 +31,7 @@ class UploadAnalyzer:
         """The faces of a photo of the archive, as rows of DETECTION_ROWS."""
         with self._lock:
             rows = detect_photo(asset_id, photo, self._load().detector, settings)
-        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
+        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == DetectionStatus.FACE)
 
     def analyze(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
         """Detect and embed the faces of a picture file.

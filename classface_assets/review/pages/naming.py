@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
+from classface_assets.core.schemas import PersonKind
 from classface_assets.review.api.clusters import cluster_faces, split_cluster
 from classface_assets.review.api.common import ClusterId, Context
 from classface_assets.review.api.schemas.clusters import SplitRequest
@@ -99,8 +100,8 @@ def not_a_student(
     faces = group.refs([*group.selected, *group.others])
     result = context.ledger.label(name.strip() or _next_non_student_name(group.view), faces, "cluster")
     events = [*result.events]
-    if result.person.kind != "not a student":
-        events += context.ledger.set_kind(result.person.id, "not a student").events
+    if result.person.kind != PersonKind.NOT_A_STUDENT:
+        events += context.ledger.set_kind(result.person.id, PersonKind.NOT_A_STUDENT.value).events
     return change_response(request, context, events, back, result.notes)
 
 

@@ -6,6 +6,7 @@ import polars as pl
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.review.api.common import Context
 from classface_assets.review.api.person_rows import PersonId, filter_persons, person_row
 from classface_assets.review.pages.components.cards import (
@@ -19,7 +20,6 @@ from classface_assets.review.pages.components.layout import page_router, render_
 from classface_assets.review.pages.history import action_history, history_lines
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.roster import student_choices
-from classface_assets.store.model.person_kinds import PERSON_KINDS
 from classface_assets.store.published.tables import prototype_rows
 
 PAGE_SIZE, FACES_PER_YEAR, HISTORY_LINES = 60, 30, 30
@@ -82,7 +82,7 @@ def one_person(
         cover=cover_faces(view, [row["id"]]).get(row["id"]),
         siblings=sorted((view.decisions.persons[p] for p in siblings), key=lambda sibling: sibling.name),
         students=student_choices(view.decisions, person),
-        kinds=[kind for kind in PERSON_KINDS if kind != "not a face"],
+        kinds=[kind.value for kind in PersonKind if kind != PersonKind.NOT_A_FACE],
         lines=history_lines(view, action_history(view, merged_ids)[:HISTORY_LINES]),
         whole=year,
     )
@@ -90,7 +90,7 @@ def one_person(
 
 def _filter_people(view: ArchiveView, show: PeopleFilter, q: str) -> pl.DataFrame:
     """The rows of students and staff, of other active persons, or of hidden ones, whose name contains `q`."""
-    rows = filter_persons(view, "hidden" if show == "hidden" else "active", q)
+    rows = filter_persons(view, PersonStatus.HIDDEN if show == "hidden" else PersonStatus.ACTIVE, q)
     if show == "hidden":
         return rows
     is_named = pl.col("id").is_in(nameable_people(view)["id"].implode())

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from classface_assets.core.names import normalize_name, normalized_name, similar_names
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.review.problems import ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.roster import unlinked_students
@@ -102,7 +103,8 @@ def similar_known_names(view: ArchiveView, name: str) -> list[dict[str, Any]]:
 
 def nameable_people(view: ArchiveView) -> pl.DataFrame:
     """Active students and staff."""
-    return view.persons.filter(pl.col("status") == "active", pl.col("kind").is_in(["student", "staff"]))
+    in_albums = pl.col("kind").is_in([PersonKind.STUDENT.value, PersonKind.STAFF.value])
+    return view.persons.filter(pl.col("status") == PersonStatus.ACTIVE, in_albums)
 
 
 def search_people(view: ArchiveView, q: str, limit: int) -> pl.DataFrame:

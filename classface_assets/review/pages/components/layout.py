@@ -18,6 +18,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.schemas import is_noise
 from classface_assets.review.auth.sessions import SESSION_LIFETIME_S, cookie_name
 from classface_assets.review.context import ReviewContext, context_of
+from classface_assets.review.pages.components.cards import nameable_people
 from classface_assets.review.pages.components.messages import describe_events
 from classface_assets.review.static_files import STATIC_URL
 from classface_assets.services.archive_view.model import ArchiveView
@@ -69,8 +70,7 @@ def section_counts(view: ArchiveView) -> dict[str, int]:
     """The counts in the header: groups to name, matches to confirm, people."""
     unknown = view.clusters.filter(pl.col("person_id").is_null(), ~is_noise()).height
     to_confirm = view.faces.select((pl.col("person_id").is_not_null() & ~pl.col("confirmed")).sum()).item()
-    people = view.persons.filter(pl.col("status") == "active", pl.col("kind").is_in(["student", "staff"])).height
-    return {"unknown": unknown, "confirm": int(to_confirm), "people": people}
+    return {"unknown": unknown, "confirm": int(to_confirm), "people": nameable_people(view).height}
 
 
 def change_response(

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from classface_assets.core.geometry import Box
 from classface_assets.review.context import face_refs
 from classface_assets.review.problems import ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.reconciliation import match_faces_by_iou
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 
 MIN_BOX_SIDE = 8
 

@@ -121,7 +121,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 SLOW_FIXTURES = frozenset(
-    {"sample", "finished", "made_by_old_code", "postgres", "postgres_ledger", "s3_server", "driver", "browser"}
+    {
+        "sample",
+        "finished",
+        "made_by_old_code",
+        "postgres",
+        "postgres_ledger",
+        "s3_server",
+        "driver",
+        "browser",
+        "sleeping_run",
+    }
 )
 """Whole runs of the chain, servers and browsers: a test that needs one of these takes seconds."""
 

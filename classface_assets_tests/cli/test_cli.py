@@ -75,7 +75,7 @@ def in_a_process(layout: ArchiveLayout, *arguments: str) -> "subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
-def said(layout: ArchiveLayout, *arguments: str) -> str:
+def output_of(layout: ArchiveLayout, *arguments: str) -> str:
     outcome = classface(layout, *arguments)
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout
@@ -137,21 +137,23 @@ def test_a_school_year_without_a_folder_is_one_sentence_that_lists_those_there(l
 
 def test_years_lists_sets_and_unsets_before_any_run(layout: ArchiveLayout) -> None:
     (layout.photos / "Primary").mkdir()
-    listed = said(layout, "years").splitlines()
+    listed = output_of(layout, "years").splitlines()
     assert listed[0] == "2018-19\t2018-2019\tclear\tits name says 2018-19"
-    assert said(layout, "years", "list").splitlines() == listed
-    assert said(layout, "years", "set", "Primary", "2011-12").startswith("Primary: 2011-2012. The next `classface run`")
-    assert "Primary\t2011-2012\tset by hand\tset by hand" in said(layout, "years")
+    assert output_of(layout, "years", "list").splitlines() == listed
+    assert output_of(layout, "years", "set", "Primary", "2011-12").startswith(
+        "Primary: 2011-2012. The next `classface run`"
+    )
+    assert "Primary\t2011-2012\tset by hand\tset by hand" in output_of(layout, "years")
     assert "is no school year" in refused(layout, "years", "set", "Primary", "soon")
     assert "There is no folder 'Elsewhere'" in refused(layout, "years", "set", "Elsewhere", "2011-12")
-    assert said(layout, "years", "unset", "Primary").startswith("Primary: as its name says.")
+    assert output_of(layout, "years", "unset", "Primary").startswith("Primary: as its name says.")
     assert "No school year was set for 'Primary'" in refused(layout, "years", "unset", "Primary")
-    assert said(layout, "years").splitlines() == listed
+    assert output_of(layout, "years").splitlines() == listed
 
 
 def test_years_sync_registers_every_school_year_once(layout: ArchiveLayout) -> None:
-    assert said(layout, "years", "sync") == "2 school years, new: 2018-2019, 2019-2020\n"
-    assert said(layout, "years", "sync") == "2 school years, new: none\n"
+    assert output_of(layout, "years", "sync") == "2 school years, new: 2018-2019, 2019-2020\n"
+    assert output_of(layout, "years", "sync") == "2 school years, new: none\n"
     with open_instance(layout) as instance:
         assert sorted(instance.get_dynamic_partitions("school_year")) == ["2018-2019", "2019-2020"]
 
@@ -180,20 +182,20 @@ def published(layout: ArchiveLayout) -> ArchiveLayout:
 
 def test_people_are_named_renamed_and_taken_back(published: ArchiveLayout) -> None:
     name = "علی‌رضا <b>O'Brien</b>"
-    assert said(published, "label", "unknown_cluster_1", name).startswith(f"2 faces are {name}.")
-    assert said(published, "label", "f3", "Bella").startswith("1 face is Bella.")
-    assert said(published, "rename", "bella", "Isabella") == "bella is now Isabella.\n"
-    assert said(published, "undo") == "Undone: 5 Bella renamed to Isabella.\n"
-    assert [line.split("\t")[0] for line in said(published, "people").splitlines()] == ["Bella", name]
-    lines = said(published, "history").splitlines()
+    assert output_of(published, "label", "unknown_cluster_1", name).startswith(f"2 faces are {name}.")
+    assert output_of(published, "label", "f3", "Bella").startswith("1 face is Bella.")
+    assert output_of(published, "rename", "bella", "Isabella") == "bella is now Isabella.\n"
+    assert output_of(published, "undo") == "Undone: 5 Bella renamed to Isabella.\n"
+    assert [line.split("\t")[0] for line in output_of(published, "people").splitlines()] == ["Bella", name]
+    lines = output_of(published, "history").splitlines()
     assert len(lines) == 6
     assert f"2 faces are {name}" in lines[1] and "1 face is Bella" in lines[3]
     assert "renamed to Isabella  (undone)" in lines[4] and "undid 5" in lines[5]
 
 
 def test_every_act_of_the_ledger_has_a_command_a_sentence_in_the_history_and_an_undo(published: ArchiveLayout) -> None:
-    said(published, "label", "unknown_cluster_1", "Ana")
-    said(published, "label", "f3", "Anna")
+    output_of(published, "label", "unknown_cluster_1", "Ana")
+    output_of(published, "label", "f3", "Anna")
     acts = {
         ("merge", "Anna", "Ana"): "Anna merged into Ana",
         ("hide", "Ana"): "Ana hidden",
@@ -213,24 +215,26 @@ def test_every_act_of_the_ledger_has_a_command_a_sentence_in_the_history_and_an_
         ("label", "f3", "Bella"): "1 face is Bella",
         ("siblings", "Ana", "Bella"): "Ana and Bella are siblings",
     }
-    for act, told in acts.items():
-        assert said(published, *act)
-        assert said(published, "history").splitlines()[-1].endswith(f"  {told}")
-    for act, told in reversed(acts.items()):
-        assert said(published, "undo").endswith(f" {told}.\n")
+    for act, sentence_text in acts.items():
+        assert output_of(published, *act)
+        assert output_of(published, "history").splitlines()[-1].endswith(f"  {sentence_text}")
+    for act, sentence_text in reversed(acts.items()):
+        assert output_of(published, "undo").endswith(f" {sentence_text}.\n")
         if act[0] == "label":
-            said(published, "undo")
-    assert said(published, "people").splitlines()[0].startswith("Ana\t") and "Anna" in said(published, "people")
+            output_of(published, "undo")
+    assert output_of(published, "people").splitlines()[0].startswith("Ana\t") and "Anna" in output_of(
+        published, "people"
+    )
 
 
 def test_a_ledger_is_written_to_a_file_and_read_into_another_archive(published: ArchiveLayout, tmp_path: Path) -> None:
-    said(published, "label", "unknown_cluster_1", "Ana")
-    said(published, "label", "f3", "Bella")
+    output_of(published, "label", "unknown_cluster_1", "Ana")
+    output_of(published, "label", "f3", "Bella")
     file = tmp_path / "ledger.jsonl"
     assert classface(published, "ledger", "export", str(file)).stderr == "Exported: 4 decisions.\n"
     other = ArchiveLayout(published.photos, tmp_path / "other")
-    assert said(other, "ledger", "import", str(file)) == "Imported: 4 decisions; 0 were there already.\n"
-    assert said(other, "history") == said(published, "history")
+    assert output_of(other, "ledger", "import", str(file)) == "Imported: 4 decisions; 0 were there already.\n"
+    assert output_of(other, "history") == output_of(published, "history")
     file.write_text(file.read_text().replace("Bella", "Carla") + "no event\n")
     outcome = classface(other, "ledger", "import", str(file))
     assert outcome.returncode == 1 and outcome.stderr.splitlines() == [
@@ -248,11 +252,11 @@ def test_what_cannot_be_decided_is_one_sentence(published: ArchiveLayout) -> Non
     assert refused(published, "label", "f3", " ") == "A name is needed: an empty one was given."
     assert refused(published, "rename", "Nobody", "Anna").startswith("Nobody is called 'Nobody'")
     assert refused(published, "undo").startswith("There is nothing in the ledger to undo")
-    assert said(published, "history") == "", "what was refused left nothing in the ledger"
+    assert output_of(published, "history") == "", "what was refused left nothing in the ledger"
 
 
 def test_stats_count_files_faces_and_the_largest_unknown_clusters(published: ArchiveLayout) -> None:
-    assert said(published, "stats").splitlines() == [
+    assert output_of(published, "stats").splitlines() == [
         "Files:    2 ok",
         "Faces:    3: 0 named, 2 in unknown clusters, 1 single",
         "Students: 0 named, 1 unknown",
@@ -261,7 +265,7 @@ def test_stats_count_files_faces_and_the_largest_unknown_clusters(published: Arc
 
 
 def test_release_says_when_nothing_is_held(layout: ArchiveLayout) -> None:
-    assert said(layout, "release") == "No killed run holds anything.\n"
+    assert output_of(layout, "release") == "No killed run holds anything.\n"
 
 
 SLEEPING_RUN = """
@@ -321,4 +325,4 @@ def test_a_killed_run_is_freed_and_a_living_one_is_left_alone(
         )
         (run,) = instance.get_runs()
         assert run.status == dg.DagsterRunStatus.FAILURE and places_held(instance) == 0
-    assert said(layout, "release") == "No killed run holds anything.\n"
+    assert output_of(layout, "release") == "No killed run holds anything.\n"

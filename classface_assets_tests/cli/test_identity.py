@@ -42,7 +42,7 @@ def classface(world: World, *arguments: str) -> tuple[int, str, str]:
     return code, output.getvalue(), errors.getvalue()
 
 
-def said(world: World, *arguments: str) -> str:
+def output_of(world: World, *arguments: str) -> str:
     code, output, errors = classface(world, *arguments)
     assert code == 0, errors
     return output
@@ -68,7 +68,7 @@ def test_commands_that_need_something_first_say_what(world: World) -> None:
         "There is no cluster or face unknown_cluster_9999"
     )
     cluster, _ = largest_clusters(world)[0]
-    said(world, "label", cluster, "Ana")
+    output_of(world, "label", cluster, "Ana")
     assert "There is no trained model that beat the plain vectors" in refused(world, "reassign", "--use-trained-model")
     assert "do not fall apart into two groups of 500" in refused(
         world, "split", largest_clusters(world)[1][0], "--min-cluster-size", "500"
@@ -77,8 +77,8 @@ def test_commands_that_need_something_first_say_what(world: World) -> None:
 
 def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) -> None:
     cluster, size = largest_clusters(world)[0]
-    said(world, "label", cluster, "Ana")
-    printed = said(world, "cluster-dual", "--max-clusters", "3")
+    output_of(world, "label", cluster, "Ana")
+    printed = output_of(world, "cluster-dual", "--max-clusters", "3")
     faces = world.query("SELECT count(*) AS n, count(person_id) AS named FROM face_instances").row(0)
     assert f"Faces processed:      {faces[0]}" in printed
     assert f"assigned to people: {faces[1]} ({faces[1] / faces[0]:.1%})" in printed and faces[1] >= size
@@ -88,33 +88,33 @@ def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) 
         (record,) = instance.get_run_records()
         assert record.dagster_run.job_name == "identify" and record.dagster_run.is_success
         assert record.dagster_run.run_config["ops"]["cluster_assignments"]["config"]["max_clusters"] == 3
-    moved = said(world, "changes")
+    moved = output_of(world, "changes")
     assert f"{size}  an unknown cluster -> a person" in moved
     assert f"{cluster} -> Ana  labelled" in moved
-    assert "Ana\t" in said(world, "centroids")
-    assert "assigned to people" in said(world, "assign", "--method", "knn", "-k", "3")
-    assert "assigned to people" in said(world, "reassign", "--person-threshold", "0.99")
+    assert "Ana\t" in output_of(world, "centroids")
+    assert "assigned to people" in output_of(world, "assign", "--method", "knn", "-k", "3")
+    assert "assigned to people" in output_of(world, "reassign", "--person-threshold", "0.99")
 
 
 def test_a_split_is_kept_by_every_later_run_and_undone_by_undo(world: World) -> None:
     loose = ["cluster-dual", "--cluster-threshold", "0.8"]  # so loose that children run into one another
-    said(world, *loose)
+    output_of(world, *loose)
     everybody, size = largest_clusters(world)[0]
     assert size > 8
-    pieces = said(world, "split", everybody, "--min-cluster-size", "4").splitlines()[:-1]
+    pieces = output_of(world, "split", everybody, "--min-cluster-size", "4").splitlines()[:-1]
     names = [line.split(":")[0] for line in pieces]
     assert names[:2] == [f"{everybody}_sub_1", f"{everybody}_sub_2"]
     assert set(names) <= {name for name, _ in largest_clusters(world)}
-    said(world, *loose)
+    output_of(world, *loose)
     assert set(names) <= {name for name, _ in largest_clusters(world)}
-    said(world, "undo")
-    said(world, *loose)
+    output_of(world, "undo")
+    output_of(world, *loose)
     assert largest_clusters(world)[0][1] == size
 
 
 def test_publishing_is_refused_before_a_labelled_face_moves(world: World) -> None:
     cluster, _ = largest_clusters(world)[0]
-    said(world, "label", cluster, "Ana")
+    output_of(world, "label", cluster, "Ana")
     catalog, events = world.archive.catalog(Models(pack="builtin")), world.archive.open_ledger().events()
     task = AssignmentTask(world.layout, catalog, events, settings_for("builtin"), portraits={})
     rows = read_parquet(world.layout.table("identities"))  # of before Ana was named
@@ -124,5 +124,5 @@ def test_publishing_is_refused_before_a_labelled_face_moves(world: World) -> Non
 
 def test_cluster_numbers_ever_given_are_remembered(world: World) -> None:
     highest = max(int(name.split("_")[2]) for name, _ in largest_clusters(world))
-    kept = read_parquet(world.layout.table("cluster_numbers"))
-    assert kept.equals(pl.DataFrame({"highest": [highest]})), json.dumps(kept.to_dicts())
+    numbers = read_parquet(world.layout.table("cluster_numbers"))
+    assert numbers.equals(pl.DataFrame({"highest": [highest]})), json.dumps(numbers.to_dicts())

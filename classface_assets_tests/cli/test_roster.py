@@ -22,9 +22,9 @@ def test_the_exit_code_says_whether_an_import_needs_a_look(tmp_path: Path) -> No
     assert "Roster: 2 students, new: 2, changed: 0." in done.stdout
     assert "it was read as cp1250, in which names are Łukasz Żółć, Ewa Ćwik." in done.stdout
     assert "Consent was read from: Zgoda.\nColumns that were not used: Autobus." in done.stdout
-    told = done.stderr.splitlines()
-    assert told[0].startswith("1 student is refused by doubt") and told[1] == "  line 3: Ewa Ćwik: chyba; Media: nie"
-    assert told[2].startswith("Is the column 'Media' about consent?")
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("1 student is refused by doubt") and lines[1] == "  line 3: Ewa Ćwik: chyba; Media: nie"
+    assert lines[2].startswith("Is the column 'Media' about consent?")
     now = resolve_archive(str(tmp_path / "photos"), str(tmp_path / "data"), None).open_ledger().decisions().roster
     assert [(entry.consent, entry.consent_in_doubt) for entry in now] == [(True, ""), (None, "chyba; Media: nie")]
     listed = classface(tmp_path, "roster", "list").stdout
@@ -40,5 +40,5 @@ def test_the_exit_code_says_whether_an_import_needs_a_look(tmp_path: Path) -> No
 
 
 def test_the_help_names_the_exit_codes() -> None:
-    told = " ".join(CliRunner().invoke(cli, ["roster", "import", "--help"]).stdout.split())
-    assert "3: it was imported, but something needs a review" in told and "--no-consent-column TITLE" in told
+    lines = " ".join(CliRunner().invoke(cli, ["roster", "import", "--help"]).stdout.split())
+    assert "3: it was imported, but something needs a review" in lines and "--no-consent-column TITLE" in lines

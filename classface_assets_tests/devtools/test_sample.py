@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     assert again.truth.read_bytes() == archive.truth.read_bytes()
     others = {file.read_bytes() for file in other.photos.glob("*/*/*_20*.jpg")}
     assert len(others) > 20 and not others & set(photos.values())
-    boxes, other_boxes = (set(told.truth.read_text().splitlines()[1:]) for told in (archive, other))
+    boxes, other_boxes = (set(labelled.truth.read_text().splitlines()[1:]) for labelled in (archive, other))
     assert other_boxes and not boxes & other_boxes
 
 

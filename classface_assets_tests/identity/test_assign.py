@@ -29,13 +29,10 @@ from classface_assets.identity.inputs_from_frames import AssignmentError, Embedd
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets_tests.support.vectors import unit
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def school(

@@ -38,6 +38,7 @@ from classface_assets.services.queries import find_faces as labelled
 from classface_assets.store.artifacts import thresholds
 from classface_assets.store.catalog.portraits import save_portrait
 from classface_assets_tests.conftest import World
+from classface_assets_tests.support.vectors import unit
 
 SHARED = Path(__file__).parents[3] / "shared"
 
@@ -135,10 +136,6 @@ def test_without_labels_nobody_is_asked_for_a_name() -> None:
 def test_a_truth_that_cannot_be_used_gets_a_sentence(rows: pl.DataFrame, paths: list[str], sentence: str) -> None:
     with pytest.raises(GroundTruthError, match=sentence):
         validate_truth(rows, paths)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def school(

@@ -17,6 +17,7 @@ from classface_assets.identity.graph.build import build_graph, update_graph
 from classface_assets.identity.graph.exact import exact_knn
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, from_cached_frame, to_cached_frame
 from classface_assets.store.catalog.faces import load_catalog
+from classface_assets_tests.support.vectors import unit
 
 Edges = dict[str, list[tuple[str, float]]]
 
@@ -25,10 +26,6 @@ Edges = dict[str, list[tuple[str, float]]]
 def one_thread_in_faiss() -> None:
     """On so few faces its threads would do little but wait for one another, which costs minutes on a busy machine."""
     faiss.omp_set_num_threads(1)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def crowd(seed: int, people: int, faces: int, d: int = 24) -> np.ndarray:

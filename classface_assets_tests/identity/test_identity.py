@@ -9,10 +9,7 @@ from classface_assets.identity.evaluation.metrics import bcubed, pairwise
 from classface_assets.identity.evaluation.report import evaluate
 from classface_assets.identity.projection.network import ProjectionHeadError, apply_head
 from classface_assets.identity.projection.training import TrainingSettings, train_head
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+from classface_assets_tests.support.vectors import unit
 
 
 def test_bcubed_and_pairs_are_those_worked_out_by_hand() -> None:

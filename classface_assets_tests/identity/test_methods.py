@@ -14,6 +14,7 @@ from classface_assets.identity.clustering.links import Linkage
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets_tests.support.vectors import unit
 
 METHODS = {
     "temporal": AssignmentSettings(),
@@ -24,10 +25,6 @@ METHODS = {
     "complete": AssignmentSettings(method="agglomerative", eps=0.7, linkage="complete"),
 }
 NONE = np.empty((0, 2), np.int64)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def school(

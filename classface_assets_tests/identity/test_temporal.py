@@ -17,14 +17,11 @@ from classface_assets.identity.settings import ARCFACE_SETTINGS, DLIB_SETTINGS, 
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.identity.similarity.whitening import SimilaritySpace, fit_similarity
 from classface_assets.identity.similarity.year_decay import YearDecay
+from classface_assets_tests.support.vectors import unit
 
 GAPS = YearDecay(decay_years=2.0, penalty_per_year=0.01)
 NONE = np.empty((0, 2), np.int64)
 NEVER = -9.0
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def graph(vectors: np.ndarray, years: np.ndarray, photos: np.ndarray, k: int | None = None) -> ClusteringInput:

@@ -16,7 +16,7 @@ from classface_assets_tests.support.helpers import event
 from classface_assets_tests.support.named_school import YEAR, School
 
 
-def asked(school: School, *words: str) -> Result:
+def run_consent(school: School, *words: str) -> Result:
     """`classface consent …` of this archive."""
     places = ["--photos", str(school.layout.photos), "--data", str(school.layout.data)]
     return CliRunner().invoke(consent, [*words, *places])
@@ -31,14 +31,14 @@ def test_the_report_tells_photos_people_and_by_which_word(school: School, monkey
     school.ledger.set_consent("Anna", False)
     school.ledger.hide("Cem")
     school.ledger.set_consent("Ben", True)
-    told = asked(school, "report")
-    assert told.exit_code == 0, told.output
-    lines = told.output.splitlines()
+    result = run_consent(school, "report")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
     assert lines[0] == "Album: 0 safe, 0 to review, 3 withheld"
     assert f"  {YEAR}/anna.jpg\tAnna" in lines and f"  {YEAR}/class.jpg\tAnna, Cem" in lines
     anna, cem = (next(line for line in lines if line.startswith(f"  {name}\t")) for name in ("Anna", "Cem"))
     assert "consent withdrawn by Ms Lee on 20" in anna and "hidden by Ms Lee on 20" in cem and "(event " in anna
-    assert "Not asked" not in told.output, "Ben was"
+    assert "Not asked" not in result.output, "Ben was"
 
 
 def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
@@ -55,7 +55,7 @@ def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
 def test_the_csv_file_has_a_row_for_every_photo(school: School, tmp_path: Path) -> None:
     school.ledger.set_consent("Anna", False)
     file = tmp_path / "photos.csv"
-    assert asked(school, "report", "--csv", str(file)).exit_code == 0
+    assert run_consent(school, "report", "--csv", str(file)).exit_code == 0
     with file.open(encoding="utf-8-sig", newline="") as opened:
         rows = {row["path"]: row for row in csv.DictReader(opened)}
     assert {path: (row["verdict"], row["withheld_because_of"]) for path, row in rows.items()} == {
@@ -68,10 +68,10 @@ def test_the_csv_file_has_a_row_for_every_photo(school: School, tmp_path: Path) 
 
 def test_a_person_called_report_is_still_asked_about(school: School) -> None:
     school.ledger.create_person("report")
-    assert asked(school, "report", "withdrawn").output == "Consent withdrawn for report.\n"
+    assert run_consent(school, "report", "withdrawn").output == "Consent withdrawn for report.\n"
     assert [name for name, _ in report_of(school).refused] == ["report"]
-    assert asked(school, "Anna").exit_code == 2, "neither given nor withdrawn"
-    assert asked(school, "Anna", "given", "--csv", "x.csv").exit_code == 2
+    assert run_consent(school, "Anna").exit_code == 2, "neither given nor withdrawn"
+    assert run_consent(school, "Anna", "given", "--csv", "x.csv").exit_code == 2
 
 
 def test_who_was_erased_is_not_named(school: School) -> None:
@@ -102,16 +102,16 @@ def test_an_answer_that_nobody_understood_is_told_with_what_clears_it(school: Sc
     assert "Album: 1 safe, 0 to review, 2 withheld" in lines
     assert "the roster 3a.csv: its answer 'perhaps' could not be understood; imported by" in "\n".join(lines)
     assert "  Anna\t'perhaps'; to clear it: classface consent \"Anna\" given (or withdrawn)" in lines
-    assert asked(school, "Anna", "given").exit_code == 0
+    assert run_consent(school, "Anna", "given").exit_code == 0
     assert report_of(school).refused == [] and report_of(school).photos["verdict"].to_list() == ["safe"] * 3
 
 
 def test_consent_is_told_for_one_purpose_alone(school: School) -> None:
-    assert asked(school, "Anna", "withdrawn", "--purpose", "web").output == "Consent withdrawn for Anna (web).\n"
+    assert run_consent(school, "Anna", "withdrawn", "--purpose", "web").output == "Consent withdrawn for Anna (web).\n"
     assert report_of(school).refused == [] and [name for name, _ in report_of(school, Purpose.WEB).refused] == ["Anna"]
-    told = asked(school, "report", "--purpose", "web", "--purpose", "album").output.splitlines()
-    assert "Web: 1 safe, 0 to review, 2 withheld" in told and "Album: 3 safe, 0 to review, 0 withheld" in told
-    assert len(asked(school, "report", "--purpose", "all").output.split(" safe, ")) == 4
+    result = run_consent(school, "report", "--purpose", "web", "--purpose", "album").output.splitlines()
+    assert "Web: 1 safe, 0 to review, 2 withheld" in result and "Album: 3 safe, 0 to review, 0 withheld" in result
+    assert len(run_consent(school, "report", "--purpose", "all").output.split(" safe, ")) == 4
 
 
 def test_two_of_one_name_are_told_apart_and_the_one_who_refused_is_named(school: School) -> None:

@@ -146,18 +146,18 @@ def test_a_label_waits_for_its_photo_and_is_told_of_meanwhile(world: World) -> N
     file, away = world.folder / "photos" / path, world.folder / "away.jpg"
     file.rename(away)
     assert world.run() == []
-    told = lost_label_report(world.layout, ledger.decisions())
-    assert told[0].startswith("1 labelled face is no longer in any photo.")
-    assert told[1:] == [f"  {path}: Ada"]
+    output = lost_label_report(world.layout, ledger.decisions())
+    assert output[0].startswith("1 labelled face is no longer in any photo.")
+    assert output[1:] == [f"  {path}: Ada"]
     check = dg.AssetCheckKey(dg.AssetKey("face_tables"), "labelled_faces_are_in_a_photo")
     found = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
     assert found.status == AssetCheckExecutionRecordStatus.FAILED
     assert found.event and found.event.dagster_event
     evaluation = found.event.dagster_event.asset_check_evaluation_data
-    assert evaluation.severity == dg.AssetCheckSeverity.WARN and evaluation.description == told[0]
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN and evaluation.description == output[0]
     assert world.number("face_tables", "labelled_faces_in_no_photo") == 1
     archive = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
-    assert told[0] in CliRunner().invoke(cli, ["stats", *archive]).stderr
+    assert output[0] in CliRunner().invoke(cli, ["stats", *archive]).stderr
     away.rename(file)
     assert world.run() == []
     assert names_in(world, path) == ["Ada"]

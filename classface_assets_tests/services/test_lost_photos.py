@@ -54,9 +54,13 @@ def test_more_than_half_of_the_photos_gone_at_once_or_all_of_a_few_are_lost(
         return
     with pytest.raises(LostPhotosError) as error:
         refuse_lost_photos(layout)
-    told = str(error.value)
-    assert f"{gone} of {known} known photos are gone from {layout.photos} ({YEAR} {gone} of {known}); " in told
-    assert "nothing was removed" in told and "Connect the drive" in told and "`classface run --photos-are-gone`" in told
+    message = str(error.value)
+    assert f"{gone} of {known} known photos are gone from {layout.photos} ({YEAR} {gone} of {known}); " in message
+    assert (
+        "nothing was removed" in message
+        and "Connect the drive" in message
+        and "`classface run --photos-are-gone`" in message
+    )
 
 
 def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are_not_lost(

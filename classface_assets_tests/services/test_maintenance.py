@@ -51,15 +51,15 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     parts = {p: p.read_bytes() for p in layout.data.rglob("part-*.parquet") if p.parent != old.folder}
 
     command = [sys.executable, "-m", "classface_assets.cli", *words(layout, "prune")]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert asked.returncode == 1 and "Remove it?" in asked.stdout and old.files(), "nobody said yes"
-    assert "faces of thresholds that are not in use" in asked.stdout and "temporary files" in asked.stdout
+    declined = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert declined.returncode == 1 and "Remove it?" in declined.stdout and old.files(), "nobody said yes"
+    assert "faces of thresholds that are not in use" in declined.stdout and "temporary files" in declined.stdout
     pruned = classface(layout, "prune", "--yes")
     assert pruned.returncode == 0 and pruned.stdout.endswith("Removed.\n"), pruned.stderr
     assert not old.folder.exists() and not stale.exists()
     assert year_detections(layout, BUILTIN_DETECTOR, year).equals(found)
-    kept = [p for p in parts if p.exists() and p.read_bytes() == parts[p]]
-    assert len(kept) == len(parts) - 1, "only the vectors of that year's small faces went with them"
+    unchanged = [p for p in parts if p.exists() and p.read_bytes() == parts[p]]
+    assert len(unchanged) == len(parts) - 1, "only the vectors of that year's small faces went with them"
     assert classface(layout, "prune", "--yes").stdout == "There is nothing that is not used.\n"
 
     with_faces_of_at_least(20, world, year)
@@ -109,9 +109,9 @@ def test_prune_keeps_the_packs_that_are_named_and_a_name_given_under_another_one
     world.archive.open_ledger().label("Kim", faces)
     other = World(world.folder, world.instance, str(SHARED_PACK))
     assert other.run() == []
-    kept = set(layout.data.rglob("part-*.parquet"))
+    unchanged = set(layout.data.rglob("part-*.parquet"))
     both = classface(layout, "prune", "--yes", "--keep", str(SHARED_PACK))
-    assert both.returncode == 0 and set(layout.data.rglob("part-*.parquet")) == kept
+    assert both.returncode == 0 and set(layout.data.rglob("part-*.parquet")) == unchanged
     assert classface(layout, "prune", "--yes", "--pack", str(SHARED_PACK)).returncode == 0
     pack = describe_pack(str(SHARED_PACK), layout.packs)
     assert [p.name for p in layout.parts("embeddings").iterdir()] == [f"{pack.key} {pack.detector_version}"]
@@ -159,9 +159,9 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
     assert found.returncode == 1 and "Traceback" not in found.stderr
     assert [kind for kind in REPAIR if kind not in found.stdout] == []
     assert "--fix" in found.stdout.splitlines()[-1]
-    mended = classface(layout, "find-orphans", "--fix")
-    assert mended.returncode == 0, mended.stderr
-    assert mended.stdout.endswith("Repaired.\nPhotos, faces, vectors and the database fit together.\n")
+    repaired = classface(layout, "find-orphans", "--fix")
+    assert repaired.returncode == 0, repaired.stderr
+    assert repaired.stdout.endswith("Repaired.\nPhotos, faces, vectors and the database fit together.\n")
     assert outcome(world).equals(whole)
 
 

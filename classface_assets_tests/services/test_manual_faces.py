@@ -62,7 +62,7 @@ def detection_parts(world: World) -> list[str]:
     return sorted(file.name for file in (world.folder / "data/parts/detections").rglob("*.parquet"))
 
 
-def told(world: World, key: str) -> str:
+def metadata_text(world: World, key: str) -> str:
     """A table or text in the metadata of the year's last detections."""
     records = world.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=dg.AssetKey("detections"), asset_partitions=[YEAR]), limit=1
@@ -104,7 +104,7 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
     ledger.draw_face(drawn)
     ledger.label("Ana", [drawn])
     assert missed.chain.run_job("ingest_year", YEAR) == [] and missed.chain.run_job("identify") == []
-    assert erase_person(missed.archive, missed.instance, "Ana").barred == 1
+    assert erase_person(missed.archive, missed.instance, "Ana").face_count == 1
     files = [*(missed.folder / "data/parts").rglob("*.parquet")]
     rows = pl.concat([pl.read_parquet(f) for f in files if "images" not in f.parts], how="diagonal_relaxed")
     assert drawn.face_id not in rows["face_id"].to_list()
@@ -113,7 +113,7 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
     ledger.draw_face(FaceRef("again", drawn.asset_id, (x + 2, y, w, h)))
     assert missed.chain.run_job("ingest_year", YEAR) == []
     assert missed.number("detections", "dagster/row_count", YEAR) == 0
-    assert "the face of a person who was erased" in told(missed, "drawn_not_made")
+    assert "the face of a person who was erased" in metadata_text(missed, "drawn_not_made")
 
 
 def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_drawn_once(
@@ -132,8 +132,8 @@ def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_dra
     assert found.keys() == {"twice", "wall"}
     assert found["twice"][0] == MANUAL_REASON and found["twice"][1] > 0.3
     assert found["wall"] == (f"{MANUAL_REASON}: landmarks estimated from the box", 0.0)
-    assert "the box lies outside of the photo" in told(missed, "drawn_not_made")
-    assert "| ok | 1 |" in told(missed, "photos_by_outcome")
+    assert "the box lies outside of the photo" in metadata_text(missed, "drawn_not_made")
+    assert "| ok | 1 |" in metadata_text(missed, "photos_by_outcome")
 
 
 def test_drawings_in_photos_that_are_gone_or_cannot_be_read_are_told_and_moved_ones_are_not() -> None:
@@ -145,8 +145,8 @@ def test_drawings_in_photos_that_are_gone_or_cannot_be_read_are_told_and_moved_o
     rows = rows.with_columns(pl.lit(None, pl.Float32).alias(f"bbox_{side}") for side in "xywh")
     images = pl.DataFrame({"asset_id": ["here", "broken", "pdf"], "status": ["ok", "ok", "unreadable"]})
     photos = ("here", "broken", "pdf", "gone", "of another year")
-    said = Decisions(drawn={photo: face(photo, photo) for photo in photos})
-    found = plan_manual_face_changes(said, rows, images)
+    decisions_text = Decisions(drawn={photo: face(photo, photo) for photo in photos})
+    found = plan_manual_face_changes(decisions_text, rows, images)
     assert list(found.new) == ["here"] and not found.gone
     assert found.refused == (
         ("broken", "the photo cannot be read: truncated"),
@@ -162,8 +162,13 @@ def test_photos_are_looked_at_again_when_a_drawing_comes_or_goes() -> None:
         event(3, "undone", event_id=1),
         event(4, "undone", event_id=3),
     )
-    said = [drawn, named, undone, redone]
-    assert [photos_with_new_boxes(said[:n], n - 1) for n in (1, 2, 3, 4)] == [{"photo"}, set(), {"photo"}, {"photo"}]
+    decisions_text = [drawn, named, undone, redone]
+    assert [photos_with_new_boxes(decisions_text[:n], n - 1) for n in (1, 2, 3, 4)] == [
+        {"photo"},
+        set(),
+        {"photo"},
+        {"photo"},
+    ]
 
 
 def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, finished: World) -> None:

@@ -110,12 +110,12 @@ def test_nothing_is_left_over_and_nothing_is_missing(upgraded: OldArchive) -> No
 
 def test_what_the_ledger_names_is_found_under_its_id_of_today(upgraded: OldArchive) -> None:
     layout, events = upgraded.world.layout, upgraded.world.archive.open_ledger().events()
-    said = replay(events)
-    named = {mark.asset_id for mark in said.labels.values()} | set(said.photo_marks)
+    decided = replay(events)
+    named = {mark.asset_id for mark in decided.labels.values()} | set(decided.photo_marks)
     pairs = dict(renamed_photos(all_images(layout), named))
     assert pairs.keys() == named - set(pairs.values())
     photos = {asset: path for path, asset in all_images(layout).select("path", "asset_id").iter_rows()}
-    assert photos[pairs[next(photo for photo in said.photo_marks if photo in pairs)]] == upgraded.told["collage"]
+    assert photos[pairs[next(photo for photo in decided.photo_marks if photo in pairs)]] == upgraded.told["collage"]
     assert renamed_photos(all_images(layout), []) == []
 
 

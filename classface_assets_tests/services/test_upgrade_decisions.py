@@ -31,26 +31,26 @@ def erased_faces_found(archive: OldArchive) -> list[str]:
 
 
 def test_every_name_is_on_its_face(upgraded: OldArchive) -> None:
-    wanted = {face: name for name, faces in upgraded.told["labelled"].items() for face in faces}
-    assert published_names(upgraded.world) == wanted
+    expected = {face: name for name, faces in upgraded.told["labelled"].items() for face in faces}
+    assert published_names(upgraded.world) == expected
     decisions = upgraded.world.archive.open_ledger().decisions()
     assert lost_label_report(upgraded.world.layout, decisions) == []
 
 
 def test_rejections_links_marks_and_drawn_faces_hold(upgraded: OldArchive) -> None:
-    told, decisions = upgraded.told, upgraded.world.archive.open_ledger().decisions()
+    output, decisions = upgraded.told, upgraded.world.archive.open_ledger().decisions()
     faces = upgraded.world.query("SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances")
     stated = constraints_for(decisions, faces)
-    who, rejected = told["rejected"]
+    who, rejected = output["rejected"]
     person = next(p.id for p in decisions.persons.values() if p.name == who)
     assert {(face, person) for face in rejected} <= stated.rejected
-    assert {frozenset(pair) for pair in stated.must_link} == {frozenset(told["linked"])}
-    assert told["not_a_face"] in stated.not_faces
-    path, drawn = told["drawn"]
+    assert {frozenset(pair) for pair in stated.must_link} == {frozenset(output["linked"])}
+    assert output["not_a_face"] in stated.not_faces
+    path, drawn = output["drawn"]
     rows = upgraded.world.query(f"SELECT path FROM image_assets a JOIN face_instances f USING (asset_id) "
                                 f"WHERE f.id = '{drawn}' AND a.status = 'ok'")  # fmt: skip
     assert rows["path"].to_list() == [path]
-    collage = upgraded.world.query(f"SELECT asset_id FROM image_assets WHERE path = '{told['collage']}'").item()
+    collage = upgraded.world.query(f"SELECT asset_id FROM image_assets WHERE path = '{output['collage']}'").item()
     assert collage in stated.collages
 
 

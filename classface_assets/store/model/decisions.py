@@ -1,15 +1,20 @@
 """The decisions in force after some event: people, and what is recorded of faces and photos."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
-from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
+
+if TYPE_CHECKING:  # geometry computes with polars, for which commands that only print help would wait
+    from classface_assets.core.geometry import Box
 
 Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""

@@ -1,10 +1,13 @@
 """A face as the ledger stores it: its id, and where it lies."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from classface_assets.core.geometry import Box
+if TYPE_CHECKING:  # geometry computes with polars, for which commands that only print help would wait
+    from classface_assets.core.geometry import Box
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class FaceRef:
     box: Box
 
     @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "FaceRef":
+    def of(cls, payload: Mapping[str, Any]) -> FaceRef:
         """The face of an event's payload."""
         return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
 

@@ -4,13 +4,18 @@ A photo that was rotated, exported again, cropped or copied has another asset id
 holds for it, too. The pairs come from the ledger (`photos_followed`); how a pair is recognised belongs elsewhere.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from classface_assets.core.geometry import Box
 from classface_assets.store.model.face_ref import FaceRef
+
+if TYPE_CHECKING:  # geometry computes with polars, for which commands that only print help would wait
+    from classface_assets.core.geometry import Box
 
 Transform = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): the point (x, y) of one upright photo is (ax + by + c, dx + ey + f) of the other, in pixels."""
@@ -56,7 +61,7 @@ class SameShots:
     neighbours: Mapping[str, tuple[tuple[str, Transform], ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, pairs: Iterable[SameShot]) -> "SameShots":
+    def of(cls, pairs: Iterable[SameShot]) -> SameShots:
         """The shots of these pairs. A pair holds both ways; of two about the same photos the later one counts."""
         found: dict[str, dict[str, Transform]] = defaultdict(dict)
         for pair in pairs:

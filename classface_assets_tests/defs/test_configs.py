@@ -8,18 +8,22 @@ from pydantic import ValidationError
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.definitions import defs
-from classface_assets.defs.identity.config import AssignmentConfig, attribute_docs
+from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.evaluation import EvaluationConfig
 from classface_assets.defs.identity.identities import IdentityConfig
-from classface_assets.identity.settings import OLD_NAMES, AssignmentSettings, stored_values
+from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
 from classface_assets_tests.conftest import World, register
 from classface_assets_tests.support.helpers import ASSETS
 
+SETTINGS = AssignmentSettings.__pydantic_fields__
 
-def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(world: World) -> None:
+
+def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(
+    world: World,
+) -> None:
     register(world, "2016-2017")
     job = world.chain.definitions.resolve_job_def("ingest_year")
     config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
@@ -62,27 +66,39 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
 
 def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
     layout = ArchiveLayout(tmp_path / "photos", tmp_path / "data")
-    builtin, other = PackInfo("builtin", "1", "centerface", ""), PackInfo("x", "1", "scrfd", "")
+    builtin, other = (
+        PackInfo("builtin", "1", "centerface", ""),
+        PackInfo("x", "1", "scrfd", ""),
+    )
     own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
     assert own.cluster_threshold > others.cluster_threshold
     assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7
 
 
 def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_measured_for_it() -> None:
-    keys = stored_values(AssignmentSettings()).keys() - {"least_edge"}
+    docs = {STORED_NAMES.get(name, name): setting.description for name, setting in SETTINGS.items()}
+    keys = docs.keys() - {
+        "least_edge",
+        "follow_fade_years",
+        "cluster_fade_years",
+    }  # two name their own key
     for config in (AssignmentConfig, IdentityConfig, EvaluationConfig):
         assert keys <= config.model_fields.keys()
     described = {name: field.description or "" for name, field in AssignmentConfig.model_fields.items()}
-    docs = attribute_docs(AssignmentSettings)
-    assert [name for name in keys if not described[name].startswith(docs[OLD_NAMES.get(name, name)][:40])] == []
-    assert "exp(-g / cluster_fade_years)" in described["cluster_fade_years"]
+    assert [key for key in keys if not described[key].startswith((docs[key] or "?").replace("\n", " "))] == []
+    assert "exp(-g / follow_fade_years)" in described["follow_fade_years"]
     assert described["person_threshold"].endswith("Default: 0.96 for builtin, 0.6 for other packs.")
     assert described["min_cluster_size"].endswith("Default: 2 (hdbscan: 3).")
 
 
 @pytest.mark.parametrize(
     ("key", "wrong"),
-    [("time_bucket", "2019-13"), ("quality_threshold", 1.5), ("min_cluster_size", 1), ("method", "kmeans")],
+    [
+        ("time_bucket", "2019-13"),
+        ("quality_threshold", 1.5),
+        ("min_cluster_size", 0),
+        ("method", "kmeans"),
+    ],
 )
 def test_a_value_that_a_setting_cannot_have_is_refused(key: str, wrong: object) -> None:
     with pytest.raises(ValidationError, match=key):

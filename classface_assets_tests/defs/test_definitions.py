@@ -28,7 +28,7 @@ def test_tables_have_their_columns_and_what_a_new_version_computes_again_has_a_c
     graph = defs().resolve_asset_graph()
     tables = {"images": IMAGES, "detections": DETECTIONS, "cluster_assignments": ASSIGNMENTS, "identities": ASSIGNMENTS}
     for asset, schema in tables.items():
-        columns = graph.get(dg.AssetKey(asset)).metadata["dagster/column_schema"].value.columns
+        columns = graph.get(dg.AssetKey(asset)).metadata["dagster/column_schema"].columns
         assert set(schema) <= {column.name for column in columns}, asset
     stays = {asset for asset in ASSETS if graph.get(dg.AssetKey(asset)).code_version is None}
     assert stays == {"images", "detections", "embeddings"}

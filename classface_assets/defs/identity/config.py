@@ -1,14 +1,12 @@
 """The run config of the assets that assign faces, made from AssignmentSettings: each setting is stated there alone."""
 
-import ast
-import inspect
+import re
 from collections.abc import Mapping
-from dataclasses import fields
-from textwrap import dedent
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args
 
 import dagster as dg
 from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.settings import (
@@ -16,7 +14,6 @@ from classface_assets.identity.settings import (
     AssignmentSettings,
     ClusteringMethod,
     settings_for,
-    stored_values,
     with_values,
 )
 from classface_assets.store.artifacts.thresholds import load_thresholds
@@ -24,60 +21,60 @@ from classface_assets.vision.models.pack_info import PackInfo
 
 ConfigT = TypeVar("ConfigT", bound=dg.Config)
 
+SETTINGS: Mapping[str, FieldInfo] = AssignmentSettings.__pydantic_fields__  # type: ignore[attr-defined] # by pydantic
 CHOICES = ("method", "assign", "scope", "linkage", "include_identified")
 """Settings that no pack and no calibration sets: their default is shown as it is."""
-OF_THE_GRAPH = ("least_edge",)
+OF_THE_GRAPH = ("min_edge_similarity",)
 """Settings of the graph, which GraphConfig has."""
-BOUNDS: Mapping[str, Mapping[str, Any]] = {
-    "quality_threshold": {"ge": 0, "le": 1},
-    "building_quality": {"ge": 0, "le": 1},
-    "max_faces": {"ge": 0},
-    "max_clusters": {"ge": 0},
-    "time_bucket": {"pattern": r"^(\d{4}-(0[1-9]|1[0-2]))?$"},
-    "min_cluster_size": {"ge": 2},
-    "absence": {"ge": 0},
-    "knn_neighbours": {"ge": 1},
-    "follow_far": {"ge": 0},
-    "follow_size": {"ge": 0},
-}
-"""What values are accepted, as pydantic's `Field` takes it."""
 
 
 def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
     """Class decorator: adds a field for each setting of AssignmentSettings to a `dagster.Config`.
 
-    The field's description is the docstring of the setting, with the values that were measured. Its default is None,
-    which stands for these values, so that those fitted to the archive can take their place.
+    The field has the name that run configs have stored, the bounds of the setting, and its docstring as description,
+    with the values that were measured. Its default is None, which stands for these values, so that those fitted to the
+    archive can take their place.
     """
-    docs, types = attribute_docs(AssignmentSettings), get_type_hints(AssignmentSettings)
-    for new, old in STORED_NAMES.items():
-        docs = {name: text.replace(new, old) for name, text in docs.items()}
     added: dict[str, Any] = {}
-    for setting in fields(AssignmentSettings):
-        name, doc = STORED_NAMES.get(setting.name, setting.name), docs[setting.name]
+    for name, setting in SETTINGS.items():
         if name in OF_THE_GRAPH:
             continue
+        key, doc = (
+            STORED_NAMES.get(name, name),
+            _with_keys(setting.description or ""),
+        )
         if name in CHOICES:
-            added[name] = types[setting.name], Field(default=setting.default, description=doc)
+            added[key] = (
+                setting.annotation,
+                Field(default=setting.default, description=doc),
+            )
         else:
-            field = Field(default=None, description=f"{doc} {measured_values(name)}", **BOUNDS.get(name, {}))
-            added[name] = types[setting.name] | None, field
+            bounded = (
+                Annotated[(setting.annotation | None, *setting.metadata)]
+                if setting.metadata
+                else setting.annotation | None
+            )
+            added[key] = (
+                bounded,
+                Field(default=None, description=f"{doc} {measured_values(name)}"),
+            )
     model: type[ConfigT] = create_model(
-        config.__name__, __base__=config, __module__=config.__module__, __doc__=config.__doc__, **added
+        config.__name__,
+        __base__=config,
+        __module__=config.__module__,
+        __doc__=config.__doc__,
+        **added,
     )
     return model
 
 
-def attribute_docs(cls: type) -> dict[str, str]:
-    """Name → the docstring below it, of the attributes of a class. Python itself does not keep them."""
-    body = ast.parse(dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    docs = {}
-    for statement, following in zip(body.body, body.body[1:], strict=False):
-        match statement, following:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                docs[name] = inspect.cleandoc(text).replace("\n", " ")
-    return docs
+def _with_keys(doc: str) -> str:
+    """A docstring in one line, with the keys of the run config instead of the names of fields."""
+    return re.sub(
+        r"\w+_\w+",
+        lambda found: STORED_NAMES.get(found[0], found[0]),
+        doc.replace("\n", " "),
+    )
 
 
 def measured_values(name: str) -> str:
@@ -87,8 +84,8 @@ def measured_values(name: str) -> str:
 
 
 def _values_of_pack(pack: str, name: str) -> str:
-    usual = stored_values(settings_for(pack))[name]
-    by_method = {method: stored_values(settings_for(pack, method))[name] for method in get_args(ClusteringMethod)}
+    usual = getattr(settings_for(pack), name)
+    by_method = {method: getattr(settings_for(pack, method), name) for method in get_args(ClusteringMethod)}
     different = [f"{method}: {value}" for method, value in by_method.items() if value != usual]
     return ("empty" if usual == "" else str(usual)) + (f" ({', '.join(different)})" if different else "")
 
@@ -109,8 +106,10 @@ class AssignmentConfig(dg.Config):
 
     def settings(self, pack: PackInfo, layout: ArchiveLayout) -> AssignmentSettings:
         """The settings given here; for the rest those fitted to the archive, else those measured for the pack."""
-        names = {STORED_NAMES.get(field.name, field.name) for field in fields(AssignmentSettings)}
-        given = {name: value for name, value in self.model_dump(include=names).items() if value is not None}
+        keys = {STORED_NAMES.get(name, name) for name in SETTINGS}
+        given = {name: value for name, value in self.model_dump(include=keys).items() if value is not None}
         method: ClusteringMethod = given["method"]
-        fitted = load_thresholds(layout, pack.key, method)
-        return with_values(settings_for(pack.name, method), {**fitted, **given})
+        return with_values(
+            settings_for(pack.name, method),
+            {**load_thresholds(layout, pack.key, method), **given},
+        )

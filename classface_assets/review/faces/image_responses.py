@@ -85,7 +85,7 @@ class ImageLoader:
         key = (asset_id, photo["rotation"], size)
 
         def read() -> bytes:
-            return self._cache.get(key, lambda: encode_jpeg(self.open_photo(view, asset_id).at(size)))
+            return self._cache.get(key, lambda: encode_jpeg(self.open_photo(view, asset_id).resized_to(size)))
 
         return self._resource(key, read)
 

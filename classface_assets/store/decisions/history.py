@@ -24,7 +24,7 @@ _TEMPLATES = {
     "faces_labelled": "{faces_are} {who}{method}",
     "faces_confirmed": "{faces_are} {who}, confirmed",
     "faces_rejected": "{faces_are} not {who}",
-    "faces_taken_off": "the name removed from {faces}",
+    "faces_taken_off": "name removed from {faces}",
     "must_linked": "{faces} are of one person",
     "cannot_linked": "{faces} are of different people",
     "cluster_split": "{cluster_id} split into {groups} people",

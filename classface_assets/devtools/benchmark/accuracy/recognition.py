@@ -48,9 +48,8 @@ def measure_recognition(
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces with these labels (face id → person) and no other constraints."""
     no_previous = pl.DataFrame(schema=ASSIGNMENTS)
-    return assign_faces(
-        archive.faces, archive.vectors, archive.graph, FaceConstraints(confirmed), no_previous, settings
-    )
+    constraints = FaceConstraints(confirmed)
+    return assign_faces(archive.faces, archive.vectors, archive.graph, constraints, no_previous, settings)
 
 
 def _is_labelled_person(person: str) -> bool:

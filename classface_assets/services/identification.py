@@ -126,7 +126,8 @@ class IdentificationService:
             vectors, start_years(faces), quality, rules.confirmed, len(names), settings.person_exemplars
         )
         centres = margin_rule(prototypes, rules.siblings, settings).centres
-        is_lookalike = np.triu(centres @ centres.T, 1) >= settings.look_alike if len(names) > 1 else np.zeros((0, 0))
+        is_lookalike = np.triu(centres @ centres.T, 1) >= settings.lookalike_threshold
+        is_lookalike = is_lookalike if len(names) > 1 else np.zeros((0, 0), bool)
         lookalikes = [
             LookalikePair(names[a], names[b], float(centres[a] @ centres[b])) for a, b in np.argwhere(is_lookalike)
         ]

@@ -52,7 +52,7 @@ def test_a_failed_run_is_retried_and_another_is_started(window: ReviewWindow, mo
     with instance:
         chain = World(window.world.folder, instance, "/no/such/pack").chain
         with ThreadPoolExecutor(1) as elsewhere:  # Dagster has an event loop of its own
-            (stopped,) = elsewhere.submit(chain.job, "ingest_year", year).result()
+            (stopped,) = elsewhere.submit(chain.run_job, "ingest_year", year).result()
     page = window.open("/runs")
     line = page.locator(".runs > li").last
     expect(line).to_contain_text(stopped.reason)

@@ -157,7 +157,7 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
 
     assert isinstance(look(None), dg.SkipReason)
     world.archive.open_ledger().create_person("Ana")
-    assert "still at it" in look(None).skip_message
+    assert "still naming" in look(None).skip_message
     decided = datetime.now(UTC)
     assert not sensors.is_quiet(decided.isoformat(), decided + timedelta(seconds=59))
     assert sensors.is_quiet(decided.isoformat(), decided + timedelta(seconds=60))
@@ -165,7 +165,7 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
         patch.setattr(sensors, "QUIET_PERIOD", timedelta())
         ready = look(None)
     assert [request.run_key for request in ready.run_requests] == ["ledger 1"] and ready.cursor == "1"
-    assert "Nothing was said" in look(ready.cursor).skip_message
+    assert "No decision was made" in look(ready.cursor).skip_message
 
 
 def test_only_the_modules_of_runs_import_dagster() -> None:

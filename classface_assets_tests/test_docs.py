@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -118,6 +119,27 @@ def test_commands_of_the_documentation_exist_with_their_options(file: Path) -> N
             assert unknown_options(rest, [command]) == [], line
 
 
+def test_every_command_and_every_target_is_documented() -> None:
+    lines = [line for file in FILES for line in code_lines(file)]
+    for path in command_paths(cli, "classface"):
+        assert any(re.search(rf"{path}(?![-\w])", line) for line in lines), path
+    for target in make_targets():
+        assert any(re.search(rf"make {target}(?![-\w])", line) for line in lines), target
+
+
+def command_paths(command: click.Command, path: str) -> Iterator[str]:
+    """`classface ledger export`, and all other commands."""
+    if not isinstance(command, click.Group):
+        yield path
+        return
+    for name, child in command.commands.items():
+        yield from command_paths(child, f"{path} {name}")
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_options_that_the_documentation_names_alone_exist(file: Path) -> None:
     for span in code_spans(file):
@@ -140,8 +162,7 @@ def all_commands(command: click.Command) -> Iterator[click.Command]:
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_make_targets_and_their_variables_of_the_documentation_exist(file: Path) -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    makefile, targets = (ROOT / "Makefile").read_text(), make_targets()
     for line in code_lines(file):
         for words in re.findall(r"(?:^|&& )make ([^&|]*)", line):
             target, *variables = words.split()
@@ -214,6 +235,8 @@ def test_tests_files_and_addresses_that_the_documentation_names_exist(file: Path
             assert span in tests, span
         if re.fullmatch(r"(\.ci|classface_assets)(/[\w.]+)+", span):
             assert (ROOT / span).exists(), span
+        if span.startswith("python -m "):
+            assert find_spec(span.split()[2]), span
         method, _, path = span.rpartition(" ")
         if path.startswith("/api/") and method in METHODS:
             assert (method.lower(), path) in operations(), span

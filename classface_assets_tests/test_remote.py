@@ -103,7 +103,7 @@ from pathlib import Path
 from classface_assets.core.locations import parse_location
 from classface_assets.albums.publication import publish
 print("begins", flush=True)
-mirror(Path(sys.argv[1]), place(sys.argv[2]))
+publish(Path(sys.argv[1]), parse_location(sys.argv[2]))
 """
 
 

@@ -1,4 +1,4 @@
-"""`classface …`, also as `python -m classface_assets.cli`: all commands, and how one ends.
+"""`classface …`, also as `python -m classface_assets.cli`: the group of all commands, and its exit code.
 
 Every command takes --photos and --data. What a command does is in the module of its subject. What costs time to import
 is imported by the command that needs it, so that `--help` is instant.
@@ -24,7 +24,7 @@ for module in MODULES:
 
 
 def main() -> None:
-    """The command; a user's mistake ends in one sentence and exit code 1."""
+    """Run the command; errors that people can do something about end in one sentence and exit code 1."""
     try:
         cli()
     except UserError as error:

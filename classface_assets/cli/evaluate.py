@@ -1,11 +1,19 @@
-"""`classface evaluate` and `classface calibrate`: an archive measured, and its thresholds fitted, by its labels."""
+"""`classface evaluate` and `classface calibrate`: scores of an archive, and thresholds fitted to its labels."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from classface_assets.cli.common import METHODS, PACK, archive_options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from classface_assets.identity.settings import AssignmentSettings
+    from classface_assets.orchestration.resources import Archive, Models
 
 
 @click.command("evaluate")
@@ -14,30 +22,30 @@ from classface_assets.cli.common import METHODS, PACK, archive_options
 @click.option(
     "--truth",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV of who is where: school_year, path, person, age, x, y, w, h [labels, some of them hidden].",
+    help="CSV with the ground truth: school_year, path, person, age, x, y, w, h [labels, some of them hidden].",
 )
 @click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True, help="Of the curve.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the curve, a PNG.")
-def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, picture: Path | None) -> None:
-    """Measure how well people are found: by a file of the truth, or by the labels of this archive."""
+def evaluate(archive: Archive, pack: str | None, truth: Path | None, method: str, picture: Path | None) -> None:
+    """Measure how well people are identified: with a file of the ground truth, or with hidden labels."""
     from classface_assets.identity.evaluation.report import report_rows
     from classface_assets.services.evaluation import evaluate_archive
 
     models, settings = _models_and_settings(archive, pack, method)
-    measured = _translate_too_few_labels(lambda: evaluate_archive(archive, models, settings, truth))
-    click.echo(f"Measured with {measured.source}.")
-    for what, value in report_rows(measured.found):
+    result = evaluate_archive(archive, models, settings, truth)
+    click.echo(f"Measured with {result.source}.")
+    for what, value in report_rows(result.found):
         click.echo(f"  {what:<30}{value}")
     for title, table in (
-        ("Pairs by the years between them", measured.found.by_gap),
-        ("BCubed by school year", measured.found.by_year),
-        (f"BCubed by threshold ({method}, nobody named)", measured.curve),
+        ("Pairs by the years between them", result.found.by_gap),
+        ("BCubed by school year", result.found.by_year),
+        (f"BCubed by threshold ({method}, nobody named)", result.curve),
     ):
         click.echo(f"\n{title}")
         click.echo("\n".join(text_table(table)))
     if picture:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(measured.picture)
+        picture.write_bytes(result.picture)
         click.echo(f"\nThe curve: {picture}")
 
 
@@ -45,10 +53,10 @@ def evaluate(archive: Any, pack: str | None, truth: Path | None, method: str, pi
 @archive_options
 @PACK
 @click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True)
-@click.option("--save", is_flag=True, help="Keep the fitted thresholds for this archive; the next run uses them.")
+@click.option("--save", is_flag=True, help="Save the fitted thresholds for this archive; the next run uses them.")
 @click.option("--reset", is_flag=True, help="Go back to the thresholds that come with the program.")
-def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bool) -> None:
-    """Fit the thresholds to the people who are labelled; says what it would gain, and changes nothing by itself."""
+def calibrate(archive: Archive, pack: str | None, method: str, save: bool, reset: bool) -> None:
+    """Fit the thresholds to the labels, and print what that would gain. Without --save nothing is changed."""
     from classface_assets.services.evaluation import calibrate_archive
     from classface_assets.store.artifacts import thresholds
 
@@ -62,35 +70,37 @@ def calibrate(archive: Any, pack: str | None, method: str, save: bool, reset: bo
             "The program's own thresholds are in use again." if done else "Nothing was fitted; nothing to reset."
         )
         return
-    found = _translate_too_few_labels(lambda: calibrate_archive(archive, models, settings))
-    click.echo(f"Fitted to {found.faces:,} labelled faces of {found.people:,} people, measured on those not fitted to.")
-    click.echo("\n".join(text_table(found.similarities)))
+    fitted = calibrate_archive(archive, models, settings)
+    click.echo(
+        f"Fitted to {fitted.faces:,} labelled faces of {fitted.people:,} people, measured on those not fitted to."
+    )
+    click.echo("\n".join(text_table(fitted.similarities)))
     for name in ("before", "after"):
-        score, naming = getattr(found, name), getattr(found, f"naming_{name}")
+        score, naming = getattr(fitted, name), getattr(fitted, f"naming_{name}")
         click.echo(
-            f"{name:<7} grouping: precision {score.precision:.3f}, recall {score.recall:.3f}, F {score.f:.3f};"
-            f" naming: {naming.accuracy:.3f} of the faces, {naming.precision:.3f} of the names right"
+            f"{name:<7} clustering: precision {score.precision:.3f}, recall {score.recall:.3f}, F {score.f:.3f};"
+            f" identification: {naming.accuracy:.3f} of the faces, {naming.precision:.3f} of the names right"
         )
-    if not found.better:
-        click.echo("The thresholds in use are as good as any; nothing to keep.")
+    if not fitted.better:
+        click.echo("The thresholds in use are as good as any; there is nothing to save.")
         return
-    values = found.changed(settings)
+    values = fitted.changed(settings)
     for field, value in values.items():
         click.echo(f"{field}: {getattr(settings, field):.4f} -> {value:.4f}")
     if save:
         thresholds.save_thresholds(
             archive.layout, key, method, {**thresholds.load_thresholds(archive.layout, key, method), **values}
         )
-        click.echo(f"Kept in {thresholds.calibration_file(archive.layout)}; the next run uses it.")
+        click.echo(f"Saved in {thresholds.calibration_file(archive.layout)}; the next run uses it.")
     else:
-        click.echo("Nothing was changed; --save keeps it for this archive.")
+        click.echo("Nothing was changed; --save saves it for this archive.")
 
 
 COMMANDS = (evaluate, calibrate)
 
 
-def text_table(rows: Any) -> list[str]:
-    """A frame as lines of text."""
+def text_table(rows: pl.DataFrame) -> list[str]:
+    """A frame as lines of text, right-aligned."""
     cells = [[*rows.columns], *([_text(value) for value in row] for row in rows.iter_rows())]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  " + "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
@@ -100,22 +110,11 @@ def _text(value: object) -> str:
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _models_and_settings(archive: Any, pack: str | None, method: Any) -> tuple[Any, Any]:
+def _models_and_settings(archive: Archive, pack: str | None, method: Any) -> tuple[Models, AssignmentSettings]:
     """The models, and the settings of the method as a run would use them."""
     from classface_assets.defs.identity.config import AssignmentConfig
     from classface_assets.orchestration.resources import resolve_models
 
     models = resolve_models(pack)
-    return models, AssignmentConfig.model_validate({"method": method}).settings(
-        models.describe(archive.layout), archive.layout
-    )
-
-
-def _translate_too_few_labels(work: Any) -> Any:
-    from classface_assets.core.errors import UserError
-    from classface_assets.identity.evaluation.holdout import TooFewLabelsError
-
-    try:
-        return work()
-    except TooFewLabelsError as error:
-        raise UserError(str(error)) from None
+    config = AssignmentConfig.model_validate({"method": method})
+    return models, config.settings(models.describe(archive.layout), archive.layout)

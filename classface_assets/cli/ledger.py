@@ -1,30 +1,35 @@
-"""`classface history`, `undo`, `ledger …`: all decisions in their order, taken back, and as a file."""
+"""`classface history`, `undo`, `ledger …`: all decisions in their order, undone, and as a file."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from classface_assets.cli.common import archive_options
 
+if TYPE_CHECKING:
+    from classface_assets.orchestration.resources import Archive
+
 
 @click.command()
 @archive_options
 @click.argument("event", type=int, required=False)
-def undo(archive: Any, event: int | None) -> None:
-    """Take back the last decision, or the one of that number (see history)."""
+def undo(archive: Archive, event: int | None) -> None:
+    """Undo the last decision, or the one of that number (see history)."""
     from classface_assets.store.decisions.history import event_sentences
 
     ledger = archive.open_ledger()
     undone = ledger.undo(event)
     events = ledger.events()
-    told = dict(zip((e.id for e in events), event_sentences(events), strict=True))
-    click.echo(f"Undone: {undone.id} {told[undone.id]}.")
+    sentence_of = dict(zip((e.id for e in events), event_sentences(events), strict=True))
+    click.echo(f"Undone: {undone.id} {sentence_of[undone.id]}.")
 
 
 @click.command()
 @archive_options
-def history(archive: Any) -> None:
-    """Every decision, oldest first, with who took it and when."""
+def history(archive: Archive) -> None:
+    """Every decision, oldest first, with who made it and when."""
     from classface_assets.store.decisions.history import history_lines
 
     for line in history_lines(archive.open_ledger().events()):
@@ -39,7 +44,7 @@ def ledger_group() -> None:
 @ledger_group.command("export")
 @archive_options
 @click.argument("file", type=click.File("wb", atomic=True, lazy=False))
-def export(archive: Any, file: Any) -> None:
+def export(archive: Archive, file: BinaryIO) -> None:
     """Write every decision to FILE, one a line as JSON (- for the screen)."""
     from classface_assets.store.ledger.jsonl import to_jsonl
 
@@ -51,10 +56,10 @@ def export(archive: Any, file: Any) -> None:
 @ledger_group.command("import")
 @archive_options
 @click.argument("file", type=click.File("rb"))
-def import_(archive: Any, file: Any) -> None:
-    """Read an exported FILE into an empty ledger, or append to one what it lacks of the same ledger.
+def import_(archive: Archive, file: BinaryIO) -> None:
+    """Read an exported FILE into an empty ledger, or add to a ledger what is missing of the same one.
 
-    Who was erased since the file was written stays erased.
+    People who were erased since the file was written stay erased.
     """
     from classface_assets.services.erasure import synchronize_erasures
     from classface_assets.store.ledger.jsonl import from_jsonl, import_events

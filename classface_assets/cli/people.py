@@ -1,12 +1,11 @@
-"""`classface rename`, `merge`, `consent` …: who the named people are. Each act says what it did and overruled.
+"""`classface rename`, `merge`, `consent`, `student` …: decisions about named people, each with what it overruled."""
 
-`classface student`: which student of the school's rosters a person is.
-"""
+from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +13,15 @@ from classface_assets.cli.common import archive_options, echo_result
 from classface_assets.store.model.decisions import PERSON_KINDS
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
+if TYPE_CHECKING:
+    from classface_assets.orchestration.resources import Archive
+
 
 @click.command()
 @archive_options
 @click.argument("old")
 @click.argument("new")
-def rename(archive: Any, old: str, new: str) -> None:
+def rename(archive: Archive, old: str, new: str) -> None:
     """Give a person another name."""
     click.echo(f"{old} is now {archive.open_ledger().rename(old, new).person.name}.")
 
@@ -28,35 +30,35 @@ def rename(archive: Any, old: str, new: str) -> None:
 @archive_options
 @click.argument("person")
 @click.argument("into")
-def merge(archive: Any, person: str, into: str) -> None:
-    """Two names are one person: the first becomes the second. `undo` parts them again."""
-    act = archive.open_ledger().merge(person, into)
-    echo_result(act, f"{person} is {act.person.name} now; faces that moves: {act.faces:,}.")
+def merge(archive: Archive, person: str, into: str) -> None:
+    """Two names are one person: the first becomes the second. `undo` separates them again."""
+    result = archive.open_ledger().merge(person, into)
+    echo_result(result, f"{person} is {result.person.name} now; faces that moves: {result.faces:,}.")
 
 
 @click.command()
 @archive_options
 @click.argument("person")
 @click.option("--off", is_flag=True, help="Show the person again.")
-def hide(archive: Any, person: str, off: bool) -> None:
+def hide(archive: Archive, person: str, off: bool) -> None:
     """Show a person in no album and no list; their faces stay theirs."""
     ledger = archive.open_ledger()
-    act = ledger.show(person) if off else ledger.hide(person)
-    echo_result(act, f"{act.person.name} is {'shown again' if off else 'hidden'}.")
+    result = ledger.show(person) if off else ledger.hide(person)
+    echo_result(result, f"{result.person.name} is {'shown again' if off else 'hidden'}.")
 
 
 @click.command()
 @archive_options
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
-def siblings(archive: Any, people: Sequence[str]) -> None:
-    """These people look alike: they are told apart with more care."""
-    echo_result(archive.open_ledger().siblings(people), "They are siblings.")
+def siblings(archive: Archive, people: Sequence[str]) -> None:
+    """These people look alike: matching one of them takes a larger margin."""
+    echo_result(archive.open_ledger().declare_siblings(people), "They are siblings.")
 
 
 @click.command()
 @archive_options
 @click.argument("person")
-@click.argument("word", type=click.Choice(["given", "withdrawn"]), required=False)
+@click.argument("answer", type=click.Choice(["given", "withdrawn"]), required=False)
 @click.option(
     "--purpose",
     "purposes",
@@ -65,24 +67,26 @@ def siblings(archive: Any, people: Sequence[str]) -> None:
     help="What for; may be given several times [all; of the report album].",
 )
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write the report's photos to a CSV file.")
-def consent(archive: Any, person: str, word: str | None, purposes: Sequence[str], csv_file: str | None) -> None:
-    """Whether a person may be shown: `withdrawn` takes their page, folder and photos away.
+def consent(archive: Archive, person: str, answer: str | None, purposes: Sequence[str], csv_file: str | None) -> None:
+    """Whether a person may be shown: `withdrawn` removes their page, folder and photos from the albums.
 
-    `classface consent report` tells which photos are withheld and because of whom, which are to review, who may not be
-    shown by which word, and who was not asked. (A person called Report is still told with `given` or `withdrawn`.)
+    `classface consent report` lists which photos are withheld and because of whom, which need a review, who may not be
+    shown by which decision, and for whom there is no answer. (For a person called Report, add `given` or `withdrawn`.)
     """
-    if word is None and person == "report":
+    if answer is None and person == "report":
         _echo_report(archive, purposes or [Purpose.ALBUM], csv_file)
         return
-    if word is None or csv_file is not None:
-        raise click.UsageError(f"Say `classface consent {person} given` or `withdrawn`, or `classface consent report`.")
-    told = [] if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
-    act = archive.open_ledger().consent(person, word == "given", told)
-    what = f" ({', '.join(told)})" if told else ""
-    echo_result(act, f"Consent {word} for {act.person.name}{what}.")
+    if answer is None or csv_file is not None:
+        raise click.UsageError(
+            f"Type `classface consent {person} given` or `withdrawn`, or `classface consent report`."
+        )
+    chosen = [] if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
+    result = archive.open_ledger().set_consent(person, answer == "given", chosen)
+    listed = f" ({', '.join(chosen)})" if chosen else ""
+    echo_result(result, f"Consent {answer} for {result.person.name}{listed}.")
 
 
-def _echo_report(archive: Any, purposes: Sequence[str], csv_file: str | None) -> None:
+def _echo_report(archive: Archive, purposes: Sequence[str], csv_file: str | None) -> None:
     from classface_assets.services.consent_report import consent_report, report_lines, write_report
 
     chosen = list(Purpose) if ALL_PURPOSES in purposes else [Purpose(purpose) for purpose in purposes]
@@ -98,25 +102,25 @@ def _echo_report(archive: Any, purposes: Sequence[str], csv_file: str | None) ->
 @archive_options
 @click.argument("person")
 @click.argument("kind", type=click.Choice(PERSON_KINDS))
-def kind(archive: Any, person: str, kind: str) -> None:
+def kind(archive: Archive, person: str, kind: str) -> None:
     """What a person is: student, staff, not a student, not a face."""
-    act = archive.open_ledger().set_kind(person, kind)
-    echo_result(act, f"{act.person.name} is {kind}.")
+    result = archive.open_ledger().set_kind(person, kind)
+    echo_result(result, f"{result.person.name} is {kind}.")
 
 
 @click.command("birth-date")
 @archive_options
 @click.argument("person")
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
-def birth_date(archive: Any, person: str, day: datetime) -> None:
-    """When a person was born, as 2011-02-03."""
-    act = archive.open_ledger().birth_date(person, day.date())
-    echo_result(act, f"{act.person.name} was born on {day.date()}.")
+def birth_date(archive: Archive, person: str, day: datetime) -> None:
+    """The date on which a person was born, such as 2011-02-03."""
+    result = archive.open_ledger().set_birth_date(person, day.date())
+    echo_result(result, f"{result.person.name} was born on {day.date()}.")
 
 
 @click.command()
 @archive_options
-def people(archive: Any) -> None:
+def people(archive: Archive) -> None:
     """The names, and how many faces each has."""
     from classface_assets.services.queries import list_people
 
@@ -128,14 +132,14 @@ def people(archive: Any) -> None:
 @archive_options
 @click.argument("person")
 @click.argument("student")
-def student(archive: Any, person: str, student: str) -> None:
-    """Say which student of the roster (a student id, or a name as "Anna Weiss (5c, 2011)") a person is.
+def student(archive: Archive, person: str, student: str) -> None:
+    """Set which student of the roster (a student id, or a name as "Anna Weiss (5c, 2011)") a person is.
 
     Needed where several students have one name: until then the person is refused what any of them was refused.
     """
-    act = archive.open_ledger().link_student(person, student)
-    known_by = f", id {act.person.student_id}" if act.person.student_id else ""
-    echo_result(act, f"{act.person.display_name} is that student of the roster{known_by}.")
+    result = archive.open_ledger().link_student(person, student)
+    known_by = f", id {result.person.student_id}" if result.person.student_id else ""
+    echo_result(result, f"{result.person.display_name} is that student of the roster{known_by}.")
 
 
 COMMANDS = (rename, merge, hide, siblings, consent, kind, birth_date, people, student)

@@ -1,22 +1,31 @@
-"""`classface roster …`: the school's lists of students: names to complete from, and who was there in which year.
+"""`classface roster …`: import, list and forget the school's rosters of students.
 
-What `classface roster import` tells of a file that it read: lines for a person, the urgent ones first.
+What an import prints of a file has two parts: how it was read, and what a person has to decide or to correct.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from classface_assets.cli.common import archive_options
-from classface_assets.store.ledger.transaction import pluralize
-from classface_assets.store.roster.file import RosterFile
-from classface_assets.store.roster.report import RosterReport
 
+if TYPE_CHECKING:
+    from classface_assets.orchestration.resources import Archive
+    from classface_assets.store.ledger.commands.roster import RosterImportResult
+    from classface_assets.store.model.roster_entry import RosterEntry
+    from classface_assets.store.roster.file import RosterFile
+    from classface_assets.store.roster.report import RosterReport
+
+SHOWN_LINES = 50
+"""Lines of a list that are shown; lists that contain a refusal are shown whole."""
 EXIT_NEEDS_REVIEW = 3
-"""Exit code of an import that was done, and of which a person has to decide or to correct something."""
+"""Exit code of an import that was done, but about which a person has to decide or to correct something."""
 
 
 @click.group("roster")
@@ -27,64 +36,57 @@ def roster_group() -> None:
 @roster_group.command("import")
 @archive_options
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--year", help="The school year of rows that name none, as 2019-2020 [as FILE or its folder is named].")
-@click.option("--encoding", default="", help="The encoding of a text file, as cp1250 or shift_jis [found out].")
+@click.option(
+    "--year", help="The school year of rows that name none, such as 2019-2020 [from the name of FILE or its folder]."
+)
+@click.option("--encoding", default="", help="The encoding of a text file, such as cp1250 or shift_jis [detected].")
 @click.option("--consent-column", multiple=True, metavar="TITLE", help="A column that is about consent to be shown.")
 @click.option("--no-consent-column", multiple=True, metavar="TITLE", help="A column that is not, as it may look.")
 def import_(
-    archive: Any,
+    archive: Archive,
     file: Path,
     year: str | None,
     encoding: str,
     consent_column: tuple[str, ...],
     no_consent_column: tuple[str, ...],
 ) -> None:
-    """Take in FILE: CSV, xlsx, or a photographer's INDEX.TXT (PSPA).
+    """Import FILE: CSV, xlsx, or a photographer's INDEX.TXT (PSPA).
 
-    Columns are known by their titles: name, or last name and first name; student id, class, school year, siblings,
+    Columns are recognised by their titles: name, or last name and first name; student id, class, school year, siblings,
     consent (of everything, or of yearbook, web or album), birth date. A student who is known already, by id or else by
-    name, is brought up to date; a file that was imported before changes nothing; `classface undo` takes an import back.
-    The face in a portrait that a row names gets the student's name, once the photos are searched: import the file again
-    when it was not so yet.
+    name, is updated; a file that was imported before changes nothing; `classface undo` undoes an import. The face in a
+    portrait that a row names gets the student's name. The photos must have been searched for faces before: if they
+    were not, import the file again after the run.
 
-    An answer about consent that is not understood refuses, until somebody says what holds. Exit code 0: all of it was
-    taken in; 3: it was taken in, but something needs a look (refused by doubt, a column that may be about consent,
-    cells or rows that were left out), and is listed; 1: nothing was taken in.
+    An answer about consent that is not understood counts as a refusal until somebody decides. Exit code 0: all of it
+    was imported; 3: it was imported, but something needs a review (refused by doubt, a column that may be about
+    consent, cells or rows that were left out), and is listed; 1: nothing was imported.
     """
-    from classface_assets.store.ledger.transaction import pluralize
     from classface_assets.store.roster.encoding import RosterError
     from classface_assets.store.roster.file import read_roster
     from classface_assets.store.roster.table import RosterOptions
 
-    of_year = _school_year(file, year, archive.layout.year_pattern)
-    found = read_roster(_read_bytes(file), of_year, RosterOptions(encoding, consent_column, no_consent_column))
-    if not found.entries:
-        raise RosterError("\n".join([f"No row of {file} could be taken in.", *skipped_row_lines(found)[1:]]))
-    done = archive.open_ledger().import_roster(found.entries, file.name)
-    if done.event is None:
-        click.echo(f"All of it is known already: {pluralize(done.students, 'student')}.")
-    else:
-        told = f"{pluralize(done.students, 'student')}, new: {done.new:,}, changed: {done.changed:,}"
-        click.echo(f"Roster: {told}. `classface undo {done.event}` takes it back.")
-        if of_year and year is None:
-            click.echo(
-                f"Rows that name no school year are taken for {of_year}, after which the file or folder is named."
-            )
-    for line in (*found.notes, *done.notes, *reading_notes(found.report)):
+    default_year = _default_school_year(file, year, archive.layout.year_pattern)
+    roster = read_roster(_read_bytes(file), default_year, RosterOptions(encoding, consent_column, no_consent_column))
+    if not roster.entries:
+        raise RosterError("\n".join([f"No row of {file} could be imported.", *skipped_row_lines(roster)[1:]]))
+    result = archive.open_ledger().import_roster(roster.entries, file.name)
+    _echo_import(result, "" if year is not None else default_year)
+    for line in (*roster.notes, *result.notes, *reading_notes(roster.report)):
         click.echo(line)
-    for line in review_notes(found, done.rows_of):
+    for line in review_notes(roster, result.import_event):
         click.echo(line, err=True)
-    if any(entry.portraits for entry in found.entries):
-        _label_portraits(archive, found, file, done.rows_of)
-    if found.needs_review:
+    if any(entry.portraits for entry in roster.entries):
+        _label_portraits(archive, roster, file, result.import_event)
+    if roster.needs_review:
         sys.exit(EXIT_NEEDS_REVIEW)
 
 
 @roster_group.command("list")
 @archive_options
 @click.option("--year", help="Only who was there in this school year.")
-def list_(archive: Any, year: str | None) -> None:
-    """The students: name, student id, classes, birth date, consent, siblings; one a line, parted by tabs."""
+def list_(archive: Archive, year: str | None) -> None:
+    """The students: name, student id, classes, birth date, consent, siblings; one a line, separated by tabs."""
     from classface_assets.store.catalog.school_years import school_year_key
 
     for entry in sorted(archive.open_ledger().decisions().roster, key=lambda e: e.name.casefold()):
@@ -100,10 +102,10 @@ def list_(archive: Any, year: str | None) -> None:
 @archive_options
 @click.argument("student")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(archive: Any, student: str, yes: bool) -> None:
-    """Take a student (name or student id) out of every roster for good. Faces go by `classface forget`."""
+def forget(archive: Archive, student: str, yes: bool) -> None:
+    """Remove a student (name or student id) from every roster for good. `classface forget` erases faces."""
     if not yes:
-        click.confirm(f"Take {student} out of every roster? This cannot be undone", abort=True)
+        click.confirm(f"Remove {student} from every roster? This cannot be undone", abort=True)
     count = archive.open_ledger().remove_student(student)
     click.echo(f"{student} is on no roster any more; imports changed: {count:,}.")
 
@@ -111,35 +113,54 @@ def forget(archive: Any, student: str, yes: bool) -> None:
 COMMANDS = (roster_group,)
 
 
-def _consent_text(entry: Any) -> str:
-    """`no consent`, `consent, no web`, `refused by doubt: perhaps`; empty where nobody said."""
-    told = [{True: "consent", False: "no consent"}[entry.consent]] if entry.consent is not None else []
-    told += [purpose if given else f"no {purpose}" for purpose, given in sorted(entry.consents.items())]
+def _consent_text(entry: RosterEntry) -> str:
+    """`no consent`, `consent, no web`, `refused by doubt: perhaps`; empty where there is no answer."""
+    answers = [{True: "consent", False: "no consent"}[entry.consent]] if entry.consent is not None else []
+    answers += [purpose if given else f"no {purpose}" for purpose, given in sorted(entry.consents.items())]
     if entry.consent_in_doubt:
-        told.append(f"refused by doubt: {entry.consent_in_doubt}")
-    return ", ".join(told)
+        answers.append(f"refused by doubt: {entry.consent_in_doubt}")
+    return ", ".join(answers)
 
 
-def _label_portraits(archive: Any, found: Any, file: Path, rows_of: int | None) -> None:
-    """Tells of the portraits that the file names, and why any of them was left out."""
+def _echo_import(result: RosterImportResult, guessed_year: str) -> None:
+    """Print how many students are new or changed. `guessed_year`: the school year of rows that name none."""
+    from classface_assets.core.names import pluralize
+
+    students = pluralize(result.students, "student")
+    if result.event is None:
+        click.echo(f"All of it is known already: {students}.")
+        return
+    click.echo(
+        f"Roster: {students}, new: {result.new:,}, changed: {result.changed:,}. "
+        f"`classface undo {result.event}` undoes the import."
+    )
+    if guessed_year:
+        click.echo(
+            f"Rows without a school year were imported for {guessed_year}, which is in the name of the file or folder."
+        )
+
+
+def _label_portraits(archive: Archive, roster: RosterFile, file: Path, roster_event: int | None) -> None:
+    """Label the portraits that the file names, and print which were left out and why."""
+    from classface_assets.core.names import pluralize
     from classface_assets.services.roster_portraits import label_portraits
-    from classface_assets.store.ledger.transaction import pluralize
 
     if not archive.layout.database.exists():
         click.echo(
             "The photos are not searched yet: run `classface run`, then import this file again to name portraits."
         )
         return
-    portraits = label_portraits(archive, found, file, rows_of)
+    portraits = label_portraits(archive, roster, file, roster_event)
     click.echo(f"{pluralize(len(portraits.named), 'portrait')} named, {portraits.known:,} had their name already.")
-    if portraits.bad:
-        click.echo(f"{pluralize(len(portraits.bad), 'portrait was', 'portraits were')} left out:", err=True)
-        told = [f"  line {line}: {why}" for line, why in portraits.bad]
-        click.echo("\n".join(shorten_list(told[:SHOWN_LINES], len(told))), err=True)
+    if portraits.rejected:
+        count = len(portraits.rejected)
+        click.echo(f"{pluralize(count, 'portrait was', 'portraits were')} left out:", err=True)
+        shown = [f"  line {line}: {reason}" for line, reason in portraits.rejected[:SHOWN_LINES]]
+        click.echo("\n".join(shorten_list(shown, count)), err=True)
 
 
 def _read_bytes(file: Path) -> bytes:
-    """Raises RosterError when it cannot be read."""
+    """The content of the file. Raises RosterError where it cannot be read."""
     from classface_assets.store.roster.encoding import RosterError
     from classface_assets.store.roster.reader import MAX_BYTES
 
@@ -147,15 +168,15 @@ def _read_bytes(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise RosterError(f"{file} is a folder; name the file in it, as {file / 'INDEX.TXT'}.") from None
+        raise RosterError(f"{file} is a folder; give the file in it, such as {file / 'INDEX.TXT'}.") from None
     except FileNotFoundError:
-        raise RosterError(f"There is no file {file}; name the school's list of students.") from None
+        raise RosterError(f"There is no file {file}; give the school's list of students.") from None
     except OSError as error:
         raise RosterError(f"{file} cannot be read ({error.strerror}).") from None
 
 
-def _school_year(file: Path, year: str | None, pattern: str) -> str:
-    """What was asked for, else what the file or its folder is named after. Raises RosterError for no school year."""
+def _default_school_year(file: Path, year: str | None, pattern: str) -> str:
+    """The school year of rows that name none: `year`, or that in the name of the file or its folder, or none."""
     from classface_assets.core.school_years.names import first_year
     from classface_assets.store.catalog.school_years import school_year_key
     from classface_assets.store.roster.encoding import RosterError
@@ -168,106 +189,138 @@ def _school_year(file: Path, year: str | None, pattern: str) -> str:
     return found
 
 
-SHOWN_LINES = 50
-"""Lines of a list that are shown, but of lists that hold a refusal, which are shown whole."""
-
-
 def reading_notes(report: RosterReport) -> list[str]:
     """How the file was read: its encoding, its columns, the lines that are no students."""
-    told = []
+    notes = []
     if report.guessed:
         names = f", in which names are {', '.join(report.examples)}" if report.examples else ""
-        told.append(
-            f"The file does not say its encoding; it was read as {report.encoding}{names}. "
+        notes.append(
+            f"The file does not state its encoding; it was read as {report.encoding}{names}. "
             "Where that is wrong, import it again with --encoding NAME."
         )
     if report.consent:
-        told.append(f"Consent was read from: {', '.join(report.consent)}.")
+        notes.append(f"Consent was read from: {', '.join(report.consent)}.")
     elif not report.uncertain:
-        told.append("The file says nothing of consent to be shown.")
+        notes.append("The file has no column about consent to be shown.")
     if report.unused:
-        told.append(f"Columns that were not used: {', '.join(report.unused)}.")
-    for dropped in (one for one in report.dropped_ids if one.is_placeholder):
-        told.append(f"{dropped.student_id!r} is no student id: {_format_line_numbers(dropped.lines)}.")
-    if report.skipped:
-        reasons: dict[str, list[int]] = {}
-        for line, reason in report.skipped:
-            reasons.setdefault(reason, []).append(line)
-        parts = (f"{reason}: {_format_line_numbers(lines)}" for reason, lines in reasons.items())
-        told.append(
-            f"{pluralize(len(report.skipped), 'line is no student', 'lines are no students')} ({'; '.join(parts)})."
-        )
-    return told
+        notes.append(f"Columns that were not used: {', '.join(report.unused)}.")
+    placeholders = (
+        f"{dropped.student_id!r} is no student id: {_format_line_numbers(dropped.lines)}."
+        for dropped in report.dropped_ids
+        if dropped.is_placeholder
+    )
+    return [*notes, *placeholders, *_skipped_line_notes(report)]
 
 
-def review_notes(found: RosterFile, event: int | None) -> list[str]:
-    """What a person has to decide or to correct. `event`: of the import, by whose number it is undone."""
-    report = found.report
-    told = []
+def _skipped_line_notes(report: RosterReport) -> Iterator[str]:
+    """How many lines are no students, with the lines of each reason."""
+    from classface_assets.core.names import pluralize
+
+    lines_by_reason: dict[str, list[int]] = defaultdict(list)
+    for line, reason in report.skipped:
+        lines_by_reason[reason].append(line)
+    if lines_by_reason:
+        reasons = "; ".join(f"{reason}: {_format_line_numbers(lines)}" for reason, lines in lines_by_reason.items())
+        yield f"{pluralize(len(report.skipped), 'line is no student', 'lines are no students')} ({reasons})."
+
+
+def review_notes(roster: RosterFile, event: int | None) -> list[str]:
+    """What a person has to decide or to correct.
+
+    Args:
+        roster: What was read.
+        event: The event of the ledger that imported it, by whose number the import is undone.
+    """
+    report = roster.report
+    return [
+        *_refusal_notes(report),
+        *_consent_column_notes(report, event),
+        *_cell_notes(report),
+        *_file_notes(report),
+        *skipped_row_lines(roster),
+    ]
+
+
+def _refusal_notes(report: RosterReport) -> Iterator[str]:
+    """The students whose answer about consent was not understood."""
+    from classface_assets.core.names import pluralize
+
     if report.refused:
-        are = pluralize(len(report.refused), "student is", "students are")
-        told.append(
-            f"{are} refused by doubt, because the answer was not understood, until `classface consent NAME given` (or "
-            "withdrawn) says what holds:"
+        yield (
+            f"{pluralize(len(report.refused), 'student is', 'students are')} refused by doubt, because the answer was "
+            "not understood, until it is set with `classface consent NAME given` (or withdrawn):"
         )
-        told += [f"  line {one.line}: {one.name}: {one.answer}" for one in report.refused]
-    back = f"take it back (`classface undo {event}`) and import again" if event is not None else "import again"
+    for student in report.refused:
+        yield f"  line {student.line}: {student.name}: {student.answer}"
+
+
+def _consent_column_notes(report: RosterReport, event: int | None) -> Iterator[str]:
+    """The columns that may be about consent."""
+    again = f"undo the import (`classface undo {event}`) and import again" if event is not None else "import again"
     for title in report.uncertain:
-        told.append(
-            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is said "
-            f"every one that may refuse does: {back} with --consent-column '{title}' "
+        yield (
+            f"Is the column '{title}' about consent? Its answers look like yes and no, and until that is decided "
+            f"every one that may be a refusal counts as one: {again} with --consent-column '{title}' "
             f"(or --no-consent-column '{title}')."
         )
     for title in report.yes_or_no:
-        told.append(
+        yield (
             f"The column '{title}' was not used, and its answers look like yes and no. If it is about consent to be "
             f"shown, import again with --consent-column '{title}'; --no-consent-column '{title}' ends the question."
         )
+
+
+def _cell_notes(report: RosterReport) -> Iterator[str]:
+    """The student ids and cells that were not used."""
+    from classface_assets.core.names import pluralize
+
     for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
-        told.append(
-            f"The student id {dropped.student_id} stands beside different names and was not used: "
-            f"{_format_line_numbers(dropped.lines)}."
-        )
-    for doubt in report.doubts:
-        told.append(
-            f"Column '{doubt.title}': {pluralize(doubt.cells, 'cell was', 'cells were')} not understood, and "
-            f"{doubt.outcome}:"
-        )
-        told += shorten_list([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+        lines = _format_line_numbers(dropped.lines)
+        yield f"The student id {dropped.student_id} is given to different names and was not used: {lines}."
+    for doubt in report.unreadable:
+        cells = pluralize(doubt.cells, "cell was", "cells were")
+        yield f"Column '{doubt.title}': {cells} not understood, and {doubt.outcome}:"
+        yield from shorten_list([f"  line {line}: {reason}" for line, reason in doubt.examples], doubt.cells)
+
+
+def _file_notes(report: RosterReport) -> Iterator[str]:
+    """What is wrong with the file as a whole: its encoding, and sheets that were not read."""
     if report.garbled:
-        told.append(
-            f"Names look as if the file had been saved in a wrong encoding before; export it anew: "
+        yield (
+            "Names look as if the file had been saved in a wrong encoding before; export it again: "
             f"{', '.join(report.garbled[:5])}."
         )
     if report.sheets:
-        told.append(
-            f"Only the first sheet with a column of names was read; save each of these as a file of its own and import "
+        yield (
+            "Only the first sheet with a column of names was read; save each of these as a file of its own and import "
             f"it: {', '.join(report.sheets)}."
         )
     if report.replaced:
-        told.append(
+        yield (
             f"Bytes that are no {report.encoding} were replaced by a mark; correct the names in "
             f"{_format_line_numbers(report.replaced)}."
         )
-    return told + skipped_row_lines(found)
 
 
-def skipped_row_lines(found: RosterFile) -> list[str]:
-    """The rows that were left out: all of them where the file has answers about consent."""
-    if not found.bad:
+def skipped_row_lines(roster: RosterFile) -> list[str]:
+    """A heading and the rows that were left out: all of them where the file has answers about consent."""
+    from classface_assets.core.names import pluralize
+
+    if not roster.bad:
         return []
-    told = [f"  line {number}: {reason}" for number, reason in found.bad]
-    has_answers = bool(found.report.consent or found.report.uncertain)
-    heading = f"{pluralize(len(told), 'row was', 'rows were')} left out:"
-    return [heading, *(told if has_answers else shorten_list(told[:SHOWN_LINES], len(told)))]
+    rows = [f"  line {number}: {reason}" for number, reason in roster.bad]
+    has_answers = bool(roster.report.consent or roster.report.uncertain)
+    heading = f"{pluralize(len(rows), 'row was', 'rows were')} left out:"
+    return [heading, *(rows if has_answers else shorten_list(rows[:SHOWN_LINES], len(rows)))]
 
 
 def shorten_list(lines: Sequence[str], count: int) -> list[str]:
-    """A list, and how many of `count` are not in it."""
+    """These lines, and how many of `count` are missing."""
     return [*lines, f"  … and {count - len(lines):,} more"] if count > len(lines) else list(lines)
 
 
 def _format_line_numbers(numbers: Iterable[int]) -> str:
+    """`line 3`, `lines 3, 4 and 12 more`."""
     shown = [f"{number:,}" for number in numbers]
     more = f" and {len(shown) - SHOWN_LINES:,} more" if len(shown) > SHOWN_LINES else ""
     return f"{'line' if len(shown) == 1 else 'lines'} {', '.join(shown[:SHOWN_LINES])}{more}"

@@ -1,7 +1,9 @@
-"""`classface run` and the like: the whole chain, and what it found."""
+"""`classface run` and `classface stats`: the whole pipeline, and what it found."""
+
+from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,15 +15,20 @@ from classface_assets.cli.common import (
     echo_stats,
 )
 
+if TYPE_CHECKING:
+    from classface_assets.orchestration.resources import Archive
+
 
 @click.command()
 @archive_options
 @click.option("--years", help="Only these school years, separated by commas [all].")
 @click.option("--pack", help="Model pack: builtin, buffalo_l, … or a folder [builtin].")
 @click.option("--no-wait", is_flag=True, help="Do not wait for another run of this archive: end with exit code 1.")
-@click.option("--photos-are-gone", is_flag=True, help="More than half of the known photos are gone, and that is meant.")
-def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos_are_gone: bool) -> None:
-    """Run the whole chain: faces, students, albums. Does only what is new."""
+@click.option(
+    "--photos-are-gone", is_flag=True, help="More than half of the known photos were removed, and that is intended."
+)
+def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, photos_are_gone: bool) -> None:
+    """Run the whole pipeline: faces, students, albums. Only what is new is computed."""
     from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console, unwrapped_printer
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
@@ -30,13 +37,13 @@ def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos
     console = stderr_console()
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, "classface run", unwrapped_printer(console), wait=not no_wait):
-        for freed in fail_dead_runs(instance):
-            console.print(f"Run {freed.run_id[:8]} ({freed.job} {freed.partition}) was killed; going on where it was.")
-        chosen = select_years(archive.layout, years)
-        chain = PipelineRunner(instance, archive, resolve_models(pack), console)
-        stopped = chain.run(chosen, console.print, photos_are_gone)
-    echo_failures(console, stopped)
-    if stopped:
+        for dead in fail_dead_runs(instance):
+            console.print(f"Run {dead.run_id[:8]} ({dead.job} {dead.partition}) was killed; going on where it was.")
+        selected = select_years(archive.layout, years)
+        runner = PipelineRunner(instance, archive, resolve_models(pack), console)
+        failures = runner.run(selected, console.print, photos_are_gone)
+    echo_failures(console, failures)
+    if failures:
         sys.exit(1)
     echo_stats(archive)
     echo_newer_decisions(archive)
@@ -46,8 +53,8 @@ def run(archive: Any, years: str | None, pack: str | None, no_wait: bool, photos
 
 @click.command()
 @archive_options
-def stats(archive: Any) -> None:
-    """What was found: files by status, faces, students named and unknown."""
+def stats(archive: Archive) -> None:
+    """Files by status, faces, students with and without a name."""
     echo_stats(archive)
 
 

@@ -1,10 +1,15 @@
-"""`classface years …`: which folder of the photos belongs to which school year, and setting it by hand."""
+"""`classface years …`: the school year of each photo folder, and setting it by hand."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from classface_assets.cli.common import archive_options
+
+if TYPE_CHECKING:
+    from classface_assets.orchestration.resources import Archive
 
 
 @click.group("years", invoke_without_command=True)
@@ -19,8 +24,8 @@ def years_group(context: click.Context, **given: str | None) -> None:
 
 @years_group.command("list")
 @archive_options
-def list_(archive: Any) -> None:
-    """The folders: path, school year, clear or a guess, why; one a line, parted by tabs. Needs no run before."""
+def list_(archive: Archive) -> None:
+    """The folders: path, school year, clear or a guess, why; one a line, separated by tabs. Needs no run before."""
     from classface_assets.services.school_years import year_lines
 
     for line in year_lines(archive.layout):
@@ -34,7 +39,7 @@ years_group.params += list_.params
 @archive_options
 @click.argument("folder")
 @click.argument("year")
-def set_(archive: Any, folder: str, year: str) -> None:
+def set_(archive: Archive, folder: str, year: str) -> None:
     """FOLDER (its path in the photos folder) is of the school year YEAR, as 2019-2020; `none`: of no school year."""
     from classface_assets.services.school_years import set_folder_year
 
@@ -46,8 +51,8 @@ def set_(archive: Any, folder: str, year: str) -> None:
 @years_group.command("unset")
 @archive_options
 @click.argument("folder")
-def unset(archive: Any, folder: str) -> None:
-    """Take back what was set for FOLDER: its name tells its school year again."""
+def unset(archive: Archive, folder: str) -> None:
+    """Remove the year that was set for FOLDER: its name gives its school year again."""
     from classface_assets.services.school_years import unset_folder_year
 
     unset_folder_year(archive.layout, folder)
@@ -56,7 +61,7 @@ def unset(archive: Any, folder: str) -> None:
 
 @years_group.command()
 @archive_options
-def sync(archive: Any) -> None:
+def sync(archive: Archive) -> None:
     """Register every school year with Dagster, so that --partition knows it."""
     from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.store.catalog.school_years import year_folders

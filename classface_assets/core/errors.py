@@ -3,3 +3,7 @@
 
 class UserError(Exception):
     """One sentence that says what is wrong and what to do; shown without a traceback."""
+
+
+class InvalidNameError(UserError):
+    """A text that cannot be the name of a person."""

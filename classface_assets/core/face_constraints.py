@@ -1,42 +1,32 @@
-"""What people said, by face and person id, as whoever groups and names faces is handed it."""
+"""What people decided about faces, as constraints on the faces of today: the input of clustering and matching."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Spoken(Protocol):
-    """Constraints by face and person id: what the ledger's decisions come to on the faces of today."""
-
-    @property
-    def confirmed(self) -> Mapping[str, str]: ...
-    @property
-    def rejected(self) -> Set[tuple[str, str]]: ...
-    @property
-    def must_link(self) -> Pairs: ...
-    @property
-    def cannot_link(self) -> Pairs: ...
-    @property
-    def collages(self) -> Set[str]: ...
-    @property
-    def siblings(self) -> Mapping[str, Set[str]]: ...
-    @property
-    def not_faces(self) -> Set[str]: ...
-    @property
-    def erased_faces(self) -> Set[str]: ...
-    @property
-    def enrolled(self) -> Mapping[str, Set[str]]: ...
-    @property
-    def portraits(self) -> Mapping[str, np.ndarray]: ...
-
-
 @dataclass(frozen=True)
-class Labels:
-    """Names and nothing else that people said."""
+class FaceConstraints:
+    """Constraints by face and person id. Merged people are resolved to those they were merged into.
+
+    Pairwise constraints as in semi-supervised clustering (must-link and cannot-link, Wagstaff & Cardie 2000).
+
+    Attributes:
+        confirmed: Face id -> person id, of every face that somebody labelled or confirmed.
+        rejected: (face id, person id): the face is not that person.
+        must_link: Pairs of faces of one person.
+        cannot_link: Pairs of faces of two people. They contradict neither `must_link` nor `confirmed`.
+        collages: Asset ids of photos that may show a person twice.
+        siblings: Person id -> those who look similar because they are siblings.
+        not_faces: Faces that are none, and in no other field.
+        erased_faces: Faces of erased people, which may not be embedded, and are in no other field.
+        enrolled: Person id -> the school years in which a roster has them.
+        portraits: Person id -> the unit vector (d,) of the portrait that they were enrolled with, where the caller has
+            them.
+    """
 
     confirmed: Mapping[str, str] = field(default_factory=dict)
     rejected: Set[tuple[str, str]] = frozenset()

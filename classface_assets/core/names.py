@@ -1,10 +1,16 @@
-"""Names of people: the form in which two spellings are one name, and names that are nearly the same."""
+"""Names of people: cleaned, compared, and listed in sentences.
+
+Names that are nearly the same are found, so that a slip of the keyboard does not create a second person.
+"""
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
+from classface_assets.core.errors import InvalidNameError
+
+MAX_NAME_LENGTH = 255
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "}
 )
@@ -89,3 +95,30 @@ def _without_accents(name: str) -> str:
     """The normalized name without accents and invisible marks."""
     decomposed = unicodedata.normalize("NFKD", normalize_name(name).translate(_PLAIN_LETTERS))
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+def clean_name(name: str) -> str:
+    """The name without stray white space.
+
+    Raises:
+        InvalidNameError: Nothing is left, or too much, or characters that no page can show.
+    """
+    cleaned = " ".join(name.split())
+    if not normalize_name(cleaned):
+        raise InvalidNameError("A name is needed: an empty one was given.")
+    if len(cleaned) > MAX_NAME_LENGTH:
+        raise InvalidNameError(f"A name has at most {MAX_NAME_LENGTH} characters; this one has {len(cleaned)}.")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in cleaned):
+        raise InvalidNameError(f"The name {cleaned!r} has characters that cannot be shown; leave them out.")
+    return cleaned
+
+
+def join_names(names: Iterable[str], conjunction: str = "and") -> str:
+    """`Anna, Ben and Cem`."""
+    *most, last = names
+    return f"{', '.join(most)} {conjunction} {last}" if most else last
+
+
+def pluralize(count: int, singular: str, plural: str = "") -> str:
+    """`1 face`, `2,000 faces`; without `plural` an s is added."""
+    return f"1 {singular}" if count == 1 else f"{count:,} {plural or singular + 's'}"

@@ -124,6 +124,7 @@ ASSIGNMENTS = pl.Schema(
         "person_id": pl.String(),
         "assignment_score": pl.Float32(),
         "assignment_reason": pl.String(),
+        "assignment_margin": pl.Float32(),  # lead over the next best person; null where none was measured
     }
 )
 PERSONS = pl.Schema(
@@ -161,7 +162,8 @@ DUCKDB_TABLES = {
         id VARCHAR PRIMARY KEY, asset_id VARCHAR NOT NULL, bbox_x FLOAT NOT NULL, bbox_y FLOAT NOT NULL,
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
         quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
-        cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR, created_at TIMESTAMP,
+        cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR,
+        assignment_margin FLOAT, created_at TIMESTAMP,
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,

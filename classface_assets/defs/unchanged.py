@@ -147,22 +147,22 @@ class ChangeDetector:
         files = year_listing(photos, self._folders.get(year, ()))
         return [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
 
-    def _year_parts(self, year: str) -> tuple[PartDataset, PartDataset, PartDataset, str]:
-        """Files, faces and vectors, and the name of the detection settings by which the faces were found."""
+    def _year_parts(self, year: str) -> tuple[PartDataset, PartDataset | None, PartDataset]:
+        """Files, faces (None where the year was never searched) and vectors."""
         layout, pack = self.archive.layout, self.models.describe(self.archive.layout)
-        settings = active_detection_settings(layout, pack.detector_version, year) or ""
+        settings = active_detection_settings(layout, pack.detector_version, year)
         return (
             image_parts(layout, year),
-            detection_parts(layout, pack.detector_version, year, settings),
+            None if settings is None else detection_parts(layout, pack.detector_version, year, settings),
             embedding_parts(layout, pack.detector_version, pack.key, year),
-            settings,
         )
 
     def _year_fingerprint(self, year: str) -> InputFingerprint:
         layout, pack = self.archive.layout, self.models.describe(self.archive.layout)
-        images, faces, vectors, settings = self._year_parts(year)
-        parts = [[(e.path.name, e.size) for e in list_parts(one.folder)] for one in (images, faces, vectors)]
-        models = pack.detector_version, pack.key, settings
+        images, faces, vectors = self._year_parts(year)
+        datasets = [one for one in (images, faces, vectors) if one is not None]
+        parts = [[(part.path.name, part.size) for part in list_parts(one.folder)] for one in datasets]
+        models = pack.detector_version, pack.key, active_detection_settings(layout, pack.detector_version, year)
         manual = self._manual_faces_in(images.ids("asset_id")) if any(self._manual_faces) else []
         inputs = self._listing(year), parts, models, manual, layout.year_pattern, layout.year_start
         return input_fingerprint(layout, "ingest_year", inputs, year=year)
@@ -176,8 +176,8 @@ class ChangeDetector:
     def _is_complete(self, year: str) -> bool:
         """Whether every file was read, every photo searched and every face embedded, as far as that is possible."""
         layout, detector = self.archive.layout, self.models.describe(self.archive.layout).detector_version
-        files, faces, vectors, _ = self._year_parts(year)
-        if not self._is_listing_read(files, self._listing(year)):
+        files, faces, vectors = self._year_parts(year)
+        if faces is None or not _is_listing_read(files, self._listing(year)):
             return False
         photos = year_images(layout, year).filter(pl.col("status") == "ok")
         if set(photos["asset_id"]) - faces.ids("asset_id") or _is_reoriented(faces, photos):
@@ -189,18 +189,19 @@ class ChangeDetector:
         manual = find_manual_face_changes(layout, faces, year, self.archive.open_ledger())
         return not manual.new and not manual.gone
 
-    def _is_listing_read(self, files: PartDataset, listing: FileListing) -> bool:
-        """Whether just these files are known, and none is to be read again."""
-        rows = files.read([*files.key, "reason", "read_again"])
-        known = set(rows.select(files.key).iter_rows()) if rows.width else set()
-        if known != set(listing) or any(size < 0 for _, size, _ in listing):
-            return False
-        return not (rows.width and to_read_again(rows).any())
-
     def _students_fingerprint(self) -> InputFingerprint:
         layout = self.archive.layout
         inputs: tuple[Any, ...] = (archive_state(self.archive, self.models), file_signature(calibration_file(layout)))
         return input_fingerprint(layout, "identify", *inputs, str(layout.database))
+
+
+def _is_listing_read(files: PartDataset, listing: FileListing) -> bool:
+    """Whether just these files are known, and none is to be read again."""
+    rows = files.read([*files.key, "reason", "read_again"])
+    known = set(rows.select(files.key).iter_rows()) if rows.width else set()
+    if known != set(listing) or any(size < 0 for _, size, _ in listing):
+        return False
+    return not (rows.width and to_read_again(rows).any())
 
 
 def _is_reoriented(faces: PartDataset, photos: pl.DataFrame) -> bool:

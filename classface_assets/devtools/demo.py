@@ -1,4 +1,4 @@
-"""`make demo`: composes the sample archive, runs the whole chain on it, names the students, and says what it found."""
+"""`make demo`: compose the sample archive, run the pipeline on it, name the students, and print what it found."""
 
 import shutil
 import time
@@ -17,16 +17,11 @@ from classface_assets.identity.evaluation.report import EvaluationReport, evalua
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import Archive, resolve_archive, resolve_models
 from classface_assets.services.queries import find_faces, stats_lines
-from classface_assets.store.files.duckdb import query_database
-
-FACES_WITH_PATHS_SQL = """
-    SELECT a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
-    FROM face_instances f JOIN image_assets a USING (asset_id)
-"""
+from classface_assets.store.published.queries import boxes_in_files
 
 
 def run_demo(folder: Path) -> bool:
-    """Run the demo in a folder of its own, which is emptied first. True when every step succeeded."""
+    """Run the demo in a folder of its own, which is emptied first; returns whether every step succeeded."""
     console, start = Console(width=100), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     sample = compose_sample(folder)
@@ -35,36 +30,36 @@ def run_demo(folder: Path) -> bool:
     instance, _ = prepare_instance(archive.layout)
     truth = pl.read_csv(sample.truth, infer_schema=False)
     with instance:
-        chain = PipelineRunner(instance, archive, models, stderr_console())
+        runner = PipelineRunner(instance, archive, models, stderr_console())
         years = select_years(archive.layout, None)
-        stopped = chain.run(years, console.print)
-        if not stopped:
-            alone = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
+        failures = runner.run(years, console.print)
+        if not failures:
+            alone = evaluate(truth, boxes_in_files(archive.layout.database))
             named = label_clusters(archive, truth)
             console.print(f"Named {named} unknown clusters, as `classface label` does; running again with the names")
-            stopped = chain.run(years, console.print)
-    for stop in stopped:
-        console.print(f"[red]{stop.year}[/red] ({stop.job}): {stop.reason}", highlight=False)
-    if stopped:
+            failures = runner.run(years, console.print)
+    for failure in failures:
+        console.print(f"[red]{failure.year}[/red] ({failure.job}): {failure.reason}", highlight=False)
+    if failures:
         return False
-    labelled = evaluate(truth, query_database(archive.layout.database, FACES_WITH_PATHS_SQL))
+    labelled = evaluate(truth, boxes_in_files(archive.layout.database))
     _print_findings(console, archive, alone, labelled, time.monotonic() - start)
     return True
 
 
 def label_clusters(archive: Archive, truth: pl.DataFrame) -> int:
-    """Label each unknown cluster with the name that most of its faces have in the truth, as an archivist would."""
-    found = query_database(archive.layout.database, FACES_WITH_PATHS_SQL + "ORDER BY a.path")
+    """Label each unknown cluster with the name that most of its faces have in the ground truth; returns the count."""
+    found = boxes_in_files(archive.layout.database)
     votes: dict[str, list[str]] = {}
     for (path,), rows in truth.group_by(["path"], maintain_order=True):
         faces = found.filter(pl.col("path") == path)
         boxes = [(x, y, w, h) for x, y, w, h in faces.select("bbox_x", "bbox_y", "bbox_w", "bbox_h").iter_rows()]
-        wanted = [
+        expected = [
             (float(x), float(y), float(w), float(h)) for x, y, w, h in rows.select("x", "y", "w", "h").iter_rows()
         ]
-        for person, place in zip(rows["person"], match_boxes(wanted, boxes), strict=True):
-            if place is not None and faces["cluster_id"][place].startswith(CLUSTER_PREFIX):
-                votes.setdefault(faces["cluster_id"][place], []).append(person)
+        for person, row in zip(rows["person"], match_boxes(expected, boxes), strict=True):
+            if row is not None and faces["cluster_id"][row].startswith(CLUSTER_PREFIX):
+                votes.setdefault(faces["cluster_id"][row], []).append(person)
     ledger = archive.open_ledger()
     for cluster, people in sorted(votes.items()):
         ledger.label(max(sorted(set(people)), key=people.count), find_faces(archive.layout.database, cluster))

@@ -1,9 +1,11 @@
 """Faces and vectors in the order of their ids, and what the grouping of faces works on, made of these."""
 
+from collections.abc import Set
+
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints
 from classface_assets.identity.graph.knn_graph import KnnGraph
@@ -31,7 +33,7 @@ def load_or_fit_similarity(
     if kept is not None and kept.is_valid_for(vectors, settings):
         return kept
     table, held = sort_by_face_id(faces, vectors)
-    nothing_said = index_constraints(table["face_id"], table["asset_id"], Labels())
+    nothing_said = index_constraints(table["face_id"], table["asset_id"], FaceConstraints())
     return fit_archive_similarity(clustering_input(table, held, graph, nothing_said), settings)
 
 
@@ -52,12 +54,53 @@ def clustering_input(
     """table, vectors: as `in_order` gives them; graph: of these faces, and perhaps of others."""
     pairs, similarities = graph.of(table["face_id"]).pairs()
     return ClusteringInput(
-        vectors,
-        table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-        rules.photos,
-        table["quality_score"].fill_null(0.0).to_numpy(),
-        pairs,
-        similarities,
-        rules.must_link,
-        rules.cannot_link,
+        vectors=vectors,
+        years=start_years(table),
+        photos=rules.photos,
+        quality=_quality(table),
+        pairs=pairs,
+        similarities=similarities,
+        must_link=rules.must_link,
+        cannot_link=rules.cannot_link,
     )
+
+
+def unconstrained_input(
+    faces: pl.DataFrame,
+    vectors: np.ndarray,
+    graph: KnnGraph,
+    *,
+    collages: Set[str] = frozenset(),
+    sample: np.ndarray | None = None,
+) -> ClusteringInput:
+    """The clustering input of faces as if nobody had labelled any.
+
+    Args:
+        faces: asset_id, year (null where unknown) and quality_score, one row a face.
+        vectors: (n, d) float32 of unit length, row by row with `faces`.
+        graph: The graph of exactly these faces, in their order.
+        collages: Asset ids of photos that may show a person more than once.
+        sample: (s, d) vectors of the whole archive, where `faces` are only a few of it.
+    """
+    pairs, similarities = graph.pairs()
+    photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
+    in_collage = faces["asset_id"].is_in(list(collages)).to_numpy()
+    return ClusteringInput(
+        vectors=vectors,
+        years=start_years(faces),
+        photos=np.where(in_collage, len(photos) + np.arange(len(photos)), photos),
+        quality=_quality(faces),
+        pairs=pairs,
+        similarities=similarities,
+        sample=sample,
+    )
+
+
+def start_years(faces: pl.DataFrame) -> np.ndarray:
+    """(n,) float64: the calendar year in which each face's school year begins (column `year`); NaN where unknown."""
+    return faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _quality(faces: pl.DataFrame) -> np.ndarray:
+    """(n,) float32, 0 where the quality is unknown."""
+    return faces["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Spoken
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS, noise_id
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
@@ -36,7 +36,7 @@ def assign_faces(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
@@ -52,7 +52,7 @@ def assign_identities(
     faces: pl.DataFrame,
     vectors: np.ndarray,
     graph: KnnGraph,
-    said: Spoken,
+    said: FaceConstraints,
     previous: pl.DataFrame,
     settings: AssignmentSettings,
     highest: int = 0,
@@ -88,12 +88,14 @@ def assign_identities(
             "person_id": persons,
             "named_score": named.scores,
             "score": grouped.scores,
+            "margin": named.margins,
             "named_reason": named.reasons,
             "reason": grouped.reasons,
             "left_out": rules.left_out,
         }
     )
-    rows = found.select("face_id", _cluster_id(), "person_id", _score(), _reason()).cast(ASSIGNMENTS)
+    columns = ("face_id", _cluster_id(), "person_id", _score(), _reason(), _margin())
+    rows = found.select(*columns).cast(ASSIGNMENTS)
     rows = faces.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     return AssignmentResult(rows, grouped.standing)
 
@@ -113,3 +115,8 @@ def _reason() -> pl.Expr:
     out = pl.when(pl.col("left_out")).then(pl.lit("not a face, or not to be used"))
     named = pl.when(pl.col("person_id").is_not_null()).then("named_reason").otherwise("reason")
     return out.otherwise(named).alias("assignment_reason")
+
+
+def _margin() -> pl.Expr:
+    named = pl.col("person_id").is_not_null()
+    return pl.when(named).then("margin").fill_nan(None).alias("assignment_margin")

@@ -99,6 +99,25 @@ def fail_dead_runs(
     return released
 
 
+class RunInProgressError(UserError):
+    """A run of this archive is in progress."""
+
+
+def require_idle(instance: dg.DagsterInstance) -> None:
+    """Mark runs whose process is dead as failed, and require that no other run is in progress.
+
+    Raises:
+        RunInProgressError: A run is in progress.
+    """
+    fail_dead_runs(instance)
+    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED_STATUSES), limit=1)
+    if records:
+        run = records[0].dagster_run
+        raise RunInProgressError(
+            f"A run is in progress ({run.job_name} {run.run_id[:8]}); try again when it has ended."
+        )
+
+
 def assign_pending_pool_slots(instance: dg.DagsterInstance) -> None:
     """Let steps that wait for a slot of a pool take those that are free.
 

@@ -118,8 +118,7 @@ async def get_context(request: Request) -> ReviewContext:
 
 def face_refs(view: ArchiveView, face_ids: list[str]) -> list[FaceRef]:
     """The faces as the ledger keeps them. Raises NotFoundError for one that is not there."""
-    rows = view.pick(face_ids)
-    if rows.height < len(face_ids):
-        raise NotFoundError("face", min(set(face_ids) - set(rows["face_id"])))
-    columns = rows.select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]
+    refs = view.face_refs(face_ids)
+    if len(refs) < len(face_ids):
+        raise NotFoundError("face", min(set(face_ids) - {ref.face_id for ref in refs}))
+    return refs

@@ -1,37 +1,60 @@
-"""Of which groups the faces of one cluster are made, looked at by themselves and more closely."""
+"""Splitting one cluster into people: its faces are clustered by themselves, more strictly than in the archive."""
 
 import numpy as np
 import polars as pl
 
 from classface_assets.identity.clustering.splitting import split_into_people
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.graph.knn_graph import KnnGraph
-from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.inputs_from_frames import unconstrained_input
 from classface_assets.identity.sampling import stable_sample
-from classface_assets.identity.settings import settings_for
+from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.model.face_ref import FaceRef
 
+MAX_NEIGHBOURS = 100
+
 
 def split_cluster(faces: list[FaceRef], least: int, facts: FaceCatalog, pack: str) -> list[list[FaceRef]]:
-    """The groups of at least so many faces each that these are made of, by the pack's settings."""
-    place = {face: row for row, face in enumerate(facts.faces["face_id"])}
-    faces = [face for face in faces if face.face_id in place]
-    rows = np.array([place[face.face_id] for face in faces], np.int64)
-    table, vectors = facts.faces[rows], facts.vectors[rows]
-    pairs, similarities = _dense_graph(table["face_id"], vectors).pairs()
-    material = ClusteringInput(
-        vectors,
-        table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-        table["asset_id"].rank("dense").to_numpy().astype(np.int64),
-        table["quality_score"].fill_null(0.0).to_numpy(),
-        pairs,
-        similarities,
-        sample=stable_sample(facts.vectors),
-    )
-    labels = split_into_people(material, least, settings_for(pack))
-    return [[faces[i] for i in np.flatnonzero(labels == group)] for group in range(labels.max() + 1)]
+    """Split the faces of a cluster into people by the settings of a model pack.
+
+    Args:
+        faces: The cluster's faces; those that the catalog does not have are left out.
+        least: The fewest faces a person.
+        facts: The faces and vectors of the archive.
+        pack: The name of the model pack.
+
+    Returns:
+        The faces of each person, the largest group first.
+
+    Raises:
+        SplitError: The faces do not fall apart into two groups of that size.
+    """
+    row_of = {face: row for row, face in enumerate(facts.faces["face_id"])}
+    faces = [face for face in faces if face.face_id in row_of]
+    rows = np.array([row_of[face.face_id] for face in faces], np.int64)
+    groups = split_faces(facts.faces[rows], facts.vectors[rows], facts.vectors, least, settings_for(pack))
+    return [[faces[i] for i in group] for group in groups]
 
 
-def _dense_graph(face_ids: pl.Series, vectors: np.ndarray) -> KnnGraph:
-    return build_graph(face_ids, vectors, min(100, max(1, len(vectors) - 1)))
+def split_faces(
+    table: pl.DataFrame, vectors: np.ndarray, archive_vectors: np.ndarray, least: int, settings: AssignmentSettings
+) -> list[np.ndarray]:
+    """Split faces into people.
+
+    Args:
+        table: The n faces: face_id, asset_id, year and quality_score.
+        vectors: (n, d) of unit length.
+        archive_vectors: The vectors of the whole archive, of which a sample shows what all faces have in common.
+        least: The fewest faces a person.
+        settings: How faces are clustered.
+
+    Returns:
+        The row numbers of each person's faces, the largest group first; faces in none are left out.
+
+    Raises:
+        SplitError: The faces do not fall apart into two groups of that size.
+    """
+    graph = build_graph(table["face_id"], vectors, min(MAX_NEIGHBOURS, max(1, len(vectors) - 1)))
+    faces = unconstrained_input(table, vectors, graph, sample=stable_sample(archive_vectors))
+    labels = split_into_people(faces, least, settings)
+    return [np.flatnonzero(labels == group) for group in range(labels.max() + 1)]

@@ -1,4 +1,7 @@
-"""What `classface forget` does: a person is erased in the ledger, then from everything that was made, and a receipt."""
+"""Erasure of a person: first in the ledger, then in everything that was derived from the photos, with a receipt.
+
+The ledger comes first, so that an erasure that was interrupted is finished by the next call.
+"""
 
 from collections.abc import Iterable, Set
 from contextlib import AbstractContextManager
@@ -9,11 +12,11 @@ import polars as pl
 from classface_assets.core.errors import UserError
 from classface_assets.core.names import normalize_name
 from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.instance import require_idle
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.run_history import delete_all_run_records
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
-from classface_assets.services.maintenance import require_idle
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.faces import erase_faces, photos_showing
 from classface_assets.store.erasure.object_versions import VersionsInaccessibleError, remove_old_versions
@@ -32,12 +35,18 @@ from classface_assets.store.model.decisions import Person
 from classface_assets.store.model.face_ref import FaceRef
 
 
+class ErasureUnfinishedError(UserError):
+    """The erasure stopped halfway; the next one finishes it."""
+
+
 def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceRef]]:
-    """The person of that id or name, and the faces that are said or thought to be theirs.
+    """The person of that id or name, and the faces that are labelled or matched as theirs.
 
-    Raises UnknownError, or ConflictError where one of several may be meant.
+    Of somebody whose erasure was interrupted, the faces that the ledger lists as erased.
 
-    Of somebody whose erasure was interrupted, those that are barred.
+    Raises:
+        UnknownError: Nobody has that id or name.
+        ConflictError: Several people have that name.
     """
     events, layout = archive.open_ledger().events(), archive.layout
     decisions = replay(events)
@@ -50,7 +59,7 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
         raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
     if person.erased:
         return person, erasures(events)[decisions.canonical_id(person.id)]
-    if not layout.database.exists():  # what was made was deleted, or never was
+    if not layout.database.exists():  # the outputs were deleted, or there never were any
         return person, []
     view = build_archive_view(read_snapshot(layout.database, events), events)
     rows = view.faces.filter(pl.col("person_id") == decisions.canonical_id(person.id))
@@ -59,66 +68,74 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
 
 
 def _find_partly_erased(persons: Iterable[Person], name: str) -> Person | None:
-    """Names are taken out of the ledger last, so who has one is not erased from all that was made."""
-    return next(
-        (person for person in persons if person.erased and normalize_name(person.name) == normalize_name(name)), None
-    )
+    """An erased person who still has a name, which is removed last: some data of theirs may be left."""
+    normalized = normalize_name(name)
+    return next((one for one in persons if one.erased and normalize_name(one.name) == normalized), None)
 
 
 def erase_person(archive: Archive, instance: dg.DagsterInstance, who: str) -> ErasureReceipt:
-    """Erase a person: first in the ledger, so that what a killed call leaves is finished by the next, or by `finish`.
+    """Erase the person of that id or name, and finish the erasures that were interrupted before.
 
-    Raises UnknownError, UpkeepError or RunningAlreadyError while a run is under way, and UnfinishedError.
+    Raises:
+        UnknownError: Nobody has that id or name.
+        ConflictError: Several people have that name.
+        RunInProgressError, ArchiveLockedError: A run of this archive is in progress.
+        ErasureUnfinishedError: It stopped halfway.
     """
-    with _archive_lock(archive):
+    with _locked(archive):
         require_idle(instance)
         person, faces = find_person_to_erase(archive, who)
         ledger = archive.open_ledger()
-        before = set(ledger.decisions().erased_faces)
+        erased_before = set(ledger.decisions().erased_faces)
         if person.erased:
-            before -= {face.face_id for face in faces}
+            erased_before -= {face.face_id for face in faces}
         else:
             ledger.erase(person.id, faces)
-        return _erase_all(archive, instance, before)
+        return _erase_all(archive, instance, erased_before)
 
 
-class ErasureUnfinishedError(UserError):
-    """Erasing stopped halfway."""
+def finish_erasures(
+    archive: Archive, instance: dg.DagsterInstance, erased_before: Set[str] = frozenset()
+) -> ErasureReceipt:
+    """Remove what is left of everybody who was erased.
 
+    Args:
+        archive: The archive.
+        instance: Its Dagster instance, whose records show faces too.
+        erased_before: Ids of faces that earlier receipts listed; this one leaves them out.
 
-def finish_erasures(archive: Archive, instance: dg.DagsterInstance, before: Set[str] = frozenset()) -> ErasureReceipt:
-    """Remove what is left of everybody who was erased; `before` are faces that earlier receipts told of.
-
-    Raises UpkeepError or RunningAlreadyError while a run is under way, and UnfinishedError when it stops halfway.
+    Raises:
+        RunInProgressError, ArchiveLockedError: A run of this archive is in progress.
+        ErasureUnfinishedError: It stopped halfway.
     """
-    with _archive_lock(archive):
-        return _erase_all(archive, instance, before)
+    with _locked(archive):
+        return _erase_all(archive, instance, erased_before)
 
 
-def _archive_lock(archive: Archive) -> AbstractContextManager[None]:
-    """No run of this archive begins meanwhile; one that goes on is not waited for: it may take hours."""
+def _locked(archive: Archive) -> AbstractContextManager[None]:
+    """No run of this archive begins meanwhile; one in progress is not waited for, as it may take hours."""
     return archive_lock(archive.layout, "classface forget", lambda _: None, wait=False)
 
 
-def _erase_all(archive: Archive, instance: dg.DagsterInstance, before: Set[str]) -> ErasureReceipt:
+def _erase_all(archive: Archive, instance: dg.DagsterInstance, erased_before: Set[str]) -> ErasureReceipt:
     require_idle(instance)
     try:
         synchronize_erasures(archive)
-        return _remove_erased(archive, instance, before)
+        return _remove_erased(archive, instance, erased_before)
     except UserError as error:
         raise ErasureUnfinishedError(
-            f"{error} Who is to be erased is noted: `classface forget` does the rest."
+            f"{error} The ledger lists who is to be erased: `classface forget` does the rest."
         ) from None
 
 
-def _remove_erased(archive: Archive, instance: dg.DagsterInstance, before: Set[str]) -> ErasureReceipt:
+def _remove_erased(archive: Archive, instance: dg.DagsterInstance, erased_before: Set[str]) -> ErasureReceipt:
     layout, events = archive.layout, archive.open_ledger().events()
-    erased = all_erasures(layout, events)
-    if not erased:
+    erasures_by_person = all_erasures(layout, events)
+    if not erasures_by_person:
         return ErasureReceipt()
-    barred = {face.face_id: face for faces in erased.values() for face in faces}
-    persons, new = set(erased), not erased.keys() <= locally_erased(layout)
-    removed = erase_faces(layout, barred, persons, new)
+    faces = {face.face_id: face for of_person in erasures_by_person.values() for face in of_person}
+    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= locally_erased(layout)
+    removed = erase_faces(layout, faces, persons, new)
     notes: list[str] = []
     if new or removed:
         try:
@@ -126,30 +143,36 @@ def _remove_erased(archive: Archive, instance: dg.DagsterInstance, before: Set[s
             removed.append(RemovedItem("old versions that the bucket had kept", str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
-        removed.append(
-            RemovedItem("runs with pictures", "Dagster", delete_all_run_records(instance, layout.dagster_home))
-        )
+        runs = delete_all_run_records(instance, layout.dagster_home)
+        removed.append(RemovedItem("runs with pictures", "Dagster", runs))
     require_idle(instance)  # a run that began meanwhile may have read what was not removed yet
-    removed.append(
-        RemovedItem("names and birthdays", "ledger", redact_people(archive.ledger or layout.ledger_url, persons))
-    )
+    names = redact_people(archive.ledger or layout.ledger_url, persons)
+    removed.append(RemovedItem("names and birthdays", "ledger", names))
     record_locally_erased(layout, persons)
     archive.release_catalog()
-    told = {face: mark for face, mark in barred.items() if face not in before}
-    counted = tuple(one for one in removed if one.count)
-    return ErasureReceipt(tuple(sorted(persons)), len(told), counted, tuple(photos_showing(layout, told)), tuple(notes))
+    newly_erased = {face_id: face for face_id, face in faces.items() if face_id not in erased_before}
+    return ErasureReceipt(
+        tuple(sorted(persons)),
+        len(newly_erased),
+        tuple(item for item in removed if item.count),
+        tuple(photos_showing(layout, newly_erased)),
+        tuple(notes),
+    )
 
 
 def synchronize_erasures(archive: Archive) -> tuple[int, int]:
-    """Let who was erased from this archive be erased in its ledger, were it an older one, and the other way round.
+    """Bring the ledger's erasures and those of this archive's folder up to date with each other.
 
-    Returns how many the ledger did not know of, and of how many something may be left on this machine.
+    The ledger may be older than the archive's folder, restored from a backup, and the other way round.
+
+    Returns:
+        How many people are newly erased in the ledger, and of how many something may be left on this machine.
     """
     layout, ledger = archive.layout, archive.open_ledger()
     events = ledger.events()
-    persons = replay(events).persons  # who is another person here was erased with them, or is not that person any more
-    alive = {p for p, person in persons.items() if person.merged_into_id is None}
-    unknown = {p: faces for p, faces in erasures_missing_from(layout, events).items() if p in alive}
+    persons = replay(events).persons  # a merged person was erased with the other, or is not that person any more
+    current = {p for p, person in persons.items() if person.merged_into_id is None}
+    unknown = {p: faces for p, faces in erasures_missing_from(layout, events).items() if p in current}
     for person, faces in unknown.items():
         ledger.erase(person, faces)
     events = ledger.events() if unknown else events

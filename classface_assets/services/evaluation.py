@@ -1,11 +1,9 @@
-"""An archive measured by itself: what the program found against a file of the truth, or against hidden labels.
+"""Evaluation and calibration on a whole archive: against a file with the ground truth, or against hidden labels.
 
-The asset `evaluation` and the commands `evaluate` and `calibrate` use this; the measures themselves are in `identity`.
-
-What an archive is measured on: its faces, their graph and their labels, assigned anew with some labels hidden.
+The asset `evaluation` and the commands `evaluate` and `calibrate` use this; the metrics are in `identity.evaluation`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +13,7 @@ import polars as pl
 
 from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
@@ -24,89 +22,109 @@ from classface_assets.identity.evaluation.holdout import evaluate_holdout
 from classface_assets.identity.evaluation.report import EvaluationReport, IdentificationMetrics, evaluation_report
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.inputs_from_frames import unconstrained_input
 from classface_assets.identity.pipeline import assign_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.portraits import load_portrait_vectors
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.files.parquet import read_parquet
 
 MAX_EVALUATED_FACES = 50_000
-"""Of a larger archive so many are assigned anew to measure with: the labelled faces, and others evenly chosen."""
+"""Of a larger archive this many faces are assigned again: the labelled ones, and an even sample of the others."""
 
 
 class NoFacesError(UserError):
-    """There is nobody to measure."""
+    """The archive has no faces to evaluate."""
+
+
+class NotIdentifiedError(UserError):
+    """The faces were not clustered yet, or by a version whose tables cannot be read."""
 
 
 class EvaluationContext:
-    """The faces of an archive, their graph, and what people said of them. Raises UserError before the first run."""
+    """The faces of an archive, their graph and labels, for assignments with some of the labels hidden.
+
+    Attributes:
+        faces: The faces of the archive, one row each.
+        vectors: (n, d) float32 of unit length, row by row with `faces`.
+        images: The files of the archive.
+        published: The identities of the last run (ASSIGNMENTS).
+        graph: The nearest neighbours of these faces.
+        constraints: The decisions of the ledger on these faces.
+
+    Raises:
+        NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
+    """
 
     def __init__(self, archive: Archive, models: Models) -> None:
         layout = archive.layout
-        facts = archive.catalog(models)
-        self.faces, self.vectors, self.images = facts.faces, facts.vectors, facts.images
+        catalog = archive.catalog(models)
+        self.faces, self.vectors, self.images = catalog.faces, catalog.vectors, catalog.images
         try:
             graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
             self.published = read_parquet(layout.table("identities"))
         except FileNotFoundError:
-            raise UserError("No faces were grouped yet; `classface run` does that.") from None
+            raise NotIdentifiedError("No faces were clustered yet; `classface run` does that.") from None
         except pl.exceptions.ColumnNotFoundError:
-            raise UserError("The faces were grouped by an older version; `classface run` does it anew.") from None
+            raise NotIdentifiedError(
+                "The faces were clustered by an older version; run `classface run` again."
+            ) from None
         if self.faces.is_empty():
-            raise NoFacesError("There are no faces to measure; put photos of people into the photos folder.")
+            raise NoFacesError("There are no faces to evaluate; put photos of people into the photos folder.")
         self.graph = graph.of(self.faces["face_id"])
         decisions = archive.open_ledger().decisions()
-        self.said: FaceConstraints = constraints_for(decisions, self.faces)
+        self.constraints: FaceConstraints = constraints_for(decisions, self.faces)
         self._portraits = load_portrait_vectors(archive, models, decisions)[0]
 
     def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
-        """Who is who when only `confirmed` (face → person) is known; of a large archive so many as MOST_FACES says.
+        """Assign all faces when only the labels `confirmed` (face id → person id) are known.
 
-        Of people whose labels are all hidden the portraits are hidden too.
+        Of people whose labels are all hidden the portraits are hidden too. Of an archive with more than
+        MAX_EVALUATED_FACES faces, a sample is assigned.
+
+        Returns:
+            ASSIGNMENTS, one row a face.
         """
-        nothing, rows = pl.DataFrame(schema=ASSIGNMENTS), self._some
+        no_previous, rows = pl.DataFrame(schema=ASSIGNMENTS), self._sampled_rows
         faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])
         graph = self.graph.of(faces["face_id"])
-        hidden = set(self.said.confirmed.values()) - set(confirmed.values())
+        hidden = set(self.constraints.confirmed.values()) - set(confirmed.values())
         portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
-        labels = Labels(confirmed, collages=self.said.collages, portraits=portraits)
-        return assign_faces(faces, vectors, graph, labels, nothing, settings)
+        labels = FaceConstraints(confirmed, collages=self.constraints.collages, portraits=portraits)
+        return assign_faces(faces, vectors, graph, labels, no_previous, settings)
 
     @cached_property
-    def _some(self) -> np.ndarray | None:
-        """The rows that are assigned anew when labels are hidden; None: all."""
+    def _sampled_rows(self) -> np.ndarray | None:
+        """The rows (m,) that are assigned again when labels are hidden; None: all."""
         if self.faces.height <= MAX_EVALUATED_FACES:
             return None
-        labelled = self.faces["face_id"].is_in(list(self.said.confirmed)).to_numpy()
+        labelled = self.faces["face_id"].is_in(list(self.constraints.confirmed)).to_numpy()
         others = np.flatnonzero(~labelled)
         room = max(0, MAX_EVALUATED_FACES - int(labelled.sum()))
         chosen = evenly_spaced(others, room)
         return np.sort(np.concatenate([np.flatnonzero(labelled), chosen]))
 
-    def people(self, known: Mapping[str, str]) -> np.ndarray:
-        """A number a person for each face, (n,) int64, -1 where nobody is known."""
+    def person_numbers(self, known: Mapping[str, str]) -> np.ndarray:
+        """(n,) int64: a number for the person of each face by `known` (face id → person), -1 where it is not known."""
         numbers = {person: number for number, person in enumerate(sorted(set(known.values())))}
         return np.array([numbers.get(known.get(face, ""), -1) for face in self.faces["face_id"]], np.int64)
 
-    def material(self) -> ClusteringInput:
-        """The faces as if nobody had said who they are."""
-        pairs, similarities = self.graph.pairs()
-        collage = self.faces["asset_id"].is_in(list(self.said.collages)).to_numpy()
-        photos = self.faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-        return ClusteringInput(
-            self.vectors,
-            self.faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-            np.where(collage, len(photos) + np.arange(len(photos)), photos),
-            self.faces["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy(),
-            pairs,
-            similarities,
-        )
+    def unlabelled_input(self) -> ClusteringInput:
+        """The clustering input of all faces as if nobody had labelled any."""
+        return unconstrained_input(self.faces, self.vectors, self.graph, collages=self.constraints.collages)
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The scores, what they were measured with, and the curve of the method in use with its picture (PNG)."""
+    """An evaluation of an archive.
+
+    Attributes:
+        source: What it was measured with, as a phrase.
+        found: The scores.
+        curve: Precision and recall of the clustering method by threshold.
+        picture: The curve as a picture (PNG).
+    """
 
     source: str
     found: EvaluationReport
@@ -114,66 +132,93 @@ class EvaluationResult:
     picture: bytes
 
 
+def read_ground_truth(file: Path, paths: Collection[str]) -> pl.DataFrame:
+    """Read a CSV file that says who is where in the photos: TRUTH_COLUMNS, as text.
+
+    Args:
+        file: The file.
+        paths: The paths of the archive's photos, of which some must be in the file.
+
+    Raises:
+        GroundTruthError: It cannot be read, lacks columns, or is of another archive.
+    """
+    try:
+        return validate_truth(pl.read_csv(file, infer_schema=False), paths)
+    except (GroundTruthError, OSError, pl.exceptions.PolarsError) as error:
+        raise GroundTruthError(f"{file} cannot be used: {str(error).splitlines()[0].rstrip('.')}.") from None
+
+
 def evaluate_archive(
     archive: Archive, models: Models, settings: AssignmentSettings, truth: Path | None
 ) -> EvaluationResult:
-    """What is published against a file of the truth, or the settings by the archive's own labels.
+    """Evaluate the published identities with a file of the ground truth, or the settings with hidden labels.
 
-    Raises UserError, and TooFewLabelsError where there is no truth.
+    Args:
+        archive: The archive.
+        models: The model pack in use.
+        settings: How faces are clustered and assigned; also of the curve.
+        truth: The file with the ground truth; None: about half of the archive's labels are hidden and looked up.
+
+    Raises:
+        NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
+        GroundTruthError: The file cannot be used.
+        TooFewLabelsError: There is no file, and too few people are labelled.
     """
-    measurable = EvaluationContext(archive, models)
-    return _evaluate_by_truth(measurable, settings, truth) if truth else _evaluate_by_labels(measurable, settings)
+    context = EvaluationContext(archive, models)
+    return _evaluate_by_truth(context, settings, truth) if truth else _evaluate_by_labels(context, settings)
 
 
 def calibrate_archive(archive: Archive, models: Models, settings: AssignmentSettings) -> Calibration:
-    """Thresholds fitted to the labels. Raises UserError, TooFewLabelsError."""
-    measurable = EvaluationContext(archive, models)
-    confirmed = measurable.said.confirmed
-    today = measurable.assign(confirmed, settings)
-    unlabelled = today.filter(~pl.col("face_id").is_in(list(confirmed)))
+    """Fit the thresholds to the labels of an archive.
+
+    Raises:
+        NotIdentifiedError, NoFacesError: There is nothing to fit to yet.
+        TooFewLabelsError: Too few people are labelled.
+    """
+    context = EvaluationContext(archive, models)
+    confirmed = context.constraints.confirmed
+    assigned = context.assign(confirmed, settings)
+    unlabelled = assigned.filter(~pl.col("face_id").is_in(list(confirmed)))
     known = unlabelled["person_id"].count()
     strangers = unlabelled.height - known
 
-    def name(settings: AssignmentSettings, seed: int) -> IdentificationMetrics:
-        found = evaluate_holdout(confirmed, measurable.faces, lambda kept: measurable.assign(kept, settings), seed)
-        return (found.naming or IdentificationMetrics(0, 1.0, 1.0)).in_archive(known, strangers)
+    def identification_metrics(settings: AssignmentSettings, seed: int) -> IdentificationMetrics:
+        report = evaluate_holdout(confirmed, context.faces, lambda labels: context.assign(labels, settings), seed)
+        return (report.naming or IdentificationMetrics(0, 1.0, 1.0)).in_archive(known, strangers)
 
-    return calibrate(measurable.material(), measurable.people(confirmed), settings, name)
-
-
-def _evaluate_by_truth(measurable: EvaluationContext, settings: AssignmentSettings, file: Path) -> EvaluationResult:
-    """What is published against a file of the truth. Raises UserError when it is none, or of other photos."""
-    paths = measurable.images.filter(pl.col("status") == "ok").select("asset_id", "path").unique("asset_id")
-    placed = measurable.faces.join(paths, on="asset_id").join(
-        measurable.published.select("face_id", "cluster_id", "person_id"), on="face_id"
-    )
-    found = placed.with_columns(labelled=pl.col("face_id").is_in(list(measurable.said.confirmed)))
-    try:
-        truth = validate_truth(pl.read_csv(file, infer_schema=False), found["path"].to_list())
-    except (GroundTruthError, OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{file} cannot be used: {str(error).splitlines()[0].rstrip('.')}.") from None
-    judged = match_to_ground_truth(truth, found)
-    people = dict(judged.drop_nulls("face_id").select("face_id", "person").iter_rows())
-    return _evaluation_result(measurable, settings, f"the truth in {file.name}", evaluation_report(judged), people, 1.0)
+    return calibrate(context.unlabelled_input(), context.person_numbers(confirmed), settings, identification_metrics)
 
 
-def _evaluate_by_labels(measurable: EvaluationContext, settings: AssignmentSettings) -> EvaluationResult:
-    """What comes out for labels when they are hidden. Raises TooFewLabelsError."""
-    confirmed, faces = measurable.said.confirmed, measurable.faces
-    found = evaluate_holdout(confirmed, faces, lambda kept: measurable.assign(kept, settings))
+def _evaluate_by_truth(context: EvaluationContext, settings: AssignmentSettings, file: Path) -> EvaluationResult:
+    """Compare what is published with a file of the ground truth."""
+    paths = context.images.filter(pl.col("status") == "ok").select("asset_id", "path").unique("asset_id")
+    identities = context.published.select("face_id", "cluster_id", "person_id")
+    found = context.faces.join(paths, on="asset_id").join(identities, on="face_id")
+    found = found.with_columns(labelled=pl.col("face_id").is_in(list(context.constraints.confirmed)))
+    matched = match_to_ground_truth(read_ground_truth(file, found["path"].to_list()), found)
+    people = dict(matched.drop_nulls("face_id").select("face_id", "person").iter_rows())
+    return _with_curve(context, settings, f"the truth in {file.name}", evaluation_report(matched), people)
+
+
+def _evaluate_by_labels(context: EvaluationContext, settings: AssignmentSettings) -> EvaluationResult:
+    """Hide some of the labels and compare what is assigned with them."""
+    confirmed, faces = context.constraints.confirmed, context.faces
+    report = evaluate_holdout(confirmed, faces, lambda labels: context.assign(labels, settings))
     source = f"{len(confirmed):,} labelled faces, about half of them hidden"
-    some = f", among {MAX_EVALUATED_FACES:,} of {faces.height:,} faces" if faces.height > MAX_EVALUATED_FACES else ""
-    return _evaluation_result(measurable, settings, source + some, found, confirmed, faces.height / len(confirmed))
+    if faces.height > MAX_EVALUATED_FACES:
+        source += f", among {MAX_EVALUATED_FACES:,} of {faces.height:,} faces"
+    return _with_curve(context, settings, source, report, confirmed, faces.height / len(confirmed))
 
 
-def _evaluation_result(
-    measurable: EvaluationContext,
+def _with_curve(
+    context: EvaluationContext,
     settings: AssignmentSettings,
     source: str,
-    found: EvaluationReport,
+    report: EvaluationReport,
     people: Mapping[str, str],
-    strangers: float,
+    faces_per_known_face: float = 1.0,
 ) -> EvaluationResult:
-    curve = threshold_curve(measurable.material(), measurable.people(people), settings, strangers)
+    """Add the curve of the clustering method over the faces whose person is known (face id → person)."""
+    curve = threshold_curve(context.unlabelled_input(), context.person_numbers(people), settings, faces_per_known_face)
     title = f"{settings.method}, nobody named: {len(people):,} faces whose person is known"
-    return EvaluationResult(source, found, curve, draw_curve(curve, joining_threshold(settings), title))
+    return EvaluationResult(source, report, curve, draw_curve(curve, joining_threshold(settings), title))

@@ -1,8 +1,6 @@
-"""The portraits that a roster names, among the archive's photos: whose face each of them shows.
+"""Portraits named by a roster: the photo of each is looked up, and its face gets the student's name.
 
-What a person said of a face, taking back such a name too, is never overruled.
-
-What importing a roster does with the portraits that it names: their faces get the students' names.
+A decision that somebody took about a face, removing such a name too, is never overruled.
 """
 
 import unicodedata
@@ -13,71 +11,79 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.orchestration.resources import Archive
-from classface_assets.store.decisions.reconciliation import (
-    FaceConstraints,
-    LocatedFace,
-    constraints_for,
-    match_faces_by_iou,
-)
+from classface_assets.store.decisions.reconciliation import LocatedFace, constraints_for, match_faces_by_iou
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.decisions.roster import StudentIndex
-from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import Event, undone_event_ids
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
+from classface_assets.store.published.queries import face_boxes, files
 from classface_assets.store.roster.file import RosterFile
 
 MIN_AREA_RATIO = 4.0
-"""As many times the area of the next larger face, twice its width, is clearly the largest."""
+"""A face with at least this many times the area of the next larger one, twice its width, is clearly the largest."""
 
 
 class _PortraitRejectedError(Exception):
-    """Why the row's portrait names no face."""
+    """The reason why the portrait of a row labels no face."""
 
 
 @dataclass(frozen=True)
 class PortraitMatches:
-    """`named`: names and their faces, new ones only. `known`: how many have their name already. `bad`: (line, why).
-    `students`: face id → the key of the student whose portrait it is, who may have a name that others have too."""
+    """What the portraits of a roster come to.
+
+    Attributes:
+        named: (name, face) of each face that gets a name.
+        known: How many faces have their name already.
+        rejected: (line, reason) of each portrait that labels no face.
+        students: Face id → the key of the student whose portrait it is; other students may have the same name.
+    """
 
     named: tuple[tuple[str, FaceRef], ...]
     known: int
-    bad: tuple[tuple[int, str], ...]
+    rejected: tuple[tuple[int, str], ...]
     students: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PortraitMatcher:
-    """An archive in which portraits are looked for.
+    """Looks up portraits in an archive.
 
-    photos (asset_id, school_year, path, status, reason); faces (face_id, asset_id, bbox_*); `near`: the folder below
-    the photos folder in which the roster lies, empty for any other place.
+    Attributes:
+        photos: asset_id, school_year, path, status, reason of every file.
+        faces: face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h of every face.
+        decisions: The replayed decisions of the ledger.
+        constraints: What these decisions come to on the faces.
+        unlabelled: Faces whose name was removed, or whose import was undone.
+        near: The folder below the photos folder in which the roster lies; empty for any other place.
     """
 
     photos: pl.DataFrame
     faces: pl.DataFrame
     decisions: Decisions
-    said: FaceConstraints
-    taken_back: frozenset[str]
+    constraints: FaceConstraints
+    unlabelled: frozenset[str]
     near: str = ""
 
     @classmethod
     def of(cls, photos: pl.DataFrame, faces: pl.DataFrame, events: list[Event], near: str = "") -> "PortraitMatcher":
+        """The matcher for the decisions of these events."""
         decisions, undone = replay(events), undone_event_ids(events)
-        again = {e.id for e in events if e.payload.get("roster") in undone}  # as their roster, which was taken in anew
-        imports = [e for e in events if e.id in undone - again and e.payload.get("how") == "import"]
-        back: dict[str, LocatedFace] = {f["face_id"]: FaceRef.of(f) for e in imports for f in e.payload["faces"]}
-        back = {f: place for f, place in (back | decisions.removed_labels).items() if f not in decisions.labels}
-        taken_back = frozenset(face for face, _ in match_faces_by_iou(back, faces).values())
-        return cls(photos, faces, decisions, constraints_for(decisions, faces), taken_back, near)
+        reimported = {e.id for e in events if e.payload.get("roster") in undone}  # with their roster, imported again
+        imports = [e for e in events if e.id in undone - reimported and e.payload.get("how") == "import"]
+        removed: dict[str, LocatedFace] = {f["face_id"]: FaceRef.of(f) for e in imports for f in e.payload["faces"]}
+        removed = {f: at for f, at in (removed | decisions.removed_labels).items() if f not in decisions.labels}
+        unlabelled = frozenset(face for face, _ in match_faces_by_iou(removed, faces).values())
+        return cls(photos, faces, decisions, constraints_for(decisions, faces), unlabelled, near)
 
     def match(self, rows: Iterable[tuple[int, RosterEntry]]) -> PortraitMatches:
-        """The rows (line, student) that name a portrait."""
+        """Match the portraits of these rows of a roster, each with its line number."""
         named: dict[str, tuple[str, FaceRef]] = {}
         keys: dict[str, str] = {}
-        bad, known = [], 0
+        rejected, known = [], 0
         for line, entry in rows:
             for year, file in entry.portraits:
                 try:
@@ -90,12 +96,12 @@ class PortraitMatcher:
                     else:
                         named[face.face_id] = (entry.name, face)
                         keys[face.face_id] = student.key
-                except _PortraitRejectedError as why:
-                    bad.append((line, str(why)))
-        return PortraitMatches(tuple(named.values()), known, tuple(bad), keys)
+                except _PortraitRejectedError as reason:
+                    rejected.append((line, str(reason)))
+        return PortraitMatches(tuple(named.values()), known, tuple(rejected), keys)
 
     def _student(self, entry: RosterEntry) -> RosterEntry:
-        """The student of the rosters whom a row means. Raises _NotNamedError where id and name do not tell them."""
+        """The student of the rosters whom a row means; rejected where id and name do not identify one."""
         found = self._students.students(entry)
         if len(found) != 1:
             raise _PortraitRejectedError(_student_count_message(len(found), entry.name))
@@ -106,30 +112,29 @@ class PortraitMatcher:
         return StudentIndex.of(self.decisions)
 
     @cached_property
-    def _spelled(self) -> pl.DataFrame:
-        """The photos with their paths as disks of any kind compare them: without case and Unicode's forms."""
-        return self.photos.with_columns(
-            pl.Series("spelled", [normalize_path(path) for path in self.photos["path"]], pl.String)
-        )
+    def _normalized(self) -> pl.DataFrame:
+        """The photos with a column `normalized`: their paths as `normalize_path` gives them."""
+        paths = [normalize_path(path) for path in self.photos["path"]]
+        return self.photos.with_columns(pl.Series("normalized", paths, pl.String))
 
     def _photo(self, year: str, file: str) -> str:
-        """The asset id of the photo of that name, of that school year if it is told."""
-        here = self._spelled.filter(pl.col("school_year") == year) if year else self._spelled
-        found = here.filter(pl.concat_str(pl.lit("/"), pl.col("spelled")).str.ends_with(f"/{normalize_path(file)}"))
-        exactly = found.filter(pl.concat_str(pl.lit("/"), pl.col("path")).str.ends_with(f"/{file}"))
-        found = exactly if exactly.height else found
-        beside = (
-            found.filter(pl.col("spelled").str.starts_with(f"{normalize_path(self.near)}/")) if self.near else found
-        )
-        found = beside if beside.height else found
+        """The asset id of the photo of that name, in that school year if one is given."""
+        here = self._normalized.filter(pl.col("school_year") == year) if year else self._normalized
+        found = here.filter(pl.concat_str(pl.lit("/"), pl.col("normalized")).str.ends_with(f"/{normalize_path(file)}"))
+        exact = found.filter(pl.concat_str(pl.lit("/"), pl.col("path")).str.ends_with(f"/{file}"))
+        found = exact if exact.height else found
+        if self.near:
+            beside = found.filter(pl.col("normalized").str.starts_with(f"{normalize_path(self.near)}/"))
+            found = beside if beside.height else found
         if found.is_empty():
             raise _PortraitRejectedError(f"there is no photo {file} in {year or 'the archive'}")
         readable = found.filter(pl.col("status").is_in(["ok", "duplicate"]))
         if readable.is_empty():
             raise _PortraitRejectedError(f"the photo {found['path'][0]} cannot be read ({found['reason'][0]})")
         if readable["asset_id"].n_unique() > 1:
-            told = f"{readable.height} photos are called {file}"
-            raise _PortraitRejectedError(f"{told}; import the list from the folder in which its photos lie")
+            raise _PortraitRejectedError(
+                f"{readable.height} photos are called {file}; import the list from the folder in which its photos lie"
+            )
         return str(readable["asset_id"][0])
 
     def _face(self, photo: str) -> FaceRef:
@@ -146,22 +151,23 @@ class PortraitMatcher:
         return FaceRef(face_id, photo, (x, y, w, h))
 
     def _is_known(self, face: str, person: Person | None, file: str) -> bool:
-        """Whether the face is that person's; a word against it is a reason not to say so."""
-        now = self.said.confirmed.get(face)
-        if now is not None and (person is None or person.id != now):
-            raise _PortraitRejectedError(f"the face in {file} was said to be {self.decisions.persons[now].name}")
-        if face in self.said.not_faces or face in self.said.erased_faces:
-            raise _PortraitRejectedError(f"the face in {file} was said to be none, or not to be used")
-        if person is not None and (face, person.id) in self.said.rejected:
-            raise _PortraitRejectedError(f"the face in {file} was said not to be {person.name}")
-        if now is None and face in self.taken_back:
+        """Whether the face is labelled as that person already; rejected where a decision contradicts the roster."""
+        labelled_as = self.constraints.confirmed.get(face)
+        if labelled_as is not None and (person is None or person.id != labelled_as):
+            raise _PortraitRejectedError(
+                f"the face in {file} was labelled as {self.decisions.persons[labelled_as].name}"
+            )
+        if face in self.constraints.not_faces or face in self.constraints.erased_faces:
+            raise _PortraitRejectedError(f"the face in {file} was marked as no face, or as not to be used")
+        if person is not None and (face, person.id) in self.constraints.rejected:
+            raise _PortraitRejectedError(f"the face in {file} was marked as not {person.name}")
+        if labelled_as is None and face in self.unlabelled:
             raise _PortraitRejectedError(f"the name was taken off the face in {file}")
-        return now is not None
+        return labelled_as is not None
 
 
 def normalize_path(path: str) -> str:
-    """A path by which the same file is found on a disk that keeps names as NFD, NFC or in another case, and as a
-    photographer's list of Windows paths writes it."""
+    """A path without case, Unicode form and kind of slash: the same for one file on any disk and in any list."""
     parts = (part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", "/".join(parts)).casefold())
 
@@ -170,24 +176,24 @@ def _student_count_message(students: int, name: str) -> str:
     return f"{students} students are called {name}" if students else f"{name} is on no roster any more"
 
 
-_PHOTOS_SQL = "SELECT asset_id, school_year, path, status, reason FROM image_assets"
-_FACES_SQL = "SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances"
+def label_portraits(archive: Archive, roster: RosterFile, file: Path, roster_event: int | None) -> PortraitMatches:
+    """Label the faces of the portraits that a roster names with the students' names.
 
+    Args:
+        archive: The archive with the photos.
+        roster: What was read from the roster.
+        file: The roster; photos in its folder are preferred.
+        roster_event: The event of the ledger that imported the roster's rows.
 
-def label_portraits(archive: Archive, roster: RosterFile, file: Path, rows_of: int | None) -> PortraitMatches:
-    """Name the faces of the portraits in `file`, whose rows the event `rows_of` imported.
-
-    Raises DatabaseError before the first run.
+    Raises:
+        DatabaseError: Nothing is published yet.
     """
     layout, ledger = archive.layout, archive.open_ledger()
     folder, photos = file.absolute().parent, layout.photos
     inside = isinstance(photos, Path) and folder != photos and folder.is_relative_to(photos)
     near = folder.relative_to(str(photos)).as_posix() if inside else ""
-    database = layout.database
-    search = PortraitMatcher.of(
-        query_database(database, _PHOTOS_SQL), query_database(database, _FACES_SQL), ledger.events(), near
-    )
-    found = search.match(zip(roster.lines, roster.entries, strict=True))
-    if found.named:
-        ledger.label_imported(found.named, rows_of, found.students)
-    return found
+    matcher = PortraitMatcher.of(files(layout.database), face_boxes(layout.database), ledger.events(), near)
+    matches = matcher.match(zip(roster.lines, roster.entries, strict=True))
+    if matches.named:
+        ledger.label_imported(matches.named, roster_event, matches.students)
+    return matches

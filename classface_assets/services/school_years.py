@@ -1,4 +1,4 @@
-"""What `classface years` and the page of school years tell of the photos' folders, and setting one's year by hand."""
+"""The school years of the photo folders as people see and set them: for `classface years` and the review page."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from classface_assets.store.catalog.year_file import (
 )
 
 SHOWN_GUESSES = 5
-"""Guesses told one by one; of more only how many they are."""
+"""Guesses listed one by one; of more only the count."""
 
 
 class Certainty(StrEnum):
-    """How a folder's school year is known."""
+    """How sure a folder's school year is."""
 
     CLEAR = "clear"
     GUESS = "guess"
@@ -31,7 +31,7 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True)
 class DatedFolder:
-    """A folder that has a school year of its own, or stands at the top: its path, its year (a partition), and why."""
+    """A folder with a school year of its own, or at the top: its path, its year (a partition), and the reason."""
 
     folder: str
     year: str
@@ -40,14 +40,19 @@ class DatedFolder:
 
 
 def dated_folders(layout: ArchiveLayout) -> list[DatedFolder]:
-    """Every top folder, and every other one with a school year of its own or with a doubt about it, by path.
+    """Every top folder, and every other one whose school year is its own or is a guess, by path.
 
-    Needs no database, so it tells before the first run too. Raises PhotosFolderError, YearsFileError.
+    No database is needed, so it works before the first run too.
+
+    Raises:
+        PhotosFolderError: The photos folder cannot be read.
+        YearsFileError: The file of the years that were set by hand cannot be read.
     """
     return _notable_folders(folder_years(layout))
 
 
 def _notable_folders(folders: Sequence[FolderYear]) -> list[DatedFolder]:
+    """The folders that `dated_folders` lists."""
     year_of = {one.folder.parts: one.year for one in folders}
     return [
         DatedFolder(one.name, one.year, _certainty(one), one.guess.reason)
@@ -60,6 +65,7 @@ def _notable_folders(folders: Sequence[FolderYear]) -> list[DatedFolder]:
 
 
 def _is_own(one: FolderYear) -> bool:
+    """Whether the year comes from the folder itself and not from one above it."""
     return one.guess.level == len(one.folder.parts) - 1 and one.guess.exactness != Exactness.NONE
 
 
@@ -72,7 +78,7 @@ def _certainty(one: FolderYear) -> Certainty:
 
 
 def year_lines(layout: ArchiveLayout) -> Iterator[str]:
-    """One line a folder, parted by tabs: folder, school year, how it is known, why; then what was left out."""
+    """One line a folder, separated by tabs: folder, school year, certainty, reason; then what was left out."""
     folders = folder_years(layout)
     for one in _notable_folders(folders):
         yield "\t".join((one.folder, one.year, one.certainty, one.reason))
@@ -80,14 +86,14 @@ def year_lines(layout: ArchiveLayout) -> Iterator[str]:
 
 
 def year_notes(layout: ArchiveLayout) -> list[str]:
-    """A few lines for the end of a run: which school years are guesses, and how much of systems was left out."""
+    """A few lines for the end of a run: which school years are guesses, and how many system files were left out."""
     folders = folder_years(layout)
     guesses = [one for one in _notable_folders(folders) if one.certainty == Certainty.GUESS]
     lines = []
     if guesses:
-        many = "1 folder" if len(guesses) == 1 else f"{len(guesses):,} folders"
-        how = "`classface years` says why, `classface years set FOLDER YEAR` sets it"
-        lines.append(f"The school year of {many} is a guess; {how}:")
+        count = "1 folder" if len(guesses) == 1 else f"{len(guesses):,} folders"
+        help_text = "`classface years` shows why, `classface years set FOLDER YEAR` sets it"
+        lines.append(f"The school year of {count} is a guess; {help_text}:")
         lines += [f"  {one.folder} → {one.year}" for one in guesses[:SHOWN_GUESSES]]
         lines += [f"  … and {len(guesses) - SHOWN_GUESSES:,} more"] if len(guesses) > SHOWN_GUESSES else []
     return [*lines, *_other_notes(layout, folders)]
@@ -105,22 +111,39 @@ def _other_notes(layout: ArchiveLayout, folders: Sequence[FolderYear]) -> Iterat
 
 
 def set_folder_year(layout: ArchiveLayout, folder: str, year: str) -> str:
-    """Set the school year of a folder that is there; returns what it is now. Raises YearsFileError."""
+    """Set the school year of an existing folder.
+
+    Args:
+        layout: The archive.
+        folder: Its path, below the photos folder or whole.
+        year: A school year such as 2019-2020, or `none`.
+
+    Returns:
+        The school year as it is recorded.
+
+    Raises:
+        YearsFileError: There is no such folder, or the year is none.
+    """
     return set_school_year(layout, _find_folder(layout, folder), year)
 
 
 def unset_folder_year(layout: ArchiveLayout, folder: str) -> None:
-    """Take back what was set for a folder, there or gone. Raises YearsFileError."""
+    """Remove the school year that was set for a folder, whether it still exists or not.
+
+    Raises:
+        YearsFileError: None was set.
+    """
     unset_school_year(layout, _relative_path(folder, layout.photos))
 
 
 def _find_folder(layout: ArchiveLayout, text: str) -> str:
-    wanted = _relative_path(text, layout.photos)
-    if wanted not in _names(folder_years(layout)):
+    """The path of the folder below the photos folder, which must exist."""
+    folder = _relative_path(text, layout.photos)
+    if folder not in _names(folder_years(layout)):
         raise YearsFileError(
             f"There is no folder {text!r} in {layout.photos}; name it by its path there, as `classface years` lists it."
         )
-    return wanted
+    return folder
 
 
 def _names(folders: Iterable[FolderYear]) -> Iterator[str]:
@@ -128,7 +151,7 @@ def _names(folders: Iterable[FolderYear]) -> Iterator[str]:
 
 
 def _relative_path(text: str, photos: Location) -> str:
-    """The path below the photos folder that a person means, who may write it whole."""
+    """The path below the photos folder, in NFC, of a folder given so or by its whole path."""
     whole = text.rstrip("/")
     root = photos.as_posix().rstrip("/")
     below = encode_relative_path(photos / whole[len(root) + 1 :], photos) if whole.startswith(f"{root}/") else whole

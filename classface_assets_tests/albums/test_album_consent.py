@@ -50,7 +50,7 @@ def test_a_photo_with_somebody_who_refused_is_in_no_page_folder_or_thumbnail(sch
     """Seen: only the name was left out, the photo stayed and showed the child."""
     out = school.build()
     assert (out / "years" / YEAR / "Ben" / "class.jpg").samefile(school.original("class")) and school.shown("class")
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     school.build()
     assert school.shown("class") == school.shown("anna") == [] and school.shown("pair")
     files = [file.name for file in (out / "years").rglob("*.jpg")]
@@ -63,9 +63,9 @@ def test_a_photo_with_somebody_who_refused_is_in_no_page_folder_or_thumbnail(sch
 
 def test_who_gives_consent_again_is_shown_again(school: School) -> None:
     before = {path.relative_to(out).as_posix() for out in [school.build()] for path in out.rglob("*")}
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     school.build()
-    school.ledger.consent("Anna", True)
+    school.ledger.set_consent("Anna", True)
     out = school.build()
     assert {path.relative_to(out).as_posix() for path in out.rglob("*")} == before
 
@@ -74,7 +74,7 @@ def test_who_gives_consent_again_is_shown_again(school: School) -> None:
 def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how: RefusedMode, school: School) -> None:
     digest = hashlib.sha256(school.original("class").read_bytes()).digest()
     stale = school.build() and school.shown("class")
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     out = replace(school, refused=how).build()
     assert not any(picture.exists() for picture in stale), "pictures from before she refused are gone"
     assert school.shown("anna") == [], "a photo that shows nobody else is left out"
@@ -98,7 +98,7 @@ def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how
 
 
 def test_a_covered_copy_keeps_the_date_and_nothing_else_that_the_file_told(school: School) -> None:
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     out = replace(school, refused="box").build()
     copy = out / "years" / YEAR / "Ben" / "class.jpg"
     assert copy.stat().st_mtime_ns == CHANGED_NS
@@ -111,7 +111,7 @@ def test_a_covered_copy_keeps_the_date_and_nothing_else_that_the_file_told(schoo
 
 
 def test_another_way_to_cover_makes_other_pictures_and_the_same_way_makes_none(school: School) -> None:
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     box, blur = replace(school, refused="box"), replace(school, refused="blur")
     box.build()
     first = {path: path.stat().st_mtime_ns for path in school.shown("class")}
@@ -130,12 +130,15 @@ BEN_IS_ANNA = FaceRef("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
 @pytest.mark.parametrize(
     ("said", "left"),
     [
-        (lambda ledger: ledger.consent("Ben", False), {"anna"}),
+        (lambda ledger: ledger.set_consent("Ben", False), {"anna"}),
         (lambda ledger: ledger.hide("Ben"), {"anna"}),
-        (lambda ledger: (ledger.consent("Anna", False), ledger.label("Anna", [BEN_IS_ANNA])), set()),
-        (lambda ledger: (ledger.create("Bo"), ledger.consent("Bo", False), ledger.merge("Cem", "Bo")), {"anna"}),
+        (lambda ledger: (ledger.set_consent("Anna", False), ledger.label("Anna", [BEN_IS_ANNA])), set()),
+        (
+            lambda ledger: (ledger.create_person("Bo"), ledger.set_consent("Bo", False), ledger.merge("Cem", "Bo")),
+            {"anna"},
+        ),
         (lambda ledger: ledger.erase("Anna"), {"pair"}),
-        (lambda ledger: (ledger.consent("Anna", False), ledger.rename("Anna", "Anne")), {"pair"}),
+        (lambda ledger: (ledger.set_consent("Anna", False), ledger.rename("Anna", "Anne")), {"pair"}),
     ],
     ids=["withdrawn", "hidden", "a face of theirs named", "merged into one who refused", "erased", "renamed"],
 )
@@ -147,7 +150,7 @@ def test_what_is_said_between_the_identities_and_the_albums_counts(said: Said, l
 
 def test_a_refusal_that_is_published_counts_although_the_ledger_does_not_know_it(school: School) -> None:
     """As when an older ledger was put back; the next run publishes what that one says."""
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     rows = [("class0", "c", "anna", 1.0, ""), ("pair0", "d", "ben", 1.0, ""), ("anna0", "c", "anna", 1.0, "")]
     people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
     rows = [(face, cluster, people[who.capitalize()], score, why) for face, cluster, who, score, why in rows]
@@ -159,7 +162,7 @@ def test_a_refusal_that_is_published_counts_although_the_ledger_does_not_know_it
 
 
 def test_a_face_next_to_a_covered_one_is_no_picture_of_its_own(school: School) -> None:
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     _, faces = album_contents(replace(school, refused="box").archive)
     assert dict(faces.select("face_id", "cropped").iter_rows()) == {
         "class1": False, "class2": True, "pair0": True, "pair1": True
@@ -208,10 +211,10 @@ def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(schoo
 
     before = made_of(school)
     assert made_of(replace(school, refused="box")) == before == made_of(school), "nobody has refused yet"
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     after = {before, made_of(school), *(made_of(replace(school, refused=how)) for how in ("blur", "box"))}
     assert len(after) == 4
-    school.ledger.consent("Anna", True)
+    school.ledger.set_consent("Anna", True)
     assert made_of(school) == before
 
 
@@ -236,7 +239,7 @@ def of_the_version_before(school: School) -> None:
 
 
 def test_a_file_that_the_version_before_published_is_read_with_its_one_answer(school: School) -> None:
-    school.ledger.consent("Ben", False)
+    school.ledger.set_consent("Ben", False)
     people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
     published(school.layout, school.ledger.events(), [("pair0", "d", people["Ben"], 1.0, "")])
     school.ledger.undo()
@@ -256,7 +259,7 @@ def test_somebody_is_erased_from_a_file_that_the_version_before_published(school
 def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
     people = {person.name: person.id for person in school.ledger.decisions().persons.values()}
     rows = [(f, f"person_{people[who]}", people[who], 1.0, "") for f, who in (("anna0", "Anna"), ("class1", "Ben"))]
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     published(school.layout, school.ledger.events(), rows)
     told = "SELECT count(*) FROM photo_consent WHERE list_contains(withheld_persons, ?)"
     assert query_database(school.layout.database, told, [people["Anna"]]).item() > 0
@@ -269,7 +272,7 @@ def test_a_years_part_of_what_is_shown_is_the_same_as_what_is_shown_of_the_year(
     how: RefusedMode, school: School
 ) -> None:
     """So a year that is looked at with all others is known to be unchanged."""
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     archive = replace(school, refused=how).archive
     whole, one = album_contents(archive), album_contents(archive, YEAR)
     assert content_digest(*(rows.filter(school_year=YEAR) for rows in whole)) == content_digest(*one)

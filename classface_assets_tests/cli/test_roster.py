@@ -41,4 +41,4 @@ def test_the_exit_code_says_whether_an_import_needs_a_look(tmp_path: Path) -> No
 
 def test_the_help_names_the_exit_codes() -> None:
     told = " ".join(CliRunner().invoke(cli, ["roster", "import", "--help"]).stdout.split())
-    assert "3: it was taken in, but something needs a look" in told and "--no-consent-column TITLE" in told
+    assert "3: it was imported, but something needs a review" in told and "--no-consent-column TITLE" in told

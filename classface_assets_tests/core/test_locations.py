@@ -1,4 +1,4 @@
-"""Places on a disk or at a URL, asked of a real S3 server on loopback, and what is told when one fails."""
+"""Locations on a disk or at a URL, with a real S3 server on loopback, and the errors when one fails."""
 
 import errno
 import os
@@ -99,7 +99,7 @@ def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
         assert [request.partition_key for request in look(first.cursor).run_requests] == ["2019-2020"]
 
 
-def test_what_a_person_is_told_when_a_disk_or_server_fails() -> None:
+def test_the_errors_of_disks_and_servers_say_what_to_do() -> None:
     full = as_storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/data")
     assert str(full) == "There is no space left for /data; free some and run again, what is done is kept."
     for number in (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT):
@@ -110,7 +110,7 @@ def test_what_a_person_is_told_when_a_disk_or_server_fails() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
-def test_a_full_disk_is_told_in_a_sentence_by_whatever_writes() -> None:
+def test_whatever_writes_reports_a_full_disk_in_a_sentence() -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught, Path("/dev/full").open("wb") as out:
         pl.DataFrame({"id": ["a"]}).write_parquet(out)
     assert str(as_storage_error(caught.value, "/data")).startswith("There is no space left for /data")
@@ -136,9 +136,9 @@ class CommandLine:
             for name, value in {"DAGSTER_HOME": "", **environment}.items():
                 patch.setenv(name, value)
             main()
-        said = self.capture.readouterr().err
-        assert stopped.value.code == 1 and said.count("\n") == 1, said
-        return said.strip()
+        error = self.capture.readouterr().err
+        assert stopped.value.code == 1 and error.count("\n") == 1, error
+        return error.strip()
 
 
 @pytest.fixture
@@ -149,29 +149,31 @@ def command(
     S3FileSystem.clear_instance_cache()
 
 
-def test_a_bucket_or_server_that_is_not_there_is_told_in_a_sentence(bucket: UPath, command: CommandLine) -> None:
+def test_a_missing_bucket_or_server_is_reported_in_a_sentence(bucket: UPath, command: CommandLine) -> None:
     (bucket / "photos" / "2019" / "a.jpg").write_bytes(b"a")
     photos, data = bucket / "photos", bucket / "data"
-    said = command.refuses("s3://no-such-bucket/photos", data)
-    assert said == "classface: There is no bucket for s3://no-such-bucket/photos; check its name, or create it."
-    said = command.refuses(photos, "s3://no-such-bucket/data")
-    assert said == "classface: There is no bucket for s3://no-such-bucket/data; check its name, or create it."
+    error = command.refuses("s3://no-such-bucket/photos", data)
+    assert error == "classface: There is no bucket for s3://no-such-bucket/photos; check its name, or create it."
+    error = command.refuses(photos, "s3://no-such-bucket/data")
+    assert error == "classface: There is no bucket for s3://no-such-bucket/data; check its name, or create it."
     with pytest.raises(PhotosFolderError, match=r"There is nothing in s3://.*nothing here; put .*\.$"):
         select_years(ArchiveLayout(bucket / "nothing here", data), None)
-    said = command.refuses(photos, data, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
-    assert said.startswith(f"classface: {data} cannot be reached (") and "check its name, AWS_ENDPOINT_URL" in said
+    error = command.refuses(photos, data, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    assert error.startswith(f"classface: {data} cannot be reached (") and "check its name, AWS_ENDPOINT_URL" in error
 
 
-def test_wrong_or_missing_credentials_are_told_in_a_sentence(
+def test_wrong_or_missing_credentials_are_reported_in_a_sentence(
     bucket: UPath, s3_server: str, command: CommandLine
 ) -> None:
     (bucket / "photos" / "2019" / "a.jpg").write_bytes(b"a")
     photos, data = bucket / "photos", command.local
-    said = command.refuses(photos, data, AWS_ACCESS_KEY_ID="")
-    assert said == f"classface: There are no credentials for {photos}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    error = command.refuses(photos, data, AWS_ACCESS_KEY_ID="")
+    assert (
+        error == f"classface: There are no credentials for {photos}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
     ask_for_credentials(s3_server, "0")
     try:
-        said = command.refuses(photos, data)
+        error = command.refuses(photos, data)
     finally:
         ask_for_credentials(s3_server, "inf")
-    assert said.startswith(f"classface: {photos} refuses access (") and "AWS_SECRET_ACCESS_KEY" in said
+    assert error.startswith(f"classface: {photos} refuses access (") and "AWS_SECRET_ACCESS_KEY" in error

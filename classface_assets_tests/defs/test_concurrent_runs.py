@@ -23,13 +23,13 @@ pytestmark = pytest.mark.slow
 
 NAMING = """
 import json, sys, time
-from classface_assets.store.model.decisions import FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.ledger.ledger import Ledger
 ledger, groups = Ledger(sys.argv[1]), json.load(open(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 for number, group in enumerate(groups * 100):
-    ledger.label(f"Person {number % len(groups)}", [LabelledFace.of(face) for face in group])
+    ledger.label(f"Person {number % len(groups)}", [FaceRef.of(face) for face in group])
     time.sleep(0.3)
 """
 HOLDING = """
@@ -37,7 +37,7 @@ import sys, time
 from pathlib import Path
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.archive_lock import archive_lock
-with turn(Layout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
+with archive_lock(ArchiveLayout(Path(sys.argv[1]), Path(sys.argv[2])), "classface run", print):
     print("it has the lock", flush=True)
     time.sleep(600)
 """
@@ -123,12 +123,12 @@ import sys
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import resolve_archive, resolve_models
 from classface_assets.defs.runner import PipelineRunner, stderr_console
-archive = archive_for(sys.argv[1], sys.argv[2])
-instance, _ = prepare(archive.layout)
+archive = resolve_archive(sys.argv[1], sys.argv[2])
+instance, _ = prepare_instance(archive.layout)
 with instance:
-    chain = Chain(instance, archive, models_for("builtin"), terminal())
+    runner = PipelineRunner(instance, archive, resolve_models("builtin"), stderr_console())
     print("ready", flush=True)
-    sys.exit(sum(len(chain.run_job("identify")) for _ in range(2)))
+    sys.exit(sum(len(runner.run_job("identify")) for _ in range(2)))
 """
 """As Dagster's own UI and daemon do it: without taking the lock."""
 
@@ -182,7 +182,7 @@ def test_nobody_is_erased_while_a_run_goes(world: World) -> None:
         pytest.raises(ArchiveLockedError, match="Another `classface run` of this archive goes on since"),
     ):
         erase_person(world.archive, world.instance, "Ada")
-    assert ledger.decisions().named("Ada") is not None
+    assert ledger.decisions().find_current_person("Ada") is not None
     assert not ledger.decisions().erased_faces
 
 

@@ -20,7 +20,7 @@ import pytest
 from classface_assets.albums.files import find_broken_links
 from classface_assets.defs.identity.assignment import AssignmentTask
 from classface_assets.defs.identity.identities import assign_with_head
-from classface_assets.devtools.demo import FACES_WITH_PATHS_SQL, label_clusters
+from classface_assets.devtools.demo import label_clusters
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.identity.evaluation.report import evaluate
 from classface_assets.identity.projection.training import TrainingSettings, train_head
@@ -31,6 +31,7 @@ from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, year_images
 from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.published.queries import boxes_in_files
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
 from classface_assets_tests.conftest import SHARED_PACK, World, outcome, register
 from classface_assets_tests.support.helpers import ASSETS, BY_YEAR
@@ -47,7 +48,7 @@ def materialized(world: World, asset: str) -> int:
 
 def test_the_sample_becomes_albums_and_every_person_is_found(finished: World, sample: SampleArchive) -> None:
     truth = pl.read_csv(sample.truth, infer_schema=False)
-    score = evaluate(truth, finished.query(FACES_WITH_PATHS_SQL))
+    score = evaluate(truth, boxes_in_files(finished.layout.database))
     assert score.detected >= 0.98 * score.faces
     assert score.bcubed.precision >= 0.99 and score.bcubed.f >= 0.95
     assert find_broken_links(finished.layout.albums) == []

@@ -124,7 +124,7 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
 def test_what_somebody_draws_or_takes_back_in_a_photo_runs_its_year_and_no_other(settled: World) -> None:
     sql = "SELECT asset_id FROM image_assets WHERE school_year = '2017-2018' AND status = 'ok' ORDER BY path"
     ledger = settled.archive.open_ledger()
-    ledger.draw(FaceRef("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
+    ledger.draw_face(FaceRef("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
     assert unchanged(settled) == set(YEARS) - {"2017-2018"}
     now = ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance)
     now.record_year("2017-2018")

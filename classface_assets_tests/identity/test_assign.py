@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
@@ -69,7 +69,7 @@ def assign(
     **said: Any,
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
-    labels = Labels(confirmed or {}, **said)
+    labels = FaceConstraints(confirmed or {}, **said)
     return assign_faces(faces, vectors, graph, labels, previous, settings, highest, renamed or {})
 
 
@@ -133,6 +133,14 @@ def test_named_people_are_found_again_with_a_reason() -> None:
     assert reasons.str.contains(r"^[01]\.\d+ to \d prototypes?, margin [01]\.\d+$|^0\.\d+ liker to the person").all()
 
 
+def test_the_lead_of_a_match_is_a_column_and_stands_in_its_reason_too() -> None:
+    faces, vectors, truth = school(7)
+    found = assign(faces, vectors, dict(list(zip(faces["face_id"], truth, strict=True))[:50]))
+    in_words = found["assignment_reason"].str.extract(r"margin (\d+\.?\d*)").cast(pl.Float32)
+    assert in_words.count() > 30 and found["assignment_margin"].is_null().equals(in_words.is_null())
+    assert ((found["assignment_margin"] - in_words).abs().fill_null(0) < 0.001).all()
+
+
 def test_a_rejected_face_is_never_given_to_that_person_again() -> None:
     faces, vectors, truth = school(8)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])
@@ -163,7 +171,7 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:
     faces, vectors, _ = school(1)
     with pytest.raises(AssignmentError, match="100 faces but 99 vectors"):
-        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), Labels(), NOTHING_BEFORE, METHODS[0])
+        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), FaceConstraints(), NOTHING_BEFORE, METHODS[0])
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
@@ -318,7 +326,7 @@ def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() 
     groups = [mine[::2], mine[1::2]]
     renamed = {face: f"{cluster}_sub_{i}" for i, group in enumerate(groups, 1) for face in group}
     must = tuple((a, b) for group in groups for a, b in pairwise(group))
-    said = {"must": must, "cannot": ((groups[0][0], groups[1][0]),)}
+    said = {"must_link": must, "cannot_link": ((groups[0][0], groups[1][0]),)}
     after = assign(faces, vectors, previous=before, renamed=renamed, **said)
     again = assign(faces, vectors, previous=after, renamed=renamed, **said)
     for found in (after, again):
@@ -414,7 +422,7 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
     graph = build_graph(faces["face_id"], vectors, 15)
     kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
     assert kept.told.share > 0
-    everybody = assign_faces(faces, vectors, graph, Labels(), NOTHING_BEFORE, METHODS[0], measured=kept)
+    everybody = assign_faces(faces, vectors, graph, FaceConstraints(), NOTHING_BEFORE, METHODS[0], measured=kept)
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
         some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
@@ -422,7 +430,7 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
         again = load_or_fit_similarity(some[::-1], theirs[::-1], graph, METHODS[0], kept)
         assert again is kept
         before = everybody.filter(stays)
-        after = assign_faces(some, theirs, graph, Labels(), everybody, METHODS[0], measured=again)
+        after = assign_faces(some, theirs, graph, FaceConstraints(), everybody, METHODS[0], measured=again)
         grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
         alone = ~before["cluster_id"].is_duplicated()
         assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
@@ -436,7 +444,7 @@ def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     shuffled = np.random.default_rng(0).permutation(len(faces))
     again = load_or_fit_similarity(faces[shuffled], vectors[shuffled], graph, METHODS[0])
     np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
-    labels = Labels(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
+    labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
     found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
     told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
     assert found.equals(told)
@@ -456,7 +464,7 @@ class Growing:
         self.measured = load_or_fit_similarity(faces, vectors, graph, settings, self.measured)
         frame = None if self.standing is None else ClusterState.from_frame(self.standing.to_frame())
         found = assign_identities(
-            frame, faces, vectors, graph, Labels(**said), self.rows, settings, measured=self.measured
+            frame, faces, vectors, graph, FaceConstraints(**said), self.rows, settings, measured=self.measured
         )
         self.rows, self.standing = found.rows, found.standing
         return self.rows

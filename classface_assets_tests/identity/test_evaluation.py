@@ -294,7 +294,7 @@ def test_fitted_thresholds_are_kept_by_pack_and_method_and_forgotten_again(world
     assert EvaluationConfig().settings(pack, layout).cluster_threshold == 0.96
     assert EvaluationConfig(cluster_threshold=0.5).settings(pack, layout).cluster_threshold == 0.5
     thresholds.calibration_file(layout).write_text("[]")
-    with pytest.raises(UserError, match="does not hold fitted thresholds; delete it"):
+    with pytest.raises(UserError, match="does not hold calibrated thresholds; delete it"):
         thresholds.load_thresholds(layout, "p", "temporal")
 
 
@@ -354,8 +354,8 @@ def test_measuring_counts_portraits_but_of_nobody_whose_labels_are_hidden(world:
     best = world.query("SELECT id FROM face_instances ORDER BY quality_score DESC LIMIT 1").item()
     measurable, ledger = EvaluationContext(world.archive, models), world.archive.open_ledger()
     vector = measurable.vectors[measurable.faces["face_id"].to_list().index(best)]
-    ana = ledger.create("Ana").person.id
-    ledger.give_portrait(ana, "hers")
+    ana = ledger.create_person("Ana").person.id
+    ledger.set_portrait(ana, "hers")
     save_portrait(layout, models.describe(layout).key, (ana, "hers"), vector, b"")
 
     def named() -> object:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.margins import margin_rule
@@ -74,7 +74,7 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
         ((0.6, 0.6), (0.3, 0.3), {"rejected": {("face 4", "ana")}}, False),
         ((0.6, 0.6), (0.3, 0.3), {"siblings": {"ana": {"ben"}}}, False),
         ((0.6, 0.6), (0.3, 0.3), {"enrolled": {"ana": {"2000-2001"}, "ben": {"2010-2011"}}}, False),
-        ((0.6, 0.6), (0.3, 0.3), {"cannot": (("face 4", "face 0"),)}, False),
+        ((0.6, 0.6), (0.3, 0.3), {"cannot_link": (("face 4", "face 0"),)}, False),
     ],
     ids=[
         "clear",
@@ -92,7 +92,9 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
     persons, settings = np.array([0, 0, 1, 1, -1]), AssignmentSettings()
     names = ["ana", "ana", "ben", "ben"]
     ids = pl.Series([f"face {i}" for i in range(5)])
-    rules = index_constraints(ids, pl.Series(list("abcde")), Labels(dict(zip(ids, names, strict=False)), **said))
+    rules = index_constraints(
+        ids, pl.Series(list("abcde")), FaceConstraints(dict(zip(ids, names, strict=False)), **said)
+    )
     vectors, years, quality = np.eye(5, dtype=np.float32), np.full(5, 2010.0), np.full(5, 0.5)
     pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
     likeness = np.array([*to_ana, *to_ben], np.float32)
@@ -100,7 +102,7 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
         vectors, years, rules.photos, quality, pairs, likeness, rules.must_link, rules.cannot_link
     )
     needed = margin_rule(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
-    named = FaceAssignments(persons, np.ones(5), pl.Series(["labelled"] * 4 + [None]))
+    named = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))
     found = attach_singletons_to_people(named, np.array([-1, -1, -1, -1, 0]), material, rules, needed, settings)
     assert found.persons.tolist() == [0, 0, 1, 1, 0 if joins else -1]
     assert (found.reasons[4] == "0.0 to the person's mean, and two of the person's faces are its likest") == joins

@@ -161,7 +161,7 @@ def test_who_is_hidden_or_did_not_consent_has_no_album(settled: World) -> None:
         *("Kim Hidden", "Kim Withdrawn", "Kim Shown")
     ]
     ledger.hide("Kim Hidden")
-    ledger.consent("Kim Withdrawn", False)
+    ledger.set_consent("Kim Withdrawn", False)
     assert settled.run() == []
     assert not in_albums(settled, "Kim Hidden") and not in_albums(settled, "Kim Withdrawn")
     assert in_albums(settled, "Kim Shown") and find_broken_links(settled.layout.albums) == []
@@ -243,10 +243,10 @@ def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
 
 
 def test_another_version_of_the_program_computes_everything_again(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "one")
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "two")
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "one")
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "two")
     assert program_digest(tmp_path / "one") == program_digest(tmp_path / "two")
-    shutil.copytree(PACKAGE_FOLDER / "site", tmp_path / "three")
+    shutil.copytree(PACKAGE_FOLDER / "albums", tmp_path / "three")
     template = tmp_path / "three" / "templates" / "year.html.j2"
     template.write_text(template.read_text().replace("School year", "Year"))
     assert program_digest(tmp_path / "three") != program_digest(tmp_path / "one")
@@ -307,7 +307,7 @@ for _ in range(4):
     if not children[-1]:
         os.close(end)
         os.read(begin, 1)  # until the parent closes the other end
-        instance, new = prepare(archive_for(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
+        instance, new = prepare_instance(resolve_archive(sys.argv[1] + "/photos", sys.argv[1] + "/data").layout)
         with instance:
             print(*instance.get_dynamic_partitions("school_year"), flush=True)
         os._exit(0)

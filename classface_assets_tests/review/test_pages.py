@@ -98,7 +98,7 @@ def test_odd_names_are_shown_as_text_on_every_page(desk: ReviewWindow) -> None:
         assert page.title() != "1", path
         assert page.locator("main img[onerror], main script").count() == 0, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    desk.ledger.siblings(people)
+    desk.ledger.declare_siblings(people)
     for name, person in zip(ODD_NAMES, people, strict=True):
         page = desk.open(f"/people/{person}")
         expect(page.get_by_role("heading", level=1)).to_have_text(name)

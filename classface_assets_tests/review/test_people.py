@@ -178,5 +178,5 @@ def test_a_persons_page_shows_them_growing_up_and_takes_names_off(desk: ReviewWi
     expect(page.locator(".tile .star").first).to_be_visible()
     page.locator(".tile.sure input").first.check(force=True)
     page.get_by_role("button", name="Take the name off").click()
-    desk.toast("The name taken off 1 face")
+    desk.toast("The name removed from 1 face")
     assert len(desk.said.labels) == 1

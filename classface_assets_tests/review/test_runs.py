@@ -156,7 +156,7 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
             return sensors.decisions(context)
 
     assert isinstance(look(None), dg.SkipReason)
-    world.archive.open_ledger().create("Ana")
+    world.archive.open_ledger().create_person("Ana")
     assert "still at it" in look(None).skip_message
     said = datetime.now(UTC)
     assert not sensors.is_quiet(said.isoformat(), said + timedelta(seconds=59))

@@ -28,9 +28,9 @@ def report_of(school: School, purpose: Purpose = Purpose.ALBUM) -> ConsentReport
 
 def test_the_report_tells_photos_people_and_by_which_word(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASSFACE_ACTOR", "Ms Lee")
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     school.ledger.hide("Cem")
-    school.ledger.consent("Ben", True)
+    school.ledger.set_consent("Ben", True)
     told = asked(school, "report")
     assert told.exit_code == 0, told.output
     lines = told.output.splitlines()
@@ -42,10 +42,10 @@ def test_the_report_tells_photos_people_and_by_which_word(school: School, monkey
 
 
 def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
-    school.ledger.consent("Anna", True)
-    school.ledger.create("Never Seen")
+    school.ledger.set_consent("Anna", True)
+    school.ledger.create_person("Never Seen")
     report = report_of(school)
-    assert report.not_asked == ["Ben", "Cem"] and report.refused == []
+    assert report.unanswered == ["Ben", "Cem"] and report.refused == []
     assert list(report_lines(report)) == [
         "Album: 3 safe, 0 to review, 0 withheld",
         "\nNot asked, and shown: 2: Ben, Cem",
@@ -53,7 +53,7 @@ def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
 
 
 def test_the_csv_file_has_a_row_for_every_photo(school: School, tmp_path: Path) -> None:
-    school.ledger.consent("Anna", False)
+    school.ledger.set_consent("Anna", False)
     file = tmp_path / "photos.csv"
     assert asked(school, "report", "--csv", str(file)).exit_code == 0
     with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -67,7 +67,7 @@ def test_the_csv_file_has_a_row_for_every_photo(school: School, tmp_path: Path) 
 
 
 def test_a_person_called_report_is_still_asked_about(school: School) -> None:
-    school.ledger.create("report")
+    school.ledger.create_person("report")
     assert asked(school, "report", "withdrawn").output == "Consent withdrawn for report.\n"
     assert [name for name, _ in report_of(school).refused] == ["report"]
     assert asked(school, "Anna").exit_code == 2, "neither given nor withdrawn"

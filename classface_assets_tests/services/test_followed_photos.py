@@ -107,7 +107,7 @@ def test_what_was_said_of_a_group_follows_a_rotated_file(world: World) -> None:
     named, rejected, none, *others = faces_of(world, path)
     ledger.label("Ada", [named])
     ledger.reject("Ada", [rejected])
-    ledger.not_faces([none])
+    ledger.mark_not_faces([none])
     ledger.cannot_link(others[:2])
     saved(world, path, lambda picture: picture.transpose(Image.Transpose.ROTATE_180))
     assert world.run() == []

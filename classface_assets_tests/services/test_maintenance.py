@@ -161,7 +161,7 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
     assert "--fix" in found.stdout.splitlines()[-1]
     mended = classface(layout, "find-orphans", "--fix")
     assert mended.returncode == 0, mended.stderr
-    assert mended.stdout.endswith("Mended.\nPhotos, faces, vectors and the database fit together.\n")
+    assert mended.stdout.endswith("Repaired.\nPhotos, faces, vectors and the database fit together.\n")
     assert outcome(world).equals(whole)
 
 

@@ -75,7 +75,7 @@ def told(world: World, key: str) -> str:
 def test_a_drawn_face_is_embedded_and_named_until_its_drawing_is_taken_back(missed: World, finished: World) -> None:
     drawn, vector = found_in(finished, PORTRAITS[0])
     ledger = missed.archive.open_ledger()
-    drawing = ledger.draw(drawn).events[0]
+    drawing = ledger.draw_face(drawn).events[0]
     ledger.label("Ana", [drawn])
     assert missed.run() == []
     row = missed.query(
@@ -101,7 +101,7 @@ def test_a_drawn_face_is_embedded_and_named_until_its_drawing_is_taken_back(miss
 def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, finished: World) -> None:
     drawn, _ = found_in(finished, PORTRAITS[0])
     ledger = missed.archive.open_ledger()
-    ledger.draw(drawn)
+    ledger.draw_face(drawn)
     ledger.label("Ana", [drawn])
     assert missed.chain.run_job("ingest_year", YEAR) == [] and missed.chain.run_job("identify") == []
     assert erase_person(missed.archive, missed.instance, "Ana").barred == 1
@@ -110,7 +110,7 @@ def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, fin
     assert drawn.face_id not in rows["face_id"].to_list()
 
     x, y, w, h = drawn.box
-    ledger.draw(FaceRef("again", drawn.asset_id, (x + 2, y, w, h)))
+    ledger.draw_face(FaceRef("again", drawn.asset_id, (x + 2, y, w, h)))
     assert missed.chain.run_job("ingest_year", YEAR) == []
     assert missed.number("detections", "dagster/row_count", YEAR) == 0
     assert "the face of a person who was erased" in told(missed, "drawn_not_made")
@@ -123,8 +123,8 @@ def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_dra
     ledger = missed.archive.open_ledger()
     (x, y, w, h), photo = drawn.box, drawn.asset_id
     for face_id, box in (("twice", (x + 3, y + 2, w, h)), ("wall", (0, 0, 24, 30)), ("off", (90_000, 0, 40, 40))):
-        ledger.draw(FaceRef(face_id, photo, box))
-        ledger.draw(drawn)
+        ledger.draw_face(FaceRef(face_id, photo, box))
+        ledger.draw_face(drawn)
     assert missed.chain.run_job("ingest_year", YEAR) == []
     rows = pl.concat(pl.read_parquet(f) for f in (missed.folder / "data/parts/detections").rglob("*.parquet"))
     found = {face_id: (reason, sure) for face_id, reason, sure in rows.filter(status="ok").select(
@@ -168,7 +168,7 @@ def test_photos_are_looked_at_again_when_a_drawing_comes_or_goes() -> None:
 
 def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, finished: World) -> None:
     drawn, _ = found_in(finished, PORTRAITS[1])
-    missed.archive.open_ledger().draw(drawn)
+    missed.archive.open_ledger().draw_face(drawn)
     with (
         pytest.MonkeyPatch.context() as patch,
         dg.build_sensor_context(missed.instance, None, resources={"archive": missed.archive}) as context,

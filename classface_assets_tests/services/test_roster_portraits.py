@@ -38,20 +38,20 @@ def test_a_name_is_found_on_disk_whatever_its_unicode_form_and_case(in_index: st
     index = unicodedata.normalize(in_index, "V\tKLASSE É\tJÖRG_MÜLLER.JPG\t3\tMüller\tJörg\t3a\n")  # type: ignore[arg-type]
     path = unicodedata.normalize(on_disk, f"{YEAR}/Klasse é/Jörg_Müller.jpg")  # type: ignore[arg-type]
     found = search(index, path, f"{YEAR}/Klasse é/other.jpg", near=unicodedata.normalize("NFD", YEAR))
-    assert found.bad == () and [face.face_id for _, face in found.named] == ["face 0"]
+    assert found.rejected == () and [face.face_id for _, face in found.named] == ["face 0"]
 
 
 @pytest.mark.parametrize("folder", ["A\\B", "\\A\\B\\", "A/B", "./A/B", ".\\a\\b"])
 def test_slashes_of_either_kind_lead_to_the_file(folder: str) -> None:
     found = search(f"V\t{folder}\t1.JPG\t3\tWeiss\tAnna\t3a\n", f"{YEAR}/A/B/1.jpg", f"{YEAR}/C/B/1.jpg")
-    assert found.bad == () and found.named[0][1].face_id == "face 0"
+    assert found.rejected == () and found.named[0][1].face_id == "face 0"
 
 
 def test_of_two_files_that_differ_in_case_the_one_that_is_written_so_is_meant() -> None:
     found = search("V\tA\tb.jpg\t3\tWeiss\tAnna\t3a\n", f"{YEAR}/A/B.JPG", f"{YEAR}/A/b.jpg")
     assert found.named[0][1].face_id == "face 1"
     unclear = search("V\tA\tB.jpg\t3\tWeiss\tAnna\t3a\n", f"{YEAR}/A/B.JPG", f"{YEAR}/A/b.jpg")
-    assert unclear.bad[0][1].startswith("2 photos are called A/B.jpg")
+    assert unclear.rejected[0][1].startswith("2 photos are called A/B.jpg")
 
 
 def test_portraits_of_students_of_one_name_go_to_each_by_their_id() -> None:
@@ -59,7 +59,7 @@ def test_portraits_of_students_of_one_name_go_to_each_by_their_id() -> None:
     table += f"Anna Weiss,7,3a,{YEAR},1.jpg\nAnna Weiss,8,5c,{YEAR},2.jpg\nAnna Weiss,,,{YEAR},3.jpg\n"
     found = search(table, *(f"{YEAR}/{number}.jpg" for number in (1, 2, 3)))
     assert found.students == {"face 0": "id:7", "face 1": "id:8"}
-    assert found.bad == ((4, "3 students are called Anna Weiss"),)
+    assert found.rejected == ((4, "3 students are called Anna Weiss"),)
 
 
 def test_a_portrait_of_one_of_two_students_of_a_name_is_theirs_alone(ledger: Ledger) -> None:

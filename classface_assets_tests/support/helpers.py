@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from classface_assets.core.geometry import Box
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
 from classface_assets.store.catalog.faces import load_catalog
@@ -22,7 +23,7 @@ from classface_assets.store.catalog.school_year import (
 from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.events import Event
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.published.tables import build_tables
 
 NOW = datetime(2024, 5, 4, 12, tzinfo=UTC)
@@ -81,10 +82,11 @@ def who(ledger: Ledger) -> dict[str, str]:
 
 WRITER = """
 import sys
-from classface_assets.store.ledger.ledger import FaceRef, Ledger
+from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.model.face_ref import FaceRef
 ledger = Ledger(sys.argv[1])
 for n in range(int(sys.argv[3])):
-    ledger.label("anna" if n % 2 else "ANNA", [LabelledFace(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
+    ledger.label("anna" if n % 2 else "ANNA", [FaceRef(f"{sys.argv[2]}-{n}", "photo", (0, 0, 1, 1))])
     print(n, flush=True)
 """
 """Code that labels faces in a ledger and says so after each: its URL, how the ids begin, how many faces."""

@@ -219,7 +219,7 @@ class Archivist:
             self.ledger.undo(self.random.choice(able))
 
     def consent(self) -> None:
-        self.ledger.consent(self.random.choice(NAMES), self.random.random() < 0.4)
+        self.ledger.set_consent(self.random.choice(NAMES), self.random.random() < 0.4)
 
     def roster(self) -> None:
         answers: list[dict[str, object]] = [

@@ -108,6 +108,7 @@ def recognised(desk: ReviewWindow, name: str) -> tuple[str, list[str]]:
     theirs = {
         "person_id": person,
         "assignment_reason": "0.71 to 2 prototypes, margin 0.2",
+        "assignment_margin": 0.2,
         "cluster_id": f"person_{person}",
     }
     changed = [pl.when(rest).then(pl.lit(value)).otherwise(pl.col(c)).alias(c) for c, value in theirs.items()]

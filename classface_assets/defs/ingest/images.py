@@ -75,7 +75,7 @@ def images(
             rows = _read_batch(batch, year, layout, folders)
             count += _write_batch(rows, retried, parts)
             advance(batch.height, errors=rows.filter(pl.col("status") == "unreadable").height)
-    parts.keep(listing)
+    parts.retain(listing)
     rows = year_images(layout, year)
     complete = EVERY_FILE_ACCOUNTED_FOR.result(
         rows.height == listing.height, **{"files in the folder": listing.height, "rows": rows.height}

@@ -1,4 +1,4 @@
-"""The sample archive of a made-up school, with known truth: which photos there are, and what is written to disk."""
+"""The sample archive of a made-up school with ground truth: which photos there are, and what is written to disk."""
 
 import csv
 import shutil
@@ -23,7 +23,16 @@ DATE, ORIENTATION, EXIF_IFD, DATE_ORIGINAL = 0x0132, 0x0112, 0x8769, 0x9003
 
 @dataclass(frozen=True)
 class SampleArchive:
-    """photos: folder of school years; truth: CSV with a row a face; photo_count leaves out the copy and the broken."""
+    """A sample on disk.
+
+    Attributes:
+        photos: The folder of school years.
+        truth: CSV file with a row for each face.
+        photo_count: Without the copy and the broken file.
+        face_count: Faces in these photos.
+        person_count: People in these photos.
+        school_years: The names of the folders.
+    """
 
     photos: Path
     truth: Path
@@ -37,8 +46,10 @@ def compose_sample(out: Path, seed: int = 0) -> SampleArchive:
     """Write `out/photos` and `out/truth.csv`: four school years of seven people, the same bytes for the same seed.
 
     Face boxes are whole pixels of the upright photo. One photo is stored turned (EXIF orientation 6), one file is an
-    exact copy and one is cut off. Raises SampleError where the pictures it is made from are not installed, or where
-    `out/photos` holds somebody's own photos.
+    exact copy and one is cut off.
+
+    Raises:
+        SampleError: The pictures it is made from are not installed, or `out/photos` holds somebody's own photos.
     """
     photos, truth = out / "photos", out / "truth.csv"
     if photos.is_dir() and any(photos.iterdir()) and not truth.is_file():
@@ -66,8 +77,7 @@ def _school_year(first: int, sources: Sources, rng: np.random.Generator) -> list
         class_photo(_shuffled(present, rng)[1:], first, False, sources, rng),  # one is ill that day
     ]
     friends = _shuffled(present, rng)
-    for group in (friends[: rng.integers(2, 4)], friends[-4:]):
-        shots.append(candid(group, sources, rng))
+    shots += [candid(group, sources, rng) for group in (friends[: rng.integers(2, 4)], friends[-4:])]
     return shots + [portrait(person, sources, rng) for person in present]
 
 
@@ -91,7 +101,7 @@ def _save(picture: Image.Image, path: Path, taken: datetime, turned: bool, rng: 
 
 
 def _add_copy_and_broken_file(photos: Path) -> None:
-    """What every real archive has: a copy under another name, and a file that broke."""
+    """Add what every real archive has: a copy under another name, and a broken file."""
     year = photos / f"{FIRST_YEARS[1]}-{FIRST_YEARS[1] + 1}"
     original = min((year / "class").iterdir())
     shutil.copyfile(original, year / "portraits" / "portrait_copy_of_class.jpg")

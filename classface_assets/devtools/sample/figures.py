@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
+from classface_assets.core.geometry import Box
 from classface_assets.devtools.sample.people import Person
 
 Colour = tuple[int, int, int]
-Box = tuple[float, float, float, float]
 Shape = tuple[tuple[float, float], ...]
 
 # A figure's canvas in face heights: half its width, and what lies above and below the collar.

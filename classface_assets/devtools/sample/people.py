@@ -1,7 +1,7 @@
-"""The seven people of the sample: where their pictures lie among the installed packages, their faces and outlines.
+"""The seven people of the sample: the pictures in installed packages that show them, their faces and outlines.
 
-The numbers were measured once, by detectors and a segmentation of the pictures, and looked at. Pictures of packages are
-read where pip put them; none is part of this project.
+The numbers were measured once, by detectors and a segmentation of the pictures, and checked by eye. The pictures are
+read where pip installed them; none is part of this project.
 """
 
 import importlib.util

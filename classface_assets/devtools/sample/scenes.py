@@ -1,4 +1,4 @@
-"""What surrounds the people: backdrops, and the light, camera and compression of one photo."""
+"""The surroundings of the people: backdrops, and the light and camera of one photo."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont

@@ -1,11 +1,12 @@
-"""The photos of the sample, composed: who stands where, on which scene, and where the faces come to lie."""
+"""The composition of the sample's photos: where each person is, on which scene, and the boxes of the faces."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from classface_assets.devtools.sample.figures import Box, Colour, draw_figure, soften
+from classface_assets.core.geometry import Box
+from classface_assets.devtools.sample.figures import Colour, draw_figure, soften
 from classface_assets.devtools.sample.people import Person
 from classface_assets.devtools.sample.scenes import camera, classroom, relight, schoolyard, studio
 
@@ -17,7 +18,7 @@ PlacedPerson = tuple[Person, float, float, float]  # a person, the collar's x an
 
 @dataclass(frozen=True)
 class Shot:
-    """`kind`: class, candid or portrait; a box in whole pixels for each face."""
+    """A photo. `kind`: class, candid or portrait; `faces`: a box (x, y, w, h) in pixels for each person."""
 
     kind: str
     picture: Image.Image

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.arrays import connected_components
-from classface_assets.core.face_constraints import Pairs, Spoken
+from classface_assets.core.face_constraints import FaceConstraints, Pairs
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class IndexedConstraints:
         return np.where(self.confirmed >= 0, self.confirmed, self.implied)
 
 
-def index_constraints(face_ids: pl.Series, asset_ids: pl.Series, said: Spoken) -> IndexedConstraints:
+def index_constraints(face_ids: pl.Series, asset_ids: pl.Series, said: FaceConstraints) -> IndexedConstraints:
     """The rules for these faces; what was said of others is passed over."""
     row_of = _RowIndex(face_ids)
     n = len(face_ids)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
+from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box, match_boxes
 
 UNKNOWN_PERSON = "somebody whom the truth does not know"
@@ -20,7 +21,7 @@ FOUND_COLUMNS = {"face_id": pl.String, "person_id": pl.String, "labelled": pl.Bo
 TRUTH_COLUMNS = ("school_year", "path", "person", "age", "x", "y", "w", "h")
 
 
-class GroundTruthError(ValueError):
+class GroundTruthError(UserError):
     """A file that does not say who is where in the photos."""
 
 

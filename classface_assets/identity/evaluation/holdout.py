@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
+from classface_assets.core.errors import UserError
 from classface_assets.identity.evaluation.ground_truth import ground_truth_table
 from classface_assets.identity.evaluation.report import EvaluationReport, evaluation_report
 
@@ -18,7 +19,7 @@ Assign = Callable[[Mapping[str, str]], pl.DataFrame]
 """From confirmed faces (face id to person id) to face_id, cluster_id, person_id."""
 
 
-class TooFewLabelsError(ValueError):
+class TooFewLabelsError(UserError):
     """Nothing can be measured with so few labels; the sentence says how many it takes."""
 
 

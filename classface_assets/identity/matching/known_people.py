@@ -39,7 +39,7 @@ def assign_known_people(
     )
     found = match_known_people(rest, rules.photos, listed, needed, settings)
     reasons = similarity_reasons(found.scores, found.support, found.margins)
-    named = named.told(found.faces, found.persons, found.scores, reasons)
+    named = named.told(found.faces, found.persons, found.scores, found.margins, reasons)
     if settings.follow_years and settings.assign == "prototype":
         named = propagate_to_clusters(named, material, rules, rest, listed, needed, settings)
     return _separate_cannot_links(named, rules)
@@ -73,7 +73,8 @@ def _labelled_assignments(rules: IndexedConstraints) -> FaceAssignments:
         .when(pl.lit(owners >= 0))
         .then(pl.lit(IMPLIED_REASON))
     ).to_series()
-    return FaceAssignments(owners, np.where(owners >= 0, 1.0, np.nan).astype(np.float32), reasons)
+    scores = np.where(owners >= 0, 1.0, np.nan).astype(np.float32)
+    return FaceAssignments(owners, scores, np.full(len(owners), np.nan, np.float32), reasons)
 
 
 def _separate_cannot_links(named: FaceAssignments, rules: IndexedConstraints) -> FaceAssignments:

@@ -6,7 +6,7 @@ Who faces were given to, and the words that say why.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -85,30 +85,38 @@ def _assign_one_to_one(persons: np.ndarray, worth: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FaceAssignments:
-    """For each of n faces its person's number or -1, the score, and the reason (null where there is no person)."""
+    """Who each of n faces was given to.
+
+    Attributes:
+        persons: The person's number (n,), -1 where there is none.
+        scores: Similarity to the person (n,), float32.
+        margins: Lead over the next best person (n,), float32; nan where none was measured.
+        reasons: The reason in words (n,), null where there is no person.
+    """
 
     persons: np.ndarray
     scores: np.ndarray
+    margins: np.ndarray
     reasons: pl.Series
 
     def without(self, rows: np.ndarray) -> "FaceAssignments":
         """The same with these faces nobody's."""
         persons = self.persons.copy()
         persons[rows] = -1
-        return FaceAssignments(
-            persons, self.scores, pl.select(pl.when(pl.lit(persons >= 0)).then(self.reasons)).to_series()
-        )
+        reasons = pl.select(pl.when(pl.lit(persons >= 0)).then(self.reasons)).to_series()
+        return replace(self, persons=persons, reasons=reasons)
 
-    def told(self, rows: np.ndarray, persons: np.ndarray, scores: np.ndarray, reasons: pl.Series) -> "FaceAssignments":
+    def told(
+        self, rows: np.ndarray, persons: np.ndarray, scores: np.ndarray, margins: np.ndarray, reasons: pl.Series
+    ) -> "FaceAssignments":
         """The same with these faces named too."""
-        all_persons, all_scores = self.persons.copy(), self.scores.copy()
-        all_persons[rows], all_scores[rows] = persons, scores
+        all_persons, all_scores, all_margins = self.persons.copy(), self.scores.copy(), self.margins.copy()
+        all_persons[rows], all_scores[rows], all_margins[rows] = persons, scores, margins
         new = pl.DataFrame({"row": rows, "new": reasons}, schema={"row": pl.Int64, "new": pl.String})
         old = pl.DataFrame({"old": self.reasons}).with_row_index("row").cast({"row": pl.Int64})
         both = old.join(new, on="row", how="left", maintain_order="left")
-        return FaceAssignments(
-            all_persons, all_scores, both.select(pl.coalesce("new", "old").alias("reason")).to_series()
-        )
+        all_reasons = both.select(pl.coalesce("new", "old").alias("reason")).to_series()
+        return FaceAssignments(all_persons, all_scores, all_margins, all_reasons)
 
 
 def similarity_reasons(scores: np.ndarray, support: np.ndarray, lead: np.ndarray) -> pl.Series:

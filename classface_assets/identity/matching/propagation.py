@@ -58,7 +58,8 @@ def attach_singletons_to_people(
         doubtful |= roster.absent(persons, material.years[rows])
     rows, persons = rows[~doubtful], persons[~doubtful]
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[persons])
-    return named.told(rows, persons, scores, two_nearest_reasons(pl.Series(scores)))
+    unmeasured = np.full(len(rows), np.nan)
+    return named.told(rows, persons, scores, unmeasured, two_nearest_reasons(pl.Series(scores)))
 
 
 def propagate_to_clusters(
@@ -112,7 +113,7 @@ def propagate_to_clusters(
     sizes = np.bincount(groups[unknown])
     scores = np.einsum("ij,ij->i", material.vectors[rows], needed.centres[person])
     reasons = propagation_reasons(sizes[group], found.scores[group], found.margins[group])
-    named = named.told(rows, person, scores, reasons)
+    named = named.told(rows, person, scores, found.margins[group], reasons)
     return (
         attach_singletons_to_people(named, groups, material, rules, needed, settings)
         if settings.follow_single

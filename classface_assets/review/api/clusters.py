@@ -123,7 +123,7 @@ def split_cluster(desk: Context, cluster_id: ClusterId, body: OptionalSplitReque
         raise ProblemError(409, "These faces are a known person's; reject those that are somebody else's.")
     parts = find_subclusters(likeness, rows, body.min_cluster_size, settings_for(desk.pack.name))
     if len(parts) > 1:
-        desk.ledger.split(cluster_id, [face_refs(likeness.view, part) for part in parts])
+        desk.ledger.split_cluster(cluster_id, [face_refs(likeness.view, part) for part in parts])
     return {
         "original_cluster_id": cluster_id,
         "new_clusters": [f"{cluster_id}_sub_{subcluster_suffix(part)}" for part in parts],

@@ -50,7 +50,7 @@ def list_persons(
 @router.post("", response_model=Person, status_code=201, responses=problem_responses(409))
 def create_person(desk: Context, body: PersonCreate) -> Person:
     """A person without a face yet."""
-    person = desk.ledger.create(body.name).person
+    person = desk.ledger.create_person(body.name).person
     return person_model(desk.view(), person.id)
 
 

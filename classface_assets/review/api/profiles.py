@@ -19,9 +19,9 @@ from classface_assets.review.api.schemas.persons import (
     SearchResponse,
 )
 from classface_assets.review.context import ReviewContext
-from classface_assets.review.faces.uploads import UploadedFace
 from classface_assets.review.problems import ProblemError
 from classface_assets.store.catalog.portraits import save_portrait
+from classface_assets.vision.analysis import AnalyzedFace
 from classface_assets.vision.detection.search import DetectionSettings
 
 router = APIRouter(prefix=API_PREFIX, tags=["profiles"])
@@ -50,7 +50,7 @@ def enrol(
     """A new person with a portrait of exactly one good face: the next run names by it, suggestions come at once."""
     wanted = QualitySettings(min_face_size=min_face_size, min_confidence=min_confidence, blur_threshold=blur_threshold)
     face = _require_portrait_face(desk, photo, wanted)
-    person = desk.ledger.create(name).person
+    person = desk.ledger.create_person(name).person
     return _store_portrait(desk, person.id, person.name, face)
 
 
@@ -88,7 +88,7 @@ def search(
     return {"matches": matches, "faces_in_photos": sum(map(len, looked))}
 
 
-def _require_portrait_face(desk: ReviewContext, photo: UploadFile, wanted: QualitySettings) -> UploadedFace:
+def _require_portrait_face(desk: ReviewContext, photo: UploadFile, wanted: QualitySettings) -> AnalyzedFace:
     """The one face of a portrait. Raises ProblemError that says which check failed and by how much."""
     faces = desk.eyes.look(photo.file.read(), DetectionSettings(0.3, 10))
     sure = [face for face in faces if face.confidence >= wanted.min_confidence]
@@ -113,12 +113,12 @@ def _require_portrait_face(desk: ReviewContext, photo: UploadFile, wanted: Quali
     return face
 
 
-def _portrait_quality(face: UploadedFace) -> PortraitQuality:
+def _portrait_quality(face: AnalyzedFace) -> PortraitQuality:
     size = min(face.box[2:])
     return PortraitQuality(face_size=size, confidence=face.confidence, blur=face.blur, quality_score=face.quality)
 
 
-def _store_portrait(desk: ReviewContext, person_id: str, name: str, face: UploadedFace) -> dict[str, Any]:
+def _store_portrait(desk: ReviewContext, person_id: str, name: str, face: AnalyzedFace) -> dict[str, Any]:
     save_portrait(desk.layout, desk.pack.key, (person_id, face.face_id), face.vector, face.chip)
-    desk.ledger.give_portrait(person_id, face.face_id)
+    desk.ledger.set_portrait(person_id, face.face_id)
     return {"person_id": person_id, "person_name": name, "face_id": face.face_id, "quality": _portrait_quality(face)}

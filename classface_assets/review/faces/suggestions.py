@@ -10,13 +10,12 @@ from classface_assets.core.school_years.names import first_year
 from classface_assets.identity.clustering.splitting import SplitError, split_into_people
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.matching.candidates import find_candidates
-from classface_assets.identity.matching.prototypes import build_prototypes
+from classface_assets.identity.matching.single_faces import LabelledFaces, match_single_faces
 from classface_assets.identity.sampling import stable_sample
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.review.faces.similar_faces import FaceSimilarity
 
-ALL_FACES, MAX_NEIGHBOURS = 1_000_000, 100
+MAX_NEIGHBOURS = 100
 Strategy = Literal["prototype", "centroid", "vote", "knn"]
 
 
@@ -49,14 +48,14 @@ def suggest_identity(
     if not face.height or not (labelled.height or portraits):
         return IdentitySuggestion(None, 0.0, 0)
     people = sorted({*labelled["person_id"], *portraits})
-    table = pl.concat([face, labelled])
-    owners = np.concatenate([[-1], np.searchsorted(people, [*labelled["person_id"], *portraits])])
-    vectors = np.concatenate([likeness.vectors_of(table), *(vector[None] for vector in portraits.values())])
-    years = np.append(start_years(table), np.full(len(portraits), np.nan))
-    quality = np.append(table["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits)))
-    exemplars = ALL_FACES if strategy == "knn" else settings.person_exemplars
-    known = build_prototypes(vectors, years, quality, owners, len(people), exemplars)
-    known = known.only(~known.centroid) if strategy == "knn" else known
+    years = start_years(pl.concat([face, labelled]))
+    known = LabelledFaces(
+        vectors=np.concatenate([likeness.vectors_of(labelled), *(vector[None] for vector in portraits.values())]),
+        owners=np.searchsorted(people, [*labelled["person_id"], *portraits]),
+        years=np.append(years[1:], np.full(len(portraits), np.nan)),
+        quality=np.append(labelled["quality_score"].fill_null(0.0).to_numpy(), np.ones(len(portraits))),
+        people=len(people),
+    )
     here = labelled.filter(pl.col("asset_id") == face["asset_id"][0])["person_id"].to_list()
     here = [] if face["asset_id"][0] in said.collages else here
     never = {person for rejected, person in said.rejected if rejected == face_id} | set(here)
@@ -64,10 +63,9 @@ def suggest_identity(
     asked = replace(
         settings, assign=strategy, knn_neighbours=k, similarity_threshold=least, person_threshold=least, use_voting=vote
     )
-    found = find_candidates(np.zeros(1, np.int64), vectors, years, known, forbidden, asked)
-    if not found.persons.size or found.persons[0, 0] < 0 or found.scores[0, 0] < least:
-        return IdentitySuggestion(None, float(found.scores[0, 0]) if found.scores.size else 0.0, 0)
-    return IdentitySuggestion(people[found.persons[0, 0]], float(found.scores[0, 0]), int(found.support[0, 0]))
+    found = match_single_faces(likeness.vectors_of(face), years[:1], known, asked, forbidden)
+    person = int(found.persons[0])
+    return IdentitySuggestion(None if person < 0 else people[person], float(found.similarities[0]), int(found.votes[0]))
 
 
 def find_subclusters(

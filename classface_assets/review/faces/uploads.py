@@ -4,15 +4,13 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
 import polars as pl
 
 from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.review.problems import ProblemError
-from classface_assets.vision.alignment import decode_chip
+from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
@@ -21,19 +19,6 @@ from classface_assets.vision.photos.image_pyramid import ImagePyramid, pyramid_f
 from classface_assets.vision.photos.metadata import UnreadablePhotoError, open_picture
 
 MAX_PIXELS = 64_000_000
-
-
-@dataclass(frozen=True)
-class UploadedFace:
-    """A face of an uploaded picture. Box x, y, width, height in its upright pixels; vector (d,) of unit length."""
-
-    face_id: str
-    box: tuple[float, float, float, float]
-    confidence: float
-    quality: float
-    blur: float
-    chip: bytes
-    vector: np.ndarray
 
 
 class UploadAnalyzer:
@@ -48,7 +33,7 @@ class UploadAnalyzer:
             rows = detect_photo(asset_id, view, self._load().detector, settings)
         return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
 
-    def look(self, data: bytes, settings: DetectionSettings) -> list[UploadedFace]:
+    def look(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
         """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""
         try:
             picture = open_picture(BytesIO(data))
@@ -61,25 +46,4 @@ class UploadAnalyzer:
             raise ProblemError(422, f"The picture cannot be used: {error.reason}.") from None
         asset_id = str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
         with self._lock:
-            pack = self._load()
-            rows = [
-                r
-                for r in detect_photo(asset_id, pyramid_from_pixels(pixels), pack.detector, settings)
-                if r["status"] == "ok"
-            ]
-            if not rows:
-                return []
-            vectors = pack.embedder.embed(np.stack([decode_chip(row["chip"]) for row in rows]))
-        seen = [
-            UploadedFace(
-                row["face_id"],
-                (row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
-                row["detection_confidence"],
-                row["quality_score"],
-                row["blur"],
-                row["chip"],
-                vector,
-            )
-            for row, vector in zip(rows, vectors, strict=True)
-        ]
-        return sorted(seen, key=lambda face: -face.box[2] * face.box[3])
+            return analyze_picture(asset_id, pyramid_from_pixels(pixels), self._load(), settings)

@@ -86,8 +86,7 @@ def _unconfirmed_faces(view: ArchiveView, person: str) -> pl.DataFrame:
     """Faces that have a name by likeness only, with `doubt` from 0 to 1: the nearer the runner-up, the more."""
     rows = view.faces.filter(pl.col("person_id").is_not_null(), ~pl.col("confirmed"))
     rows = rows.filter(pl.col("person_id") == person) if person else rows
-    margin = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
-    sure = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
+    sure = pl.coalesce(pl.col("assignment_margin") / CERTAIN_MARGIN, "assignment_score").fill_null(0)
     return rows.with_columns((1 - sure).clip(0.01, 1).alias("doubt"))
 
 

@@ -42,14 +42,14 @@ class HelpPage:
 
 @router.get("/help")
 @router.get("/help/{name:path}")
-def help_page(request: Request, desk: Context, name: str = "") -> Response:
+def help_page(request: Request, context: Context, name: str = "") -> Response:
     """A page of the documentation; the index without a name. It needs no run before it, nor the network."""
     file = f"{name}.md" if name else INDEX
     if file not in documents():
         raise NotFoundError("help page", name)
     page = rendered_page(file)
     try:
-        counts = section_counts(desk.view())
+        counts = section_counts(context.view())
     except UserError:  # nothing is published yet, which the other pages report
         counts = None
     siblings = [(address_of(other), rendered_page(other).title) for other in documents() if is_beside(other, page)]

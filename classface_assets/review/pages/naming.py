@@ -92,7 +92,7 @@ def not_a_student(
 @router.post("/clusters/{clusterId}/not-a-face")
 def not_a_face(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """The faces that were chosen are none, or the whole group is none."""
-    act = desk.ledger.not_faces(group.marks(group.chosen or group.rest))
+    act = desk.ledger.mark_not_faces(group.marks(group.chosen or group.rest))
     return change_response(request, desk, act.events, back, act.notes, whole=not group.chosen or not group.rest)
 
 
@@ -100,7 +100,7 @@ def not_a_face(request: Request, desk: Context, group: SubmittedGroup, back: For
 def part(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
     """The faces that were chosen are one person, the others another; with none chosen, a closer look parts them."""
     if group.chosen and group.rest:
-        act = desk.ledger.split(group.id, [group.marks(group.rest), group.marks(group.chosen)])
+        act = desk.ledger.split_cluster(group.id, [group.marks(group.rest), group.marks(group.chosen)])
         return change_response(request, desk, act.events, back, act.notes, whole=False)
     if split_cluster(desk, group.id, SplitRequest())["status"] == "unchanged":
         raise ProblemError(409, "These look like one person. Choose the faces of one of the two people, then split.")

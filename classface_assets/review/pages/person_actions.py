@@ -56,7 +56,7 @@ def consent(
     """Whether the person may be shown, for one purpose or for all; who withdrew it is left out."""
     purposes = [] if purpose == ALL_PURPOSES else [Purpose(purpose)]
     return _command_response(
-        request, desk, desk.ledger.consent(_require_person_id(desk, person_id), value == "given", purposes), back
+        request, desk, desk.ledger.set_consent(_require_person_id(desk, person_id), value == "given", purposes), back
     )
 
 
@@ -66,7 +66,7 @@ def set_birth_date(
 ) -> Response:
     """When the person was born; nothing takes it back."""
     return _command_response(
-        request, desk, desk.ledger.birth_date(_require_person_id(desk, person_id), _parse_date(day)), back
+        request, desk, desk.ledger.set_birth_date(_require_person_id(desk, person_id), _parse_date(day)), back
     )
 
 
@@ -94,7 +94,7 @@ def siblings(
     return _command_response(
         request,
         desk,
-        desk.ledger.siblings([_require_person_id(desk, person_id), _require_person_named(desk, name)]),
+        desk.ledger.declare_siblings([_require_person_id(desk, person_id), _require_person_named(desk, name)]),
         back,
     )
 
@@ -136,7 +136,7 @@ def name_faces(
 def remove_name(request: Request, desk: Context, face: FormFaces = (), back: FormText = "/") -> Response:
     """The faces are nobody's any more."""
     return _command_response(
-        request, desk, desk.ledger.take_off(face_refs_with_manual(desk.view(), _require_faces(face))), back
+        request, desk, desk.ledger.remove_labels(face_refs_with_manual(desk.view(), _require_faces(face))), back
     )
 
 
@@ -144,7 +144,7 @@ def remove_name(request: Request, desk: Context, face: FormFaces = (), back: For
 def mark_not_faces(request: Request, desk: Context, face: FormFaces = (), back: FormText = "/") -> Response:
     """These are no faces."""
     return _command_response(
-        request, desk, desk.ledger.not_faces(face_refs_with_manual(desk.view(), _require_faces(face))), back
+        request, desk, desk.ledger.mark_not_faces(face_refs_with_manual(desk.view(), _require_faces(face))), back
     )
 
 

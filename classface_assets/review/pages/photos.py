@@ -15,6 +15,7 @@ from fastapi import File, Form, Query, Request, UploadFile
 from starlette.responses import Response
 
 from classface_assets.albums.students import row_names
+from classface_assets.core.geometry import Box
 from classface_assets.review.api.common import Context
 from classface_assets.review.api.faces import AssetId
 from classface_assets.review.context import face_refs
@@ -24,7 +25,7 @@ from classface_assets.review.pages.consent import photo_verdict_lines
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.reconciliation import match_faces_by_iou
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.detection.search import DetectionSettings
 
 MIN_BOX_SIDE = 8
@@ -143,7 +144,7 @@ def draw(
     """Here is a face that no detector found, and perhaps whose it is. Pixels of the upright photo."""
     photo = _require_photo(desk.view(), str(asset_id))
     face = manual_face(photo["asset_id"], (photo["width"], photo["height"]), (x, y, width, height))
-    act = desk.ledger.draw(face)
+    act = desk.ledger.draw_face(face)
     events, notes = [*act.events], [*act.notes]
     if name.strip():
         named = desk.ledger.label(name, [face])

@@ -14,12 +14,11 @@ import dagster as dg
 
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
-from classface_assets.orchestration.instance import fail_dead_runs, open_instance
+from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.runs.launcher import RunSpec, launch
 from classface_assets.review.runs.records import RunSummary, op_configs, summarize_runs
-from classface_assets.services.maintenance import MaintenanceError
 
 MAX_CONCURRENT_RUNS = 4
 _FINAL_STATUSES = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -82,9 +81,9 @@ class RunManager:
 
         try:
             receipt = erase_person(self._archive, self.instance, person_id)
-        except (ArchiveLockedError, MaintenanceError) as error:
+        except (ArchiveLockedError, RunInProgressError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.told(), self.start(self.assignment())
+        return receipt.to_json(), self.start(self.assignment())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
         """A page of the runs, last first, and how many there are. What has only just been started comes first."""

@@ -13,15 +13,8 @@ from classface_assets.store.decisions.replay import replay
 from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.events import Event
+from classface_assets.store.published import queries
 
-_FACES_SQL = """
-    SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width AS photo_width,
-           a.height AS photo_height, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.detection_confidence, f.quality_score,
-           f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, f.created_at
-    FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
-_PHOTOS_SQL = """
-    SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation
-    FROM image_assets WHERE status = 'ok'"""
 MAX_RECENT_AGE_S = 1.0
 
 
@@ -84,7 +77,7 @@ class ArchiveViewCache:
 def read_snapshot(database: Path, events: Sequence[Event]) -> PublishedSnapshot:
     """Raises DatabaseError."""
     last = query_database(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
-    faces, photos = query_database(database, _FACES_SQL), query_database(database, _PHOTOS_SQL)
+    faces, photos = queries.faces_with_photos(database), queries.readable_photos(database)
     faces = faces.with_columns(pl.col("created_at").dt.replace_time_zone("UTC"))
     faces = faces.sort("face_id")
     confirmed = frozenset(constraints_for(replay(events, last), faces).confirmed)

@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.names import normalize_name
 from classface_assets.services.archive_view.overlay import overlay_decisions
-from classface_assets.store.decisions.reconciliation import FaceConstraints, constraints_for
+from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
 
 SAMPLE_FACES = 5
@@ -37,7 +39,8 @@ class ArchiveView:
 
     `version` changes with the view. `faces`: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height,
     bbox_x/y/w/h (pixels of the upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
-    assignment_score, assignment_reason, confirmed, created_at; without what is no face and without erased people.
+    assignment_score, assignment_reason, assignment_margin, confirmed, created_at; without what is no face and without
+    erased people.
     `clusters`: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
     person_name. `persons`: id, name, folded (see `fold`), status, kind, merged_into_id, face_count, confirmed_count,
     prototype_count, school_years, created_at, updated_at. `photos`: asset_id, path, school_year, taken_at, width,
@@ -69,6 +72,11 @@ class ArchiveView:
         """The rows of these faces, in their order; those that are not there are left out."""
         wanted = pl.DataFrame({"face_id": list(face_ids)}, schema={"face_id": pl.String})
         return wanted.join(self.faces, on="face_id", how="inner", maintain_order="left")
+
+    def face_refs(self, face_ids: Sequence[str]) -> list[FaceRef]:
+        """The faces as the ledger stores them, in their order; those that are not there are left out."""
+        rows = self.pick(face_ids).select("face_id", "asset_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
+        return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows.iter_rows()]
 
 
 def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> ArchiveView:

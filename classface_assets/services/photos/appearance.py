@@ -1,6 +1,7 @@
-"""How the photos of an archive look: those that are there, and those that are gone and of which decisions still speak.
+"""The appearance of an archive's photos: hash, faces and vectors by which photos of the same shot are found.
 
-Of the photos that are gone the detections' and embeddings' parts keep faces and vectors until they are pruned.
+Photos that are gone count too, if there are decisions about their faces: the Parquet parts of detections and embeddings
+retain their faces and vectors until they are pruned.
 """
 
 from collections.abc import Iterable, Set
@@ -25,24 +26,31 @@ _NO_BOXES, _NO_VECTORS = np.zeros((0, 4)), np.zeros((0, 0), np.float32)
 
 @dataclass(frozen=True)
 class PhotoAppearances:
-    """The photos of an archive. `records`: RECORDS of the decided ones, also of those that are gone."""
+    """The appearance of each photo of an archive, computed on first use.
+
+    Attributes:
+        layout: The archive.
+        pack: The model pack whose vectors are compared.
+        catalog: The photos that are present, their faces and vectors.
+        records: RECORDS of the photos with decisions, also of those that are gone.
+    """
 
     layout: ArchiveLayout
     pack: PackInfo
-    facts: FaceCatalog
+    catalog: FaceCatalog
     records: pl.DataFrame
 
     @cached_property
     def present(self) -> dict[str, dict[str, object]]:
-        """The row of each photo that is there, by asset id."""
-        good = self.facts.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first")
+        """Asset id → the row of a photo that is present."""
+        good = self.catalog.images.filter(pl.col("status") == "ok").unique("asset_id", keep="first")
         columns = ["asset_id", "path", "width", "height", "rotation", "phash", "taken_at"]
         rows = good.with_columns(camera_time(good)).select(columns)
         return {row["asset_id"]: row for row in rows.iter_rows(named=True)}
 
     @cached_property
     def gone(self) -> dict[str, dict[str, object]]:
-        """The row of each decided photo that is not there, by asset id."""
+        """Asset id → the row of a photo with decisions that is gone."""
         rows = self.records.filter(~pl.col("asset_id").is_in(list(self.present)))
         found = self._gone_detections.drop_nulls("phash").unique("asset_id", keep="first")
         joined = rows.join(found.select("asset_id", "phash", "rotation"), "asset_id", "left", suffix="_found")
@@ -50,7 +58,7 @@ class PhotoAppearances:
         return {row["asset_id"]: row for row in joined.iter_rows(named=True)}
 
     def of(self, photo: str) -> PhotoAppearance:
-        """How a photo looks, be it there or gone; one that nobody knows looks like nothing."""
+        """The appearance of a photo, present or gone; an empty one where the id is unknown."""
         row = self.present.get(photo) or self.gone.get(photo) or {}
         boxes, vectors = self._faces(photo)
         phash, rotation = row.get("phash"), row.get("rotation") or 0
@@ -60,22 +68,28 @@ class PhotoAppearances:
         )
 
     def bits(self, photos: Iterable[str]) -> tuple[list[str], np.ndarray]:
-        """The photos among these that have a hash, and their bits (n, 16, 16)."""
+        """Those of these photos that have a perceptual hash, and the bits of the hashes, (n, 16, 16) bool."""
         known = [p for p in photos if (self.present.get(p) or self.gone.get(p) or {}).get("phash")]
         rows = [self.of(p).bits for p in known]
         return known, np.stack([bits for bits in rows if bits is not None]) if known else np.zeros((0, 16, 16), bool)
 
-    def showing(self, vectors: np.ndarray, least: float) -> set[str]:
-        """The photos that are there with a face of which one of these vectors has at least that cosine."""
-        if not len(vectors) or not len(self.facts.vectors):
+    def photos_with_similar_face(self, vectors: np.ndarray, min_similarity: float) -> set[str]:
+        """The present photos with a face that is similar to one of these.
+
+        Args:
+            vectors: (n, d) float32 of unit length.
+            min_similarity: The least cosine similarity.
+        """
+        if not len(vectors) or not len(self.catalog.vectors):
             return set()
-        hits = ((self.facts.vectors @ vectors.T) >= least).any(axis=1)
-        return set(self.facts.faces["asset_id"].filter(pl.Series(hits)))
+        hits = ((self.catalog.vectors @ vectors.T) >= min_similarity).any(axis=1)
+        return set(self.catalog.faces["asset_id"].filter(pl.Series(hits)))
 
     def _faces(self, photo: str) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (n, 4) and vectors (n, d) of a photo's faces."""
         if photo in self.present:
             numbers = self._rows_of.get(photo)
-            return (self._boxes[numbers], self.facts.vectors[numbers]) if numbers else (_NO_BOXES, _NO_VECTORS)
+            return (self._boxes[numbers], self.catalog.vectors[numbers]) if numbers else (_NO_BOXES, _NO_VECTORS)
         rows = self._gone_faces.filter(pl.col("asset_id") == photo)
         if rows.is_empty():
             return _NO_BOXES, _NO_VECTORS
@@ -83,19 +97,19 @@ class PhotoAppearances:
 
     @cached_property
     def _boxes(self) -> np.ndarray:
-        return self.facts.faces.select(BOX_COLUMNS).to_numpy().astype(np.float64)
+        return self.catalog.faces.select(BOX_COLUMNS).to_numpy().astype(np.float64)
 
     @cached_property
     def _rows_of(self) -> dict[str, list[int]]:
-        if self.facts.faces.is_empty():
+        if self.catalog.faces.is_empty():
             return {}
-        grouped = self.facts.faces.select("asset_id").with_row_index("row").group_by("asset_id").agg("row")
+        grouped = self.catalog.faces.select("asset_id").with_row_index("row").group_by("asset_id").agg("row")
         return dict(grouped.iter_rows())
 
     @cached_property
     def _gone_detections(self) -> pl.DataFrame:
-        """The detection rows of photos that are gone, by whichever school year had them."""
-        wanted = set(self.records["asset_id"]) - self.present.keys()
+        """The detection rows of photos that are gone, of whichever school year they were in."""
+        gone = set(self.records["asset_id"]) - self.present.keys()
         columns = ["asset_id", "face_id", "status", "phash", "rotation", *BOX_COLUMNS]
         found = [
             pl.DataFrame(
@@ -103,15 +117,16 @@ class PhotoAppearances:
             )
         ]
         detector = self.pack.detector_version
-        for year in self._years() if wanted else ():
+        for year in self._years() if gone else ():
             settings = active_detection_settings(self.layout, detector, year)
             if settings is not None:
-                rows = detection_parts(self.layout, detector, year, settings).read_matching("asset_id", wanted, columns)
+                rows = detection_parts(self.layout, detector, year, settings).read_matching("asset_id", gone, columns)
                 found += [rows] if rows.width else []
         return pl.concat(found, how="diagonal_relaxed").unique(["asset_id", "face_id"], keep="first")
 
     @cached_property
     def _gone_faces(self) -> pl.DataFrame:
+        """The faces of photos that are gone, with their vectors."""
         rows = self._gone_detections.filter(pl.col("status") == "ok")
         ids, version = rows["face_id"].to_list(), self.pack.detector_version
         found = [
@@ -120,10 +135,10 @@ class PhotoAppearances:
             )
             for year in (self._years() if ids else ())
         ]
-        held = [frame for frame in found if frame.width]
-        if not held:
+        frames = [frame for frame in found if frame.width]
+        if not frames:
             return pl.DataFrame(schema={"asset_id": pl.String})
-        return rows.join(pl.concat(held).unique("face_id"), on="face_id")
+        return rows.join(pl.concat(frames).unique("face_id"), on="face_id")
 
     def _years(self) -> Set[str]:
         return {
@@ -137,6 +152,6 @@ def _to_float(value: object) -> float:
 
 
 def _capture_seconds(row: dict[str, object]) -> float:
-    """When the camera took it, in seconds; NaN where it did not say."""
+    """The camera's capture time in seconds; NaN where it is unknown."""
     at = row.get("taken_at")
     return at.timestamp() if isinstance(at, datetime) else float("nan")

@@ -1,7 +1,7 @@
-"""Whether the photos folder lost its photos: a drive that is not connected looks like a folder that was emptied.
+"""Whether most photos are missing: a drive that is not connected looks like a folder that was emptied.
 
-A known photo is one that the last runs saw. It is there as long as there is a file at its path, or one of its name and
-size anywhere below the photos folder: what was renamed, moved or edited in place is not lost.
+A known photo is one that the last runs listed. It is present as long as there is a file at its path, or one of its name
+and size anywhere below the photos folder: a photo that was renamed, moved or edited in place is not lost.
 """
 
 from collections import Counter
@@ -15,20 +15,26 @@ from classface_assets.store.catalog.school_year import image_parts, list_school_
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
 
 MIN_LOST_PHOTOS = 10
-"""With fewer known photos gone than this it is an ordinary clearing up, unless they are all that there were."""
+"""Fewer missing photos than this are ordinary tidying up, unless they are all that there were."""
 SHOWN_FOLDERS = 5
 _PHOTOS = pl.Schema({"path": pl.String, "size": pl.Int64})
 
 
 class LostPhotosError(PhotosFolderError):
-    """More than half of the known photos are gone at once; nothing was removed."""
+    """More than half of the known photos are missing at once; nothing was removed."""
 
 
 def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: pl.DataFrame | None = None) -> None:
-    """Raises LostPhotosError when most known photos are gone, PhotosFolderError when the folder cannot be read.
+    """Raise an error where most of the known photos are missing.
 
-    With a school year and the listing (path, size) of its files: only if most of that year's photos are gone too. The
-    others are then not looked at where they need not be.
+    Args:
+        layout: The archive.
+        year: A school year, whose photos are looked for first: without an error where most of them are present.
+        listing: Path and size of the files of that school year.
+
+    Raises:
+        LostPhotosError: Most of the known photos are missing.
+        PhotosFolderError: The photos folder cannot be read.
     """
     if year is not None and listing is not None:
         known = _known(layout, year)
@@ -43,6 +49,7 @@ def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: 
 
 
 def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
+    """Path and size of the photos of a school year that the last runs listed."""
     rows = image_parts(layout, year).read(["path", "size", "status"])
     if not rows.width:
         return pl.DataFrame(schema=_PHOTOS)
@@ -50,8 +57,9 @@ def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
 
 
 def _present(layout: ArchiveLayout) -> pl.DataFrame:
-    places = require_year_folders(layout).values()
-    files = [file for folders in places for file in year_listing(layout.photos, folders)]
+    """Path and size of all files in the folders of school years."""
+    folders_of_years = require_year_folders(layout).values()
+    files = [file for folders in folders_of_years for file in year_listing(layout.photos, folders)]
     rows = [(encode_relative_path(file.path, layout.photos), file.size) for file in files if file.size >= 0]
     return pl.DataFrame(rows, schema=_PHOTOS, orient="row")
 
@@ -68,14 +76,16 @@ def _are_lost(known: int, gone: int) -> bool:
 
 
 def _error_message(layout: ArchiveLayout, known: pl.DataFrame, gone: pl.DataFrame) -> str:
-    of_all = Counter(_folder(path) for path in known["path"])
-    lost = Counter(_folder(path) for path in gone["path"])
-    where = [f"{folder or 'the folder itself'} {count:,} of {of_all[folder]:,}" for folder, count in lost.most_common()]
+    total = Counter(_folder(path) for path in known["path"])
+    missing = Counter(_folder(path) for path in gone["path"])
+    where = [
+        f"{folder or 'the folder itself'} {count:,} of {total[folder]:,}" for folder, count in missing.most_common()
+    ]
     more = f" and {len(where) - SHOWN_FOLDERS:,} more folders" if len(where) > SHOWN_FOLDERS else ""
     return (
         f"{gone.height:,} of {known.height:,} known photos are gone from {layout.photos} "
-        f"({', '.join(where[:SHOWN_FOLDERS])}{more}); nothing was removed. Connect the drive that they are on, or say "
-        "that they were taken out on purpose: `classface run --photos-are-gone`."
+        f"({', '.join(where[:SHOWN_FOLDERS])}{more}); nothing was removed. Connect the drive that they are on; "
+        "if they were removed on purpose, run `classface run --photos-are-gone`."
     )
 
 

@@ -1,6 +1,7 @@
-"""Boxes that people drew, against the faces of a school year: which become faces, which drop out, which cannot be one.
+"""Faces that people drew by hand: which of the ledger's boxes become detection rows, and which rows are removed.
 
-A drawn face is a row among the detector's, told by its reason. Its id and box are those of the ledger.
+A manual face is a row among the detector's, with a reason that starts with MANUAL_REASON. Its id and box are those of
+the ledger.
 """
 
 from collections import defaultdict
@@ -28,9 +29,13 @@ REQUIRED_COLUMNS = ["asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y
 
 @dataclass(frozen=True)
 class ManualFaceChanges:
-    """`new`: photo → the drawn faces to be made. `gone`: rows whose drawing was taken back. `kept`: how many stay.
+    """What has to change in the detection rows of a school year.
 
-    `refused`: (photo, why) of each drawing that is no face of this school year, though its photo is or was.
+    Attributes:
+        new: Asset id → the manual faces to be added.
+        gone: Ids of faces to be removed, since their box was removed.
+        kept: How many manual faces there are and stay.
+        refused: (asset id, reason) of each box that cannot be a face, in a photo that is or was in this school year.
     """
 
     new: Mapping[str, list[FaceRef]] = field(default_factory=dict)
@@ -40,87 +45,98 @@ class ManualFaceChanges:
 
 
 def photos_with_new_boxes(events: Iterable[Event], since: int) -> set[str]:
-    """The photos in which a face was drawn after that event, or its drawing was taken back or brought back."""
+    """Asset ids of the photos in which a box was drawn, removed or restored after the event with that id."""
     by_id = {event.id: event for event in events}
     photos = set()
     for event in by_id.values():
-        what: Event | None = event
-        while what is not None and what.kind == "undone":
-            what = by_id.get(what.payload["event_id"])
-        if event.id > since and what is not None and what.kind == "face_drawn":
-            photos |= {face["asset_id"] for face in what.payload["faces"]}
+        original: Event | None = event
+        while original is not None and original.kind == "undone":
+            original = by_id.get(original.payload["event_id"])
+        if event.id > since and original is not None and original.kind == "face_drawn":
+            photos |= {face["asset_id"] for face in original.payload["faces"]}
     return photos
 
 
 def school_years_of_photos(layout: ArchiveLayout, photos: set[str]) -> list[str]:
-    """The school years in which these photos are."""
+    """The school years that contain any of these photos (asset ids)."""
     years = list_school_years(layout) if photos else []
     return [year for year in years if photos & image_parts(layout, year).ids("asset_id")]
 
 
 def find_manual_face_changes(layout: ArchiveLayout, parts: PartDataset, year: str, ledger: Ledger) -> ManualFaceChanges:
-    """What is to be done with the drawings in the photos of a school year, whose detection rows are in `parts`."""
+    """Compare the boxes in the ledger with the detection rows of a school year.
+
+    Args:
+        layout: The archive.
+        parts: The detections of the school year.
+        year: The school year.
+        ledger: The ledger with the boxes.
+    """
     events = ledger.events(kinds=DRAWING_KINDS)
     if not any(event.kind == "face_drawn" for event in events):
         return ManualFaceChanges()
-    said, rows = replace(replay(events), erased_faces=erased_faces(layout, events)), parts.read(REQUIRED_COLUMNS)
+    decisions = replace(replay(events), erased_faces=erased_faces(layout, events))
+    rows = parts.read(REQUIRED_COLUMNS)
     if not rows.width:
         return ManualFaceChanges()
     images = year_images(layout, year)
-    gone = {face.asset_id for face in said.drawn.values()} & set(rows["asset_id"]) - set(images["asset_id"])
-    moved = {
-        p
-        for y in (school_years_of_photos(layout, gone) if gone else ())
-        for p in image_parts(layout, y).ids("asset_id")
-    }
-    return plan_manual_face_changes(said, rows.filter(~pl.col("asset_id").is_in(list(gone & moved))), images)
+    gone = {face.asset_id for face in decisions.drawn.values()} & set(rows["asset_id"]) - set(images["asset_id"])
+    new_years = school_years_of_photos(layout, gone) if gone else []
+    moved = {photo for new_year in new_years for photo in image_parts(layout, new_year).ids("asset_id")}
+    return plan_manual_face_changes(decisions, rows.filter(~pl.col("asset_id").is_in(list(gone & moved))), images)
 
 
-def plan_manual_face_changes(said: Decisions, rows: pl.DataFrame, images: pl.DataFrame) -> ManualFaceChanges:
-    """The same, given the detection rows (NEEDED) and the files of the year.
+def plan_manual_face_changes(decisions: Decisions, rows: pl.DataFrame, images: pl.DataFrame) -> ManualFaceChanges:
+    """Decide what becomes of each box of the ledger.
 
-    A box becomes a face unless a detection, or a box drawn before, overlaps it by 0.4 or more: then that is the face,
-    and has the box's name (`homes`). Boxes of photos that neither files nor rows know are another year's.
+    A box becomes a face unless a detection, or an earlier box, overlaps it by an IoU of 0.4 or more: that is the same
+    face then, and gets the box's name. Boxes in photos that neither `rows` nor `images` contain are of another school
+    year.
+
+    Args:
+        decisions: The replayed decisions, with the boxes in `drawn`.
+        rows: The detection rows of the school year, with REQUIRED_COLUMNS.
+        images: asset_id and status of its files.
     """
-    made = _manual_face_ids(rows)
-    gone = frozenset(made - said.drawn.keys())
+    manual = _manual_face_ids(rows)
+    gone = frozenset(manual - decisions.drawn.keys())
     files = dict(images.filter(pl.col("status") != "duplicate").select("asset_id", "status").iter_rows())
     rows = rows.filter(~pl.col("face_id").is_in(list(gone)).fill_null(value=False))
     failed = dict(rows.filter(pl.col("status") == "failed").select("asset_id", "reason").iter_rows())
-    taken, known = _boxes_by_photo(rows.filter(pl.col("status") == "ok")), set(rows["asset_id"])
-    never = _group_by_photo((face.asset_id, face.box) for face in said.erased_faces.values())
+    taken, searched = _boxes_by_photo(rows.filter(pl.col("status") == "ok")), set(rows["asset_id"])
+    erased = _group_by_photo((face.asset_id, face.box) for face in decisions.erased_faces.values())
     new: dict[str, list[FaceRef]] = defaultdict(list)
     refused = []
-    for face in said.drawn.values():
+    for face in decisions.drawn.values():
         photo = face.asset_id
-        if photo not in known and files.get(photo, "ok") == "ok":
+        if photo not in searched and files.get(photo, "ok") == "ok":
             continue
         if photo not in files:
             refused.append((photo, "the photo is no longer in its folder"))
         elif files[photo] != "ok" or photo in failed:
             refused.append((photo, f"the photo cannot be read: {failed.get(photo) or files[photo]}"))
-        elif _overlaps_any(face.box, never[photo]):
+        elif _overlaps_any(face.box, erased[photo]):
             refused.append((photo, "it is the face of a person who was erased"))
-        elif face.face_id not in made and not _overlaps_any(face.box, taken[photo]):
+        elif face.face_id not in manual and not _overlaps_any(face.box, taken[photo]):
             taken[photo].append(face.box)
             new[photo].append(face)
-    return ManualFaceChanges(new, gone, len(made - gone), tuple(refused))
+    return ManualFaceChanges(new, gone, len(manual - gone), tuple(refused))
 
 
 def mark_as_manual(rows: pl.DataFrame, parts: PartDataset) -> pl.DataFrame:
-    """Detection rows made of drawings, as such, and with the look of their photos as it was found before."""
-    looks = parts.read_matching("asset_id", rows["asset_id"].unique().to_list(), ["asset_id", "phash"])
+    """Give detection rows of drawn boxes the reason of manual faces, and the perceptual hash of their photos."""
+    hashes = parts.read_matching("asset_id", rows["asset_id"].unique().to_list(), ["asset_id", "phash"])
+    hashes = hashes.drop_nulls("phash").unique("asset_id")
     reason = (
         pl.when(pl.col("reason") == "")
         .then(pl.lit(MANUAL_REASON))
         .otherwise(pl.format(f"{MANUAL_REASON}: {{}}", "reason"))
     )
-    known = looks.drop_nulls("phash").unique("asset_id")
-    return rows.with_columns(reason.alias("reason")).drop("phash").join(known, "asset_id", "left").select(rows.columns)
+    return rows.with_columns(reason.alias("reason")).drop("phash").join(hashes, "asset_id", "left").select(rows.columns)
 
 
 def drop_manual_faces(layout: ArchiveLayout, parts: PartDataset, year: str, face_ids: frozenset[str]) -> None:
-    """Take out faces whose drawing was taken back, and their vectors of every pack."""
+    """Remove manual faces from the detections of a school year, and their vectors of every model pack."""
     if not face_ids:
         return
     for pack in list_directory(layout.parts("embeddings")):

@@ -1,6 +1,6 @@
-"""The Parquet tables of assignments, each with a note in the same file of what it was made of.
+"""The Parquet tables of assignments, each with its inputs recorded in the metadata of the same file.
 
-The note is part of the file, so a killed run leaves both of one run or both of the one before.
+The record is part of the file, so a killed run leaves both of one run or both of the one before.
 """
 
 import json
@@ -15,13 +15,19 @@ from classface_assets.store.model.events import Event
 
 METADATA_KEY = "made_of"
 AUTOMATIC_EVENT_KINDS = ("photos_followed",)
+"""Events that runs add by themselves."""
 LastEvent = tuple[int, str, str]
-"""Number, time and kind of an event, as `Ledger.last` tells them."""
+"""Number, time and kind of an event, as `Ledger.last` returns them."""
 
 
 @dataclass(frozen=True)
 class TableInputs:
-    """The digest of all facts, and the last event of the ledger that counted; None: there was none yet."""
+    """What a table of assignments was made of.
+
+    Attributes:
+        facts: The digest of all files, faces and vectors (`catalog_fingerprint`).
+        last: The last event of the ledger that counted; None before the first.
+    """
 
     facts: str
     last: LastEvent | None
@@ -33,38 +39,47 @@ class TableInputs:
 
     @property
     def state(self) -> tuple[str, LastEvent | None]:
-        """As stamps are made of it."""
+        """The same as plain values, as fingerprints and file metadata store them."""
         return self.facts, self.last
 
 
 def write_assignments(rows: pl.DataFrame, file: Location, made_of: TableInputs) -> None:
-    """Write ASSIGNMENTS and what they were made of. Raises StorageError."""
+    """Write ASSIGNMENTS and their inputs into one file.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+    """
     write_parquet(rows, file, {METADATA_KEY: json.dumps(made_of.state)})
 
 
 def read_table_inputs(file: Location) -> TableInputs | None:
-    """What a table was made of; None where that was not noted: before there were notes, or after an erasure.
+    """The inputs of a table.
 
-    Raises FileNotFoundError, DamagedFileError.
+    Returns:
+        None where they are not recorded: in tables of versions that did not, or after an erasure.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+        DamagedFileError: It is cut off, or no Parquet file.
     """
-    noted = read_parquet_metadata(file).get(METADATA_KEY)
-    if noted is None:
+    recorded = read_parquet_metadata(file).get(METADATA_KEY)
+    if recorded is None:
         return None
-    facts, last = json.loads(noted)
+    facts, last = json.loads(recorded)
     return TableInputs(facts, None if last is None else (last[0], last[1], last[2]))
 
 
 def is_made_from(file: Location, facts: str) -> bool:
-    """Whether a table is of the facts of that digest, as far as is noted."""
-    noted = read_table_inputs(file)
-    return noted is None or noted.facts == facts
+    """Whether a table was made from the facts of that digest, or does not record its inputs."""
+    recorded = read_table_inputs(file)
+    return recorded is None or recorded.facts == facts
 
 
 def events_until(events: Sequence[Event], last: int) -> list[Event]:
-    """The events up to that number."""
+    """The events up to and including the number `last`."""
     return [event for event in events if event.id <= last]
 
 
 def count_newer_decisions(events: Sequence[Event], last: int) -> int:
-    """How much people have said since the event of that number; what a run noted by itself is not counted."""
+    """How many events people have added since the number `last`; those that runs add by themselves do not count."""
     return sum(event.id > last and event.kind not in AUTOMATIC_EVENT_KINDS for event in events)

@@ -1,4 +1,4 @@
-"""The projection head on disk: its checkpoint, and beside it which pack it was trained on and whether it won."""
+"""The projection head on disk: its checkpoint, and the report of the pack it was trained on and whether it won."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,13 @@ class CheckpointError(UserError):
 
 
 def save_checkpoint(path: Path, checkpoint: bytes | None, report: Mapping[str, Any]) -> None:
-    """Keep a checkpoint (none when training was skipped) and its report; the report is written last."""
+    """Store a checkpoint and its report; the report is written last.
+
+    Args:
+        path: Where the checkpoint lies; the report lies beside it.
+        checkpoint: None when training was skipped.
+        report: The outcome of the training.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint is not None:
         _write(path, checkpoint)
@@ -27,7 +33,11 @@ def checkpoint_files(path: Path) -> list[Path]:
 
 
 def load_promoted_checkpoint(path: Path, pack: str) -> bytes | None:
-    """The checkpoint in use: the last one trained, if it won on held-out faces of this very model pack."""
+    """The checkpoint in use: the last one trained, if it won on held-out faces of this very model pack.
+
+    Raises:
+        CheckpointError: The files do not belong together or cannot be read.
+    """
     report_file = path.with_suffix(".json")
     if not report_file.exists():
         return None

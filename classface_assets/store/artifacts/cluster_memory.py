@@ -1,6 +1,6 @@
-"""The cluster numbers of faces that are gone for now: a drive that is away, a folder that was moved and comes back.
+"""The cluster ids of faces that are gone for now, as when a drive is away or a folder was moved and comes back.
 
-A face that is there again counts for the number that its cluster had, as one does that was never away.
+A face that returns has a say in the number of its cluster, as if it had never been away.
 """
 
 import polars as pl
@@ -11,27 +11,37 @@ from classface_assets.store.files.parquet import read_parquet_or_empty, write_pa
 
 TABLE = "cluster_memory"
 MAX_FACES = 2_000_000
-"""Faces that are remembered; beyond that those that have been gone longest are not."""
+"""The most faces that are remembered; beyond that those that have been gone longest are forgotten."""
 _MEMORY = pl.Schema({"face_id": pl.String, "cluster_id": pl.String})
 
 
 def previous_cluster_ids(layout: ArchiveLayout) -> pl.DataFrame:
-    """face_id and cluster_id of every face as last published, and of those that had gone before that."""
+    """The last known cluster of every face, also of those that had gone before the last publication.
+
+    Returns:
+        Columns face_id and cluster_id.
+    """
     last = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS).select(_MEMORY.names())
     return pl.concat([last, _read_memory(layout).join(last, on="face_id", how="anti")])
 
 
 def remember_cluster_ids(layout: ArchiveLayout, before: pl.DataFrame, rows: pl.DataFrame) -> None:
-    """Keep the numbers of the faces that were published `before` and are not among the ASSIGNMENTS to be published.
+    """Remember the clusters of the faces that were published before and are gone now.
 
-    To be called before these are written. Who is back is forgotten only once published: a run may be killed between.
+    To be called before the new assignments are written. A face that is back is forgotten only after it is published,
+    because a run may be killed in between.
+
+    Args:
+        layout: The archive.
+        before: ASSIGNMENTS as last published.
+        rows: ASSIGNMENTS that are to be published.
     """
     known = _read_memory(layout)
     numbered = before.filter(is_unknown_cluster()).select(_MEMORY.names())
     gone = numbered.join(rows, on="face_id", how="anti")
-    kept = pl.concat([known.join(before, on="face_id", how="anti"), gone]).tail(MAX_FACES)
-    if not kept.equals(known):
-        write_parquet(kept, layout.table(TABLE))
+    memory = pl.concat([known.join(before, on="face_id", how="anti"), gone]).tail(MAX_FACES)
+    if not memory.equals(known):
+        write_parquet(memory, layout.table(TABLE))
 
 
 def _read_memory(layout: ArchiveLayout) -> pl.DataFrame:

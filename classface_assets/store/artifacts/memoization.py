@@ -1,8 +1,8 @@
-"""Stamps: what an output was made of, noted so that it is not made again of the same.
+"""Memoization: an output is not made again from the same inputs.
 
-A stamp is a small JSON file on this machine: a digest of all that went in, every file that came out with its size and
-time of change, and what was told of them. It holds as long as all of that is so. A part is never changed and its name
-never comes back, so the names of the parts stand for what is in them.
+The record of an output is a small JSON file on this machine: a digest of all inputs, every output file with its size
+and time of change, and the metadata that Dagster shows. It holds as long as all of these are unchanged. A Parquet part
+is never changed and its name never comes back, so the names of the parts stand for their content.
 """
 
 import functools
@@ -35,10 +35,15 @@ PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 @dataclass(frozen=True)
 class InputFingerprint:
-    """The stamp kept in `file`, for an output to be made of what `made_of` is the digest of.
+    """The record of the inputs from which an output was last made, and of the output files.
 
-    Outputs are known by their place below one of `roots`: an archive that is moved keeps its stamps, and a copy's stamp
-    does not speak of the original's files.
+    Output files are identified by their path below one of `roots`: an archive that is moved keeps its records, and the
+    record of a copied archive does not speak of the original's files.
+
+    Attributes:
+        file: The small JSON file of the record, on this machine.
+        made_of: The digest of the inputs now.
+        roots: The folders below which output files lie.
     """
 
     file: Path
@@ -46,21 +51,33 @@ class InputFingerprint:
     roots: tuple[Location, ...]
 
     def cached_metadata(self) -> dict[str, Any] | None:
-        """What was told of the output when it was made of just this and is still there; None: it is to be made.
+        """The metadata of the output, if it was made from exactly these inputs and is unchanged on the disk.
 
-        A stamp that no longer holds is removed at once, so that a run killed while it writes leaves none behind.
+        A record that no longer holds is removed at once, so that a run killed while it writes leaves none behind.
+
+        Returns:
+            None when the output must be made.
         """
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            noted = json.loads(self.file.read_text(encoding="utf-8"))
-            if noted["made_of"] == self.made_of and noted["outputs"] == self._outputs(noted["outputs"]):
-                return dict(noted["told"])
+            recorded = json.loads(self.file.read_text(encoding="utf-8"))
+            if recorded["made_of"] == self.made_of and recorded["outputs"] == self._outputs(recorded["outputs"]):
+                return dict(recorded["told"])
         self.file.unlink(missing_ok=True)
         return None
 
-    def record(self, told: Mapping[str, Any], outputs: Iterable[Location]) -> None:
-        """Note what was made, and what is told of it. Raises StorageError, and ValueError for a file of no root."""
-        noted = {"made_of": self.made_of, "told": told, "outputs": self._outputs(map(self._name, outputs))}
-        write_file(self.file, lambda out: out.write(json.dumps(noted).encode()))
+    def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location]) -> None:
+        """Record that the output was made from these inputs.
+
+        Args:
+            metadata: What Dagster shows of the output.
+            outputs: The files that were written.
+
+        Raises:
+            StorageError: The disk fails.
+            ValueError: A file lies below none of the roots.
+        """
+        content = {"made_of": self.made_of, "told": metadata, "outputs": self._outputs(map(self._name, outputs))}
+        write_file(self.file, lambda out: out.write(json.dumps(content).encode()))
 
     def _name(self, file: Location) -> str:
         for number, root in enumerate(map(str, self.roots)):
@@ -80,7 +97,10 @@ class InputFingerprint:
 
 
 def content_digest(*things: object) -> str:
-    """Of numbers, texts, lists and mappings: the same only for the same. A frame stands for its rows in their order."""
+    """A digest of numbers, texts, lists, mappings and frames: equal only for equal content.
+
+    A frame counts with its schema and its rows in their order.
+    """
     return _hash(json.dumps(things, sort_keys=True, default=_frame_digest).encode())
 
 
@@ -93,7 +113,10 @@ def file_signature(file: Location) -> list[int] | None:
 
 
 def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
-    """Changes when what `gather` reads does: a file, a face or a vector more or less, other thresholds or models."""
+    """A digest that changes when the catalog of all faces does (`store.catalog.faces.load_catalog`).
+
+    It does with every file, face or vector more or less, and with other thresholds or models.
+    """
     years = []
     for year in list_school_years(layout):
         settings = active_detection_settings(layout, detector, year)
@@ -105,13 +128,13 @@ def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
 
 @functools.cache
 def program_digest(folder: Path = PACKAGE_FOLDER) -> str:
-    """Of the program itself, code and templates: what another version of it made is made anew."""
+    """The digest of the program itself, code and templates: outputs of another version of it are made again."""
     files = sorted(file for ending in ("*.py", "*.j2", "*.css") for file in folder.rglob(ending))
     return content_digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
 
 
 def _local_file_signature(file: str) -> list[int] | None:
-    """The same of a local file, as text: there are tens of thousands in an album."""
+    """`file_signature` of a local file given as text, which is quicker: an album has tens of thousands."""
     with suppress(OSError):
         status = os.stat(file)  # noqa: PTH116
         return [status.st_size, status.st_mtime_ns]

@@ -1,6 +1,6 @@
-"""The thresholds that were fitted to an archive's labels: a small JSON file in the data folder, deleted at will.
+"""The thresholds that were calibrated on an archive's labels: a small JSON file, which may be deleted at any time.
 
-They stand for one model pack and method each, in the place of those that come with the program.
+Each set holds for one model pack and clustering method, in place of the thresholds that come with the program.
 """
 
 import json
@@ -13,11 +13,19 @@ from classface_assets.core.locations import Location
 
 
 def calibration_file(layout: ArchiveLayout) -> Location:
+    """Where the calibrated thresholds lie."""
     return layout.data / "calibration.json"
 
 
 def load_thresholds(layout: ArchiveLayout, pack: str, method: str) -> dict[str, float]:
-    """Setting → value, empty where nothing was fitted. Raises UserError when the file is no such file."""
+    """The calibrated thresholds of a model pack and method.
+
+    Returns:
+        Setting → value; empty where nothing was calibrated.
+
+    Raises:
+        UserError: The file is damaged.
+    """
     found = _read(layout).get(f"{pack} {method}", {})
     if not all(isinstance(value, int | float) for value in found.values()):
         raise _invalid_file_error(layout)
@@ -25,14 +33,23 @@ def load_thresholds(layout: ArchiveLayout, pack: str, method: str) -> dict[str, 
 
 
 def save_thresholds(layout: ArchiveLayout, pack: str, method: str, values: Mapping[str, float]) -> None:
-    """Keep these for the pack and method, in the place of what was kept before. Raises StorageError, UserError."""
+    """Store the calibrated thresholds of a model pack and method in place of earlier ones.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+        UserError: The file is damaged.
+    """
     content = {**_read(layout), f"{pack} {method}": dict(values)}
     written = json.dumps(content, indent=2, sort_keys=True).encode()
     write_file(calibration_file(layout), lambda out: out.write(written))
 
 
 def delete_thresholds(layout: ArchiveLayout, pack: str, method: str) -> bool:
-    """Forget what was fitted for the pack and method; False when nothing was."""
+    """Delete the calibrated thresholds of a model pack and method.
+
+    Returns:
+        False when there were none.
+    """
     content = _read(layout)
     if content.pop(f"{pack} {method}", None) is None:
         return False
@@ -54,4 +71,4 @@ def _read(layout: ArchiveLayout) -> dict[str, dict[str, float]]:
 
 
 def _invalid_file_error(layout: ArchiveLayout) -> UserError:
-    return UserError(f"{calibration_file(layout)} does not hold fitted thresholds; delete it, and calibrate again.")
+    return UserError(f"{calibration_file(layout)} does not hold calibrated thresholds; delete it, and calibrate again.")

@@ -1,6 +1,6 @@
-"""The facts of all school years, gathered from the parts: every file, every face, every vector that is current.
+"""The catalog of an archive, read from the parts: every current file, face and vector of all school years.
 
-What is current in one school year, year_parts says.
+Which rows of one school year are current is defined in school_year.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import polars as pl
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import list_directory
-from classface_assets.core.schemas import DETECTIONS
+from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
 from classface_assets.core.school_years.names import first_year
 from classface_assets.store.catalog.school_year import (
     all_images,
@@ -27,10 +27,12 @@ from classface_assets.store.files.parts import PartDataset
 
 @dataclass(frozen=True)
 class FaceCatalog:
-    """All that is current. Width and height of `images` are those of the photo as detecting turned it.
+    """All current files, faces and vectors of an archive.
 
-    `images`: one row a file (IMAGES, rotation, phash). `faces`: one row a face, without its chip, in the order of their
-    ids. `vectors`: float32 (faces, d).
+    Attributes:
+        images: A row a file: IMAGES, rotation, phash. Width and height are of the photo upright, as it was detected in.
+        faces: A row a face in the order of their ids: DETECTIONS without the chip, school_year, year.
+        vectors: (faces, d) float32, of unit length, in the order of `faces`.
     """
 
     images: pl.DataFrame
@@ -39,13 +41,19 @@ class FaceCatalog:
 
 
 class DetectionMissingError(UserError):
-    """The archive has faces, but none that this version of the detector found."""
+    """The archive has faces, but none by this version of the detector."""
 
 
 def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog:
-    """All that is current, over all school years. A photo in two years counts in the first with its faces.
+    """Read the catalog of all school years. A photo in two years counts in the first with its faces.
 
-    Raises NotSearchedError: with no face at all, everybody would vanish from what is published.
+    Args:
+        layout: The archive.
+        detector: The detector's version.
+        pack: The key of the model pack, by which vectors are stored.
+
+    Raises:
+        DetectionMissingError: No face is by this detector, so everybody would vanish from what is published.
     """
     _require_detections(layout, detector)
     years = list_school_years(layout)
@@ -58,13 +66,13 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     rows = pl.concat(detected, how="diagonal_relaxed").unique(
         ["asset_id", "face_id"], keep="first", maintain_order=True
     )
-    # Older versions searched the picture once for each metadata that it had, and called its faces otherwise.
+    # Older versions detected faces in a picture once for each metadata that it had, and gave them other ids.
     rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
     images = _merge_detection_results(mark_duplicates(images), rows)
     starts = {y: first_year(y) for y in years}
     faces = (
         rows.drop("rotation", "phash", "orientation")
-        .filter(pl.col("status") == "ok")
+        .filter(pl.col("status") == DetectionStatus.FACE)
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
     found = [embedding_parts(layout, detector, pack, year) for year in years]
@@ -84,7 +92,7 @@ def _require_detections(layout: ArchiveLayout, detector: str) -> None:
 
 
 def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-    """The faces that have a vector, and the vectors. A year at a time: a million of them take two gigabytes, once."""
+    """The faces that have a vector, and the vectors; a year at a time, since a million vectors take two gigabytes."""
     vectors = np.zeros((0, 0), np.float32)
     place = faces.select("face_id").with_row_index("row")
     there = np.zeros(faces.height, bool)
@@ -111,16 +119,16 @@ def _detections_of_years(layout: ArchiveLayout, detector: str, years: list[str])
 
 
 def _merge_detection_results(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:
-    """The images with what detecting found out about them: which way is up, how they look, and what cannot be decoded.
+    """The images with the results of the detection: rotation, perceptual hash, size as turned upright.
 
-    A photo that opened but could not be decoded is unreadable, with the reason that detecting found.
+    A photo that opened but could not be decoded is unreadable, with the detection's reason.
     """
-    failed = pl.col("reason").filter(pl.col("status") == "failed").first().alias("why")
+    failed = pl.col("reason").filter(pl.col("status") == DetectionStatus.FAILED).first().alias("why")
     photos = detections.group_by("asset_id").agg(pl.col("rotation", "phash").drop_nulls().first(), failed)
     joined = images.join(photos, on="asset_id", how="left", maintain_order="left")
     broken, sideways = pl.col("why").is_not_null(), pl.col("rotation").is_in([90, 270])
     return joined.with_columns(
-        pl.when(broken).then(pl.lit("unreadable")).otherwise(pl.col("status")).alias("status"),
+        pl.when(broken).then(pl.lit(PhotoStatus.UNREADABLE.value)).otherwise(pl.col("status")).alias("status"),
         pl.when(broken).then(pl.col("why")).otherwise(pl.col("reason")).alias("reason"),
         pl.when(sideways).then(pl.col("height")).otherwise(pl.col("width")).alias("width"),
         pl.when(sideways).then(pl.col("width")).otherwise(pl.col("height")).alias("height"),

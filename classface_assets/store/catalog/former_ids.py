@@ -1,6 +1,6 @@
-"""What photos were called by older versions: by the bytes of their files, which any edit of their metadata changes.
+"""The ids that older versions gave to photos: digests of their files' bytes, which any edit of the metadata changes.
 
-A file that is still as it was has that id as its digest, so its rows and what was said of it are found again.
+A file that is unchanged has that id as its digest, so its rows and the decisions about it are found again.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,9 +17,14 @@ FACE_KEY = ["asset_id", "face_id"]
 
 @dataclass(frozen=True)
 class FormerIds:
-    """`current`: former id → asset id of today. `first`: asset id of today → the former ids of its files, in the order
-    of their paths: two files that differed in their metadata alone were two photos. `orientation`: former id → that of
-    its file, which is as it was when it was searched."""
+    """The former ids of some photos.
+
+    Attributes:
+        current: Former id → asset id of today.
+        first: Asset id of today → the former ids of its files, in the order of their paths: two files that differed in
+            their metadata alone were two photos.
+        orientation: Former id → the EXIF orientation of its file, unchanged since faces were detected in it.
+    """
 
     current: Mapping[str, str] = field(default_factory=dict)
     first: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -27,7 +32,11 @@ class FormerIds:
 
 
 def former_ids(images: pl.DataFrame) -> FormerIds:
-    """What the photos among the files (IMAGES) were called; those whose row is an older version's are still."""
+    """The former ids of the photos among some files.
+
+    Args:
+        images: Some columns of IMAGES; without `file_digest`, as older versions wrote them, there are no former ids.
+    """
     if "file_digest" not in images.columns:
         return FormerIds()
     order = [name for name in ("school_year", "path") if name in images.columns]
@@ -39,26 +48,35 @@ def former_ids(images: pl.DataFrame) -> FormerIds:
 
 
 def renamed_photos(images: pl.DataFrame, named: Collection[str]) -> list[tuple[str, str]]:
-    """(Former id, asset id of today) of the photos that the ledger or the list of who was erased names by former ids.
+    """The photos that the ledger or the list of erased people still knows by former ids.
 
-    images: the files (IMAGES) of all school years; named: every asset id that either names.
+    Args:
+        images: The files (IMAGES) of all school years.
+        named: Every asset id in the ledger and that list.
+
+    Returns:
+        (Former id, asset id of today), sorted.
     """
-    wanted = set(named)
-    return sorted((old, new) for old, new in former_ids(images).current.items() if old in wanted)
+    known = set(named)
+    return sorted((old, new) for old, new in former_ids(images).current.items() if old in known)
 
 
 def map_to_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
-    """Detection rows (asset_id, face_id and any others) under the ids that their photos have now.
+    """Detection rows under the ids that their photos have now.
 
-    Of a picture that was two photos the faces of one stay: of those that are under its id already, else of its first
-    file that was searched.
+    Of a picture that was two photos only the faces of one are retained: those that have its new id already, else those
+    of its first file in which faces were detected.
+
+    Args:
+        rows: asset_id, face_id and any other columns.
+        former: The former ids of the photos.
     """
     there = set(rows["asset_id"].unique()) if rows.width else set()
     taken, left_out = _choose_former_ids(there, former)
     if not taken and not left_out:
         return rows
-    kept = rows.filter(~pl.col("asset_id").is_in(list(left_out)))
-    renamed = kept.with_columns(
+    retained = rows.filter(~pl.col("asset_id").is_in(list(left_out)))
+    renamed = retained.with_columns(
         pl.col("asset_id").replace(taken), pl.col("asset_id").is_in(list(taken)).alias("renamed")
     )
     # Killed while it rewrote them, a run leaves some rows under both ids.
@@ -68,9 +86,12 @@ def map_to_current_ids(rows: pl.DataFrame, former: FormerIds) -> pl.DataFrame:
 
 
 def rewrite_former_ids(parts: PartDataset, former: FormerIds) -> int:
-    """Rewrite the parts that hold rows under former ids, one after the other; returns how many they are.
+    """Rewrite the parts that hold rows under former ids, one after the other.
 
     The new part is there before the old one goes: killed at any moment, the next call goes on.
+
+    Returns:
+        How many parts were rewritten.
     """
     held = {file: set(read_parquet(file, ["asset_id"])["asset_id"].unique()) for file in parts.files()}
     taken, left_out = _choose_former_ids(set().union(*held.values()), former)
@@ -83,17 +104,27 @@ def rewrite_former_ids(parts: PartDataset, former: FormerIds) -> int:
 
 
 def superseded_faces(parts: PartDataset, former: FormerIds) -> set[str]:
-    """The faces that `rewrite_former_ids` leaves out: those of a picture that was two photos, found twice."""
+    """The face ids that `rewrite_former_ids` leaves out: those of a picture that was two photos, detected twice."""
     rows = parts.read(FACE_KEY)
     _, left_out = _choose_former_ids(set(rows["asset_id"].unique()) if rows.width else (), former)
     return set(rows.filter(pl.col("asset_id").is_in(list(left_out)))["face_id"].drop_nulls()) if left_out else set()
 
 
 def copy_former_rows(
-    own: PartDataset, others: Collection[PartDataset], former: FormerIds, wanted: set[str]
+    own: PartDataset, others: Collection[PartDataset], former: FormerIds, photos: set[str]
 ) -> set[str]:
-    """Copy the rows of `wanted` photos that other folders hold under former ids; returns the ids still missing."""
-    missing = set(wanted)
+    """Copy the rows of some photos that other datasets hold under former ids.
+
+    Args:
+        own: The dataset to append to.
+        others: The datasets to copy from, in this order.
+        former: The former ids of the photos.
+        photos: The asset ids whose rows are missing.
+
+    Returns:
+        The asset ids that no other dataset holds.
+    """
+    missing = set(photos)
     for other in others:
         there = other.ids("asset_id") if missing else set()
         taken = {old: new for old, new in _choose_former_ids(there, former)[0].items() if new in missing}
@@ -106,7 +137,7 @@ def copy_former_rows(
 
 
 def _with_current_ids(rows: pl.DataFrame, taken: Mapping[str, str], former: FormerIds) -> pl.DataFrame:
-    """Whole rows as today's version would have written them."""
+    """Whole rows as this version would have written them."""
     turned = {old: former.orientation[old] for old in taken if old in former.orientation}
     known = pl.col("asset_id").replace_strict(turned, default=None, return_dtype=pl.Int16)
     had = pl.col("orientation") if "orientation" in rows.columns else pl.lit(None, pl.Int16)
@@ -116,12 +147,12 @@ def _with_current_ids(rows: pl.DataFrame, taken: Mapping[str, str], former: Form
 
 
 def _choose_former_ids(there: Collection[str], former: FormerIds) -> tuple[dict[str, str], set[str]]:
-    """Of the asset ids that rows have: former ids → those of today, and the former ids whose rows are left out."""
+    """For the asset ids of some rows: former ids → those of today, and the former ids whose rows are left out."""
     taken: dict[str, str] = {}
     left_out: set[str] = set()
     for new in {former.current[old] for old in there if old in former.current}:
         olds = former.first[new]
-        kept = olds[0] if new in there else next(old for old in olds if old in there)
-        taken |= {kept: new} if kept in there else {}
-        left_out |= {old for old in olds if old in there and old != kept}
+        chosen = olds[0] if new in there else next(old for old in olds if old in there)
+        taken |= {chosen: new} if chosen in there else {}
+        left_out |= {old for old in olds if old in there and old != chosen}
     return taken, left_out

@@ -1,7 +1,7 @@
-"""Which of a photo's dates is believed: what a folder's school year contradicts, and what a clock shows that was reset.
+"""Which of a photo's dates is believed: not one that contradicts its school year, nor one of a clock that was reset.
 
-Judged whenever the parts are read and never stored in them: a folder's school year may be set anew, and a run under a
-wrong system clock must spoil nothing.
+This is decided whenever the parts are read and never stored in them: the school year of a folder may be set later, and
+a run under a wrong system clock must spoil nothing.
 """
 
 from datetime import date, datetime, timedelta
@@ -21,10 +21,15 @@ RESET_DAYS = [date(1904, 1, 1), date(1970, 1, 1), date(1980, 1, 1)]
 
 
 def resolve_dates(images: pl.DataFrame, start_of_year: datetime | None) -> pl.DataFrame:
-    """IMAGES with the surest date that is not doubted; else of the school year's first day, as the source then says.
+    """Choose the date of each file: the most reliable one that is believed, else the first day of its school year.
 
-    `taken_at_doubt` tells the surest date where that one is doubted. Parts from before a column existed hold one date,
-    and from before there was a source one from EXIF alone.
+    Args:
+        images: IMAGES as stored; older parts hold one date, the oldest without a source one from EXIF.
+        start_of_year: The first day of the school year; None for a folder that is none.
+
+    Returns:
+        IMAGES with taken_at, taken_at_source and utc_offset of that date. `taken_at_doubt` holds the most reliable date
+        where that is not believed.
     """
     rows = images.with_row_index("row")
     one = pl.col("taken_at_source").fill_null("exif").alias("source")

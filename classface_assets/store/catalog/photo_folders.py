@@ -14,10 +14,14 @@ from classface_assets.core.system_files import is_system_name
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """One folder: the names on its path below the photos folder, whose own path is empty, and what lies in it.
+    """One folder of photos.
 
-    `left_out` are the names in it that systems left there; of a folder among them nothing is looked at. A folder that
-    cannot be opened counts as one with a file, so that it is told of.
+    Attributes:
+        path: Where it lies.
+        parts: The names on its path below the photos folder, which itself has none.
+        subfolders: The names of the folders right in it.
+        has_files: Whether files lie right in it; also of a folder that cannot be opened, so that it is reported.
+        left_out: The names in it that systems left there; folders among them are not read.
     """
 
     path: Location
@@ -28,9 +32,13 @@ class PhotoFolder:
 
 
 def walk_photo_folders(photos: Location) -> list[PhotoFolder]:
-    """The photos folder and every folder below it, each before those in it. Links are followed, each folder once.
+    """List the photos folder and every folder below it, each before those in it.
 
-    Of a URL two listings, whatever is there. Raises OSError when the photos folder cannot be read, StorageError.
+    Links are followed, each folder once. A URL takes two listings, whatever is there.
+
+    Raises:
+        OSError: The photos folder cannot be read.
+        StorageError: The disk, drive or server fails.
     """
     return sorted(
         _walk_local(photos) if isinstance(photos, Path) else _walk_url(photos), key=lambda folder: folder.parts
@@ -38,10 +46,11 @@ def walk_photo_folders(photos: Location) -> list[PhotoFolder]:
 
 
 def list_files(photos: Location, folders: Sequence[Location]) -> tuple[list[FileEntry], Counter[str]]:
-    """The files right in these folders, sorted by path, and by name how much was left out as systems'.
+    """List the files right in some folders. A URL takes one listing for each folder that lies in no other.
 
-    A file that cannot be looked at has the size -1, and a folder that cannot be opened stands for its files. Of a URL
-    one listing for each folder that lies in no other.
+    Returns:
+        The files sorted by path, and how many of each name were ignored as system files. A file that cannot be
+        inspected has the size -1; a folder that cannot be opened is listed in place of its files.
     """
     left_out: Counter[str] = Counter()
     found: list[FileEntry] = []
@@ -114,12 +123,12 @@ def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:
     subfolders[()] |= {entry.path.name for entry in top if entry.is_folder and not is_system_name(entry.path.name)}
     for entry in list_files_recursive(photos) if top else []:
         parts = [part for part in str(entry.path)[len(str(photos)) :].split("/") if part]
-        wanted = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts))
-        if wanted < len(parts):
-            left_out[tuple(parts[:wanted])].add(parts[wanted])
+        depth = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts))
+        if depth < len(parts):
+            left_out[tuple(parts[:depth])].add(parts[depth])
         else:
             with_files.add(tuple(parts[:-1]))
-        for level in range(min(wanted, len(parts) - 1)):
+        for level in range(min(depth, len(parts) - 1)):
             subfolders[tuple(parts[:level])].add(parts[level])
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
@@ -132,23 +141,23 @@ def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:
 
 
 def _files_at_url(photos: Location, folders: Sequence[UPath], left_out: Counter[str]) -> Iterator[FileEntry]:
-    wanted = {str(folder) for folder in folders}
+    names = {str(folder) for folder in folders}
     systems: set[tuple[str, str]] = set()
     for folder in folders:
-        if folder != photos and any(str(above) in wanted for above in folder.parents if above != photos):
+        if folder != photos and any(str(above) in names for above in folder.parents if above != photos):
             continue
         listed = list_directory(folder) if folder == photos else list_files_recursive(folder)
         for entry in listed:
             parent, name = _visible_parent_and_name(folder, entry)
-            if parent in wanted and is_system_name(name):
+            if parent in names and is_system_name(name):
                 systems.add((parent, name))
-            elif parent in wanted and not entry.is_folder:
+            elif parent in names and not entry.is_folder:
                 yield entry
     left_out.update(name for _, name in systems)
 
 
 def _visible_parent_and_name(folder: UPath, entry: FileEntry) -> tuple[str, str]:
-    """The folder that an entry lies in and its name; of one below a system's folder those of that folder."""
+    """The folder that an entry lies in and its name; for one below a system folder those of that folder."""
     parts = str(entry.path)[len(str(folder)) :].strip("/").split("/")
     level = next((n for n, part in enumerate(parts) if is_system_name(part)), len(parts) - 1)
     return "/".join([str(folder), *parts[:level]]), parts[level]

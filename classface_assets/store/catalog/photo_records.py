@@ -1,7 +1,7 @@
-"""What is kept of the photos that decisions are about, so that they are recognised when their file changes: where they
-lay, their size, how they look as a whole; and which labelled faces are in no photo any more.
+"""Records of the photos that decisions are about, by which they are recognised when their file changes.
 
-The ledger has the decisions themselves. All of this can be deleted; it is made again of the photos that are there.
+That is their path, size and perceptual hash; and the labelled faces that are in no photo any more. The ledger has the
+decisions themselves. All of this can be deleted; it is made again from the photos that are there.
 """
 
 from collections.abc import Set
@@ -10,6 +10,7 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location
+from classface_assets.core.schemas import PhotoStatus
 from classface_assets.store.decisions.reconciliation import lost_labels
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parquet import read_parquet_or_empty, write_parquet
@@ -34,7 +35,7 @@ COMPARED_PHOTOS = pl.Schema({"asset_id": pl.String(), "decided": pl.Boolean()})
 
 
 def photos_with_decisions(decisions: Decisions) -> set[str]:
-    """The asset ids of all photos that anything was decided about, or about a face in them; and of their shots."""
+    """The asset ids of the photos with decisions about them or their faces, and of the other photos of their shots."""
     marks = (*decisions.labels.values(), *decisions.removed_labels.values(), *decisions.rejected.values())
     linked = [face for link in decisions.links for face in (link.a, link.b)]
     faces = (*linked, *decisions.drawn.values(), *decisions.erased_faces.values())
@@ -45,41 +46,49 @@ def photos_with_decisions(decisions: Decisions) -> set[str]:
 def update_photo_records(
     layout: ArchiveLayout, images: pl.DataFrame, decided: Set[str], erased: Set[str]
 ) -> pl.DataFrame:
-    """RECORDS of the decided photos: as they are now, of those that are gone as they were last seen.
+    """Record the photos with decisions: as they are now, or as they were last seen if they are gone.
 
-    `images`: those of `facts.Facts`. Where nothing was recorded yet, the last publication tells of those that are gone.
-    Photos in which somebody was `erased` are noted beside the tombstones too: tables may be deleted, and who was erased
-    stays so.
+    What was never recorded is taken from the last publication. Photos with an erased face are recorded beside the list
+    of erased people too: tables may be deleted, an erasure stays.
+
+    Args:
+        layout: The archive.
+        images: As in FaceCatalog.
+        decided: The asset ids of the photos with decisions.
+        erased: The asset ids of the photos with an erased face.
+
+    Returns:
+        PHOTO_RECORDS.
     """
-    wanted = pl.col("asset_id").is_in(list(decided))
-    now = _photo_records(images.filter(wanted, pl.col("status") == "ok"))
+    is_decided = pl.col("asset_id").is_in(list(decided))
+    now = _photo_records(images.filter(is_decided, pl.col("status") == PhotoStatus.OK))
     file = layout.table("photos_with_decisions")
-    noted = pl.concat(
+    recorded = pl.concat(
         [read_parquet_or_empty(file, PHOTO_RECORDS), read_parquet_or_empty(erased_photos_file(layout), PHOTO_RECORDS)]
     )
-    before = noted.filter(wanted).unique("asset_id", keep="first").join(now, on="asset_id", how="anti")
+    before = recorded.filter(is_decided).unique("asset_id", keep="first").join(now, on="asset_id", how="anti")
     gone = decided - set(now["asset_id"]) - set(before["asset_id"])
     rows = pl.concat([now, before, *([_published_records(layout, gone)] if gone else [])]).sort("asset_id")
     write_parquet(rows, file)
     of_erased = rows.filter(pl.col("asset_id").is_in(list(erased)))
-    if of_erased.height or noted.filter(pl.col("asset_id").is_in(list(erased))).height:
+    if of_erased.height or recorded.filter(pl.col("asset_id").is_in(list(erased))).height:
         write_parquet(of_erased, erased_photos_file(layout))
     return rows
 
 
 def erased_photos_file(layout: ArchiveLayout) -> Location:
-    """How the photos look in which somebody was erased, beside `erased.json`."""
+    """The records of the photos with an erased face, beside the list of erased people."""
     return layout.data / "erased_photos.parquet"
 
 
 def compared_photos(layout: ArchiveLayout) -> tuple[set[str], set[str]]:
-    """The photos that were compared with one another before, and those of them that were decided about."""
+    """The photos that were compared with one another before, and those of them with decisions."""
     rows = read_parquet_or_empty(layout.table("photos_compared"), COMPARED_PHOTOS)
     return set(rows["asset_id"]), set(rows.filter("decided")["asset_id"])
 
 
 def set_compared_photos(layout: ArchiveLayout, photos: Set[str], decided: Set[str]) -> None:
-    """From now on these count as compared."""
+    """Record that these photos were compared."""
     ids = sorted(photos | decided)
     write_parquet(
         pl.DataFrame({"asset_id": ids, "decided": [i in decided for i in ids]}, schema=COMPARED_PHOTOS),
@@ -90,7 +99,7 @@ def set_compared_photos(layout: ArchiveLayout, photos: Set[str], decided: Set[st
 def update_lost_labels(
     layout: ArchiveLayout, decisions: Decisions, faces: pl.DataFrame, records: pl.DataFrame
 ) -> pl.DataFrame:
-    """LOST_LABELS: the labelled faces that are in no photo any more, with the file in which they were last."""
+    """Write LOST_LABELS: the labelled faces that are in no photo any more, with the file in which they were last."""
     rows = [
         (f, decisions.canonical_id(mark.person_id), mark.asset_id) for f, mark in lost_labels(decisions, faces).items()
     ]
@@ -102,7 +111,7 @@ def update_lost_labels(
 
 
 def lost_label_report(layout: ArchiveLayout, decisions: Decisions, most: int = 20) -> list[str]:
-    """What to tell of labelled faces that are in no photo any more; nothing where every one is."""
+    """Lines about the labelled faces that are in no photo any more, of at most `most` photos; none where all are."""
     rows = read_parquet_or_empty(layout.table("lost_labels"), LOST_LABELS)
     alive = {person.id for person in decisions.persons.values() if not person.erased}
     rows = rows.filter(pl.col("person_id").is_in(list(alive)))
@@ -123,7 +132,7 @@ def lost_label_report(layout: ArchiveLayout, decisions: Decisions, most: int = 2
 
 
 def camera_time(images: pl.DataFrame) -> pl.Expr:
-    """`taken_at` as EXIF says it, be it believed or not: a clock that is wrong tells two shots apart all the same."""
+    """`taken_at` of EXIF, believed or not: even a clock that is wrong distinguishes two shots."""
     believed = pl.when(pl.col("taken_at_source") == "exif").then("taken_at")
     if "dates" not in images.columns:
         return believed.alias("taken_at")
@@ -138,12 +147,12 @@ def _photo_records(images: pl.DataFrame) -> pl.DataFrame:
 
 
 def _published_records(layout: ArchiveLayout, gone: Set[str]) -> pl.DataFrame:
-    """What the last publication tells of photos; it does not have their hashes."""
+    """The records of photos in the last publication, which does not have their hashes."""
     if not layout.database.exists():
         return pl.DataFrame(schema=PHOTO_RECORDS)
     try:
         rows = query_database(layout.database, "SELECT * FROM image_assets WHERE status = 'ok'")
-    except DatabaseError:  # it is made anew by this run, and only helps to recognise photos from before
+    except DatabaseError:  # it is made again by this run, and only helps to recognise photos from before
         return pl.DataFrame(schema=PHOTO_RECORDS)
     rows = rows.filter(pl.col("asset_id").is_in(list(gone)))
     return _photo_records(rows.with_columns(pl.lit(None, pl.String).alias("phash")))

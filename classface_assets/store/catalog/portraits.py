@@ -1,7 +1,7 @@
-"""Portraits that people were enrolled with: not photos of the archive, but what a person is known to look like.
+"""Portraits that people were enrolled with: reference pictures of a person that are not photos of the archive.
 
-Which portrait stands for whom is in the ledger. Kept of it is the chip, and of that the vector of each model pack,
-which can be made again; the uploaded picture itself is not kept.
+Which portrait is of whom is in the ledger. Stored here are the chip, and for each model pack its vector, which can be
+made again; the uploaded picture itself is not stored.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -19,24 +19,32 @@ from classface_assets.store.model.decisions import Portrait
 
 
 def portrait_parts(layout: ArchiveLayout, pack: str) -> PartDataset:
-    """The portraits' vectors of one pack."""
+    """The portraits' vectors of one model pack."""
     return PartDataset(layout.parts("portraits", pack), ("face_id", "person_id"))
 
 
 def portrait_chip_file(layout: ArchiveLayout, portrait: Portrait) -> Location:
-    """Beside the ledger in worth: nothing makes it again."""
+    """Where the chip of a portrait lies. Like the ledger, it cannot be made again."""
     person_id, face_id = portrait
     return _person_folder(layout, person_id) / f"{encode_folder_name(face_id)}.jpg"
 
 
 def save_portrait(layout: ArchiveLayout, pack: str, portrait: Portrait, vector: np.ndarray, chip: bytes) -> None:
-    """Keep a portrait's chip and its vector (d,) float32 of a pack."""
+    """Store a portrait.
+
+    Args:
+        layout: The archive.
+        pack: The key of the model pack that made the vector.
+        portrait: (person id, face id).
+        vector: (d,) float32, of unit length.
+        chip: The upright picture of the face alone, JPEG.
+    """
     write_file(portrait_chip_file(layout, portrait), lambda out: out.write(chip))
     _save_vectors(portrait_parts(layout, pack), [portrait], vector[None])
 
 
 def portrait_vectors(layout: ArchiveLayout, pack: str, portraits: Iterable[Portrait]) -> np.ndarray:
-    """The vectors (n, d) of those portraits that have one of this pack; (0, 0) where there are none."""
+    """The vectors (n, d) float32 of those portraits that have one of this pack; (0, 0) where there are none."""
     found = [v for v in _read_vectors(portrait_parts(layout, pack), list(portraits)) if v is not None]
     return np.stack(found) if found else np.zeros((0, 0), np.float32)
 
@@ -47,10 +55,17 @@ def portrait_prototypes(
     people: Mapping[str, tuple[Portrait, ...]],
     embed: Callable[[list[bytes]], np.ndarray],
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Person → the unit mean (d,) of their portraits, and how many portraits are lost.
+    """The prototype of each person who was enrolled with portraits.
 
-    `embed` makes vectors (n, d) of chips: of those that this pack has not seen. A portrait is lost whose chip is not in
-    the data folder, as when the ledger was taken to another one.
+    Args:
+        layout: The archive.
+        pack: The key of the model pack.
+        people: Person id → their portraits.
+        embed: Makes vectors (n, d) from chips; called for the portraits that this pack has not embedded yet.
+
+    Returns:
+        Person id → the unit mean (d,) of their portraits, and how many portraits are lost: those whose chip is not in
+        the data folder, as when the ledger was moved to another one.
     """
     every = [portrait for portraits in people.values() for portrait in portraits]
     parts = portrait_parts(layout, pack)
@@ -65,12 +80,12 @@ def portrait_prototypes(
 
 
 def portrait_chips(layout: ArchiveLayout, persons: Set[str]) -> list[Location]:
-    """The chips of all portraits that these people were ever enrolled with."""
+    """The chip files of all portraits that these people were ever enrolled with."""
     return [e.path for person in sorted(persons) for e in list_directory(_person_folder(layout, person))]
 
 
 def remove_portrait_chips(layout: ArchiveLayout, persons: Set[str]) -> int:
-    """How many there were."""
+    """Delete the chips of all portraits of these people; returns how many there were."""
     chips = portrait_chips(layout, persons)
     for chip in chips:
         remove_file(chip)
@@ -78,7 +93,7 @@ def remove_portrait_chips(layout: ArchiveLayout, persons: Set[str]) -> int:
 
 
 def all_portrait_parts(layout: ArchiveLayout) -> list[PartDataset]:
-    """The portraits' vectors of every pack."""
+    """The portraits' vectors of every model pack."""
     folders = [e.path for e in list_directory(layout.parts("portraits")) if e.is_folder]
     return [PartDataset(folder, ("face_id", "person_id")) for folder in folders]
 

@@ -1,7 +1,7 @@
-"""One school year's parts: in which folder each kind lies, which thresholds count, and which rows are current.
+"""The Parquet parts of one school year: where each kind lies, which thresholds are active, which rows are current.
 
-Current means: the file is in the photos folder as last looked at, and the faces are those of the detector and
-thresholds that the year was last detected with. What is no longer current stays in the parts, and is not read here.
+Current are the files that were in the photos folder when it was last scanned, and the faces of the detector and
+thresholds that the year was last detected with. Rows that are no longer current stay in the parts and are not read.
 """
 
 import json
@@ -11,7 +11,7 @@ import polars as pl
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
 from classface_assets.core.locations import list_directory
-from classface_assets.core.schemas import IMAGES
+from classface_assets.core.schemas import IMAGES, PhotoStatus
 from classface_assets.core.school_years.names import school_year_start
 from classface_assets.store.catalog.former_ids import (
     FormerIds,
@@ -28,30 +28,36 @@ FILE_DIGEST = "file_digest"
 
 
 def image_parts(layout: ArchiveLayout, year: str) -> PartDataset:
+    """The files of a school year (IMAGES)."""
     return PartDataset(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
 
 
 def detection_parts(layout: ArchiveLayout, detector: str, year: str, settings: str) -> PartDataset:
-    """Faces by detector version, school year and thresholds; `current_settings` says which thresholds count."""
+    """Faces by detector version, school year and thresholds; `active_detection_settings` are those in use."""
     return PartDataset(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
 
 
 def embedding_parts(layout: ArchiveLayout, detector: str, pack: str, year: str) -> PartDataset:
+    """The vectors of a school year's faces by detector version and model pack."""
     return PartDataset(layout.parts("embeddings", embedding_version(detector, pack), year), ("face_id",))
 
 
 def embedding_version(detector: str, pack: str) -> str:
-    """A face keeps its id when another detector puts its box in the same place, but is cut out anew."""
+    """The name of the folder of vectors.
+
+    It contains the detector's version: a face whose box another detector finds in the same place has the same id, but
+    another chip.
+    """
     return f"{pack} {detector}"
 
 
 def list_school_years(layout: ArchiveLayout) -> list[str]:
-    """The school years that were looked at so far, sorted."""
+    """The school years that were scanned so far, sorted."""
     return sorted(decode_folder_name(entry.path) for entry in list_directory(layout.parts("images")) if entry.is_folder)
 
 
 def set_active_detection_settings(layout: ArchiveLayout, detector: str, year: str, settings: str) -> None:
-    """From now on the faces found with these thresholds are the year's faces."""
+    """Make the faces that were found with these thresholds the year's faces."""
     if active_detection_settings(layout, detector, year) == settings:
         return
     content = json.dumps({"settings": settings}).encode()
@@ -76,15 +82,24 @@ def year_images(layout: ArchiveLayout, year: str) -> pl.DataFrame:
 
 
 def conform_to_schema(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with every column of the schema; parts from before a column existed have null in it."""
+    """The rows with exactly the columns of a schema; those that are missing, as in older parts, are null."""
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
     return rows.with_columns(missing).select(schema.names())
 
 
 def year_detections(layout: ArchiveLayout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """The detection rows of the photos that are in the year now; a frame without columns before the first.
+    """The detection rows of the photos that are in a school year now.
 
-    Rows that an older version wrote are under the ids that their photos have now.
+    Rows that an older version wrote get the ids that their photos have now.
+
+    Args:
+        layout: The archive.
+        detector: The detector's version.
+        year: The school year.
+        columns: Some of DETECTION_ROWS; None for all.
+
+    Returns:
+        A frame without columns before the year was first detected.
     """
     settings = active_detection_settings(layout, detector, year)
     if settings is None:
@@ -104,13 +119,21 @@ def all_images(layout: ArchiveLayout) -> pl.DataFrame:
 
 
 def all_former_ids(layout: ArchiveLayout) -> FormerIds:
-    """What the photos of all school years were called by older versions."""
+    """The former ids of the photos of all school years."""
     return former_ids(all_images(layout))
 
 
 def migrate_former_ids(layout: ArchiveLayout, year: str, images: pl.DataFrame) -> None:
-    """Rewrite what every detector found in a school year, with any thresholds, under the ids that its files (IMAGES)
-    have now. Faces keep their ids; the vectors of those that were found twice go. Killed, the next call goes on."""
+    """Rewrite the detection rows of a school year under the ids that its photos have now.
+
+    That is done for every detector and thresholds. Faces keep their ids; the vectors of those that were detected twice
+    are removed. Killed at any moment, the next call goes on.
+
+    Args:
+        layout: The archive.
+        year: The school year.
+        images: Its files (IMAGES).
+    """
     former = former_ids(images)
     detectors = list_subfolders(layout.parts("detections")) if former.current else []
     found = [s for detector in detectors for s in list_subfolders(detector / encode_folder_name(year))]
@@ -122,10 +145,16 @@ def migrate_former_ids(layout: ArchiveLayout, year: str, images: pl.DataFrame) -
 
 
 def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
-    """Of files with the same picture the first (by school year, then path) stays `ok`, the others become `duplicate`:
-    of the same bytes, or with other metadata."""
+    """Mark files that show the same picture as another: of the same bytes, or with other metadata.
+
+    Args:
+        images: IMAGES.
+
+    Returns:
+        The same rows by school year and path: the first file of each picture is PhotoStatus.OK, others are DUPLICATE.
+    """
     images = images.sort("school_year", "path")
-    readable = pl.col("status").is_in(["ok", "duplicate"])
+    readable = pl.col("status").is_in([PhotoStatus.OK.value, PhotoStatus.DUPLICATE.value])
     first_path, first_digest = (
         pl.col(name).filter(readable).first().over("asset_id") for name in ("path", FILE_DIGEST)
     )
@@ -137,6 +166,6 @@ def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.format("the same picture as {}, with other metadata", first_path))
     )
     return images.with_columns(
-        pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.col("status")).alias("status"),
+        pl.when(copy).then(pl.lit(PhotoStatus.DUPLICATE.value)).otherwise(pl.col("status")).alias("status"),
         pl.when(copy).then(why).otherwise(pl.col("reason")).alias("reason"),
     )

@@ -1,8 +1,8 @@
-"""School years as folders: which folder of the photos folder belongs to which school year, when it was.
+"""School years as folders: which folder of the photos folder belongs to which school year.
 
-The school year of a folder is told by the names on its path, or set by hand: see folder_years, year_names, year_file.
-A folder that no name dates belongs to its top folder, which is then a partition under its own name; photos loose in
-the root are `unsorted`.
+The school year of a folder follows from the names on its path (core.school_years), or is set by hand (year_file). A
+folder without any date belongs to its top folder, which is then a partition under its own name; photos that lie loose
+in the root are `unsorted`.
 """
 
 import hashlib
@@ -37,7 +37,14 @@ class PhotosFolderError(UserError):
 
 @dataclass(frozen=True)
 class FolderYear:
-    """A folder and the partition that the files right in it belong to; `name` is its path as people write it."""
+    """A folder and the partition that the files right in it belong to.
+
+    Attributes:
+        folder: The folder and what lies in it.
+        name: Its path below the photos folder as people write it.
+        year: The partition: a school year, or the name of a folder without one.
+        guess: The school year and why.
+    """
 
     folder: PhotoFolder
     name: str
@@ -46,10 +53,18 @@ class FolderYear:
 
 
 def school_year_key(name: str, pattern: str = "") -> str:
-    """The key that one name tells, of a folder or of a file: `2019-2020` for any spelling of it, else the name itself.
+    """The partition key of one name of a folder or file.
 
-    `pattern` is a regular expression with a group `first` and, if wanted, a group `second`: the two calendar years, of
-    four digits or two. The day on which a file was made is no school year. Raises YearSettingError.
+    Args:
+        name: The name; a date in it, such as the day on which a file was made, is no school year.
+        pattern: Regular expression with a group `first` and, if wanted, `second`: the two calendar years of four digits
+            or two. "" for the built-in rules.
+
+    Returns:
+        `2019-2020` for any spelling of it, else the name itself.
+
+    Raises:
+        YearSettingError: The pattern cannot be understood.
     """
     read = parse_folder_name(name, pattern)
     dated = read.first is not None and read.exactness != Exactness.DATE
@@ -59,7 +74,10 @@ def school_year_key(name: str, pattern: str = "") -> str:
 def folder_years(layout: ArchiveLayout) -> list[FolderYear]:
     """Every folder with its partition, each before those in it; first the photos folder itself, for loose photos.
 
-    Raises PhotosFolderError when the root cannot be read, YearSettingError, YearsFileError.
+    Raises:
+        PhotosFolderError: The photos folder cannot be read.
+        YearSettingError: The archive's pattern or start of the year cannot be understood.
+        YearsFileError: The school years set by hand cannot be understood.
     """
     folders, by_hand = _walk_or_raise(layout.photos), manual_school_years(layout)
     guesses: dict[tuple[str, ...], YearGuess] = {}
@@ -85,7 +103,7 @@ _EMPTY_READING = parse_folder_name("")
 
 
 def year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
-    """School year → the folders whose own files belong to it, both sorted. Raises as `folder_years`.
+    """School year → the folders whose own files belong to it, both sorted. Raises what `folder_years` does.
 
     A folder without files of its own, all of whose sub-folders belong to other years, makes no school year.
     """
@@ -93,7 +111,7 @@ def year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
 
 
 def group_by_school_year(folders: Sequence[FolderYear]) -> dict[str, list[Location]]:
-    """What `year_folders` tells, of folders that are known already."""
+    """`year_folders` of folders that are listed already."""
     found: dict[str, list[Location]] = defaultdict(list)
     years_of_top: dict[str, set[str]] = defaultdict(set)
     for one in folders:
@@ -108,14 +126,17 @@ def group_by_school_year(folders: Sequence[FolderYear]) -> dict[str, list[Locati
 
 
 def count_ignored_names(folders: Iterable[FolderYear]) -> Counter[str]:
-    """How many files and folders of systems lie in these folders, by name as it is found; hidden ones among them."""
+    """How many system files and folders, hidden ones included, lie in these folders, by name."""
     return Counter(name for one in folders for name in one.folder.left_out)
 
 
 def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
-    """`year_folders` of an archive that was there before. Raises PhotosFolderError for an empty root too.
+    """`year_folders` of an archive that has photos.
 
-    A drive that is away leaves the empty folder where it belongs: no reason to drop every photo.
+    A drive that is away leaves an empty folder in its place, which is no reason to drop every photo.
+
+    Raises:
+        PhotosFolderError: The photos folder is empty or cannot be read.
     """
     folders = year_folders(layout)
     if not folders:
@@ -126,7 +147,7 @@ def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
 
 
 def listing_fingerprint(files: Iterable[FileEntry]) -> str:
-    """Changes when a file is added, removed, renamed or rewritten; files that could not be looked at do not count."""
+    """A digest that changes when a file is added, removed, renamed or rewritten; files of size -1 do not count."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
         if file.size >= 0:
@@ -151,7 +172,7 @@ def _relative_name(folder: PhotoFolder, photos: Location) -> str:
 
 
 def _partition_name(parts: Sequence[str], guess: YearGuess) -> str:
-    """The folder by whose name an undated one goes: its top folder, or the one that was set to belong to no year."""
+    """The folder whose name an undated one takes: its top folder, or the one that was set to belong to no year."""
     if not parts:
         return UNSORTED
     name = parts[guess.level if guess.exactness == Exactness.HAND and guess.level >= 0 else 0]
@@ -165,18 +186,18 @@ def _partition_key(name: str) -> str:
 
 
 def _partition_keys(names: Collection[str], layout: ArchiveLayout) -> Mapping[str, str]:
-    """The partition keys of folders without a year: no two differ by case alone, for that is one folder on some disks.
+    """The partition keys of folders without a year: no two differ by case alone, since some disks take them for one.
 
-    The one that was there before keeps its key, also when its case or accents are written otherwise now.
+    A folder that was there before keeps its key, also when its case or accents are written otherwise now.
     """
     before: dict[str, list[str]] = defaultdict(list)
     for year in list_school_years(layout) if names else []:
         before[_partition_key(year).casefold()].append(year)
-    alike: dict[str, set[str]] = defaultdict(set)
+    spellings_by_key: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        alike[_partition_key(name).casefold()].add(_partition_key(name))
+        spellings_by_key[_partition_key(name).casefold()].add(_partition_key(name))
     keys: dict[str, str] = {}
-    for folded, spellings in alike.items():
+    for folded, spellings in spellings_by_key.items():
         known = {_partition_key(one): one for one in before[folded]} | {
             one: one for one in before[folded] if one == _partition_key(one)
         }

@@ -17,15 +17,23 @@ from classface_assets.core.school_years.names import Exactness, first_year, pars
 
 
 class YearsFileError(UserError):
-    """The file with the school years of folders cannot be understood, or what is to be set in it cannot."""
+    """The file with the school years of folders, or a school year to be set in it, cannot be understood."""
 
 
 def years_file(layout: ArchiveLayout) -> Location:
+    """Where the school years that people set lie."""
     return layout.data / "years.json"
 
 
 def manual_school_years(layout: ArchiveLayout) -> dict[str, str]:
-    """Folder (path below the photos folder, with `/`) → school year or NO_YEAR. Raises YearsFileError."""
+    """The school years that people set.
+
+    Returns:
+        Folder (path below the photos folder, with `/`) → school year or NO_YEAR.
+
+    Raises:
+        YearsFileError: The file cannot be understood.
+    """
     file = years_file(layout)
     try:
         found = json.loads(read_file(file))
@@ -48,7 +56,19 @@ def manual_school_years(layout: ArchiveLayout) -> dict[str, str]:
 
 
 def set_school_year(layout: ArchiveLayout, folder: str, year: str) -> str:
-    """Set the school year of a folder, from the next run on; returns it as a key. Raises YearsFileError."""
+    """Set the school year of a folder, from the next run on.
+
+    Args:
+        layout: The archive.
+        folder: Its path below the photos folder.
+        year: A school year as a person writes it, or NO_YEAR.
+
+    Returns:
+        The key of the school year, or NO_YEAR.
+
+    Raises:
+        YearsFileError: It is no school year, or the file cannot be understood.
+    """
     by_hand = manual_school_years(layout)
     by_hand[_normalize_path(folder)] = key = parse_school_year(year)
     _write_years_file(layout, by_hand)
@@ -56,7 +76,11 @@ def set_school_year(layout: ArchiveLayout, folder: str, year: str) -> str:
 
 
 def unset_school_year(layout: ArchiveLayout, folder: str) -> None:
-    """Let the folder's name tell its school year again. Raises YearsFileError when none was set."""
+    """Let the folder's name determine its school year again.
+
+    Raises:
+        YearsFileError: None was set for the folder.
+    """
     by_hand = manual_school_years(layout)
     if _normalize_path(folder) not in by_hand:
         set_ = ", ".join(sorted(by_hand)) or "none"
@@ -66,11 +90,15 @@ def unset_school_year(layout: ArchiveLayout, folder: str) -> None:
 
 
 def parse_school_year(text: str) -> str:
-    """The key of a school year as a person writes it, or NO_YEAR. Raises YearsFileError."""
-    wanted = text.strip()
-    if wanted.casefold() == NO_YEAR:
+    """The key of a school year as a person writes it, or NO_YEAR.
+
+    Raises:
+        YearsFileError: It is no school year.
+    """
+    stripped = text.strip()
+    if stripped.casefold() == NO_YEAR:
         return NO_YEAR
-    read = parse_folder_name(wanted)
+    read = parse_folder_name(stripped)
     if read.first is None or read.exactness not in (Exactness.YEAR, Exactness.SPELLED):
         raise YearsFileError(f"{text!r} is no school year; write it like 2011-2012, or {NO_YEAR}.")
     return f"{read.first}-{read.first + 1}"

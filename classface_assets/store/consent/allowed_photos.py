@@ -1,6 +1,7 @@
-"""Which photos may be shown for a purpose right now: what every album, export and page of photos asks before it shows
-any. It is read from what is published and from the ledger, and the stricter of the two counts, so a refusal that came
-after the last run holds at once.
+"""Which photos may be shown for a purpose right now: every album, export and page of photos asks this first.
+
+Both what is published and the ledger are read, and the stricter of the two counts, so a refusal that came after the
+last run holds at once.
 """
 
 import functools
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.schemas import PersonKind, PersonStatus, PhotoStatus
 from classface_assets.store.consent.photos import (
     PhotoVerdict,
     Refusals,
@@ -27,25 +29,32 @@ _FACES_SQL = """
            coalesce(p.kind = 'not a face', FALSE) AS nothing
     FROM face_instances f LEFT JOIN persons p ON p.id = f.person_id
     WHERE f.asset_id IN (SELECT asset_id FROM image_assets a WHERE a.status = 'ok' {of_year})"""
-WITHHELD_STATUS = "withheld"
+WITHHELD_STATUS = PhotoStatus.WITHHELD.value
 WITHHELD_REASON = "somebody in it may not be shown"
 
 
 class RefusedFaces(StrEnum):
-    """What becomes of a photo with somebody who may not be shown: it is left out (`withhold`), or shown with that face
-    covered when it shows others too."""
+    """What is done with a photo of somebody who may not be shown."""
 
     WITHHOLD = "withhold"
+    """It is left out."""
     BLUR = "blur"
+    """The face is blurred, if the photo shows others too; else it is left out."""
     BOX = "box"
+    """The face is covered by a grey box, if the photo shows others too; else it is left out."""
 
 
 @dataclass(frozen=True)
 class AllowedPhotos:
-    """`photos`: every file of `image_assets`, with `verdict` (PhotoVerdict, null for files that are no photo),
-    `withheld_persons` (ids), `unknown_faces`, `covered` (boxes to cover, as x, y, w, h in pixels of the upright photo)
-    and `cover` (how, null where nothing is). Photos that may not be shown have the status `withheld`; those that may
-    have `ok`. `refused_faces`: the ids of the faces of those who may not be shown."""
+    """The files of an archive and whether they may be shown.
+
+    Attributes:
+        photos: Every file of `image_assets` with `verdict` (PhotoVerdict, null for files that are no photo),
+            `withheld_persons` (ids), `unknown_faces`, `covered` (boxes to cover: x, y, w, h in pixels of the upright
+            photo) and `cover` (RefusedFaces, null where nothing is covered). Photos that may not be shown have
+            PhotoStatus.WITHHELD, those that may have OK.
+        refused_faces: The ids of the faces of people who may not be shown.
+    """
 
     photos: pl.DataFrame
     refused_faces: frozenset[str]
@@ -58,30 +67,45 @@ def load_allowed_photos(
     refused: RefusedFaces = RefusedFaces.WITHHOLD,
     year: str | None = None,
 ) -> AllowedPhotos:
-    """The files of one school year or of all, by path. Raises DatabaseError, LedgerError."""
+    """Load the files of an archive and whether they may be shown.
+
+    Args:
+        database: The DuckDB file.
+        ledger: The ledger of decisions.
+        purpose: What the photos are to be shown for.
+        refused: What to do with photos of people who refused.
+        year: One school year; None for all.
+
+    Returns:
+        The files by path.
+
+    Raises:
+        DatabaseError: Nothing is published yet.
+        LedgerError: The ledger cannot be read.
+    """
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     images = query_database(database, f"SELECT * FROM image_assets a WHERE TRUE {of_year} ORDER BY path", given)
     faces = query_database(database, _FACES_SQL.format(of_year=of_year), given)
     refusals = _combine_refusals(current_refusals(ledger), _published_refusals(database))
-    ids = images.filter(pl.col("status") == "ok")["asset_id"]
+    ids = images.filter(pl.col("status") == PhotoStatus.OK)["asset_id"]
     verdicts = photo_verdicts(ids, faces, refusals).filter(pl.col("purpose") == purpose.value).drop("purpose")
     theirs = withheld_faces(faces, refusals, purpose)
     covers = _boxes_to_cover(faces.filter(~pl.col("nothing")), theirs, refused)
     photos = images.join(verdicts, on="asset_id", how="left", maintain_order="left")
     photos = photos.join(covers, on="asset_id", how="left", maintain_order="left")
-    photo = pl.col("status") == "ok"
+    photo = pl.col("status") == PhotoStatus.OK
     own = ("verdict", "withheld_persons", "unknown_faces", "covered", "cover")
     photos = photos.with_columns(pl.when(photo).then(column).alias(column) for column in own)
-    kept_back = (pl.col("verdict") == PhotoVerdict.WITHHELD.value) & pl.col("cover").is_null()
+    withheld = (pl.col("verdict") == PhotoVerdict.WITHHELD.value) & pl.col("cover").is_null()
     photos = photos.with_columns(
-        pl.when(kept_back).then(pl.lit(WITHHELD_STATUS)).otherwise("status").alias("status"),
-        pl.when(kept_back).then(pl.lit(WITHHELD_REASON)).otherwise("reason").alias("reason"),
+        pl.when(withheld).then(pl.lit(WITHHELD_STATUS)).otherwise("status").alias("status"),
+        pl.when(withheld).then(pl.lit(WITHHELD_REASON)).otherwise("reason").alias("reason"),
     )
     return AllowedPhotos(photos, frozenset(theirs["face_id"]))
 
 
 def current_refusals(ledger: Ledger) -> Refusals:
-    """Who may not be shown by what the ledger says now, replayed once for as long as nobody says more."""
+    """Who may not be shown according to the ledger now; replayed again only when it has new events."""
     return _refusals_at(ledger, ledger.last())
 
 
@@ -91,14 +115,13 @@ def _refusals_at(ledger: Ledger, _last: Sequence[object] | None) -> Refusals:
 
 
 def _published_refusals(database: Path) -> Refusals:
-    """By what is published. Of a file from before there was an answer for each purpose, the one there was stands for
-    all."""
+    """Who may not be shown according to the publication, which in older versions has one answer for all purposes."""
     persons = query_database(database, "SELECT * FROM persons")
     people = {}
     for purpose in Purpose:
         column = f"consent_{purpose}" if f"consent_{purpose}" in persons.columns else "consent"
-        refused = ~pl.col(column).fill_null(value=True) | (pl.col("status") == "hidden")
-        people[purpose] = frozenset(persons.filter(refused, pl.col("kind") != "not a face")["id"])
+        refused = ~pl.col(column).fill_null(value=True) | (pl.col("status") == PersonStatus.HIDDEN)
+        people[purpose] = frozenset(persons.filter(refused, pl.col("kind") != PersonKind.NOT_A_FACE)["id"])
     return Refusals(people)
 
 
@@ -107,7 +130,7 @@ def _combine_refusals(now: Refusals, published: Refusals) -> Refusals:
 
 
 def _boxes_to_cover(faces: pl.DataFrame, refused: pl.DataFrame, how: RefusedFaces) -> pl.DataFrame:
-    """asset_id, `covered`, `cover` of each photo that shows somebody who may not be shown, and others too."""
+    """asset_id, `covered`, `cover` of each photo that shows both somebody who may not be shown and others."""
     box = pl.concat_list("bbox_x", "bbox_y", "bbox_w", "bbox_h")
     covered = refused.sort("bbox_x", "bbox_y", "face_id").group_by("asset_id").agg(box.alias("covered"))
     others = faces.join(refused, on="face_id", how="anti")

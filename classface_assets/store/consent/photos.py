@@ -1,8 +1,7 @@
-"""Whether a photo may be shown for a purpose: the strictest of what holds for the people in it.
+"""Whether a photo may be shown for a purpose: the strictest of the consents of the people in it.
 
-A face that was only guessed to be somebody who refused counts like a labelled one. Who is hidden is in no album either,
-so they count as if they had refused; and so do the faces of people who were erased. Whom nobody asked is shown, as
-before anybody asked: a report counts them.
+A face that was matched automatically with somebody who refused counts like a labelled one. Hidden people and erased
+faces count as if they had refused. People who were not asked are shown; a report counts them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from classface_assets.core.schemas import PHOTO_CONSENT
+from classface_assets.core.schemas import PHOTO_CONSENT, PersonKind, PersonStatus
 from classface_assets.store.decisions.reconciliation import match_faces_by_iou
 from classface_assets.store.model.decisions import Decisions, FaceLabel, Person
 from classface_assets.store.model.face_ref import FaceRef
@@ -24,34 +23,43 @@ CONSENT_FACES = pl.Schema(
 
 
 class PhotoVerdict(StrEnum):
-    """`safe`: everybody in the photo is known and may be shown. `review`: it has faces of nobody known, so a person has
-    to look. `withheld`: somebody in it may not be shown."""
+    """Whether a photo may be shown for a purpose."""
 
     SAFE = "safe"
+    """Everybody in the photo is known and may be shown."""
     REVIEW = "review"
+    """It has unknown faces, so a person must check it."""
     WITHHELD = "withheld"
+    """Somebody in it may not be shown."""
 
 
 @dataclass(frozen=True)
 class Refusals:
-    """Who may not be shown, by purpose: the ids of persons, with those who were merged into them. `marks`: the faces
-    that somebody labelled as one of them, and `barred`: those of people who were erased, both by face id."""
+    """Who may not be shown.
+
+    Attributes:
+        people: Purpose → ids of the persons who refused it, with those who were merged into them.
+        labels: Face id → label, of the faces that were labelled as one of them.
+        erased_faces: Face id → face, of the people who were erased.
+    """
 
     people: Mapping[Purpose, frozenset[str]] = field(default_factory=dict)
     labels: Mapping[str, FaceLabel] = field(default_factory=dict)
     erased_faces: Mapping[str, FaceRef] = field(default_factory=dict)
 
     def of(self, purpose: Purpose) -> frozenset[str]:
+        """The ids of the persons who may not be shown for a purpose."""
         return self.people.get(purpose, frozenset())
 
 
 def is_withheld(person: Person, purpose: Purpose) -> bool:
-    """Whether the person refused the purpose, or is hidden; what was said to be no face is nobody."""
-    return person.kind != "not a face" and (purpose in person.refused or person.status == "hidden")
+    """Whether the person refused the purpose or is hidden; the person that collects what is no face never is."""
+    is_refused = purpose in person.refused or person.status == PersonStatus.HIDDEN
+    return person.kind != PersonKind.NOT_A_FACE and is_refused
 
 
 def collect_refusals(decisions: Decisions) -> Refusals:
-    """Who may not be shown by what people decided."""
+    """Everybody who may not be shown according to the decisions."""
     persons = decisions.persons
     people = {
         purpose: frozenset(
@@ -62,15 +70,23 @@ def collect_refusals(decisions: Decisions) -> Refusals:
         for purpose in Purpose
     }
     anybody = frozenset[str]().union(*people.values())
-    marks = {f: mark for f, mark in decisions.labels.items() if mark.person_id in anybody}
-    return Refusals(people, marks, decisions.erased_faces)
+    labels = {face: label for face, label in decisions.labels.items() if label.person_id in anybody}
+    return Refusals(people, labels, decisions.erased_faces)
 
 
 def withheld_faces(faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) -> pl.DataFrame:
-    """FACES of everybody who may not be shown: those that were labelled or guessed as theirs, those that were labelled
-    where no detector sees a face today, and those of erased people, which are nobody's (null).
+    """The faces of everybody who may not be shown.
 
-    `faces`: FACES, every face of the photos in question, null where it is nobody known.
+    These are the faces that were labelled or matched as theirs, labels where no detector finds a face today, and the
+    faces of erased people.
+
+    Args:
+        faces: CONSENT_FACES, every face of the photos in question; person_id is null where unknown.
+        refusals: Who may not be shown.
+        purpose: What the photos are to be shown for.
+
+    Returns:
+        CONSENT_FACES; person_id is null for erased people.
     """
     people = refusals.of(purpose)
     rows = [pl.DataFrame(schema=CONSENT_FACES)]
@@ -78,17 +94,23 @@ def withheld_faces(faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) ->
         rows.append(
             faces.filter(pl.col("person_id").is_in(list(people))).select(CONSENT_FACES.names()).cast(CONSENT_FACES)
         )
-    marks = {f: mark for f, mark in refusals.labels.items() if mark.person_id in people}
-    rows.append(pl.DataFrame(list(_boxes_of_lost_labels(marks, faces)), schema=CONSENT_FACES, orient="row"))
-    barred = [(face_id, face.asset_id, None, *face.box) for face_id, face in refusals.erased_faces.items()]
-    rows.append(pl.DataFrame(barred, schema=CONSENT_FACES, orient="row"))
+    labels = {face: label for face, label in refusals.labels.items() if label.person_id in people}
+    rows.append(pl.DataFrame(list(_boxes_of_lost_labels(labels, faces)), schema=CONSENT_FACES, orient="row"))
+    erased = [(face_id, face.asset_id, None, *face.box) for face_id, face in refusals.erased_faces.items()]
+    rows.append(pl.DataFrame(erased, schema=CONSENT_FACES, orient="row"))
     return pl.concat(rows).unique(["face_id", "person_id"], keep="first", maintain_order=True)
 
 
 def photo_verdicts(photos: pl.Series, faces: pl.DataFrame, refusals: Refusals) -> pl.DataFrame:
-    """PHOTO_CONSENT, a row for each purpose of each of `photos` (asset ids).
+    """The verdict on each photo for each purpose.
 
-    `faces`: FACES, every face of these photos, null where it is nobody known.
+    Args:
+        photos: Asset ids.
+        faces: CONSENT_FACES, every face of these photos; person_id is null where unknown.
+        refusals: Who may not be shown.
+
+    Returns:
+        PHOTO_CONSENT.
     """
     ids = pl.DataFrame({"asset_id": photos}, schema={"asset_id": pl.String}).unique(maintain_order=True)
     unknown = faces.filter(pl.col("person_id").is_null()) if faces.width else pl.DataFrame(schema=CONSENT_FACES)
@@ -115,9 +137,9 @@ def _verdicts(ids: pl.DataFrame, faces: pl.DataFrame, refusals: Refusals, purpos
     return rows.select(PHOTO_CONSENT.names()).cast(PHOTO_CONSENT)
 
 
-def _boxes_of_lost_labels(marks: Mapping[str, FaceLabel], faces: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    """Rows of FACES, but not of a label that a face of another detector carries on: whose that one is now counts."""
-    home = match_faces_by_iou(marks, faces) if faces.width else {}
-    for face, mark in marks.items():
-        if home.get(face, (face, 0.0))[0] == face:
-            yield face, mark.asset_id, mark.person_id, *mark.box
+def _boxes_of_lost_labels(labels: Mapping[str, FaceLabel], faces: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    """Rows of CONSENT_FACES for labels, except those that a face of another detector took over: its owner counts."""
+    matched = match_faces_by_iou(labels, faces) if faces.width else {}
+    for face, label in labels.items():
+        if matched.get(face, (face, 0.0))[0] == face:
+            yield face, label.asset_id, label.person_id, *label.box

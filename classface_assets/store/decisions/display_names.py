@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from classface_assets.core.names import normalized_name
-from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.decisions import Person, PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 NOT_LINKED = "not linked"
-"""Of a person of whom nobody said which of several students they are."""
+"""Of a person of whom it is not recorded which of several students they are."""
+_ID_LENGTH = 8
 
 
 @dataclass(frozen=True)
 class DisplayNames:
-    """The names to show of those who have a name that others have too.
+    """The display names of those whose name others have, too.
 
-    `persons` by id, `students` who are nobody yet by `RosterEntry.key`.
+    Attributes:
+        persons: Person id -> display name.
+        students: `RosterEntry.key` -> display name, of students who are no person yet.
     """
 
     persons: dict[str, str]
@@ -46,10 +49,17 @@ def display_names(
     roster: Sequence[RosterEntry],
     students: Mapping[str, str],
 ) -> DisplayNames:
-    """Of persons and of the students who are nobody. `rows`: the students on the roster that a person is."""
+    """The display names of persons, and of the students who are no person.
+
+    Args:
+        persons: Person id -> person.
+        rows: Person id -> the students on the roster that they are.
+        roster: All students.
+        students: `RosterEntry.key` -> person id.
+    """
     groups: dict[str, list[_Namesake]] = defaultdict(list)
     for p in persons.values():
-        if p.status != "merged" and not p.erased:
+        if p.status != PersonStatus.MERGED and not p.erased:
             groups[normalized_name(p.name)].append(_Namesake(p.id, p.name, rows.get(p.id, ()), p.birth_date, True))
     for entry in roster:
         if entry.key not in students:
@@ -58,24 +68,25 @@ def display_names(
     several = [group for group in groups.values() if len(group) > 1]
     for group in several:
         _disambiguate(group)
-    told = [one for group in several for one in group]
-    shown = {one.id: one.shown for one in told if one.is_person}
-    return DisplayNames(shown, {one.id: one.shown for one in told if not one.is_person})
+    namesakes = [one for group in several for one in group]
+    return DisplayNames(
+        persons={one.id: one.shown for one in namesakes if one.is_person},
+        students={one.id: one.shown for one in namesakes if not one.is_person},
+    )
 
 
 def _disambiguate(group: list[_Namesake]) -> None:
-    """Class and year of birth, as far as they are known; the id where these are not enough."""
+    """Add class and year of birth, as far as they are known, and the id where these are not enough."""
     for one in group:
         one.details = _details(one)
     for one in _ambiguous(group):
         ids = [entry.student_id for entry in one.entries if entry.student_id]
         one.details += ids[:1] if one.entries else [NOT_LINKED]
     for one in _ambiguous(group):
-        one.details.append(one.id[-8:])
+        one.details.append(one.id[-_ID_LENGTH:])
 
 
 def _ambiguous(group: list[_Namesake]) -> list[_Namesake]:
-    """Those who are not told apart yet."""
     counts = Counter(normalized_name(one.shown) for one in group)
     return [one for one in group if not one.details or counts[normalized_name(one.shown)] > 1]
 

@@ -1,4 +1,4 @@
-"""Who-belongs-together words that contradict each other, resolved: labels hold, and of other words the later one."""
+"""Pair constraints that contradict one another, resolved: labels hold, and of other constraints the newer one."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PairConstraint(NamedTuple):
-    """Faces a and b are of one person (`same`) or of two. b may be `anchor(person)` instead of a face."""
+    """That faces a and b are of one person (`same`) or of two. b may be `person_node(person)` instead of a face."""
 
     a: str
     b: str
@@ -21,54 +21,63 @@ def person_node(person_id: str) -> str:
 
 
 def resolve_conflicts(
-    owners: Mapping[str, str], words: Sequence[PairConstraint]
+    owners: Mapping[str, str], pairs: Sequence[PairConstraint]
 ) -> tuple[list[PairConstraint], list[PairConstraint]]:
-    """(kept, dropped), each in the order given. `owners`: labelled face → person; `words`: oldest first.
+    """Drop the constraints that contradict labels or newer constraints, also by way of other faces.
 
-    Words are taken newest first; one that contradicts the labels and the newer words, be it by way of other faces, is
-    dropped.
+    Constraints are taken newest first into a union-find of faces.
+
+    Args:
+        owners: Labelled face -> person.
+        pairs: Constraints, oldest first.
+
+    Returns:
+        (retained, dropped), each in the order given.
     """
     groups = _ConstraintGroups(owners)
-    kept = [word for word in reversed(words) if groups.take(word)]
-    counted = set(kept)
-    return kept[::-1], [word for word in words if word not in counted]
+    retained = [pair for pair in reversed(pairs) if groups.add(pair)]
+    retained_set = set(retained)
+    return retained[::-1], [pair for pair in pairs if pair not in retained_set]
 
 
-def bridge_missing_faces(words: Sequence[PairConstraint], gone: Set[str]) -> list[PairConstraint]:
-    """The words without the faces that are gone: who belonged together by way of these still does, or is apart."""
-    stay = [word for word in words if word.a not in gone and word.b not in gone]
+def bridge_missing_faces(pairs: Sequence[PairConstraint], missing: Set[str]) -> list[PairConstraint]:
+    """The constraints without faces that are missing.
+
+    Faces that are linked by way of missing ones stay linked, and those that are kept apart by them stay apart.
+    """
+    bridged = [pair for pair in pairs if pair.a not in missing and pair.b not in missing]
     linked: dict[str, list[str]] = defaultdict(list)
-    for word in words:
-        if word.same and (word.a in gone or word.b in gone):
-            linked[word.a].append(word.b)
-            linked[word.b].append(word.a)
-    stands_for: dict[str, str] = {}
-    for start in [node for node in linked if node in gone]:
-        if start not in stands_for:
-            there, passed = _reachable(start, linked, gone)
-            stay += [PairConstraint(a, b, True, 0) for a, b in pairwise(there)]
-            stands_for |= dict.fromkeys(passed, there[0] if there else "")
-    for word in words:
-        if not word.same and (word.a in gone or word.b in gone):
-            a, b = (stands_for.get(face, "") if face in gone else face for face in (word.a, word.b))
+    for pair in pairs:
+        if pair.same and (pair.a in missing or pair.b in missing):
+            linked[pair.a].append(pair.b)
+            linked[pair.b].append(pair.a)
+    substitute: dict[str, str] = {}
+    for start in [node for node in linked if node in missing]:
+        if start not in substitute:
+            present, passed = _reachable(start, linked, missing)
+            bridged += [PairConstraint(a, b, True, 0) for a, b in pairwise(present)]
+            substitute |= dict.fromkeys(passed, present[0] if present else "")
+    for pair in pairs:
+        if not pair.same and (pair.a in missing or pair.b in missing):
+            a, b = (substitute.get(face, "") if face in missing else face for face in (pair.a, pair.b))
             if a and b:
-                stay.append(PairConstraint(a, b, False, 0))
-    return stay
+                bridged.append(PairConstraint(a, b, False, 0))
+    return bridged
 
 
-def _reachable(start: str, linked: Mapping[str, list[str]], gone: Set[str]) -> tuple[list[str], set[str]]:
-    """The faces that are there and can be reached from this one by way of others that are gone, and these others."""
-    there: dict[str, None] = {}
+def _reachable(start: str, linked: Mapping[str, list[str]], missing: Set[str]) -> tuple[list[str], set[str]]:
+    """The present faces that are linked with this one by way of missing ones, and these missing ones."""
+    present: dict[str, None] = {}
     passed: set[str] = set()
-    waiting = [start]
-    while waiting:
-        node = waiting.pop()
-        if node not in gone:
-            there[node] = None
+    stack = [start]
+    while stack:
+        node = stack.pop()
+        if node not in missing:
+            present[node] = None
         elif node not in passed:
             passed.add(node)
-            waiting += linked[node]
-    return list(there), passed
+            stack += linked[node]
+    return list(present), passed
 
 
 class _ConstraintGroups:
@@ -82,7 +91,7 @@ class _ConstraintGroups:
 
     def root(self, node: str) -> str:
         path = []
-        while (parent := self.parent.get(node) or self._labelled(node)) is not None:
+        while (parent := self.parent.get(node) or self._owner_of(node)) is not None:
             path.append(node)
             node = parent
         for passed in path:
@@ -91,13 +100,13 @@ class _ConstraintGroups:
             self.owner.setdefault(node, node)
         return node
 
-    def _labelled(self, face: str) -> str | None:
+    def _owner_of(self, face: str) -> str | None:
         return person_node(self.owners[face]) if face in self.owners else None
 
-    def take(self, word: PairConstraint) -> bool:
-        """Keep to this word from now on; False when it contradicts what was taken before."""
-        a, b = self.root(word.a), self.root(word.b)
-        if not word.same:
+    def add(self, pair: PairConstraint) -> bool:
+        """Hold to this constraint from now on; False when it contradicts one that was added before."""
+        a, b = self.root(pair.a), self.root(pair.b)
+        if not pair.same:
             if a == b:
                 return False
             self.apart[a].add(b)

@@ -1,6 +1,6 @@
 """What the school's rosters say of people: who is enrolled when, born when, whose sibling, and may be shown."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,27 +15,29 @@ from classface_assets.store.model.student_ids import normalize_student_id
 
 
 def unlinked_students(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
-    """(name, school years) of the students on the roster who are no person yet, by name; with class and year of birth
-    where others have the name too."""
+    """(display name, school years) of the students on the roster who are no person yet, by name."""
     names: dict[str, list[RosterEntry]] = defaultdict(list)
     for entry in decisions.roster:
         names[normalized_name(entry.name)].append(entry)
-    free = [entry for namesakes in names.values() for entry in decisions.without_person(namesakes)]
-    shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in free]
+    unlinked = [entry for namesakes in names.values() for entry in decisions.without_person(namesakes)]
+    shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in unlinked]
     return sorted(shown, key=lambda student: student[0].casefold())
 
 
 def student_choices(decisions: Decisions, person: Person) -> list[tuple[str, str]]:
-    """(key, name to show) of the students whom a person is, and of those of that name whom they may be."""
+    """(`RosterEntry.key`, display name) of the students who a person is, and of their namesakes who they may be."""
     mine = decisions.student_keys_of(person.id)
-    namesakes = [entry for entry in decisions.roster if normalized_name(entry.name) == normalized_name(person.name)]
+    namesakes = [e for e in decisions.roster if normalized_name(e.name) == normalized_name(person.name)]
     others = [entry for entry in decisions.without_person(namesakes) if entry.key not in mine]
     shown = [(entry.key, decisions.student_names.get(entry.key, entry.name)) for entry in others]
     return [*((key, person.display_name) for key in sorted(mine)), *shown]
 
 
 def enrolled_years(decisions: Decisions) -> dict[str, frozenset[str]]:
-    """Person id → the school years in which a roster has them; who is on none, or on one without years, is left out."""
+    """Person id -> the school years in which a roster has them.
+
+    People who are on no roster, or only on one without years, are left out.
+    """
     years: dict[str, set[str]] = defaultdict(set)
     for entry in decisions.roster:
         if entry.key in decisions.students:
@@ -45,7 +47,13 @@ def enrolled_years(decisions: Decisions) -> dict[str, frozenset[str]]:
 
 @dataclass(frozen=True)
 class StudentIndex:
-    """The students of all rosters by id and by name: to find the one that a row of a file means."""
+    """The students of all rosters, to find the one that a row of a file means.
+
+    Attributes:
+        decisions: The decisions in force.
+        by_id: Normalized student id -> students.
+        by_name: Normalized name -> students.
+    """
 
     decisions: Decisions
     by_id: Mapping[str, list[RosterEntry]]
@@ -53,6 +61,7 @@ class StudentIndex:
 
     @classmethod
     def of(cls, decisions: Decisions) -> "StudentIndex":
+        """The index of all students of these decisions."""
         by_id: dict[str, list[RosterEntry]] = defaultdict(list)
         by_name: dict[str, list[RosterEntry]] = defaultdict(list)
         for entry in decisions.roster:
@@ -62,47 +71,50 @@ class StudentIndex:
         return cls(decisions, by_id, by_name)
 
     def students(self, row: RosterEntry) -> list[RosterEntry]:
-        """Those whom a row of a roster, or a student, may mean: one where its id or its name is one student's alone."""
-        named = self.by_name.get(normalized_name(row.name), [])
+        """The students whom a row of a roster may mean: one where its id or name is one student's alone."""
+        namesakes = self.by_name.get(normalized_name(row.name), [])
         if row.key:
-            return [entry for entry in named if entry.key == row.key]
-        mine = self.by_id.get(normalize_student_id(row.student_id), []) if normalize_student_id(row.student_id) else []
-        found = mine or named
+            return [entry for entry in namesakes if entry.key == row.key]
+        student_id = normalize_student_id(row.student_id)
+        found = (self.by_id.get(student_id, []) if student_id else []) or namesakes
         if row.birth_date is not None:
-            born = [entry for entry in found if entry.birth_date in (None, row.birth_date)]
-            found = born or found
+            found = [entry for entry in found if entry.birth_date in (None, row.birth_date)] or found
         return found
 
     def person(self, row: RosterEntry) -> Person | None:
-        """Who the student of a row is; None for one who is nobody yet, or where it may be several."""
+        """The person who the student of a row is; None if they are no person yet, or several may be meant."""
         found = self.students(row)
         person_id = self.decisions.students.get(found[0].key) if len(found) == 1 else None
         return self.decisions.persons[person_id] if person_id else None
 
 
 def person_of_row(decisions: Decisions, row: RosterEntry) -> Person | None:
-    """Who the student of a row of a roster is; None for one who is nobody yet, or where it may be several."""
+    """The person who the student of a row is; None if they are no person yet, or several may be meant."""
     return StudentIndex.of(decisions).person(row)
 
 
 def drop_erased_students(
     roster: Iterable[RosterEntry], persons: Iterable[Person], bound: Collection[int], erased: Set[int]
 ) -> tuple[RosterEntry, ...]:
-    """The roster without those who are erased (by their places), or are nobody and have the name of somebody who is
-    erased and of nobody else. `bound`: the places of those who are persons."""
+    """The roster without students who are erased.
+
+    A student who is no person goes, too, if they have the name of an erased person, and nobody else has it.
+
+    Args:
+        roster: All students.
+        persons: All people.
+        bound: The places in `roster` of the students who are people.
+        erased: Those of `bound` who are erased.
+    """
     roster, persons = tuple(roster), tuple(persons)
     if not any(person.erased for person in persons):
         return roster
     taken = {normalized_name(p.name) for p in persons if not p.erased}
     taken |= {normalized_name(e.name) for place, e in enumerate(roster) if place in bound and place not in erased}
     names = {normalized_name(p.name) for p in persons if p.erased} - taken
-    nobody = [e for place, e in enumerate(roster) if place not in bound and normalized_name(e.name) in names]
-    shared = {
-        normalized_name(e.name)
-        for e in nobody
-        if sum(normalized_name(o.name) == normalized_name(e.name) for o in nobody) > 1
-    }
-    gone = {e.key for e in nobody if normalized_name(e.name) not in shared} | {roster[place].key for place in erased}
+    unlinked = [e for place, e in enumerate(roster) if place not in bound and normalized_name(e.name) in names]
+    counts = Counter(normalized_name(e.name) for e in unlinked)
+    gone = {e.key for e in unlinked if counts[normalized_name(e.name)] == 1} | {roster[place].key for place in erased}
     return drop_students(roster, gone)
 
 
@@ -118,23 +130,19 @@ def drop_students(roster: Iterable[RosterEntry], gone: Set[str]) -> tuple[Roster
 
 
 def drop_siblings(row: RosterEntry, ids: Set[str], names: Set[str]) -> RosterEntry:
-    """A row that calls nobody of these ids (`student_key`) and folded names a sibling."""
-    return replace(
-        row,
-        siblings=tuple(
-            s for s in row.siblings if normalize_student_id(s) not in ids and normalized_name(s) not in names
-        ),
-    )
+    """A row without the siblings of these normalized student ids or normalized names."""
+    siblings = (s for s in row.siblings if normalize_student_id(s) not in ids and normalized_name(s) not in names)
+    return replace(row, siblings=tuple(siblings))
 
 
 def birth_date_of(entries: Iterable[RosterEntry]) -> date | None:
-    """Of the students that a person is; None when they were born on different days."""
+    """The birth date of the students that a person is; None where they were born on different days."""
     days = {entry.birth_date for entry in entries if entry.birth_date}
     return days.pop() if len(days) == 1 else None
 
 
 class ConsentStatus(TypedDict):
-    """What a person consented to, as `Person` has it."""
+    """The fields of `Person` about consent."""
 
     consent: bool | None
     consents: Mapping[str, bool]
@@ -143,21 +151,27 @@ class ConsentStatus(TypedDict):
 
 
 def consent_status(consents: ConsentRecords, people: Collection[str], entries: Iterable[RosterEntry]) -> ConsentStatus:
-    """For what the person may be shown who all these people are: a refusal counts before every yes."""
+    """For what a person may be shown: a refusal counts before every yes.
+
+    Args:
+        consents: All answers.
+        people: All records of the person.
+        entries: The students on the rosters that the person is.
+    """
     refused, given = consents.refused_to(people), set(consents.given_to(people))
     for entry in entries:
         given |= {p for p in Purpose if entry.consents.get(p, entry.consent) and entry.consent is not False}
-    told = {str(p): p not in refused for p in Purpose if p in refused or p in given}
+    answers = {str(p): p not in refused for p in Purpose if p in refused or p in given}
     return {
-        "consent": told.get(Purpose.ALBUM),
-        "consents": told,
+        "consent": answers.get(Purpose.ALBUM),
+        "consents": answers,
         "refused": frozenset(map(str, refused)),
         "consent_in_doubt": consents.doubt_about(people),
     }
 
 
 def sibling_pairs(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
-    """Pairs of persons of whom a roster says so. `students`: key → person."""
+    """Pairs of person ids whom a roster calls siblings; `students`: `RosterEntry.key` -> person id."""
     roster = tuple(roster)
     ids: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
@@ -168,8 +182,8 @@ def sibling_pairs(roster: Iterable[RosterEntry], students: Mapping[str, str]) ->
     for entry in roster:
         person_id = students.get(entry.key, "")
         for sibling in entry.siblings if person_id else ():
-            key = normalize_student_id(sibling)
-            found = ids.get(key, set()) if key else set()
+            student_id = normalize_student_id(sibling)
+            found = ids.get(student_id, set()) if student_id else set()
             for other in sorted(found or names.get(normalized_name(sibling), set())):
                 if other != person_id:
                     yield [person_id, other]

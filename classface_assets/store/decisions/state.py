@@ -1,4 +1,4 @@
-"""Decisions while a replay lets them grow, and what they are once all is said."""
+"""The state of a replay while events are reduced into it, and the decisions that it comes to."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -8,7 +8,12 @@ from typing import Any
 
 from classface_assets.store.decisions.display_names import display_names
 from classface_assets.store.decisions.enrolment import StudentMatcher
-from classface_assets.store.decisions.roster import birth_date_of, consent_status, drop_erased_students, sibling_pairs
+from classface_assets.store.decisions.roster import (
+    birth_date_of,
+    consent_status,
+    drop_erased_students,
+    sibling_pairs,
+)
 from classface_assets.store.decisions.students import merge_imports
 from classface_assets.store.model.decisions import Decisions, FaceLabel, FaceLink, Person, Portrait
 from classface_assets.store.model.events import Event, undone_event_ids
@@ -19,10 +24,25 @@ from classface_assets.store.model.same_shots import SameShot, SameShots
 
 @dataclass
 class ReplayState:
-    """Decisions while they grow. Marks keep the person they named, so that undoing a merge parts them again.
+    """Decisions while they grow. Labels keep the person that they named, so that undoing a merge parts them again.
 
-    `imports`: the events of the rosters. `undone_merges`: merges that were undone later, and `undos`: all that undid
-    anything, by which it is found who was one person at some time.
+    Attributes:
+        persons: Person id -> person.
+        merged: Ids of the people who were merged into others.
+        labels: Face id -> its label.
+        removed_labels: Face id -> the event that removed its label.
+        rejected: Face id -> person id -> the rejection.
+        links: Pairs of faces that are of one person, or of two.
+        photo_marks: Asset id -> collage or mirror.
+        siblings: Groups of person ids.
+        student_matcher: Which students of the rosters the people are.
+        drawn: Face id -> a face that no detector found.
+        erased_faces: Face id -> a face of an erased person.
+        portraits: Person id -> the face id of the portrait that they were enrolled with.
+        same_shots: Pairs of photos that show one shot.
+        imports: Ids of the events of the rosters in force.
+        undone_merges: Merges that were undone later.
+        undos: All undo events, by which it is found who was one person at some time.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -33,7 +53,7 @@ class ReplayState:
     links: list[FaceLink] = field(default_factory=list)
     photo_marks: dict[str, str] = field(default_factory=dict)
     siblings: list[list[str]] = field(default_factory=list)
-    enrolling: StudentMatcher = field(default_factory=StudentMatcher)
+    student_matcher: StudentMatcher = field(default_factory=StudentMatcher)
     drawn: dict[str, FaceRef] = field(default_factory=dict)
     erased_faces: dict[str, FaceRef] = field(default_factory=dict)
     portraits: dict[str, str] = field(default_factory=dict)
@@ -44,15 +64,27 @@ class ReplayState:
 
     @classmethod
     def of(cls, events: Sequence[Event], undone: Set[int]) -> "ReplayState":
-        """Before the first of these events, of which some have no effect."""
+        """The state before the first of these events, of which the `undone` have no effect."""
         imports = [e for e in events if e.kind == "roster_imported" and e.id not in undone]
         merges = tuple(e for e in events if e.kind == "person_merged" and e.id in undone)
         undos = tuple(e for e in events if e.kind == "undone") if merges else ()
-        enrolling = StudentMatcher(merge_imports(imports))
-        return cls(enrolling=enrolling, imports=tuple(e.id for e in imports), undone_merges=merges, undos=undos)
+        matcher = StudentMatcher(merge_imports(imports))
+        ids = tuple(e.id for e in imports)
+        return cls(student_matcher=matcher, imports=ids, undone_merges=merges, undos=undos)
+
+    def canonical_id(self, person_id: str) -> str:
+        """The person that this one is after all merges so far."""
+        while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
+            person_id = person.merged_into_id
+        return person_id
 
     def group(self, person_id: str, also: Iterable[tuple[str, str]] = ()) -> list[str]:
-        """All records of the person who this one is now; `also`: pairs of records that are one person beside."""
+        """All records of the person who this one is after all merges.
+
+        Args:
+            person_id: One of the records.
+            also: Further pairs of records that are one person.
+        """
         found = {self.canonical_id(person_id)}
         found |= {p for p in self.merged if self.canonical_id(p) in found}
         pairs = [(self.canonical_id(a), self.canonical_id(b)) for a, b in also]
@@ -62,113 +94,133 @@ class ReplayState:
         return sorted(found)
 
     def merged_then(self, event_id: int) -> list[tuple[str, str]]:
-        """Who was merged into whom when that event came, by merges that were undone since."""
+        """(person, merged into) of the merges that held at that event and were undone since."""
         if not self.undone_merges:
             return []
         gone = undone_event_ids(e for e in self.undos if e.id < event_id)
         then = [e.payload for e in self.undone_merges if e.id < event_id and e.id not in gone]
         return [(payload["person_id"], payload["into_id"]) for payload in then]
 
-    def canonical_id(self, person_id: str) -> str:
-        while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
-            person_id = person.merged_into_id
-        return person_id
-
     def change(self, event: Event, **changes: Any) -> None:
+        """Change fields of the person of an event."""
         person = self.persons.get(event.payload["person_id"])
         if person is not None:
             self.persons[person.id] = replace(person, updated_at=event.at, **changes)
 
 
 def finalize(state: ReplayState) -> Decisions:
-    """The decisions with every merged person resolved, and without what was said of people who are not there."""
-    whose = {p: state.canonical_id(p) for p in state.persons}
-    enrolled = state.enrolling
-    rows = _entries_by_person(enrolled, whose)
-    roster, students = _finalize_roster(state, whose)
-    persons = _finalize_persons(state, whose, rows)
+    """The decisions with every merged person resolved, and without those about people who do not exist."""
+    canonical = {p: state.canonical_id(p) for p in state.persons}
+    rows = _entries_by_person(state.student_matcher, canonical)
+    roster, students = _finalize_roster(state, canonical)
+    persons = _finalize_persons(state, canonical, rows)
     shown = display_names(persons, rows, roster, students)
     persons |= {p: replace(persons[p], display_name=name) for p, name in shown.persons.items()}
-    merged = {p for p, now in whose.items() if p != now}
-    marks = {
-        f: replace(m, person_id=whose[m.person_id]) if m.person_id in merged else m for f, m in state.labels.items()
-    }
-    rejected = {
-        (face, whose[person]): replace(mark, person_id=whose[person])
-        for face, people in state.rejected.items()
-        for person, mark in people.items()
-        if person in whose and not (face in marks and marks[face].person_id == whose[person])
-    }
-    siblings: dict[str, set[str]] = {}
-    for group in [*state.siblings, *sibling_pairs(roster, students)]:
-        for a, b in combinations({whose[p] for p in group if p in whose and not persons[p].erased}, 2):
-            siblings.setdefault(a, set()).add(b)
-            siblings.setdefault(b, set()).add(a)
-    near = {person: frozenset(others) for person, others in siblings.items()}
-    portraits: dict[str, tuple[Portrait, ...]] = {}
-    for p, face_id in state.portraits.items():
-        if p in whose and not persons[p].erased:
-            portraits[whose[p]] = (*portraits.get(whose[p], ()), (p, face_id))
+    labels = _finalize_labels(state, canonical)
     shots = SameShots.of(state.same_shots)
     photo_marks = {other: mark for photo, mark in state.photo_marks.items() for other in shots.others(photo)}
     return Decisions(
-        persons,
-        marks,
-        state.removed_labels,
-        rejected,
-        tuple(state.links),
-        photo_marks | state.photo_marks,
-        near,
-        shots.with_others(state.drawn),
-        shots.with_others(state.erased_faces),
-        roster,
-        portraits,
-        shots,
-        students,
-        shown.students,
+        persons=persons,
+        labels=labels,
+        removed_labels=state.removed_labels,
+        rejected=_finalize_rejected(state, canonical, labels),
+        links=tuple(state.links),
+        photo_marks=photo_marks | state.photo_marks,
+        siblings=_finalize_siblings([*state.siblings, *sibling_pairs(roster, students)], canonical, persons),
+        drawn=shots.with_others(state.drawn),
+        erased_faces=shots.with_others(state.erased_faces),
+        roster=roster,
+        portraits=_finalize_portraits(state, canonical, persons),
+        same_shots=shots,
+        students=students,
+        student_names=shown.students,
     )
 
 
-def _entries_by_person(enrolling: StudentMatcher, whose: Mapping[str, str]) -> dict[str, list[RosterEntry]]:
-    """The students on the rosters that each person is, by who they became."""
+def _finalize_labels(state: ReplayState, canonical: Mapping[str, str]) -> dict[str, FaceLabel]:
+    merged = {p for p, current in canonical.items() if p != current}
+    return {
+        face: replace(label, person_id=canonical[label.person_id]) if label.person_id in merged else label
+        for face, label in state.labels.items()
+    }
+
+
+def _finalize_rejected(
+    state: ReplayState, canonical: Mapping[str, str], labels: Mapping[str, FaceLabel]
+) -> dict[tuple[str, str], FaceLabel]:
+    return {
+        (face, canonical[person]): replace(rejection, person_id=canonical[person])
+        for face, people in state.rejected.items()
+        for person, rejection in people.items()
+        if person in canonical and not (face in labels and labels[face].person_id == canonical[person])
+    }
+
+
+def _finalize_siblings(
+    groups: Iterable[Sequence[str]], canonical: Mapping[str, str], persons: Mapping[str, Person]
+) -> dict[str, frozenset[str]]:
+    siblings: dict[str, set[str]] = {}
+    for group in groups:
+        for a, b in combinations({canonical[p] for p in group if p in canonical and not persons[p].erased}, 2):
+            siblings.setdefault(a, set()).add(b)
+            siblings.setdefault(b, set()).add(a)
+    return {person: frozenset(others) for person, others in siblings.items()}
+
+
+def _finalize_portraits(
+    state: ReplayState, canonical: Mapping[str, str], persons: Mapping[str, Person]
+) -> dict[str, tuple[Portrait, ...]]:
+    portraits: dict[str, tuple[Portrait, ...]] = {}
+    for p, face_id in state.portraits.items():
+        if p in canonical and not persons[p].erased:
+            portraits[canonical[p]] = (*portraits.get(canonical[p], ()), (p, face_id))
+    return portraits
+
+
+def _entries_by_person(matcher: StudentMatcher, canonical: Mapping[str, str]) -> dict[str, list[RosterEntry]]:
+    """Canonical person id -> the students on the rosters that they are."""
     rows: dict[str, list[RosterEntry]] = defaultdict(list)
-    for place, person_id in sorted(enrolling.bound.items()):
-        if person_id in whose:
-            rows[whose[person_id]].append(enrolling.students.entries[place])
+    for place, person_id in sorted(matcher.bound.items()):
+        if person_id in canonical:
+            rows[canonical[person_id]].append(matcher.students.entries[place])
     return rows
 
 
 def _finalize_persons(
-    state: ReplayState, whose: Mapping[str, str], rows: Mapping[str, Sequence[RosterEntry]]
+    state: ReplayState, canonical: Mapping[str, str], rows: Mapping[str, Sequence[RosterEntry]]
 ) -> dict[str, Person]:
-    """The persons with what their rosters and those who were merged into them add."""
-    consents = state.enrolling.consents
-    told = {whose[p] for p in (*consents.refused, *consents.given) if p in whose} | rows.keys()
+    """The persons with what their rosters, and those who were merged into them, add."""
+    consents = state.student_matcher.consents
+    answered = {canonical[p] for p in (*consents.refused, *consents.given) if p in canonical} | rows.keys()
     groups: dict[str, list[str]] = defaultdict(list)
-    for p, now in whose.items():
-        if now in told:
-            groups[now].append(p)
-    verdicts = {now: consent_status(consents, group, rows.get(now, ())) for now, group in groups.items()}
+    for p, current in canonical.items():
+        if current in answered:
+            groups[current].append(p)
+    statuses = {current: consent_status(consents, group, rows.get(current, ())) for current, group in groups.items()}
     persons = dict(state.persons)
     for p in (p for group in groups.values() for p in group):
         persons[p] = replace(
             persons[p],
             birth_date=persons[p].birth_date or birth_date_of(rows.get(p, ())),
             student_id=next((entry.student_id for entry in rows.get(p, ()) if entry.student_id), ""),
-            **verdicts[whose[p]],
+            **statuses[canonical[p]],
         )
     return persons
 
 
-def _finalize_roster(state: ReplayState, whose: Mapping[str, str]) -> tuple[tuple[RosterEntry, ...], dict[str, str]]:
-    """The students without those who are erased, and by their keys who they are."""
-    enrolling, persons = state.enrolling, state.persons
-    owners = {place: p for place, p in enrolling.bound.items() if p in persons}
+def _finalize_roster(
+    state: ReplayState, canonical: Mapping[str, str]
+) -> tuple[tuple[RosterEntry, ...], dict[str, str]]:
+    """The students without those who are erased, and their keys -> the persons who they are."""
+    matcher, persons = state.student_matcher, state.persons
+    owners = {place: p for place, p in matcher.bound.items() if p in persons}
     erased = {place for place, p in owners.items() if persons[p].erased}
-    entries = enrolling.students.entries
+    entries = matcher.students.entries
     roster = drop_erased_students(entries, persons.values(), owners.keys(), erased)
-    there = {entry.key for entry in roster}
-    keys = {entries[place].key: p for place, p in owners.items() if entries[place].key in there}
-    waiting = {key: p for p, key in enrolling.linked.items() if enrolling.students.keyed(key, enrolling.then) is None}
-    waiting = {key: p for key, p in waiting.items() if p in persons and not persons[p].erased}
-    return roster, {key: whose[p] for key, p in (keys | waiting).items()}
+    present = {entry.key for entry in roster}
+    keys = {entries[place].key: p for place, p in owners.items() if entries[place].key in present}
+    # Links with students whom no roster has at present.
+    known = matcher.imports_so_far
+    absent = {key: p for p, key in matcher.linked.items() if matcher.students.keyed(key, known) is None}
+    absent = {key: p for key, p in absent.items() if p in persons and not persons[p].erased}
+    return roster, {key: canonical[p] for key, p in (keys | absent).items()}

@@ -1,9 +1,7 @@
-"""Taking people out of what was made of all faces together, and of what shows or names them: tables, the DuckDB file,
-the trained head, notes of what was made, and the albums (erase_albums).
+"""Erasing people from what was made from all faces together, and from what shows or names them.
 
-Each step leaves what the next call goes by until it is done, so a call that was killed is finished by the next one.
-
-Taking people out of the albums, here and where they are shown from.
+That is: tables, the DuckDB file, the trained head, the records of memoization, and the albums here and where they are
+published. What the next call starts from is removed last, so a call that was killed is finished by the next one.
 """
 
 import json
@@ -27,7 +25,10 @@ REMOVAL_THREADS = 8
 
 
 def erase_albums(layout: ArchiveLayout, ids: Set[str], new: bool) -> Iterator[RemovedItem]:
-    """Every page and folder, which may name or show them, then their crops: the next run makes the pages again."""
+    """Remove all pages and files of albums, which may name or show them, then their face crops.
+
+    The next run makes the pages again.
+    """
     places: list[Location] = [layout.albums]
     if layout.published_albums is not None:
         places.append(layout.published_albums)
@@ -48,23 +49,33 @@ def _album_files(folder: Location) -> list[FileEntry]:
 
 
 def _remove_files(files: Iterable[Location]) -> int:
-    """Several at once: a server takes its time over each. Returns how many. Raises StorageError."""
+    """Remove files, several at once since a server takes its time over each. Returns how many."""
     with ThreadPoolExecutor(REMOVAL_THREADS) as pool:
         return len(list(pool.map(remove_file, files)))
 
 
 def erase_derived(layout: ArchiveLayout, ids: Set[str], persons: Set[str], new: bool) -> Iterator[RemovedItem]:
-    """Remove what tells of these faces. `new`: also what may have been made of them though it does not tell whom."""
-    theirs = list(_affected_tables(layout, ids))
-    if new or any(one.count for one in theirs):
+    """Remove what was made from some faces.
+
+    Args:
+        layout: The archive.
+        ids: The ids of the faces.
+        persons: The ids of the erased persons.
+        new: Whether to remove also what may have been made from them without naming them.
+
+    Yields:
+        What was removed.
+    """
+    tables = list(_affected_tables(layout, ids))
+    if new or any(table.count for table in tables):
         yield from _erase_similarity(layout)
         yield from _erase_checkpoint(layout)
         yield from _erase_fingerprints(layout)
     yield from erase_albums(layout, ids, new)
     yield from _erase_database_rows(layout, ids, persons)
-    for one in theirs:
-        one.delete_rows()
-        yield RemovedItem("rows", f"table {one.name}", one.count)
+    for table in tables:
+        table.delete_rows()
+        yield RemovedItem("rows", f"table {table.name}", table.count)
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,11 @@ class _AffectedTable:
 
     @property
     def name(self) -> str:
+        """The name of the table."""
         return self.file.stem
 
     def delete_rows(self) -> None:
-        """Their rows go. The graph, whose rows are numbers of one another, goes as a whole and comes back."""
+        """Delete their rows. The kNN graph, whose rows refer to one another by number, is deleted and made again."""
         if not self.count:
             return
         rows = read_parquet(self.file)
@@ -99,15 +111,15 @@ def _affected_tables(layout: ArchiveLayout, ids: Set[str]) -> Iterator[_Affected
 
 
 def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
-    """How faces are compared was measured on theirs too, and a mark of each is kept: it is measured anew."""
+    """The similarity model, which was fitted on their faces too and holds a hash of each vector; it is fitted again."""
     files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith("face_space")]
     for file in files:
         remove_file(file)
-    yield RemovedItem("what faces are compared by, to be measured anew", "tables", len(files))
+    yield RemovedItem("similarity models, to be fitted again", "tables", len(files))
 
 
 def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
-    """A head that may have learned from them is not used any more; the next run trains another."""
+    """The projection head, which may have learned from them; the next run trains another."""
     files = checkpoint_files(layout.head)
     for file in files:
         remove_file(file)
@@ -115,15 +127,15 @@ def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
 
 
 def _erase_fingerprints(layout: ArchiveLayout) -> Iterator[RemovedItem]:
-    """They hold pictures of faces for Dagster; without them everything is made again."""
+    """The records of memoization, which hold pictures of faces for Dagster; without them outputs are made again."""
     files = [entry.path for entry in list_tree(layout.local / "stamps")]
     for file in files:
         remove_file(file)
-    yield RemovedItem("notes of what was made of what", "stamps", len(files))
+    yield RemovedItem("records of the inputs of outputs", "stamps", len(files))
 
 
 def _erase_database_rows(layout: ArchiveLayout, ids: Set[str], persons: Set[str]) -> Iterator[RemovedItem]:
-    """What is published is made again without them, as a new file; the next run publishes the events anew."""
+    """Publish a new DuckDB file without their rows; the next run publishes the events again."""
     if not layout.database.exists():
         return
     there = set(
@@ -149,6 +161,6 @@ def _erase_database_rows(layout: ArchiveLayout, ids: Set[str], persons: Set[str]
 
 
 def _reveals_erased(persons: list[str], faces: list[str]) -> pl.Expr:
-    """Of an event of an erased person, the id of that person alone is published."""
+    """Whether an event holds more of an erased person than their id, which alone is published."""
     bare = [json.dumps({"person_id": person}) for person in persons]
     return pl.col("payload").str.contains_any([*persons, *faces]) & ~pl.col("payload").is_in(bare)

@@ -1,7 +1,7 @@
-"""Taking people out of everything that was made of their faces, in every version, and keeping them out.
+"""Erasing people from everything that was made from their faces, in every version of detector and thresholds.
 
-Who is erased, and where their faces lie, stands in the ledger: erasing starts from there, so a call that was killed is
-finished by the next one. Photos are never touched; who is in them is told, so that somebody can see to them.
+Who is erased, and where their faces lie, is in the ledger: erasing starts from there, so a call that was killed is
+finished by the next one. Photos are never touched; those that show erased people are reported.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -30,33 +30,44 @@ from classface_assets.store.model.face_ref import FaceRef
 
 
 def erase_faces(
-    layout: ArchiveLayout, barred: Mapping[str, FaceRef], persons: Set[str], new: bool = False
+    layout: ArchiveLayout, erased: Mapping[str, FaceRef], persons: Set[str], new: bool = False
 ) -> list[RemovedItem]:
-    """Remove all that was made of these faces (those of the erased `persons`); killed, the next call goes on.
+    """Remove all that was made from some faces; killed, the next call goes on.
 
-    `new`: some were not yet erased from this machine, so what may name or show them goes whether it tells so or not.
-    What a face was called under other detectors and thresholds is found by its place, so the faces themselves go last.
-    Raises StorageError, and DamagedFileError for a file of which nobody can say what is in it.
+    The ids of a face under other detectors and thresholds are found by its box, so the faces themselves go last.
+
+    Args:
+        layout: The archive.
+        erased: Face id → face, of the erased persons.
+        persons: The ids of the erased persons.
+        new: Whether some were not yet erased from this machine, so that everything goes that may name or show them.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+        DamagedFileError: A file cannot be read, so what is in it is unknown.
     """
-    found, known, ids = list(_all_detection_parts(layout)), set[str](), set(barred)
-    barred = _with_former_ids(layout, barred)
+    found, known, ids = list(_all_detection_parts(layout)), set[str](), set(erased)
+    erased = _with_former_ids(layout, erased)
     for _, parts in found:
         rows = parts.read(LOCATION_COLUMNS)
         known |= set(rows["face_id"].drop_nulls()) if rows.width else set()
-        ids |= erased_ids_in(rows, barred)
+        ids |= erased_ids_in(rows, erased)
     removed = [
         _erase_temporary_files(layout),
         *erase_derived(layout, ids, persons, new),
         *_erase_portraits(layout, persons),
         *_erase_vectors(layout, ids, known),
-        *(RemovedItem("faces and their chips", where, _erase_rows(parts, barred)) for where, parts in found),
+        *(RemovedItem("faces and their chips", where, _erase_rows(parts, erased)) for where, parts in found),
     ]
     return [one for one in removed if one.count]
 
 
-def photos_showing(layout: ArchiveLayout, barred: Mapping[str, FaceRef]) -> list[str]:
-    """The photos in which the faces are still to be seen, by their paths below the photos folder."""
-    photos = [face.asset_id for face in barred.values()]
+def photos_showing(layout: ArchiveLayout, erased: Mapping[str, FaceRef]) -> list[str]:
+    """The paths below the photos folder of the photos that show these faces."""
+    photos = [face.asset_id for face in erased.values()]
     theirs = pl.col("asset_id").is_in(photos) | pl.col("file_digest").is_in(photos).fill_null(value=False)
     rows = (
         conform_to_schema(IMAGES, image_parts(layout, year).read(list(IMAGES))) for year in list_school_years(layout)
@@ -64,19 +75,21 @@ def photos_showing(layout: ArchiveLayout, barred: Mapping[str, FaceRef]) -> list
     return sorted({path for files in rows for path in files.filter(theirs)["path"]})
 
 
-def _with_former_ids(layout: ArchiveLayout, barred: Mapping[str, FaceRef]) -> dict[str, FaceRef]:
-    """The faces, and each once more for every other id that its photo has or had: what an older version found with
-    other thresholds or another detector may be under any of them."""
+def _with_former_ids(layout: ArchiveLayout, erased: Mapping[str, FaceRef]) -> dict[str, FaceRef]:
+    """The faces, and each once more for every other id that its photo has or had.
+
+    Detections of older versions may have any of them.
+    """
     former, more = all_former_ids(layout), {}
-    for face_id, face in barred.items():
+    for face_id, face in erased.items():
         today = former.current.get(face.asset_id, face.asset_id)
         for other in {today, *former.first.get(today, ())} - {face.asset_id}:
             more[f"{face_id} in {other}"] = replace(face, asset_id=other)
-    return {**barred, **more}
+    return {**erased, **more}
 
 
 def _all_detection_parts(layout: ArchiveLayout) -> Iterator[tuple[str, PartDataset]]:
-    """The faces of every detector, school year and thresholds."""
+    """The detections of every detector, school year and thresholds, each with a description."""
     for detector in list_subfolders(layout.parts("detections")):
         for year in list_subfolders(detector):
             for settings in list_subfolders(year):
@@ -87,20 +100,20 @@ def _all_detection_parts(layout: ArchiveLayout) -> Iterator[tuple[str, PartDatas
                 )
 
 
-def _erase_rows(parts: PartDataset, barred: Mapping[str, FaceRef]) -> int:
-    """The new part is there before the old one goes; returns how many faces it has less."""
+def _erase_rows(parts: PartDataset, erased: Mapping[str, FaceRef]) -> int:
+    """Remove detection rows, a part at a time; the new part is there before the old one goes. Returns the count."""
     count = 0
     for file in parts.files():
-        ids = erased_ids_in(read_parquet(file, LOCATION_COLUMNS), barred)
+        ids = erased_ids_in(read_parquet(file, LOCATION_COLUMNS), erased)
         if ids:
-            parts.append(drop_erased(read_parquet(file), barred))
+            parts.append(drop_erased(read_parquet(file), erased))
             remove_file(file)
             count += len(ids)
     return count
 
 
 def _erase_vectors(layout: ArchiveLayout, ids: Set[str], known: Set[str]) -> Iterator[RemovedItem]:
-    """Also those of faces that no detector's rows know any more: nobody could say that they are not theirs."""
+    """Vectors of the erased faces, and of faces that no detector's rows know: these may be theirs too."""
     is_theirs = pl.col("face_id").is_in(list(ids)) | ~pl.col("face_id").is_in(list(known))
     for pack in list_subfolders(layout.parts("embeddings")):
         for year in list_subfolders(pack):
@@ -122,7 +135,7 @@ def _erase_part_rows(what: str, layout: ArchiveLayout, parts: PartDataset, is_th
 
 
 def _erase_temporary_files(layout: ArchiveLayout) -> RemovedItem:
-    """What killed processes left behind may hold anything."""
+    """Temporary files of killed processes, which may hold anything."""
     left = abandoned_temporary_files(layout)
     for entry in left:
         delete_path(entry.path)

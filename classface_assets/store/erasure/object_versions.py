@@ -1,4 +1,4 @@
-"""What a bucket keeps of objects that were deleted or written over, where its versioning is on: it can be had back."""
+"""Old versions of deleted or overwritten objects, which a bucket with versioning keeps and can restore."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +11,24 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.storage_errors import StorageError, translate_storage_errors
 
 FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits")
-"""The folders at the data's place in which faces are, or names."""
+"""The folders of the data folder that hold faces or names."""
 REMOVAL_THREADS = 8
 _KEYS, _VERSIONS = "KeyMarker", "VersionIdMarker"
 
 
 class VersionsInaccessibleError(UserError):
-    """Whoever may remove an object need not be allowed to see what is kept of it."""
+    """The credentials may delete objects but neither list nor delete their old versions."""
 
 
 def remove_old_versions(layout: ArchiveLayout) -> int:
-    """Remove for good every version of what was made but those that are there now; returns how many.
+    """Delete for good all old versions of objects with faces or names, on S3; other storages are passed over.
 
-    Storages that are not S3 have other ways to keep what was deleted, and are passed over. Raises StorageError, and
-    NotLookedAtError where the credentials do not allow it, or the server knows of no versions.
+    Returns:
+        How many were deleted.
+
+    Raises:
+        StorageError: The server fails.
+        VersionsInaccessibleError: The credentials do not allow it, or the server does not support versions.
     """
     if not isinstance(layout.data, UPath) or "s3" not in layout.data.protocol:
         return 0
@@ -48,7 +52,7 @@ def _remove_versions_below(folder: UPath) -> int:
 
 
 def _old_versions(folder: UPath) -> Iterator[dict[str, str]]:
-    """Key and VersionId of each, and of each mark that says that an object was deleted."""
+    """Key and VersionId of each old version and of each delete marker."""
     bucket, _, prefix = folder.path.partition("/")
     start: dict[str, str] = {}
     while True:

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: what was removed of whom, what stays, and what is left for others to do."""
+"""The receipt of an erasure: what was removed of whom, what remains, and what is left for people to do."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RemovedItem:
-    """How many of what were removed, and where."""
+    """What was removed (`what`), where, and how many."""
 
     what: str
     where: str
@@ -16,28 +16,37 @@ class RemovedItem:
 
 @dataclass(frozen=True)
 class ErasureReceipt:
-    """What was removed of whom. `barred`: how many faces may never be searched for or embedded again. `notes`: what
-    is left for others to do."""
+    """What was removed of whom.
+
+    Attributes:
+        person_ids: The erased persons.
+        face_count: How many faces will never be detected or embedded again.
+        removed: What was removed.
+        photos: Paths of the photos that still show them.
+        notes: What is left for people to do.
+    """
 
     person_ids: tuple[str, ...] = ()
-    barred: int = 0
+    face_count: int = 0
     removed: tuple[RemovedItem, ...] = ()
     photos: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
+        """The receipt as lines of text."""
         yield f"Erased: {', '.join(self.person_ids) or 'nobody'}"
         yield from (f"{one.count:>9,}  {one.what}: {one.where}" for one in self.removed)
-        yield f"{self.barred:>9,}  faces barred from being found or embedded again"
+        yield f"{self.face_count:>9,}  faces that will never be detected or embedded again"
         yield f"{len(self.photos):>9,}  photos still show them; they are never touched:"
         yield from (f"           {path}" for path in self.photos)
         yield from self.notes
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
+        """The receipt as the REST interface returns it."""
         removed = [{"what": one.what, "where": one.where, "count": one.count} for one in self.removed]
         return {
             "personIds": list(self.person_ids),
-            "facesBarred": self.barred,
+            "facesBarred": self.face_count,
             "removed": removed,
             "photosThatShowThem": list(self.photos),
             "notes": list(self.notes),

@@ -1,8 +1,7 @@
-"""Who was erased from an archive, kept beside its data: an older ledger that is put in the place of the one that knows
-it (a backup, an export from before) brings nobody back.
+"""Who was erased from an archive, stored beside its data, so that an older ledger (a backup or export) restores nobody.
 
-Like the ledger it holds ids and the places of faces, but neither names nor what anybody looks like. And which of them
-this machine has done with: another one has albums, records and a DuckDB file of its own.
+Like the ledger, the list holds ids and boxes of faces, but neither names nor vectors. And who of them is erased from
+this machine: another one has albums, records and a DuckDB file of its own.
 """
 
 import json
@@ -18,67 +17,87 @@ from classface_assets.store.model.events import Event, undone_event_ids
 from classface_assets.store.model.face_ref import FaceRef
 
 ErasedFaces = dict[str, list[FaceRef]]
-"""Person id → the faces that were barred with them."""
+"""Person id → the faces that were erased with them."""
 
 
 def tombstones_file(layout: ArchiveLayout) -> Location:
+    """Where the list of erased people lies."""
     return layout.data / "erased.json"
 
 
 def erasures(events: Sequence[Event]) -> ErasedFaces:
-    """Everybody who is erased by what the ledger says; who had become another person, by that person's erasure."""
+    """Everybody who is erased according to the ledger; merged persons were erased with the person they became."""
     undone, decisions = undone_event_ids(events), replay(events)
     found: ErasedFaces = {person.id: [] for person in decisions.persons.values() if person.erased}
     for event in events:
         if event.kind == "person_erased" and event.id not in undone:
             faces = {face.face_id: face for face in map(FaceRef.of, event.payload["faces"])}
-            here = {
-                f: decisions.erased_faces.get(f, face) for f, face in faces.items()
-            }  # a photo may have been turned since
+            # Where they lie now: a photo may have been turned since.
+            here = {f: decisions.erased_faces.get(f, face) for f, face in faces.items()}
             found.setdefault(event.payload["person_id"], []).extend(decisions.same_shots.with_others(here).values())
     return found
 
 
 def erasures_missing_from(layout: ArchiveLayout, events: Sequence[Event]) -> ErasedFaces:
-    """Who was erased from the archive by an event that this ledger does not have. Raises UserError."""
+    """Who was erased from the archive by an event that this ledger does not have.
+
+    Raises:
+        UserError: The list of erased people is damaged.
+    """
     return _without_known_to_ledger(_read_tombstones(layout), events, erasures(events))
 
 
 def all_erasures(layout: ArchiveLayout, events: Sequence[Event]) -> ErasedFaces:
-    """Everybody who was erased, also those of whom this ledger knows nothing. Raises UserError."""
-    told = erasures(events)
-    return _without_known_to_ledger(_read_tombstones(layout), events, told) | told
+    """Everybody who was erased, also those of whom this ledger knows nothing.
+
+    Raises:
+        UserError: The list of erased people is damaged.
+    """
+    by_ledger = erasures(events)
+    return _without_known_to_ledger(_read_tombstones(layout), events, by_ledger) | by_ledger
 
 
 def erased_faces(layout: ArchiveLayout, events: Sequence[Event]) -> dict[str, FaceRef]:
-    """By face id, the faces that may be neither found nor embedded. Raises UserError."""
+    """By face id, the faces that may be neither detected nor embedded.
+
+    Raises:
+        UserError: The list of erased people is damaged.
+    """
     return {face.face_id: face for faces in all_erasures(layout, events).values() for face in faces}
 
 
 def write_tombstones(layout: ArchiveLayout, erased: Mapping[str, Iterable[FaceRef]]) -> None:
-    """Note who was erased; nobody else is from now on. Raises StorageError."""
+    """Write the list of erased people.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+    """
     content = {person: [face.payload() for face in faces] for person, faces in sorted(erased.items())}
     if content or _read_tombstones(layout):
         write_file(tombstones_file(layout), lambda out: out.write(json.dumps(content).encode()))
 
 
 def locally_erased(layout: ArchiveLayout) -> set[str]:
-    """Those of whom nothing is left on this machine."""
+    """The erased persons of whom nothing is left on this machine."""
     file = layout.local / "forgotten.json"
     return set(json.loads(file.read_bytes())) if file.exists() else set()
 
 
 def record_locally_erased(layout: ArchiveLayout, persons: Set[str]) -> None:
-    """Raises StorageError."""
+    """Record of whom nothing is left on this machine.
+
+    Raises:
+        StorageError: The disk fails.
+    """
     if persons != locally_erased(layout):
         content = json.dumps(sorted(persons)).encode()
         write_file(layout.local / "forgotten.json", lambda out: out.write(content))
 
 
-def _without_known_to_ledger(noted: ErasedFaces, events: Sequence[Event], told: ErasedFaces) -> ErasedFaces:
-    """Without those of whom the ledger has the last word, also where it is that the erasure was undone."""
-    known = told.keys() | {e.payload["person_id"] for e in events if e.kind == "person_erased"}
-    return {person: faces for person, faces in noted.items() if person not in known}
+def _without_known_to_ledger(listed: ErasedFaces, events: Sequence[Event], by_ledger: ErasedFaces) -> ErasedFaces:
+    """Without those whose erasure the ledger has an event of, also where it was undone."""
+    known = by_ledger.keys() | {e.payload["person_id"] for e in events if e.kind == "person_erased"}
+    return {person: faces for person, faces in listed.items() if person not in known}
 
 
 def _read_tombstones(layout: ArchiveLayout) -> ErasedFaces:

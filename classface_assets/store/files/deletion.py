@@ -1,6 +1,6 @@
-"""Taking things out of the data: files, empty folders, and rows of parts. What is to go is the caller's business.
+"""Deleting data: files, empty folders and rows of parts; and listing what lies below the data folder, whatever it is.
 
-What lies in the folders of the data, whatever it is: folders, files, and what killed processes left behind.
+What is to be deleted is the caller's business.
 """
 
 from collections.abc import Callable, Set
@@ -15,8 +15,27 @@ from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.files.parts import PartDataset
 
 
+def list_tree(folder: Location) -> list[FileEntry]:
+    """Every file below a folder; links to folders are not followed."""
+    found = []
+    for entry in list_directory(folder):
+        if not entry.is_folder:
+            found.append(entry)
+        elif not entry.path.is_symlink():
+            found += list_tree(entry.path)
+    return found
+
+
+def list_subfolders(folder: Location) -> list[Location]:
+    """The folders right below a folder, sorted by name; none when there is no such folder."""
+    return [e.path for e in list_directory(folder) if e.is_folder]
+
+
 def abandoned_temporary_files(layout: ArchiveLayout) -> list[FileEntry]:
-    """The files and folders that killed processes left on this machine below the data, photos and records left out."""
+    """The temporary files and folders that killed processes left on this machine below the data and local folders.
+
+    Photos and Dagster's records are not searched.
+    """
     roots = {folder for folder in (layout.data, layout.local) if isinstance(folder, Path)}
     found: list[FileEntry] = []
     waiting = sorted(roots)
@@ -32,46 +51,31 @@ def abandoned_temporary_files(layout: ArchiveLayout) -> list[FileEntry]:
     return sorted(found, key=lambda entry: entry.path)
 
 
-def list_tree(folder: Location) -> list[FileEntry]:
-    """Every file below a folder; links to folders are not followed."""
-    found = []
-    for entry in list_directory(folder):
-        if not entry.is_folder:
-            found.append(entry)
-        elif not entry.path.is_symlink():
-            found += list_tree(entry.path)
-    return found
-
-
-def list_subfolders(folder: Location) -> list[Location]:
-    return [e.path for e in list_directory(folder) if e.is_folder]
-
-
-def delete_path(left: Location) -> None:
-    """Delete a file or, as a temporary one may be on this machine, a whole folder."""
-    if isinstance(left, Path):
-        remove_tree(left)
+def delete_path(path: Location) -> None:
+    """Delete a file or, on this machine, a whole folder; that it is gone already is no error."""
+    if isinstance(path, Path):
+        remove_tree(path)
     else:
-        remove_file(left)
+        remove_file(path)
 
 
 def drop_rows(parts: PartDataset, column: str, ids: Set[str]) -> None:
-    """Remove the rows of these ids, part by part. A part that holds none of them stays as it is."""
+    """Delete the rows of these ids, part by part. A part that holds none of them stays as it is."""
     filter_rows(parts, lambda rows: rows.filter(~pl.col(column).is_in(list(ids)).fill_null(value=False)))
 
 
-def filter_rows(parts: PartDataset, wanted: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    """Keep only the wanted rows of each part. The new part is there before the old one goes."""
+def filter_rows(parts: PartDataset, select: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Replace each part by the rows of it that `select` returns. The new part is there before the old one goes."""
     for file in parts.files():
         rows = read_parquet(file)
-        kept = wanted(rows)
-        if kept.height < rows.height:
-            parts.append(kept)
+        retained = select(rows)
+        if retained.height < rows.height:
+            parts.append(retained)
             remove_file(file)
 
 
 def remove_empty_folders(folder: Location) -> None:
-    """An object storage has no folders of its own to remove."""
+    """Remove the folders without files below a local folder; an object storage has no folders to remove."""
     if isinstance(folder, Path):
         for inner in list_subfolders(folder):
             remove_empty_folders(inner)

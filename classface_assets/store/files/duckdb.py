@@ -1,7 +1,7 @@
-"""The DuckDB file: an index of the Parquet parts and the ledger, built aside and renamed over the old one.
+"""The DuckDB file: an index of the Parquet parts and the ledger, built under a temporary name and renamed.
 
-One process may write a DuckDB file, and then nobody else can even read it; so nothing ever edits it in place, and
-readers open it read-only.
+Only one process can open a DuckDB file for writing, and then no other can even read it; so it is never edited in place,
+and readers open it read-only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,12 @@ class DatabaseError(UserError):
 
 
 def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Write a new DuckDB file with these tables (all of TABLES, those not given empty) in place of the old one."""
+    """Write a new DuckDB file in place of the old one.
+
+    Args:
+        path: The file.
+        tables: Table name to rows; every table of DUCKDB_TABLES is made, those not given are empty.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path.parent)
     temporary = temporary_path(path)
@@ -40,7 +45,16 @@ def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
 
 
 def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
-    """The rows of one SELECT on the published file. Raises DatabaseError, with what to do, when there is none."""
+    """The rows of one SELECT on the published file.
+
+    Args:
+        path: The DuckDB file.
+        sql: The statement, with `?` for each parameter.
+        parameters: The values of the parameters.
+
+    Raises:
+        DatabaseError: There is no such file yet, or it cannot be read; the message says what to do.
+    """
     if not path.exists():
         raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
     try:

@@ -1,15 +1,9 @@
-"""Immutable Parquet parts: the truth of all that is computed.
+"""Append-only datasets of immutable Parquet parts: the truth of everything that is computed.
 
 A part appears whole or not at all, so a killed run leaves only finished parts and the next run does the rest: pending
 work is the current ids minus the ids in the parts. A row leaves a part only when another part, already on the disk,
-holds it; so several processes may append, compact and read at once. What the rows mean is the caller's business.
-
-Rows that are there twice, as after a run that was killed between writing a part and removing the old one.
-
-The files of one folder of parts, while other processes put some of them in the place of others.
-
-Which files there are, reading all of them as they were at one moment, and which small ones to put together. What their
-rows are belongs in parts.
+holds it; so several processes may append, compact and read at once, and after a run that was killed between the two a
+row may be there twice, of which readers take one. The meaning of the rows is the caller's business.
 """
 
 import uuid
@@ -25,57 +19,244 @@ from classface_assets.core.atomic_files import fsync_directory, remove_abandoned
 from classface_assets.core.locations import FileEntry, Location, list_directory, remove_file
 from classface_assets.store.files.parquet import iter_parquet_batches, read_matching_rows, read_parquet, write_parquet
 
-
-class RowDeduplicator:
-    """The keys of rows that were met, so that of two rows with one key only the first is taken."""
-
-    def __init__(self, key: Sequence[str]) -> None:
-        self._key, self._met = list(key), set[tuple[object, ...]]()
-
-    def drop_seen(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows whose key was not met yet; they are met now."""
-        fresh = []
-        for key in rows.select(self._key).iter_rows():
-            fresh.append(key not in self._met)
-            self._met.add(key)
-        return rows if all(fresh) else rows.filter(pl.Series(fresh, dtype=pl.Boolean))
-
-
-def concat_unique(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
-    """The rows of all frames, of two with one key the first; a frame without columns where there is none."""
-    if not frames:
-        return pl.DataFrame()
-    rows = pl.concat(frames, how="diagonal_relaxed")
-    if rows.select(key).is_unique().all():  # as they nearly always are; the other way would copy all of them
-        return rows
-    return rows.unique(subset=list(key), keep="first", maintain_order=True)
-
-
 MAX_PART_BYTES = 64 << 20
 REMOTE_READ_THREADS = 8
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class PartDataset:
+    """The Parquet parts of one asset in one folder.
+
+    Attributes:
+        folder: Where the parts lie, locally or at a URL.
+        key: The columns on which rows are unique; of two rows with one key the one that is read first counts.
+    """
+
+    folder: Location
+    key: tuple[str, ...]
+
+    def files(self) -> list[Location]:
+        """The parts that there are now, sorted by name."""
+        return list_part_files(self.folder)
+
+    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read all rows.
+
+        Args:
+            columns: The columns to read; None for all.
+
+        Returns:
+            A frame without columns when there is no part yet. A part from before a column existed gives null; a column
+            that no part has is left out.
+        """
+        with_key = None if columns is None else self._with_key(columns)
+        _, frames = read_all_parts(self.folder, lambda file: read_parquet(file, with_key))
+        rows = concat_unique(frames, self.key)
+        return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
+
+    def scan(self, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Read all rows in frames of bounded size: only their keys are held in memory, never the whole dataset.
+
+        Parts that another process writes in place of others meanwhile are read instead of those.
+
+        Args:
+            columns: The columns to read; None for all.
+
+        Yields:
+            Frames; one from a part from before a column existed lacks that column.
+        """
+        with_key = None if columns is None else self._with_key(columns)
+        seen = RowDeduplicator(self.key)
+        read: set[Location] = set()
+        waiting = self.files()
+        while waiting:
+            file = waiting.pop(0)
+            try:
+                for rows in iter_parquet_batches(file, with_key):
+                    fresh = seen.drop_seen(rows)
+                    if fresh.height:
+                        yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
+            except FileNotFoundError:
+                waiting = [f for f in self.files() if f not in read]
+                if file in waiting:
+                    raise
+            read.add(file)
+
+    def read_matching(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+        """Read the rows that have one of some values, and hardly more than those.
+
+        Args:
+            column: The column to compare.
+            values: The values to look for.
+            columns: The columns to return.
+
+        Returns:
+            A frame without columns when no row has one of the values.
+        """
+        _, frames = read_all_parts(
+            self.folder, lambda file: read_matching_rows(file, column, values, self._with_key(columns))
+        )
+        rows = concat_unique([frame for frame in frames if frame.width], self.key)
+        return rows.select(c for c in columns if c in rows.columns)
+
+    def ids(self, column: str) -> set[str]:
+        """The distinct values of one column over all parts, without null."""
+        _, found = read_all_parts(
+            self.folder, lambda file: set(read_parquet(file, [column])[column].drop_nulls().to_list())
+        )
+        return set().union(*found)
+
+    def append(self, rows: pl.DataFrame) -> Location | None:
+        """Write one more part.
+
+        Returns:
+            The new part; None when there are no rows to write.
+
+        Raises:
+            StorageError: The disk, drive or server fails.
+        """
+        if rows.is_empty():
+            return None
+        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+        write_parquet(rows, part)
+        return part
+
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Write these rows in place of those with the same keys; readers meanwhile see the old ones or these."""
+        old, frames = read_all_parts(self.folder, read_parquet)
+        others = concat_unique(frames, self.key)
+        others = others.join(rows, on=list(self.key), how="anti") if others.width else others
+        self._replace_parts(pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows, old)
+
+    def retain(self, keys: pl.DataFrame) -> None:
+        """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
+        self._remove_abandoned()
+        old, frames = read_all_parts(self.folder, read_parquet)
+        rows = concat_unique(frames, self.key)
+        if not rows.width:
+            return
+        retained = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
+        if len(old) > 1 or retained.height < rows.height:
+            self._replace_parts(retained, old)
+
+    def compact(self) -> None:
+        """Merge small parts into a few of up to 64 MB, one group after the other, without changing a row.
+
+        Any number of processes may do it at once: one that finds a part gone leaves the rest to the process that took
+        it.
+        """
+        self._remove_abandoned()
+        for group in group_small_parts(list_parts(self.folder)):
+            try:
+                rows = concat_unique([read_parquet(file) for file in group], self.key)
+            except FileNotFoundError:
+                return
+            self._replace_parts(rows, group)
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left behind; an object storage has nothing half written."""
+        if isinstance(self.folder, Path):
+            remove_abandoned(self.folder)
+
+    def _replace_parts(self, rows: pl.DataFrame, old: list[Location]) -> None:
+        """Write rows in place of these parts; a part that another process has added meanwhile stays."""
+        if self.append(rows) is not None:
+            fsync_directory(self.folder)
+        for file in old:
+            remove_file(file)
+
+    def _with_key(self, columns: list[str]) -> list[str]:
+        return list(dict.fromkeys([*self.key, *columns]))
+
+
+class RowDeduplicator:
+    """Drops rows whose key was seen before, over any number of frames.
+
+    Args:
+        key: The columns on which rows are unique.
+    """
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self._key, self._seen = list(key), set[tuple[object, ...]]()
+
+    def drop_seen(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows whose key was not seen yet; from now on it is."""
+        fresh = []
+        for key in rows.select(self._key).iter_rows():
+            fresh.append(key not in self._seen)
+            self._seen.add(key)
+        return rows if all(fresh) else rows.filter(pl.Series(fresh, dtype=pl.Boolean))
+
+
+def concat_unique(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
+    """Concatenate frames whose columns may differ, of two rows with one key the first.
+
+    Returns:
+        A frame without columns when there are no frames.
+    """
+    if not frames:
+        return pl.DataFrame()
+    rows = pl.concat(frames, how="diagonal_relaxed")
+    if rows.select(key).is_unique().all():  # as they nearly always are; `unique` would copy all of them
+        return rows
+    return rows.unique(subset=list(key), keep="first", maintain_order=True)
+
+
+def copy_rows_from(own: PartDataset, others: Iterable[PartDataset], column: str, ids: set[str]) -> set[str]:
+    """Copy the rows of some ids that other datasets hold.
+
+    A photo that moved to another school year keeps its content id, so what was computed for it is copied, not redone.
+
+    Args:
+        own: The dataset to append to.
+        others: The datasets to copy from, in this order.
+        column: The column with the ids.
+        ids: The ids whose rows are missing.
+
+    Returns:
+        The ids that no other dataset holds.
+    """
+    missing = set(ids)
+    for other in others:
+        shared = missing & other.ids(column) if missing else set()
+        if shared:
+            for rows in other.scan():
+                own.append(rows.filter(pl.col(column).is_in(list(shared))))
+            missing -= shared
+    return missing
+
+
 def list_parts(folder: Location) -> list[FileEntry]:
-    """The parts in a folder, sorted by name."""
-    # A part that goes between the listing and the look at it has left its rows to one that the listing lacks.
+    """The Parquet parts in a folder, sorted by name."""
+    # A part that vanishes between the listing and its inspection left its rows to one that the listing lacks.
     before: list[Location] | None = None
     while True:
         found = [e for e in list_directory(folder, include_missing=True) if _is_part(e.path.name)]
-        there = [entry for entry in found if entry.size >= 0]
+        present = [entry for entry in found if entry.size >= 0]
         names = [entry.path for entry in found]
-        if len(there) == len(found) or names == before:
-            return there
+        if len(present) == len(found) or names == before:
+            return present
         before = names
 
 
 def list_part_files(folder: Location) -> list[Location]:
-    """The same as paths alone."""
+    """The paths of the Parquet parts in a folder, sorted by name."""
     return [entry.path for entry in list_parts(folder)]
 
 
 def read_all_parts(folder: Location, read: Callable[[Location], T]) -> tuple[list[Location], list[T]]:
-    """Every part, read again from the start when another process puts one in place of several meanwhile."""
+    """Read every part of a folder as they are at one moment.
+
+    Reading starts again when another process replaces parts meanwhile. At a URL several parts are read at once.
+
+    Args:
+        folder: The folder of the parts.
+        read: Called with each part.
+
+    Returns:
+        The parts, and what `read` returned for each.
+    """
     while True:
         files = list_part_files(folder)
         try:
@@ -88,12 +269,8 @@ def read_all_parts(folder: Location, read: Callable[[Location], T]) -> tuple[lis
                 raise
 
 
-def _is_part(name: str) -> bool:
-    return name.startswith("part-") and name.endswith(".parquet")
-
-
 def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
-    """Small parts (less than half of PART_BYTES) in groups of up to PART_BYTES; a part alone is no group."""
+    """Groups of small parts (below half of MAX_PART_BYTES) of up to MAX_PART_BYTES; a part alone is no group."""
     group: list[Location] = []
     size = 0
     for part in parts:
@@ -108,129 +285,5 @@ def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
         yield group
 
 
-@dataclass(frozen=True)
-class PartDataset:
-    """The parts of one asset in one folder. Rows are unique on `key`; of two rows with one key the first read stays."""
-
-    folder: Location
-    key: tuple[str, ...]
-
-    def files(self) -> list[Location]:
-        return list_part_files(self.folder)
-
-    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
-        """All rows, or only some columns of them; a frame without columns when there is no part yet.
-
-        A part from before a column existed gives null; a column that no part has is left out.
-        """
-        wanted = None if columns is None else self._with_key(columns)
-        _, frames = read_all_parts(self.folder, lambda file: read_parquet(file, wanted))
-        rows = concat_unique(frames, self.key)
-        return rows if columns is None or not rows.width else rows.select(c for c in columns if c in rows.columns)
-
-    def scan(self, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
-        """All rows once each in frames of bounded size, never the whole folder in memory, only the keys seen.
-
-        A frame from a part from before a column existed lacks it. Parts that another process puts in place of others
-        meanwhile are read instead.
-        """
-        wanted = None if columns is None else self._with_key(columns)
-        seen = RowDeduplicator(self.key)
-        read: set[Location] = set()
-        waiting = self.files()
-        while waiting:
-            file = waiting.pop(0)
-            try:
-                for rows in iter_parquet_batches(file, wanted):
-                    fresh = seen.drop_seen(rows)
-                    if fresh.height:
-                        yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
-            except FileNotFoundError:
-                waiting = [f for f in self.files() if f not in read]
-                if file in waiting:
-                    raise
-            read.add(file)
-
-    def read_matching(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
-        """These columns of the rows with one of these values, hardly reading more than those; none: no columns."""
-        _, frames = read_all_parts(
-            self.folder, lambda file: read_matching_rows(file, column, values, self._with_key(columns))
-        )
-        rows = concat_unique([frame for frame in frames if frame.width], self.key)
-        return rows.select(c for c in columns if c in rows.columns)
-
-    def ids(self, column: str) -> set[str]:
-        """The distinct values of one column over all parts."""
-        _, found = read_all_parts(
-            self.folder, lambda file: set(read_parquet(file, [column])[column].drop_nulls().to_list())
-        )
-        return set().union(*found)
-
-    def append(self, rows: pl.DataFrame) -> Location | None:
-        """Write one more part; nothing when there are no rows. Raises StorageError."""
-        if rows.is_empty():
-            return None
-        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
-        write_parquet(rows, part)
-        return part
-
-    def replace(self, rows: pl.DataFrame) -> None:
-        """Put these rows in the place of those with the same keys: who reads meanwhile finds the old ones or these."""
-        old, frames = read_all_parts(self.folder, read_parquet)
-        others = concat_unique(frames, self.key)
-        others = others.join(rows, on=list(self.key), how="anti") if others.width else others
-        self._put(pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows, old)
-
-    def keep(self, keys: pl.DataFrame) -> None:
-        """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
-        self._sweep()
-        old, frames = read_all_parts(self.folder, read_parquet)
-        rows = concat_unique(frames, self.key)
-        if not rows.width:
-            return
-        kept = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
-        if len(old) > 1 or kept.height < rows.height:
-            self._put(kept, old)
-
-    def compact(self) -> None:
-        """Turn many small parts into a few of up to 64 MB, one after the other, without changing a row.
-
-        Any number of processes may do it at once: one that finds a part gone leaves this to the one that took it.
-        """
-        self._sweep()
-        for group in group_small_parts(list_parts(self.folder)):
-            try:
-                rows = concat_unique([read_parquet(file) for file in group], self.key)
-            except FileNotFoundError:
-                return
-            self._put(rows, group)
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left behind; an object storage has nothing half written."""
-        if isinstance(self.folder, Path):
-            remove_abandoned(self.folder)
-
-    def _put(self, rows: pl.DataFrame, old: list[Location]) -> None:
-        """Write rows in place of these parts; a part that another process has added meanwhile stays."""
-        if self.append(rows) is not None:
-            fsync_directory(self.folder)
-        for file in old:
-            remove_file(file)
-
-    def _with_key(self, columns: list[str]) -> list[str]:
-        return list(dict.fromkeys([*self.key, *columns]))
-
-
-def copy_rows_from(own: PartDataset, others: Iterable[PartDataset], column: str, wanted: set[str]) -> set[str]:
-    """Copy rows of `wanted` ids that other folders hold into `own`; returns the ids still missing.
-
-    A photo that moved to another school year keeps its content id, so what was computed for it is copied, not redone.
-    """
-    missing = set(wanted)
-    for other in others:
-        shared = missing & other.ids(column) if missing else set()
-        if shared:
-            for rows in other.scan():
-                own.append(rows.filter(pl.col(column).is_in(list(shared))))
-            missing -= shared
-    return missing
+def _is_part(name: str) -> bool:
+    return name.startswith("part-") and name.endswith(".parquet")

@@ -1,13 +1,11 @@
-"""The ledger's tables: their columns, the guards that keep them append-only, and how rows are read and appended.
+"""The ledger's database: its tables, the triggers that keep them append-only, and how rows are read and appended.
 
 `events` is the ledger. `touched` says which events are about which photos, so that a check reads only these; a ledger
-from before it existed gets it, with the guards it lacks, by the first act.
-
-How the ledger's database is reached: an engine for a URL, and how its transactions begin.
+that an older version made gets it, with the triggers it lacks, by the first command.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ import sqlalchemy as sa
 
 from classface_assets.store.model.events import Event
 
-MAX_QUERY_PARAMETERS = 400  # more photos or events than this are not asked for by name
+MAX_QUERY_PARAMETERS = 400
+"""Photos or events that one query names."""
 metadata = sa.MetaData()
 events = sa.Table(
     "events",
@@ -58,14 +57,49 @@ _TRIGGERS = {
         ),
     ],
 }
+# A transaction that writes takes the only place for writers at once, so that two writers queue and neither fails.
+_BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
+_BEGIN_READ = {"sqlite": "BEGIN"}
+_LOCK_TIMEOUT = 30
+"""Seconds that a writer waits for another one."""
+
+
+def open_engine(url: str, writing: bool) -> sa.Engine:
+    """An engine without a pool: every command opens a connection and closes it."""
+    location = sa.make_url(url)
+    dialect, options = location.get_backend_name(), {}
+    if dialect == "sqlite":
+        options = {"timeout": _LOCK_TIMEOUT, "isolation_level": None}
+        if location.database:
+            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
+    first = (_BEGIN_WRITE if writing else _BEGIN_READ).get(dialect)
+    if first:
+        sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(first))
+    return engine
+
+
+def autocommit_engine(url: str) -> sa.Engine:
+    """An engine for what a database does outside transactions, as VACUUM."""
+    options = {"timeout": _LOCK_TIMEOUT} if sa.make_url(url).get_backend_name() == "sqlite" else {}
+    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
+
+
+def hide_password(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return str(sa.make_url(url))
+    except sa.exc.ArgumentError:
+        return repr(url)
 
 
 def has_tables(con: sa.Connection) -> bool:
+    """Whether the ledger has all its tables."""
     return sa.inspect(con).has_table(touched.name)
 
 
 def create_tables(con: sa.Connection) -> None:
-    """What is not there yet of tables and guards; does nothing to a ledger that has all."""
+    """Create the tables and triggers that do not exist yet."""
     if has_tables(con):
         return
     metadata.create_all(con)
@@ -74,24 +108,30 @@ def create_tables(con: sa.Connection) -> None:
 
 
 def create_triggers(con: sa.Connection) -> None:
-    """Let the database itself refuse to change or delete what was said."""
+    """Let the database itself refuse to change or delete events."""
     for statement in _TRIGGERS.get(con.dialect.name, ()):
         con.exec_driver_sql(statement)
 
 
-def read_events(
-    con: sa.Connection, kinds: Collection[str] = (), also: Collection[int] = (), after: int = 0
+def read_events(con: sa.Connection, after: int = 0) -> list[Event]:
+    """All events later than the event `after`, oldest first."""
+    return _events_of(con.execute(_select_events(after)).all())
+
+
+def read_events_of(
+    con: sa.Connection, kinds: Collection[str], also: Collection[int] = (), after: int = 0
 ) -> list[Event]:
-    """All events later than `after`, or those of these kinds and those of these ids; oldest first."""
-    columns = (events.c.id, events.c.at, events.c.actor, events.c.kind, sa.cast(events.c.payload, sa.Text))
-    query = sa.select(*columns).where(events.c.id > after).order_by(events.c.id)
-    if kinds and len(also) <= MAX_QUERY_PARAMETERS:
-        query = query.where(sa.or_(events.c.kind.in_(kinds), events.c.id.in_(also)))
-    rows = con.execute(query).all()
-    return [
-        Event(number, datetime.fromisoformat(at), actor, kind, json.loads(payload))
-        for number, at, actor, kind, payload in rows
-    ]
+    """The events of these kinds and those of the ids `also`, later than the event `after`; oldest first."""
+    query = _select_events(after)
+    if len(also) <= MAX_QUERY_PARAMETERS:
+        return _events_of(con.execute(query.where(events.c.kind.in_(kinds) | events.c.id.in_(also))).all())
+    kind_set, id_set = set(kinds), set(also)
+    return _events_of(row for row in con.execute(query) if row.id in id_set or row.kind in kind_set)
+
+
+def read_events_by_id(con: sa.Connection, ids: Collection[int]) -> list[Event]:
+    """The events of these ids, oldest first."""
+    return read_events_of(con, (), ids)
 
 
 def read_last_event(con: sa.Connection) -> tuple[int, str, str] | None:
@@ -101,7 +141,7 @@ def read_last_event(con: sa.Connection) -> tuple[int, str, str] | None:
 
 
 def event_ids_of_photos(con: sa.Connection, photos: Collection[str]) -> set[int]:
-    """Ids of the events that are about faces of these photos, or about the photos."""
+    """Ids of the events that are about these photos or faces in them."""
     found: set[int] = set()
     names = list(photos)
     for start in range(0, len(names), MAX_QUERY_PARAMETERS):
@@ -111,12 +151,12 @@ def event_ids_of_photos(con: sa.Connection, photos: Collection[str]) -> set[int]
 
 
 def photos_of_people(con: sa.Connection, people: Collection[str]) -> set[str]:
-    """The photos with a face about which anything was ever said that named one of these people."""
+    """The photos with a face about which any event names one of these people."""
     return set(con.scalars(sa.select(touched.c.asset_id).where(touched.c.person_id.in_(people)).distinct()))
 
 
 def append_event(con: sa.Connection, kind: str, payload: Mapping[str, Any], actor: str) -> int:
-    """The id of the new event."""
+    """Append one event; returns its id."""
     row = {"at": datetime.now(UTC).isoformat(), "actor": actor, "kind": kind, "payload": payload}
     key = con.execute(events.insert().values(row)).inserted_primary_key
     assert key is not None
@@ -124,21 +164,33 @@ def append_event(con: sa.Connection, kind: str, payload: Mapping[str, Any], acto
     return key[0]
 
 
-def insert_events(con: sa.Connection, told: Iterable[Event]) -> None:
-    """Append events that already have their ids and times, as an imported ledger's."""
-    told = list(told)
-    rows = [{"id": e.id, "at": e.at.isoformat(), "actor": e.actor, "kind": e.kind, "payload": e.payload} for e in told]
+def insert_events(con: sa.Connection, new: Collection[Event]) -> None:
+    """Append events that already have their ids and times, as those of an imported ledger."""
+    rows = [{"id": e.id, "at": e.at.isoformat(), "actor": e.actor, "kind": e.kind, "payload": e.payload} for e in new]
     if rows:
         con.execute(events.insert(), rows)
-        _index_photos(con, ((e.id, e.payload) for e in told))
+        _index_photos(con, ((e.id, e.payload) for e in new))
     if rows and con.dialect.name == "postgresql":
         con.exec_driver_sql("SELECT setval(pg_get_serial_sequence('events', 'id'), (SELECT max(id) FROM events))")
 
 
-def _index_photos(con: sa.Connection, told: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def _select_events(after: int) -> sa.Select[Any]:
+    payload = sa.cast(events.c.payload, sa.Text).label("payload")
+    columns = (events.c.id, events.c.at, events.c.actor, events.c.kind, payload)
+    return sa.select(*columns).where(events.c.id > after).order_by(events.c.id)
+
+
+def _events_of(rows: Iterable[Sequence[Any]]) -> list[Event]:
+    return [
+        Event(number, datetime.fromisoformat(at), actor, kind, json.loads(payload))
+        for number, at, actor, kind, payload in rows
+    ]
+
+
+def _index_photos(con: sa.Connection, payloads: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     rows = [
         {"event_id": event_id, "asset_id": asset_id, "person_id": payload.get("person_id")}
-        for event_id, payload in told
+        for event_id, payload in payloads
         for asset_id in sorted(set(_photos_of_payload(payload)))
     ]
     if rows:
@@ -150,37 +202,3 @@ def _photos_of_payload(payload: Mapping[str, Any]) -> Iterator[str]:
         yield payload["asset_id"]
     for faces in (payload.get("faces", ()), *payload.get("groups", ())):
         yield from (face["asset_id"] for face in faces)
-
-
-# A transaction that writes takes the only place for writers at once, so that two writers queue and neither fails.
-_BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7205759)"}
-_BEGIN_READ = {"sqlite": "BEGIN"}
-
-
-def open_engine(url: str, writing: bool) -> sa.Engine:
-    """An engine without a pool: every act opens a connection and closes it."""
-    location = sa.make_url(url)
-    dialect, options = location.get_backend_name(), {}
-    if dialect == "sqlite":
-        options = {"timeout": 30, "isolation_level": None}
-        if location.database:
-            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(location, poolclass=sa.NullPool, connect_args=options)
-    first = (_BEGIN_WRITE if writing else _BEGIN_READ).get(dialect)
-    if first:
-        sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql(first))
-    return engine
-
-
-def autocommit_engine(url: str) -> sa.Engine:
-    """An engine for what a database does in no transaction, as cleaning itself."""
-    options = {"timeout": 30} if sa.make_url(url).get_backend_name() == "sqlite" else {}
-    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
-
-
-def hide_password(url: str) -> str:
-    """The address without its password."""
-    try:
-        return str(sa.make_url(url))
-    except sa.exc.ArgumentError:
-        return repr(url)

@@ -1,4 +1,4 @@
-"""The ledger as it is opened, read and written: one transaction an act. What the acts are stands in other modules."""
+"""The events of a ledger's database: how they are read, and how one transaction appends to them."""
 
 import getpass
 import os
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import (
@@ -16,6 +17,7 @@ from classface_assets.store.ledger.database import (
     hide_password,
     open_engine,
     read_events,
+    read_events_of,
     read_last_event,
 )
 from classface_assets.store.ledger.transaction import LedgerError, LedgerTransaction
@@ -23,46 +25,62 @@ from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
 
 T = TypeVar("T")
+_MAX_ACTOR_LENGTH = 255
 
 
 @dataclass(frozen=True)
 class EventStore:
-    """The ledger at one database URL. `actor` is who acts; empty: CLASSFACE_ACTOR, or the user of the machine."""
+    """The events at one database URL.
+
+    Attributes:
+        url: A SQLAlchemy URL.
+        actor: Who acts; empty for `current_actor`.
+    """
 
     url: str
     actor: str = ""
 
     def events(self, after: int = 0, kinds: Collection[str] = ()) -> list[Event]:
-        """All events later than the event `after`, or those of these kinds, oldest first."""
-        return self._read(lambda con: read_events(con, kinds, after=after))
+        """The events later than the event `after`, of these kinds or, without any, of all; oldest first."""
+        if kinds:
+            return self._read(lambda con: read_events_of(con, kinds, after=after))
+        return self._read(lambda con: read_events(con, after))
 
     def last(self) -> tuple[int, str, str] | None:
-        """Number, time and kind of the last event: since none is ever changed, these stand for all of them."""
+        """Number, time and kind of the last event: since no event is ever changed, these stand for all of them."""
         return self._read(read_last_event)
 
     def decisions(self, until: int | None = None) -> Decisions:
-        """What is in force, or was after the event `until`."""
+        """The decisions in force, or those in force after the event `until`."""
         return replay(self.events(), until)
 
-    def _read(self, read: Callable[[sa.Connection], T]) -> T:
-        """Reading keeps no writer waiting; a ledger that is not there yet is made first."""
+    def write(self, command: Callable[[LedgerTransaction], T]) -> T:
+        """Run a command in one transaction that reads, checks and appends; nothing is stored when it raises.
 
-        def look(con: sa.Connection) -> tuple[bool, T | None]:
+        Raises:
+            LedgerError: The database cannot be used, or an event of the command cannot be stored.
+        """
+
+        def run(con: sa.Connection) -> T:
+            create_tables(con)
+            try:
+                return command(LedgerTransaction(con, self.actor or current_actor()))
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"]
+                raise LedgerError(f"This cannot be recorded ({reason}); check what was given.") from None
+
+        return self._connected(True, run)
+
+    def _read(self, read: Callable[[sa.Connection], T]) -> T:
+        """Read without keeping a writer waiting; a ledger that does not exist yet is created first."""
+
+        def read_if_there(con: sa.Connection) -> tuple[bool, T | None]:
             return (True, read(con)) if has_tables(con) else (False, None)
 
-        there, found = self._connected(False, look)
+        there, found = self._connected(False, read_if_there)
         if there:
             return found  # type: ignore[return-value]
-        return self.write(lambda act: read(act.con))
-
-    def write(self, act: Callable[[LedgerTransaction], T]) -> T:
-        """One transaction that reads, checks and appends; what raises leaves nothing behind."""
-
-        def begun(con: sa.Connection) -> T:
-            create_tables(con)
-            return act(LedgerTransaction(con, self.actor or current_actor()))
-
-        return self._connected(True, begun)
+        return self.write(lambda tx: read(tx.con))
 
     def _connected(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
         with translate_database_errors(self.url), open_engine(self.url, writing).begin() as con:
@@ -71,7 +89,7 @@ class EventStore:
 
 @contextmanager
 def translate_database_errors(url: str) -> Iterator[None]:
-    """Raises LedgerError, a sentence, in place of what a database raises."""
+    """Raise LedgerError, one sentence, in place of what a database raises."""
     try:
         yield
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
@@ -86,6 +104,6 @@ def current_actor() -> str:
     """CLASSFACE_ACTOR, or the user of the machine."""
     try:
         name = os.environ.get("CLASSFACE_ACTOR") or getpass.getuser()
-        return name.encode("utf-8", "replace").decode("utf-8")[:255]
+        return name.encode("utf-8", "replace").decode("utf-8")[:_MAX_ACTOR_LENGTH]
     except (KeyError, OSError):  # a container's user often has a number and no name
         return f"user {os.getuid()}"

@@ -1,106 +1,166 @@
-"""The ledger: what people said, appended to a small database and never changed.
+"""The ledger: the decisions that people took, appended to a small database and never changed.
 
 Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, never by cluster id, so no re-run can
 lose a name. SQLite and PostgreSQL themselves refuse to update or delete a row, and writers queue.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
-import sqlalchemy as sa
+from classface_assets.store.ledger.commands import faces as face_commands
+from classface_assets.store.ledger.commands import links as link_commands
+from classface_assets.store.ledger.commands import people as people_commands
+from classface_assets.store.ledger.commands import photos as photo_commands
+from classface_assets.store.ledger.commands import roster as roster_commands
+from classface_assets.store.ledger.commands import undo as undo_commands
+from classface_assets.store.ledger.commands.roster import RosterImportResult
+from classface_assets.store.ledger.event_store import EventStore
+from classface_assets.store.ledger.redaction import remove_student_rows
+from classface_assets.store.ledger.transaction import CommandResult
+from classface_assets.store.model.events import Event
+from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.roster_entry import RosterEntry
+from classface_assets.store.model.same_shots import SameShot
 
-from classface_assets.store.ledger.commands.links import LinkCommands
-from classface_assets.store.ledger.commands.roster import RosterCommands
-from classface_assets.store.ledger.database import events, read_events
-from classface_assets.store.ledger.transaction import (
-    ConflictError,
-    LedgerTransaction,
-    UnknownError,
-)
-from classface_assets.store.model.events import Event, people_of_event, undone_event_ids
 
+class Ledger(EventStore):
+    """All commands on the ledger, each of which is one transaction that reads what it checks, and appends.
 
-class Ledger(LinkCommands, RosterCommands):
-    """Every act is one transaction that reads what its check needs, and appends."""
+    The functions in `ledger.commands` say what each one does, returns and raises.
+
+    Example:
+        >>> ledger = Ledger("sqlite:///data/ledger.sqlite")
+        >>> ledger.label("Anna Weiss", [FaceRef("f1", "photo", (10, 10, 80, 80))]).person.name
+        'Anna Weiss'
+    """
+
+    def label(self, name: str, faces: Sequence[FaceRef], method: str = "hand") -> CommandResult:
+        """Label faces as the person of that name or id; see `commands.faces.label`."""
+        return self.write(lambda tx: face_commands.label(tx, name, faces, method))
+
+    def label_imported(
+        self,
+        named: Sequence[tuple[str, FaceRef]],
+        roster: int | None = None,
+        students: Mapping[str, str] | None = None,
+    ) -> CommandResult:
+        """Label the faces of a roster's portraits; see `commands.faces.label_imported`."""
+        return self.write(lambda tx: face_commands.label_imported(tx, named, roster, students))
+
+    def confirm(self, who: str, faces: Sequence[FaceRef]) -> CommandResult:
+        """Confirm that faces are that person; see `commands.faces.confirm`."""
+        return self.write(lambda tx: face_commands.confirm(tx, who, faces))
+
+    def mark_not_faces(self, faces: Sequence[FaceRef]) -> CommandResult:
+        """Label detections that are no faces; see `commands.faces.mark_not_faces`."""
+        return self.write(lambda tx: face_commands.mark_not_faces(tx, faces))
+
+    def reject(self, who: str, faces: Sequence[FaceRef]) -> CommandResult:
+        """Record that faces are not that person; see `commands.faces.reject`."""
+        return self.write(lambda tx: face_commands.reject(tx, who, faces))
+
+    def remove_labels(self, faces: Sequence[FaceRef]) -> CommandResult:
+        """Remove the labels of faces; see `commands.faces.remove_labels`."""
+        return self.write(lambda tx: face_commands.remove_labels(tx, faces))
+
+    def must_link(self, faces: Sequence[FaceRef]) -> CommandResult:
+        """Record that faces are of one person; see `commands.links.must_link`."""
+        return self.write(lambda tx: link_commands.must_link(tx, faces))
+
+    def cannot_link(self, faces: Sequence[FaceRef]) -> CommandResult:
+        """Record that no two faces are of one person; see `commands.links.cannot_link`."""
+        return self.write(lambda tx: link_commands.cannot_link(tx, faces))
+
+    def split_cluster(self, cluster_id: str, groups: Sequence[Sequence[FaceRef]]) -> CommandResult:
+        """Record which faces of a cluster are of one person each; see `commands.links.split_cluster`."""
+        return self.write(lambda tx: link_commands.split_cluster(tx, cluster_id, groups))
+
+    def create_person(self, name: str) -> CommandResult:
+        """Create a person who has no face yet; see `commands.people.create`."""
+        return self.write(lambda tx: people_commands.create(tx, name))
+
+    def rename(self, who: str, name: str) -> CommandResult:
+        """Give a person another name; see `commands.people.rename`."""
+        return self.write(lambda tx: people_commands.rename(tx, who, name))
+
+    def merge(self, who: str, into: str) -> CommandResult:
+        """Record that two people are one; see `commands.people.merge`."""
+        return self.write(lambda tx: people_commands.merge(tx, who, into))
+
+    def hide(self, who: str) -> CommandResult:
+        """Show a person nowhere; see `commands.people.hide`."""
+        return self.write(lambda tx: people_commands.hide(tx, who))
+
+    def show(self, who: str) -> CommandResult:
+        """Show a hidden person again; see `commands.people.show`."""
+        return self.write(lambda tx: people_commands.show(tx, who))
+
+    def set_kind(self, who: str, kind: str) -> CommandResult:
+        """Set what kind of person somebody is; see `commands.people.set_kind`."""
+        return self.write(lambda tx: people_commands.set_kind(tx, who, kind))
+
+    def set_birth_date(self, who: str, born: date | None) -> CommandResult:
+        """Set or remove a birth date; see `commands.people.set_birth_date`."""
+        return self.write(lambda tx: people_commands.set_birth_date(tx, who, born))
+
+    def set_consent(self, who: str, given: bool, purposes: Sequence[str] = ()) -> CommandResult:
+        """Set whether a person may be shown; see `commands.people.set_consent`."""
+        return self.write(lambda tx: people_commands.set_consent(tx, who, given, purposes))
+
+    def set_portrait(self, who: str, face_id: str) -> CommandResult:
+        """Enrol a person with a portrait; see `commands.people.set_portrait`."""
+        return self.write(lambda tx: people_commands.set_portrait(tx, who, face_id))
+
+    def declare_siblings(self, people: Sequence[str]) -> CommandResult:
+        """Record that people are siblings; see `commands.people.declare_siblings`."""
+        return self.write(lambda tx: people_commands.declare_siblings(tx, people))
+
+    def erase(self, who: str, faces: Sequence[FaceRef] = ()) -> CommandResult:
+        """Erase a person; see `commands.people.erase`."""
+        return self.write(lambda tx: people_commands.erase(tx, who, faces))
+
+    def mark_photo(self, asset_id: str, mark: str) -> CommandResult:
+        """Mark a photo as a collage or a mirror; see `commands.photos.mark_photo`."""
+        return self.write(lambda tx: photo_commands.mark_photo(tx, asset_id, mark))
+
+    def unmark_photo(self, asset_id: str) -> CommandResult:
+        """Remove the mark of a photo; see `commands.photos.unmark_photo`."""
+        return self.write(lambda tx: photo_commands.unmark_photo(tx, asset_id))
+
+    def draw_face(self, face: FaceRef) -> CommandResult:
+        """Add a face that no detector found; see `commands.photos.draw_face`."""
+        return self.write(lambda tx: photo_commands.draw_face(tx, face))
+
+    def follow_photos(self, pairs: Sequence[SameShot]) -> CommandResult:
+        """Record that pairs of photos show one shot each; see `commands.photos.follow_photos`."""
+        return self.write(lambda tx: photo_commands.follow_photos(tx, pairs))
+
+    def import_roster(self, entries: Sequence[RosterEntry], source: str) -> RosterImportResult:
+        """Import the rows of a roster's file; see `commands.roster.import_roster`."""
+        return self.write(lambda tx: roster_commands.import_roster(tx, entries, source))
+
+    def link_student(self, who: str, student: str) -> CommandResult:
+        """Record which student of the rosters a person is; see `commands.roster.link_student`."""
+        return self.write(lambda tx: roster_commands.link_student(tx, who, student))
+
+    def remove_student(self, who: str) -> int:
+        """Remove a student from every roster for good; returns from how many imports.
+
+        It cannot be undone: nothing of them is left, and the same files do not bring them back. What they refused stays
+        refused for everybody whom it concerned.
+
+        Raises:
+            UnknownError: No student has that name or id.
+            ConflictError: Several students have that name.
+        """
+        count = remove_student_rows(self.url, self.write(lambda tx: roster_commands.preserve_refusals_of(tx, who)))
+        self.write(lambda tx: roster_commands.record_removal(tx, count))
+        return count
 
     def undo(self, event_id: int | None = None) -> Event:
-        """Take back one event (the last one in force, unless told), by appending an event that says so.
-
-        With the import of a roster go the names that its portraits gave, and with the last of these the import; who was
-        named so stays known if more was said of them. Any event may be undone, an undo too. Raises UnknownError, or
-        ConflictError when that would leave two people of one name, or a merge without those it merged.
-        """
-
-        def act(now: LedgerTransaction) -> Event:
-            chosen = _find_event_in_force(now.con, event_id)
-            if chosen is None:
-                which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
-                raise UnknownError(f"There is {which} to undo; `classface history` lists the events.")
-            return _append_undos(now, [chosen if event_id else _import_of_event(now.con, chosen)])[0]
-
-        return self.write(act)
+        """Undo one event, or the last one in force; see `commands.undo.undo`."""
+        return self.write(lambda tx: undo_commands.undo(tx, event_id))
 
     def undo_all(self, event_ids: Sequence[int]) -> list[Event]:
-        """Take back several events, as those of one click, or none of them."""
-
-        def act(now: LedgerTransaction) -> list[Event]:
-            for event_id in event_ids:
-                if _find_event_in_force(now.con, event_id) is None:
-                    raise UnknownError(
-                        f"There is no event {event_id} in force to undo; `classface history` lists the events."
-                    )
-            return _append_undos(now, sorted(set(event_ids), reverse=True))
-
-        return self.write(act)
-
-
-def _append_undos(now: LedgerTransaction, chosen: Sequence[int]) -> list[Event]:
-    before = now.names_twice()
-    for event_id in chosen:
-        given = _labels_of_import(now.con, event_id)
-        now.append("undone", event_id=event_id, **({"with": given} if given else {}))
-    for event_id in chosen:
-        now.no_name_twice(before, f"Undoing event {event_id}")
-        _require_merges_intact(now, event_id)
-    return read_events(now.con, ["no other"], chosen)
-
-
-def _find_event_in_force(con: sa.Connection, event_id: int | None) -> int | None:
-    """That event, or the last decision, if nobody has undone it."""
-    undone = undone_event_ids(read_events(con, ["undone"]))
-    query = sa.select(events.c.id).where(events.c.kind != "undone" if event_id is None else events.c.id == event_id)
-    if event_id is None:
-        query = query.where(events.c.kind != "photos_followed")  # a run's word, not a person's
-    query = query.where(events.c.kind != "roster_struck")  # nothing is left to be brought back
-    return next((number for number in con.scalars(query.order_by(events.c.id.desc())) if number not in undone), None)
-
-
-def _import_of_event(con: sa.Connection, event_id: int) -> int:
-    """The import of a roster that gave a name by this event, or the event itself."""
-    (event,) = (e for e in read_events(con, ["no other"], [event_id]) if e.id == event_id)
-    roster = event.payload.get("roster")
-    return event_id if roster is None or _find_event_in_force(con, roster) is None else int(roster)
-
-
-def _labels_of_import(con: sa.Connection, event_id: int) -> list[int]:
-    """The events in force by which the import of a roster named faces; without people of whom more was said."""
-    if not any(e.id == event_id for e in read_events(con, ["roster_imported"])):
-        return []
-    told = read_events(con)
-    undone = undone_event_ids(told)
-    told = [e for e in told if e.id not in undone]
-    given = [e for e in told if e.payload.get("roster") == event_id]
-    busy = {person for e in told if e.payload.get("roster") != event_id for person in people_of_event(e)}
-    return [e.id for e in given if e.kind != "person_created" or not people_of_event(e) & busy]
-
-
-def _require_merges_intact(now: LedgerTransaction, undone: int) -> None:
-    """Raises ConflictError when a merge in force has lost its sense: one of the two is gone, or both were merged."""
-    told = read_events(now.con, ["person_merged", "undone"])
-    without = undone_event_ids(told)
-    for event in told:
-        if event.kind == "person_merged" and event.id not in without:
-            person = now.people().persons.get(event.payload["person_id"])
-            if person is None or person.merged_into_id != event.payload["into_id"]:
-                raise ConflictError(
-                    f"Undoing event {undone} contradicts the merge of event {event.id}; undo that first."
-                )
+        """Undo several events, or none of them; see `commands.undo.undo_all`."""
+        return self.write(lambda tx: undo_commands.undo_all(tx, event_ids))

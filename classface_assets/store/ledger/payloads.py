@@ -1,149 +1,363 @@
-"""What the payload of each kind of event holds, so that a ledger from outside is looked at before it is believed."""
+"""The payload of each kind of event: its keys and their types, checked before an event is appended or imported.
 
-from collections.abc import Callable, Mapping
+The keys are stored, so none is ever renamed. A replay reads payloads as they are stored and does not check them again.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import date
-from math import isfinite
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, NotRequired
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.aliases import AliasChoices
+from typing_extensions import TypedDict
+
+from classface_assets.core.names import MAX_NAME_LENGTH
 from classface_assets.store.model.decisions import PERSON_KINDS
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
+
+_SHOWN = 60
+"""Characters of a value that an error shows."""
+_OPTIONAL = ("roster", "with", "purposes", "how")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be shown")
+    return text
+
+
+def _without_controls(text: str) -> str:
+    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text):
+        raise ValueError("has control characters")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+def _iso_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+def _invertible(transform: list[int | float]) -> list[int | float]:
+    if transform[0] * transform[4] == transform[1] * transform[3]:
+        raise ValueError("leaves no area")
+    return transform
+
+
+def _one_of(*values: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"is none of {', '.join(values)}")
+        return text
+
+    return AfterValidator(check)
+
+
+_LIMIT = StringConstraints(max_length=MAX_NAME_LENGTH)
+_STRICT = ConfigDict(strict=True, extra="allow")
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_printable)]
+Name = Annotated[str, _LIMIT, AfterValidator(_without_controls), AfterValidator(_not_blank)]
+Cell = Annotated[str, _LIMIT, AfterValidator(_without_controls)]
+StudentKey = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_printable)]
+"""`RosterEntry.key`: a normalized name may be longer than the name was."""
+Day = Annotated[str, AfterValidator(_iso_day)]
+Number = int | Annotated[float, Field(allow_inf_nan=False)]
+Box = Annotated[list[Number], Field(min_length=4, max_length=4)]
+Transform = Annotated[list[Number], Field(min_length=6, max_length=6), AfterValidator(_invertible)]
+PhotoMark = Literal["collage", "mirror"]
+EventId = Annotated[int, Field(gt=0)]
+
+
+class FacePayload(TypedDict):
+    """A face (`FaceRef`)."""
+
+    face_id: Text
+    asset_id: Text
+    box: Box
+
+
+PhotoPairPayload = TypedDict(
+    "PhotoPairPayload",
+    {"from": Text, "to": Text, "transform": NotRequired[Transform], "orientation": NotRequired[list[int]]},
+)
+"""Two photos of one shot (`SameShot`)."""
+
+
+def face_payloads(faces: Iterable[FaceRef]) -> list[FacePayload]:
+    """Faces as events store them."""
+    return [{"face_id": face.face_id, "asset_id": face.asset_id, "box": list(face.box)} for face in faces]
+
+
+class RosterRowPayload(TypedDict):
+    """A row of a roster (`RosterEntry`)."""
+
+    name: Name
+    student_id: NotRequired[Cell]
+    classes: NotRequired[dict[Cell, Cell]]
+    siblings: NotRequired[list[Cell]]
+    consent: NotRequired[bool | None]
+    birth_date: NotRequired[Day | None]
+    portraits: NotRequired[list[Annotated[list[Cell], Field(min_length=2, max_length=2)]]]
+    consents: NotRequired[dict[Annotated[str, _one_of(*Purpose)], bool]]
+    consent_in_doubt: NotRequired[Cell]
+
+
+for _typed_dict in (FacePayload, PhotoPairPayload, RosterRowPayload):
+    _typed_dict.__pydantic_config__ = _STRICT  # type: ignore[union-attr]
+
+
+class EventPayload(BaseModel):
+    """What an event of any kind may hold, also one of a kind that this version does not know.
+
+    `roster`: the import that it belongs to. `with_`: the events that an undo takes back with its event. `purposes`: for
+    which purposes consent was given or withdrawn, if not for all.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    kind: ClassVar[str] = ""
+    roster: EventId | None = None
+    with_: list[EventId] | None = Field(default=None, validation_alias=AliasChoices("with", "with_"))
+    purposes: list[Annotated[str, _one_of(ALL_PURPOSES, *Purpose)]] | None = Field(default=None, min_length=1)
+
+    def stored(self) -> dict[str, Any]:
+        """The payload as the ledger stores it: without optional keys that are not set."""
+        items = {"with" if key == "with_" else key: value for key, value in self}
+        return {key: value for key, value in items.items() if value is not None or key not in _OPTIONAL}
+
+
+class _PersonPayload(EventPayload):
+    person_id: Text
+
+
+class _FacesPayload(EventPayload):
+    faces: list[FacePayload]
+
+
+class PersonCreated(_PersonPayload):
+    """A person exists from now on."""
+
+    kind: ClassVar[str] = "person_created"
+    name: Name
+
+
+class PersonRenamed(_PersonPayload):
+    """A person has another name."""
+
+    kind: ClassVar[str] = "person_renamed"
+    name: Name
+
+
+class PersonMerged(_PersonPayload):
+    """A person is the same as another one, whose record stays."""
+
+    kind: ClassVar[str] = "person_merged"
+    into_id: Text
+
+
+class PersonHidden(_PersonPayload):
+    """A person is shown nowhere."""
+
+    kind: ClassVar[str] = "person_hidden"
+
+
+class PersonShown(_PersonPayload):
+    """A hidden person is shown again."""
+
+    kind: ClassVar[str] = "person_shown"
+
+
+class PersonKindSet(_PersonPayload):
+    """Whether a person is a student, staff, or no face at all."""
+
+    kind: ClassVar[str] = "person_kind_set"
+    value: Annotated[str, _one_of(*PERSON_KINDS)]
+
+
+class SiblingsDeclared(EventPayload):
+    """These people look alike since they are siblings."""
+
+    kind: ClassVar[str] = "siblings_declared"
+    person_ids: Annotated[list[Text], Field(min_length=2)]
+
+
+class BirthDateSet(_PersonPayload):
+    """When a person was born; null removes the date."""
+
+    kind: ClassVar[str] = "birth_date_set"
+    birth_date: Day | None
+
+
+class ConsentGiven(_PersonPayload):
+    """A person may be shown, for all purposes unless `purposes` names some."""
+
+    kind: ClassVar[str] = "consent_given"
+
+
+class ConsentWithdrawn(_PersonPayload):
+    """A person may not be shown, for all purposes unless `purposes` names some."""
+
+    kind: ClassVar[str] = "consent_withdrawn"
+
+
+class PersonErased(_PersonPayload, _FacesPayload):
+    """A person was erased, and these faces are never to be embedded again."""
+
+    kind: ClassVar[str] = "person_erased"
+
+
+class FacesLabelled(_PersonPayload, _FacesPayload):
+    """Faces are that person. `how` they were chosen: by cluster, by hand or by an import."""
+
+    kind: ClassVar[str] = "faces_labelled"
+    how: str | None = None
+
+
+class FacesConfirmed(_PersonPayload, _FacesPayload):
+    """Faces that were matched automatically are that person."""
+
+    kind: ClassVar[str] = "faces_confirmed"
+
+
+class FacesRejected(_PersonPayload, _FacesPayload):
+    """Faces are not that person."""
+
+    kind: ClassVar[str] = "faces_rejected"
+
+
+class FacesTakenOff(_FacesPayload):
+    """The labels of faces are removed."""
+
+    kind: ClassVar[str] = "faces_taken_off"
+
+
+class MustLinked(_FacesPayload):
+    """All these faces are of one person."""
+
+    kind: ClassVar[str] = "must_linked"
+
+
+class CannotLinked(_FacesPayload):
+    """No two of these faces are of one person."""
+
+    kind: ClassVar[str] = "cannot_linked"
+
+
+class ClusterSplit(EventPayload):
+    """Each group of faces is one person, and no two groups are the same one."""
+
+    kind: ClassVar[str] = "cluster_split"
+    cluster_id: str | None = None
+    groups: Annotated[list[Annotated[list[FacePayload], Field(min_length=1)]], Field(min_length=2)]
+
+
+class PhotoMarked(EventPayload):
+    """A photo may show a person more than once."""
+
+    kind: ClassVar[str] = "photo_marked"
+    asset_id: Text
+    mark: PhotoMark
+
+
+class PhotoUnmarked(EventPayload):
+    """A photo is neither a collage nor a mirror."""
+
+    kind: ClassVar[str] = "photo_unmarked"
+    asset_id: Text
+
+
+class PhotosFollowed(EventPayload):
+    """Pairs of photos show one shot each."""
+
+    kind: ClassVar[str] = "photos_followed"
+    photos: Annotated[list[PhotoPairPayload], Field(min_length=1)]
+
+
+class FaceDrawn(_FacesPayload):
+    """A face that no detector found."""
+
+    kind: ClassVar[str] = "face_drawn"
+
+
+class PortraitGiven(_PersonPayload):
+    """A person is enrolled with the face of a portrait that is no photo of the archive."""
+
+    kind: ClassVar[str] = "portrait_given"
+    portrait: Text
+
+
+class RosterImported(EventPayload):
+    """The rows of a roster's file."""
+
+    kind: ClassVar[str] = "roster_imported"
+    source: Text
+    digest: Text
+    entries: list[RosterRowPayload]
+
+
+class StudentLinked(_PersonPayload):
+    """Which student of the rosters a person is."""
+
+    kind: ClassVar[str] = "student_linked"
+    student: StudentKey
+
+
+class StudentRemoved(EventPayload):
+    """A student was removed from this many imports."""
+
+    kind: ClassVar[str] = "roster_struck"
+    imports: EventId
+
+
+class Undone(EventPayload):
+    """An event has no effect any more."""
+
+    kind: ClassVar[str] = "undone"
+    event_id: EventId
+
+
+PAYLOADS: dict[str, type[EventPayload]] = {
+    model.kind: model
+    for model in (
+        *(PersonCreated, PersonRenamed, PersonMerged, PersonHidden, PersonShown, PersonKindSet, PersonErased),
+        *(SiblingsDeclared, BirthDateSet, ConsentGiven, ConsentWithdrawn, PortraitGiven),
+        *(FacesLabelled, FacesConfirmed, FacesRejected, FacesTakenOff, FaceDrawn),
+        *(MustLinked, CannotLinked, ClusterSplit, PhotoMarked, PhotoUnmarked, PhotosFollowed),
+        *(RosterImported, StudentRemoved, StudentLinked, Undone),
+    )
+}
 
 
 def payload_error(kind: str, payload: Mapping[str, Any]) -> str | None:
-    """What is wrong with the payload of an event of this kind; None when nothing is, or the kind is not known here."""
-    for name, is_sound in PAYLOAD_CHECKS.get(kind, {}).items():
-        if name not in payload:
-            return f"a {kind} event has no {name}"
-        if not is_sound(payload[name]):
-            return f"its {name} cannot be {str(payload[name])[:60]!r}"
-    for name, is_sound in OPTIONAL_CHECKS.items():
-        if name in payload and not is_sound(payload[name]):
-            return f"its {name} cannot be {str(payload[name])[:60]!r}"
+    """What is wrong with the payload of an event of this kind.
+
+    Returns:
+        A clause that ends a sentence about the event; None where nothing is wrong. Of a kind that this version does not
+        know only the keys that any event may hold are checked.
+    """
+    for key in _OPTIONAL:
+        if payload.get(key, "") is None:
+            return _cannot_be(key, None)
+    try:
+        PAYLOADS.get(kind, EventPayload).model_validate(payload)
+    except ValidationError as error:
+        return describe_error(kind, payload, error)
     return None
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+def describe_error(kind: str, payload: Mapping[str, Any], error: ValidationError) -> str:
+    """The first error of a payload as a clause."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    key = str(first["loc"][0])
+    if key not in payload:
+        return f"a {kind} event has no {key}"
+    return _cannot_be(key, payload[key])
 
 
-def _name(value: Any) -> bool:
-    return (
-        isinstance(value, str) and 0 < len(value) <= 255 and bool(value.strip()) and not _has_control_characters(value)
-    )
-
-
-def _has_control_characters(value: str) -> bool:
-    return any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
-
-
-def _key(value: Any) -> bool:
-    """Of a student: "id:" or "name:", what is folded in it may be longer than it was."""
-    return isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable()
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _face(value: Any) -> bool:
-    if not isinstance(value, dict) or not _text(value.get("face_id")) or not _text(value.get("asset_id")):
-        return False
-    box = value.get("box")
-    return isinstance(box, list) and len(box) == 4 and all(map(_number, box))
-
-
-def _pair_of_photos(value: Any) -> bool:
-    """Two photos of one shot (`same_shots.SameShot`)."""
-    if not isinstance(value, dict) or not _text(value.get("from")) or not _text(value.get("to")):
-        return False
-    transform = value.get("transform", [1, 0, 0, 0, 1, 0])
-    sound = isinstance(transform, list) and len(transform) == 6 and all(map(_number, transform))
-    return sound and transform[0] * transform[4] != transform[1] * transform[3]
-
-
-def _list_of(is_sound: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and len(value) >= least and all(map(is_sound, value))
-
-
-def _day(value: Any) -> bool:
-    if value is None:
-        return True
-    try:
-        return isinstance(value, str) and bool(date.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-def _one_of(*values: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and value in values
-
-
-def _event_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _student(value: Any) -> bool:
-    """A row of a roster (`RosterEntry.payload`)."""
-    if not isinstance(value, dict) or not _name(value.get("name")):
-        return False
-    classes, portraits = value.get("classes", {}), value.get("portraits", [])
-    return (
-        _short_text(value.get("student_id", ""))
-        and isinstance(classes, dict)
-        and all(map(_short_text, (*classes, *classes.values())))
-        and _list_of(_short_text)(value.get("siblings", []))
-        and value.get("consent") in (None, True, False)
-        and _consents(value.get("consents", {}))
-        and _short_text(value.get("consent_in_doubt", ""))
-        and _day(value.get("birth_date"))
-        and isinstance(portraits, list)
-        and all(isinstance(pair, list) and len(pair) == 2 and all(map(_short_text, pair)) for pair in portraits)
-    )
-
-
-def _consents(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= set(Purpose) and all(isinstance(v, bool) for v in value.values())
-
-
-def _short_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= 255 and not _has_control_characters(value)
-
-
-_PERSON: dict[str, Callable[[Any], bool]] = {"person_id": _text}
-_FACES: dict[str, Callable[[Any], bool]] = {"faces": _list_of(_face)}
-PAYLOAD_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "person_created": _PERSON | {"name": _name},
-    "person_renamed": _PERSON | {"name": _name},
-    "person_merged": _PERSON | {"into_id": _text},
-    "person_hidden": _PERSON,
-    "person_shown": _PERSON,
-    "person_kind_set": _PERSON | {"value": _one_of(*PERSON_KINDS)},
-    "siblings_declared": {"person_ids": _list_of(_text, 2)},
-    "birth_date_set": _PERSON | {"birth_date": _day},
-    "consent_given": _PERSON,
-    "consent_withdrawn": _PERSON,
-    "person_erased": _PERSON | _FACES,
-    "faces_labelled": _PERSON | _FACES,
-    "faces_confirmed": _PERSON | _FACES,
-    "faces_rejected": _PERSON | _FACES,
-    "faces_taken_off": _FACES,
-    "must_linked": _FACES,
-    "cannot_linked": _FACES,
-    "cluster_split": {"groups": _list_of(_list_of(_face, 1), 2)},
-    "photo_marked": {"asset_id": _text, "mark": _one_of("collage", "mirror")},
-    "photo_unmarked": {"asset_id": _text},
-    "photos_followed": {"photos": _list_of(_pair_of_photos, 1)},
-    "face_drawn": _FACES,
-    "portrait_given": _PERSON | {"portrait": _text},
-    "roster_imported": {"source": _text, "digest": _text, "entries": _list_of(_student)},
-    "student_linked": _PERSON | {"student": _key},
-    "roster_struck": {"imports": _event_id},
-    "undone": {"event_id": _event_id},
-}
-OPTIONAL_CHECKS = {
-    "roster": _event_id,
-    "with": _list_of(_event_id),
-    "purposes": _list_of(_one_of(ALL_PURPOSES, *Purpose), 1),
-}
-"""What any event may hold beside: the import that it belongs to, what an undo takes back with its event, and for which
-purposes consent was given or withdrawn, if not for all."""
+def _cannot_be(key: str, value: object) -> str:
+    return f"its {key} cannot be {str(value)[:_SHOWN]!r}"

@@ -1,4 +1,4 @@
-"""Reading what may be damaged: what of the parts can be read, what cannot, which chips and vectors are broken."""
+"""Reading data that may be damaged: what of the parts can be read, what cannot, which chips and vectors are broken."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,7 +17,15 @@ _DAMAGE_ERRORS = (DamagedFileError, pl.exceptions.PolarsError, pl.exceptions.Pan
 
 
 def read_undamaged(parts: PartDataset, columns: list[str]) -> tuple[pl.DataFrame, list[Location]]:
-    """These columns of all parts that can be read, rows that are there twice included, and the parts that cannot."""
+    """Read all parts that can be read.
+
+    Args:
+        parts: The dataset.
+        columns: The columns to read.
+
+    Returns:
+        The rows, duplicates included, and the parts that cannot be read.
+    """
     frames: list[pl.DataFrame] = []
     broken = find_unreadable(parts.files(), frames.append, columns)
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(
@@ -28,7 +36,13 @@ def read_undamaged(parts: PartDataset, columns: list[str]) -> tuple[pl.DataFrame
 def find_unreadable(
     files: Iterable[Location], read: Callable[[pl.DataFrame], object] = lambda _: None, columns: list[str] | None = None
 ) -> list[Location]:
-    """Hand every frame of these files to `read`; returns the files that cannot be read to their end."""
+    """Find the files that cannot be read to their end.
+
+    Args:
+        files: Parquet files.
+        read: Called with every frame of them.
+        columns: The columns to read; None for all.
+    """
     broken = []
     for file in files:
         try:
@@ -42,7 +56,7 @@ def find_unreadable(
 
 
 def photos_with_broken_chips(parts: PartDataset) -> tuple[set[str], list[Location]]:
-    """The photos (asset ids) of faces whose chip is missing or no picture, and the parts that cannot be read."""
+    """Find the photos (asset ids) of faces whose chip is missing or broken, and the parts that cannot be read."""
     found: set[str] = set()
 
     def look(rows: pl.DataFrame) -> None:
@@ -55,7 +69,10 @@ def photos_with_broken_chips(parts: PartDataset) -> tuple[set[str], list[Locatio
 
 
 def find_broken_vectors(parts: PartDataset, size: int) -> tuple[set[str], list[Location]]:
-    """The faces whose vector is not of that many numbers, not finite or not of unit length; parts as above."""
+    """Find the faces with broken vectors, and the parts that cannot be read.
+
+    A vector is broken when it has another dimension than `size`, is not finite, or is not of unit length.
+    """
     found: set[str] = set()
 
     def look(rows: pl.DataFrame) -> None:
@@ -73,7 +90,7 @@ def find_broken_vectors(parts: PartDataset, size: int) -> tuple[set[str], list[L
 
 
 def embedding_dimension(all_parts: Iterable[PartDataset]) -> int:
-    """How many numbers the vectors have that take up most of these parts; 0 when there are none."""
+    """The dimension of the vectors that take up most of these parts; 0 when there are none."""
     sizes: Counter[int] = Counter()
     for parts in all_parts:
         for entry in list_directory(parts.folder):

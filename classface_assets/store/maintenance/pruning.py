@@ -1,10 +1,9 @@
-"""What nothing uses any more: faces of other thresholds and detectors, vectors of other packs, rows of photos that were
-deleted, school years that are gone, temporary files of killed runs.
+"""Finding and deleting data that nothing uses any more.
 
-These are pictures of minors: what was taken out of the archive can be taken out of everything that was made from it.
-The ledger is never touched, and a face that was labelled under a detector that is pruned keeps its label (carry).
-
-Something that is no longer used: what it is, where it lies, and how much room it takes.
+That is: faces of other thresholds and detectors, vectors of other packs, rows of photos that were deleted, school years
+that are gone, temporary files of killed runs. These are pictures of minors: what was removed from the archive can be
+removed from everything that was made from it. The ledger is never touched, and a face that was labelled under a
+detector that is pruned keeps its label.
 """
 
 import re
@@ -35,10 +34,23 @@ from classface_assets.store.files.deletion import (
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.files.parts import PartDataset
 
+_THUMBNAIL_SUFFIX = re.compile(r"-(\d+|whole)(-page-\d+)?(-exif-\d)?(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
+
 
 @dataclass(frozen=True)
 class UnusedData:
-    """Something that is not used: whole files, or the rows of these parts whose `column` is one of `ids`."""
+    """Data that is not used: whole files, or the rows of a dataset whose `column` is one of `ids`.
+
+    Attributes:
+        kind: What it is, as people read it.
+        where: Where it lies.
+        count: How many files or rows.
+        size: In bytes.
+        files: The files to delete.
+        parts: The dataset with the rows.
+        column: The column of `parts` by which the rows are found.
+        ids: The values of that column.
+    """
 
     kind: str
     where: str
@@ -51,7 +63,7 @@ class UnusedData:
 
 
 def unused_rows(kind: str, layout: ArchiveLayout, parts: PartDataset, column: str, ids: Set[str]) -> UnusedData:
-    """Rows have no size of their own: their share of their part's."""
+    """Unused rows of a dataset; their size is their share of their part's."""
     count, size = 0, 0.0
     sizes = {e.path: e.size for e in list_directory(parts.folder)} if ids else {}
     for file in parts.files() if ids else ():
@@ -63,16 +75,14 @@ def unused_rows(kind: str, layout: ArchiveLayout, parts: PartDataset, column: st
 
 
 def unused_folder(kind: str, layout: ArchiveLayout, folder: Location) -> UnusedData:
-    """A folder counts even when it is empty: it stands for a school year."""
+    """An unused folder; it counts even when it is empty, since it stands for a school year."""
     found = unused_files(kind, layout.relative_path(folder), list_tree(folder))
     return found if found.count else replace(found, count=1)
 
 
 def unused_files(kind: str, where: str, files: list[FileEntry]) -> UnusedData:
+    """Unused whole files."""
     return UnusedData(kind, where, len(files), sum(e.size for e in files), tuple(e.path for e in files))
-
-
-_THUMBNAIL_SUFFIX = re.compile(r"-(\d+|whole)(-page-\d+)?(-exif-\d)?(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
 
 
 @dataclass(frozen=True)
@@ -84,36 +94,41 @@ class ActivePack:
 
 
 def find_unused(layout: ArchiveLayout, in_use: Iterable[ActivePack]) -> list[UnusedData]:
-    """Everything below the data folder that is not used, by what was last looked at in the photos folder."""
-    kept, images = list(in_use), _photos_by_year(layout)
-    detectors = sorted({k.detector for k in kept})
+    """Find everything below the data folder that is not used, by the last scan of the photos folder.
+
+    Args:
+        layout: The archive.
+        in_use: The model packs whose faces and vectors stay.
+    """
+    packs, images = list(in_use), _photos_by_year(layout)
+    detectors = sorted({pack.detector for pack in packs})
     gone = (folder for folder in list_subfolders(layout.parts("images")) if decode_folder_name(folder) not in images)
     found = [unused_folder("school years that are gone", layout, folder) for folder in gone]
     found += _unused_versions(
         layout, "detections", set(detectors), set(images), "faces of detectors that are not in use"
     )
-    vectors = {embedding_version(k.detector, k.vectors) for k in kept}
+    vectors = {embedding_version(pack.detector, pack.vectors) for pack in packs}
     found += _unused_versions(layout, "embeddings", vectors, set(images), "vectors of packs not in use")
     for detector in detectors:
         found += _other_thresholds(layout, detector, images)
     named = {year: photos | _former_photo_ids(layout, year) for year, photos in images.items()}
     for year, photos in named.items():
-        found += _rows_of_deleted_photos(layout, kept, year, photos)
+        found += _rows_of_deleted_photos(layout, packs, year, photos)
     found.append(_outdated_changes(layout))
     found.append(_remembered_cluster_ids(layout))
     found.append(_unused_fingerprints(layout, set(images)))
     found.append(_unused_album_pictures(layout, set().union(*images.values()), _all_faces(layout, detectors, named)))
     found.append(unused_files("temporary files of killed runs", "", abandoned_temporary_files(layout)))
-    return [leftover for leftover in found if leftover.count]
+    return [unused for unused in found if unused.count]
 
 
 def prune(layout: ArchiveLayout, found: Iterable[UnusedData]) -> None:
-    """Take these away. Killed at any moment, the next call does the rest."""
-    for leftover in found:
-        for file in leftover.files:
+    """Delete unused data. Killed at any moment, the next call does the rest."""
+    for unused in found:
+        for file in unused.files:
             delete_path(file)
-        if leftover.parts is not None:
-            drop_rows(leftover.parts, leftover.column, leftover.ids)
+        if unused.parts is not None:
+            drop_rows(unused.parts, unused.column, unused.ids)
     for asset in ("images", "detections", "embeddings"):
         for folder in list_subfolders(layout.parts(asset)):
             remove_empty_folders(folder)
@@ -127,16 +142,16 @@ def _photos_by_year(layout: ArchiveLayout) -> dict[str, set[str]]:
 
 
 def _former_photo_ids(layout: ArchiveLayout, year: str) -> set[str]:
-    """What older versions called the photos, until `detections` has rewritten their rows."""
+    """The former ids of the photos, until `detections` has rewritten their rows."""
     rows = image_parts(layout, year).read(["asset_id", "path", "file_digest"])
     return set(former_ids(rows).current) if rows.width else set()
 
 
 def _unused_versions(
-    layout: ArchiveLayout, asset: str, kept: Set[str], years: Set[str], kind: str
+    layout: ArchiveLayout, asset: str, in_use: Set[str], years: Set[str], kind: str
 ) -> Iterator[UnusedData]:
     for version in list_subfolders(layout.parts(asset)):
-        if decode_folder_name(version) not in kept:
+        if decode_folder_name(version) not in in_use:
             yield unused_folder(kind, layout, version)
         else:
             gone = (year for year in list_subfolders(version) if decode_folder_name(year) not in years)
@@ -144,7 +159,7 @@ def _unused_versions(
 
 
 def _other_thresholds(layout: ArchiveLayout, detector: str, years: Iterable[str]) -> Iterator[UnusedData]:
-    """Where no thresholds count yet, a first run was killed, and the next goes on with what is there."""
+    """Faces of other thresholds; none where no thresholds are active yet, since a killed first run goes on there."""
     for year in years:
         current = active_detection_settings(layout, detector, year)
         for folder in list_subfolders(layout.parts("detections", detector, year)) if current else ():
@@ -153,9 +168,9 @@ def _other_thresholds(layout: ArchiveLayout, detector: str, years: Iterable[str]
 
 
 def _rows_of_deleted_photos(
-    layout: ArchiveLayout, kept: Iterable[ActivePack], year: str, photos: Set[str]
+    layout: ArchiveLayout, packs: Iterable[ActivePack], year: str, photos: Set[str]
 ) -> Iterator[UnusedData]:
-    for pack in kept:
+    for pack in packs:
         settings = active_detection_settings(layout, pack.detector, year)
         if settings is not None:
             found = detection_parts(layout, pack.detector, year, settings)
@@ -180,8 +195,11 @@ def _all_faces(layout: ArchiveLayout, detectors: Iterable[str], images: dict[str
 
 
 def _unused_album_pictures(layout: ArchiveLayout, photos: Set[str], faces: Set[str]) -> UnusedData:
-    """Thumbnails are named `<asset id>-<size>.jpg`, with more where the photo is turned or a face in it is covered;
-    face crops `<face id>.jpg`."""
+    """Thumbnails and face crops of albums whose photo or face is gone.
+
+    Thumbnails are named `<asset id>-<size>.jpg`, with more where the photo is turned or a face in it is covered; face
+    crops `<face id>.jpg`.
+    """
     crops = [e for e in list_tree(layout.albums / "faces") if e.path.stem not in faces]
     thumbnails = [
         e for e in list_tree(layout.albums / "thumbs") if _THUMBNAIL_SUFFIX.sub("", e.path.stem) not in photos
@@ -190,7 +208,7 @@ def _unused_album_pictures(layout: ArchiveLayout, photos: Set[str], faces: Set[s
 
 
 def _outdated_changes(layout: ArchiveLayout) -> UnusedData:
-    """The list of what the last publication moved, where it names faces that are no longer there."""
+    """The table of changes of the last publication, if it names faces that are no longer there."""
     table = layout.table("changes")
     listed = [e for e in list_directory(table.parent) if e.path == table]
     gone = listed and read_parquet(table, ["to"])["to"].null_count()
@@ -198,7 +216,7 @@ def _outdated_changes(layout: ArchiveLayout) -> UnusedData:
 
 
 def _remembered_cluster_ids(layout: ArchiveLayout) -> UnusedData:
-    """They are kept for photos that may come back; these are given up now."""
+    """The remembered clusters of faces whose photos may come back; these are given up now."""
     table = layout.table(cluster_memory.TABLE)
     listed = [e for e in list_directory(table.parent) if e.path == table]
     gone = listed and read_parquet(table, ["face_id"]).height
@@ -206,11 +224,11 @@ def _remembered_cluster_ids(layout: ArchiveLayout) -> UnusedData:
 
 
 def _unused_fingerprints(layout: ArchiveLayout, years: Set[str]) -> UnusedData:
-    """What was noted of the albums and of the best faces, with their picture, of years that are gone."""
-    noted = [
+    """The records of memoization, with their pictures, of school years that are gone."""
+    records = [
         e
         for asset in ("albums", "best_faces", "ingest_year")
         for e in list_directory(layout.fingerprint_file(asset, "any year").parent)
     ]
-    of_no_year = [e for e in noted if decode_folder_name(e.path.with_suffix("")) not in years]
+    of_no_year = [e for e in records if decode_folder_name(e.path.with_suffix("")) not in years]
     return unused_files("school years that are gone", "stamps", of_no_year)

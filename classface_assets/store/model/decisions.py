@@ -1,8 +1,9 @@
-"""What people have said, as it stands after some event: persons, and what was said of faces and photos."""
+"""The decisions in force after some event: people, and what is recorded of faces and photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
@@ -16,28 +17,59 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person to whom everything belongs that is no face at all."""
 
-PERSON_KINDS = ("student", "staff", "not a student", "not a face")
+
+class PersonKind(StrEnum):
+    """What kind of person somebody is."""
+
+    STUDENT = "student"
+    STAFF = "staff"
+    NOT_A_STUDENT = "not a student"
+    NOT_A_FACE = "not a face"
+
+
+class PersonStatus(StrEnum):
+    """Whether a person is shown."""
+
+    ACTIVE = "active"
+    MERGED = "merged"
+    HIDDEN = "hidden"
+
+
+# Persons hold plain texts: polars would make an enum column of members.
+PERSON_KINDS = tuple(kind.value for kind in PersonKind)
 LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
 
 @dataclass(frozen=True)
 class Person:
-    """`status`: active, merged or hidden. An erased person is hidden for good.
+    """A person of the archive.
 
-    What was said of a merged person is said of whom they became. `consents`: purpose (`consent.Purpose`) → the answer,
-    absent where nobody said. `refused`: the purposes for which nobody may see them, whoever said so and whatever was
-    said yes to. `consent_in_doubt`: the answer, as a roster wrote it, that counts as a refusal until somebody clears it
-    by hand. `consent`: the answer for albums. `student_id`: the school's id of the student on its roster who they are.
-    `display_name`: the name, with class and year of birth where others have the same.
+    Attributes:
+        id: UUID.
+        name: As it was given.
+        created_at: When the person was created.
+        updated_at: When an event last changed the person.
+        status: Value of a `PersonStatus`. An erased person is hidden for good. All decisions about a merged person hold
+            for the person that they were merged into.
+        merged_into_id: The person that this one was merged into.
+        kind: Value of a `PersonKind`.
+        birth_date: As set by hand, or on the roster.
+        consent: The answer for albums; None where nobody answered.
+        erased: Whether the person was erased.
+        consents: Purpose (`purposes.Purpose`) -> the answer, absent where nobody answered.
+        refused: The purposes for which the person may not be shown, whoever refused, and whatever was agreed to.
+        consent_in_doubt: The answer, as a roster wrote it, that counts as a refusal until somebody clears it by hand.
+        student_id: The school's id of the student on its roster who the person is.
+        display_name: The name, with class and year of birth where others have the same one.
     """
 
     id: str
     name: str
     created_at: datetime
     updated_at: datetime
-    status: str = "active"
+    status: str = PersonStatus.ACTIVE.value
     merged_into_id: str | None = None
-    kind: str = "student"
+    kind: str = PersonKind.STUDENT.value
     birth_date: date | None = None
     consent: bool | None = None
     erased: bool = False
@@ -50,21 +82,26 @@ class Person:
 
 @dataclass(frozen=True)
 class FaceLabel:
-    """What was said of a face and a person, by which event, and where the face lies.
+    """That a face is, or is not, a person.
 
-    `how` a label came about: cluster, hand, import or confirmed; empty where it was not kept.
+    Attributes:
+        person_id: The person.
+        asset_id: The photo.
+        box: Where the face lies in the photo.
+        event_id: The event that recorded it.
+        method: How a label came about, one of `LABEL_METHODS`; empty where it was not recorded.
     """
 
     person_id: str
     asset_id: str
     box: Box
     event_id: int = 0
-    how: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True)
 class FaceLink:
-    """Two faces said to be of one person (`same`) or of two."""
+    """That two faces are of one person (`same`), or of two."""
 
     a: FaceRef
     b: FaceRef
@@ -74,18 +111,28 @@ class FaceLink:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The state after the last event, merged persons resolved to who they became.
+    """The state after the last event, with merged people resolved to those they were merged into.
 
-    `persons` by id. `marks`: whose each labelled face is, by face id. `taken_off`: by face id, the word by which a face
-    is nobody's any more. `rejected`: by (face id, person id), who a face is not. `links`, oldest first; they may
-    contradict one another. `photo_marks`: asset id → collage or mirror. `siblings`: person → those said to be theirs.
-    `drawn`: faces that a person drew, `barred`: faces of erased people, both by face id. `roster`: the students of the
-    school's rosters, whether seen or not; what it says of consent, birth dates and siblings is in the fields above too.
-    `same_shots`: which photos show one shot. `drawn`, `barred` and `photo_marks` hold for all photos of a shot already;
-    for marks, rejections and links `carry` sees to it.
-    `portraits`: person → the portraits that they, and those who were merged into them, are enrolled with. `students`:
-    `RosterEntry.key` → who that student is, also of one whom no roster has at present. `student_names`: the same key →
-    the name that tells a student apart, for those who are nobody yet and have a name that others have too.
+    `drawn`, `erased_faces` and `photo_marks` hold for all photos of a shot already; labels, rejections and links are
+    carried over by `reconciliation.constraints_for`.
+
+    Attributes:
+        persons: Person id -> person.
+        labels: Face id -> the person who the face is.
+        removed_labels: Face id -> the event that removed its label.
+        rejected: (face id, person id) -> that the face is not that person.
+        links: Pairs of faces, oldest first; they may contradict one another.
+        photo_marks: Asset id -> collage or mirror.
+        siblings: Person id -> those who are declared their siblings.
+        drawn: Face id -> a face that somebody drew.
+        erased_faces: Face id -> a face of an erased person.
+        roster: The students of the school's rosters, whether seen or not. What it says of consent, birth dates and
+            siblings is in the fields above, too.
+        portraits: Person id -> the portraits that they, and those who were merged into them, are enrolled with.
+        same_shots: Which photos show one shot.
+        students: `RosterEntry.key` -> the person who that student is, also of one whom no roster has at present.
+        student_names: `RosterEntry.key` -> the name that tells a student apart, for those who are no person yet and
+            have a name that others have, too.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -104,46 +151,48 @@ class Decisions:
     student_names: dict[str, str] = field(default_factory=dict)
 
     def canonical_id(self, person_id: str) -> str:
-        """The person that this one is now, after all merges."""
+        """The person that this one is after all merges."""
         while (person := self.persons.get(person_id)) is not None and person.merged_into_id is not None:
             person_id = person.merged_into_id
         return person_id
 
     def find_person(self, name: str) -> Person | None:
-        """The one person of that name (`called`); None also where it may be one of several."""
-        called = self.people_named(name)
-        return called[0] if called and (len(called) == 1 or called[0].status == "merged") else None
+        """The one person of that name (`people_named`); None also where several may be meant."""
+        found = self.people_named(name)
+        return found[0] if found and (len(found) == 1 or found[0].status == PersonStatus.MERGED) else None
 
-    def named(self, name: str) -> Person | None:
-        """The person of that name, or whom the person of that name was merged into."""
+    def find_current_person(self, name: str) -> Person | None:
+        """The person of that name, or the one that they were merged into."""
         person = self.find_person(name)
         return person and self.persons[self.canonical_id(person.id)]
 
     def people_named(self, name: str) -> list[Person]:
-        """Everybody of that name or display name, whatever the case and the spaces around it; who was merged only if
-        nobody else."""
-        wanted = normalize_name(name)
-        there = [p for p in self.persons.values() if not p.erased]
-        shown = [p for p in there if p.display_name != p.name and normalized_name(p.display_name) == wanted]
-        called = shown or [p for p in there if normalized_name(p.name) == wanted]
-        return [p for p in called if p.status != "merged"] or called
+        """Everybody of that name or display name, whatever its case and spaces; merged people only if nobody else."""
+        normalized = normalize_name(name)
+        present = [p for p in self.persons.values() if not p.erased]
+        shown = [p for p in present if p.display_name != p.name and normalized_name(p.display_name) == normalized]
+        found = shown or [p for p in present if normalized_name(p.name) == normalized]
+        return [p for p in found if p.status != PersonStatus.MERGED] or found
 
     def unlinked_students_named(self, name: str) -> list[RosterEntry]:
-        """The students on the rosters of that name or display name who are nobody yet."""
-        wanted = normalize_name(name)
-        shown = [entry for entry in self.roster if normalized_name(self.student_names.get(entry.key, "")) == wanted]
-        return shown or self.without_person([entry for entry in self.roster if normalized_name(entry.name) == wanted])
+        """The students on the rosters of that name or display name who are no person yet."""
+        normalized = normalize_name(name)
+        shown = [e for e in self.roster if normalized_name(self.student_names.get(e.key, "")) == normalized]
+        return shown or self.without_person([e for e in self.roster if normalized_name(e.name) == normalized])
 
     def without_person(self, namesakes: Sequence[RosterEntry]) -> list[RosterEntry]:
-        """Of all students of one name those who are no person; a row without an id that may be one who has an id is
-        not counted."""
+        """Of all students of one name those who are no person.
+
+        A row without an id that may be the one of somebody with an id is not counted.
+        """
         numbered = [entry for entry in namesakes if entry.student_id]
-        free = [entry for entry in namesakes if entry.key not in self.students]
-        return [e for e in free if e.student_id or not any(may_be_same_student(e, other) for other in numbered)]
+        unlinked = [entry for entry in namesakes if entry.key not in self.students]
+        return [e for e in unlinked if e.student_id or not any(may_be_same_student(e, other) for other in numbered)]
 
     def student_keys_of(self, person_id: str) -> set[str]:
-        """The students whom a person is."""
-        return {key for key, whose in self.students.items() if whose == self.canonical_id(person_id)}
+        """The keys of the students who a person is."""
+        current = self.canonical_id(person_id)
+        return {key for key, person in self.students.items() if person == current}
 
 
 def may_be_same_student(a: RosterEntry, b: RosterEntry) -> bool:

@@ -1,11 +1,11 @@
-"""An event of the ledger, which events have no effect, and which kinds are read by a check that needs a part only."""
+"""An event of the ledger, which events have no effect, and which kinds a check reads that needs only a part."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# Few and short: who is who. Undone events are among them, since they may be about any of these.
+# Few and short: who is who. Undo events are among them, since they may be about any of these.
 PEOPLE_KINDS = (
     *("person_created", "person_renamed", "person_merged", "person_hidden", "person_shown", "person_kind_set"),
     *("siblings_declared", "birth_date_set", "consent_given", "consent_withdrawn", "person_erased", "undone"),
@@ -19,7 +19,15 @@ DRAWING_KINDS = ("face_drawn", "person_erased", "photos_followed", "undone")
 
 @dataclass(frozen=True)
 class Event:
-    """One act. `id` grows with every event; what `payload` holds depends on `kind`."""
+    """One event.
+
+    Attributes:
+        id: Grows with every event.
+        at: When it was appended, with time zone.
+        actor: Who acted.
+        kind: What happened, a key of `ledger.payloads.PAYLOADS`.
+        payload: What it holds depends on `kind`.
+    """
 
     id: int
     at: datetime
@@ -29,9 +37,10 @@ class Event:
 
 
 def undone_event_ids(events: Iterable[Event]) -> set[int]:
-    """Ids of the events without effect. An undo may itself be undone, so the last word is read first.
+    """Ids of the events without effect.
 
-    What an undo takes back with its event, as the names that an import gave, is in its `with`.
+    An undo may itself be undone, so the newest event is read first. What an undo takes back with its event, as the
+    labels that an import gave, is in its `with`.
     """
     undone: set[int] = set()
     for event in sorted(events, key=lambda e: e.id, reverse=True):
@@ -41,6 +50,6 @@ def undone_event_ids(events: Iterable[Event]) -> set[int]:
 
 
 def people_of_event(event: Event) -> set[str]:
-    """The persons that an event names."""
+    """Ids of the persons that an event names."""
     named = {event.payload.get("person_id"), event.payload.get("into_id"), *event.payload.get("person_ids", ())}
     return {person for person in named if person}

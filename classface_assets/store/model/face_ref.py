@@ -1,4 +1,4 @@
-"""A face as the ledger keeps it: its id, and where it lies."""
+"""A face as the ledger stores it: its id, and where it lies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ class FaceRef:
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> "FaceRef":
+        """The face of an event's payload."""
         return cls(payload["face_id"], payload["asset_id"], tuple(payload["box"]))
 
     def payload(self) -> dict[str, Any]:
+        """The face as events store it."""
         return {"face_id": self.face_id, "asset_id": self.asset_id, "box": list(self.box)}

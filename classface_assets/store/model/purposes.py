@@ -1,7 +1,4 @@
-"""The purposes for which a person may be shown, and who may be shown for what.
-
-Whether a photo may be shown follows from the people in it; that belongs elsewhere.
-"""
+"""The purposes for which a person may be shown; whether a photo may be shown belongs in `store.consent`."""
 
 from enum import StrEnum
 
@@ -10,7 +7,7 @@ ALL_PURPOSES = "all"
 
 
 class Purpose(StrEnum):
-    """What a photo is shown for. Each is asked for on its own, and `ALL` stands for every one."""
+    """Where a photo is shown. Consent is asked for each of them, and `ALL_PURPOSES` stands for every one."""
 
     ALBUM = "album"
     YEARBOOK = "yearbook"

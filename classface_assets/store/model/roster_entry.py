@@ -8,13 +8,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RosterEntry:
-    """`classes`: school year → class, empty where the class was not told. `siblings`: names or student ids, as written.
+    """A student. Texts are empty where nothing is known.
 
-    `consent`: for every purpose, None where nobody said. `consents`: purpose (`consent.Purpose`) → the answer for it
-    alone. `consent_in_doubt`: an answer, as it was written, that could not be understood; it counts as a refusal of
-    everything until somebody clears it. `portraits`: (school year or empty, folder/file as the photographer named it).
-    `key`: by which the ledger knows the student among all rosters' (`roster_students`), empty for a row by itself.
-    Texts are empty where nothing is known.
+    Attributes:
+        name: Full name.
+        student_id: The school's id, as written.
+        classes: School year -> class, empty where the class is not known.
+        siblings: Names or student ids, as written.
+        consent: The answer for every purpose, None where nobody answered.
+        birth_date: Day of birth.
+        portraits: (school year or empty, folder/file as the photographer named it).
+        consents: Purpose (`purposes.Purpose`) -> the answer for it alone.
+        consent_in_doubt: An answer, as written, that could not be understood; it counts as a refusal of everything
+            until somebody clears it.
+        key: By which the ledger knows the student among all rosters' (`decisions.students`); empty for a single row.
     """
 
     name: str
@@ -30,22 +37,23 @@ class RosterEntry:
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> "RosterEntry":
+        """The student of a row of an event's payload."""
         born = payload.get("birth_date")
         return cls(
-            payload["name"],
-            payload.get("student_id", ""),
-            dict(payload.get("classes", {})),
-            tuple(payload.get("siblings", ())),
-            payload.get("consent"),
-            date.fromisoformat(born) if born else None,
-            tuple((year, file) for year, file in payload.get("portraits", ())),
-            dict(payload.get("consents", {})),
-            payload.get("consent_in_doubt", ""),
+            name=payload["name"],
+            student_id=payload.get("student_id", ""),
+            classes=dict(payload.get("classes", {})),
+            siblings=tuple(payload.get("siblings", ())),
+            consent=payload.get("consent"),
+            birth_date=date.fromisoformat(born) if born else None,
+            portraits=tuple((year, file) for year, file in payload.get("portraits", ())),
+            consents=dict(payload.get("consents", {})),
+            consent_in_doubt=payload.get("consent_in_doubt", ""),
         )
 
     def payload(self) -> dict[str, Any]:
-        """What the ledger keeps: nothing of what is not known."""
-        said: dict[str, Any] = {
+        """The row as events store it, without what is not known."""
+        fields: dict[str, Any] = {
             "name": self.name,
             "student_id": self.student_id,
             "classes": dict(self.classes),
@@ -55,5 +63,5 @@ class RosterEntry:
             "consents": dict(self.consents),
             "consent_in_doubt": self.consent_in_doubt,
         }
-        known = {key: value for key, value in said.items() if value}
+        known = {key: value for key, value in fields.items() if value}
         return known if self.consent is None else {**known, "consent": self.consent}

@@ -8,29 +8,14 @@ from collections.abc import Iterable
 from classface_assets.core.names import normalize_name
 
 PLACEHOLDERS = frozenset(
-    {
-        *(
-            "0",
-            "na",
-            "n/a",
-            "n.a.",
-            "n.a",
-            "n/d",
-            "nan",
-            "none",
-            "null",
-            "nil",
-            "tbd",
-            "tba",
-            "tbc",
-            "unknown",
-            "missing",
-        ),
-        *("not available", "not applicable", "not assigned", "pending", "blank", "empty", "no id", "xxx", "xx", "x"),
-        *("keine", "k.a.", "k. a.", "unbekannt", "fehlt", "inconnu", "aucun", "desconocido", "sin id", "ninguno"),
-    }
+    (
+        *("0", "na", "n/a", "n.a.", "n.a", "n/d", "nan", "none", "null", "nil", "tbd", "tba", "tbc", "unknown"),
+        *("missing", "not available", "not applicable", "not assigned", "pending", "blank", "empty", "no id"),
+        *("xxx", "xx", "x", "keine", "k.a.", "k. a.", "unbekannt", "fehlt", "inconnu", "aucun", "desconocido"),
+        *("sin id", "ninguno"),
+    )
 )
-"""Folded words that stand where an id is missing, beside Excel's errors and what has neither letter nor digit."""
+"""Normalized words in place of a missing id, beside Excel's errors and what has neither letter nor digit."""
 _EXCEL_ERROR = re.compile(r"#[a-z/0]+[!?]?")
 _WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
@@ -46,8 +31,12 @@ def normalize_student_id(text: str) -> str:
 
 
 def repeated_ids(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The keys of the ids that stand for different names in one file, and so for nobody. `rows`: (student id, name)."""
+    """The normalized ids that stand for different names in one file, and so for nobody.
+
+    Args:
+        rows: (student id, name) of each row.
+    """
     names: dict[str, set[str]] = defaultdict(set)
     for student_id, name in rows:
         names[normalize_student_id(student_id)].add(normalize_name(name))
-    return frozenset(key for key, called in names.items() if key and len(called) > 1)
+    return frozenset(key for key, group in names.items() if key and len(group) > 1)

@@ -1,6 +1,6 @@
-"""What is published by the ledger as it stood, but for newer refusals and erasures: these count at once.
+"""Refusals and erasures count at once, also where a publication goes by an earlier state of the ledger.
 
-Names and corrections that came while a run went wait for the next run. That somebody may not be shown does not wait.
+Names and corrections that are made while a run goes on wait for the next run. That somebody may not be shown does not.
 """
 
 from collections.abc import Collection, Iterable
@@ -8,33 +8,46 @@ from dataclasses import replace
 
 import polars as pl
 
+from classface_assets.core.schemas import PersonStatus
 from classface_assets.store.decisions.exclusions import erased_ids_in
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.purposes import Purpose
 
 
 def apply_newer_refusals(then: Decisions, now: Decisions) -> Decisions:
-    """The decisions as they stood `then`, with every person as withheld as they, or anybody who was one with them then,
-    are `now`; and without what was said of faces and people that are erased by now."""
+    """Earlier decisions with the refusals and erasures of now.
+
+    Args:
+        then: The decisions that a run went by.
+        now: The decisions of the whole ledger.
+
+    Returns:
+        `then` with every person as withheld as they, or anybody who was merged with them then, are now; and without
+        labels and portraits of faces and people that are erased by now.
+    """
     one_person: dict[str, list[Person]] = {}
     for person_id in then.persons:
         as_now = now.persons.get(now.canonical_id(person_id))
         if as_now is not None:
             one_person.setdefault(then.canonical_id(person_id), []).append(as_now)
     persons = {p: _most_restrictive(who, one_person.get(then.canonical_id(p), ())) for p, who in then.persons.items()}
-    barred = then.erased_faces | now.erased_faces
+    erased_faces = then.erased_faces | now.erased_faces
     erased = {p for p, who in persons.items() if who.erased}
     return replace(
         then,
         persons=persons,
-        erased_faces=barred,
-        labels={f: mark for f, mark in then.labels.items() if f not in barred and mark.person_id not in erased},
+        erased_faces=erased_faces,
+        labels={
+            face: label
+            for face, label in then.labels.items()
+            if face not in erased_faces and label.person_id not in erased
+        },
         portraits={p: given for p, given in then.portraits.items() if p not in erased},
     )
 
 
 def drop_erased_faces(faces: pl.DataFrame, assignments: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
-    """The faces that are neither barred nor given to somebody who is erased."""
+    """The faces that are neither erased nor assigned to a person who is."""
     if not faces.height:
         return faces
     erased = [p for p, who in decisions.persons.items() if who.erased]
@@ -44,6 +57,7 @@ def drop_erased_faces(faces: pl.DataFrame, assignments: pl.DataFrame, decisions:
 
 
 def _most_restrictive(who: Person, others: Iterable[Person]) -> Person:
+    """The person with every refusal, doubt and erasure of the others."""
     for other in others:
         if other.refused - who.refused:
             refused = who.refused | other.refused
@@ -54,6 +68,6 @@ def _most_restrictive(who: Person, others: Iterable[Person]) -> Person:
             who = replace(who, consent_in_doubt=other.consent_in_doubt)
         if other.erased:
             who = replace(who, erased=True)
-        if other.status == "hidden" and who.status == "active":
-            who = replace(who, status="hidden")
+        if other.status == PersonStatus.HIDDEN and who.status == PersonStatus.ACTIVE:
+            who = replace(who, status=PersonStatus.HIDDEN)
     return who

@@ -1,4 +1,4 @@
-"""The rows of the DuckDB file: facts, assignments and decisions joined into the tables that others rely on."""
+"""The rows of the DuckDB file: catalog, assignments and decisions joined into the tables that others rely on."""
 
 import json
 import uuid
@@ -27,10 +27,17 @@ _PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
 def build_tables(
     facts: FaceCatalog, assignments: pl.DataFrame, events: list[Event], last: int | None = None
 ) -> dict[str, pl.DataFrame]:
-    """Every table of the DuckDB file. `assignments` may lack faces: these have no cluster yet.
+    """Build every table of the DuckDB file.
 
-    last: the number of the last event by which faces were assigned. What is newer is not published, but for refusals
-    and erasures (`newer_refusals`). None: all events count.
+    Args:
+        facts: The catalog of all files, faces and vectors.
+        assignments: ASSIGNMENTS; faces that it lacks have no cluster yet.
+        events: The events of the whole ledger.
+        last: The number of the last event by which faces were assigned: newer ones are not published, except refusals
+            and erasures. None when all events count.
+
+    Returns:
+        The name of each table of DUCKDB_TABLES → its rows.
     """
     decisions, known = replay(events), facts.faces
     if last is not None and events and events[-1].id > last:
@@ -55,7 +62,7 @@ def build_tables(
 
 
 def person_rows(decisions: Decisions) -> pl.DataFrame:
-    """PERSONS, one row a person, whether seen or not; who was erased has none."""
+    """PERSONS, a row a person, with a face or without; erased people have none."""
     rows = [
         (
             *(p.id, p.display_name, p.status, p.merged_into_id, _naive_utc(p.created_at), _naive_utc(p.updated_at)),
@@ -68,7 +75,7 @@ def person_rows(decisions: Decisions) -> pl.DataFrame:
 
 
 def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
-    """One row a cluster: size, mean quality, its five best faces, and its school years."""
+    """A row a cluster: size, mean quality, its five best faces, and its school years."""
     best_first = faces.drop_nulls("cluster_id").sort("quality_score", "id", descending=[True, False])
     return best_first.group_by("cluster_id", maintain_order=True).agg(
         pl.len().cast(pl.Int32).alias("size"),
@@ -79,8 +86,11 @@ def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
 
 
 def prototype_rows(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
-    """Per person and school year the three labelled faces of best quality, and a centroid of all of them; and the
-    portrait that a person was enrolled with, an exemplar of no year and no face of the archive."""
+    """The prototypes of each person.
+
+    For each school year the three labelled faces of best quality and a centroid of all labelled faces; and the portrait
+    that a person was enrolled with, an exemplar of no year and no face of the archive.
+    """
     rows = pl.concat([_face_prototypes(faces, confirmed_faces(decisions, faces)), _portrait_prototypes(decisions)])
     if rows.is_empty():
         return pl.DataFrame()
@@ -126,7 +136,7 @@ def _face_instances(faces: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFr
 
 
 def _event_rows(events: list[Event], decisions: Decisions) -> pl.DataFrame:
-    """Every event; of those of erased people no more than whose they are, and of the others not their faces."""
+    """Every event; without the faces of erased people, and of the events of an erased person only the person's id."""
     undone = undone_event_ids(events)
     erased = {p.id for p in decisions.persons.values() if p.erased}
     rows = []
@@ -149,5 +159,5 @@ def _event_rows(events: list[Event], decisions: Decisions) -> pl.DataFrame:
 
 
 def _naive_utc(at: datetime) -> datetime:
-    """As a database keeps it: in UTC, without saying so."""
+    """The same moment in UTC, without a time zone, as the database stores it."""
     return at.astimezone(UTC).replace(tzinfo=None)

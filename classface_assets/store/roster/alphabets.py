@@ -1,6 +1,6 @@
 """Letters beyond ASCII in the names of many languages, the most frequent first, and the encodings that hold them.
 
-Counted in lists of common first and last names of each language. What follows for a file belongs in roster_encoding.
+Counted in lists of common first and last names of each language. What follows for a file belongs in `encoding`.
 """
 
 from dataclasses import dataclass
@@ -8,8 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Language:
-    """`letters`: lower case, by frequency. `encodings`: those in which such lists are saved. `titles`: words of
-    ASCII letters in titles of columns of this language. `prior`: the logarithm of how rare such lists are."""
+    """A language of names.
+
+    Attributes:
+        letters: Its letters beyond ASCII in lower case, the most frequent first.
+        encodings: Encodings in which such lists are saved.
+        titles: Words of ASCII letters in titles of columns of this language.
+        prior: Natural logarithm of how frequent such lists are, relative to the others.
+    """
 
     letters: str
     encodings: frozenset[str]

@@ -1,4 +1,4 @@
-"""What an answer to a question of consent means: yes, no, nothing said, or in doubt, which counts as a refusal.
+"""What an answer to a question of consent means: yes, no, no answer, or in doubt, which counts as a refusal.
 
 An answer is understood only as a whole: `No - internal only` and `Yes, but ask first` are in doubt.
 """
@@ -18,7 +18,10 @@ MAX_ANSWER_LENGTH = 200
 
 
 class Answer(Enum):
-    """`REFUSAL` names what is refused, and means the same below every title; a bare `NO` depends on the question."""
+    """The meaning of a cell.
+
+    `REFUSAL` names what is refused, and means the same below every title; a bare `NO` depends on the question.
+    """
 
     YES = "yes"
     NO = "no"
@@ -87,8 +90,13 @@ _BARE_NO_SIGNS = frozenset({"-", "–", "—", "☐", "0"})
 
 @dataclass(frozen=True)
 class ConsentAnswer:
-    """What one row says. `every`: of all purposes; `single`: of one each; `doubt`: the answers that were not
-    understood, which refuse everything."""
+    """The answers of one row.
+
+    Attributes:
+        every: The answer for all purposes, None where there is none.
+        single: Purpose -> the answer for it alone.
+        doubt: The answers that could not be understood, which refuse everything.
+    """
 
     every: bool | None = None
     single: Mapping[str, bool] = field(default_factory=dict)
@@ -96,12 +104,13 @@ class ConsentAnswer:
 
     @property
     def refuses(self) -> bool:
+        """Whether anything is refused."""
         return self.every is False or bool(self.doubt) or False in self.single.values()
 
 
 @lru_cache(maxsize=4096)
 def parse_answer(text: str) -> Answer | None:
-    """What a cell says; None when it is empty."""
+    """The meaning of a cell; None when it is empty."""
     shown = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Mn", "Cc")).strip()
     if not shown:
         return None
@@ -121,36 +130,40 @@ def is_answer(text: str) -> bool:
 
 
 def combine_answers(cells: Sequence[tuple[ConsentColumn, str]]) -> ConsentAnswer:
-    """The strictest that the answers of one row come to."""
+    """The strictest combination of the answers of one row.
+
+    Args:
+        cells: (column, text) of the cells about consent.
+    """
     every: list[bool] = []
     single: dict[str, bool] = {}
     doubts: list[str] = []
     for column, text in cells:
         excepted = _excepted_purposes(column, text)
-        said = True if excepted else _answer_of_column(column, text)
-        if isinstance(said, str):
-            doubts.append(said)
-        elif said is not None and column.purposes:
-            single |= {p: said and single.get(p, True) for p in map(str, column.purposes)}
-        elif said is not None and not (said and column.elsewhere):
-            every.append(said)
+        answer = True if excepted else _answer_of_column(column, text)
+        if isinstance(answer, str):
+            doubts.append(answer)
+        elif answer is not None and column.purposes:
+            single |= {p: answer and single.get(p, True) for p in map(str, column.purposes)}
+        elif answer is not None and not (answer and column.elsewhere):
+            every.append(answer)
         single |= dict.fromkeys(map(str, excepted), False)
     all_of_them = all(every) if every else None
     if all_of_them is False:
-        single = {purpose: answer for purpose, answer in single.items() if not answer}
+        single = {purpose: given for purpose, given in single.items() if not given}
     return ConsentAnswer(all_of_them, single, _shorten("; ".join(doubts)))
 
 
 def _answer_of_column(column: ConsentColumn, text: str) -> bool | str | None:
-    """True, False, None where nobody said, or the answer as it was written where it is in doubt."""
+    """True, False, None where there is no answer, or the answer as it was written where it is in doubt."""
     answer = parse_answer(text)
     if answer is None or (column.refuses and answer is Answer.NO):
         return None
     yes = answer is Answer.YES
     written = " ".join(text.split())
     if column.uncertain:
-        told = f"{column.title}: {written}"
-        return told if answer in (Answer.DOUBT, Answer.REFUSAL) or yes is column.refuses else None
+        doubt = f"{column.title}: {written}"
+        return doubt if answer in (Answer.DOUBT, Answer.REFUSAL) or yes is column.refuses else None
     if answer is Answer.DOUBT:
         return written
     return yes and not column.refuses

@@ -1,6 +1,6 @@
 """Which column of a roster is what: titles in many languages, whatever their case, accents, spaces and dots.
 
-Which columns are about consent belongs in roster_consent_titles.
+Which columns are about consent belongs in `consent_titles`.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -81,29 +81,39 @@ Columns = dict[int, str]
 
 
 def identify_columns(header: Sequence[str]) -> Columns:
-    """Column → what it tells: a field of `_ALIASES`, or `in 2019-2020` for the class of that year. The first of two,
-    and a title that says it alone rather than one with other words."""
+    """What each column holds, by its title.
+
+    Of two columns of one field the first one counts, and a title of the field alone rather than one with other words.
+
+    Args:
+        header: The titles.
+
+    Returns:
+        Column number -> a field of `_ALIASES`, or `in 2019-2020` for the class of that year.
+    """
     found: Columns = {}
     for rank in (_exact_field, _qualified_field, _preferred_field):
-        told = _known_name_fields(found, rank)
+        known = _known_name_fields(found, rank)
         for place, title in enumerate(header):
             field = rank(title) if place not in found else None
-            if field is not None and field not in told and field not in found.values():
+            if field is not None and field not in known and field not in found.values():
                 found[place] = field
     return _resolve_name_fields(found)
 
 
 def is_header(columns: Mapping[int, str]) -> bool:
+    """Whether these columns hold the name of a student."""
     fields = set(columns.values())
     return "name" in fields or {"last", "first"} <= fields
 
 
 def is_pspa(row: Sequence[str]) -> bool:
+    """Whether a row is one of a PSPA INDEX.TXT, which has no titles."""
     return len(row) >= 6 and row[2].strip().lower().endswith(_PICTURES)
 
 
 def _known_name_fields(found: Columns, rank: object) -> Set[str]:
-    """The parts of names that columns found before say already, so that a weaker title for them is not used."""
+    """The parts of names that columns found before hold already, so that a weaker title for them is not used."""
     fields = set(found.values())
     if rank is _exact_field or not ({"last", "first"} <= fields or ("name" in fields and rank is _preferred_field)):
         return frozenset()
@@ -135,10 +145,10 @@ def _field_of_words(words: Sequence[str]) -> str | None:
     if contains_stem(words, _OTHER_PEOPLE):
         return None
     left = [word for word in words if word not in _DATE_FORMAT] or list(words)
-    for kept in (left, [word for word in left if word not in _OF_STUDENTS]):
-        joined = "".join(kept)
+    for some in (left, [word for word in left if word not in _OF_STUDENTS]):
+        joined = "".join(some)
         names = (joined, *(joined.removeprefix(glued) for glued in _STUDENT_PREFIXES if joined.startswith(glued)))
-        field = next((_FIELDS[name] for name in names if name in _FIELDS), None) or _full_name_field(kept)
+        field = next((_FIELDS[name] for name in names if name in _FIELDS), None) or _full_name_field(some)
         if field is not None:
             return field
         if joined == "nom":

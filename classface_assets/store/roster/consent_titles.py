@@ -1,6 +1,6 @@
 """Which columns of a roster say whether somebody may be shown, by the words of their titles in many languages.
 
-What their cells say belongs in roster_answers.
+What their cells mean belongs in `answers`.
 """
 
 from collections.abc import Sequence
@@ -123,9 +123,16 @@ class Certainty(Enum):
 
 @dataclass(frozen=True)
 class ConsentColumn:
-    """A column of answers. `purposes`: those that the title names, none for all; `refuses`: a yes is a refusal;
-    `elsewhere`: it asks of places in which this archive shows nobody; `uncertain`: nobody decided that it is of
-    consent."""
+    """A column of answers about consent.
+
+    Attributes:
+        place: Number of the column.
+        title: Its title.
+        purposes: Those that the title names, none for all.
+        refuses: A yes is a refusal.
+        elsewhere: It asks about places in which this archive shows nobody.
+        uncertain: Nobody confirmed that it is about consent.
+    """
 
     place: int
     title: str
@@ -136,7 +143,7 @@ class ConsentColumn:
 
 
 def consent_certainty(title: str) -> Certainty | None:
-    """Whether a title is about consent to be shown; None: it is about something else."""
+    """How sure it is that a title is about consent to be shown; None where it is about something else."""
     words = _consent_words(title)
     pictures = contains_stem(words, _PICTURES)
     shown = pictures or contains_stem(words, (*_WEB, *_YEARBOOK, *_ALBUM, *_ELSEWHERE))
@@ -157,12 +164,12 @@ def is_unrelated(title: str) -> bool:
 
 
 def _is_negative(words: Sequence[str]) -> bool:
-    """A `no` at the end is a number: `Photo no.`"""
+    """Whether a title holds a negation; a `no` at its end is a number, as in `Photo no`."""
     return not set(_NOT).isdisjoint(words[:-1] if words[-1:] == ("no",) else words)
 
 
 def consent_column(place: int, title: str, uncertain: bool = False) -> ConsentColumn:
-    """What a title says of the answers below it."""
+    """The column of that title, with what the title tells about the answers below it."""
     words = _consent_words(title)
     named = ((Purpose.ALBUM, _ALBUM), (Purpose.YEARBOOK, _YEARBOOK), (Purpose.WEB, _WEB))
     purposes = tuple(purpose for purpose, stems in named if contains_stem(words, stems))
@@ -175,9 +182,9 @@ def consent_column(place: int, title: str, uncertain: bool = False) -> ConsentCo
     return ConsentColumn(place, " ".join(title.split()), purposes, refuses, elsewhere, uncertain)
 
 
-def matches_title(column: str, wanted: Sequence[str]) -> bool:
-    """Whether somebody means this column, by its title however it is written."""
-    return any(strip_accents(" ".join(column.split())) == strip_accents(" ".join(title.split())) for title in wanted)
+def matches_title(column: str, titles: Sequence[str]) -> bool:
+    """Whether the title of a column is one of these, whatever its case, accents and spaces."""
+    return any(strip_accents(" ".join(column.split())) == strip_accents(" ".join(title.split())) for title in titles)
 
 
 def _consent_words(title: str) -> tuple[str, ...]:

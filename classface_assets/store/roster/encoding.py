@@ -1,4 +1,4 @@
-"""The text of a roster's bytes: its encoding, told by marks or guessed by what is plausible in names.
+"""The text of a roster's bytes: its encoding, given by marks or guessed by what is plausible in names.
 
 Statistics of running text fool themselves with short lists of names (cp1250 Polish taken for cp1252 reads `£ukasz`), so
 every encoding that could be meant is tried, and the reading counts in which the words look like names of one language.
@@ -58,8 +58,14 @@ class RosterError(UserError):
 
 @dataclass(frozen=True)
 class DecodedText:
-    """`guessed`: nothing in the file says its encoding. `replaced`: the lines in which bytes could not be read, which
-    hold a replacement character there."""
+    """A text with its encoding.
+
+    Attributes:
+        text: The text.
+        encoding: Name of the encoding.
+        guessed: Nothing in the file says its encoding.
+        replaced: The lines in which bytes could not be read, which hold a replacement character there.
+    """
 
     text: str
     encoding: str
@@ -68,7 +74,15 @@ class DecodedText:
 
 
 def decode_text(content: bytes, encoding: str = "") -> DecodedText:
-    """The text. `encoding`: the one that somebody named. Raises RosterError."""
+    """Decode the bytes of a file.
+
+    Args:
+        content: The bytes.
+        encoding: The encoding that somebody named, empty to detect it.
+
+    Raises:
+        RosterError: It is no encoding, or the file is no text.
+    """
     if encoding:
         return _decode(content, _lookup_encoding(encoding))
     marked = _decode_by_bom(content)
@@ -92,8 +106,8 @@ def _lookup_encoding(name: str) -> str:
         if not isinstance("".encode(codec.name), bytes):
             raise LookupError
     except (LookupError, TypeError, ValueError):
-        told = "write one like utf-8, cp1250, iso-8859-2, mac_roman or shift_jis"
-        raise RosterError(f"{name!r} is no encoding of text; {told}.") from None
+        hint = "write one like utf-8, cp1250, iso-8859-2, mac_roman or shift_jis"
+        raise RosterError(f"{name!r} is no encoding of text; {hint}.") from None
     return {"utf-8": "utf-8-sig"}.get(codec.name, codec.name)
 
 

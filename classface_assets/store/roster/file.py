@@ -15,8 +15,15 @@ from classface_assets.store.roster.table import RosterOptions, find_table
 
 @dataclass(frozen=True)
 class RosterFile:
-    """What a file says: its students, the rows that were left out as (line, reason), what else is to be told, the line
-    of each student, and the report on columns, encoding and doubts."""
+    """What a file holds.
+
+    Attributes:
+        entries: Its students.
+        bad: (line, reason) of rows that were left out.
+        notes: Sentences on the file.
+        lines: The line of each student.
+        report: What is to be reported of columns, encoding and unclear answers.
+    """
 
     entries: tuple[RosterEntry, ...]
     bad: tuple[tuple[int, str], ...]
@@ -26,34 +33,40 @@ class RosterFile:
 
     @property
     def needs_review(self) -> bool:
-        """Whether something was left out, doubted, or has to be decided by a person."""
+        """Whether something was left out, is unclear, or has to be decided by a person."""
         return bool(self.bad) or self.report.needs_review
 
 
-def read_roster(content: bytes, school_year: str = "", wanted: RosterOptions | None = None) -> RosterFile:
-    """The students of a file. `school_year`: that of rows which name none; `wanted`: what somebody says of the file.
+def read_roster(content: bytes, school_year: str = "", options: RosterOptions | None = None) -> RosterFile:
+    """Read the students of a file.
 
-    Raises RosterError in one sentence.
+    Args:
+        content: The bytes of the file.
+        school_year: The school year of rows that name none.
+        options: What somebody knows of the file.
+
+    Raises:
+        RosterError: The file is no roster.
     """
-    wanted = wanted or RosterOptions()
-    read = read_lines(content, wanted.encoding)
-    table = find_table(read.lines, is_sheet(content), wanted)
-    found = parse_rows(table, school_year)
-    names = [entry.name for entry in found.entries]
+    options = options or RosterOptions()
+    rows = read_lines(content, options.encoding)
+    table = find_table(rows.lines, is_sheet(content), options)
+    parsed = parse_rows(table, school_year)
+    names = [entry.name for entry in parsed.entries]
     report = RosterReport(
         consent=tuple(column.title for column in table.consents if not column.uncertain),
         uncertain=tuple(column.title for column in table.consents if column.uncertain),
         unused=table.unused,
         yes_or_no=table.yes_or_no,
-        encoding=read.encoding,
-        guessed=read.guessed,
+        encoding=rows.encoding,
+        guessed=rows.guessed,
         examples=non_ascii_examples(names),
-        replaced=read.replaced,
-        skipped=found.skipped,
-        doubts=found.doubts,
-        dropped_ids=found.dropped_ids,
-        refused=found.refused,
-        sheets=read.sheets,
+        replaced=rows.replaced,
+        skipped=parsed.skipped,
+        unreadable=parsed.unreadable,
+        dropped_ids=parsed.dropped_ids,
+        refused=parsed.refused,
+        sheets=rows.sheets,
         garbled=find_mojibake(names),
     )
-    return RosterFile(found.entries, tuple(sorted([*read.bad, *found.bad])), found.notes, found.lines, report)
+    return RosterFile(parsed.entries, tuple(sorted([*rows.bad, *parsed.bad])), parsed.notes, parsed.lines, report)

@@ -1,6 +1,6 @@
 """The rows of a roster's file, of whatever kind it is: a sheet, or text in any usual delimiter and encoding.
 
-What the rows say belongs in roster_file and roster_rows.
+What the rows mean belongs in `table` and `rows`.
 """
 
 import csv
@@ -17,7 +17,7 @@ from classface_assets.store.roster.encoding import RosterError, decode_text
 
 MAX_BYTES, MAX_UNPACKED_BYTES = 48 << 20, 512 << 20
 MAX_ROW_LINES = 20
-"""Lines of one row: a quotation mark that is open for longer was never closed."""
+"""Lines of one row at most: a quotation mark that is open for longer was never closed."""
 HEADER_SEARCH_ROWS = 10
 _ZIP = b"PK\x03\x04"
 _DELIMITERS = ",;\t|"
@@ -27,8 +27,16 @@ NumberedRow = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class RawRows:
-    """The rows that are not blank, and those that cannot be read as (line, reason). `encoding`, `guessed` and
-    `replaced`: as in `roster_encoding.Decoded`, of a file of text. `sheets`: others of an Excel file with names."""
+    """The rows of a file.
+
+    Attributes:
+        lines: The rows that are not blank, with their line numbers.
+        bad: (line, reason) of rows that cannot be read.
+        encoding: As in `encoding.DecodedText`, of a text file.
+        guessed: As in `encoding.DecodedText`.
+        replaced: As in `encoding.DecodedText`.
+        sheets: Titles of other sheets of an Excel file that have a column of names.
+    """
 
     lines: list[NumberedRow]
     bad: list[tuple[int, str]]
@@ -39,7 +47,15 @@ class RawRows:
 
 
 def read_lines(content: bytes, encoding: str = "") -> RawRows:
-    """`encoding`: the one that somebody named, empty to find it out. Raises RosterError."""
+    """The rows of a file.
+
+    Args:
+        content: The bytes of the file.
+        encoding: The encoding that somebody named, empty to detect it.
+
+    Raises:
+        RosterError: The file cannot be read, or is empty.
+    """
     if len(content) > MAX_BYTES:
         raise RosterError(f"The file has more than {MAX_BYTES >> 20} MB; a roster is a list of names, not of pictures.")
     if content.startswith(b"\xd0\xcf\x11\xe0"):
@@ -61,21 +77,21 @@ def is_sheet(content: bytes) -> bool:
 
 
 def _parse_text(text: str) -> tuple[list[NumberedRow], list[tuple[int, str]]]:
-    """The rows by the delimiter under which the titles are understood best."""
+    """The rows, split at the delimiter with which most titles are understood."""
     lines = list(io.StringIO(text, newline=""))
-    told = re.match(r"\s*sep=(.)\s*$", lines[0]) if lines else None
-    if told:
+    declared = re.match(r"\s*sep=(.)\s*$", lines[0]) if lines else None
+    if declared:
         lines[0] = "\n"
     best = max(
         _DELIMITERS,
         key=lambda d: _delimiter_score([row for _, row in _csv_records(lines[:100], d, [])][:HEADER_SEARCH_ROWS]),
     )
     bad: list[tuple[int, str]] = []
-    return list(_csv_records(lines, told[1] if told else best, bad)), bad
+    return list(_csv_records(lines, declared[1] if declared else best, bad)), bad
 
 
 def _delimiter_score(rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
-    """How well a delimiter parts the first rows: titles understood, PSPA's own, number of columns."""
+    """How well a delimiter splits the first rows: titles understood, PSPA's own, number of columns."""
     titles = [len(columns) for columns in map(identify_columns, rows) if is_header(columns)]
     return max(titles, default=0), sum(map(is_pspa, rows)), max(map(len, rows), default=0)
 

@@ -1,11 +1,18 @@
-"""What there is to tell of a roster's file beside its students: what was doubted, passed over, or not used."""
+"""What there is to report of a roster's file beside its students: what was unclear, skipped, or not used."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class UnreadableCells:
-    """Cells of one column that could not be understood, and cost those cells only. `examples`: as line and reason."""
+    """Cells of one column that could not be understood, and were left out without their rows.
+
+    Attributes:
+        title: Title of the column.
+        outcome: What became of them, as the end of a sentence.
+        cells: How many there are.
+        examples: (line, reason) of the first ones.
+    """
 
     title: str
     outcome: str
@@ -15,7 +22,7 @@ class UnreadableCells:
 
 @dataclass(frozen=True)
 class UnclearRefusal:
-    """A student whose answer nobody understood: refused until somebody clears it."""
+    """A student whose answer could not be understood: refused until somebody clears it."""
 
     line: int
     name: str
@@ -24,7 +31,7 @@ class UnclearRefusal:
 
 @dataclass(frozen=True)
 class DroppedId:
-    """An id that stands beside different names, or in place of one (`#N/A`), and so is nobody's."""
+    """A student id of different names, or in place of one (`#N/A`), which so stands for nobody."""
 
     student_id: str
     lines: tuple[int, ...]
@@ -33,12 +40,25 @@ class DroppedId:
 
 @dataclass(frozen=True)
 class RosterReport:
-    """`consent`: titles of the columns of consent that were used. `asked`: titles that may be about consent, which
-    nobody said, and of whose answers all but yes refuse by doubt. `yes_or_no`: unused titles below which stand a yes
-    or no of something unknown. `guessed`: the file does not say its encoding; `examples`: names that show whether it
-    was guessed right. `replaced`: lines in which bytes could not be read. `skipped`: lines that are no students, as
-    (line, reason). `sheets`: those of an Excel file that hold students too and were not read. `garbled`: names that
-    were saved in a wrong encoding before."""
+    """What a person should know of a file that was read.
+
+    Attributes:
+        consent: Titles of the columns of consent that were used.
+        uncertain: Titles that may be about consent, which nobody confirmed; all their answers but yes count as a
+            refusal in doubt.
+        unused: Titles of columns that were not used.
+        yes_or_no: Unused titles of columns that hold a yes or a no of something unknown.
+        encoding: The encoding of a text file.
+        guessed: The file does not say its encoding.
+        examples: Names that show whether the encoding was guessed right.
+        replaced: Lines in which bytes could not be read.
+        skipped: (line, reason) of lines that are no students.
+        unreadable: Cells that could not be understood, by column.
+        dropped_ids: Student ids that stand for nobody.
+        refused: Students whose answer could not be understood.
+        sheets: Sheets of an Excel file that hold students, too, and were not read.
+        garbled: Names that were saved in a wrong encoding before.
+    """
 
     consent: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
@@ -49,7 +69,7 @@ class RosterReport:
     examples: tuple[str, ...] = ()
     replaced: tuple[int, ...] = ()
     skipped: tuple[tuple[int, str], ...] = ()
-    doubts: tuple[UnreadableCells, ...] = ()
+    unreadable: tuple[UnreadableCells, ...] = ()
     dropped_ids: tuple[DroppedId, ...] = ()
     refused: tuple[UnclearRefusal, ...] = ()
     sheets: tuple[str, ...] = ()
@@ -57,12 +77,12 @@ class RosterReport:
 
     @property
     def needs_review(self) -> bool:
-        """Whether a person has to decide or to correct something."""
+        """Whether somebody has to decide or to correct something."""
         return bool(
             self.uncertain
             or self.yes_or_no
             or self.replaced
-            or self.doubts
+            or self.unreadable
             or self.sheets
             or self.garbled
             or self.refused

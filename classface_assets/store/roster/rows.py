@@ -1,6 +1,6 @@
 """Rows of a roster as students: a cell that cannot be understood costs that cell, and no refusal is ever lost.
 
-Lines of a roster that are no student: totals, numbers of pages, titles that stand again at the head of a page.
+Lines that are no student are skipped: totals, page numbers, titles that are repeated at the head of a page.
 """
 
 import re
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from classface_assets.core.names import normalize_name
+from classface_assets.core.errors import InvalidNameError
+from classface_assets.core.names import MAX_NAME_LENGTH, normalize_name
 from classface_assets.core.school_years.names import first_year
-from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.student_ids import normalize_student_id, repeated_ids
 from classface_assets.store.roster.answers import ConsentAnswer, combine_answers
@@ -27,6 +27,245 @@ from classface_assets.store.roster.values import (
     parse_siblings,
     parse_student_id,
 )
+
+MAX_EXAMPLES = 5
+_MAX_SHOWN = 80
+_OUTCOMES = {
+    "birth_date": "birth dates were left out",
+    "years": "these rows were taken in without a school year",
+    "siblings": "siblings were left out",
+    "student_id": "student ids were left out",
+    "class": "classes were left out",
+    "file": "portraits were left out",
+}
+NumberedReason = tuple[int, str]
+"""A line and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class ParsedRows:
+    """The students of a table.
+
+    Attributes:
+        entries: The students.
+        lines: The line of each student.
+        bad: Rows that were left out.
+        notes: Sentences on the file.
+        skipped: Lines that are no student.
+        unreadable: Cells that were left out, by column.
+        dropped_ids: Student ids that stand for nobody.
+        refused: Students whose answer could not be understood.
+    """
+
+    entries: tuple[RosterEntry, ...]
+    lines: tuple[int, ...]
+    bad: tuple[NumberedReason, ...]
+    notes: tuple[str, ...]
+    skipped: tuple[NumberedReason, ...]
+    unreadable: tuple[UnreadableCells, ...]
+    dropped_ids: tuple[DroppedId, ...]
+    refused: tuple[UnclearRefusal, ...]
+
+
+def parse_rows(table: RosterTable, school_year: str) -> ParsedRows:
+    """Parse a student a row.
+
+    Left out with a reason are rows without a name, and a second row of one student with another class in one year.
+
+    Args:
+        table: The table.
+        school_year: The school year of rows that name none; empty where it is not known.
+    """
+    skipped, bad, rows = _partition_rows(table)
+    fields = [(number, _fields(table.columns, row), table.answers(row)) for number, row in rows]
+    born = [cells.get("birth_date", "") for _, cells, _ in fields]
+    has_years = any(parse_school_years(cells.get("years", "")) for _, cells, _ in fields)
+    parser = _RowParser(school_year, has_years, DateColumn.of(born, table.title("birth_date")))
+    read: list[tuple[int, RosterEntry]] = []
+    for number, cells, answers in fields:
+        consent = combine_answers(answers)
+        try:
+            read.append((number, parser.parse(number, cells, consent)))
+        except (ValueError, InvalidNameError) as error:
+            texts = "; ".join(text for _, text in answers)[:_MAX_SHOWN]
+            bad.append((number, f"{error} (it refuses: {texts})" if consent.refuses else str(error)))
+    dropped = _invalid_ids(read)
+    students = _StudentList()
+    for number, entry in read:
+        try:
+            students.add(replace(entry, student_id="") if entry.student_id in dropped else entry, number)
+        except ValueError as error:
+            bad.append((number, str(error)))
+    return ParsedRows(
+        entries=tuple(students.entries),
+        lines=tuple(students.lines),
+        bad=tuple(bad),
+        notes=_notes(students.entries),
+        skipped=tuple(skipped),
+        unreadable=parser.unreadable_cells(table),
+        dropped_ids=tuple(dropped.values()),
+        refused=students.unclear_refusals(),
+    )
+
+
+@dataclass
+class _RowParser:
+    """How the rows of a table are parsed, and the cells that could not be.
+
+    `school_year`: that of rows that name none. `has_years`: whether the column of years holds school years.
+    """
+
+    school_year: str
+    has_years: bool
+    dates: DateColumn
+    unreadable: dict[str, list[NumberedReason]] = field(default_factory=lambda: defaultdict(list))
+
+    def parse(self, line: int, fields: Mapping[str, str], consent: ConsentAnswer) -> RosterEntry:
+        """Raises ValueError or InvalidNameError where there is no valid name."""
+        name = parse_name(fields)
+        classes = self._classes(line, fields)
+        year = max(classes, default="")
+        parts = (fields.get(key, "").replace("\\", "/").strip("/") for key in ("folder", "file"))
+        file = self._cell(line, "/".join(filter(None, parts)), "file") if fields.get("file") else ""
+        siblings = (self._cell(line, one, "siblings") for one in parse_siblings(fields.get("siblings", "")))
+        return RosterEntry(
+            name,
+            student_id=self._cell(line, parse_student_id(fields), "student_id"),
+            classes=classes,
+            siblings=tuple(filter(None, siblings)),
+            consent=consent.every,
+            birth_date=self._birth_date(line, fields.get("birth_date", ""), classes),
+            portraits=((year, file),) if file else (),
+            consents=dict(consent.single),
+            consent_in_doubt=consent.doubt,
+        )
+
+    def unreadable_cells(self, table: RosterTable) -> tuple[UnreadableCells, ...]:
+        return tuple(
+            UnreadableCells(table.title(name) or name, _OUTCOMES[name], len(cells), tuple(cells[:MAX_EXAMPLES]))
+            for name, cells in self.unreadable.items()
+        )
+
+    def _cell(self, line: int, text: str, name: str) -> str:
+        """The cleaned text, empty where it is too long."""
+        try:
+            return clean_cell(text)
+        except ValueError as error:
+            self.unreadable[name].append((line, str(error)))
+            return ""
+
+    def _birth_date(self, line: int, text: str, classes: Mapping[str, str]) -> date | None:
+        if not text:
+            return None
+        try:
+            born = self.dates.day(text, self._latest_birth(classes))
+        except ValueError as error:
+            self.unreadable["birth_date"].append((line, str(error)))
+            return None
+        if born is None:
+            reason = f"nothing shows which is the month in {text[:40]}; write 2011-04-03"
+            self.unreadable["birth_date"].append((line, reason))
+        return born
+
+    def _latest_birth(self, classes: Mapping[str, str]) -> date:
+        """A day by which the students of a row were born."""
+        year = first_year(max(classes, default=self.school_year))
+        today = date.today()  # noqa: DTZ011 a day has no time zone
+        return today if year is None else min(today, date(year + 1, 1, 1))
+
+    def _classes(self, line: int, fields: Mapping[str, str]) -> dict[str, str]:
+        """School year -> class: of the columns titled by a year, else of the last year that is named."""
+        by_title = {key[3:]: self._cell(line, text, "class") for key, text in fields.items() if key.startswith("in ")}
+        parts = [fields.get("grade", ""), fields.get("class", "")]
+        if fields.get("years") and not self.has_years:
+            parts.insert(0, fields["years"])  # `Year 7`: no school year, but a grade
+        name = self._cell(line, " / ".join(dict.fromkeys(part for part in parts if part)), "class")
+        years = [self.school_year] if self.school_year and not by_title else []
+        if self.has_years and fields.get("years"):
+            found = parse_school_years(fields["years"])
+            if found is None:
+                reason = f"{fields['years'][:60]!r} is no school year; write it like 2019-2020"
+                self.unreadable["years"].append((line, reason))
+            years = found or []
+        return {**{year: name if year == years[-1] else "" for year in years}, **by_title}
+
+
+@dataclass
+class _StudentList:
+    """The students of a file while its rows are parsed, with the line of each."""
+
+    entries: list[RosterEntry] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    places: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+    def add(self, entry: RosterEntry, line: int) -> None:
+        """Raises ValueError for a second row of one student and year with another class; its refusal is retained."""
+        for year, name in entry.classes.items():
+            student = (normalize_name(entry.name), year, normalize_student_id(entry.student_id))
+            at = self.places.setdefault(student, len(self.entries))
+            other = self.entries[at].classes.get(year, "") if at < len(self.entries) else name
+            if name and other and name != other:
+                self._retain_refusal(at, entry, line)
+                where = f"is in {other} already in {year} (line {self.lines[at]})"
+                raise ValueError(
+                    f"student {entry.student_id} {where}"
+                    if entry.student_id
+                    else f"{entry.name} {where}; student ids would tell two apart"
+                )
+        self.entries.append(entry)
+        self.lines.append(line)
+
+    def unclear_refusals(self) -> tuple[UnclearRefusal, ...]:
+        return tuple(
+            UnclearRefusal(line, entry.name, entry.consent_in_doubt)
+            for line, entry in zip(self.lines, self.entries, strict=True)
+            if entry.consent_in_doubt
+        )
+
+    def _retain_refusal(self, at: int, left_out: RosterEntry, line: int) -> None:
+        """Let the student who stays refuse: which of two of one name refuses cannot be known."""
+        answer = left_out.consent_in_doubt or ("no" if left_out.consent is False else "")
+        answer = answer or ", ".join(f"no {purpose}" for purpose, given in left_out.consents.items() if not given)
+        entry = self.entries[at]
+        if answer and entry.consent is not False:
+            doubt = "; ".join(filter(None, (entry.consent_in_doubt, f"line {line}: {answer}")))
+            self.entries[at] = replace(entry, consent_in_doubt=doubt[:MAX_NAME_LENGTH])
+
+
+def _partition_rows(
+    table: RosterTable,
+) -> tuple[list[NumberedReason], list[NumberedReason], list[tuple[int, list[str]]]]:
+    """The lines that are no students, the rows whose cells are not under their titles, and all others."""
+    skipped, bad, rows = [], [], []
+    for number, row in table.lines:
+        if why := skip_reason(row, table.header, [text for _, text in table.answers(row)]):
+            skipped.append((number, why))
+        elif why := table.surplus(row):
+            bad.append((number, why))
+        else:
+            rows.append((number, row))
+    return skipped, bad, rows
+
+
+def _notes(entries: Sequence[RosterEntry]) -> tuple[str, ...]:
+    if entries and not any(entry.classes for entry in entries):
+        return ("The file names no school year; --year 2019-2020 says which it is.",)
+    return ()
+
+
+def _invalid_ids(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
+    """The ids that stand for nobody, as they are written: of different names, and placeholders."""
+    repeated = repeated_ids([(entry.student_id, entry.name) for _, entry in read])
+    lines: dict[str, list[int]] = defaultdict(list)
+    for number, entry in read:
+        key = normalize_student_id(entry.student_id)
+        if entry.student_id and (not key or key in repeated):
+            lines[entry.student_id].append(number)
+    return {text: DroppedId(text, tuple(numbers), not normalize_student_id(text)) for text, numbers in lines.items()}
+
+
+def _fields(columns: Columns, row: Sequence[str]) -> dict[str, str]:
+    return {name: row[place].strip() for place, name in columns.items() if place < len(row) and row[place].strip()}
 
 
 def _alternatives(words: str) -> str:
@@ -70,8 +309,16 @@ _MAX_FOOTER_CELLS = 3
 
 
 def skip_reason(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
-    """Why a line is not a student's; empty where it may be one. `answers`: its cells in columns of consent, for a line
-    that holds a word there is never passed over."""
+    """Why a line is skipped.
+
+    Args:
+        row: Its cells.
+        header: The titles of the columns.
+        answers: Its cells in columns of consent: a line that holds a word there is never skipped.
+
+    Returns:
+        The reason; empty where the line may be a student.
+    """
     cells = [cell.strip() for cell in row if cell.strip()]
     if _repeats_header(row, header):
         return "the titles again"
@@ -94,226 +341,3 @@ def _repeats_header(row: Sequence[str], header: Sequence[str]) -> bool:
     titles = [(title.split(), cell.split()) for title, cell in zip(header, row, strict=False) if title.strip()]
     same = sum(title == cell for title, cell in titles)
     return bool(titles) and (same == len(titles) or (same >= 2 and same * 2 >= len(titles)))
-
-
-MAX_EXAMPLES = 5
-_OUTCOMES = {
-    "birth_date": "birth dates were left out",
-    "years": "these rows were taken in without a school year",
-    "siblings": "siblings were left out",
-    "student_id": "student ids were left out",
-    "class": "classes were left out",
-    "file": "portraits were left out",
-}
-
-
-@dataclass(frozen=True)
-class ParsedRows:
-    """`lines`: the line of each entry."""
-
-    entries: tuple[RosterEntry, ...]
-    lines: tuple[int, ...]
-    bad: tuple[tuple[int, str], ...]
-    notes: tuple[str, ...]
-    skipped: tuple[tuple[int, str], ...]
-    doubts: tuple[UnreadableCells, ...]
-    dropped_ids: tuple[DroppedId, ...]
-    refused: tuple[UnclearRefusal, ...]
-
-
-@dataclass
-class _RowParser:
-    """How this table is to be read, and what of it could not be. `school_year`: that of rows that name none."""
-
-    school_year: str
-    has_years: bool
-    dates: DateColumn
-    doubts: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
-
-    def latest(self, classes: Mapping[str, str]) -> date:
-        """A day by which the students of a row were born."""
-        year = first_year(max(classes, default=self.school_year))
-        today = date.today()  # noqa: DTZ011 a day has no time zone
-        return today if year is None else min(today, date(year + 1, 1, 1))
-
-
-@dataclass
-class _StudentList:
-    """The students of a file while its rows are read, with the line of each."""
-
-    entries: list[RosterEntry] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    places: dict[tuple[str, str, str], int] = field(default_factory=dict)
-
-    def add(self, entry: RosterEntry, line: int) -> None:
-        """Raises ValueError for a second row of one student and year with another class; what it refuses is kept."""
-        for year, name in entry.classes.items():
-            at = self.places.setdefault(
-                (normalize_name(entry.name), year, normalize_student_id(entry.student_id)), len(self.entries)
-            )
-            other = self.entries[at].classes.get(year, "") if at < len(self.entries) else name
-            if name and other and name != other:
-                self._refuse_too(at, entry, line)
-                raise ValueError(
-                    f"{entry.name} is in {other} already in {year} (line {self.lines[at]}); "
-                    "student ids would tell two apart"
-                    if not entry.student_id
-                    else f"student {entry.student_id} is in {other} already in {year} (line {self.lines[at]})"
-                )
-        self.entries.append(entry)
-        self.lines.append(line)
-
-    def _refuse_too(self, at: int, left_out: RosterEntry, line: int) -> None:
-        """Who of two of one name refuses cannot be told, so the one who is taken in does."""
-        answer = left_out.consent_in_doubt or ("no" if left_out.consent is False else "")
-        answer = answer or ", ".join(f"no {purpose}" for purpose, given in left_out.consents.items() if not given)
-        kept = self.entries[at]
-        if answer and kept.consent is not False:
-            told = "; ".join(filter(None, (kept.consent_in_doubt, f"line {line}: {answer}")))
-            self.entries[at] = replace(kept, consent_in_doubt=told[:255])
-
-
-def parse_rows(table: RosterTable, school_year: str) -> ParsedRows:
-    """A student a row. Left out with a reason: rows without a name, and a second row of one student with another
-    class in one year; passed over: lines that are no student."""
-    skipped, bad, told = _partition_rows(table)
-    fields = [(number, _fields(table.columns, row), table.answers(row)) for number, row in told]
-    born = [cells.get("birth_date", "") for _, cells, _ in fields]
-    years = any(parse_school_years(cells.get("years", "")) for _, cells, _ in fields)
-    how = _RowParser(school_year, years, DateColumn.of(born, table.title("birth_date")))
-    read: list[tuple[int, RosterEntry]] = []
-    for number, cells, answers in fields:
-        consent = combine_answers(answers)
-        try:
-            read.append((number, _parse_entry(number, cells, consent, how)))
-        except (ValueError, LedgerError) as error:
-            refusing = f" (it refuses: {'; '.join(text for _, text in answers)[:80]})" if consent.refuses else ""
-            bad.append((number, f"{error}{refusing}"))
-    dropped = _invalid_ids(read)
-    students = _StudentList()
-    for number, entry in read:
-        kept = replace(entry, student_id="") if entry.student_id in dropped else entry
-        try:
-            students.add(kept, number)
-        except ValueError as error:
-            bad.append((number, str(error)))
-    refused = (
-        UnclearRefusal(line, entry.name, entry.consent_in_doubt)
-        for line, entry in zip(students.lines, students.entries, strict=True)
-        if entry.consent_in_doubt
-    )
-    return ParsedRows(
-        tuple(students.entries),
-        tuple(students.lines),
-        tuple(bad),
-        _notes(students.entries),
-        tuple(skipped),
-        _unreadable_columns(how, table),
-        tuple(dropped.values()),
-        tuple(refused),
-    )
-
-
-def _partition_rows(
-    table: RosterTable,
-) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[tuple[int, list[str]]]]:
-    """The lines that are no students, the rows whose cells are not under their titles, and all others."""
-    skipped, bad, rows = [], [], []
-    for number, row in table.lines:
-        if why := skip_reason(row, table.header, [text for _, text in table.answers(row)]):
-            skipped.append((number, why))
-        elif why := table.surplus(row):
-            bad.append((number, why))
-        else:
-            rows.append((number, row))
-    return skipped, bad, rows
-
-
-def _notes(entries: Sequence[RosterEntry]) -> tuple[str, ...]:
-    if entries and not any(entry.classes for entry in entries):
-        return ("The file names no school year; --year 2019-2020 says which it is.",)
-    return ()
-
-
-def _invalid_ids(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId]:
-    """The ids that are none, as they are written: of different names, and placeholders."""
-    repeated = repeated_ids([(entry.student_id, entry.name) for _, entry in read])
-    lines: dict[str, list[int]] = defaultdict(list)
-    for number, entry in read:
-        if entry.student_id and (
-            not normalize_student_id(entry.student_id) or normalize_student_id(entry.student_id) in repeated
-        ):
-            lines[entry.student_id].append(number)
-    return {text: DroppedId(text, tuple(numbers), not normalize_student_id(text)) for text, numbers in lines.items()}
-
-
-def _unreadable_columns(how: _RowParser, table: RosterTable) -> tuple[UnreadableCells, ...]:
-    return tuple(
-        UnreadableCells(table.title(name) or name, _OUTCOMES[name], len(cells), tuple(cells[:MAX_EXAMPLES]))
-        for name, cells in how.doubts.items()
-    )
-
-
-def _fields(columns: Columns, row: Sequence[str]) -> dict[str, str]:
-    return {name: row[place].strip() for place, name in columns.items() if place < len(row) and row[place].strip()}
-
-
-def _parse_entry(line: int, fields: Mapping[str, str], consent: ConsentAnswer, how: _RowParser) -> RosterEntry:
-    """Raises ValueError or LedgerError where there is no name that can be taken in."""
-    name = parse_name(fields)
-    classes = _parse_classes(line, fields, how)
-    year = max(classes, default="")
-    file = "/".join(part for key in ("folder", "file") if (part := fields.get(key, "").replace("\\", "/").strip("/")))
-    file = _clean_or_drop(line, file, "file", how) if fields.get("file") else ""
-    siblings = (_clean_or_drop(line, one, "siblings", how) for one in parse_siblings(fields.get("siblings", "")))
-    return RosterEntry(
-        name,
-        student_id=_clean_or_drop(line, parse_student_id(fields), "student_id", how),
-        classes=classes,
-        siblings=tuple(filter(None, siblings)),
-        consent=consent.every,
-        birth_date=_parse_birth_date(line, fields.get("birth_date", ""), classes, how),
-        portraits=((year, file),) if file else (),
-        consents=dict(consent.single),
-        consent_in_doubt=consent.doubt,
-    )
-
-
-def _clean_or_drop(line: int, text: str, name: str, how: _RowParser) -> str:
-    try:
-        return clean_cell(text)
-    except ValueError as error:
-        how.doubts[name].append((line, str(error)))
-        return ""
-
-
-def _parse_birth_date(line: int, text: str, classes: Mapping[str, str], how: _RowParser) -> date | None:
-    if not text:
-        return None
-    try:
-        born = how.dates.day(text, how.latest(classes))
-    except ValueError as error:
-        how.doubts["birth_date"].append((line, str(error)))
-        return None
-    if born is None:
-        how.doubts["birth_date"].append((line, f"nothing shows which is the month in {text[:40]}; write 2011-04-03"))
-    return born
-
-
-def _parse_classes(line: int, fields: Mapping[str, str], how: _RowParser) -> dict[str, str]:
-    """School year → class: of the columns titled by a year, else of the last year that is named."""
-    wide = {
-        key[3:]: _clean_or_drop(line, value, "class", how) for key, value in fields.items() if key.startswith("in ")
-    }
-    parts = [fields.get("grade", ""), fields.get("class", "")]
-    if fields.get("years") and not how.has_years:
-        parts.insert(0, fields["years"])  # `Year 7`: no school year, but a grade
-    name = _clean_or_drop(line, " / ".join(dict.fromkeys(part for part in parts if part)), "class", how)
-    years = [how.school_year] if how.school_year and not wide else []
-    if how.has_years and fields.get("years"):
-        found = parse_school_years(fields["years"])
-        if found is None:
-            told = f"{fields['years'][:60]!r} is no school year; write it like 2019-2020"
-            how.doubts["years"].append((line, told))
-        years = found or []
-    return {**{year: name if year == years[-1] else "" for year in years}, **wide}

@@ -1,6 +1,6 @@
 """The table of a roster's file: its titles, what its columns are of, and the rows below them.
 
-Columns are told by their titles; whether one of yes and no is about consent may take a look at its cells too.
+Columns are identified by their titles; whether one of yes and no is about consent may depend on its cells, too.
 """
 
 from collections import Counter
@@ -25,8 +25,13 @@ _DASHES = frozenset("-–—")
 
 @dataclass(frozen=True)
 class RosterOptions:
-    """What somebody says of a file. `encoding`: empty to find it out; `consent` and `not_consent`: titles of columns
-    that are about consent to be shown, and of those that are not."""
+    """What somebody knows of a file.
+
+    Attributes:
+        encoding: Its encoding, empty to detect it.
+        consent: Titles of columns that are about consent to be shown.
+        not_consent: Titles of columns that are not.
+    """
 
     encoding: str = ""
     consent: tuple[str, ...] = ()
@@ -35,8 +40,17 @@ class RosterOptions:
 
 @dataclass(frozen=True)
 class RosterTable:
-    """`width`: fields a row has at most; 0: any number. `unused`: titles of columns of which nothing was taken in, and
-    `yes_or_no` those of them whose cells look like answers to a question that nobody knows."""
+    """The table of a file.
+
+    Attributes:
+        header: The titles.
+        columns: Column number -> field.
+        consents: The columns about consent.
+        lines: The rows below the titles.
+        width: Number of fields that a row has at most; 0 for any number.
+        unused: Titles of columns that were not used.
+        yes_or_no: Those of `unused` whose cells look like answers to an unknown question.
+    """
 
     header: tuple[str, ...]
     columns: Columns
@@ -47,16 +61,16 @@ class RosterTable:
     yes_or_no: tuple[str, ...] = ()
 
     def surplus(self, row: Sequence[str]) -> str:
-        """What is wrong with a row in which a delimiter was not meant as one: its cells are not under their titles."""
+        """What is wrong with a row with surplus fields, whose cells are not under their titles; empty if nothing is."""
         if not self.width or not any(field.strip() for field in row[self.width :]):
             return ""
-        told = f"it has {len(row)} fields and the titles are {self.width}"
-        return f"{told}: quotation marks belong around a field that holds the delimiter"
+        counts = f"it has {len(row)} fields and the titles are {self.width}"
+        return f"{counts}: quotation marks belong around a field that holds the delimiter"
 
     def answers(self, row: Sequence[str]) -> list[tuple[ConsentColumn, str]]:
         """The cells about consent that are not empty."""
-        told = [(column, row[column.place].strip()) for column in self.consents if column.place < len(row)]
-        return [(column, text) for column, text in told if text]
+        cells = [(column, row[column.place].strip()) for column in self.consents if column.place < len(row)]
+        return [(column, text) for column, text in cells if text]
 
     def title(self, field: str) -> str:
         """The title of the column of a field, empty where there is none."""
@@ -64,12 +78,21 @@ class RosterTable:
         return _column_title(self.header, place) if place is not None else ""
 
 
-def find_table(lines: Sequence[NumberedRow], of_sheet: bool, wanted: RosterOptions) -> RosterTable:
-    """Raises RosterError when there is no name, or no column of a title that somebody named."""
+def find_table(lines: Sequence[NumberedRow], of_sheet: bool, options: RosterOptions) -> RosterTable:
+    """Find the titles of a file, and what its columns hold.
+
+    Args:
+        lines: The rows of the file with their line numbers.
+        of_sheet: They are of an Excel file, whose rows are as wide as the sheet.
+        options: What somebody knows of the file.
+
+    Raises:
+        RosterError: There is no column of names, or none of a title that somebody named.
+    """
     for place, (_, row) in enumerate(lines[:HEADER_SEARCH_ROWS]):
         columns = identify_columns(row)
         if is_header(columns):
-            return _with_consent_columns(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), wanted)
+            return _with_consent_columns(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), options)
     if is_pspa(lines[0][1]):
         return RosterTable((), dict(enumerate(PSPA_FIELDS)), (), lines)
     titles = ", ".join(" ".join(title.split())[:40] for title in lines[0][1][:12] if title.strip())
@@ -80,11 +103,11 @@ def find_table(lines: Sequence[NumberedRow], of_sheet: bool, wanted: RosterOptio
 
 
 def _with_consent_columns(
-    header: tuple[str, ...], columns: Columns, lines: Sequence[NumberedRow], width: int, wanted: RosterOptions
+    header: tuple[str, ...], columns: Columns, lines: Sequence[NumberedRow], width: int, options: RosterOptions
 ) -> RosterTable:
     """Which columns are about consent, and which are used for nothing."""
     shown = [_column_title(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
-    for title in (*wanted.consent, *wanted.not_consent):
+    for title in (*options.consent, *options.not_consent):
         if not any(matches_title(column, [title]) for column in shown):
             titles = ", ".join(shown[:40])
             raise RosterError(f"There is no column titled {title!r}; the titles are: {titles}.")
@@ -93,7 +116,7 @@ def _with_consent_columns(
     for place, title in enumerate(shown):
         cells = [row[place].strip() for _, row in lines if place < len(row) and row[place].strip()]
         titled = place < len(header) and bool(header[place].strip())
-        column = _consent_column(place, title, titled, cells, columns.get(place), wanted)
+        column = _consent_column(place, title, titled, cells, columns.get(place), options)
         if column is not None:
             consents.append(column)
             columns = {at: field for at, field in columns.items() if at != place}
@@ -103,17 +126,17 @@ def _with_consent_columns(
         if place not in columns and (titled or cells):
             unused.append(title)
             is_answered = _look_like_answers(cells, worded=True) and not is_unrelated(title)
-            if is_answered and not matches_title(title, wanted.not_consent):
+            if is_answered and not matches_title(title, options.not_consent):
                 yes_or_no.append(title)
     return RosterTable(header, columns, tuple(consents), lines, width, tuple(unused), tuple(yes_or_no))
 
 
 def _consent_column(
-    place: int, title: str, titled: bool, cells: Sequence[str], field: str | None, wanted: RosterOptions
+    place: int, title: str, titled: bool, cells: Sequence[str], field: str | None, options: RosterOptions
 ) -> ConsentColumn | None:
-    if matches_title(title, wanted.consent):
+    if matches_title(title, options.consent):
         return consent_column(place, title)
-    if matches_title(title, wanted.not_consent) or field not in (None, "file"):
+    if matches_title(title, options.not_consent) or field not in (None, "file"):
         return None
     if not titled:
         return consent_column(place, title, uncertain=True) if _look_like_answers(cells, worded=True) else None

@@ -1,4 +1,4 @@
-"""The words of a column's title, whatever their case, accents, dots and camel case: what columns are told by."""
+"""The words of a column's title, by which columns are identified, whatever their case, accents, dots and camel case."""
 
 import re
 import unicodedata
@@ -48,12 +48,16 @@ def drop_yes_no(title: str) -> str:
 
 
 def drop_brackets(title: str) -> str:
+    """A title without what it has in brackets."""
     return re.sub(r"[(\[（【].*?[)\]）】]", " ", title)
 
 
 def contains_stem(words: Iterable[str], stems: Iterable[str]) -> bool:
-    """Whether a title is about one of these: stems of five letters or more, and those of other scripts, anywhere in a
-    word (`Fotoeinwilligung`); shorter ones at its start; those that end in `.` only as the whole word."""
+    """Whether a title is about one of these stems.
+
+    Stems of five letters or more, and those of other scripts, match anywhere in a word (`Fotoeinwilligung`), shorter
+    ones at its start, those that end in `.` only as the whole word.
+    """
     words = tuple(words)
     joined = " ".join(words)
     return any(_contains(stem, words, joined) for stem in stems)

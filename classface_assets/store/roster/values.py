@@ -1,10 +1,7 @@
-"""What one cell of a roster says: a name, siblings, an id; or why nothing can be made of it.
+"""The values of a roster's cells: names, siblings, ids, birth dates and school years, or why a cell has none.
 
-A column of birth dates: what comes first in 3/4/2011, and what every cell says, as far as the column shows it.
-
-A cell that says no day costs that cell, and a column in which nothing shows the order costs that column.
-
-School years as people write them into lists: 2019-20, 2019/2020, 2019, a span of several, a list of them.
+Birth dates are parsed by column, since 3/4/2011 alone does not show which number is the month: a cell that is no day is
+left out, and of a column in which nothing shows the order all ambiguous cells are.
 """
 
 import re
@@ -14,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from classface_assets.core.names import normalize_name
-from classface_assets.store.ledger.transaction import MAX_NAME_LENGTH, clean_name
+from classface_assets.core.names import MAX_NAME_LENGTH, clean_name, normalize_name
 from classface_assets.store.roster.titles import strip_accents, title_words, word_list
 
 _SUFFIX = re.compile(r"(jr|sr|ii|iii|iv|v|phd|md|esq)\.?", re.IGNORECASE)
@@ -24,7 +20,15 @@ _WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
 
 def parse_name(fields: Mapping[str, str]) -> str:
-    """Raises ValueError where there is none, or LedgerError for one that cannot be taken."""
+    """The name of a student.
+
+    Args:
+        fields: Field (`name`, `first`, `last`) -> text.
+
+    Raises:
+        ValueError: There is none.
+        InvalidNameError: It cannot be a name.
+    """
     whole, first, last = fields.get("name", ""), fields.get("first", ""), fields.get("last", "")
     if not whole and not first and not last:
         raise ValueError("it has no name")
@@ -43,13 +47,12 @@ def _join_name(first: str, last: str) -> str:
 def _first_name_first(name: str) -> str:
     """`Weiss, Anna` as Anna Weiss; `John Smith, Jr.` stays."""
     last, comma, first = (part.strip() for part in name.partition(","))
-    turned = comma and "," not in first and first and last and not _SUFFIX.fullmatch(first)
-    return f"{first} {last}" if turned else name
+    is_turned = comma and "," not in first and first and last and not _SUFFIX.fullmatch(first)
+    return f"{first} {last}" if is_turned else name
 
 
 def parse_siblings(text: str) -> list[str]:
-    """Names or ids, parted by semicolons, bars, slashes or lines; by commas where there is none of these, but for the
-    one in `Weiss, Anna`."""
+    """Names or ids, separated by semicolons, bars, slashes or lines, else by commas but the one in `Weiss, Anna`."""
     parts = re.split(r"[;|/\n]" if re.search(r"[;|/\n]", text) else ",", text)
     parts = [" ".join(part.split()) for part in parts if part.strip()]
     if len(parts) == 2 and text.count(",") == 1 and not any(c.isdigit() for c in text):
@@ -58,14 +61,18 @@ def parse_siblings(text: str) -> list[str]:
 
 
 def parse_student_id(fields: Mapping[str, str]) -> str:
-    """As it is written, but for a spreadsheet's `123.0`."""
+    """The student id as it is written, but for a spreadsheet's `123.0`."""
     text = fields.get("student_id", "")
     whole = _WHOLE_NUMBER.fullmatch(text)
     return whole[1] if whole else text
 
 
 def clean_cell(text: str) -> str:
-    """On one line, without what cannot be shown. Raises ValueError when it is too long."""
+    """The text on one line, without characters that cannot be shown.
+
+    Raises:
+        ValueError: It is too long.
+    """
     plain = " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
     if len(plain) > MAX_NAME_LENGTH:
         raise ValueError(f"{text[:40]!r}… has more than {MAX_NAME_LENGTH} characters")
@@ -117,17 +124,22 @@ class DateOrder(Enum):
 
 @dataclass(frozen=True)
 class DateColumn:
-    """How the cells of a column are read. `order`: of dates with slashes or dashes; `dotted`: of those with dots."""
+    """How the cells of a column of dates are parsed.
+
+    Attributes:
+        order: The order of dates with slashes or dashes.
+        dotted: The order of dates with dots.
+    """
 
     order: DateOrder
     dotted: DateOrder
 
     @classmethod
     def of(cls, cells: Sequence[str], title: str = "") -> "DateColumn":
-        """What the title says (`DOB (MM/DD/YYYY)`), else what the cells show: a number above 12 is no month."""
-        told = _order_in_title(title)
-        if told is not None:
-            return cls(told, told)
+        """The order by the title (`DOB (MM/DD/YYYY)`), else by the cells: a number above 12 is no month."""
+        in_title = _order_in_title(title)
+        if in_title is not None:
+            return cls(in_title, in_title)
         found = [match for cell in cells if (match := _NUMBERS.fullmatch(cell.strip()))]
         day = any(int(m[1]) > 12 for m in found)
         month = any(int(m[3]) > 12 for m in found)
@@ -137,8 +149,18 @@ class DateColumn:
         return cls(DateOrder.UNCLEAR, DateOrder.UNCLEAR if month else DateOrder.DAY)
 
     def day(self, text: str, latest: date) -> date | None:
-        """The day of a cell; None where nothing shows the order. `latest`: who is in a photo of that day was born
-        before it. Raises ValueError with what is wrong with the cell."""
+        """Parse the day of a cell.
+
+        Args:
+            text: The cell.
+            latest: The day of a photo, before which the student was born.
+
+        Returns:
+            The day; None where nothing shows the order.
+
+        Raises:
+            ValueError: It is no birth date; the message says why.
+        """
         text = text.strip()
         numbers = _NUMBERS.fullmatch(text)
         order = self.dotted if numbers and numbers[2] == "." else self.order
@@ -186,7 +208,10 @@ def _parse_unambiguous(text: str, latest: date) -> date | None:
 
 
 def _month_number(word: str) -> int:
-    """Raises ValueError for what is no month: the longest known name that the word starts with, of three letters."""
+    """The month by the longest known name, of at least three letters, that the word starts with.
+
+    Raises ValueError for a word that is no month.
+    """
     for length in range(len(word), 2, -1):
         if word[:length] in _MONTH_OF:
             return _MONTH_OF[word[:length]]
@@ -194,7 +219,7 @@ def _month_number(word: str) -> int:
 
 
 def _full_year(digits: str, latest: date) -> int:
-    """Two digits are of the last century in which somebody in the photos can have been born."""
+    """The year; two digits are of the last century in which somebody in the photos can have been born."""
     if len(digits) == 4:
         return int(digits)
     last = latest.year - _MIN_AGE
@@ -212,7 +237,8 @@ _BETWEEN = re.compile(r"(?:[\s,;/|+&]|and|und|et|y|e|en|och|og|i|и)*", re.IGNOR
 def parse_school_years(text: str) -> list[str] | None:
     """The keys (`2019-2020`) of the school years that a text names, in order; None when it names anything else.
 
-    `2015-2019` is the span from 2015-2016 to 2018-2019, and so is `2015-16 to 2018-19`.
+    People write 2019-20, 2019/2020, 2019, a span of several, or a list of them. `2015-2019` is the span from 2015-2016
+    to 2018-2019, and so is `2015-16 to 2018-19`.
     """
     first: list[int] = []
     end, span = 0, False

@@ -92,7 +92,7 @@ def test_a_photo_that_could_not_be_decoded_is_unreadable_with_its_reason(layout:
     assert facts.faces["face_id"].to_list() == ["g1"]
 
 
-def test_a_failure_is_told_even_when_no_photo_has_a_face(layout: ArchiveLayout) -> None:
+def test_a_failed_photo_is_listed_even_when_no_photo_has_a_face(layout: ArchiveLayout) -> None:
     add_images(layout, "2018-2019", ("bad", "bad.jpg"))
     add_detections(layout, "2018-2019", face_rows("bad", status="failed", reason="the file is cut off"))
     assert statuses(load_catalog(layout, DETECTOR, PACK)) == {

@@ -67,7 +67,7 @@ def test_a_file_that_is_as_it_was_tells_what_its_photo_was_called() -> None:
     assert former_ids(pl.DataFrame({"asset_id": ["a"], "path": ["a"]})) == FormerIds()
 
 
-def test_copies_are_told_from_the_same_picture_with_other_metadata() -> None:
+def test_copies_differ_from_the_same_picture_with_other_metadata() -> None:
     files = images(("a.jpg", "p", "1"), ("b.jpg", "p", "1"), ("c.jpg", "p", "2"), ("d.jpg", "q", "3"))
     marked = mark_duplicates(files).select("status", "reason").rows()
     assert marked == [

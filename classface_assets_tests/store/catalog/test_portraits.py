@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.graph.build import build_graph
@@ -22,23 +22,23 @@ from classface_assets.store.ledger.ledger import Ledger
 
 def test_a_portrait_takes_the_place_of_another_follows_a_merge_and_goes_with_the_person(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    ana, anna = (ledger.create(name).person.id for name in ("Ana", "Anna"))
-    ledger.give_portrait(ana, "old")
-    newer = ledger.give_portrait(ana, "new").events[0]
+    ana, anna = (ledger.create_person(name).person.id for name in ("Ana", "Anna"))
+    ledger.set_portrait(ana, "old")
+    newer = ledger.set_portrait(ana, "new").events[0]
     assert ledger.decisions().portraits == {ana: ((ana, "new"),)}
     ledger.undo(newer)
-    ledger.give_portrait(anna, "hers")
+    ledger.set_portrait(anna, "hers")
     ledger.merge(ana, anna)
     assert ledger.decisions().portraits == {anna: ((ana, "old"), (anna, "hers"))}
     ledger.erase(anna)
     assert ledger.decisions().portraits == {}
 
 
-def test_another_model_pack_looks_at_the_chips_once_and_a_lost_chip_is_told(tmp_path: Path) -> None:
-    layout, asked = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), []
+def test_another_model_pack_embeds_each_chip_once_and_a_lost_chip_is_counted(tmp_path: Path) -> None:
+    layout, embedded = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), []
 
     def embed(chips: list[bytes]) -> np.ndarray:
-        asked.append(chips)
+        embedded.append(chips)
         return np.eye(3, dtype=np.float32)[: len(chips)]
 
     for person, chip in (("../ana", b"a"), ("ben", b"b")):
@@ -46,7 +46,7 @@ def test_another_model_pack_looks_at_the_chips_once_and_a_lost_chip_is_told(tmp_
     people = {"../ana": (("../ana", "f"), ("ben", "f")), "cem": (("cem", "never kept"),)}
     for _ in range(2):
         found, lost = portrait_prototypes(layout, "other@1", people, embed)
-        assert list(found) == ["../ana"] and lost == 1 and asked == [[b"a", b"b"]]
+        assert list(found) == ["../ana"] and lost == 1 and embedded == [[b"a", b"b"]]
         assert np.allclose(found["../ana"], [0.5**0.5, 0.5**0.5, 0])
     assert portrait_vectors(layout, "first@1", people["../ana"]).tolist() == [[0, 0, 1], [0, 0, 1]]
     assert (
@@ -73,7 +73,7 @@ def test_who_is_known_by_a_portrait_alone_is_named_and_followed_through_the_year
     portraits = {"ana": np.eye(32, dtype=np.float32)[0], "ben": np.eye(32, dtype=np.float32)[2]}
     graph = build_graph(faces["face_id"], vectors, 30)
     nothing = pl.DataFrame(schema=ASSIGNMENTS)
-    rows = assign_faces(faces, vectors, graph, Labels(portraits=portraits), nothing, settings_for("a folder"))
+    rows = assign_faces(faces, vectors, graph, FaceConstraints(portraits=portraits), nothing, settings_for("a folder"))
     assert rows["person_id"].to_list()[:3] == ["ana", "ben", "ben"] and rows["person_id"].count() == 3
     assert rows["assignment_reason"][0] == "0.94 to 1 prototype, margin 0.94"
     assert "liker to the person's faces of near years than strangers are, with 1 more" in rows["assignment_reason"][1]

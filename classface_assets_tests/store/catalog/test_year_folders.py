@@ -101,8 +101,8 @@ def test_what_systems_leave_behind_is_left_out_at_every_level_and_counted(place:
         fill(layout.photos, f"{place}{name}" if "." in name[-4:-2] else f"{place}{name}/inside/photo.jpg")
     fill(layout.photos, "2019-2020/Klasse 3b/photo.jpg")
     assert listed(layout) == {"2019-2020": ["2019-2020/Klasse 3b/photo.jpg"]}
-    told = year_notes(layout)[-1]
-    assert f"made them: {len(names):,} files and folders" in told
+    note = year_notes(layout)[-1]
+    assert f"made them: {len(names):,} files and folders" in note
     left = list_files(layout.photos, [folder.path for folder in walk_photo_folders(layout.photos)])[1]
     assert left.total() == len(names)
 
@@ -169,8 +169,8 @@ def test_no_two_school_years_share_an_album_folder() -> None:
 
 def test_the_list_tells_each_folders_school_year_and_why_before_any_run(layout: ArchiveLayout) -> None:
     fill(layout.photos, *ARCHIVE, "2019-2020/2005 reunion/z.jpg", "2019-2020/Sports Day/z.jpg")
-    told = {one.folder: (one.year, str(one.certainty)) for one in dated_folders(layout)}
-    assert told == {
+    listed = {one.folder: (one.year, str(one.certainty)) for one in dated_folders(layout)}
+    assert listed == {
         ".": ("unsorted", "no school year"),
         "1990s": ("1990s", "no school year"),
         "1990s/1994-1995": ("1994-1995", "clear"),
@@ -187,7 +187,7 @@ def test_the_list_tells_each_folders_school_year_and_why_before_any_run(layout: 
     lines = list(year_lines(layout))
     assert "Room 2001\tRoom 2001\tno school year\t2001 in “room 2001” is a number, not a year" in lines
     notes = year_notes(layout)
-    assert notes[0].startswith("The school year of 2 folders is a guess; `classface years` says why, ")
+    assert notes[0].startswith("The school year of 2 folders is a guess; `classface years` shows why, ")
     assert notes[1:3] == [
         "  2019 → 2019-2020",
         "  2019-2020/2005 reunion → 2019-2020",
@@ -240,7 +240,7 @@ def test_a_years_file_that_cannot_be_understood_is_one_sentence(content: str, wh
         year_folders(layout)
 
 
-def test_what_cannot_be_set_is_one_sentence_and_a_folder_that_went_is_told(layout: ArchiveLayout) -> None:
+def test_what_cannot_be_set_is_one_sentence_and_a_missing_folder_is_reported(layout: ArchiveLayout) -> None:
     fill(layout.photos, "Primary/a.jpg")
     with pytest.raises(YearsFileError, match=r"^There is no folder 'Secondary' in .*; name it by its path there"):
         set_folder_year(layout, "Secondary", "2011-2012")

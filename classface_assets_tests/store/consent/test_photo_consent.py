@@ -18,8 +18,8 @@ def person(name: str, **known: object) -> Person:
     return Person(name, name.capitalize(), NOW, NOW, **known)  # type: ignore[arg-type]
 
 
-def decided(*people: Person, marks: dict[str, FaceLabel] | None = None, **said: object) -> Decisions:
-    return Decisions({p.id: p for p in people}, labels=marks or {}, **said)  # type: ignore[arg-type]
+def decided(*people: Person, labels: dict[str, FaceLabel] | None = None, **fields: object) -> Decisions:
+    return Decisions({p.id: p for p in people}, labels=labels or {}, **fields)  # type: ignore[arg-type]
 
 
 def faces(*rows: tuple[str, str, str | None]) -> pl.DataFrame:

@@ -54,15 +54,15 @@ def test_merges_in_a_row_end_at_the_last_person(ledger: Ledger) -> None:
 )
 def test_a_merge_that_cannot_be_is_one_sentence(source: str, target: str, sentence: str, ledger: Ledger) -> None:
     for name in ("Anna", "Bella", "Old"):
-        ledger.create(name)
+        ledger.create_person(name)
     ledger.merge("Old", "Anna")
     events = ledger.events()
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as refused:
         ledger.merge(source, target)
-    assert str(told.value) == sentence and ledger.events() == events
+    assert str(refused.value) == sentence and ledger.events() == events
 
 
-def test_a_merge_of_two_who_are_in_one_photo_tells_so(ledger: Ledger) -> None:
+def test_a_merge_of_two_people_in_one_photo_notes_it(ledger: Ledger) -> None:
     ledger.label("Anna", [face("a", "class photo"), face("a2", "mirror")])
     ledger.label("Ann", [face("b", "class photo"), face("b2", "mirror")])
     ledger.mark_photo("mirror", "mirror")
@@ -70,13 +70,13 @@ def test_a_merge_of_two_who_are_in_one_photo_tells_so(ledger: Ledger) -> None:
     assert note.startswith("Ann and Anna are both in 1 photo (as class photo)")
 
 
-def test_a_merged_persons_name_is_free_for_whom_they_became_and_for_nobody_else(ledger: Ledger) -> None:
-    ledger.create("Ana Müler"), ledger.create("Anna Müller"), ledger.create("Bella")
+def test_a_merged_persons_name_is_free_for_the_person_they_were_merged_into_alone(ledger: Ledger) -> None:
+    ledger.create_person("Ana Müler"), ledger.create_person("Anna Müller"), ledger.create_person("Bella")
     merge = ledger.merge("Anna Müller", "Ana Müler")
     with pytest.raises(ConflictError, match="already a person called 'Anna Müller'"):
         ledger.rename("Bella", "anna müller")
     with pytest.raises(ConflictError, match="already a person called 'Anna Müller'"):
-        ledger.create("Anna Müller")
+        ledger.create_person("Anna Müller")
     renamed = ledger.rename("Ana Müler", "Anna Müller")
     with pytest.raises(ConflictError, match="two people called 'Anna Müller'"):
         ledger.undo(merge.events[0])
@@ -86,7 +86,7 @@ def test_a_merged_persons_name_is_free_for_whom_they_became_and_for_nobody_else(
 
 
 def test_merges_undone_and_redone_never_go_in_a_circle(ledger: Ledger) -> None:
-    ledger.create("A"), ledger.create("B")
+    ledger.create_person("A"), ledger.create_person("B")
     (first,) = ledger.merge("A", "B").events
     ledger.undo(first)
     undo = ledger.events()[-1].id
@@ -113,23 +113,23 @@ def test_people_are_hidden_and_shown_again(either: Ledger) -> None:
     assert status(either) == {"Anna": "hidden"}
 
 
-def test_what_is_known_of_a_person_is_kept_and_can_be_undone(either: Ledger) -> None:
-    anna = either.create("Anna").person
+def test_facts_about_a_person_are_recorded_and_can_be_undone(either: Ledger) -> None:
+    anna = either.create_person("Anna").person
     assert (anna.kind, anna.birth_date, anna.consent) == ("student", None, None)
     either.set_kind("Anna", "staff")
-    either.birth_date(anna.id, date(2011, 2, 3))
-    either.consent("Anna", True)
-    told = either.consent("Anna", False).person
-    assert (told.kind, told.birth_date, told.consent) == ("staff", date(2011, 2, 3), False)
+    either.set_birth_date(anna.id, date(2011, 2, 3))
+    either.set_consent("Anna", True)
+    person = either.set_consent("Anna", False).person
+    assert (person.kind, person.birth_date, person.consent) == ("staff", date(2011, 2, 3), False)
     for _ in range(3):
         either.undo()
     assert replace(either.decisions().persons[anna.id], updated_at=anna.updated_at) == replace(anna, kind="staff")
 
 
-def test_the_last_word_on_consent_counts_after_a_merge_too(ledger: Ledger) -> None:
-    ledger.create("Anna"), ledger.create("Ann")
-    ledger.consent("Anna", True)
-    ledger.consent("Ann", False)
+def test_the_newest_decision_on_consent_counts_after_a_merge_too(ledger: Ledger) -> None:
+    ledger.create_person("Anna"), ledger.create_person("Ann")
+    ledger.set_consent("Anna", True)
+    ledger.set_consent("Ann", False)
     assert ledger.merge("Ann", "Anna").person.consent is False
 
 
@@ -141,102 +141,104 @@ def test_the_last_word_on_consent_counts_after_a_merge_too(ledger: Ledger) -> No
             "'teacher' is no kind of person; it is one of student, staff",
         ),
         (
-            lambda ledger: ledger.birth_date("Anna", date(1066, 1, 1)),
+            lambda ledger: ledger.set_birth_date("Anna", date(1066, 1, 1)),
             "Nobody in a school's photos was born on 1066-01-01",
         ),
         (
-            lambda ledger: ledger.birth_date("Anna", date(2999, 1, 1)),
+            lambda ledger: ledger.set_birth_date("Anna", date(2999, 1, 1)),
             "Nobody in a school's photos was born on 2999-01-01",
         ),
-        (lambda ledger: ledger.siblings(["Anna", "ANNA"]), "Siblings are at least two different people"),
+        (lambda ledger: ledger.declare_siblings(["Anna", "ANNA"]), "Siblings are at least two different people"),
         (lambda ledger: ledger.hide("Carla"), "Nobody is called 'Carla'"),
-        (lambda ledger: ledger.create("ANNA"), "There is already a person called 'Anna'"),
+        (lambda ledger: ledger.create_person("ANNA"), "There is already a person called 'Anna'"),
         (lambda ledger: ledger.confirm("Carla", [face("f")]), "Nobody is called 'Carla'"),
         (lambda ledger: ledger.label("Anna", []), "A face is needed: none was given."),
         (lambda ledger: ledger.label("Anna", [face("f")], "magic"), "Faces are labelled by cluster, hand, import"),
-        (lambda ledger: ledger.take_off([face("f")]), "None of these faces was labelled"),
+        (lambda ledger: ledger.remove_labels([face("f")]), "None of these faces was labelled"),
         (lambda ledger: ledger.must_link([face("f"), face("f")]), "At least 2 different faces are needed: only 1 was"),
-        (lambda ledger: ledger.split("c", [[face("f")]]), "A cluster is split into at least two groups"),
-        (lambda ledger: ledger.split("c", [[face("f")], [face("f")]]), "A face is in two groups of the split"),
+        (lambda ledger: ledger.split_cluster("c", [[face("f")]]), "A cluster is split into at least two groups"),
+        (lambda ledger: ledger.split_cluster("c", [[face("f")], [face("f")]]), "A face is in two groups of the split"),
         (
             lambda ledger: ledger.mark_photo("p", "painting"),
             "A photo is marked as collage or mirror, not as 'painting'",
         ),
         (lambda ledger: ledger.unmark_photo("p"), "The photo p is not marked."),
-        (lambda ledger: ledger.draw(face("f", "p", (5, 5, 0, 9))), "A face's box must lie in the photo"),
+        (lambda ledger: ledger.draw_face(face("f", "p", (5, 5, 0, 9))), "A face's box must lie in the photo"),
         (lambda ledger: ledger.undo(77), "There is no event 77 in force to undo"),
     ],
 )
 def test_what_cannot_be_decided_is_one_sentence_and_leaves_nothing(
     act: Callable[[Ledger], object], sentence: str, ledger: Ledger
 ) -> None:
-    ledger.create("Anna")
-    with pytest.raises(LedgerError) as told:
+    ledger.create_person("Anna")
+    with pytest.raises(LedgerError) as refused:
         act(ledger)
-    assert str(told.value).startswith(sentence) and "\n" not in str(told.value) and str(told.value).endswith(".")
+    assert (
+        str(refused.value).startswith(sentence) and "\n" not in str(refused.value) and str(refused.value).endswith(".")
+    )
     assert len(ledger.events()) == 1
 
 
 def test_siblings_are_siblings_of_each_other_also_after_a_merge(ledger: Ledger) -> None:
-    a, b, c, d = (ledger.create(name).person.id for name in "ABCD")
-    ledger.siblings(["A", "B"])
-    ledger.siblings(["B", "C"])
+    a, b, c, d = (ledger.create_person(name).person.id for name in "ABCD")
+    ledger.declare_siblings(["A", "B"])
+    ledger.declare_siblings(["B", "C"])
     assert ledger.decisions().siblings == {a: {b}, b: {a, c}, c: {b}}
     ledger.merge("B", "D")
     assert ledger.decisions().siblings == {a: {d}, d: {a, c}, c: {d}}
 
 
-def test_the_later_word_on_a_face_and_a_person_counts(either: Ledger) -> None:
+def test_the_newer_decision_on_a_face_and_a_person_counts(either: Ledger) -> None:
     either.label("Anna", [face("f"), face("g")])
     act = either.reject("Anna", [face("f")])
-    assert act.faces == 1 and act.notes == ("1 face had been said to be Anna; the later word counts.",)
+    assert act.faces == 1 and act.notes == ("1 face had been labelled as Anna; the newer decision counts.",)
     anna = act.person.id
     assert who(either) == {"g": "Anna"} and set(either.decisions().rejected) == {("f", anna)}
     act = either.confirm("Anna", [face("f")])
-    assert act.notes[0] == "1 face had been said not to be Anna; the later word counts."
+    assert act.notes[0] == "1 face had been rejected as Anna; the newer label counts."
     assert who(either) == {"f": "Anna", "g": "Anna"} and not either.decisions().rejected
     either.undo()
     assert who(either) == {"g": "Anna"} and set(either.decisions().rejected) == {("f", anna)}
 
 
 def test_rejecting_one_person_leaves_the_label_of_another(ledger: Ledger) -> None:
-    ledger.create("Bella")
+    ledger.create_person("Bella")
     ledger.label("Anna", [face("f")])
     assert ledger.reject("Bella", [face("f")]).faces == 0
     assert who(ledger) == {"f": "Anna"}
 
 
-def test_it_is_kept_how_a_face_came_by_its_name(ledger: Ledger) -> None:
+def test_the_method_of_a_label_is_recorded(ledger: Ledger) -> None:
     for how in ("cluster", "hand", "import"):
         ledger.label("Anna", [face(how, how)], how)
     ledger.confirm("Anna", [face("confirmed", "c")])
-    assert {f: mark.how for f, mark in ledger.decisions().labels.items()} == {
+    assert {f: mark.method for f, mark in ledger.decisions().labels.items()} == {
         how: how for how in ("cluster", "hand", "import", "confirmed")
     }
 
 
 def test_a_face_taken_off_is_nobodys_and_may_be_anybodys_again(either: Ledger) -> None:
     either.label("Anna", [face("f"), face("g")])
-    assert either.take_off([face("f"), face("new")]).faces == 1
+    assert either.remove_labels([face("f"), face("new")]).faces == 1
     assert who(either) == {"g": "Anna"} and either.decisions().rejected == {}
     either.undo()
     assert who(either) == {"f": "Anna", "g": "Anna"}
 
 
-def test_two_faces_of_one_person_in_a_photo_are_told_unless_it_is_a_collage(either: Ledger) -> None:
+def test_two_faces_of_one_person_in_a_photo_are_noted_unless_it_is_a_collage(either: Ledger) -> None:
     assert either.label("Anna", [face("a", "p1"), face("b", "p2")]).notes == ()
     (note,) = either.label("Anna", [face("c", "p1")]).notes
     assert note.startswith("Anna now has more than one face in 1 photo (as p1)")
     either.mark_photo("p2", "collage")
     assert either.label("Anna", [face("d", "p2")]).notes == ()
-    assert either.not_faces([face("x", "p3"), face("y", "p3")]).notes == ()
+    assert either.mark_not_faces([face("x", "p3"), face("y", "p3")]).notes == ()
     assert len(who(either)) == 6, "people overrule"
 
 
-def test_a_label_tells_whose_the_faces_were(ledger: Ledger) -> None:
+def test_a_label_notes_the_labels_that_it_overrules(ledger: Ledger) -> None:
     ledger.label("Anna", [face("f"), face("g", "q")])
     assert ledger.label("Bella", [face("f"), face("g", "q")]).notes == (
-        "2 faces had been said to be Anna; the later word counts.",
+        "2 faces had been labelled as Anna; the newer label counts.",
     )
 
 
@@ -250,15 +252,15 @@ def test_photos_are_marked_and_unmarked(either: Ledger) -> None:
     assert either.decisions().photo_marks == {}
 
 
-def test_a_face_drawn_by_hand_is_kept_until_it_is_undone(ledger: Ledger) -> None:
+def test_a_face_drawn_by_hand_is_recorded_until_it_is_undone(ledger: Ledger) -> None:
     drawn = face("f", "p", (1.5, 2, 30, 40))
-    ledger.draw(drawn)
+    ledger.draw_face(drawn)
     assert ledger.decisions().drawn == {"f": drawn}
     ledger.undo()
     assert ledger.decisions().drawn == {}
 
 
-def test_the_faces_of_an_erased_person_stay_barred_and_nothing_said_of_them_stands(either: Ledger) -> None:
+def test_the_faces_of_an_erased_person_stay_erased_and_no_decision_on_them_holds(either: Ledger) -> None:
     either.label("Ann", [face("a", "p1"), face("b", "p2")])
     either.label("Anna", [face("c", "p3")])
     either.merge("Ann", "Anna")
@@ -274,7 +276,7 @@ def test_the_faces_of_an_erased_person_stay_barred_and_nothing_said_of_them_stan
             either.rename(name, "Carla")
     with pytest.raises(ConflictError, match=r"^The face a is of a person who was erased"):
         either.label("Bella", [face("a", "p1")])
-    assert either.create("Anna").person.id != erased.person.id, "another child may have the name"
+    assert either.create_person("Anna").person.id != erased.person.id, "another child may have the name"
     either.undo()
     either.undo(erased.events[0])
     assert who(either) == {"a": "Anna", "b": "Anna", "c": "Anna", "z": "Bella"} and not either.decisions().erased_faces

@@ -27,10 +27,10 @@ class Sequence:
     def step(self) -> None:
         act = self.random.choice([*_ACTS])
         for kind, payload in act(self):
-            told = [*self.events, event(len(self.events) + 1, kind, **payload)]
-            now = replay(told)
-            if _is_sound(told, now):
-                self.events, self.now = told, now
+            events = [*self.events, event(len(self.events) + 1, kind, **payload)]
+            now = replay(events)
+            if _is_sound(events, now):
+                self.events, self.now = events, now
 
     def person(self, merged: bool = True) -> str | None:
         there = [p.id for p in self.now.persons.values() if merged or p.merged_into_id is None]
@@ -43,37 +43,37 @@ class Sequence:
         return self.random.sample(of, self.random.randint(1, len(of)))
 
 
-Told = Iterator[tuple[str, dict[str, object]]]
+Payloads = Iterator[tuple[str, dict[str, object]]]
 
 
-def create(s: Sequence) -> Told:
+def create(s: Sequence) -> Payloads:
     yield "person_created", {"person_id": f"p{len(s.events)}", "name": s.name()}
 
 
-def rename(s: Sequence) -> Told:
+def rename(s: Sequence) -> Payloads:
     if person := s.person(merged=False):
         yield "person_renamed", {"person_id": person, "name": s.name()}
 
 
-def label(s: Sequence) -> Told:
+def label(s: Sequence) -> Payloads:
     if person := s.person():
         faces = [face(f, f"photo of {f}").payload() for f in s.some(("f", "g", "h"))]
         yield s.random.choice(["faces_labelled", "faces_confirmed"]), {"person_id": person, "faces": faces}
 
 
-def merge(s: Sequence) -> Told:
+def merge(s: Sequence) -> Payloads:
     person, into = s.person(merged=False), s.person(merged=False)
     if person and into and person != into:
         yield "person_merged", {"person_id": person, "into_id": into}
 
 
-def consent(s: Sequence) -> Told:
+def consent(s: Sequence) -> Payloads:
     if person := s.person():
         purposes = {"purposes": s.some(("album", "yearbook", "web"))} if s.random.random() < 0.6 else {}
         yield s.random.choice(["consent_given", "consent_withdrawn"]), {"person_id": person, **purposes}
 
 
-def roster(s: Sequence) -> Told:
+def roster(s: Sequence) -> Payloads:
     rows: list[dict[str, object]] = []
     for name in s.some(ON_ROSTER):
         ids = {"Anna": ["7", "007", "8", ""], "Ben": ["9", "#N/A", ""], "Cem": [""]}[name]
@@ -83,27 +83,27 @@ def roster(s: Sequence) -> Told:
     yield "roster_imported", {"source": "x", "digest": "x", "entries": rows}
 
 
-def undo(s: Sequence) -> Told:
+def undo(s: Sequence) -> Payloads:
     if s.events:
         yield "undone", {"event_id": s.random.choice(s.events).id}
 
 
-def hide(s: Sequence) -> Told:
+def hide(s: Sequence) -> Payloads:
     if person := s.person(merged=False):
         yield s.random.choice(["person_hidden", "person_shown"]), {"person_id": person}
 
 
-_ACTS: tuple[Callable[[Sequence], Told], ...] = (
+_ACTS: tuple[Callable[[Sequence], Payloads], ...] = (
     *(create, create, rename, rename, label, label, merge, merge, consent, consent, roster, roster, undo, undo, hide),
 )
 
 
-def _is_sound(told: list[Event], now: Decisions) -> bool:
+def _is_sound(events: list[Event], now: Decisions) -> bool:
     """What the ledger itself checks: nothing is undone twice, no merge in force loses its sense."""
-    last, gone = told[-1], undone_event_ids(told)
-    if last.kind == "undone" and last.payload["event_id"] in undone_event_ids(told[:-1]):
+    last, gone = events[-1], undone_event_ids(events)
+    if last.kind == "undone" and last.payload["event_id"] in undone_event_ids(events[:-1]):
         return False
-    merges = [e.payload for e in told if e.kind == "person_merged" and e.id not in gone]
+    merges = [e.payload for e in events if e.kind == "person_merged" and e.id not in gone]
     people = [now.persons.get(merge["person_id"]) for merge in merges]
     return all(p is not None and p.merged_into_id == m["into_id"] for p, m in zip(people, merges, strict=True))
 
@@ -114,9 +114,9 @@ class Model:
     def __init__(self, events: list[Event]) -> None:
         self.events = events
         self.gone = undone_event_ids(events)
-        self.told = [e for e in events if e.id not in self.gone]
-        self.people = {e.payload["person_id"]: e.id for e in self.told if e.kind == "person_created"}
-        self.named = [e for e in self.told if e.kind in ("person_created", "person_renamed")]
+        self.in_force = [e for e in events if e.id not in self.gone]
+        self.people = {e.payload["person_id"]: e.id for e in self.in_force if e.kind == "person_created"}
+        self.named = [e for e in self.in_force if e.kind in ("person_created", "person_renamed")]
 
     def group(self, person: str, before: int, then: bool = False) -> set[str]:
         """Everybody who is one with the person by merges in force now, and those in force `then`, before an event."""
@@ -132,13 +132,13 @@ class Model:
         """Whether a refusal stands that was said of this one, or of whoever has the name on a roster."""
         lifted = [
             e.id
-            for e in self.told
+            for e in self.in_force
             if e.kind == "consent_given" and _is_for(e, purpose) and person in self.group(e.payload["person_id"], e.id)
         ]
-        return any(said > max(lifted, default=0) for said in self._refusals(person, purpose))
+        return any(refusal > max(lifted, default=0) for refusal in self._refusals(person, purpose))
 
     def _refusals(self, person: str, purpose: str) -> Iterator[int]:
-        for e in self.told:
+        for e in self.in_force:
             if e.kind == "consent_withdrawn" and _is_for(e, purpose):
                 if person in self.group(e.payload["person_id"], e.id, then=True):
                     yield e.id
@@ -164,20 +164,20 @@ class Model:
         while any(pair & found and not pair <= found for pair in pairs):
             found |= {p for pair in pairs if pair & found for p in pair}
         names = {e.payload["name"] for e in self.named if e.payload["person_id"] in found}
-        rows = [row for e in self.told if e.kind == "roster_imported" for row in e.payload["entries"]]
-        return any(e.kind == "consent_withdrawn" and e.payload["person_id"] in found for e in self.told) or any(
+        rows = [row for e in self.in_force if e.kind == "roster_imported" for row in e.payload["entries"]]
+        return any(e.kind == "consent_withdrawn" and e.payload["person_id"] in found for e in self.in_force) or any(
             row["name"] in names and any(_refuses(row, purpose) for purpose in Purpose) for row in rows
         )
 
     def labels(self) -> dict[str, str]:
         """Face → person, by the last word on each."""
-        words = [e for e in self.told if e.kind in ("faces_labelled", "faces_confirmed")]
+        words = [e for e in self.in_force if e.kind in ("faces_labelled", "faces_confirmed")]
         words = [e for e in words if e.payload["person_id"] in self.people]
         return {f["face_id"]: e.payload["person_id"] for e in words for f in e.payload["faces"]}
 
 
-def _is_for(told: Event, purpose: str) -> bool:
-    return purpose in told.payload.get("purposes", [purpose])
+def _is_for(event: Event, purpose: str) -> bool:
+    return purpose in event.payload.get("purposes", [purpose])
 
 
 def _refuses(row: dict[str, object], purpose: str) -> bool:
@@ -203,13 +203,13 @@ def _check(sequence: Sequence, seed: int) -> int:
     model, now, found = Model(sequence.events), sequence.now, 0
     for person in now.persons.values():
         group = [p for p in now.persons if now.canonical_id(p) == now.canonical_id(person.id)]
-        wanted = {p for p in Purpose if any(model.refused(one, p) for one in group)}
-        told = f"seed {seed}: {person.id} after {[(e.id, e.kind, dict(e.payload)) for e in sequence.events]}"
-        assert wanted <= person.refused, told
-        assert not person.refused or any(model.may_be_refused(one) for one in group), told
+        expected = {p for p in Purpose if any(model.refused(one, p) for one in group)}
+        where = f"seed {seed}: {person.id} after {[(e.id, e.kind, dict(e.payload)) for e in sequence.events]}"
+        assert expected <= person.refused, where
+        assert not person.refused or any(model.may_be_refused(one) for one in group), where
         assert not any(person.consents.get(p) for p in person.refused)
         assert (person.consent is False) == ("album" in person.refused)
-        found += len(wanted)
+        found += len(expected)
     labels = {f: now.canonical_id(p) for f, p in model.labels().items()}
     assert {f: mark.person_id for f, mark in now.labels.items()} == labels, f"seed {seed}"
     return found

@@ -5,12 +5,14 @@ from random import Random
 import polars as pl
 import pytest
 
+from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.geometry import Box, box_iou
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, resolve_conflicts
-from classface_assets.store.decisions.reconciliation import FaceConstraints, box_iou, confirmed_faces, constraints_for
+from classface_assets.store.decisions.reconciliation import confirmed_faces, constraints_for
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.transaction import ConflictError
 from classface_assets.store.model.decisions import Decisions, FaceLabel
-from classface_assets.store.model.face_ref import Box, FaceRef
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.support.helpers import FACES, face
 
 
@@ -77,12 +79,12 @@ def pairs(*numbers: tuple[int, int]) -> set[tuple[str, str]]:
     return {(f"f{a}", f"f{b}") for a, b in numbers}
 
 
-def test_of_words_that_contradict_each_other_the_later_counts_and_says_so(either: Ledger) -> None:
+def test_of_contradicting_links_the_newer_one_counts_and_notes_it(either: Ledger) -> None:
     assert either.must_link(FACES[:3]).notes == ()
     first = either.events()[-1].id
     act = either.cannot_link([FACES[0], FACES[2]])
     assert act.notes == (
-        f"This contradicts 1 earlier word on who belongs together (event {first}): the later word counts.",
+        f"This contradicts 1 earlier decision on who belongs together (event {first}): the newer one counts.",
     )
     assert set(now(either).cannot_link) == pairs((0, 2)) and len(now(either).must_link) == 1
     assert either.must_link([FACES[0], FACES[2]]).notes, "and back again"
@@ -105,7 +107,7 @@ def test_labels_hold_against_links(ledger: Ledger) -> None:
     ledger.label("Bella", [FACES[4]])
     assert now(ledger).must_link == (), "the label is a later word, and a stronger one"
     assert ledger.label("Bella", [FACES[4], FACES[5]]).notes == (
-        "1 pair of these faces had been said to be two people; the label counts.",
+        "1 pair of these faces had been marked as two people; the label counts.",
     )
     assert now(ledger).cannot_link == ()
 
@@ -119,7 +121,7 @@ def test_a_link_by_way_of_others_may_contradict_labels(ledger: Ledger) -> None:
     assert set(now(ledger).must_link) == pairs((3, 1), (2, 3))
 
 
-def test_a_rejection_holds_for_all_who_belong_together_until_a_later_word(ledger: Ledger) -> None:
+def test_a_rejection_holds_for_all_linked_faces_until_a_newer_decision(ledger: Ledger) -> None:
     anna = ledger.label("Anna", [FACES[0]]).person.id
     ledger.reject("Anna", [FACES[1]])
     assert now(ledger).rejected == {("f1", anna)}
@@ -128,7 +130,7 @@ def test_a_rejection_holds_for_all_who_belong_together_until_a_later_word(ledger
 
 
 def test_a_split_holds_its_groups_together_and_apart(either: Ledger) -> None:
-    either.split("unknown_cluster_3", [FACES[:3], FACES[3:5], FACES[5:6]])
+    either.split_cluster("unknown_cluster_3", [FACES[:3], FACES[3:5], FACES[5:6]])
     found = now(either)
     assert set(found.must_link) == pairs((0, 1), (1, 2), (3, 4))
     assert set(found.cannot_link) == pairs((0, 3), (0, 5), (3, 5))
@@ -148,7 +150,7 @@ def components(words: list[PairConstraint]) -> dict[str, set[str]]:
     return together
 
 
-def test_random_words_never_contradict_each_other_once_carried() -> None:
+def test_random_constraints_never_contradict_each_other_once_resolved() -> None:
     random = Random(7)
     for _ in range(60):
         owners = {f"f{n}": random.choice("AB") for n in random.sample(range(8), 3)}
@@ -156,36 +158,36 @@ def test_random_words_never_contradict_each_other_once_carried() -> None:
         for number in range(25):
             a, b = random.sample(range(8), 2)
             words.append(PairConstraint(f"f{a}", f"f{b}", random.random() < 0.5, number))
-        kept, dropped = resolve_conflicts(owners, words)
-        assert sorted([*kept, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*kept, *dropped)
+        retained, dropped = resolve_conflicts(owners, words)
+        assert sorted([*retained, *dropped], key=lambda w: w.event_id) == words and words[-1] in (*retained, *dropped)
         labels = [PairConstraint(a, b, True, 0) for a in owners for b in owners if owners[a] == owners[b]]
-        together = components([*kept, *labels])
-        assert not any(w.b in together[w.a] for w in kept if not w.same)
+        together = components([*retained, *labels])
+        assert not any(w.b in together[w.a] for w in retained if not w.same)
         assert not any(b in together[a] for a in owners for b in owners if owners[a] != owners[b])
 
 
 def test_who_belongs_together_by_way_of_a_face_that_is_gone_still_does(ledger: Ledger) -> None:
     ledger.must_link(FACES[:3])
-    ledger.split("c", [FACES[3:5], FACES[5:7]])
+    ledger.split_cluster("c", [FACES[3:5], FACES[5:7]])
     found = constraints_for(ledger.decisions(), boxed(FACES[0], FACES[2], FACES[4], FACES[6]))
     assert set(found.must_link) == pairs((2, 0)) or set(found.must_link) == pairs((0, 2))
     assert set(found.cannot_link) == pairs((4, 6)), "the faces by which the groups were told apart are gone"
 
 
-def test_random_words_keep_their_meaning_whichever_faces_are_gone() -> None:
+def test_random_constraints_keep_their_meaning_whichever_faces_are_missing() -> None:
     random = Random(11)
     for _ in range(60):
         words = [
             PairConstraint(*(f"f{n}" for n in random.sample(range(9), 2)), random.random() < 0.6, n) for n in range(12)
         ]
-        kept, _ = resolve_conflicts({}, words)
+        retained, _ = resolve_conflicts({}, words)
         gone = {f"f{n}" for n in random.sample(range(9), 4)}
-        left = bridge_missing_faces(kept, gone)
+        left = bridge_missing_faces(retained, gone)
         assert not any(gone & {word.a, word.b} for word in left)
-        before, after = components(kept), components(left)
+        before, after = components(retained), components(left)
         there = [f"f{n}" for n in range(9) if f"f{n}" not in gone]
         assert all((b in before[a]) == (b in after[a]) for a in there for b in there)
-        apart = {frozenset((x, y)) for w in kept if not w.same for x in before[w.a] for y in before[w.b]}
+        apart = {frozenset((x, y)) for w in retained if not w.same for x in before[w.a] for y in before[w.b]}
         still = {frozenset((x, y)) for w in left if not w.same for x in after[w.a] for y in after[w.b]}
         assert still == {pair for pair in apart if not pair & gone}
 
@@ -196,7 +198,7 @@ def shifted(f: FaceRef, name: str) -> FaceRef:
     return FaceRef(name, f.asset_id, (x + 5, y - 4, w * 1.1, h * 1.1))
 
 
-def test_whichever_detector_is_in_use_the_later_word_on_a_face_counts(ledger: Ledger) -> None:
+def test_whichever_detector_is_in_use_the_newer_label_of_a_face_counts(ledger: Ledger) -> None:
     old, new = face("old"), shifted(face("old"), "new")
 
     def both() -> list[str | None]:
@@ -210,7 +212,7 @@ def test_whichever_detector_is_in_use_the_later_word_on_a_face_counts(ledger: Le
     assert both() == ["Bella", "Bella"], "switching back to the old detector keeps the later word"
     ledger.label("Carla", [old])
     assert both() == ["Carla", "Carla"]
-    ledger.take_off([new])
+    ledger.remove_labels([new])
     assert both() == [None, None]
     ledger.confirm("Anna", [old])
     ledger.reject("Anna", [new])
@@ -227,7 +229,7 @@ def test_every_constraint_follows_its_faces(ledger: Ledger) -> None:
     ledger.reject("Anna", [FACES[1]])
     ledger.must_link([FACES[2], FACES[3]])
     ledger.cannot_link([FACES[3], FACES[4]])
-    ledger.not_faces([FACES[5]])
+    ledger.mark_not_faces([FACES[5]])
     ledger.mark_photo("photo 6", "collage")
     ledger.label("Gone", [FACES[7]])
     ledger.erase("Gone")
@@ -245,7 +247,7 @@ def test_every_constraint_follows_its_faces(ledger: Ledger) -> None:
     assert constraints_for(ledger.decisions(), pl.DataFrame()) == FaceConstraints(collages=frozenset({"photo 6"}))
 
 
-def test_two_neighbours_keep_their_own_words_however_late_the_others(ledger: Ledger) -> None:
+def test_two_neighbouring_faces_keep_their_own_labels_however_new_the_others(ledger: Ledger) -> None:
     left, right = face("l", "p", (0, 0, 100, 100)), face("r", "p", (60, 0, 100, 100))
     only = FaceRef("n", "p", (4, 0, 100, 100))
     anna = ledger.label("Anna", [left]).person.id

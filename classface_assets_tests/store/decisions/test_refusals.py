@@ -44,13 +44,13 @@ LIFTS_NOTHING: Mapping[str, Callable[[Ledger], object]] = {
     "a new name": lambda ledger: ledger.rename("Ben Weiss", "Ben Kern"),
     "the name of another, who consented": lambda ledger: ledger.rename("Ben Weiss", "Olga"),
     "a merge into one who consented": lambda ledger: (
-        ledger.create("Benny"),
-        ledger.consent("Benny", True),
+        ledger.create_person("Benny"),
+        ledger.set_consent("Benny", True),
         ledger.merge("Ben Weiss", "Benny"),
     ),
     "a merge of one who consented": lambda ledger: (
-        ledger.create("Benny"),
-        ledger.consent("Benny", True),
+        ledger.create_person("Benny"),
+        ledger.set_consent("Benny", True),
         ledger.merge("Benny", "Ben Weiss"),
     ),
     "a roster that says yes": lambda ledger: import_rows(ledger, YES),
@@ -68,7 +68,7 @@ LIFTS_NOTHING: Mapping[str, Callable[[Ledger], object]] = {
     "a yes for one purpose": lambda ledger: import_rows(ledger, replace(YES, consent=None, consents={"album": True})),
     "hiding and showing": lambda ledger: (ledger.hide("Ben Weiss"), ledger.show("Ben Weiss")),
     "a birth date and another kind": lambda ledger: (
-        ledger.birth_date("Ben Weiss", date(2010, 1, 1)),
+        ledger.set_birth_date("Ben Weiss", date(2010, 1, 1)),
         ledger.set_kind("Ben Weiss", "staff"),
     ),
     "another person of the old name": lambda ledger: (
@@ -80,22 +80,22 @@ LIFTS_NOTHING: Mapping[str, Callable[[Ledger], object]] = {
 
 
 @pytest.mark.parametrize("what", LIFTS_NOTHING)
-def test_nothing_but_a_word_by_hand_lifts_a_rosters_no(ledger: Ledger, what: str) -> None:
+def test_nothing_but_consent_by_hand_lifts_a_rosters_refusal(ledger: Ledger, what: str) -> None:
     """Seen: a new name lifted it."""
     ben = refused_ben(ledger)
     LIFTS_NOTHING[what](ledger)
     now = person(ledger, ledger.decisions().canonical_id(ben))
     assert (now.consent, now.refused) == (False, EVERYTHING)
-    ledger.consent(now.id, True)
+    ledger.set_consent(now.id, True)
     assert person(ledger, now.id).consent is True and person(ledger, now.id).refused == frozenset()
     assert ledger.events()[-1].kind == "consent_given", "and the ledger shows who said so"
 
 
 @pytest.mark.parametrize("what", [what for what in LIFTS_NOTHING if "taking" not in what])
-def test_nothing_but_a_word_by_hand_lifts_a_no_by_hand(ledger: Ledger, what: str) -> None:
+def test_nothing_but_consent_by_hand_lifts_a_refusal_by_hand(ledger: Ledger, what: str) -> None:
     import_rows(ledger, RosterEntry("Ben Weiss", "18"), RosterEntry("Olga", "19", consent=True))
     ben = ledger.label("Ben Weiss", [face("f")]).person.id
-    ledger.consent("Ben Weiss", False)
+    ledger.set_consent("Ben Weiss", False)
     LIFTS_NOTHING[what](ledger)
     assert person(ledger, ledger.decisions().canonical_id(ben)).refused == EVERYTHING
 
@@ -124,16 +124,16 @@ def test_a_name_given_before_the_first_roster_counts(ledger: Ledger) -> None:
 
 def test_undoing_what_refused_takes_it_back(ledger: Ledger) -> None:
     ben = refused_ben(ledger)
-    refused = ledger.consent("Ben Weiss", False).events[0]
+    refused = ledger.set_consent("Ben Weiss", False).events[0]
     ledger.undo(1)
     assert person(ledger, ben).consent is False, "by hand still"
     ledger.undo(refused)
     assert person(ledger, ben).consent is None
 
 
-def test_a_word_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
+def test_consent_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
     ben = refused_ben(ledger)
-    ledger.consent("Ben Weiss", True)
+    ledger.set_consent("Ben Weiss", True)
     assert person(ledger, ben).consent is True
     ledger.rename("Ben Weiss", "Ben Kern"), ledger.rename("Ben Kern", "Ben Weiss")
     assert person(ledger, ben).consent is True, "the same No is no new one"
@@ -141,31 +141,31 @@ def test_a_word_by_hand_counts_until_the_next_refusal(ledger: Ledger) -> None:
     assert person(ledger, ben).consent is False, "a newer file says it again"
 
 
-def test_a_yes_that_was_said_before_the_person_had_the_refused_name_does_not_lift_it(ledger: Ledger) -> None:
-    boy = ledger.create("Unknown boy").person.id
+def test_consent_from_before_the_person_had_the_refused_name_does_not_lift_the_refusal(ledger: Ledger) -> None:
+    boy = ledger.create_person("Unknown boy").person.id
     import_rows(ledger, NO)
-    ledger.consent("Unknown boy", True)
+    ledger.set_consent("Unknown boy", True)
     assert person(ledger, boy).consent is True
     ledger.rename("Unknown boy", "Ben Weiss")
     assert person(ledger, boy).consent is False
 
 
-def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
-    anna = either.create("Anna").person.id
-    either.consent("Anna", True, ["album", "yearbook"])
+def test_consent_is_per_purpose_and_without_any_for_all(either: Ledger) -> None:
+    anna = either.create_person("Anna").person.id
+    either.set_consent("Anna", True, ["album", "yearbook"])
     now = person(either, anna)
     assert (now.consent, now.consents, now.refused) == (True, {"album": True, "yearbook": True}, frozenset())
-    either.consent("Anna", False, ["album"])
+    either.set_consent("Anna", False, ["album"])
     now = person(either, anna)
     assert (now.consent, now.consents, now.refused) == (False, {"album": False, "yearbook": True}, {"album"})
-    either.consent("Anna", False)
+    either.set_consent("Anna", False)
     assert person(either, anna).refused == EVERYTHING
-    either.consent("Anna", True, ["web"])
+    either.set_consent("Anna", True, ["web"])
     assert person(either, anna).refused == {"album", "yearbook"}
-    either.consent("Anna", True, ["all"])
+    either.set_consent("Anna", True, ["all"])
     assert person(either, anna).consents == dict.fromkeys(["album", "yearbook", "web"], True)
     with pytest.raises(LedgerError, match=r"^'press' is no purpose; it is one of album, yearbook, web, all\.$"):
-        either.consent("Anna", True, ["press"])
+        either.set_consent("Anna", True, ["press"])
     assert list(event_sentences(either.events()))[1:3] == [
         "consent given for Anna (album, yearbook)",
         "consent withdrawn for Anna (album)",
@@ -176,18 +176,18 @@ def test_consent_is_per_purpose_and_none_said_is_all(either: Ledger) -> None:
         given.kind, {**given.payload, "purposes": []}
     )
     (row,) = person_rows(either.decisions()).rows(named=True)
-    told = {name: value for name, value in row.items() if name.startswith("consent")}
-    assert told == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
+    published = {name: value for name, value in row.items() if name.startswith("consent")}
+    assert published == dict.fromkeys(["consent", "consent_album", "consent_yearbook", "consent_web"], True)
 
 
-def test_a_roster_says_it_per_purpose_and_the_stricter_word_counts(ledger: Ledger) -> None:
+def test_a_roster_refuses_per_purpose_and_the_stricter_answer_counts(ledger: Ledger) -> None:
     rows = [
         RosterEntry("Anna", "1", consent=True, consents={"web": False}),
         RosterEntry("Ben", "2", consents={"yearbook": True, "album": False}),
         RosterEntry("Cem", "3", consent=False, consents={"album": True}),
     ]
     import_rows(ledger, *rows)
-    people = [ledger.create(row.name).person for row in rows]
+    people = [ledger.create_person(row.name).person for row in rows]
     assert [dict(p.consents) for p in people] == [
         {"album": True, "yearbook": True, "web": False},
         {"album": False, "yearbook": True},
@@ -198,25 +198,25 @@ def test_a_roster_says_it_per_purpose_and_the_stricter_word_counts(ledger: Ledge
 
 def test_an_answer_that_nobody_understood_refuses_everything_until_somebody_clears_it(ledger: Ledger) -> None:
     import_rows(ledger, RosterEntry("Anna", "1", consent_in_doubt="Opt out"), RosterEntry("Ben", "2", consent=True))
-    anna = ledger.create("Anna").person
+    anna = ledger.create_person("Anna").person
     assert (anna.consent, anna.refused, anna.consent_in_doubt) == (False, EVERYTHING, "Opt out")
     import_rows(ledger, RosterEntry("Anna", "1", {"2020-2021": "2b"}, consent=True))
     assert person(ledger, anna.id).consent_in_doubt == "Opt out", "a file clears nothing"
-    ledger.consent("Anna", True, ["yearbook"])
+    ledger.set_consent("Anna", True, ["yearbook"])
     now = person(ledger, anna.id)
     assert (now.refused, now.consent_in_doubt) == ({"album", "web"}, "Opt out")
-    ledger.consent("Anna", False)
+    ledger.set_consent("Anna", False)
     now = person(ledger, anna.id)
     assert (now.refused, now.consent_in_doubt) == (EVERYTHING, ""), "it is sure now"
     ledger.undo(), ledger.undo()
-    ledger.consent("Anna", True)
+    ledger.set_consent("Anna", True)
     now = person(ledger, anna.id)
     assert (now.refused, now.consent_in_doubt, now.consent) == (frozenset(), "", True)
 
 
 def test_two_who_are_merged_are_refused_what_either_is_and_get_their_own_back(ledger: Ledger) -> None:
-    a, b = ledger.create("A").person.id, ledger.create("B").person.id
-    ledger.consent("A", False, ["web"]), ledger.consent("B", True), ledger.consent("B", False, ["yearbook"])
+    a, b = ledger.create_person("A").person.id, ledger.create_person("B").person.id
+    ledger.set_consent("A", False, ["web"]), ledger.set_consent("B", True), ledger.set_consent("B", False, ["yearbook"])
     merge = ledger.merge("A", "B").events[0]
     assert person(ledger, b).refused == {"web", "yearbook"} == person(ledger, a).refused
     ledger.undo(merge)
@@ -224,32 +224,32 @@ def test_two_who_are_merged_are_refused_what_either_is_and_get_their_own_back(le
 
 
 def test_what_was_refused_while_two_were_one_stays_with_both(ledger: Ledger) -> None:
-    a, b = ledger.create("A").person.id, ledger.create("B").person.id
-    ledger.create("C"), ledger.merge("A", "C")
+    a, b = ledger.create_person("A").person.id, ledger.create_person("B").person.id
+    ledger.create_person("C"), ledger.merge("A", "C")
     merge = ledger.merge("C", "B").events[0]
-    ledger.consent("B", False, ["web"])
-    ledger.consent("A", False, ["album"])
+    ledger.set_consent("B", False, ["web"])
+    ledger.set_consent("A", False, ["album"])
     ledger.undo(merge)
     assert person(ledger, a).refused == {"web", "album"} == person(ledger, b).refused
     undo = ledger.events()[-1].id
     ledger.undo(undo)
-    ledger.consent("B", True)
+    ledger.set_consent("B", True)
     assert person(ledger, b).refused == frozenset()
     ledger.undo(merge)
     assert person(ledger, b).refused == frozenset()
     assert person(ledger, a).refused == {"web", "album"}, "the yes was said of the other"
 
 
-def test_a_refusal_said_before_a_merge_or_after_it_was_undone_concerns_one(ledger: Ledger) -> None:
-    a, b = ledger.create("A").person.id, ledger.create("B").person.id
+def test_a_refusal_before_a_merge_or_after_its_undo_concerns_one_person(ledger: Ledger) -> None:
+    a, b = ledger.create_person("A").person.id, ledger.create_person("B").person.id
     merge = ledger.merge("A", "B").events[0]
     ledger.undo(merge)
-    ledger.consent("B", False)
+    ledger.set_consent("B", False)
     assert person(ledger, a).refused == frozenset() and person(ledger, b).refused == EVERYTHING
 
 
 def test_who_may_be_the_one_of_two_who_refused_is_refused(ledger: Ledger) -> None:
-    anna = ledger.create("Anna").person.id
+    anna = ledger.create_person("Anna").person.id
     import_rows(ledger, RosterEntry("Anna", "7", consent=True), RosterEntry("Anna", "8", consents={"web": False}))
     assert person(ledger, anna).refused == {"web"} and "album" not in person(ledger, anna).consents
     ledger.link_student(anna, "7")
@@ -262,7 +262,7 @@ def test_a_row_without_an_id_refuses_for_everybody_of_its_name(ledger: Ledger) -
     assert (seven.consent, eight.consent) == (True, True)
     import_rows(ledger, RosterEntry("Anna", "", {"2018-2019": "1a"}, consent=False))
     assert [person(ledger, p.id).consent for p in (seven, eight)] == [False, False]
-    ledger.consent(seven.id, True)
+    ledger.set_consent(seven.id, True)
     assert [person(ledger, p.id).consent for p in (seven, eight)] == [True, False]
 
 
@@ -288,11 +288,11 @@ def test_one_who_joins_later_with_the_name_of_a_known_student_and_refuses_is_not
 
 def test_a_refusal_that_is_newer_than_what_is_published_counts_for_each_purpose(ledger: Ledger) -> None:
     import_rows(ledger, RosterEntry("Anna", "7", consent=True))
-    anna = ledger.create("Anna").person.id
+    anna = ledger.create_person("Anna").person.id
     then = ledger.decisions()
-    ledger.consent("Anna", False, ["web"])
+    ledger.set_consent("Anna", False, ["web"])
     import_rows(ledger, RosterEntry("Anna", "7", consent_in_doubt="perhaps", consents={"yearbook": False}))
-    ledger.consent("Anna", True, ["album"])
+    ledger.set_consent("Anna", True, ["album"])
     now = apply_newer_refusals(then, ledger.decisions()).persons[anna]
     assert (now.refused, now.consent, now.consent_in_doubt) == ({"web", "yearbook"}, True, "perhaps")
     assert now.consents == {"album": True, "web": False, "yearbook": False}
@@ -306,14 +306,14 @@ def test_an_old_ledger_whose_rows_were_put_together_wrongly_refuses_whom_its_row
     assert [p.consent for p in now.values()] == [False, True, True]
 
 
-def test_an_old_ledgers_words_on_consent_are_for_every_purpose() -> None:
+def test_consents_of_an_old_ledger_are_for_every_purpose() -> None:
     events = [event(1, "person_created", person_id="p", name="Anna"), event(2, "consent_withdrawn", person_id="p")]
     assert replay(events).persons["p"].refused == EVERYTHING
     assert replay([*events, event(3, "consent_given", person_id="p")]).persons["p"].consent is True
     assert replay([*events, event(3, "undone", event_id=2)]).persons["p"].consent is None
 
 
-def test_who_is_erased_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Ledger) -> None:
+def test_an_erased_person_leaves_a_refusal_to_others_whom_it_may_concern(ledger: Ledger) -> None:
     import_rows(ledger, NO)
     first = ledger.label("Ben Weiss", [face("f")]).person.id
     ledger.rename(first, "Ben Kern")

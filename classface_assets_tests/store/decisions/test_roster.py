@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import index_constraints
@@ -65,45 +65,45 @@ def test_the_same_file_changes_nothing_and_a_newer_one_updates_by_id_or_name(led
     assert imported(ledger, ROSTER) is None, "the old file does not bring old classes back"
 
 
-def test_two_students_of_one_name_are_told_apart_by_their_ids(ledger: Ledger) -> None:
+def test_two_students_of_one_name_are_distinguished_by_their_ids(ledger: Ledger) -> None:
     imported(ledger, "Name,ID,Class\nAnna,1,a\nAnna,2,b\n", year=YEAR)
     imported(ledger, "Name,ID,Class\nAnna,2,c\n", year="2020-2021")
     imported(ledger, "Name,Class\nAnna,d\n", year="2021-2022")
-    said = [(entry.student_id, dict(entry.classes)) for entry in ledger.decisions().roster]
-    assert said == [("1", {YEAR: "a"}), ("2", {YEAR: "b", "2020-2021": "c"}), ("", {"2021-2022": "d"})]
+    students = [(entry.student_id, dict(entry.classes)) for entry in ledger.decisions().roster]
+    assert students == [("1", {YEAR: "a"}), ("2", {YEAR: "b", "2020-2021": "c"}), ("", {"2021-2022": "d"})]
 
 
 def test_an_import_is_undone_whole_and_may_be_done_again(ledger: Ledger) -> None:
-    ledger.create("Ben Weiss")
+    ledger.create_person("Ben Weiss")
     event = imported(ledger, ROSTER)
-    assert ledger.decisions().named("ben weiss").consent is False
+    assert ledger.decisions().find_current_person("ben weiss").consent is False
     ledger.undo(event)
-    assert ledger.decisions().roster == () and ledger.decisions().named("ben weiss").consent is None
+    assert ledger.decisions().roster == () and ledger.decisions().find_current_person("ben weiss").consent is None
     assert imported(ledger, ROSTER) is not None and len(ledger.decisions().roster) == 3
 
 
-def test_a_roster_says_of_people_when_they_were_there_and_who_are_siblings(ledger: Ledger) -> None:
+def test_a_roster_gives_people_school_years_and_siblings(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
     anna, ben = (ledger.label(name, [face(name)]).person.id for name in ("anna weiss", "Ben Weiss"))
-    nick = ledger.create("Benny").person.id
+    nick = ledger.create_person("Benny").person.id
     ledger.merge(ben, nick)
     decisions = ledger.decisions()
     assert decisions.siblings == {anna: frozenset({nick}), nick: frozenset({anna})}
     assert decisions.persons[anna].birth_date == date(2011, 2, 3)
     assert enrolled_years(decisions) == {anna: frozenset({YEAR}), nick: frozenset({YEAR})}
     assert unlinked_students(decisions) == [("Cem Öz", (YEAR, "2020-2021"))]
-    ledger.birth_date("anna weiss", date(2011, 2, 4))
+    ledger.set_birth_date("anna weiss", date(2011, 2, 4))
     assert ledger.decisions().persons[anna].birth_date == date(2011, 2, 4), "what was said of the person counts"
 
 
-def test_a_rosters_yes_does_not_lift_a_no_that_was_said_by_hand(ledger: Ledger) -> None:
-    ledger.create("Anna Weiss")
-    ledger.create("Ben Weiss")
-    ledger.consent("Anna Weiss", False)
-    ledger.consent("Ben Weiss", True)
+def test_a_rosters_yes_does_not_lift_a_refusal_by_hand(ledger: Ledger) -> None:
+    ledger.create_person("Anna Weiss")
+    ledger.create_person("Ben Weiss")
+    ledger.set_consent("Anna Weiss", False)
+    ledger.set_consent("Ben Weiss", True)
     imported(ledger, ROSTER)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, False], "a later no of a roster counts"
-    ledger.consent("Ben Weiss", True)
+    ledger.set_consent("Ben Weiss", True)
     assert [p.consent for p in ledger.decisions().persons.values()] == [False, True]
 
 
@@ -113,8 +113,8 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
     ledger.erase(ben)
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz", "Dora"]
     redact_people(ledger.url, {ben})
-    told = "".join(to_jsonl(ledger.events()))
-    assert "Ben Weiss" not in told and '"18"' not in told and "2013-04-03" not in told
+    lines = "".join(to_jsonl(ledger.events()))
+    assert "Ben Weiss" not in lines and '"18"' not in lines and "2013-04-03" not in lines
     anna, _, dora = ledger.decisions().roster
     assert anna.siblings == () and dora.siblings == ("Anna Weiss",)
     assert b"Ben Weiss" not in (tmp_path / "ledger.sqlite").read_bytes()
@@ -125,20 +125,20 @@ def test_who_was_erased_is_on_no_roster_and_the_ledger_has_lost_the_name(ledger:
 
 def test_another_person_who_has_taken_the_name_of_an_erased_one_stays_on_the_roster(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
-    wrong = ledger.create("Anna Weiss").person.id
+    wrong = ledger.create_person("Anna Weiss").person.id
     ledger.rename(wrong, "Olga")
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     ledger.erase(wrong)
     redact_people(ledger.url, {wrong})
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Ben Weiss", "Cem Öz"]
 
 
-def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_student_is_removed_from_every_roster_and_the_ledger_stays_guarded(ledger: Ledger, tmp_path: Path) -> None:
     imported(ledger, ROSTER)
     imported(ledger, "Name,Class\nBen Weiss,2b\n", "next.csv", "2020-2021")
     assert ledger.remove_student("18") == 2, "the row without an id is his, too"
     assert [e.name for e in ledger.decisions().roster] == ["Anna Weiss", "Cem Öz"]
-    assert list(event_sentences(ledger.events()))[-1] == "a student was taken out of every roster"
+    assert list(event_sentences(ledger.events()))[-1] == "a student was removed from every roster"
     assert ledger.undo().id == 2, "a student who was struck does not come back by an undo"
     with pytest.raises(UnknownError, match="no event 3 in force"):
         ledger.undo(3)
@@ -152,9 +152,9 @@ def test_a_student_is_struck_from_every_roster_and_the_ledger_stays_guarded(ledg
     con.close()
 
 
-def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_asked_about(ledger: Ledger) -> None:
+def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_questioned(ledger: Ledger) -> None:
     imported(ledger, ROSTER)
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     events = ledger.events()
     nothing = pl.DataFrame(schema={"person_id": pl.String, "confirmed": pl.Boolean, "school_year": pl.String})
     decisions = replay(events)
@@ -193,7 +193,7 @@ def named(
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS)
     settings = replace(settings_for("buffalo_l"), follow_years=False)
-    found = assign_faces(table, vectors, graph, Labels(who, enrolled=enrolled), nothing, settings)
+    found = assign_faces(table, vectors, graph, FaceConstraints(who, enrolled=enrolled), nothing, settings)
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 
 
@@ -213,7 +213,7 @@ def test_a_face_of_a_year_in_which_the_roster_does_not_have_the_person_takes_mor
     assert named(faces, who, {"anna": first, "ben": second}) == who | {"alike": "anna"}, "a handicap, not a ban"
 
 
-def test_of_two_who_are_equally_like_it_is_the_one_whom_the_roster_has_in_that_year() -> None:
+def test_of_two_equally_similar_people_the_one_enrolled_in_that_year_is_matched() -> None:
     faces = {"a": (2015, [1.0, 0, 0]), "b": (2016, [0, 1.0, 0]), "between": (2016, [0.71, 0.7, 0.07])}
     who = {"a": "anna", "b": "ben"}
     assert named(faces, who, {}) == who
@@ -226,7 +226,7 @@ def test_nobody_is_absent_from_a_face_without_a_year_or_of_a_year_without_a_rost
     assert roster.of_faces(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
 
 
-def test_what_a_roster_says_of_the_years_reaches_the_matcher(ledger: Ledger) -> None:
+def test_the_school_years_of_a_roster_reach_the_matcher(ledger: Ledger) -> None:
     anna = ledger.label("Anna Weiss", [face("f")]).person.id
     imported(ledger, ROSTER)
     faces = pl.DataFrame({"face_id": ["f"], "asset_id": ["photo"]})
@@ -264,8 +264,8 @@ def test_the_command_imports_lists_undoes_and_forgets(tmp_path: Path) -> None:
     file.write_text("Name;Klasse;Geschwister\nAnna Weiss;3a;Ben Weiss\n;3b;\nBen Weiss;1b;\n", encoding="cp1252")
     done = classface(tmp_path, "roster", "import", file)
     assert done.exit_code == 3, done.output
-    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` takes it back." in done.stdout
-    assert "are taken for 2019-2020" in done.stdout
+    assert "Roster: 2 students, new: 2, changed: 0. `classface undo 1` undoes the import." in done.stdout
+    assert "were imported for 2019-2020" in done.stdout
     assert done.stderr == "1 row was left out:\n  line 3: it has no name\n"
     assert "known already: 2 students" in classface(tmp_path, "roster", "import", file).stdout
     listed = classface(tmp_path, "roster", "list").stdout.splitlines()
@@ -285,7 +285,7 @@ def test_a_portraits_disc_in_its_school_years_folder_is_of_that_year(tmp_path: P
     assert classface(tmp_path, "roster", "list").stdout == "Anna Weiss\t\t2019-2020 3 / 201\t\t\t\n"
 
 
-def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_overruled(world: World) -> None:
+def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_label_is_overruled(world: World) -> None:
     def first(having: str, found: str = "") -> str:
         sql = f"""SELECT a.path FROM image_assets a LEFT JOIN face_instances f USING (asset_id) WHERE a.status = 'ok'
             AND a.school_year = '2018-2019' AND a.path NOT LIKE '%{found}' GROUP BY a.path
@@ -310,14 +310,14 @@ def test_the_faces_of_a_photographers_portraits_get_their_names_and_no_word_is_o
     done = classface(world.folder, "roster", "import", index)
     assert done.exit_code == 0, done.output
     assert "1 portrait named, 0 had their name already." in done.stdout
-    told = done.stderr.splitlines()
-    assert told[0] == "4 portraits were left out:"
-    assert f"  line 2: the face in {another} was said to be Berta" in told
-    assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in told)
-    assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in told
-    assert f"  line 5: {alone} is the portrait of Anna Weiss already" in told
+    lines = done.stderr.splitlines()
+    assert lines[0] == "4 portraits were left out:"
+    assert f"  line 2: the face in {another} was labelled as Berta" in lines
+    assert any(line.startswith("  line 3: ") and "faces, none of them clearly the largest" in line for line in lines)
+    assert "  line 4: there is no photo portraits/9.jpg in 2018-2019" in lines
+    assert f"  line 5: {alone} is the portrait of Anna Weiss already" in lines
     now = ledger.decisions()
-    assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].how == "import"
+    assert now.persons[now.labels[one].person_id].name == "Anna Weiss" and now.labels[one].method == "import"
     assert now.persons[now.labels[other].person_id].name == "Berta"
 
     assert "0 portraits named, 1 had their name already." in classface(world.folder, "roster", "import", index).stdout
@@ -364,15 +364,15 @@ def test_one_undo_takes_an_import_back_with_the_names_that_it_gave(world: World)
     ("made", "options", "sentence"),
     [
         (None, [], "There is no file"),
-        ("folder", [], "is a folder; name the file in it"),
+        ("folder", [], "is a folder; give the file in it"),
         ("Class\n3a\n", [], "No column of names was found"),
-        ("Name,Class\n,3a\n", [], "No row of .* could be taken in.\n  line 2: it has no name"),
+        ("Name,Class\n,3a\n", [], "No row of .* could be imported.\n  line 2: it has no name"),
         ("Name\nAnna\n", ["--encoding", "klingon"], "'klingon' is no encoding of text; write one like utf-8, cp1250"),
         ("Name\nAnna\n", ["--consent-column", "Media"], "There is no column titled 'Media'; the titles are: Name"),
         ("Name\nAnna\n", ["--year", "soon"], "'soon' is no school year; write it like 2019-2020"),
     ],
 )
-def test_what_cannot_be_imported_is_said_and_leaves_no_trace(
+def test_a_file_that_cannot_be_imported_is_reported_and_leaves_no_trace(
     tmp_path: Path, made: str | None, options: list[str], sentence: str
 ) -> None:
     file = tmp_path / "roster.csv"

@@ -52,7 +52,7 @@ def test_zeros_in_front_spaces_case_and_a_spreadsheets_decimals_make_no_other_id
     assert len({normalize_student_id(text) for text in ("10", "100", "1", "0x1", "1.5", "15")}) == 6
 
 
-def test_an_id_that_stands_for_several_names_in_a_file_is_nobodys() -> None:
+def test_an_id_of_several_names_in_a_file_is_nobodys() -> None:
     rows = [("3", "Anna"), ("003", "ANNA "), ("4", "Ben"), ("4.0", "Cem"), ("", "Dora"), ("", "Eve")]
     assert repeated_ids(rows) == {"4"}
 
@@ -60,8 +60,8 @@ def test_an_id_that_stands_for_several_names_in_a_file_is_nobodys() -> None:
 @pytest.mark.parametrize("placeholder", ["#N/A", "N/A", "0", "-", "55"])
 def test_students_with_one_placeholder_for_an_id_stay_as_many_as_they_are(ledger: Ledger, placeholder: str) -> None:
     """As imports of earlier versions have them, too. Three students were one, and a refusal was lost."""
-    said = {"Anna": False, "Ben": None, "Cem": True}
-    rows = [RosterEntry(name, placeholder, consent=consent) for name, consent in said.items()]
+    answers = {"Anna": False, "Ben": None, "Cem": True}
+    rows = [RosterEntry(name, placeholder, consent=consent) for name, consent in answers.items()]
     import_rows(ledger, *rows)
     for name in ("Anna", "Ben", "Cem"):
         ledger.label(name, [face(name)])
@@ -90,10 +90,10 @@ def test_two_students_of_one_name_are_two_people(ledger: Ledger) -> None:
         "Anna Weiss (7a, 2009)",
     ]
     sentence = "There are two students called anna weiss: Anna Weiss (5c, 2011) and Anna Weiss (7a, 2009); say which."
-    for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create("anna weiss")):
-        with pytest.raises(ConflictError) as told:
+    for act in (lambda: ledger.label("anna  weiss", [face("f")]), lambda: ledger.create_person("anna weiss")):
+        with pytest.raises(ConflictError) as refused:
             act()
-        assert str(told.value) == sentence
+        assert str(refused.value) == sentence
     first = ledger.label("anna weiss (5C, 2011)", [face("f")]).person
     assert (first.name, first.display_name, first.student_id) == ("Anna Weiss", "Anna Weiss (5c, 2011)", "7")
     with pytest.raises(ConflictError, match="two students"):
@@ -126,7 +126,7 @@ def test_one_who_has_the_name_alone_is_shown_by_it_alone(ledger: Ledger) -> None
     assert shown(ledger) == ["Anna Weiss (5c, 2011)"]
 
 
-def test_ids_tell_apart_whom_neither_class_nor_year_of_birth_does(ledger: Ledger) -> None:
+def test_ids_distinguish_people_of_one_class_and_year_of_birth(ledger: Ledger) -> None:
     import_rows(ledger, RosterEntry("Anna", "7"), RosterEntry("Anna", "8"), RosterEntry("Ben", "9"))
     assert [name for name, _ in unlinked_students(ledger.decisions())] == ["Anna (7)", "Anna (8)", "Ben"]
     classes = {"2019-2020": "5c"}
@@ -134,7 +134,7 @@ def test_ids_tell_apart_whom_neither_class_nor_year_of_birth_does(ledger: Ledger
     assert [name for name, _ in unlinked_students(ledger.decisions())] == ["Anna (5c, 7)", "Anna (5c, 8)", "Ben"]
 
 
-def test_a_person_who_may_be_either_of_two_students_is_told_and_linked(ledger: Ledger) -> None:
+def test_a_person_who_may_be_either_of_two_students_is_reported_and_can_be_linked(ledger: Ledger) -> None:
     anna = ledger.label("Anna Weiss", [face("f")]).person
     done = ledger.import_roster([replace(FIRST, consent=False), SECOND], "list.csv")
     assert done.notes == (
@@ -146,7 +146,7 @@ def test_a_person_who_may_be_either_of_two_students_is_told_and_linked(ledger: L
     with pytest.raises(ConflictError, match="three people called Anna Weiss"):
         ledger.label("Anna Weiss", [face("g")])
     with pytest.raises(ConflictError, match="three people called Anna Weiss"):
-        ledger.consent("Anna Weiss", True)
+        ledger.set_consent("Anna Weiss", True)
     with pytest.raises(UnknownError, match="Nobody on the roster is called '99'"):
         ledger.link_student("Anna Weiss", "99")
     linked = ledger.link_student("Anna Weiss", "008").person
@@ -163,16 +163,16 @@ def test_a_student_is_one_person_and_a_name_that_is_shared_needs_two_students(le
     second = ledger.label("Anna Weiss (7a, 2009)", [face("g")]).person
     with pytest.raises(ConflictError, match="would leave two people called 'Anna Weiss'"):
         ledger.link_student(second.id, "7")
-    ledger.create("Berta")
+    ledger.create_person("Berta")
     with pytest.raises(ConflictError, match="already a person called"):
         ledger.rename("Berta", "Anna Weiss")
     assert ledger.decisions().persons[first.id].student_id == "7"
     import_rows(ledger, RosterEntry("Ben", "9"))
-    ben, benny = ledger.create("Ben").person, ledger.create("Benny").person
+    ben, benny = ledger.create_person("Ben").person, ledger.create_person("Benny").person
     assert ben.student_id == "9"
     moved = ledger.link_student(benny.id, "9")
     assert moved.person.student_id == "9" and ledger.decisions().persons[ben.id].student_id == ""
-    assert moved.notes == ("Ben was taken for that student until now, and is not any more.",)
+    assert moved.notes == ("Ben was linked with that student until now, and is not any more.",)
 
 
 def test_a_link_outlives_the_import_that_is_undone_and_done_again(ledger: Ledger) -> None:
@@ -189,7 +189,7 @@ def test_once_a_person_is_a_student_no_new_name_parts_them(ledger: Ledger) -> No
     import_rows(ledger, FIRST)
     anna = ledger.label("Anna Weiss", [face("f")]).person
     ledger.rename("Anna Weiss", "Anna Kern")
-    ledger.create("Berta"), ledger.merge("Berta", "Anna Kern")
+    ledger.create_person("Berta"), ledger.merge("Berta", "Anna Kern")
     import_rows(ledger, RosterEntry("Anna Kern-Weiss", "07", {"2020-2021": "6c"}))
     now = ledger.decisions()
     assert (now.persons[anna.id].student_id, now.persons[anna.id].birth_date) == ("7", FIRST.birth_date)
@@ -205,16 +205,16 @@ def test_who_was_given_a_wrong_name_and_then_the_right_one_is_the_student_of_the
     assert (now[olga.id].student_id, now[anna.id].student_id) == ("9", "7")
 
 
-def test_what_is_said_by_the_old_name_while_two_are_merged_is_that_ones_when_they_are_parted(either: Ledger) -> None:
+def test_labels_by_the_old_name_of_a_merged_person_stay_theirs_when_the_merge_is_undone(either: Ledger) -> None:
     """Seen: the new labels stayed with the other person."""
     anna = either.label("Anna", [face("a", "p1")]).person
     ann = either.label("Ann", [face("b", "p2"), face("x", "p8")]).person
-    either.create("Zoe")
+    either.create_person("Zoe")
     merge = either.merge("Ann", "Anna").events[0]
     assert either.label("Ann", [face("c", "p3")]).person.id == anna.id
     assert either.confirm("ann", [face("d", "p4")]).person.id == anna.id
     assert either.reject("Ann", [face("e", "p5"), face("x", "p8")]).faces == 1
-    either.give_portrait("Ann", "portrait"), either.siblings(["Ann", "Zoe"])
+    either.set_portrait("Ann", "portrait"), either.declare_siblings(["Ann", "Zoe"])
     either.label("Anna", [face("f", "p6")])
     assert set(who(either).values()) == {"Anna"} and (("e", anna.id)) in either.decisions().rejected
     either.undo(merge)
@@ -236,8 +236,8 @@ def test_who_is_erased_takes_the_rows_of_one_student_along_and_not_of_another_of
     assert [(e.name, e.student_id) for e in ledger.decisions().roster] == [("Anna Weiss", "8"), ("Ben", "9")]
     plain = ledger.events()
     assert redact_people(ledger.url, {first.id}) >= 4
-    told = "".join(to_jsonl(ledger.events()))
-    assert "Kern" not in told and "2011-02-03" not in told and '"5c"' not in told and "1999-" not in told
+    lines = "".join(to_jsonl(ledger.events()))
+    assert "Kern" not in lines and "2011-02-03" not in lines and '"5c"' not in lines and "1999-" not in lines
     left = ledger.decisions().roster
     assert [(e.name, e.student_id, e.siblings) for e in left] == [("Anna Weiss", "8", ()), ("Ben", "9", ("8",))]
     other = Ledger(ledger.url.replace("ledger.sqlite", "other.sqlite"))
@@ -246,7 +246,7 @@ def test_who_is_erased_takes_the_rows_of_one_student_along_and_not_of_another_of
     assert import_events(other, from_jsonl(lines)) == 0, "the same ledger, out of which names were taken"
 
 
-def test_a_student_who_is_struck_from_every_roster_stays_refused(ledger: Ledger) -> None:
+def test_a_student_who_is_removed_from_every_roster_stays_refused(ledger: Ledger) -> None:
     import_rows(ledger, replace(FIRST, consent=False), SECOND)
     first = ledger.label("Anna Weiss (5c, 2011)", [face("f")]).person
     with pytest.raises(ConflictError, match="two students called Anna Weiss"):
@@ -257,7 +257,7 @@ def test_a_student_who_is_struck_from_every_roster_stays_refused(ledger: Ledger)
     assert "id:7" not in "".join(to_jsonl(ledger.events()))
 
 
-def test_portraits_are_the_students_whose_they_are(ledger: Ledger) -> None:
+def test_portraits_are_assigned_to_their_students(ledger: Ledger) -> None:
     event_id = import_rows(ledger, FIRST, SECOND)
     keys = [entry.key for entry in ledger.decisions().roster]
     named = [("Anna Weiss", face("f")), ("Anna Weiss", face("g", "q"))]
@@ -269,7 +269,7 @@ def test_portraits_are_the_students_whose_they_are(ledger: Ledger) -> None:
 
 
 def test_the_page_offers_the_students_that_a_person_may_be(ledger: Ledger) -> None:
-    anna = ledger.create("Anna Weiss").person
+    anna = ledger.create_person("Anna Weiss").person
     assert student_choices(ledger.decisions(), anna) == []
     import_rows(ledger, FIRST, SECOND)
     offered = student_choices(ledger.decisions(), ledger.decisions().persons[anna.id])
@@ -279,10 +279,10 @@ def test_the_page_offers_the_students_that_a_person_may_be(ledger: Ledger) -> No
     assert [name for _, name in offered] == ["Anna Weiss (7a, 2009)", "Anna Weiss (5c, 2011)"], "the own one first"
 
 
-def test_the_command_says_which_student_a_person_is(tmp_path: Path) -> None:
+def test_the_command_shows_which_student_a_person_is(tmp_path: Path) -> None:
     place = ["--photos", str(tmp_path / "photos"), "--data", str(tmp_path)]
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    ledger.create("Anna Weiss")
+    ledger.create_person("Anna Weiss")
     import_rows(ledger, FIRST, SECOND)
     done = CliRunner().invoke(cli, ["student", *place, "Anna Weiss", "7"])
     assert done.stdout == "Anna Weiss (5c, 2011) is that student of the roster, id 7.\n", done.output

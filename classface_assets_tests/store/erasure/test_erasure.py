@@ -61,14 +61,14 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     assert files_that_hold(world.folder / "data" / "albums", NAME)
     theirs = {face.face_id for face in find_person_to_erase(world.archive, NAME)[1]}
     database, tables_folder = world.layout.database, world.folder / "data" / "tables"
-    inode, desk = database.stat().st_ino, ReviewContext(world.archive, Models(pack="builtin"))
-    shown, view = min(ids), desk.view()
-    assert desk.images.chip(view, shown, 192).read() and list(tables_folder.glob("face_space*"))
+    inode, context = database.stat().st_ino, ReviewContext(world.archive, Models(pack="builtin"))
+    shown, view = min(ids), context.view()
+    assert context.images.chip(view, shown, 192).read() and list(tables_folder.glob("face_space*"))
     half = temporary_path(database)
     half.with_name(half.name.replace(f"~{os.getpid()}~", "~4194303~")).write_text(f"a killed process told of {NAME}")
 
     receipt = erase_person(world.archive, world.instance, NAME)
-    assert ids <= theirs and receipt.barred == len(theirs)
+    assert ids <= theirs and receipt.face_count == len(theirs)
     assert not theirs & (every_face(world, "detections") | every_face(world, "embeddings"))
     assert others - theirs == every_face(world, "embeddings"), "nobody else has lost a face"
     assert not {file.stem for file in world.layout.albums.rglob("*.jpg")} & theirs
@@ -78,13 +78,13 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     assert files_that_hold(world.folder / "data", NAME) == []
     assert database.stat().st_ino != inode and world.query("CALL pragma_database_size()")["free_blocks"].sum() == 0
     assert not list(tables_folder.glob("face_space*")), "a mark of each face that was measured is in it"
-    desk.view()
+    context.view()
     with pytest.raises(NotFoundError):
-        desk.images.chip(view, shown, 192).read()  # a server that runs on learns of it, whoever erased
+        context.images.chip(view, shown, 192).read()  # a server that runs on learns of it, whoever erased
     vectors = sum(one.count for one in receipt.removed if one.what == "vectors")
     assert vectors == len(theirs) and "face crops" in {one.what for one in receipt.removed}
     assert receipt.photos and all((world.folder / "photos" / path).exists() for path in receipt.photos)
-    assert NAME not in json.dumps(receipt.told()) and NAME not in "\n".join(receipt.lines())
+    assert NAME not in json.dumps(receipt.to_json()) and NAME not in "\n".join(receipt.lines())
 
 
 def test_who_was_erased_is_not_found_again_by_any_search(world: World) -> None:
@@ -108,9 +108,9 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(world: World) -> Non
     shutil.rmtree(vectors)
     register_school_years(world.instance, world.layout)
     assert world.chain.run_job("ingest_year", year) == [] and ids <= every_face(world, "detections")
-    assert not ids & PartDataset(vectors, ("face_id",)).ids("face_id"), "barred from the moment on in which it is said"
+    assert not ids & PartDataset(vectors, ("face_id",)).ids("face_id"), "erased from the moment of the decision on"
     receipt = finish_erasures(world.archive, world.instance)
-    assert receipt.barred == len(ids) and not ids & every_face(world, "embeddings")
+    assert receipt.face_count == len(ids) and not ids & every_face(world, "embeddings")
     assert files_that_hold(world.folder / "data", NAME) == []
     assert finish_erasures(world.archive, world.instance).removed == ()
     with pytest.raises(UnknownError, match="Nobody is called"):
@@ -135,11 +135,11 @@ def test_a_photo_that_loses_its_last_face_counts_as_searched() -> None:
         | {"rotation": [0, 0, 90], "phash": ["x", "x", "y"], "chip": [b"c"] * 3}
     )
     # The second is known under another detector's box, which overlaps by two thirds.
-    barred = {"9": FaceRef("9", "a", (54.0, 0.0, 20.0, 20.0)), "3": FaceRef("3", "b", (0.0, 0.0, 20.0, 20.0))}
-    assert erased_ids_in(rows, barred) == {"2", "3"}
-    left = drop_erased(rows, barred)
+    erased = {"9": FaceRef("9", "a", (54.0, 0.0, 20.0, 20.0)), "3": FaceRef("3", "b", (0.0, 0.0, 20.0, 20.0))}
+    assert erased_ids_in(rows, erased) == {"2", "3"}
+    left = drop_erased(rows, erased)
     assert left["face_id"].to_list() == ["1", None] and left["asset_id"].to_list() == ["a", "b"]
     blank = left.row(1, named=True)
     assert (blank["status"], blank["reason"], blank["rotation"], blank["phash"]) == ("no face", ERASED_REASON, 90, "y")
     assert blank["chip"] is None and blank["bbox_x"] is None
-    assert drop_erased(left, barred).equals(left)
+    assert drop_erased(left, erased).equals(left)

@@ -60,7 +60,7 @@ def traces(known: Known, name: str, content: bytes) -> set[str]:
 
 
 def everywhere(known: Known, world: Remote, data: UPath) -> set[str]:
-    """What is left in any object of the data and in any local file; of the ledger and the list of barred faces only
+    """What is left in any object of the data and in any local file; of the ledger and the list of erased faces only
     the names count."""
     nameless = Known(frozenset({NAME}), known.pieces, known.vectors)
     found = set()
@@ -163,7 +163,7 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
                 ask_for_credentials(s3_server, "inf")
         assert world.run() == [], "a run between is no way back"
         receipt = erase_person(archive, instance, NAME)
-        assert receipt.barred == len(ids) and receipt.photos and not receipt.notes
+        assert receipt.face_count == len(ids) and receipt.photos and not receipt.notes
         assert everywhere(known, world, data) == set()
         assert not any(old_versions(data / name) for name in ("parts", "portraits", "tables", "albums"))
         assert world.run() == []

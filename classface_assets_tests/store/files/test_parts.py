@@ -53,7 +53,7 @@ def test_a_writer_killed_before_the_rename_leaves_only_whole_parts(tmp_path: Pat
 import sys, time, polars as pl
 from pathlib import Path
 from classface_assets.store.files.parts import PartDataset
-parts = Parts(Path(sys.argv[1]), ("id",))
+parts = PartDataset(Path(sys.argv[1]), ("id",))
 parts.append(pl.DataFrame({"id": ["done"]}))
 def stop(self, target):
     print("written", flush=True)
@@ -75,7 +75,7 @@ def test_a_compaction_killed_half_way_shows_each_row_once(tmp_path: Path) -> Non
 import sys, time
 from pathlib import Path
 from classface_assets.store.files.parts import PartDataset
-parts = Parts(Path(sys.argv[1]), ("id",))
+parts = PartDataset(Path(sys.argv[1]), ("id",))
 def stop(self, missing_ok=False):
     if self.suffix == ".parquet":
         print("appended", flush=True)
@@ -129,7 +129,7 @@ def test_readers_see_every_row_while_another_process_compacts(tmp_path: Path) ->
 import sys, polars as pl
 from pathlib import Path
 from classface_assets.store.files.parts import PartDataset
-parts = Parts(Path(sys.argv[1]), ("id",))
+parts = PartDataset(Path(sys.argv[1]), ("id",))
 print("ready", flush=True)
 for turn in range(150):
     parts.append(pl.DataFrame({"id": ["r0"], "value": [0]}))
@@ -148,9 +148,9 @@ for turn in range(150):
 def test_keeping_all_rows_writes_nothing_and_keeping_none_leaves_no_part(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     part = parts.append(rows("a"))
-    parts.keep(rows("a", "b").select("id"))
+    parts.retain(rows("a", "b").select("id"))
     assert parts.files() == [part]
-    parts.keep(rows("b").select("id"))
+    parts.retain(rows("b").select("id"))
     assert parts.files() == []
 
 
@@ -187,9 +187,9 @@ def test_parts_at_a_url_do_what_local_ones_do(bucket: UPath, tmp_path: Path) -> 
         assert parts.read(["number"]).columns == ["number"] and parts.ids("id") == {"a", "b", "c"}
         parts.compact()
         assert len(parts.files()) == 1 and parts.read().height == 3
-        parts.keep(chips("b", "x").select("id"))
+        parts.retain(chips("b", "x").select("id"))
         assert parts.read()["id"].to_list() == ["b"]
-        parts.keep(chips("x").select("id"))
+        parts.retain(chips("x").select("id"))
         assert parts.files() == []
 
 
@@ -226,7 +226,7 @@ import sys
 from classface_assets.core.locations import parse_location
 from classface_assets.store.files.parts import PartDataset
 import polars as pl
-parts = Parts(place(sys.argv[1]), ("id",))
+parts = PartDataset(parse_location(sys.argv[1]), ("id",))
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(int(sys.argv[2])):
@@ -262,7 +262,7 @@ def test_several_processes_may_append_and_compact_at_once_and_no_row_is_lost(
 
 
 @pytest.mark.parametrize("left", [0, 7, 300])
-def test_a_damaged_part_is_told_in_a_sentence_that_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
+def test_the_error_of_a_damaged_part_names_it(bucket: UPath, tmp_path: Path, left: int) -> None:
     content = io.BytesIO()
     chips(*map(str, range(1000))).write_parquet(content)
     for folder in places_of_parts(bucket, tmp_path):

@@ -25,7 +25,7 @@ def with_one_erased(ledger: Ledger) -> str:
     """A ledger that told a person's name in every way there is, before the person was erased; the person's id."""
     person = ledger.label("Somebody first", [face("a", "p1"), face("b", "p2")]).person
     ledger.rename(person.id, SECRET)
-    ledger.birth_date(person.id, date(2011, 2, 3))
+    ledger.set_birth_date(person.id, date(2011, 2, 3))
     ledger.import_roster([RosterEntry(SECRET, "7"), RosterEntry("Anna", "8", siblings=(SECRET,))], "list.csv")
     ledger.label("Anna", [face("c", "p1")])
     ledger.erase(person.id, [face("thought", "p3")])
@@ -53,17 +53,17 @@ def stored_bytes(ledger: Ledger) -> bytes:
 
 def test_an_erased_name_is_written_over_on_the_disk_too_and_nothing_else_may_ever_change(either: Ledger) -> None:
     person = with_one_erased(either)
-    kept = either.decisions()
+    before = either.decisions()
     assert refuses_changes(either) and SECRET.encode() in stored_bytes(either)
     assert redact_people(either.url, {person}) == 4
     assert refuses_changes(either) and SECRET.encode() not in stored_bytes(either)
-    told = "".join(to_jsonl(either.events()))
-    assert not any(words in told for words in (SECRET, "Somebody first", "2011-02-03")) and "Anna" in told
+    lines = "".join(to_jsonl(either.events()))
+    assert not any(words in lines for words in (SECRET, "Somebody first", "2011-02-03")) and "Anna" in lines
     after = either.decisions()
     assert (
-        after.erased_faces == kept.erased_faces
+        after.erased_faces == before.erased_faces
         and set(after.erased_faces) == {"a", "b", "thought"}
-        and after.labels == kept.labels
+        and after.labels == before.labels
     )
     assert redact_people(either.url, {person}) == 0
     with pytest.raises(ConflictError, match="was erased"):
@@ -96,7 +96,7 @@ while True:
 """
 
 
-def test_while_a_name_is_written_over_others_write_on_and_nobody_else_may_change_a_word(either: Ledger) -> None:
+def test_while_a_name_is_overwritten_others_write_on_and_nobody_else_may_change_an_event(either: Ledger) -> None:
     gone = [with_one_erased(Ledger(either.url)) if n == 0 else either.erase(str(n)).person.id for n in _people(either)]
     writers = [python(WRITER, either.url, name, 12) for name in "ab"]
     hostile = python(HOSTILE, either.url)
@@ -137,7 +137,7 @@ def test_an_older_ledger_that_learns_of_an_erasure_loses_the_name_and_bars_the_f
     assert synchronize_erasures(archive) == (0, 1)
     record_locally_erased(archive.layout, {person})  # as `classface forget` does when all is taken out
     assert synchronize_erasures(archive) == (0, 0) and SECRET not in tombstones_file(archive.layout).read_text()
-    told = ledger.events()
+    events = ledger.events()
 
     older = Ledger(f"sqlite:///{tmp_path}/older.sqlite")
     import_events(older, before)
@@ -148,9 +148,9 @@ def test_an_older_ledger_that_learns_of_an_erasure_loses_the_name_and_bars_the_f
 
     another = Ledger(f"sqlite:///{tmp_path}/another.sqlite")
     import_events(another, before)
-    assert import_events(another, told) == 1 and another.decisions().erased_faces == ledger.decisions().erased_faces
+    assert import_events(another, events) == 1 and another.decisions().erased_faces == ledger.decisions().erased_faces
     synchronize_erasures(archive.model_copy(update={"ledger": another.url}))
     assert SECRET not in "".join(to_jsonl(another.events()))
 
-    ledger.undo(told[-1].id)
+    ledger.undo(events[-1].id)
     assert erased_faces(archive.layout, ledger.events()) == {}, "the ledger that knows of it has the last word"

@@ -93,7 +93,7 @@ def stop(self, target):
     print("built", flush=True)
     time.sleep(60)
 Path.replace = stop
-publish(Path(sys.argv[1]), {})
+publish_database(Path(sys.argv[1]), {})
 """
     kill_when_it_says(python(code, database), "built")
     assert paths_in(database) == ["old.jpg"]
@@ -153,7 +153,7 @@ LATER = {
         "page",
     ),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
-    *("blur", "yaw", "pitch", "roll", "brightness", "outside"),
+    *("blur", "yaw", "pitch", "roll", "brightness", "outside", "assignment_margin"),
 }
 
 
@@ -195,9 +195,9 @@ def test_every_fact_and_decision_reaches_its_table(layout: ArchiveLayout) -> Non
     ]
     assert len(faces["landmarks"][0]) == 10 and faces["created_at"][0] == NOW.replace(tzinfo=None)
     assert query_database(database, "SELECT id, name, status FROM persons").rows() == [("p", "Anna <b>", "active")]
-    said = query_database(database, "SELECT * FROM face_assignment_events ORDER BY id")
-    assert said["undone"].to_list() == [False, False, True, False]
-    assert json.loads(said["payload"][1])["faces"][0]["face_id"] == "a0"
+    rows = query_database(database, "SELECT * FROM face_assignment_events ORDER BY id")
+    assert rows["undone"].to_list() == [False, False, True, False]
+    assert json.loads(rows["payload"][1])["faces"][0]["face_id"] == "a0"
 
 
 def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: ArchiveLayout) -> None:
@@ -221,8 +221,8 @@ def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: 
     ]
     prototypes = query_database(database, "SELECT DISTINCT person_id FROM person_prototypes")["person_id"].to_list()
     assert prototypes == ["p1"]
-    said = query_database(database, "SELECT * FROM face_assignment_events")
-    assert said.height == 10 and not any(words in "".join(said["payload"]) for words in ("secret", '"b0"'))
+    rows = query_database(database, "SELECT * FROM face_assignment_events")
+    assert rows.height == 10 and not any(words in "".join(rows["payload"]) for words in ("secret", '"b0"'))
 
 
 def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: ArchiveLayout) -> None:

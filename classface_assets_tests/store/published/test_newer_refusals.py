@@ -39,9 +39,9 @@ def assign(world: World, **config: bool) -> None:
 
 
 def publish(world: World) -> dict[str, object]:
-    told = identities(config=IdentityConfig(), archive=world.archive, models=MODELS)
-    assert isinstance(told, dg.MaterializeResult)
-    return dict(told.metadata or {})
+    result = identities(config=IdentityConfig(), archive=world.archive, models=MODELS)
+    assert isinstance(result, dg.MaterializeResult)
+    return dict(result.metadata or {})
 
 
 def passed(world: World) -> list[bool]:
@@ -69,8 +69,8 @@ def test_a_name_given_between_two_steps_of_a_run_waits_for_the_next(world: World
     assign(world)
     ledger.label("Ben", second)
     ledger.rename("Ada", "Ada Lovelace")
-    told = publish(world)
-    assert told["decisions_that_count_at_the_next_run"] == 3, "Ben was made a person and given faces, Ada a new name"
+    found = publish(world)
+    assert found["decisions_that_count_at_the_next_run"] == 3, "Ben was made a person and given faces, Ada a new name"
     assert names(world).keys() == {"Ada"} and names(world)["Ada"] >= len(first)
     assert world.query("SELECT max(id) AS last FROM face_assignment_events").item() == 2
     assert passed(world) == [True] * 3
@@ -101,20 +101,20 @@ def test_a_refusal_and_an_erasure_that_came_meanwhile_count_at_once(world: World
         ledger.label(name, faces)
     assign(world)
     ledger.hide("Ada")
-    ledger.consent("Ben", False)
-    ledger.erase(ledger.decisions().named("Cem").id, groups[2][:1])  # type: ignore[union-attr]
+    ledger.set_consent("Ben", False)
+    ledger.erase(ledger.decisions().find_current_person("Cem").id, groups[2][:1])  # type: ignore[union-attr]
     publish(world)
     people = world.query("SELECT name, status, consent FROM persons ORDER BY name").rows()
     assert people == [("Ada", "hidden", None), ("Ben", "active", False), ("Dora", "active", None)]
     left = set(world.query("SELECT id FROM face_instances")["id"])
     assert not left & {face.face_id for face in groups[2]}, "also those that were thought to be theirs"
     assert {face.face_id for face in groups[0]} <= left
-    told = " ".join(world.query("SELECT payload FROM face_assignment_events")["payload"])
-    assert "Cem" not in told and "Dora" in told
+    payloads = " ".join(world.query("SELECT payload FROM face_assignment_events")["payload"])
+    assert "Cem" not in payloads and "Dora" in payloads
     assert passed(world) == [True] * 3
 
 
-def test_labelled_faces_that_would_move_are_told_with_what_helps(world: World) -> None:
+def test_the_error_of_labelled_faces_that_would_move_says_what_to_do(world: World) -> None:
     faces, ledger = find_faces(world.layout.database, largest(world, 1)[0]), world.archive.open_ledger()
     ledger.label("Ada", faces)
     assign(world)
@@ -123,10 +123,10 @@ def test_labelled_faces_that_would_move_are_told_with_what_helps(world: World) -
     before = names(world)
     with pytest.raises(dg.Failure) as refused:
         publish(world)
-    said = str(refused.value.description)
-    assert "3 labelled faces would lose their name" in said and "`classface cluster-dual --all-anew`" in said
-    assert "Delete" not in said and names(world) == before
-    assign(world, all_anew=True)  # as the command does that is told
+    message = str(refused.value.description)
+    assert "3 labelled faces would lose their name" in message and "`classface cluster-dual --all-anew`" in message
+    assert "Delete" not in message and names(world) == before
+    assign(world, all_anew=True)  # as the command in the message does
     publish(world)
     assert names(world) == {"Ada": len(faces)} and passed(world) == [True] * 3
 
@@ -139,9 +139,9 @@ def damage(world: World, faces: Sequence[str]) -> None:
     lost = pl.when(pl.col("face_id").is_in(list(faces))).then(None).otherwise("person_id")
     write_assignments(rows.with_columns(lost.alias("person_id")), file, noted)
     stamp = world.layout.fingerprint_file("cluster_assignments")
-    told = json.loads(stamp.read_text())
-    told["outputs"] = {name: file_signature(file) for name in told["outputs"]}
-    stamp.write_text(json.dumps(told))
+    recorded = json.loads(stamp.read_text())
+    recorded["outputs"] = {name: file_signature(file) for name in recorded["outputs"]}
+    stamp.write_text(json.dumps(recorded))
 
 
 def test_what_a_table_was_made_of_is_in_the_same_file_and_old_tables_have_none(world: World) -> None:

@@ -12,8 +12,8 @@ from classface_assets.store.roster.file import RosterFile, read_roster
 from classface_assets.store.roster.table import RosterOptions
 
 
-def read(text: str, **wanted: tuple[str, ...]) -> RosterFile:
-    return read_roster(text.encode(), "2019-2020", RosterOptions(**wanted))  # type: ignore[arg-type]
+def read(text: str, **options: tuple[str, ...]) -> RosterFile:
+    return read_roster(text.encode(), "2019-2020", RosterOptions(**options))  # type: ignore[arg-type]
 
 
 def refused(entry: RosterEntry) -> bool:
@@ -142,7 +142,7 @@ def test_no_answer_drops_a_row_and_all_but_yes_refuse(answer: str) -> None:
     assert len(ben.consent_in_doubt) <= 255
 
 
-def test_purposes_are_told_by_the_title_and_the_strictest_answer_counts() -> None:
+def test_purposes_follow_from_the_title_and_the_strictest_answer_counts() -> None:
     titles = "Name,Yearbook consent,Einwilligung Internet,Permission (print album),Photo consent,Web consent"
     anna, ben, cem = read(f"{titles}\nAnna,yes,no,yes,,yes\nBen,yes,yes,,no,\nCem,,,,Yes - but not website,\n").entries
     assert (anna.consent, anna.consents) == (None, {"yearbook": True, "web": False, "album": True})
@@ -170,16 +170,16 @@ def test_a_yes_to_the_press_is_a_yes_to_nothing_here_and_a_no_refuses_all() -> N
 @pytest.mark.parametrize(
     "title", ["Photo", "Media", "GDPR", "Data protection", "Website", "DSGVO", "Consent form returned"]
 )
-def test_a_title_that_may_be_about_consent_is_asked_about_and_until_then_all_but_yes_refuse(title: str) -> None:
+def test_a_title_that_may_be_about_consent_is_questioned_and_until_then_all_but_yes_refuse(title: str) -> None:
     text = f"Name,{title}\nAnna,Yes\nBen,No\nCem,perhaps\nDan,\n"
     found = read(text)
     assert [refused(entry) for entry in found.entries] == [False, True, True, False]
     assert [entry.consent for entry in found.entries] == [None] * 4
     assert found.report.uncertain == (title,) and found.needs_review
-    told = "\n".join(review_notes(found, 7))
-    assert f"Is the column '{title}' about consent?" in told and "`classface undo 7`" in told
-    assert f"--consent-column '{title}' (or --no-consent-column '{title}')" in told
-    assert f"line 3: Ben: {title}: No" in told
+    notes = "\n".join(review_notes(found, 7))
+    assert f"Is the column '{title}' about consent?" in notes and "`classface undo 7`" in notes
+    assert f"--consent-column '{title}' (or --no-consent-column '{title}')" in notes
+    assert f"line 3: Ben: {title}: No" in notes
 
     sure = read(text, consent=(title.upper(),))
     answers = [entry.consent if "Web" not in title else entry.consents.get("web") for entry in sure.entries]
@@ -200,7 +200,7 @@ def test_a_column_of_file_names_titled_photo_is_no_question() -> None:
     assert found.report.uncertain == () and found.entries[0].portraits == (("2019-2020", "1.jpg"),)
 
 
-def test_unknown_columns_are_named_and_those_of_yes_and_no_are_asked_about() -> None:
+def test_unknown_columns_are_listed_and_those_of_yes_and_no_are_questioned() -> None:
     found = read("Name,Gender,Bus,Locker,Kuvauslupaus,\nAnna,F,yes,12,kyllä,yes\nBen,M,no,13,ei,no\n")
     assert found.report.unused == ("Gender", "Bus", "Locker")
     assert found.report.uncertain == ("Kuvauslupaus", "column 6"), "by its word for pictures; and one without a title"
@@ -215,9 +215,9 @@ def test_a_list_that_holds_refusals_is_never_cut_off() -> None:
     found = read(
         "Name,Consent\n" + "".join(f"Child {chr(97 + n // 26)}{chr(97 + n % 26)},ask {n}\n" for n in range(130))
     )
-    told = review_notes(found, 1)
-    assert len(found.report.refused) == 130 and sum("line" in line for line in told) == 130
-    assert not any("more" in line for line in told)
+    notes = review_notes(found, 1)
+    assert len(found.report.refused) == 130 and sum("line" in line for line in notes) == 130
+    assert not any("more" in line for line in notes)
     bad = "".join(f"Child, {n},No\n" for n in range(130))
     assert sum(line.startswith("  line") for line in review_notes(read(f"Name,Consent\nAnna,yes\n{bad}"), 1)) == 130
 

@@ -1,4 +1,4 @@
-"""Encodings of rosters: lists of five to two hundred names of many languages are read right, and a guess is told."""
+"""Encodings of rosters: lists of five to two hundred names of many languages are read right, guesses are reported."""
 
 import random
 
@@ -110,11 +110,11 @@ def test_names_come_out_as_they_were_written(language: str, encoding: str, size:
     assert found.guessed or encoding.startswith(("utf", "iso2022"))
 
 
-def test_a_guess_is_told_with_names_to_judge_it_by() -> None:
+def test_a_guessed_encoding_is_reported_with_names_to_judge_it_by() -> None:
     found = read_roster(roster("Polish", 5).encode("cp1250"))
-    told = found.report
-    assert (told.encoding, told.guessed) == ("cp1250", True)
-    assert len(told.examples) == 3 and all(not name.isascii() and "£" not in name for name in told.examples)
+    report = found.report
+    assert (report.encoding, report.guessed) == ("cp1250", True)
+    assert len(report.examples) == 3 and all(not name.isascii() and "£" not in name for name in report.examples)
     assert not read_roster(roster("Polish", 5).encode()).report.guessed
 
 
@@ -122,14 +122,14 @@ def names(found: RosterFile) -> list[str]:
     return [entry.name for entry in found.entries]
 
 
-def test_one_bad_byte_does_not_garble_the_rest_and_its_row_is_told() -> None:
+def test_one_bad_byte_does_not_garble_the_rest_and_its_row_is_reported() -> None:
     content = "Name;Klasse\nJörg Müller;3a\nZoë Weiß;3b\nAnna Öz;3c\n".encode().replace("ß".encode(), b"\xdf")
     found = read_roster(content)
     assert names(found) == ["Jörg Müller", "Zoë Wei\N{REPLACEMENT CHARACTER}", "Anna Öz"]
     assert found.report.replaced == (3,) and found.needs_review
 
 
-def test_names_that_were_garbled_before_are_told() -> None:
+def test_names_that_were_garbled_before_are_reported() -> None:
     found = read_roster("Name\nJörg Müller\nAnna Weiss\n".encode().decode("cp1252").encode())
     assert found.report.garbled == ("JÃ¶rg MÃ¼ller",) and found.needs_review
     assert read_roster("Name\nJörg Müller\nÃnna\n".encode()).report.garbled == ()
@@ -137,7 +137,7 @@ def test_names_that_were_garbled_before_are_told() -> None:
 
 def test_a_named_encoding_counts_whatever_the_bytes_look_like() -> None:
     content = "Name\nRenØ Müller\n".encode("cp1252")
-    assert names(read_roster(content, wanted=RosterOptions(encoding="Windows-1252"))) == ["RenØ Müller"]
+    assert names(read_roster(content, options=RosterOptions(encoding="Windows-1252"))) == ["RenØ Müller"]
     polish = roster("Polish", 5).encode("cp1250")
     assert "£ukasz" in decode_text(roster("Polish", 200).encode("cp1250"), "latin-1").text
     assert decode_text(polish, "cp1250").text == roster("Polish", 5) and not decode_text(polish, "cp1250").guessed

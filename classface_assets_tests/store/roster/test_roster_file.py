@@ -35,7 +35,7 @@ def xlsx(*rows: tuple[object, ...], first_sheet: tuple[tuple[object, ...], ...] 
     return content.getvalue()
 
 
-def test_a_csv_says_who_was_in_which_class_and_what_else_is_known() -> None:
+def test_a_csv_gives_classes_and_what_else_is_known() -> None:
     anna, ben, cem = read(ROSTER).entries
     assert anna == RosterEntry("Anna Weiss", "17", {YEAR: "3a"}, ("18",), True, date(2011, 2, 3))
     assert ben == RosterEntry("Ben Weiss", "18", {YEAR: "1b"}, (), False, date(2013, 4, 3))
@@ -127,7 +127,7 @@ def test_an_excel_file_is_read_with_its_dates_and_numbers_from_the_sheet_that_ha
     assert found.entries[1] == RosterEntry("Zoë", "18") and found.bad == ()
 
 
-def test_the_index_of_a_photographers_disc_says_who_is_in_which_portrait() -> None:
+def test_the_index_of_a_photographers_disc_gives_the_portrait_of_each_student() -> None:
     rows = (
         "RIVER19\tFOLDER1\t00001.JPG\t3\tWeiss\tAnna\t201\tA\tMs Reed\nRIVER19\tFOLDER1\t00002.JPG\t3\tÖz\tCem\t201\n"
     )
@@ -169,7 +169,7 @@ def test_bad_rows_are_listed_with_line_and_reason_and_a_bad_cell_costs_that_cell
         15: "The name 'Joe\\x07' has characters that cannot be shown; leave them out.",
         16: "it has 7 fields and the titles are 6: quotation marks belong around a field that holds the delimiter",
     }
-    years, born = found.report.doubts
+    years, born = found.report.unreadable
     assert (years.title, years.cells) == ("School year", 1)
     assert years.examples == ((4, "'in Rome' is no school year; write it like 2019-2020"),)
     assert born.examples == (
@@ -184,8 +184,8 @@ def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
     assert read("Name,Born\nA,3/4/2011\nB,25/4/2011\n").entries[0].birth_date == date(2011, 4, 3)
     assert read("Name,Born\nA,3/4/2011\nB,4/25/2011\n").entries[0].birth_date == date(2011, 3, 4)
     unclear = read("Name,Born\nA,3/4/2011\n")
-    assert unclear.entries[0].birth_date is None and unclear.report.doubts[0].cells == 1
-    assert "nothing shows which is the month in 3/4/2011" in unclear.report.doubts[0].examples[0][1]
+    assert unclear.entries[0].birth_date is None and unclear.report.unreadable[0].cells == 1
+    assert "nothing shows which is the month in 3/4/2011" in unclear.report.unreadable[0].examples[0][1]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,6 @@ def test_the_day_comes_first_or_the_month_as_the_column_shows() -> None:
     ],
 )
 def test_a_file_that_is_no_roster_ends_in_one_sentence(content: bytes, sentence: str) -> None:
-    with pytest.raises(RosterError, match=sentence) as told:
+    with pytest.raises(RosterError, match=sentence) as refused:
         read_roster(content)
-    assert isinstance(told.value, UserError) and "\n" not in str(told.value)
+    assert isinstance(refused.value, UserError) and "\n" not in str(refused.value)

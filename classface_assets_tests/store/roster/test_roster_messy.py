@@ -65,8 +65,8 @@ def test_totals_page_numbers_and_titles_that_come_again_are_no_students() -> Non
     found = read("\n".join([*lines, "Seite 2 von 3;;", *footers, "-----;---;--", "Totaro Paul;3c;10"]))
     assert names(found) == ["Anna Weiss", "Ben Page", "Suma", "Totaro Paul"] and found.bad == ()
     assert [line for line, _ in found.report.skipped] == [3, 4, *range(7, 16)]
-    (told,) = [line for line in reading_notes(found.report) if "no students" in line]
-    assert "the titles again: line 4" in told and "a total: lines 8, 9, 10" in told and not found.needs_review
+    (note,) = [line for line in reading_notes(found.report) if "no students" in line]
+    assert "the titles again: line 4" in note and "a total: lines 8, 9, 10" in note and not found.needs_review
 
 
 def test_a_line_that_holds_an_answer_is_never_passed_over_in_silence() -> None:
@@ -100,7 +100,7 @@ def test_a_column_of_dates_is_read_when_it_is_consistent_one_way(cells: list[str
     assert not found.needs_review
 
 
-def test_a_title_says_which_comes_first() -> None:
+def test_a_title_shows_which_part_of_a_date_comes_first() -> None:
     assert read("Name,DOB (MM/DD/YYYY)\nA,4/3/2011\n").entries[0].birth_date == APRIL_3
     assert read("Name,Geburtsdatum (TT/MM/JJJJ)\nA,3/4/2011\n").entries[0].birth_date == APRIL_3
 
@@ -112,15 +112,15 @@ def test_two_digits_are_of_the_last_century_in_which_a_pupil_can_be_born() -> No
     assert column.day("14/3/11", date(1985, 9, 1)) == date(1911, 3, 14)
 
 
-def test_a_column_that_cannot_be_read_costs_that_column_and_is_told_once() -> None:
+def test_an_unreadable_column_costs_that_column_and_is_reported_once() -> None:
     rows = "".join(f"Child {chr(97 + n)};spring {n};3a;yes\n" for n in range(20))
     found = read(f"Name;Born;Class;Consent\n{rows}")
     assert len(found.entries) == 20 and found.bad == () and all(entry.consent for entry in found.entries)
-    (doubt,) = found.report.doubts
+    (doubt,) = found.report.unreadable
     assert (doubt.title, doubt.cells, len(doubt.examples)) == ("Born", 20, 5)
-    told = review_notes(found, 1)
-    assert told[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"
-    assert told[-1] == "  … and 15 more"
+    notes = review_notes(found, 1)
+    assert notes[0] == "Column 'Born': 20 cells were not understood, and birth dates were left out:"
+    assert notes[-1] == "  … and 15 more"
 
 
 def test_ids_that_are_none_make_no_two_students_one() -> None:
@@ -138,7 +138,7 @@ def test_ids_that_are_none_make_no_two_students_one() -> None:
     found = read("Name,ID,Consent\n" + "\n".join(rows))
     assert [entry.student_id for entry in found.entries] == ["", "", "", "", "", "", "", "00123", "5"]
     assert [entry.consent for entry in found.entries][:2] == [False, True]
-    assert "The student id 77 stands beside different names and was not used: lines 7, 8." in review_notes(found, 1)
+    assert "The student id 77 is given to different names and was not used: lines 7, 8." in review_notes(found, 1)
     assert "'#N/A' is no student id: line 2." in reading_notes(found.report)
 
 
@@ -147,7 +147,7 @@ def test_two_rows_of_one_name_with_different_ids_are_two_students() -> None:
     assert [entry.student_id for entry in found.entries] == ["7", "8", "008"] and not found.needs_review
 
 
-def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_told() -> None:
+def test_numbers_of_a_sheet_keep_their_zeros_and_other_sheets_with_students_are_reported() -> None:
     content = xlsx(("Student", "ID"), ("Anna", "00123"), ("Ben", 124.0))
     assert [entry.student_id for entry in read_roster(content).entries] == ["00123", "124"]
     one = xlsx(("Student", "ID"), ("Anna", "00123"), ("Ben", 124.0), first_sheet=(("Name",), ("Cem",)))

@@ -191,12 +191,12 @@ def test_what_was_said_in_one_photo_is_known_when_the_other_is_named(ledger: Led
     old, new = face("f-old", "old", (10, 10, 50, 50)), face("f-new", "new", (20, 20, 100, 100))
     ledger.label("Ada", [old])
     ledger.follow_photos([SameShot("old", "new", (2, 0, 0, 0, 2, 0))])
-    assert ledger.label("Ben", [new]).notes == ("1 face had been said to be Ada; the later word counts.",)
+    assert ledger.label("Ben", [new]).notes == ("1 face had been labelled as Ada; the newer label counts.",)
     assert ledger.reject("Ben", [new]).faces == 1
     ledger.undo()
-    assert ledger.take_off([new]).faces == 1
+    assert ledger.remove_labels([new]).faces == 1
     with pytest.raises(ConflictError, match="None of these faces was labelled"):
-        ledger.take_off([new])
+        ledger.remove_labels([new])
     ledger.erase("Ada", [old])
     with pytest.raises(ConflictError, match="is of a person who was erased"):
         ledger.label("Cem", [new])

@@ -1,12 +1,12 @@
-"""`make bench-identity`: how well faces are grouped and named, as Markdown tables, means over archives.
+"""`make bench-identity`: how well faces are clustered and identified, as Markdown tables, means over archives.
 
-    make bench-identity ARCHIVES="a b" PACK=pack       folders with photos/ and truth.csv; the chain runs first
-    make bench-identity ARCHIVES="data=truth.csv …"    finished data folders, each with the truth of its photos
-    make bench-identity … TUNE=1                       also chooses the other methods' settings anew (tuning)
+    make bench-identity ARCHIVES="a b" PACK=pack       folders with photos/ and truth.csv; the pipeline runs first
+    make bench-identity ARCHIVES="data=truth.csv …"    finished data folders, each with the ground truth of its photos
+    make bench-identity … TUNE=1                       also tunes the settings of the other methods
 
-All methods get the same vectors of the same faces. Settings were chosen on other people than those of the table of
-test people: see `labelled.is_dev`. Naming: half of the people are labelled in two of their years, and the rest of their
-faces is asked for.
+All methods get the same vectors of the same faces. The settings were tuned on other people than the test people: see
+`ground_truth.is_dev`. Identification: half of the people are labelled in two of their school years, and the rest of
+their faces is to be identified.
 """
 
 import os
@@ -21,6 +21,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
 from classface_assets.devtools.benchmark.accuracy.ground_truth import (
     LabelledArchive,
+    PersonFilter,
     is_anybody,
     is_dev,
     is_test,
@@ -45,73 +46,109 @@ BASELINE_METHODS = ("hdbscan", "dbscan", "agglomerative")
 SCORES = ("precision", "recall", "F")
 
 
-def bench(asked: Mapping[str, str], folder: Path) -> None:
-    """What the variables ask for; archives are run in `folder`. Raises UserError."""
-    pack, names = asked.get("PACK") or "builtin", (asked.get("ARCHIVES") or "").split()
+def bench(options: Mapping[str, str], folder: Path) -> None:
+    """Print the tables.
+
+    Args:
+        options: ARCHIVES, PACK and TUNE, as the Makefile passes them.
+        folder: Where archives are run that are no finished data folders.
+
+    Raises:
+        UserError: An archive or its ground truth is missing, or a run failed.
+    """
+    pack, names = options.get("PACK") or "builtin", (options.get("ARCHIVES") or "").split()
     if not names:
         raise UserError('Name archives with a truth.csv each: make bench-identity ARCHIVES="folder folder".')
     archives = [
         load_labelled_archive(*ensure_data_folder(name, pack, folder / str(number)), pack)
         for number, name in enumerate(names)
     ]
-    name = Path(pack).name
-    print(f"\n## {name}: {len(archives)} archives, {sum(a.faces.height for a in archives):,} faces\n")
-    ways: dict[str, tuple[str, Mapping[str, Any]]] = {"temporal": ("temporal", {})}
-    ways |= {other: (other, {}) for other in BASELINE_METHODS}
-    ways[f"{IMMICH_RULE}, 0.5 and 3"] = (IMMICH_RULE, {})
-    tuned = TUNED_IMMICH[distance_scale(name)]
-    ways[f"{IMMICH_RULE}, tuned: {tuned['max_distance']} and {tuned['min_faces']}"] = (IMMICH_RULE, tuned)
-    if asked.get("TUNE"):
-        dev = [archive.only(is_dev) for archive in archives]
+    pack_name = Path(pack).name
+    print(f"\n## {pack_name}: {len(archives)} archives, {sum(a.faces.height for a in archives):,} faces\n")
+    _print_clustering(archives, pack_name, _compared_methods(archives, pack_name, bool(options.get("TUNE"))))
+    _print_identification(archives, pack_name)
+
+
+def _compared_methods(
+    archives: Sequence[LabelledArchive], pack: str, tune: bool
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Title → (method, settings in place of the pack's own)."""
+    tuned = TUNED_IMMICH[distance_scale(pack)]
+    methods: dict[str, tuple[str, Mapping[str, Any]]] = {"temporal": ("temporal", {})}
+    methods |= {other: (other, {}) for other in BASELINE_METHODS}
+    methods[f"{IMMICH_RULE}, 0.5 and 3"] = (IMMICH_RULE, {})
+    methods[f"{IMMICH_RULE}, tuned: {tuned['max_distance']} and {tuned['min_faces']}"] = (IMMICH_RULE, tuned)
+    if tune:
+        dev_archives = [archive.only(is_dev) for archive in archives]
         for other in (*BASELINE_METHODS, IMMICH_RULE):
-            given, f = choose_settings(dev, name, other)
-            print(f"{other}: {given}, F {f:.4f} on dev people\n", flush=True)
-            ways[f"{other}, tuned here"] = (other, given)
-    grouped = {title: [grouping_method(name, *found)(archive) for archive in archives] for title, found in ways.items()}
-    for title, chosen in (("all people", is_anybody), ("test people only", is_test)):
-        print(f"### Grouping, nobody named: BCubed of {title}\n")
-        heads = ["method", *SCORES, *(f"ageing {score}" for score in SCORES)]
-        print(
-            markdown_table(heads, [_table_row(method, archives, labels, chosen) for method, labels in grouped.items()]),
-            "\n",
-        )
-    print("### Naming: half of the people labelled in two of their years\n")
-    heads = ["labelled", "faces asked", "accuracy", "precision of the names given"]
+            settings, f = choose_settings(dev_archives, pack, other)
+            print(f"{other}: {settings}, F {f:.4f} on dev people\n", flush=True)
+            methods[f"{other}, tuned here"] = (other, settings)
+    return methods
+
+
+def _print_clustering(
+    archives: Sequence[LabelledArchive], pack: str, methods: Mapping[str, tuple[str, Mapping[str, Any]]]
+) -> None:
+    clustered = {
+        title: [grouping_method(pack, *method)(archive) for archive in archives] for title, method in methods.items()
+    }
+    header = ["method", *SCORES, *(f"ageing {score}" for score in SCORES)]
+    for title, selected in (("all people", is_anybody), ("test people only", is_test)):
+        print(f"### Clustering, nobody named: BCubed of {title}\n")
+        rows = [_table_row(method, archives, labels, selected) for method, labels in clustered.items()]
+        print(markdown_table(header, rows), "\n")
+
+
+def _print_identification(archives: Sequence[LabelledArchive], pack: str) -> None:
+    print("### Identification: half of the people labelled in two of their years\n")
     rows = []
-    for title, chosen in (("all people", is_anybody), ("test people only", is_test)):
-        for each, what in ((1, "one face in each of two years"), (1000, "every face of two years")):
-            found = [measure_recognition(archive, settings_for(name), each, chosen) for archive in archives]
-            asked_of, accuracy, precision = (
-                float(np.mean([getattr(n, field) for n in found])) for field in ("asked", "accuracy", "precision")
+    for title, selected in (("all people", is_anybody), ("test people only", is_test)):
+        for faces_a_year, labelled in ((1, "one face in each of two years"), (1000, "every face of two years")):
+            found = [measure_recognition(archive, settings_for(pack), faces_a_year, selected) for archive in archives]
+            faces, accuracy, precision = (
+                float(np.mean([getattr(metrics, field) for metrics in found]))
+                for field in ("asked", "accuracy", "precision")
             )
-            rows.append([f"{what}; {title}", f"{asked_of:,.0f}", f"{accuracy:.3f}", f"{precision:.3f}"])
-    print(markdown_table(heads, rows))
+            rows.append([f"{labelled}; {title}", f"{faces:,.0f}", f"{accuracy:.3f}", f"{precision:.3f}"])
+    print(markdown_table(["labelled", "faces to identify", "accuracy", "precision of the names given"], rows))
 
 
 def ensure_data_folder(name: str, pack: str, work: Path) -> tuple[Path, Path]:
-    """The data folder and the truth of an archive, which is run first unless it is a finished data folder."""
+    """The data folder of an archive and its ground truth.
+
+    Args:
+        name: A folder with photos/ and truth.csv, through which the pipeline runs first; or DATA=TRUTH.csv.
+        pack: The model pack.
+        work: The data folder of that run.
+
+    Raises:
+        UserError: There is no ground truth, or the run failed.
+    """
     folder, _, truth = name.partition("=")
-    found = Path(truth) if truth else Path(folder) / "truth.csv"
-    if not found.exists():
-        raise UserError(f"There is no {found}; name an archive with truth.csv, or DATA=TRUTH.csv.")
+    truth_file = Path(truth) if truth else Path(folder) / "truth.csv"
+    if not truth_file.exists():
+        raise UserError(f"There is no {truth_file}; name an archive with truth.csv, or DATA=TRUTH.csv.")
     if truth or (Path(folder) / "classface.duckdb").exists():
-        return Path(folder), found
+        return Path(folder), truth_file
     archive = resolve_archive(Path(folder) / "photos", work)
     instance, _ = prepare_instance(archive.layout)
     with instance:
-        chain = PipelineRunner(instance, archive, resolve_models(pack), stderr_console())
-        stopped = chain.run(select_years(archive.layout, None), lambda line: print(line, file=sys.stderr))
-    if stopped:
-        raise UserError(f"{folder} ({stopped[0].year}): {stopped[0].reason}")
-    return work, found
+        runner = PipelineRunner(instance, archive, resolve_models(pack), stderr_console())
+        failures = runner.run(select_years(archive.layout, None), lambda line: print(line, file=sys.stderr))
+    if failures:
+        raise UserError(f"{folder} ({failures[0].year}): {failures[0].reason}")
+    return work, truth_file
 
 
 def _table_row(
-    method: str, archives: Sequence[LabelledArchive], labels: Sequence[np.ndarray], chosen: Any
+    method: str, archives: Sequence[LabelledArchive], labels: Sequence[np.ndarray], selected: PersonFilter
 ) -> list[str]:
+    """BCubed of all labelled faces, and of those whose age is known."""
     row = [method]
     for ageing in (False, True):
-        row += score_cells(mean_score([a.score(of, chosen, ageing) for a, of in zip(archives, labels, strict=True)]))
+        scores = [archive.score(own, selected, ageing) for archive, own in zip(archives, labels, strict=True)]
+        row += score_cells(mean_score(scores))
     return row
 
 

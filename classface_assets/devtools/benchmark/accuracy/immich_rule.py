@@ -1,10 +1,10 @@
-"""Immich's rule of grouping faces, to compare with: not used by the pipeline.
+"""Immich's rule of clustering faces, to compare with: not used by the pipeline.
 
-As its server has it (server/src/services/person.service.ts, handleRecognizeFaces; maxDistance 0.5 and minFaces 3 unless
-told): face after face, the nearest within maxDistance are searched, at most minFaces, the face itself among them. A
-face with that many is core; one that has only itself is left alone; one that is not core comes again when all others
-were looked at. The face joins the person of the nearest match that has one, else of the nearest face within the
-distance that has one; if there is none, a core face begins a person. Photos and years play no part.
+Source: its server (server/src/services/person.service.ts, handleRecognizeFaces), with maxDistance 0.5 and minFaces 3 by
+default. Face after face, the nearest within maxDistance are searched, at most minFaces, the face itself among them. A
+face with that many is a core face; one that has only itself is left alone; one that is no core face is deferred until
+all others are done. The face joins the person of the nearest match that has one, else of the nearest face within the
+distance that has one; if there is none, a core face begins a new person. Photos and years play no part.
 """
 
 import numpy as np
@@ -13,9 +13,15 @@ from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph
 
 
 def cluster_by_immich_rule(graph: KnnGraph, max_distance: float = 0.5, min_faces: int = 3) -> np.ndarray:
-    """Person of each face, (n,) int64, -1 for none; the faces come in the order of the graph, and then the deferred.
+    """Cluster the faces in the order of the graph, and then the deferred ones.
 
-    The graph must hold min_faces - 1 neighbours or more; someone with a person who is not among them is not found.
+    Args:
+        graph: The nearest neighbours, at least min_faces - 1 of each face; others are not searched.
+        max_distance: The greatest cosine distance of a match.
+        min_faces: How many matches a core face has, itself among them.
+
+    Returns:
+        (n,) int64: the person of each face, -1 for none.
     """
     near = (graph.neighbours != NO_NEIGHBOUR) & (graph.similarities >= 1.0 - max_distance)
     matches = [row[mask].tolist() for row, mask in zip(graph.neighbours, near, strict=True)]

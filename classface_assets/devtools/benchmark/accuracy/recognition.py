@@ -1,10 +1,10 @@
-"""How well known people are named: half of the people of an archive are labelled in two of their years."""
+"""How well known people are identified: half of the people of an archive are labelled in two of their years."""
 
 from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
@@ -13,11 +13,17 @@ from classface_assets.identity.settings import AssignmentSettings
 
 
 def measure_recognition(
-    archive: LabelledArchive, settings: AssignmentSettings, each: int, chosen: PersonFilter
+    archive: LabelledArchive, settings: AssignmentSettings, faces_a_year: int, selected: PersonFilter
 ) -> IdentificationMetrics:
-    """Labels at most `each` faces in each of two years of half of the people, assigns, and asks for their other faces.
+    """Label some faces of half of the people, assign, and score their other faces.
 
-    Only the chosen people are scored. People, years and faces are drawn by a digest of their names.
+    People, their two years and the faces in these are drawn by a hash of their names.
+
+    Args:
+        archive: The archive with its ground truth.
+        settings: How faces are assigned.
+        faces_a_year: At most this many faces are labelled in each of the two years.
+        selected: Whose faces are scored.
     """
     known = archive.judged.filter(pl.col("person").map_elements(_is_labelled_person, pl.Boolean))
     drawn = known.drop_nulls("face_id").with_columns(
@@ -26,24 +32,25 @@ def measure_recognition(
     )
     labels = drawn.filter(
         pl.col("year_draw").rank("dense").over("person") <= 2,
-        pl.col("draw").rank("ordinal").over("person", "school_year") <= each,
+        pl.col("draw").rank("ordinal").over("person", "school_year") <= faces_a_year,
     )
     confirmed: dict[str, str] = dict(labels.select("face_id", "person").iter_rows())
-    rows = assign_archive(archive, confirmed, settings).select("face_id", "person_id")
-    told = archive.judged.join(rows, on="face_id", how="left", maintain_order="left").with_columns(
-        labelled=pl.col("face_id").is_in(list(confirmed)).fill_null(False)
+    assigned = assign_archive(archive, confirmed, settings).select("face_id", "person_id")
+    judged = archive.judged.join(assigned, on="face_id", how="left", maintain_order="left").filter(
+        ~pl.col("face_id").is_in(list(confirmed)).fill_null(False),
+        pl.col("person").map_elements(selected, pl.Boolean),
     )
-    told = told.filter(~pl.col("labelled"), pl.col("person").map_elements(chosen, pl.Boolean))
-    asked = pl.col("person").is_in(list(set(confirmed.values())))
-    return identification_metrics(told.with_columns(named=pl.col("person_id"), asked=asked)) or IdentificationMetrics(
-        0, 1.0, 1.0
-    )
+    is_known = pl.col("person").is_in(list(set(confirmed.values())))
+    metrics = identification_metrics(judged.with_columns(named=pl.col("person_id"), asked=is_known))
+    return metrics or IdentificationMetrics(0, 1.0, 1.0)
 
 
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
-    """The assignments of an archive's faces, with these labels and nothing else said."""
-    nothing = pl.DataFrame(schema=ASSIGNMENTS)
-    return assign_faces(archive.faces, archive.vectors, archive.graph, Labels(confirmed), nothing, settings)
+    """The assignments of an archive's faces with these labels (face id → person) and no other constraints."""
+    no_previous = pl.DataFrame(schema=ASSIGNMENTS)
+    return assign_faces(
+        archive.faces, archive.vectors, archive.graph, FaceConstraints(confirmed), no_previous, settings
+    )
 
 
 def _is_labelled_person(person: str) -> bool:

@@ -1,4 +1,4 @@
-"""Choosing the settings of the methods that temporal linkage is compared with, on the people of `labelled.is_dev`.
+"""Tuning the methods that temporal clustering is compared with, on the people of `ground_truth.is_dev`.
 
 Each method gets one setting for all archives: the one with the greatest mean BCubed F over the faces of those people,
 in archives that hold no faces of the others. The grids run from far too strict to far too loose.
@@ -18,15 +18,15 @@ from classface_assets.identity.settings import ClusteringMethod, settings_for
 
 IMMICH_RULE = "Immich's rule"
 TUNED_IMMICH = {"narrow": {"max_distance": 0.06, "min_faces": 4}, "wide": {"max_distance": 0.58, "min_faces": 3}}
-"""What `choose` found for it on seeds 0 to 4 of make_archive.py; what it found for the others is in `settings`."""
+"""Found by `choose_settings` on seeds 0 to 4 of make_archive.py; those of the other methods are in `settings`."""
 GroupingMethod = Callable[[LabelledArchive], np.ndarray]
-"""A way of grouping the faces of an archive: a label a face, negative for none."""
+"""Clusters the faces of an archive: (n,) labels, negative for none."""
 DISTANCES = {"wide": np.arange(0.24, 0.80, 0.02), "narrow": np.arange(0.02, 0.122, 0.004)}
-"""Cosine distances to try; narrow for embedders whose strangers are alike (dlib's)."""
+"""Cosine distances to try; narrow for embedders to which strangers are similar (dlib's)."""
 
 
 def distance_scale(pack: str) -> str:
-    """Whether strangers are alike to the pack's embedder, so that distances are narrow."""
+    """Which DISTANCES suit the pack's embedder: narrow where strangers are similar to it."""
     return "narrow" if settings_for(pack).cluster_threshold > 0.8 else "wide"
 
 
@@ -51,20 +51,26 @@ def settings_grid(pack: str, name: str) -> Iterator[dict[str, Any]]:
         yield from ({"max_distance": d, "min_faces": faces} for d, faces in product(distances, (2, 3, 4)))
 
 
-def grouping_method(pack: str, name: str, given: Mapping[str, Any]) -> GroupingMethod:
-    """A method with these settings in the place of the pack's own."""
+def grouping_method(pack: str, name: str, overrides: Mapping[str, Any]) -> GroupingMethod:
+    """A clustering method with these settings in place of the pack's own."""
     if name == IMMICH_RULE:
-        return lambda archive: cluster_by_immich_rule(archive.graph, **given)
-    settings = replace(settings_for(pack, cast(ClusteringMethod, name)), **given)
+        return lambda archive: cluster_by_immich_rule(archive.graph, **overrides)
+    settings = replace(settings_for(pack, cast(ClusteringMethod, name)), **overrides)
     return lambda archive: cluster(archive.material, settings)
 
 
 def choose_settings(archives: Sequence[LabelledArchive], pack: str, name: str) -> tuple[dict[str, Any], float]:
-    """The settings of greatest mean F, and that F. archives: of dev people alone."""
+    """The settings with the greatest mean F, and that F.
+
+    Args:
+        archives: Archives with the faces of dev people only.
+        pack: The model pack.
+        name: The method.
+    """
     best: tuple[dict[str, Any], float] = ({}, -1.0)
-    for given in settings_grid(pack, name):
-        group = grouping_method(pack, name, given)
-        found = mean_score([archive.score(group(archive), is_dev) for archive in archives]).f
-        if found > best[1]:
-            best = given, found
+    for settings in settings_grid(pack, name):
+        method = grouping_method(pack, name, settings)
+        f = mean_score([archive.score(method(archive), is_dev) for archive in archives]).f
+        if f > best[1]:
+            best = settings, f
     return best

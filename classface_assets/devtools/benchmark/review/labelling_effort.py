@@ -1,44 +1,56 @@
 """`make bench-clicks`: how many clicks it takes to name an archive, through the server as a person would.
 
-    make bench-clicks ARCHIVES="folder" PACK=pack       a folder with photos/ and truth.csv; the chain runs first
-    make bench-clicks ARCHIVES="data=truth.csv …"       finished data folders, each with the truth of its photos
-    make bench-clicks … RERUN=1                         everybody is recognised again once all groups are named
+    make bench-clicks ARCHIVES="folder" PACK=pack       a folder with photos/ and truth.csv; the pipeline runs first
+    make bench-clicks ARCHIVES="data=truth.csv …"       finished data folders, each with the ground truth of its photos
+    make bench-clicks … RERUN=1                         all faces are matched again once all clusters are named
 
-The groups are looked at as the page shows them, largest first, then the single faces, clearest first. A name is one
-click, so is each face that is taken out first, and so is passing over a group of people nobody knows. Only a face that
-has its true name counts, of all labelled faces, found or not. The data folder is copied, and the copy is worked on.
+The clusters are labelled in the order of the page, largest first, then the single faces, clearest first. A name is one
+click, so is each face that is removed before, and so is skipping a cluster of people nobody knows. Only a face with its
+true name counts, of all labelled faces, detected or not. The data folder is copied, and the copy is worked on.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
 
 from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.accuracy.accuracy import ensure_data_folder
 from classface_assets.devtools.benchmark.accuracy.ground_truth import markdown_table
 from classface_assets.devtools.benchmark.review.oracle_labeller import OracleLabeller
 from classface_assets.devtools.benchmark.review.server_thread import running_server
-from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth, validate_truth
+from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.files.duckdb import query_database
+from classface_assets.services.evaluation import read_ground_truth
+from classface_assets.store.published.queries import faces_with_photos
 
 TARGET_CLICKS, TARGET_SHARE = 1.5, 0.95
 CLICK_MARKS = (0.25, 0.5, 0.75, 1.0, 1.25, TARGET_CLICKS, 2.0)
-_FACES_SQL = """
-    SELECT f.id AS face_id, a.asset_id, a.path, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.cluster_id
-    FROM face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"""
 
 
-def measure_effort(
-    data: Path, truth: Path, pack: str, work: Path, rerun: bool = False
-) -> tuple[list[tuple[float, float]], int]:
-    """The curve of an archive (clicks a person, share of the labelled faces that have their name), and how many people.
+@dataclass(frozen=True)
+class EffortCurve:
+    """`points`: (clicks a person, share of the labelled faces with their true name), in the order of the clicks."""
 
-    Raises UserError.
+    points: Sequence[tuple[float, float]]
+    people: int
+
+
+def measure_effort(data: Path, truth: Path, pack: str, work: Path, rerun: bool = False) -> EffortCurve:
+    """Label a copy of an archive through the review server.
+
+    Args:
+        data: A finished data folder.
+        truth: The ground truth of its photos.
+        pack: The model pack.
+        work: Where the copy lies.
+        rerun: Whether all faces are matched again once all clusters are named.
+
+    Raises:
+        GroundTruthError: The ground truth cannot be used.
+        DatabaseError: The data folder is not finished.
     """
     from classface_assets.review.app import create_app
 
@@ -47,30 +59,28 @@ def measure_effort(
         copy = Path(folder) / "data"
         shutil.copytree(data, copy, ignore=shutil.ignore_patterns("ledger.sqlite*", "albums", "photos"))
         archive = Archive(photos=str(data / "photos"), data=str(copy))
-        found = query_database(archive.layout.database, _FACES_SQL)
-        rows = match_to_ground_truth(
-            validate_truth(pl.read_csv(truth, infer_schema=False), found["path"].to_list()), found
-        )
-        people = rows["person"].n_unique()
-        known = dict(rows.drop_nulls("face_id").select("face_id", "person").iter_rows())
+        found = faces_with_photos(archive.layout.database)
+        judged = match_to_ground_truth(read_ground_truth(truth, found["path"].to_list()), found)
+        person_of = dict(judged.drop_nulls("face_id").select("face_id", "person").iter_rows())
         with running_server(create_app(archive, Models(pack=pack))) as url:
-            knower = OracleLabeller(url, known, found["asset_id"].unique().sort().to_list())
-            knower.label_clusters()
+            oracle = OracleLabeller(url, person_of, found["asset_id"].unique().sort().to_list())
+            oracle.label_clusters()
             if rerun:
-                knower.rerun_recognition()
-                knower.label_clusters()
-            knower.label_single_faces()
-            knower.look()
-    return [(clicks / people, right / rows.height) for clicks, right in knower.curve], people
+                oracle.rerun_recognition()
+                oracle.label_clusters()
+            oracle.label_single_faces()
+            oracle.count_shown_names()
+    people = judged["person"].n_unique()
+    return EffortCurve([(clicks / people, right / judged.height) for clicks, right in oracle.curve], people)
 
 
 def share_at(curve: Sequence[tuple[float, float]], clicks: float) -> float:
-    """The share after so many clicks a person."""
+    """The share after that many clicks a person."""
     return next(right for used, right in reversed(curve) if used <= clicks)
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], file: Path) -> None:
-    """The curves as a picture, with the goal."""
+    """Draw the curves and the target into a picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -85,26 +95,29 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], file: Path)
     figure.savefig(file, dpi=120)
 
 
-def bench(asked: Mapping[str, str], work: Path) -> None:
-    """What the variables ask for. Raises UserError."""
-    pack, names = asked.get("PACK") or "builtin", (asked.get("ARCHIVES") or "").split()
+def bench(options: Mapping[str, str], work: Path) -> None:
+    """Print the table and draw the curves.
+
+    Args:
+        options: ARCHIVES, PACK and RERUN, as the Makefile passes them.
+        work: Where archives are run and copied.
+
+    Raises:
+        UserError: An archive or its ground truth is missing, or a run failed.
+    """
+    pack, names = options.get("PACK") or "builtin", (options.get("ARCHIVES") or "").split()
     if not names:
         raise UserError('Name archives with a truth.csv each: make bench-clicks ARCHIVES="folder folder".')
     curves, table = {}, []
     for number, name in enumerate(names):
         data, truth = ensure_data_folder(name, pack, work / str(number))
-        curve, people = measure_effort(data, truth, pack, work, bool(asked.get("RERUN")))
-        shown = f"{data.name}, {people} people"
-        curves[shown] = curve
-        goal = next((f"{clicks:.2f}" for clicks, right in curve if right >= TARGET_SHARE), "never")
-        table.append([shown, *(f"{share_at(curve, mark):.3f}" for mark in CLICK_MARKS), f"{curve[-1][1]:.3f}", goal])
-    heads = [
-        "archive",
-        *(f"{mark:g} clicks a person" for mark in CLICK_MARKS),
-        "at the end",
-        f"clicks to {TARGET_SHARE:g}",
-    ]
-    print(markdown_table(heads, table))
+        effort = measure_effort(data, truth, pack, work, bool(options.get("RERUN")))
+        curve, title = effort.points, f"{data.name}, {effort.people} people"
+        curves[title] = curve
+        clicks = next((f"{clicks:.2f}" for clicks, share in curve if share >= TARGET_SHARE), "never")
+        table.append([title, *(f"{share_at(curve, mark):.3f}" for mark in CLICK_MARKS), f"{curve[-1][1]:.3f}", clicks])
+    marks = [f"{mark:g} clicks a person" for mark in CLICK_MARKS]
+    print(markdown_table(["archive", *marks, "at the end", f"clicks to {TARGET_SHARE:g}"], table))
     draw_curves(curves, work / "clicks.png")
     print(f"\n{work / 'clicks.png'}")
 

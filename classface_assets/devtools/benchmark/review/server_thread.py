@@ -1,4 +1,4 @@
-"""The review server in a thread of this process, to be measured and tested."""
+"""A review server in a thread of this process, for benchmarks and tests."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 @contextmanager
 def running_server(app: Any) -> Iterator[str]:
-    """The address of a server of `app` on this machine."""
+    """Run an ASGI app in a thread; yields its address on this machine."""
     import uvicorn
 
     from classface_assets.review.server import open_socket

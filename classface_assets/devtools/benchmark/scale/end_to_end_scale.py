@@ -1,9 +1,11 @@
-"""One process of `make bench-faces`: from the embeddings in Parquet to the assignments in Parquet, by the clock.
+"""One process of `make bench-faces`: from the embeddings in Parquet to the assignments in Parquet, with timings.
 
-    …end_to_end_scale make FOLDER FACES      writes the archive but for its newest hundredth
-    …end_to_end_scale add FOLDER FACES       writes that too
-    …end_to_end_scale assign FOLDER          the road; a graph that is there is added to
-    …end_to_end_scale hdbscan FOLDER         hdbscan's own fit on the same vectors
+`python -m classface_assets.devtools.benchmark.scale.end_to_end_scale` with one of:
+
+    make FOLDER FACES    write an archive without its newest hundredth
+    add FOLDER FACES     write the newest hundredth too
+    assign FOLDER        cluster and assign; an existing graph is updated
+    hdbscan FOLDER       hdbscan's own fit on the same vectors
 
 The last line printed is JSON.
 """
@@ -17,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.face_constraints import Labels
+from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
@@ -37,22 +39,24 @@ SEED, NEIGHBOURS, NEW_SHARE = 1, 30, 0.01
 
 
 class StageTimer:
-    """Seconds of each stage by the clock, seconds of the cores, and the most memory until its end, by name."""
+    """Wall seconds, CPU seconds of all cores, and the peak memory (GB) until its end, by stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.cores: dict[str, float] = {}
         self.peaks: dict[str, float] = {}
-        self.last, self.worked = time.perf_counter(), time.process_time()
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def lap(self, stage: str) -> None:
-        now, worked = time.perf_counter(), time.process_time()
-        self.seconds[stage], self.last = now - self.last, now
-        self.cores[stage], self.worked = worked - self.worked, worked
+        """End a stage, which began with the one before."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.seconds[stage], self._wall = wall - self._wall, wall
+        self.cores[stage], self._cpu = cpu - self._cpu, cpu
         self.peaks[stage] = peak_gb()
 
 
 def write_faces(folder: Path, faces: int, new: bool) -> dict[str, Any]:
+    """Write an archive of that many faces, or with `new` a hundredth more."""
     people = make_people(faces + round(faces * NEW_SHARE), SEED)
     truth = folder / "truth.parquet"
     written = write_archive(layout_of(folder), people, slice(faces, None) if new else slice(0, faces), SEED)
@@ -62,17 +66,17 @@ def write_faces(folder: Path, faces: int, new: bool) -> dict[str, Any]:
 
 def run_assignment(folder: Path) -> dict[str, Any]:
     """The same steps as those of the assets `knn_graph` and `cluster_assignments`, without Dagster."""
-    layout, settings, clock = layout_of(folder), settings_for(PACK), StageTimer()
+    layout, settings, timer = layout_of(folder), settings_for(PACK), StageTimer()
     facts = load_catalog(layout, DETECTOR, PACK)
     ids = facts.faces["face_id"]
-    clock.lap("read")
+    timer.lap("read")
     kept = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
     before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
     del kept
     made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
     write_parquet(to_cached_frame(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
     del before
-    clock.lap("graph")
+    timer.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
     previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
     kept_measure = FittedSimilarity.from_frame(
@@ -81,26 +85,26 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     measured = load_or_fit_similarity(facts.faces, facts.vectors, graph, settings, kept_measure)
     if measured is not kept_measure:
         write_parquet(measured.to_frame(), layout.table("face_space"))
-    clock.lap("measure")
+    timer.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
     found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, Labels(), previous, settings, measured=measured
+        standing, facts.faces, facts.vectors, graph, FaceConstraints(), previous, settings, measured=measured
     )
     rows = found.rows
     if found.standing is not None:
         write_parquet(found.standing.to_frame(), layout.table("face_groups"))
     write_parquet(rows, layout.table("cluster_assignments"))
-    clock.lap("assign")
-    told = {
+    timer.lap("assign")
+    figures = {
         "peak_gb": peak_gb(),
-        "cpu": sum(clock.cores.values()),
+        "cpu": sum(timer.cores.values()),
         "faces": len(ids),
-        **{name: getattr(clock, name) for name in ("seconds", "cores", "peaks")},
+        **{name: getattr(timer, name) for name in ("seconds", "cores", "peaks")},
     }
     truth = rows.join(read_parquet(folder / "truth.parquet"), on="face_id", maintain_order="left")
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
     edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
-    return told | {
+    return figures | {
         "way": made.way,
         "searched": made.searched,
         "recall": made.recall,
@@ -113,16 +117,17 @@ def run_assignment(folder: Path) -> dict[str, Any]:
 
 
 def run_hdbscan(folder: Path) -> dict[str, Any]:
-    """What most would do: HDBSCAN on the vectors themselves."""
+    """The usual alternative: HDBSCAN on the vectors themselves."""
     from hdbscan import HDBSCAN
 
-    vectors, clock = load_catalog(layout_of(folder), DETECTOR, PACK).vectors, StageTimer()
+    vectors, timer = load_catalog(layout_of(folder), DETECTOR, PACK).vectors, StageTimer()
     HDBSCAN(min_cluster_size=2).fit(vectors)
-    clock.lap("fit")
-    return {"seconds": clock.seconds, "peak_gb": peak_gb(), "cpu": time.process_time()}
+    timer.lap("fit")
+    return {"seconds": timer.seconds, "peak_gb": peak_gb(), "cpu": time.process_time()}
 
 
 def layout_of(folder: Path) -> ArchiveLayout:
+    """The layout of a synthetic archive."""
     return ArchiveLayout(folder / "photos", folder / "data")
 
 
@@ -131,14 +136,15 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
-def main(what: str, folder: str, faces: str = "0") -> None:
-    work = {
+def main(step: str, folder: str, faces: str = "0") -> None:
+    """Run one step and print its figures as JSON."""
+    steps = {
         "make": lambda: write_faces(Path(folder), int(faces), new=False),
         "add": lambda: write_faces(Path(folder), int(faces), new=True),
         "assign": lambda: run_assignment(Path(folder)),
         "hdbscan": lambda: run_hdbscan(Path(folder)),
     }
-    print(json.dumps(work[what]()))
+    print(json.dumps(steps[step]()))
 
 
 if __name__ == "__main__":

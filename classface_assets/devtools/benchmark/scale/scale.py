@@ -1,10 +1,10 @@
-"""`make bench-faces`: how long, and in how much memory, many faces are told apart; what a hundredth more costs then.
+"""`make bench-faces`: time and memory for clustering many faces, and for adding a hundredth more of them.
 
     make bench-faces                                      10,000 and 30,000 faces
     make bench-faces FACES="10000 100000 300000 1000000"  these; a million take half an hour and 8 GB of disk
 
-Each run is a process of its own, from the embeddings in Parquet to the assignments in Parquet; what the faces are like
-is told in `synthetic`. At up to 10,000 faces hdbscan's own fit runs beside it.
+Each run is a process of its own, from the embeddings in Parquet to the assignments in Parquet; `synthetic_faces`
+describes the faces. With up to 10,000 faces hdbscan's own fit is measured too.
 """
 
 import json
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def measure_size(faces: int, folder: Path) -> dict[str, Any]:
-    """Both runs of one size, and hdbscan's where it can."""
+    """Both runs of one size, and hdbscan's where there are few enough faces."""
     _run_child("make", folder, faces)
     first = _run_child("assign", folder)
     fit = _run_child("hdbscan", folder) if faces <= HDBSCAN_FACES else None
@@ -38,6 +38,7 @@ def measure_size(faces: int, folder: Path) -> dict[str, Any]:
 
 
 def table_row(run: dict[str, Any]) -> list[str]:
+    """The cells of COLUMNS."""
     first, second, fit = run["first"], run["second"], run["hdbscan"]
     stages, seconds = first["seconds"], _total_seconds(first)
     recall = ["exact" if first[name] is None else f"{first[name]:.4f}" for name in ("recall", "recall_at_k")]
@@ -70,7 +71,7 @@ def _total_seconds(run: dict[str, Any]) -> float:
 
 
 def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
-    """Raises UserError with what the process said last."""
+    """Run a step of `end_to_end_scale` in a process. Raises UserError with the last line that a failed one printed."""
     command = [
         sys.executable,
         "-m",
@@ -81,13 +82,14 @@ def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
     ]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
-        said = [line for line in child.stderr.splitlines() if line.strip()]
-        raise UserError(f"`{what}` failed: {said[-1] if said else child.returncode}")
+        lines = [line for line in child.stderr.splitlines() if line.strip()]
+        raise UserError(f"`{what}` failed: {lines[-1] if lines else child.returncode}")
     result: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return result
 
 
 def main() -> None:
+    """Print a row for each size, and how the time grows."""
     sizes = sorted(int(size) for size in (os.environ.get("FACES") or "10000 30000").replace(",", "").split())
     runs = []
     print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)

@@ -1,17 +1,17 @@
-"""Made-up archives of any size in the project's own layout: photos, faces and vectors of people who grow up.
+"""Synthetic archives of any size in the project's own layout: photos, faces and vectors of people who grow up.
 
-Nothing is drawn: the Parquet parts are written as if photos had been searched and embedded. What the people are like:
+No picture is drawn: the Parquet parts are written as if photos had been searched and embedded. The people:
 
-- A person has 1 to 60 faces, the chance of s faces falling as 1/s: half of the people have fewer than six, and most
-  of the faces are of people with more than twenty. They are spread over up to 13 successive school years of thirty.
-- Two faces of one person are alike by .71 within a year in the median, .69 at 2 years, .60 at 5 and .47 at 8, as was
-  measured on children (a direction that stays, and two that take turns in 30 years); better faces by more, poorer ones
-  by less (.58 to .85 within a year). Strangers are independent of one another.
+- A person has 1 to 60 faces, with a probability of s faces proportional to 1/s: half of the people have fewer than six,
+  and most of the faces are of people with more than twenty. They are spread over up to 13 successive school years of
+  thirty.
+- Two faces of one person have a cosine similarity of .71 within a year in the median, .69 at 2 years, .60 at 5 and .47
+  at 8, as was measured on children (a direction that stays, and two that alternate over 30 years); better faces more,
+  poorer ones less (.58 to .85 within a year). Strangers are independent of one another.
 - A photo holds 1 to 12 faces of one year, each of another person.
 """
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -36,8 +36,15 @@ STABLE_SHARE, YEARLY_ANGLE = 0.7, np.pi / 15
 
 @dataclass(frozen=True)
 class SyntheticPeople:
-    """`looks` (people, 3, SIZE): the direction that stays and the two that take turns. The others are one row a face:
-    who it is of, in which year, in which photo, and its quality from 0.3 to 1."""
+    """People and their faces.
+
+    Attributes:
+        looks: (people, 3, DIMENSIONS): the direction that stays and the two that alternate.
+        who: (faces,) whose face it is.
+        year: (faces,) the number of the school year.
+        photo: (faces,) the number of the photo.
+        quality: (faces,) 0.3 to 1.
+    """
 
     looks: np.ndarray
     who: np.ndarray
@@ -46,7 +53,7 @@ class SyntheticPeople:
     quality: np.ndarray
 
     def vectors(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Unit vectors (faces, SIZE) float32."""
+        """Vectors (faces, DIMENSIONS) float32 of unit length."""
         angle = (YEARLY_ANGLE * self.year[faces]).astype(np.float32)[:, None]
         looks = self.looks[self.who[faces]]
         face = np.sqrt(STABLE_SHARE) * looks[:, 0]
@@ -57,7 +64,7 @@ class SyntheticPeople:
 
 
 def make_people(faces: int, seed: int) -> SyntheticPeople:
-    """People with so many faces together, in the order of their school years and photos."""
+    """People with that many faces together, in the order of their school years and photos."""
     rng = np.random.default_rng(seed)
     sizes = np.arange(1, MAX_FACES + 1)
     drawn = rng.choice(sizes, size=faces, p=1 / sizes / (1 / sizes).sum())
@@ -87,18 +94,22 @@ def _assign_photos(who: np.ndarray, year: np.ndarray, rng: np.random.Generator) 
 
 
 def write_archive(layout: ArchiveLayout, people: SyntheticPeople, faces: slice, seed: int) -> pl.DataFrame:
-    """Adds these faces to the archive, as parts of up to PART_FACES faces; returns face_id and person."""
+    """Add these faces to an archive, as Parquet parts of up to PART_FACES faces.
+
+    Returns:
+        face_id and person, one row a face.
+    """
     rows = np.arange(len(people.who))[faces]
-    written = []
-    for year in np.unique(people.year[rows]).tolist():
-        of_year = rows[people.year[rows] == year]
-        for some in _chunks(of_year):
-            written.append(_write_part(layout, people, some, f"{FIRST_YEAR + year}-{FIRST_YEAR + year + 1}", seed))
+    written = [
+        _write_part(layout, people, chunk, f"{FIRST_YEAR + year}-{FIRST_YEAR + year + 1}", seed)
+        for year in np.unique(people.year[rows]).tolist()
+        for chunk in _chunks(rows[people.year[rows] == year])
+    ]
     return pl.concat(written)
 
 
-def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    yield from np.array_split(rows, -(-len(rows) // PART_FACES))
+def _chunks(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, -(-len(rows) // PART_FACES))
 
 
 def _write_part(layout: ArchiveLayout, people: SyntheticPeople, rows: np.ndarray, year: str, seed: int) -> pl.DataFrame:
@@ -131,5 +142,5 @@ def _with_schema(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _stable_id(seed: int, kind: str, number: int) -> str:
-    """As long as the ids of real archives, and in no order."""
+    """An id as long as those of real archives, and in no order."""
     return str(uuid.UUID(bytes=blake2b(f"{seed} {kind} {number}".encode(), digest_size=16).digest()))

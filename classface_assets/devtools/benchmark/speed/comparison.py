@@ -1,4 +1,4 @@
-"""Contenders side by side: run in turns, their figures, their faces held against the truth or against each other's."""
+"""Contenders run in turns, and their detections compared with the ground truth or with one another's."""
 
 import json
 import shutil
@@ -20,7 +20,13 @@ BoxesByPhoto = Mapping[str, Sequence[Box]]
 
 @dataclass(frozen=True)
 class Contender:
-    """How it is called in the tables, which of `contenders` it is, and with which pack."""
+    """What is measured.
+
+    Attributes:
+        name: Its name in the tables.
+        kind: A key of `contenders.CONTENDERS`.
+        pack: The model pack.
+    """
 
     name: str
     kind: str
@@ -38,7 +44,19 @@ class DetectionCounts:
 
 
 def run_contender(contender: Contender, photos: Path, work: Path) -> dict[str, Any]:
-    """One run in an emptied work folder and a process of its own. Raises UserError with what the process said last."""
+    """Run a contender in a process of its own.
+
+    Args:
+        contender: Which one.
+        photos: The photos to work on.
+        work: A folder, which is emptied first.
+
+    Returns:
+        Its figures, as `contenders` describes them.
+
+    Raises:
+        UserError: It failed; with the last line that it printed.
+    """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     command = [sys.executable, "-m", "classface_assets.devtools.benchmark.speed.contenders"]
@@ -46,8 +64,8 @@ def run_contender(contender: Contender, photos: Path, work: Path) -> dict[str, A
         [*command, contender.kind, str(photos), contender.pack, str(work)], capture_output=True, text=True, check=False
     )
     if child.returncode:
-        said = [line for line in child.stderr.splitlines() if line.strip()]
-        raise UserError(f"{contender.name} failed: {said[-1] if said else child.returncode}")
+        lines = [line for line in child.stderr.splitlines() if line.strip()]
+        raise UserError(f"{contender.name} failed: {lines[-1] if lines else child.returncode}")
     result: dict[str, Any] = json.loads((work / "result.json").read_text())
     return result
 
@@ -55,7 +73,11 @@ def run_contender(contender: Contender, photos: Path, work: Path) -> dict[str, A
 def run_in_turns(
     contenders: Sequence[Contender], photos: Path, work: Path, rounds: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """A B C, A B C, …: what disturbs the machine disturbs all of them. The runs of each, by its name."""
+    """Run the contenders as A B C, A B C, …, so that a busy machine affects all of them alike.
+
+    Returns:
+        The figures of each run, by the contender's name.
+    """
     runs: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     for _ in range(rounds):
         for contender in contenders:
@@ -64,23 +86,24 @@ def run_in_turns(
 
 
 def median_of(runs: Sequence[Mapping[str, float]], key: str) -> float:
+    """The median of one figure over the runs."""
     return statistics.median(one[key] for one in runs)
 
 
 def match_to_truth(truth: pl.DataFrame, found: BoxesByPhoto) -> DetectionCounts:
-    """Faces of the labelled photos that were looked at, held against the labels (path, x, y, w, h)."""
+    """Compare the boxes in the labelled photos that were searched with the labels (path, x, y, w, h)."""
     labelled = hits = detected = 0
     for (path,), rows in truth.group_by(["path"], maintain_order=True):
         if path not in found:
             continue
-        wanted = [tuple(map(float, row)) for row in rows.select("x", "y", "w", "h").iter_rows()]
-        matched = match_boxes(wanted, found[str(path)])  # type: ignore[arg-type]
-        labelled, detected = labelled + len(wanted), detected + len(found[str(path)])
+        expected = [tuple(map(float, row)) for row in rows.select("x", "y", "w", "h").iter_rows()]
+        matched = match_boxes(expected, found[str(path)])  # type: ignore[arg-type]
+        labelled, detected = labelled + len(expected), detected + len(found[str(path)])
         hits += sum(place is not None for place in matched)
     return DetectionCounts(labelled, hits, detected, detected - hits)
 
 
 def count_shared_faces(some: BoxesByPhoto, others: BoxesByPhoto) -> tuple[int, int]:
-    """How many faces `some` has, and how many of them `others` has too."""
+    """How many boxes there are in `some`, and how many of them match one in `others`."""
     both = sum(place is not None for path in some for place in match_boxes(some[path], others.get(path, [])))
     return sum(map(len, some.values())), both

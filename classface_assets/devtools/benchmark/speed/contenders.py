@@ -3,7 +3,7 @@
     python -m classface_assets.devtools.benchmark.speed.contenders ours|loop|chain PHOTOS PACK WORK
 
 writes WORK/result.json. Models are loaded before the clock starts. `ours` goes all the way to written Parquet: the
-assets images, detections and embeddings as the chain runs them, Dagster included. `loop` is what a user would write.
+assets images, detections and embeddings as a run computes them, Dagster included. `loop` is what a user would write.
 """
 
 import json
@@ -25,7 +25,7 @@ from classface_assets.orchestration.resources import Archive, Models, resolve_ar
 
 
 def time_ingest(photos: Path, pack: str, work: Path) -> dict[str, Any]:
-    """The way from photos to vectors, and the same again with nothing new."""
+    """From photos to vectors, and the same again with nothing new."""
     archive, models = _archive(photos, pack, work)
     models.load(archive.layout)
     instance, years = prepare_instance(archive.layout)
@@ -67,24 +67,24 @@ def time_insightface_loop(photos: Path, pack: str, work: Path) -> dict[str, Any]
 
 
 def time_pipeline(photos: Path, pack: str, work: Path) -> dict[str, Any]:
-    """Everything to the finished albums, the same again with nothing new, and what of that is Dagster's own.
+    """The whole pipeline to the finished albums, the same again with nothing new, and Dagster's share of that.
 
-    Dagster's own is the same jobs on the same instance with steps that do nothing.
+    Dagster's share is measured with the same jobs on the same instance, with steps that do nothing.
     """
     archive, models = _archive(photos, pack, work)
     instance, _ = prepare_instance(archive.layout)
     with instance:
         years = select_years(archive.layout, None)
-        whole = PipelineRunner(instance, archive, models, Console(quiet=True))
-        first = _timed(lambda: _run_pipeline(whole, years))
-        again = [_timed(lambda: _run_pipeline(whole, years)) for _ in range(2)]
-        whole.definitions = noop_definitions()
-        bare = [_timed(lambda: _run_pipeline(whole, years)) for _ in range(2)]
-    keep = ("seconds", "cpu_s")
+        runner = PipelineRunner(instance, archive, models, Console(quiet=True))
+        first = _timed(lambda: _run_pipeline(runner, years))
+        again = [_timed(lambda: _run_pipeline(runner, years)) for _ in range(2)]
+        runner.definitions = noop_definitions()
+        bare = [_timed(lambda: _run_pipeline(runner, years)) for _ in range(2)]
+    times = ("seconds", "cpu_s")
     return {
         **first,
-        **{f"again_{key}": min(run[key] for run in again) for key in keep},
-        **{f"bare_{key}": min(run[key] for run in bare) for key in keep},
+        **{f"again_{key}": min(run[key] for run in again) for key in times},
+        **{f"bare_{key}": min(run[key] for run in bare) for key in times},
         "faces": detected_boxes(archive.layout, models),
     }
 
@@ -116,9 +116,9 @@ def _as_box(left: float, top: float, right: float, bottom: float) -> Box:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has held (resident), in megabytes."""
+    """The peak resident memory of this process, in megabytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count what the process that started this one held
+    if status.exists():  # getrusage would count the memory of the process that started this one
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
     import resource  # macOS counts bytes
 

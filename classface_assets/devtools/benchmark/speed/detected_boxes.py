@@ -1,4 +1,4 @@
-"""The photos of a folder, and the boxes that a run of ours found in them, to hold against those of others."""
+"""The photos of a folder, and the boxes that a run of ours detected in them."""
 
 from pathlib import Path
 
@@ -19,22 +19,22 @@ def list_photo_files(photos: Path) -> list[Path]:
 
 
 def detected_boxes(layout: ArchiveLayout, models: Models) -> BoxesByPhoto:
-    """The boxes of every photo and of its copies, as in the photo that a viewer shows, before any turn of ours."""
+    """The boxes in every photo and its copies, in pixels of the photo as a viewer shows it, before any turn of ours."""
     pack = models.describe(layout)
-    facts = load_catalog(layout, pack.detector_version, pack.key)
-    files = facts.images.filter(pl.col("status").is_in(["ok", "duplicate"]))
-    found: BoxesByPhoto = {path: [] for path in facts.images["path"]}
-    if facts.faces.height:
+    catalog = load_catalog(layout, pack.detector_version, pack.key)
+    files = catalog.images.filter(pl.col("status").is_in(["ok", "duplicate"]))
+    found: BoxesByPhoto = {path: [] for path in catalog.images["path"]}
+    if catalog.faces.height:
         columns = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
         rows = files.select("asset_id", "path", "width", "height", pl.col("rotation").fill_null(0).alias("turn"))
-        for row in rows.join(facts.faces.select("asset_id", *columns), on="asset_id").iter_rows(named=True):
+        for row in rows.join(catalog.faces.select("asset_id", *columns), on="asset_id").iter_rows(named=True):
             x, y, w, h = (row[column] for column in columns)
             found[row["path"]].append(undo_rotation((x, y, w, h), row["width"], row["height"], row["turn"]))
     return found
 
 
 def undo_rotation(box: Box, width: int, height: int, turn: int) -> Box:
-    """A box in a photo of width × height as it was before the photo was turned clockwise by so many degrees."""
+    """A box in a photo of width × height, in pixels of the photo before it was turned clockwise by `turn` degrees."""
     x, y, w, h = box
     return {
         0: (x, y, w, h),

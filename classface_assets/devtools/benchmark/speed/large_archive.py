@@ -1,4 +1,4 @@
-"""A school year of thousands of photos, each with bytes of its own, made of a few: to see what many photos cost."""
+"""A school year of thousands of photos, each with bytes of its own, made from a few: to measure large archives."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ SMALL_SIDE, LARGE_SIDE, LARGE_PHOTO_INTERVAL = 400, 3000, 16
 
 
 def make_school_year(source: Path, folder: Path, count: int) -> Path:
-    """Writes `count` photos into one school year below `folder`, which is returned; those that are there are kept."""
+    """Write `count` photos into one school year below `folder`, and return that; existing ones are left as they are."""
     originals = list_photo_files(source)
     year = folder / "2019-2020"
     with ThreadPoolExecutor(4) as pool:
@@ -22,24 +22,24 @@ def make_school_year(source: Path, folder: Path, count: int) -> Path:
 
 
 def make_photo(originals: list[Path], year: Path, number: int) -> None:
-    """One photo: cropped, lit and compressed a little otherwise than every other one."""
+    """Write one photo, cropped, lit and compressed a little differently from every other one."""
     year.mkdir(parents=True, exist_ok=True)
     target = year / f"IMG_{number:05}.jpg"
     if target.exists():
         return
-    chance = random.Random(number)
+    rng = random.Random(number)
     size = LARGE_SIDE if number % LARGE_PHOTO_INTERVAL == 0 else SMALL_SIDE
     picture = _open_upright(originals, number)
     width, height = picture.size
-    left, top, right, bottom = (chance.uniform(0, 0.04) for _ in range(4))
+    left, top, right, bottom = (rng.uniform(0, 0.04) for _ in range(4))
     picture = picture.crop((left * width, top * height, (1 - right) * width, (1 - bottom) * height))
     picture = ImageOps.contain(picture, (size, size))
-    picture = ImageEnhance.Brightness(picture).enhance(chance.uniform(0.8, 1.2))
-    picture.save(target, quality=chance.randint(80, 92))
+    picture = ImageEnhance.Brightness(picture).enhance(rng.uniform(0.8, 1.2))
+    picture.save(target, quality=rng.randint(80, 92))
 
 
 def _open_upright(originals: list[Path], number: int) -> Image.Image:
-    """The photo of that number, counted round and round; the next one where it is broken, as archives hold some."""
+    """The photo of that number, modulo their count; the next one where it is broken, as some in archives are."""
     try:
         with Image.open(originals[number % len(originals)]) as image:
             return ImageOps.exif_transpose(image).convert("RGB")

@@ -1,4 +1,4 @@
-"""The same jobs with steps that do nothing: what is left is what Dagster itself costs."""
+"""The same jobs with steps that do nothing, to measure the overhead of Dagster itself."""
 
 import dagster as dg
 
@@ -8,7 +8,7 @@ from classface_assets.defs.build import load_assets
 
 
 def noop_definitions() -> dg.Definitions:
-    """Assets, partitions, pools, checks and jobs as they are, without anything that they do."""
+    """The same assets, partitions, pools, checks and jobs, whose steps do nothing."""
     return dg.Definitions(
         assets=[_noop_asset(asset) for asset in load_assets()],
         asset_checks=[_noop_check(check) for check in dg.load_asset_checks_from_modules([checks])],

@@ -1,6 +1,6 @@
-"""How long the facts of photos take: of new ones beside the digest of their bytes alone, of unchanged ones in a run.
+"""`make bench-facts`: the time for the facts of photos, new and unchanged, against a digest of their bytes alone.
 
-The files are one photo in many copies with other metadata each, so that none is like another.
+The files are copies of one photo with other metadata each, so that no two are equal.
 """
 
 import logging
@@ -36,7 +36,7 @@ READERS = 4  # as the asset `images` has
 
 
 def write_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
-    """So many JPEGs of noise and shades, as large as a camera's."""
+    """Write JPEGs of noise and shades, as large as a camera's."""
     rng = np.random.default_rng(3)
     shades = np.linspace(0, 200, size[0], dtype=np.float32)[None, :, None]
     pixels = (shades + rng.normal(25, 9, (size[1], size[0], 3))).clip(0, 255).astype(np.uint8)
@@ -56,7 +56,7 @@ def write_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
 
 @contextmanager
 def byte_digest_only() -> Iterator[None]:
-    """As before there were ids of pictures: the digest of the file is read in blocks, and is the id."""
+    """Identify photos by a digest of their bytes, read in blocks, as before there were ids of pictures."""
 
     def ids(facts: photo_facts.PhotoFacts, file: object, _: str) -> photo_facts.PhotoFacts:
         import hashlib
@@ -72,7 +72,7 @@ def byte_digest_only() -> Iterator[None]:
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """CPU time, which other programs on the machine change less."""
+    """The CPU time of a call, which other programs on the machine change less than wall time."""
     start = time.process_time()
     act()
     return time.process_time() - start
@@ -95,8 +95,10 @@ def time_new_photos(files: Sequence[Path], rounds: int) -> tuple[float, float]:
 
 
 def time_unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float, float]:
-    """Median CPU seconds of the asset `images` over a school year with nothing new: as its rows were before there was a
-    digest in them, read by the bytes alone, and now."""
+    """Median CPU seconds of the asset `images` over a school year with nothing new, before and now.
+
+    Before: with rows without a digest of the picture.
+    """
     write_photos(folder / "photos" / YEAR, (64, 48), count)
     archive = Archive(photos=str(folder / "photos"), data=str(folder / "data"))
     layout = archive.layout
@@ -115,7 +117,7 @@ def time_unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float,
 
         run()
         as_now = image_parts(layout, YEAR).read()
-        # What is not `ok` has no digest, so these rows are as before, and are not looked at again.
+        # Rows that are not `ok` have no digest, so these are as before, and are not read again.
         as_before = as_now.with_columns(status=pl.lit("unreadable"), file_digest=pl.lit(None, pl.String))
         before: list[float] = []
         now: list[float] = []

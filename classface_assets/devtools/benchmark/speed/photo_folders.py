@@ -1,4 +1,4 @@
-"""The photos that a benchmark runs on: some of a folder, or each of them many times."""
+"""The photos that a benchmark runs on: the first of a folder, or copies of each."""
 
 import shutil
 from pathlib import Path
@@ -23,9 +23,10 @@ def subset_of_photos(photos: Path, most: int, folder: Path) -> Path:
 
 
 def copy_each_photo(photos: Path, folder: Path, times: int) -> Path:
-    """Each photo so often, by zero bytes at its end a file of its own: so few would show the start, not the speed.
+    """Write `times` copies of each photo, which differ by zero bytes at the end.
 
-    Dagster's own two seconds, which an archive pays once a school year, are a sixth of the time of 56 photos.
+    With few photos the start would be measured, not the speed: the two seconds of Dagster, once a school year, are a
+    sixth of the time of 56 photos.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -1,10 +1,10 @@
 """`make bench`: ours against the loop a user would write and against `builtin`, in turns, on the same photos.
 
-    make bench                                     the sample archive, builtin models, the whole chain
+    make bench                                     the sample archive, builtin models, the whole pipeline
     make bench ARCHIVE=folder PACK=pack            a folder with photos/ and truth.csv; an InsightFace-format pack
     make bench … LARGE=folder                      also a folder of large photos, which need no truth
-    make bench … LARGE=folder COPIES=128           … each of them copied so often (32)
-    make bench … PHOTOS=100 ROUNDS=5               of each folder the first so many photos; so many turns (3)
+    make bench … LARGE=folder COPIES=128           … that many copies of each (32)
+    make bench … PHOTOS=100 ROUNDS=5               only the first photos of each folder; more turns (3)
     make bench MEMORY=1 PACK=pack                  memory and second run at 500 and at 5,000 photos of one school year
 
 Seconds depend on the machine; the ratios and the scores are what to compare.
@@ -23,47 +23,54 @@ from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_
 from classface_assets.devtools.benchmark.speed.large_archive import make_school_year
 from classface_assets.devtools.benchmark.speed.photo_folders import copy_each_photo, subset_of_photos
 from classface_assets.devtools.benchmark.speed.speed_report import print_chain, print_scores, print_speed
-from classface_assets.devtools.demo import FACES_WITH_PATHS_SQL
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import evaluate
 from classface_assets.orchestration.resources import resolve_archive
-from classface_assets.store.files.duckdb import query_database
+from classface_assets.store.published.queries import boxes_in_files
 
 BUILTIN = "builtin"
 COPIES = 32
 
 
-def bench(folder: Path, asked: Mapping[str, str]) -> None:
-    """What the variables ask for, in a folder of its own. Raises UserError."""
-    console, pack = Console(width=110, highlight=False), asked.get("PACK") or BUILTIN
-    given = Path(asked["ARCHIVE"]) if asked.get("ARCHIVE") else None
+def bench(folder: Path, options: Mapping[str, str]) -> None:
+    """Print the tables.
+
+    Args:
+        folder: For everything that is written.
+        options: The variables that the Makefile passes.
+
+    Raises:
+        UserError: Photos or their ground truth are missing, or a contender failed.
+    """
+    console, pack = Console(width=110, highlight=False), options.get("PACK") or BUILTIN
+    given = Path(options["ARCHIVE"]) if options.get("ARCHIVE") else None
     photos = given / "photos" if given else compose_sample(folder / "sample").photos
-    if asked.get("MEMORY"):
+    if options.get("MEMORY"):
         _measure_memory(console, photos, pack, folder)
         return
     truth_file = (given or folder / "sample") / "truth.csv"
     if not truth_file.exists():
         raise UserError(f"There is no {truth_file}; an archive to measure on has photos/ and truth.csv.")
-    truth, most = pl.read_csv(truth_file, infer_schema=False), int(asked.get("PHOTOS") or 0)
+    truth, most = pl.read_csv(truth_file, infer_schema=False), int(options.get("PHOTOS") or 0)
     contenders = _contenders(console, pack)
-    rounds = int(asked.get("ROUNDS") or 3)
+    rounds = int(options.get("ROUNDS") or 3)
     photos = subset_of_photos(photos, most, folder / "archive")
     print_speed(console, photos, run_in_turns(contenders, photos, folder / "work", rounds), truth)
-    large = Path(asked.get("LARGE") or "")
-    if asked.get("LARGE") and large.is_dir():
+    large = Path(options.get("LARGE") or "")
+    if options.get("LARGE") and large.is_dir():
         several = folder / "large many times"
         large = copy_each_photo(
-            subset_of_photos(large, most, folder / "large"), several, int(asked.get("COPIES") or COPIES)
+            subset_of_photos(large, most, folder / "large"), several, int(options.get("COPIES") or COPIES)
         )
         print_speed(console, large, run_in_turns(contenders, large, folder / "work", rounds), None)
     else:
         console.print("No large photos: name a folder of them with LARGE=folder.")
     print_chain(console, photos, run_contender(Contender("chain", "chain", pack), photos, folder / "work"))
-    found = query_database(resolve_archive(photos, folder / "work" / "data").layout.database, FACES_WITH_PATHS_SQL)
-    seen = truth.filter(
+    found = boxes_in_files(resolve_archive(photos, folder / "work" / "data").layout.database)
+    searched = truth.filter(
         pl.col("path").is_in([file.relative_to(photos).as_posix() for file in list_photo_files(photos)])
     )
-    print_scores(console, evaluate(seen, found))
+    print_scores(console, evaluate(searched, found))
 
 
 def _contenders(console: Console, pack: str) -> list[Contender]:

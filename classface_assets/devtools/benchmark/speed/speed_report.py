@@ -1,4 +1,4 @@
-"""What the benchmark of speed prints: each contender's speed, memory and faces, the whole chain, and its scores."""
+"""The tables of the speed benchmark: each contender's speed, memory and faces, the whole pipeline, and its scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,9 +44,10 @@ def print_speed(console: Console, photos: Path, runs: Runs, truth: pl.DataFrame 
 
 
 def print_chain(console: Console, photos: Path, result: Mapping[str, Any]) -> None:
+    """Time and memory of the whole pipeline, and Dagster's share of a run with nothing new."""
     count = len(list_photo_files(photos))
     console.print(
-        f"Whole chain to the albums: {result['seconds']:.1f} s, {count / result['seconds']:.1f} photos a second, "
+        f"Whole pipeline to the albums: {result['seconds']:.1f} s, {count / result['seconds']:.1f} photos a second, "
         f"peak {result['peak_mb']:.0f} MB.\n"
         f"Again with nothing new: {result['again_seconds']:.1f} s (CPU {result['again_cpu_s']:.1f}); of that the same "
         f"jobs with nothing in them, Dagster alone: {result['bare_seconds']:.1f} s (CPU {result['bare_cpu_s']:.1f}).\n"
@@ -54,6 +55,7 @@ def print_chain(console: Console, photos: Path, result: Mapping[str, Any]) -> No
 
 
 def print_scores(console: Console, found: EvaluationReport) -> None:
+    """BCubed of all faces, and of people whose age is known."""
     table = Table("faces", "found", "precision", "recall", "F", title="BCubed, nobody named")
     for name, score in (("all", found.bcubed), ("ageing people", found.ageing_bcubed)):
         if score:

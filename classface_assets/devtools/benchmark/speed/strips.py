@@ -1,6 +1,7 @@
-"""Strips, as panoramas and stitched rows of a class are, with small faces: how many of them are found, and how fast.
+"""`make bench-strips`: how many small faces are detected in long strips, such as panoramas, and how fast.
 
-The faces are those of scikit-image's astronaut and of InsightFace's sample photo, so small that one look shows none.
+The faces are those of scikit-image's astronaut and of InsightFace's sample photo, so small that one pass of the
+detector finds none.
 """
 
 import time
@@ -19,7 +20,7 @@ from classface_assets.vision.photos.image_pyramid import pyramid_from_pixels
 
 SHAPES = ((12_000, 2_000), (30_000, 2_000), (2_000, 12_000), (2_000, 30_000))
 FACES, FACE_PX = 20, 50
-HEAD_SCALE = 2.2  # the sides of what is pasted, a head with its surroundings, by those of the face
+HEAD_SCALE = 2.2  # side of the pasted head with its surroundings, relative to the face
 # Left, top and width of faces as the detectors see them, in the astronaut and in the group.
 ASTRONAUT = ((182, 72, 88),)
 GROUP = ((60, 277, 109), (746, 362, 101), (1134, 287, 92), (463, 285, 109), (274, 164, 97), (903, 80, 107))
@@ -44,9 +45,9 @@ def make_strip(width: int, height: int, seed: int = 0) -> tuple[np.ndarray, np.n
     noise = rng.normal(128, 6, (height, 1000, 3)).clip(0, 255).astype(np.uint8)
     picture = np.tile(noise, (1, -(-width // 1000), 1))[:, :width].copy()
     pasted, boxes = crop_heads(), []
-    for place in range(FACES):
-        head = np.asarray(pasted[place % len(pasted)])
-        along = (np.array([width, height]) - head.shape[0]) * (place + 0.5) / FACES
+    for number in range(FACES):
+        head = np.asarray(pasted[number % len(pasted)])
+        along = (np.array([width, height]) - head.shape[0]) * (number + 0.5) / FACES
         across = rng.uniform(0, np.array([width, height]) - head.shape[0])
         left, top = (along[0], across[1]) if width > height else (across[0], along[1])
         picture[int(top) : int(top) + head.shape[0], int(left) : int(left) + head.shape[1]] = head
@@ -56,12 +57,12 @@ def make_strip(width: int, height: int, seed: int = 0) -> tuple[np.ndarray, np.n
 
 
 def count_found(boxes: np.ndarray, faces: FaceDetections) -> int:
-    """How many of the boxes have a face on them."""
+    """How many of the boxes match a detected face."""
     return sum(len(faces) > 0 and bool(overlap_ratios(box, faces.boxes)[0].max() >= MIN_IOU) for box in boxes)
 
 
 def main(shapes: Sequence[tuple[int, int]] = SHAPES) -> None:
-    """A row a shape: faces found of those placed, others found, seconds."""
+    """Print a row a shape: faces found, other detections, seconds."""
     print(f"| strip | faces of {FACE_PX} px found | others | seconds |\n| --- | --- | --- | --- |")
     with TemporaryDirectory() as folder:
         detector = load_pack("builtin", Path(folder), Path(folder)).detector

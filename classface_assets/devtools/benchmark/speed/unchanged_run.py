@@ -1,9 +1,9 @@
-"""`make bench-quiet`: how long a run takes that finds nothing new in many small folders, and what Dagster records.
+"""`make bench-quiet`: how long a run with nothing new takes on many small folders, and what Dagster records.
 
 make bench-quiet             60 school years of two photos
 make bench-quiet YEARS=16    another number of them
 
-Dagster's own start is measured beside it, in the same turns: a process that imports it and opens the same instance.
+Dagster's start is measured in the same turns: a process that imports it and opens the same instance.
 """
 
 import os
@@ -31,13 +31,17 @@ import sys
 import dagster
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import resolve_archive
-with open_instance(archive_for(sys.argv[1], sys.argv[2]).layout):
+with open_instance(resolve_archive(sys.argv[1], sys.argv[2]).layout):
     pass
 """
 
 
 def bench(folder: Path, years: int) -> None:
-    """Compose that many school years, run them once, and then again and again. Raises UserError when a run fails."""
+    """Compose that many school years, run them once, and then several times with nothing new.
+
+    Raises:
+        UserError: A run failed.
+    """
     console = Console(width=110, highlight=False)
     shutil.rmtree(folder, ignore_errors=True)
     photos, data = folder / "photos", folder / "data"
@@ -45,8 +49,8 @@ def bench(folder: Path, years: int) -> None:
     for number in range(years * PHOTOS_PER_YEAR):
         first = 1960 + number // PHOTOS_PER_YEAR
         make_photo(originals, photos / f"{first}-{first + 1}", number)
-    place = [f"--photos={photos}", f"--data={data}"]
-    start, run = [sys.executable, "-c", DAGSTER_STARTUP, str(photos), str(data)], [*_CLI, "run", *place]
+    location = [f"--photos={photos}", f"--data={data}"]
+    start, run = [sys.executable, "-c", DAGSTER_STARTUP, str(photos), str(data)], [*_CLI, "run", *location]
     table = Table(f"{years} school years of {PHOTOS_PER_YEAR} photos", "seconds", "runs recorded by Dagster")
     table.add_row("first run", f"{_run_seconds(run):.1f}", str(_run_count(photos, data)))
     before = _run_count(photos, data)
@@ -74,9 +78,10 @@ def _run_count(photos: Path, data: Path) -> int:
         return instance.get_runs_count()
 
 
-def main(asked: Mapping[str, str]) -> None:
+def main(options: Mapping[str, str]) -> None:
+    """Run the benchmark with the variables that the Makefile passes."""
     try:
-        bench(Path("data/bench quiet").absolute(), int(asked.get("YEARS") or 60))
+        bench(Path("data/bench quiet").absolute(), int(options.get("YEARS") or 60))
     except (UserError, ValueError) as error:
         raise SystemExit(f"bench-quiet: {error}") from None
 

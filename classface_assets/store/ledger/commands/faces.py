@@ -1,176 +1,188 @@
-"""The acts about faces: whose one is, is not, or is no more."""
+"""Commands about faces: which person a face is, is not, or is no longer.
+
+Every face comes with its photo and box, by which it is found again under another detector.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from classface_assets.core.names import clean_name, pluralize
 from classface_assets.store.ledger.commands.people import create_person, create_student
-from classface_assets.store.ledger.commands.photos import PhotoCommands
+from classface_assets.store.ledger.payloads import (
+    FacesConfirmed,
+    FacesLabelled,
+    FacesRejected,
+    FacesTakenOff,
+    PersonKindSet,
+    face_payloads,
+)
 from classface_assets.store.ledger.transaction import (
     CommandResult,
     ConflictError,
     LedgerError,
     LedgerTransaction,
-    clean_name,
     distinct_faces,
-    pluralize,
 )
-from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions
+from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions, PersonKind
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 
 
-class FaceCommands(PhotoCommands):
-    """Every face comes with its photo and box, by which it is found again under another detector."""
+def label(tx: LedgerTransaction, name: str, faces: Sequence[FaceRef], method: str = "hand") -> CommandResult:
+    """Label faces as the person of that name, display name or id, who is created if nobody has that name.
 
-    def label(self, name: str, faces: Sequence[FaceRef], how: str = "hand") -> CommandResult:
-        """Say that the faces are the person of that name, display name or id, who is created if nobody is called so.
+    Labels by the name of somebody who was merged stay theirs when the merge is undone.
 
-        `how` the faces were chosen: as a cluster, by hand, or by an import. Said by the name of somebody who was merged
-        it stays said of them when the merge is undone. Raises ConflictError where one of several may be meant.
-        """
-        name, faces = clean_name(name), distinct_faces(faces)
-        if how not in LABEL_METHODS:
-            raise LedgerError(f"Faces are labelled by {', '.join(LABEL_METHODS)}, not by {how!r}.")
+    Args:
+        tx: The open transaction.
+        name: Name, display name or id of the person.
+        faces: The faces.
+        method: How the faces were chosen, one of `LABEL_METHODS`.
 
-        def act(now: LedgerTransaction) -> CommandResult:
-            return _append_label(now, _find_or_create_person(now, name), faces, "faces_labelled", how=how)
-
-        return self.write(act)
-
-    def label_imported(
-        self,
-        named: Sequence[tuple[str, FaceRef]],
-        roster: int | None = None,
-        students: Mapping[str, str] | None = None,
-    ) -> CommandResult:
-        """Say whose faces these are, as (name, face), all of it or nothing; who is not known yet is created.
-
-        `roster`: the event that imported the names; undoing it undoes this too. `students`: face id → the student
-        (`RosterEntry.key`) whose portrait it is, which counts before the name.
-        """
-        said = {"roster": roster} if roster is not None else {}
-        keys = students or {}
-        people: dict[tuple[str, str], list[FaceRef]] = {}
-        for name, face in named:
-            people.setdefault((keys.get(face.face_id, ""), clean_name(name)), []).append(face)
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            for (key, name), faces in people.items():
-                person_id = (
-                    _find_or_create_student(now, key, **said) if key else _find_or_create_person(now, name, **said)
-                )
-                _append_label(now, person_id, distinct_faces(faces), "faces_labelled", how="import", **said)
-            return now.done(None, len(named))
-
-        return self.write(act)
-
-    def confirm(self, who: str, faces: Sequence[FaceRef]) -> CommandResult:
-        """Yes, these are that person, who must be known."""
-        faces = distinct_faces(faces)
-        return self.write(lambda now: _append_label(now, now.find_person(who).id, faces, "faces_confirmed"))
-
-    def not_faces(self, faces: Sequence[FaceRef]) -> CommandResult:
-        """These are no faces at all."""
-        faces = distinct_faces(faces)
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.people().named(NOT_A_FACE)
-            person_id = person.id if person else create_person(now, NOT_A_FACE)
-            if person is None or person.kind != NOT_A_FACE.lower():
-                now.append("person_kind_set", person_id=person_id, value="not a face")
-            return _append_label(now, person_id, faces, "faces_labelled", how="hand")
-
-        return self.write(act)
-
-    def reject(self, who: str, faces: Sequence[FaceRef]) -> CommandResult:
-        """No, these are not that person, and are never offered as them again. `faces`: how many were theirs."""
-        faces = distinct_faces(faces)
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            record, person = now.find_person(who), now.person(who)
-            marks = now.said_of(faces).labels
-            were = [f for f in faces if f.face_id in marks and marks[f.face_id].person_id == person.id]
-            if were:
-                now.notes.append(
-                    f"{pluralize(len(were), 'face')} had been said to be {person.name}; the later word counts."
-                )
-            now.append("faces_rejected", person_id=record.id, faces=_face_payloads(faces))
-            return now.done(person.id, len(were))
-
-        return self.write(act)
-
-    def take_off(self, faces: Sequence[FaceRef]) -> CommandResult:
-        """The faces are nobody's any more, and may be anybody's again."""
-        faces = distinct_faces(faces)
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            marks = now.said_of(faces).labels
-            labelled = sum(face.face_id in marks for face in faces)
-            if not labelled:
-                raise ConflictError("None of these faces was labelled, so there is no name to take off.")
-            now.append("faces_taken_off", faces=_face_payloads(faces))
-            return now.done(None, labelled)
-
-        return self.write(act)
+    Raises:
+        ConflictError: Several people may be meant, or a face was erased.
+    """
+    name, faces = clean_name(name), distinct_faces(faces)
+    if method not in LABEL_METHODS:
+        raise LedgerError(f"Faces are labelled by {', '.join(LABEL_METHODS)}, not by {method!r}.")
+    return _append_labels(tx, _find_or_create_person(tx, name), faces, method=method)
 
 
-def _find_or_create_person(now: LedgerTransaction, name: str, **said: object) -> str:
-    """The person of that name, be they merged or not, who is created if there is none."""
-    found = now.whom(name)
-    if isinstance(found, RosterEntry):
-        return create_student(now, name, found, **said)
-    return create_person(now, name, **said) if found is None else found.id
-
-
-def _find_or_create_student(now: LedgerTransaction, key: str, **said: object) -> str:
-    """The person who a student of the roster is, who is created if they are nobody yet."""
-    person_id = now.people().students.get(key)
-    entry = now.student(key)
-    return person_id or create_student(now, entry.name, entry, **said)
-
-
-def _append_label(
-    now: LedgerTransaction, record_id: str, faces: Sequence[FaceRef], kind: str, **said: object
+def label_imported(
+    tx: LedgerTransaction,
+    named: Sequence[tuple[str, FaceRef]],
+    roster: int | None = None,
+    students: Mapping[str, str] | None = None,
 ) -> CommandResult:
-    """What is said by the name of somebody who was merged is kept as theirs: their merge may be undone."""
-    person_id = now.people().canonical_id(record_id)
-    before = now.said_of(faces)
-    barred = [face for face in faces if face.face_id in before.erased_faces]
-    if barred:
+    """Label the faces of portraits, all of them or none; people who are not known yet are created.
+
+    Args:
+        tx: The open transaction.
+        named: (name, face) of each portrait.
+        roster: The event that imported the names; undoing it undoes these labels too.
+        students: Face id -> the student (`RosterEntry.key`) of the portrait, which takes precedence over the name.
+    """
+    keys = students or {}
+    people: dict[tuple[str, str], list[FaceRef]] = {}
+    for name, face in named:
+        people.setdefault((keys.get(face.face_id, ""), clean_name(name)), []).append(face)
+    for (key, name), faces in people.items():
+        person_id = _find_or_create_student(tx, key, roster) if key else _find_or_create_person(tx, name, roster)
+        _append_labels(tx, person_id, distinct_faces(faces), method="import", roster=roster)
+    return tx.result(None, len(named))
+
+
+def confirm(tx: LedgerTransaction, who: str, faces: Sequence[FaceRef]) -> CommandResult:
+    """Confirm that faces are that person, who must exist."""
+    faces = distinct_faces(faces)
+    record_id = tx.find_person(who).id
+    person_id = _check_labels(tx, record_id, faces)
+    tx.append(FacesConfirmed(person_id=record_id, faces=face_payloads(faces)))
+    return tx.result(person_id, len(faces))
+
+
+def mark_not_faces(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResult:
+    """Label detections that are no faces at all."""
+    faces = distinct_faces(faces)
+    person = tx.people().find_current_person(NOT_A_FACE)
+    person_id = person.id if person else create_person(tx, NOT_A_FACE)
+    if person is None or person.kind != PersonKind.NOT_A_FACE:
+        tx.append(PersonKindSet(person_id=person_id, value=PersonKind.NOT_A_FACE.value))
+    return _append_labels(tx, person_id, faces, method="hand")
+
+
+def reject(tx: LedgerTransaction, who: str, faces: Sequence[FaceRef]) -> CommandResult:
+    """Record that faces are not that person, and are never matched with them again.
+
+    Returns:
+        The result, with the number of these faces that were labelled as that person.
+    """
+    faces = distinct_faces(faces)
+    record, person = tx.find_person(who), tx.find_current_person(who)
+    labels = tx.decisions_for_faces(faces).labels
+    labelled = [f for f in faces if f.face_id in labels and labels[f.face_id].person_id == person.id]
+    if labelled:
+        count = pluralize(len(labelled), "face")
+        tx.notes.append(f"{count} had been labelled as {person.name}; the newer decision counts.")
+    tx.append(FacesRejected(person_id=record.id, faces=face_payloads(faces)))
+    return tx.result(person.id, len(labelled))
+
+
+def remove_labels(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResult:
+    """Remove the labels of faces, which may be matched with anybody again."""
+    faces = distinct_faces(faces)
+    labels = tx.decisions_for_faces(faces).labels
+    count = sum(face.face_id in labels for face in faces)
+    if not count:
+        raise ConflictError("None of these faces was labelled, so there is no name to remove.")
+    tx.append(FacesTakenOff(faces=face_payloads(faces)))
+    return tx.result(None, count)
+
+
+def _find_or_create_person(tx: LedgerTransaction, name: str, roster: int | None = None) -> str:
+    """The id of the person of that name, whether merged or not."""
+    found = tx.resolve_name(name)
+    if isinstance(found, RosterEntry):
+        return create_student(tx, name, found, roster)
+    return create_person(tx, name, roster) if found is None else found.id
+
+
+def _find_or_create_student(tx: LedgerTransaction, key: str, roster: int | None) -> str:
+    """The id of the person who a student of the rosters is."""
+    person_id = tx.people().students.get(key)
+    entry = tx.find_student(key)
+    return person_id or create_student(tx, entry.name, entry, roster)
+
+
+def _append_labels(
+    tx: LedgerTransaction, record_id: str, faces: Sequence[FaceRef], method: str, roster: int | None = None
+) -> CommandResult:
+    """Label faces under the record of a person, which their merge, if it is undone, gives back to them."""
+    person_id = _check_labels(tx, record_id, faces)
+    tx.append(FacesLabelled(person_id=record_id, faces=face_payloads(faces), how=method, roster=roster))
+    return tx.result(person_id, len(faces))
+
+
+def _check_labels(tx: LedgerTransaction, record_id: str, faces: Sequence[FaceRef]) -> str:
+    """Note what these labels overrule; returns the id of the person after all merges."""
+    person_id = tx.people().canonical_id(record_id)
+    before = tx.decisions_for_faces(faces)
+    erased = [face for face in faces if face.face_id in before.erased_faces]
+    if erased:
         raise ConflictError(
-            f"The face {barred[0].face_id} is of a person who was erased, and cannot be labelled; undo that first."
+            f"The face {erased[0].face_id} is of a person who was erased, and cannot be labelled; undo that first."
         )
-    now.notes += _label_notes(before, person_id, faces)
-    now.append(kind, person_id=record_id, faces=_face_payloads(faces), **said)
-    return now.done(person_id, len(faces))
+    tx.notes += _label_notes(before, person_id, faces)
+    return person_id
 
 
-def _label_notes(before: Decisions, person_id: str, faces: Sequence[FaceRef]) -> Iterable[str]:
-    """What a label overrules, and where it gives a person two faces in one photo."""
+def _label_notes(before: Decisions, person_id: str, faces: Sequence[FaceRef]) -> Iterator[str]:
+    """Sentences on what labels overrule, and on photos in which they give a person two faces."""
     ids = {face.face_id for face in faces}
     name = before.persons[person_id].name if person_id in before.persons else "that person"
     others = Counter(before.labels[f].person_id for f in ids if f in before.labels)
     for other, count in others.items():
         if other != person_id:
-            yield f"{pluralize(count, 'face')} had been said to be {before.persons[other].name}; the later word counts."
+            name_before = before.persons[other].name
+            yield f"{pluralize(count, 'face')} had been labelled as {name_before}; the newer label counts."
     rejected = sum((f, person_id) in before.rejected for f in ids)
     if rejected:
-        yield f"{pluralize(rejected, 'face')} had been said not to be {name}; the later word counts."
-    apart = [x for x in before.links if not x.same and {x.a.face_id, x.b.face_id} <= ids]
+        yield f"{pluralize(rejected, 'face')} had been rejected as {name}; the newer label counts."
+    apart = [link for link in before.links if not link.same and {link.a.face_id, link.b.face_id} <= ids]
     if apart:
-        yield f"{pluralize(len(apart), 'pair')} of these faces had been said to be two people; the label counts."
-    if person_id in before.persons and before.persons[person_id].kind == "not a face":
+        yield f"{pluralize(len(apart), 'pair')} of these faces had been marked as two people; the label counts."
+    if person_id in before.persons and before.persons[person_id].kind == PersonKind.NOT_A_FACE:
         return
-    inside = {f.asset_id for f in faces} - before.photo_marks.keys()
-    mine = {f: m.asset_id for f, m in before.labels.items() if m.person_id == person_id}
-    counts = Counter((mine | {face.face_id: face.asset_id for face in faces}).values())
-    twice = sorted(photo for photo in inside if counts[photo] > 1)
+    yield from _repeated_in_photo(before, person_id, name, faces)
+
+
+def _repeated_in_photo(before: Decisions, person_id: str, name: str, faces: Sequence[FaceRef]) -> Iterator[str]:
+    photos = {f.asset_id for f in faces} - before.photo_marks.keys()
+    photo_of = {f: label.asset_id for f, label in before.labels.items() if label.person_id == person_id}
+    counts = Counter((photo_of | {face.face_id: face.asset_id for face in faces}).values())
+    twice = sorted(photo for photo in photos if counts[photo] > 1)
     if twice:
         yield (
             f"{name} now has more than one face in {pluralize(len(twice), 'photo')} (as {twice[0]}): "
-            "take the wrong ones off, or mark the photo as a collage."
+            "remove the wrong labels, or mark the photo as a collage."
         )
-
-
-def _face_payloads(faces: Iterable[FaceRef]) -> list[dict[str, object]]:
-    return [face.payload() for face in faces]

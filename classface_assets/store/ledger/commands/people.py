@@ -1,202 +1,236 @@
-"""The acts about people: who there is, what they are called, who is the same, what else is known of them."""
+"""Commands about people: who there is, what they are called, who is the same, and what else is known of them.
+
+People are given by id or by name, whatever its case; somebody who was merged stands for the person they were merged
+into.
+"""
 
 import uuid
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import date
 
-from classface_assets.core.names import normalize_name
+from classface_assets.core.names import clean_name, normalize_name, pluralize
 from classface_assets.store.ledger.database import photos_of_people
-from classface_assets.store.ledger.event_store import EventStore
-from classface_assets.store.ledger.transaction import (
-    CommandResult,
-    ConflictError,
-    LedgerError,
-    LedgerTransaction,
-    clean_name,
-    pluralize,
+from classface_assets.store.ledger.payloads import (
+    BirthDateSet,
+    ConsentGiven,
+    ConsentWithdrawn,
+    PersonCreated,
+    PersonErased,
+    PersonHidden,
+    PersonKindSet,
+    PersonMerged,
+    PersonRenamed,
+    PersonShown,
+    PortraitGiven,
+    SiblingsDeclared,
+    StudentLinked,
+    face_payloads,
 )
-from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person
+from classface_assets.store.ledger.transaction import CommandResult, ConflictError, LedgerError, LedgerTransaction
+from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person, PersonStatus
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 
-
-class PeopleCommands(EventStore):
-    """People are named by id or by name, whatever the case; who was merged means whom they were merged into."""
-
-    def create(self, name: str) -> CommandResult:
-        """A person without a face yet. Raises ConflictError when somebody has that name, or several students do."""
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            cleaned = clean_name(name)
-            student = None if now.people().people_named(cleaned) else now.whom(cleaned)
-            if isinstance(student, RosterEntry):
-                return now.done(create_student(now, cleaned, student))
-            return now.done(create_person(now, now.free(cleaned)))
-
-        return self.write(act)
-
-    def rename(self, who: str, name: str) -> CommandResult:
-        """Give a person another name. Raises UnknownError, or ConflictError when somebody else has it."""
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.person(who)
-            if normalize_name(name) == normalize_name(person.display_name) != normalize_name(person.name):
-                now.append("person_renamed", person_id=person.id, name=person.name)
-                return now.done(person.id)
-            now.append("person_renamed", person_id=person.id, name=now.free(name, person.id))
-            return now.done(person.id)
-
-        return self.write(act)
-
-    def merge(self, who: str, into: str) -> CommandResult:
-        """Two people are one: all that was said of the first is said of the second. `faces`: how many that moves."""
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person, target = _find_unmerged(now, who), _find_unmerged(now, into)
-            if person.id == target.id:
-                raise ConflictError(f"{person.name} cannot be merged into themselves; name two different people.")
-            mine, theirs = (photos_of_people(now.con, _merge_group(now.people(), p.id)) for p in (person, target))
-            said = now.around(mine)
-            moved = [mark for mark in said.labels.values() if mark.person_id == person.id]
-            met = {m.asset_id for m in said.labels.values() if m.asset_id in theirs and m.person_id == target.id}
-            both = ({mark.asset_id for mark in moved} & met) - said.photo_marks.keys()
-            if both:
-                now.notes.append(
-                    f"{person.name} and {target.name} are both in {pluralize(len(both), 'photo')} (as {min(both)}): "
-                    "if they are two people, undo the merge."
-                )
-            now.append("person_merged", person_id=person.id, into_id=target.id)
-            return now.done(target.id, len(moved))
-
-        return self.write(act)
-
-    def hide(self, who: str) -> CommandResult:
-        """The person is shown nowhere; their faces stay theirs."""
-        return self._about(who, "person_hidden", lambda p: p.status == "hidden", "is hidden already")
-
-    def show(self, who: str) -> CommandResult:
-        return self._about(who, "person_shown", lambda p: p.status == "active", "is not hidden")
-
-    def set_kind(self, who: str, kind: str) -> CommandResult:
-        """student, staff, not a student, or not a face."""
-        if kind not in PERSON_KINDS:
-            raise LedgerError(f"{kind!r} is no kind of person; it is one of {', '.join(PERSON_KINDS)}.")
-        return self._about(who, "person_kind_set", value=kind)
-
-    def birth_date(self, who: str, born: date | None) -> CommandResult:
-        """When the person was born; None takes it back. Raises LedgerError for a day to come or of another age."""
-        if born is not None and not date(1850, 1, 1) <= born <= date.today():  # noqa: DTZ011 a day has no time zone
-            raise LedgerError(f"Nobody in a school's photos was born on {born.isoformat()}; check the year.")
-        return self._about(who, "birth_date_set", birth_date=born and born.isoformat())
-
-    def consent(self, who: str, given: bool, purposes: Sequence[str] = ()) -> CommandResult:
-        """Whether the person may be shown for these purposes (`consent.Purpose`); none: for all.
-
-        Only this lifts a refusal, and it is said of whom is named: once a merge is undone, the other's refusal stands.
-        Raises LedgerError for what is no purpose, or ConflictError when another student of that name may be meant.
-        """
-        unknown = [purpose for purpose in purposes if purpose not in {ALL_PURPOSES, *Purpose}]
-        if unknown:
-            raise LedgerError(f"{unknown[0]!r} is no purpose; it is one of {', '.join([*Purpose, ALL_PURPOSES])}.")
-        said = {"purposes": list(dict.fromkeys(purposes))} if purposes and ALL_PURPOSES not in purposes else {}
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.find_person(who)
-            if given and who not in now.people().persons:
-                now.whom(who)
-            now.append("consent_given" if given else "consent_withdrawn", person_id=person.id, **said)
-            return now.done(now.people().canonical_id(person.id))
-
-        return self.write(act)
-
-    def give_portrait(self, who: str, face_id: str) -> CommandResult:
-        """The face of a portrait that is no photo of the archive stands for the person, in place of the one before."""
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.find_person(who)
-            now.append("portrait_given", person_id=person.id, portrait=face_id)
-            return now.done(now.people().canonical_id(person.id))
-
-        return self.write(act)
-
-    def siblings(self, people: Sequence[str]) -> CommandResult:
-        """These people look alike for a reason: telling them apart takes a larger margin."""
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            ids = list(dict.fromkeys(now.find_person(who).id for who in people))
-            if len({now.people().canonical_id(person_id) for person_id in ids}) < 2:
-                raise LedgerError("Siblings are at least two different people; name them all.")
-            now.append("siblings_declared", person_ids=ids)
-            return now.done(now.people().canonical_id(ids[0]))
-
-        return self.write(act)
-
-    def erase(self, who: str, faces: Sequence[FaceRef] = ()) -> CommandResult:
-        """Forget a person: their labelled faces and these ones are barred from ever being embedded again.
-
-        The ledger keeps that there was such a person, and the places of the faces, by which they stay barred.
-        """
-
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.person(who)
-            said = now.around(photos_of_people(now.con, _merge_group(now.people(), person.id)))
-            barred = {f: FaceRef(f, m.asset_id, m.box) for f, m in said.labels.items() if m.person_id == person.id}
-            barred |= {face.face_id: face for face in faces}
-            theirs = now.people().student_keys_of(person.id)
-            now.append("person_erased", person_id=person.id, faces=[face.payload() for face in barred.values()])
-            preserve_refusals(now, theirs)
-            return now.done(person.id, len(barred))
-
-        return self.write(act)
-
-    def _about(
-        self, who: str, kind: str, already: Callable[[Person], bool] = lambda _: False, told: str = "", **said: object
-    ) -> CommandResult:
-        def act(now: LedgerTransaction) -> CommandResult:
-            person = now.person(who)
-            if already(person):
-                raise ConflictError(f"{person.name} {told}.")
-            now.append(kind, person_id=person.id, **said)
-            return now.done(person.id)
-
-        return self.write(act)
+_EARLIEST_BIRTH = date(1850, 1, 1)
 
 
-def create_person(now: LedgerTransaction, name: str, **said: object) -> str:
+def create(tx: LedgerTransaction, name: str) -> CommandResult:
+    """Create a person who has no face yet.
+
+    Raises:
+        ConflictError: Somebody has that name, or several students have it.
+    """
+    cleaned = clean_name(name)
+    student = None if tx.people().people_named(cleaned) else tx.resolve_name(cleaned)
+    if isinstance(student, RosterEntry):
+        return tx.result(create_student(tx, cleaned, student))
+    return tx.result(create_person(tx, tx.require_free_name(cleaned)))
+
+
+def rename(tx: LedgerTransaction, who: str, name: str) -> CommandResult:
+    """Give a person another name.
+
+    Raises:
+        UnknownError: There is no such person.
+        ConflictError: Somebody else has that name.
+    """
+    person = tx.find_current_person(who)
+    if normalize_name(name) == normalize_name(person.display_name) != normalize_name(person.name):
+        tx.append(PersonRenamed(person_id=person.id, name=person.name))
+    else:
+        tx.append(PersonRenamed(person_id=person.id, name=tx.require_free_name(name, person.id)))
+    return tx.result(person.id)
+
+
+def merge(tx: LedgerTransaction, who: str, into: str) -> CommandResult:
+    """Record that two people are one: all decisions about the first one hold for the second one.
+
+    Returns:
+        The result about the second person, with the number of labelled faces that this moves.
+    """
+    person, target = _find_unmerged(tx, who), _find_unmerged(tx, into)
+    if person.id == target.id:
+        raise ConflictError(f"{person.name} cannot be merged into themselves; name two different people.")
+    mine, theirs = (photos_of_people(tx.con, _merge_group(tx.people(), p.id)) for p in (person, target))
+    decisions = tx.decisions_for_photos(mine)
+    moved = [label for label in decisions.labels.values() if label.person_id == person.id]
+    of_target = {
+        label.asset_id
+        for label in decisions.labels.values()
+        if label.asset_id in theirs and label.person_id == target.id
+    }
+    both = ({label.asset_id for label in moved} & of_target) - decisions.photo_marks.keys()
+    if both:
+        tx.notes.append(
+            f"{person.name} and {target.name} are both in {pluralize(len(both), 'photo')} (as {min(both)}): "
+            "if they are two people, undo the merge."
+        )
+    tx.append(PersonMerged(person_id=person.id, into_id=target.id))
+    return tx.result(target.id, len(moved))
+
+
+def hide(tx: LedgerTransaction, who: str) -> CommandResult:
+    """Show a person nowhere; their faces stay labelled."""
+    person = tx.find_current_person(who)
+    if person.status == PersonStatus.HIDDEN:
+        raise ConflictError(f"{person.name} is hidden already.")
+    tx.append(PersonHidden(person_id=person.id))
+    return tx.result(person.id)
+
+
+def show(tx: LedgerTransaction, who: str) -> CommandResult:
+    """Show a hidden person again."""
+    person = tx.find_current_person(who)
+    if person.status == PersonStatus.ACTIVE:
+        raise ConflictError(f"{person.name} is not hidden.")
+    tx.append(PersonShown(person_id=person.id))
+    return tx.result(person.id)
+
+
+def set_kind(tx: LedgerTransaction, who: str, kind: str) -> CommandResult:
+    """Set whether a person is a student, staff, not a student, or not a face."""
+    if kind not in PERSON_KINDS:
+        raise LedgerError(f"{kind!r} is no kind of person; it is one of {', '.join(PERSON_KINDS)}.")
+    person = tx.find_current_person(who)
+    tx.append(PersonKindSet(person_id=person.id, value=kind))
+    return tx.result(person.id)
+
+
+def set_birth_date(tx: LedgerTransaction, who: str, born: date | None) -> CommandResult:
+    """Set when a person was born; None removes the date.
+
+    Raises:
+        LedgerError: The day lies in the future, or before the age of school photos.
+    """
+    if born is not None and not _EARLIEST_BIRTH <= born <= date.today():  # noqa: DTZ011 a day has no time zone
+        raise LedgerError(f"Nobody in a school's photos was born on {born.isoformat()}; check the year.")
+    person = tx.find_current_person(who)
+    tx.append(BirthDateSet(person_id=person.id, birth_date=born.isoformat() if born else None))
+    return tx.result(person.id)
+
+
+def set_consent(tx: LedgerTransaction, who: str, given: bool, purposes: Sequence[str] = ()) -> CommandResult:
+    """Set whether a person may be shown for these purposes; without any, for all of them.
+
+    Only this lifts a refusal. It is recorded of the person that is named: once a merge is undone, the other one's
+    refusal holds again.
+
+    Args:
+        tx: The open transaction.
+        who: Id or name of the person.
+        given: Whether consent is given or withdrawn.
+        purposes: Values of `Purpose`, or `ALL_PURPOSES`.
+
+    Raises:
+        LedgerError: One of `purposes` is none.
+        ConflictError: Another student of that name may be meant.
+    """
+    unknown = [purpose for purpose in purposes if purpose not in {ALL_PURPOSES, *Purpose}]
+    if unknown:
+        raise LedgerError(f"{unknown[0]!r} is no purpose; it is one of {', '.join([*Purpose, ALL_PURPOSES])}.")
+    only = list(dict.fromkeys(map(str, purposes))) if purposes and ALL_PURPOSES not in purposes else None
+    person = tx.find_person(who)
+    if given and who not in tx.people().persons:
+        tx.resolve_name(who)
+    payload = ConsentGiven if given else ConsentWithdrawn
+    tx.append(payload(person_id=person.id, purposes=only))
+    return tx.result(tx.people().canonical_id(person.id))
+
+
+def set_portrait(tx: LedgerTransaction, who: str, face_id: str) -> CommandResult:
+    """Enrol a person with the face of a portrait that is no photo of the archive, in place of the one before."""
+    person = tx.find_person(who)
+    tx.append(PortraitGiven(person_id=person.id, portrait=face_id))
+    return tx.result(tx.people().canonical_id(person.id))
+
+
+def declare_siblings(tx: LedgerTransaction, people: Sequence[str]) -> CommandResult:
+    """Record that people are siblings, so that telling them apart takes a larger margin."""
+    ids = list(dict.fromkeys(tx.find_person(who).id for who in people))
+    if len({tx.people().canonical_id(person_id) for person_id in ids}) < 2:
+        raise LedgerError("Siblings are at least two different people; name them all.")
+    tx.append(SiblingsDeclared(person_ids=ids))
+    return tx.result(tx.people().canonical_id(ids[0]))
+
+
+def erase(tx: LedgerTransaction, who: str, faces: Sequence[FaceRef] = ()) -> CommandResult:
+    """Erase a person: their labelled faces and these ones are never embedded again.
+
+    The ledger retains that there was such a person, and where the faces lie, by which they are recognised as erased.
+    """
+    person = tx.find_current_person(who)
+    decisions = tx.decisions_for_photos(photos_of_people(tx.con, _merge_group(tx.people(), person.id)))
+    labelled = {f: label for f, label in decisions.labels.items() if label.person_id == person.id}
+    erased = {f: FaceRef(f, label.asset_id, label.box) for f, label in labelled.items()}
+    erased |= {face.face_id: face for face in faces}
+    student_keys = tx.people().student_keys_of(person.id)
+    tx.append(PersonErased(person_id=person.id, faces=face_payloads(erased.values())))
+    preserve_refusals(tx, student_keys)
+    return tx.result(person.id, len(erased))
+
+
+def create_person(tx: LedgerTransaction, name: str, roster: int | None = None) -> str:
+    """Append a new person of that name; `roster`: the import that named them. Returns the id."""
     person_id = str(uuid.uuid4())
-    now.append("person_created", person_id=person_id, name=name, **said)
+    tx.append(PersonCreated(person_id=person_id, name=name, roster=roster))
     return person_id
 
 
-def create_student(now: LedgerTransaction, name: str, student: RosterEntry, **said: object) -> str:
-    """The person who a student of the roster is; said in so many words where others have the name."""
-    is_shared = student.key in now.people().student_names
-    person_id = create_person(
-        now, name if normalize_name(name) == normalize_name(student.name) else student.name, **said
-    )
-    if is_shared or now.people().students.get(student.key) != person_id:
-        now.append("student_linked", person_id=person_id, student=student.key, **said)
+def create_student(tx: LedgerTransaction, name: str, student: RosterEntry, roster: int | None = None) -> str:
+    """Append the person who a student of the rosters is, linked explicitly where others have the name.
+
+    Returns:
+        The id of the person.
+    """
+    is_shared = student.key in tx.people().student_names
+    is_same = normalize_name(name) == normalize_name(student.name)
+    person_id = create_person(tx, name if is_same else student.name, roster)
+    if is_shared or tx.people().students.get(student.key) != person_id:
+        tx.append(StudentLinked(person_id=person_id, student=student.key, roster=roster))
     return person_id
 
 
-def preserve_refusals(now: LedgerTransaction, keys: Set[str]) -> None:
-    """Say by hand what these students' rows refuse, which are about to go, to every other person whom it concerns."""
-    enrolling = now.enrolling()
-    places = {place for place, entry in enumerate(enrolling.students.entries) if entry.key in keys}
-    names = {name for place in places for _, name in enrolling.students.names_of[place]}
+def preserve_refusals(tx: LedgerTransaction, keys: Set[str]) -> None:
+    """Record by hand, for every other person whom they concern, what the rows of these students refuse.
+
+    The rows of these students are about to be removed.
+    """
+    matcher = tx.student_matcher()
+    places = {place for place, entry in enumerate(matcher.students.entries) if entry.key in keys}
+    names = {name for place in places for _, name in matcher.students.names_of[place]}
     gone = {("student", place) for place in places} | {("name", name) for name in names}
-    for person_id, told in enrolling.consents.refused.items():
-        person = now.people().persons.get(person_id)
-        purposes = sorted(str(purpose) for purpose, sources in told.items() if sources and sources.keys() <= gone)
+    for person_id, refused in matcher.consents.refused.items():
+        person = tx.people().persons.get(person_id)
+        purposes = sorted(str(purpose) for purpose, sources in refused.items() if sources and sources.keys() <= gone)
         if purposes and person is not None and not person.erased:
-            now.append("consent_withdrawn", person_id=person_id, purposes=purposes)
+            tx.append(ConsentWithdrawn(person_id=person_id, purposes=purposes))
 
 
-def _find_unmerged(now: LedgerTransaction, who: str) -> Person:
-    person = now.find_person(who)
+def _find_unmerged(tx: LedgerTransaction, who: str) -> Person:
+    person = tx.find_person(who)
     if person.merged_into_id is not None:
-        target = now.people().persons[now.people().canonical_id(person.id)]
+        target = tx.people().persons[tx.people().canonical_id(person.id)]
         raise ConflictError(f"{person.name} was merged into {target.name} already; undo that, or name {target.name}.")
     return person
 

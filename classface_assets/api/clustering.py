@@ -82,7 +82,7 @@ class ClusteringService:
             embeddings: (n, d), scaled to unit length here.
             years: the first calendar year of each face's school year, None or NaN where it is unknown.
             photos: anything that tells photos apart, one a face: two faces of one photo are never one person.
-            quality: 0 to 1; two faces that are both of less than `building_quality` found no cluster. Default 1.
+            quality: 0 to 1; two faces that are both of less than `min_core_quality` found no cluster. Default 1.
             constraints: pairs of faces that are, or are not, one person.
 
         Raises:
@@ -97,7 +97,7 @@ class ClusteringService:
         if not count:
             return Clusters(np.zeros(0, np.int64), 0, {})
         ids = [f"{row:09d}" for row in range(count)]
-        graph = build_graph(ids, vectors, min(self.neighbours, max(1, count - 1)), self.settings.least_edge)
+        graph = build_graph(ids, vectors, min(self.neighbours, max(1, count - 1)), self.settings.min_edge_similarity)
         pairs, similarities = graph.pairs()
         must, cannot = (constraints or Constraints()).as_arrays(count)
         labels = cluster(

@@ -1,6 +1,6 @@
-"""What the grouping of faces works on: one frozen set of arrays, the same for every method.
+"""The input of every clustering method: one frozen set of arrays.
 
-No frames and no ids in here: rows are numbers. Who a row is, is known to whoever made the material.
+Frames and ids do not occur here: faces are row numbers. Whoever makes the input knows which face a row is.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,10 @@ def _no_pairs() -> np.ndarray:
 
 @dataclass(frozen=True)
 class ClusteringInput:
-    """n faces, the graph between them, and what is known about which of them may be one person."""
+    """n faces, the neighbour graph between them, and the constraints on which of them may be one person.
+
+    Raises ClusteringInputError when the arrays differ in length or name rows that do not exist.
+    """
 
     vectors: np.ndarray
     """(n, d) float32 of unit length."""
@@ -36,21 +39,20 @@ class ClusteringInput:
     similarities: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     """(m,) float32: the cosine of each edge."""
     must_link: np.ndarray = field(default_factory=_no_pairs)
-    """(q, 2) int64: faces that people said are one person."""
+    """(q, 2) int64: faces that are constrained to be one person."""
     cannot_link: np.ndarray = field(default_factory=_no_pairs)
-    """(q, 2) int64: faces that people said are not one person."""
+    """(q, 2) int64: faces that are constrained not to be one person."""
     sample: np.ndarray | None = None
     """(s, d) faces that show what all the archive's faces have in common; None: those of `vectors`."""
-    measured: FittedSimilarity | None = None
-    """What was measured of the whole archive; None: to be measured on these faces and the sample."""
+    similarity: FittedSimilarity | None = None
+    """What was fitted to the whole archive; None: to be fitted to these faces and the sample."""
 
     def __post_init__(self) -> None:
         n, m = len(self.vectors), len(self.pairs)
         for name in ("years", "photos", "quality"):
-            if len(getattr(self, name)) != n:
-                raise ClusteringInputError(
-                    f"There are {n} vectors but {len(getattr(self, name))} {name}: give one a face."
-                )
+            size = len(getattr(self, name))
+            if size != n:
+                raise ClusteringInputError(f"There are {n} vectors but {size} {name}: give one a face.")
         if len(self.similarities) != m:
             raise ClusteringInputError(
                 f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair."
@@ -63,37 +65,41 @@ class ClusteringInput:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def with_edges(self, kept: np.ndarray) -> "ClusteringInput":
-        """The same faces with only the edges of `kept`, a mask (m,) bool."""
-        return replace(self, pairs=self.pairs[kept], similarities=self.similarities[kept])
+    def with_edges(self, mask: np.ndarray) -> "ClusteringInput":
+        """The same faces with only the edges of a mask, (m,) bool."""
+        return replace(self, pairs=self.pairs[mask], similarities=self.similarities[mask])
 
     def subset(self, rows: np.ndarray) -> "ClusteringInput":
-        """The material of these faces alone (row numbers without repeats, or a mask), in the order given.
+        """The input of some of the faces.
 
-        Pairs, must and cannot keep what lies wholly within; their rows are numbered anew. What is known of the whole
-        archive stays.
+        Args:
+            rows: Row numbers without repeats, or a mask (n,) bool.
+
+        Returns:
+            These faces in the order given, with the edges and links that lie wholly within, by their new row numbers.
+            Sample and fitted similarity stay those of the whole archive.
         """
         rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
         if np.array_equal(rows, np.arange(len(self))):
             return self
-        new = np.full(len(self), -1, np.int64)
-        new[rows] = np.arange(len(rows))
+        new_row = np.full(len(self), -1, np.int64)
+        new_row[rows] = np.arange(len(rows))
 
         def within(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            renamed = new[pairs.reshape(-1, 2)]
-            kept = (renamed >= 0).all(axis=1)
-            return renamed[kept], kept
+            relabelled = new_row[pairs.reshape(-1, 2)]
+            inside = (relabelled >= 0).all(axis=1)
+            return relabelled[inside], inside
 
-        pairs, kept = within(self.pairs)
+        pairs, inside = within(self.pairs)
         return ClusteringInput(
-            self.vectors[rows],
-            self.years[rows],
-            self.photos[rows],
-            self.quality[rows],
-            pairs,
-            self.similarities[kept],
-            within(self.must_link)[0],
-            within(self.cannot_link)[0],
-            stable_sample(self.vectors) if self.sample is None else self.sample,
-            self.measured,
+            vectors=self.vectors[rows],
+            years=self.years[rows],
+            photos=self.photos[rows],
+            quality=self.quality[rows],
+            pairs=pairs,
+            similarities=self.similarities[inside],
+            must_link=within(self.must_link)[0],
+            cannot_link=within(self.cannot_link)[0],
+            sample=stable_sample(self.vectors) if self.sample is None else self.sample,
+            similarity=self.similarity,
         )

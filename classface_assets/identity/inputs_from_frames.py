@@ -1,13 +1,14 @@
-"""Faces and vectors in the order of their ids, and what the grouping of faces works on, made of these."""
+"""From frames of faces to the arrays that matching and clustering work on."""
 
 from collections.abc import Set
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
-from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints
+from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
@@ -18,50 +19,71 @@ class AssignmentError(ValueError):
     """Faces and vectors that do not belong together."""
 
 
+@dataclass(frozen=True)
+class EmbeddedFaces:
+    """Faces of an archive with their embeddings and the neighbour graph between them."""
+
+    table: pl.DataFrame
+    """One row a face: face_id, asset_id, school_year, year, quality_score; taken_at and path of its photo where the
+    settings restrict clustering to a month or to events."""
+    vectors: np.ndarray
+    """(n, d) float32 of unit length, row by row with the table."""
+    graph: KnnGraph
+    """The neighbour graph of these faces; others in it are ignored."""
+
+    def sorted_by_id(self) -> "EmbeddedFaces":
+        """The same faces sorted by face id. Raises AssignmentError when faces and vectors differ in number."""
+        return EmbeddedFaces(*sort_by_face_id(self.table, self.vectors), self.graph)
+
+
 def load_or_fit_similarity(
-    faces: pl.DataFrame,
-    vectors: np.ndarray,
-    graph: KnnGraph,
-    settings: AssignmentSettings,
-    kept: FittedSimilarity | None = None,
+    faces: EmbeddedFaces, settings: AssignmentSettings, cached: FittedSimilarity | None = None
 ) -> FittedSimilarity:
-    """What was kept of an earlier run where that still holds; otherwise what is measured of these faces now.
+    """How the faces are compared: as fitted in an earlier run where that is still valid, otherwise fitted to them now.
 
-    What people said has no part in it: naming somebody does not change how all others are compared.
-    Raises AssignmentError when faces and vectors differ in number.
+    Labels and links have no part in it: naming somebody does not change how all others are compared.
+
+    Args:
+        faces: All faces of the archive.
+        settings: The settings of clustering.
+        cached: What an earlier run stored.
+
+    Returns:
+        `cached` itself where it is valid.
+
+    Raises:
+        AssignmentError: Faces and vectors differ in number.
     """
-    if kept is not None and kept.is_valid_for(vectors, settings):
-        return kept
-    table, held = sort_by_face_id(faces, vectors)
-    nothing_said = index_constraints(table["face_id"], table["asset_id"], FaceConstraints())
-    return fit_archive_similarity(clustering_input(table, held, graph, nothing_said), settings)
+    if cached is not None and cached.is_valid_for(faces.vectors, settings):
+        return cached
+    ordered = faces.sorted_by_id()
+    unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], FaceConstraints())
+    return fit_archive_similarity(clustering_input(ordered, unconstrained), settings)
 
 
-def sort_by_face_id(faces: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-    """Both sorted by face id."""
-    if len(faces) != len(vectors):
-        raise AssignmentError(f"There are {len(faces)} faces but {len(vectors)} vectors: give one vector a face.")
-    order = faces["face_id"].arg_sort().to_numpy()
-    held = np.asarray(vectors, np.float32)
+def sort_by_face_id(table: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    """Faces and their vectors (n, d), both sorted by face id. Raises AssignmentError when they differ in number."""
+    if len(table) != len(vectors):
+        raise AssignmentError(f"There are {len(table)} faces but {len(vectors)} vectors: give one vector a face.")
+    order = table["face_id"].arg_sort().to_numpy()
+    ordered = np.asarray(vectors, np.float32)
     if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
-        held = held[order]
-    return faces[order], held
+        ordered = ordered[order]
+    return table[order], ordered
 
 
-def clustering_input(
-    table: pl.DataFrame, vectors: np.ndarray, graph: KnnGraph, rules: IndexedConstraints
-) -> ClusteringInput:
-    """table, vectors: as `in_order` gives them; graph: of these faces, and perhaps of others."""
-    pairs, similarities = graph.of(table["face_id"]).pairs()
+def clustering_input(faces: EmbeddedFaces, constraints: IndexedConstraints) -> ClusteringInput:
+    """The input of clustering: these faces, sorted by face id, with the constraints on them."""
+    pairs, similarities = faces.graph.of(faces.table["face_id"]).pairs()
     return ClusteringInput(
-        vectors=vectors,
-        years=start_years(table),
-        photos=rules.photos,
-        quality=_quality(table),
+        vectors=faces.vectors,
+        years=start_years(faces.table),
+        photos=constraints.photos,
+        quality=_quality(faces.table),
         pairs=pairs,
         similarities=similarities,
-        must_link=rules.must_link,
-        cannot_link=rules.cannot_link,
+        must_link=constraints.must_link,
+        cannot_link=constraints.cannot_link,
     )
 
 
@@ -76,19 +98,17 @@ def unconstrained_input(
     """The clustering input of faces as if nobody had labelled any.
 
     Args:
-        faces: asset_id, year (null where unknown) and quality_score, one row a face.
+        faces: face_id, asset_id, year (null where unknown) and quality_score, one row a face.
         vectors: (n, d) float32 of unit length, row by row with `faces`.
-        graph: The graph of exactly these faces, in their order.
+        graph: Of these faces; others in it are ignored.
         collages: Asset ids of photos that may show a person more than once.
         sample: (s, d) vectors of the whole archive, where `faces` are only a few of it.
     """
-    pairs, similarities = graph.pairs()
-    photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-    in_collage = faces["asset_id"].is_in(list(collages)).to_numpy()
+    pairs, similarities = graph.of(faces["face_id"]).pairs()
     return ClusteringInput(
         vectors=vectors,
         years=start_years(faces),
-        photos=np.where(in_collage, len(photos) + np.arange(len(photos)), photos),
+        photos=photo_numbers(faces["asset_id"], collages),
         quality=_quality(faces),
         pairs=pairs,
         similarities=similarities,
@@ -96,11 +116,11 @@ def unconstrained_input(
     )
 
 
-def start_years(faces: pl.DataFrame) -> np.ndarray:
-    """(n,) float64: the calendar year in which each face's school year begins (column `year`); NaN where unknown."""
-    return faces["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+def start_years(table: pl.DataFrame) -> np.ndarray:
+    """The calendar year in which each face's school year begins (column `year`), (n,) float64; NaN where unknown."""
+    return table["year"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _quality(faces: pl.DataFrame) -> np.ndarray:
-    """(n,) float32, 0 where the quality is unknown."""
-    return faces["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy()
+def _quality(table: pl.DataFrame) -> np.ndarray:
+    """The column `quality_score`, (n,) float32, 0 where unknown."""
+    return table["quality_score"].fill_null(0.0).cast(pl.Float32).to_numpy()

@@ -14,7 +14,6 @@ import polars as pl
 from classface_assets.core.arrays import evenly_spaced
 from classface_assets.core.errors import UserError
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
 from classface_assets.identity.evaluation.ground_truth import GroundTruthError, match_to_ground_truth, validate_truth
@@ -22,8 +21,8 @@ from classface_assets.identity.evaluation.holdout import evaluate_holdout
 from classface_assets.identity.evaluation.report import EvaluationReport, IdentificationMetrics, evaluation_report
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.inputs_from_frames import unconstrained_input
-from classface_assets.identity.pipeline import assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, unconstrained_input
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.portraits import load_portrait_vectors
@@ -86,13 +85,12 @@ class EvaluationContext:
         Returns:
             ASSIGNMENTS, one row a face.
         """
-        no_previous, rows = pl.DataFrame(schema=ASSIGNMENTS), self._sampled_rows
+        rows = self._sampled_rows
         faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])
-        graph = self.graph.of(faces["face_id"])
         hidden = set(self.constraints.confirmed.values()) - set(confirmed.values())
         portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
         labels = FaceConstraints(confirmed, collages=self.constraints.collages, portraits=portraits)
-        return assign_faces(faces, vectors, graph, labels, no_previous, settings)
+        return assign_identities(EmbeddedFaces(faces, vectors, self.graph), labels, settings).rows
 
     @cached_property
     def _sampled_rows(self) -> np.ndarray | None:
@@ -121,15 +119,15 @@ class EvaluationResult:
 
     Attributes:
         source: What it was measured with, as a phrase.
-        found: The scores.
+        report: The scores.
         curve: Precision and recall of the clustering method by threshold.
-        picture: The curve as a picture (PNG).
+        curve_png: The curve as a picture (PNG).
     """
 
     source: str
-    found: EvaluationReport
+    report: EvaluationReport
     curve: pl.DataFrame
-    picture: bytes
+    curve_png: bytes
 
 
 def read_ground_truth(file: Path, paths: Collection[str]) -> pl.DataFrame:

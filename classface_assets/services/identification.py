@@ -58,13 +58,13 @@ class IdentificationService:
     archive: Archive
     models: Models
 
-    def published(self) -> None:
+    def require_published(self) -> None:
         """Raises DatabaseError, with what to do, before the first run."""
         require_published(self.archive.layout.database)
 
     def require_named_person(self) -> None:
         """Raises PreconditionError while no face has a name."""
-        self.published()
+        self.require_published()
         if not self.archive.open_ledger().decisions().labels:
             raise PreconditionError(
                 'Nobody is named yet; name a cluster first, for example `classface label unknown_cluster_1 "Name"`.'
@@ -126,7 +126,8 @@ class IdentificationService:
             vectors, start_years(faces), quality, rules.confirmed, len(names), settings.person_exemplars
         )
         centres = margin_rule(prototypes, rules.siblings, settings).centres
-        is_lookalike = np.triu(centres @ centres.T, 1) >= settings.look_alike if len(names) > 1 else np.zeros((0, 0))
+        is_lookalike = np.triu(centres @ centres.T, 1) >= settings.lookalike_threshold
+        is_lookalike = is_lookalike if len(names) > 1 else np.zeros((0, 0), bool)
         lookalikes = [
             LookalikePair(names[a], names[b], float(centres[a] @ centres[b])) for a, b in np.argwhere(is_lookalike)
         ]

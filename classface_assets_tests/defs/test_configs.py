@@ -1,6 +1,5 @@
 """The settings of assets as Dagster shows and takes them: thresholds, model packs."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +11,7 @@ from classface_assets.definitions import defs
 from classface_assets.defs.identity.config import AssignmentConfig, attribute_docs
 from classface_assets.defs.identity.evaluation import EvaluationConfig
 from classface_assets.defs.identity.identities import IdentityConfig
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.settings import OLD_NAMES, AssignmentSettings, stored_values
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import detection_parts
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
@@ -70,12 +69,13 @@ def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_measured_for_it() -> None:
-    keys = {field.name for field in fields(AssignmentSettings)} - {"least_edge"}
+    keys = stored_values(AssignmentSettings()).keys() - {"least_edge"}
     for config in (AssignmentConfig, IdentityConfig, EvaluationConfig):
         assert keys <= config.model_fields.keys()
     described = {name: field.description or "" for name, field in AssignmentConfig.model_fields.items()}
     docs = attribute_docs(AssignmentSettings)
-    assert [name for name in keys if not described[name].startswith(docs[name])] == []
+    assert [name for name in keys if not described[name].startswith(docs[OLD_NAMES.get(name, name)][:40])] == []
+    assert "exp(-g / cluster_fade_years)" in described["cluster_fade_years"]
     assert described["person_threshold"].endswith("Default: 0.96 for builtin, 0.6 for other packs.")
     assert described["min_cluster_size"].endswith("Default: 2 (hdbscan: 3).")
 

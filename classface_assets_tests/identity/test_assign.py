@@ -25,9 +25,9 @@ from classface_assets.identity.evaluation.summary import (
 )
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.inputs_from_frames import AssignmentError, load_or_fit_similarity
+from classface_assets.identity.inputs_from_frames import AssignmentError, EmbeddedFaces, load_or_fit_similarity
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.pipeline import assign_faces, assign_identities
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
@@ -70,7 +70,8 @@ def assign(
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
     labels = FaceConstraints(confirmed or {}, **said)
-    return assign_faces(faces, vectors, graph, labels, previous, settings, highest, renamed or {})
+    before = PreviousRun(assignments=previous, highest_cluster=highest, split_names=renamed or {})
+    return assign_identities(EmbeddedFaces(faces, vectors, graph), labels, settings, before).rows
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=lambda s: s.method)
@@ -117,8 +118,9 @@ def test_confirmed_faces_never_move_however_little_they_look_alike() -> None:
     confirmed = {ids[i]: f"p{i % 3}" for i in range(0, len(ids), 3)}
     found = assign(faces, vectors, confirmed).filter(pl.col("face_id").is_in(list(confirmed)))
     assert found.height == len(confirmed)
-    for face, cluster, person, score, reason in found.iter_rows():
-        assert (cluster, person, score, reason) == (f"person_{confirmed[face]}", confirmed[face], 1.0, "labelled")
+    for face, cluster, person, score, reason, margin in found.iter_rows():
+        assert (cluster, person, score) == (f"person_{confirmed[face]}", confirmed[face], 1.0)
+        assert (reason, margin) == ("labelled", None)
 
 
 def test_named_people_are_found_again_with_a_reason() -> None:
@@ -131,14 +133,6 @@ def test_named_people_are_found_again_with_a_reason() -> None:
     assert all(right[face] == person for face, person in matched.select("face_id", "person_id").iter_rows())
     reasons = matched.filter(pl.col("assignment_reason") != "labelled")["assignment_reason"]
     assert reasons.str.contains(r"^[01]\.\d+ to \d prototypes?, margin [01]\.\d+$|^0\.\d+ liker to the person").all()
-
-
-def test_the_lead_of_a_match_is_a_column_and_stands_in_its_reason_too() -> None:
-    faces, vectors, truth = school(7)
-    found = assign(faces, vectors, dict(list(zip(faces["face_id"], truth, strict=True))[:50]))
-    in_words = found["assignment_reason"].str.extract(r"margin (\d+\.?\d*)").cast(pl.Float32)
-    assert in_words.count() > 30 and found["assignment_margin"].is_null().equals(in_words.is_null())
-    assert ((found["assignment_margin"] - in_words).abs().fill_null(0) < 0.001).all()
 
 
 def test_a_rejected_face_is_never_given_to_that_person_again() -> None:
@@ -171,7 +165,9 @@ def test_cluster_numbers_stay_when_a_photo_is_added_and_new_ones_go_above() -> N
 def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None:
     faces, vectors, _ = school(1)
     with pytest.raises(AssignmentError, match="100 faces but 99 vectors"):
-        assign_faces(faces, vectors[1:], build_graph([], vectors[:0], 5), FaceConstraints(), NOTHING_BEFORE, METHODS[0])
+        assign_identities(
+            EmbeddedFaces(faces, vectors[1:], build_graph([], vectors[:0], 5)), FaceConstraints(), METHODS[0]
+        )
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
@@ -188,7 +184,7 @@ def clusters_of(found: pl.DataFrame, truth: list[str], who: str) -> set[str]:
 def test_every_way_of_comparing_names_the_clear_faces_rightly(way: str) -> None:
     faces, vectors, truth = school(11)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:50])
-    settings = AssignmentSettings(assign=way.split()[0], use_voting="without" not in way, follow_years=False)
+    settings = AssignmentSettings(assign=way.split()[0], use_voting="without" not in way, propagation=False)
     found = assign(faces, vectors, confirmed, settings=settings)
     matched = found.join(faces, on="face_id").filter(pl.col("person_id").is_not_null())
     right = dict(zip(faces["face_id"], truth, strict=True))
@@ -223,12 +219,12 @@ def test_a_child_that_is_named_in_its_first_year_is_followed_to_its_last() -> No
         if who in half and year == 2010
     }
     followed = assign(faces, vectors, confirmed)
-    alone = assign(faces, vectors, confirmed, settings=AssignmentSettings(follow_years=False))
+    alone = assign(faces, vectors, confirmed, settings=AssignmentSettings(propagation=False))
     last = pl.Series([who in half and year == 2018 for who, year in zip(truth, years, strict=True)])
     assert followed.filter(last)["person_id"].to_list() == pl.Series(truth).filter(last).to_list()
     assert alone.filter(last)["person_id"].null_count() == last.sum()  # nearest prototypes alone lose them on the way
     reasons = followed.filter(last)["assignment_reason"]
-    assert reasons.str.contains("liker to the person's faces of near years than strangers are").all()
+    assert reasons.str.contains("more similar to the person's faces of near years than strangers are").all()
     strangers = pl.Series([who not in half for who in truth])
     assert followed.filter(strangers)["person_id"].null_count() == strangers.sum()
 
@@ -250,13 +246,17 @@ def test_siblings_ask_for_a_clearer_lead() -> None:
     vectors = np.stack([ana, ben, probe]).astype(np.float32)
     lead = float(probe @ ana - probe @ ben)
     settings = AssignmentSettings(
-        person_margin=0.5 * lead, alike_margin=2 * lead, look_alike=1.1, person_threshold=0.3, follow_years=False
+        person_margin=0.5 * lead,
+        lookalike_margin=2 * lead,
+        lookalike_threshold=1.1,
+        person_threshold=0.3,
+        propagation=False,
     )
     labels = {"a": "ana", "b": "ben"}
     assert assign(faces, vectors, labels, settings=settings)["person_id"][2] == "ana"
     siblings = {"ana": frozenset({"ben"}), "ben": frozenset({"ana"})}
     assert assign(faces, vectors, labels, settings=settings, siblings=siblings)["person_id"][2] is None
-    alike = replace(settings, look_alike=0.3)
+    alike = replace(settings, lookalike_threshold=0.3)
     assert assign(faces, vectors, labels, settings=alike)["person_id"][2] is None
 
 
@@ -277,7 +277,7 @@ def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
     named = assign(faces, vectors, {together[0]: "p1", apart[0]: "p2"}, must_link=(together,), cannot_link=(apart,))
     rows = {row["face_id"]: row for row in named.iter_rows(named=True)}
     assert rows[together[1]]["person_id"] == "p1"
-    assert rows[together[1]]["assignment_reason"] == "said to be the same as a labelled face"
+    assert rows[together[1]]["assignment_reason"] == "marked as the same person as a labelled face"
     assert rows[apart[1]]["person_id"] != "p2"
 
 
@@ -393,7 +393,7 @@ def test_a_labelled_face_that_would_move_is_found() -> None:
 
 def test_changes_tell_from_where_to_where_and_why() -> None:
     def at(**clusters: str) -> pl.DataFrame:
-        rows = [(face, cluster, None, None, "because") for face, cluster in clusters.items()]
+        rows = [(face, cluster, None, None, "because", None) for face, cluster in clusters.items()]
         return pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
 
     moved = assignment_changes(
@@ -420,17 +420,19 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
 def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_company() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
     graph = build_graph(faces["face_id"], vectors, 15)
-    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
-    assert kept.told.share > 0
-    everybody = assign_faces(faces, vectors, graph, FaceConstraints(), NOTHING_BEFORE, METHODS[0], measured=kept)
+    embedded = EmbeddedFaces(faces, vectors, graph)
+    fitted = load_or_fit_similarity(embedded, METHODS[0])
+    assert fitted.refined.share > 0
+    everybody = assign_identities(embedded, FaceConstraints(), METHODS[0], PreviousRun(similarity=fitted)).rows
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
         some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
         graph = build_graph(some["face_id"], theirs, 15)
-        again = load_or_fit_similarity(some[::-1], theirs[::-1], graph, METHODS[0], kept)
-        assert again is kept
+        again = load_or_fit_similarity(EmbeddedFaces(some[::-1], theirs[::-1], graph), METHODS[0], fitted)
+        assert again is fitted
         before = everybody.filter(stays)
-        after = assign_faces(some, theirs, graph, FaceConstraints(), everybody, METHODS[0], measured=again)
+        embedded, last = EmbeddedFaces(some, theirs, graph), PreviousRun(assignments=everybody, similarity=again)
+        after = assign_identities(embedded, FaceConstraints(), METHODS[0], last).rows
         grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
         alone = ~before["cluster_id"].is_duplicated()
         assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
@@ -439,40 +441,41 @@ def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_co
 def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     faces, vectors, truth = school(4, people=80, photos=60)
     graph = build_graph(faces["face_id"], vectors, 15)
-    assert load_or_fit_similarity(faces, vectors, graph, METHODS[0]).told.share > 0
-    kept = load_or_fit_similarity(faces, vectors, graph, METHODS[0])
+    embedded = EmbeddedFaces(faces, vectors, graph)
+    fitted = load_or_fit_similarity(embedded, METHODS[0])
+    assert fitted.refined.share > 0
     shuffled = np.random.default_rng(0).permutation(len(faces))
-    again = load_or_fit_similarity(faces[shuffled], vectors[shuffled], graph, METHODS[0])
-    np.testing.assert_array_equal(kept.told.space(vectors).vectors, again.told.space(vectors).vectors)
+    again = load_or_fit_similarity(EmbeddedFaces(faces[shuffled], vectors[shuffled], graph), METHODS[0])
+    spaces = [model.refined.transform(vectors).vectors for model in (fitted, again)]
+    np.testing.assert_array_equal(*spaces)
     labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
-    found = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0])
-    told = assign_faces(faces, vectors, graph, labels, NOTHING_BEFORE, METHODS[0], measured=kept)
-    assert found.equals(told)
+    found = assign_identities(embedded, labels, METHODS[0]).rows
+    assert found.equals(assign_identities(embedded, labels, METHODS[0], PreviousRun(similarity=fitted)).rows)
 
 
 class Growing:
     """An archive that is grouped again and again, each time upon what the run before kept."""
 
     def __init__(self, faces: pl.DataFrame, vectors: np.ndarray) -> None:
-        self.faces, self.vectors, self.measured = faces, vectors, None
-        self.rows, self.standing = NOTHING_BEFORE, None
+        self.faces, self.vectors, self.similarity = faces, vectors, None
+        self.rows, self.state = NOTHING_BEFORE, None
 
     def run(self, kept: pl.Series, settings: AssignmentSettings = METHODS[0], **said: Any) -> pl.DataFrame:
         """The assignments of the faces that are `kept` (mask)."""
         faces, vectors = self.faces.filter(kept), self.vectors[kept.to_numpy()]
         graph = build_graph(faces["face_id"], vectors, 15)
-        self.measured = load_or_fit_similarity(faces, vectors, graph, settings, self.measured)
-        frame = None if self.standing is None else ClusterState.from_frame(self.standing.to_frame())
-        found = assign_identities(
-            frame, faces, vectors, graph, FaceConstraints(**said), self.rows, settings, measured=self.measured
-        )
-        self.rows, self.standing = found.rows, found.standing
+        embedded = EmbeddedFaces(faces, vectors, graph)
+        self.similarity = load_or_fit_similarity(embedded, settings, self.similarity)
+        state = None if self.state is None else ClusterState.from_frame(self.state.to_frame())
+        last = PreviousRun(assignments=self.rows, similarity=self.similarity, cluster_state=state)
+        found = assign_identities(embedded, FaceConstraints(**said), settings, last)
+        self.rows, self.state = found.rows, found.cluster_state
         return self.rows
 
     @property
     def placed(self) -> set[str]:
         """The faces that came since all were grouped."""
-        return set(self.standing.face_ids.filter(pl.Series(self.standing.added))) if self.standing else set()
+        return set(self.state.face_ids.filter(pl.Series(self.state.added))) if self.state else set()
 
 
 def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
@@ -480,7 +483,7 @@ def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
     everybody = Growing(faces, vectors)
     all_of_them = pl.Series([True] * len(faces))
     for photo in faces["asset_id"].unique().sort().to_list()[:8]:
-        everybody.standing = None
+        everybody.state = None
         stays = faces["asset_id"] != photo
         before = everybody.run(stays)
         for after in (everybody.run(all_of_them), everybody.run(stays)):
@@ -560,15 +563,15 @@ def test_only_what_is_near_new_faces_is_looked_at() -> None:
     pairs, similarities = graph.pairs()
     photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
     material = ClusteringInput(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
-    material = replace(material, measured=fit_archive_similarity(material, METHODS[0]))
+    material = replace(material, similarity=fit_archive_similarity(material, METHODS[0]))
     whole = temporal_linkage(material, METHODS[0])
     groups, size = np.unique(whole, return_counts=True)
     touched = whole == groups[size.argmax()]
-    standing = whole.copy()
-    standing[np.flatnonzero(touched)[:2]] = -1
+    fixed = whole.copy()
+    fixed[np.flatnonzero(touched)[:2]] = -1
     unseen = vectors.copy()
     unseen[~touched] = np.nan  # whoever looked at these would be lost
-    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], standing)
+    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], fixed)
     np.testing.assert_array_equal(again, whole)
 
 

@@ -112,7 +112,7 @@ def test_names_are_judged_by_whom_the_labelled_faces_truly_are() -> None:
     result = evaluate(truth_of(TRUTH), found)
     assert (result.faces, result.detected, result.people, result.ageing_faces) == (4, 3, 3, 1)
     assert result.naming == IdentificationMetrics(
-        asked=1, accuracy=1.0, precision=0.5, named=1, strangers=2, strangers_named=1
+        queried=1, accuracy=1.0, precision=0.5, named=1, strangers=2, strangers_named=1
     )
     judged = match_to_ground_truth(truth_of(TRUTH), found)
     assert judged["named"].to_list() == [None, "ann", "ann", None]
@@ -237,7 +237,7 @@ def test_of_about_equal_thresholds_the_nearest_to_the_one_in_use_is_chosen() -> 
 
 
 def test_precision_in_the_archive_counts_all_its_strangers() -> None:
-    naming = IdentificationMetrics(asked=100, accuracy=0.9, precision=0.99, named=90, strangers=50, strangers_named=1)
+    naming = IdentificationMetrics(queried=100, accuracy=0.9, precision=0.99, named=90, strangers=50, strangers_named=1)
     assert naming.in_archive(1000, 5000).precision == pytest.approx(900 / (900 + 100))
     assert naming.in_archive(1000, 0).precision == 1.0
 

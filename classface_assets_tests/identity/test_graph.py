@@ -67,7 +67,7 @@ def test_neighbours_are_those_of_looking_at_every_pair(least: float) -> None:
 def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
     least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scores, "FEW", 0)
+    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
     count = 4777
     vectors, ids = crowd(2, 300, count, 64), named(count)
     graph = build_graph(ids.tolist(), vectors, 12, least)
@@ -78,7 +78,7 @@ def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
 
 
 def test_short_numbers_also_point_out_whom_new_faces_are_near_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "FEW", 0)
+    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
     vectors, ids = crowd(2, 300, 4777, 64), named(4777)
     first = build_graph(ids[:4700].tolist(), vectors[:4700], 12, 0.4)
     made = update_graph(ids.tolist(), vectors, 12, 0.4, first)
@@ -96,7 +96,7 @@ def by_hand_of(some: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, l
 
 
 def test_a_rough_score_is_never_further_off_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "FEW", 0)
+    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
     vectors = crowd(3, 50, 4096, 256)
     rough = scores.select_kernel(vectors, 100, 0.3)
     keys = np.empty((4096, 100), rough.kind)
@@ -192,7 +192,7 @@ def test_a_graph_of_other_faces_has_the_edges_that_are_left_in_their_order() -> 
 def test_of_very_many_faces_an_index_finds_nearly_all_neighbours_and_says_how_many() -> None:
     vectors, k, least = crowd(7, 700, 5_000, 48), 15, 0.5
     found = approximate_knn(vectors, k, least)
-    assert found is not None and found.recall >= 0.99 and "IVF" in found.way
+    assert found is not None and found.recall >= 0.99 and "IVF" in found.method
     everyone = np.arange(len(vectors))
     neighbours, similarities = exact_knn(vectors, everyone, k, least)
     assert neighbour_recall(found.lists[0], neighbours) >= 0.99
@@ -207,11 +207,11 @@ def test_faces_without_likeness_get_no_index() -> None:
 
 
 def test_what_an_index_found_is_added_to_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "EXACT_FACES", 4_000)
+    monkeypatch.setattr(build, "MAX_EXACT_FACES", 4_000)
     vectors, ids = crowd(8, 700, 5_000, 48), named(5_000)
     first = update_graph(ids[100:].tolist(), vectors[100:], 15, 0.5)
     made = update_graph(ids.tolist(), vectors, 15, 0.5, first.graph)
-    assert "IVF" in first.way and first.searched == 4_900 and made.searched == 100
+    assert "IVF" in first.method and first.searched == 4_900 and made.searched == 100
     assert first.recall is not None and made.recall is not None and min(first.recall, made.recall) >= 0.99
     expected = by_hand_of(np.arange(100), ids, vectors, 15, 0.5)
     found = edges_of(made.graph)

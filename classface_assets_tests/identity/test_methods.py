@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
-from classface_assets.identity.clustering.density import dbscan_groups, hdbscan_groups
+from classface_assets.identity.clustering.density import HdbscanParameters, dbscan_groups, hdbscan_groups
 from classface_assets.identity.clustering.links import Linkage
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.inputs import ClusteringInput
@@ -145,7 +145,7 @@ def test_hdbscan_on_the_whole_graph_is_hdbscan(epsilon: float) -> None:
     known = HDBSCAN(
         metric="precomputed", min_cluster_size=4, min_samples=3, cluster_selection_epsilon=epsilon
     ).fit_predict(distance)
-    ours = hdbscan_groups(len(material), material.pairs, material.similarities, 4, 3, -1.0, epsilon)
+    ours = hdbscan_groups(len(material), material.pairs, material.similarities, HdbscanParameters(4, 3, -1.0, epsilon))
     assert len(partition(known)) > 1
     assert partition(ours) == partition(known)
 

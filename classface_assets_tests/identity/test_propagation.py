@@ -19,22 +19,22 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 
-def chase(probes: int, year: float) -> PropagationProblem:
+def problem(probes: int, year: float) -> PropagationProblem:
     """A person labelled in 2010, and a group of faces of a later year that look like the person at a cosine of 0.5."""
     person, other = np.eye(2, probes + 2, dtype=np.float32)[:2]
     faces = np.tile(0.5 * person + np.sqrt(0.75) * other, (probes, 1))
     owners = np.array([0] + [-1] * probes)
     return PropagationProblem(
-        np.vstack([person, faces]),
-        np.array([2010.0] + [year] * probes),
-        np.arange(probes + 1),
-        np.zeros(probes + 1, np.float32),
-        owners,
-        owners,
-        np.array([-1] + [0] * probes),
-        1,
-        np.array([[1, 0]]),
-        np.zeros((0, 2), np.int64),
+        vectors=np.vstack([person, faces]),
+        years=np.array([2010.0] + [year] * probes),
+        photos=np.arange(probes + 1),
+        hubness=np.zeros(probes + 1, np.float32),
+        owners=owners,
+        labelled=owners,
+        groups=np.array([-1] + [0] * probes),
+        persons=1,
+        edges=np.array([[1, 0]]),
+        forbidden=np.zeros((0, 2), np.int64),
     )
 
 
@@ -45,10 +45,10 @@ def chase(probes: int, year: float) -> PropagationProblem:
 def test_the_further_from_the_labelled_year_and_the_more_faces_the_more_likeness_it_takes(
     probes: int, year: float, taken: bool
 ) -> None:
-    demands = PropagationThresholds(
+    thresholds = PropagationThresholds(
         0.42, 0.05, 0.05, lambda persons, _others: np.zeros(len(persons)), YearDecay(2.0, 0.0)
     )
-    found = propagate_identities(chase(probes, year), np.zeros((0, 2), np.int64), demands)
+    found = propagate_identities(problem(probes, year), np.zeros((0, 2), np.int64), thresholds)
     assert (found.persons == [0 if taken else -1]).all()
 
 
@@ -102,7 +102,7 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
         vectors, years, rules.photos, quality, pairs, likeness, rules.must_link, rules.cannot_link
     )
     needed = margin_rule(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
-    named = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))
-    found = attach_singletons_to_people(named, np.array([-1, -1, -1, -1, 0]), material, rules, needed, settings)
+    assignments = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))
+    found = attach_singletons_to_people(assignments, np.array([-1, -1, -1, -1, 0]), material, rules, needed, settings)
     assert found.persons.tolist() == [0, 0, 1, 1, 0 if joins else -1]
-    assert (found.reasons[4] == "0.0 to the person's mean, and two of the person's faces are its likest") == joins
+    assert (found.reasons[4] == "0.0 to the person's mean, and its two most similar faces are the person's") == joins

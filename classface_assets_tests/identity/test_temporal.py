@@ -18,7 +18,7 @@ from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA,
 from classface_assets.identity.similarity.whitening import SimilaritySpace, fit_similarity
 from classface_assets.identity.similarity.year_decay import YearDecay
 
-GAPS = YearDecay(fade_years=2.0, drift=0.01)
+GAPS = YearDecay(decay_years=2.0, penalty_per_year=0.01)
 NONE = np.empty((0, 2), np.int64)
 NEVER = -9.0
 
@@ -102,7 +102,7 @@ def test_joining_in_rounds_gives_what_joining_one_pair_after_the_other_gives(thr
         material = crowd(seed)
         if seed % 2:
             material = replace(material, must_link=some_pairs(rng, 60, 5), cannot_link=some_pairs(rng, 60, 8))
-        of = average_linkage(material, material.vectors.copy(), -0.05, threshold, GAPS)
+        of = average_linkage(material, SimilaritySpace(material.vectors, -0.05), threshold, GAPS)
         assert partition(of) == one_after_the_other(material, -0.05, threshold, GAPS)
         assert (of <= np.arange(60)).all() and (of[of] == of).all()
         joined += 60 - len(np.unique(of))
@@ -122,7 +122,7 @@ def test_equal_likenesses_give_the_same_groups_every_time() -> None:
     # Eight exact copies of each of four faces, of which only every second may join.
     vectors = np.repeat(np.eye(4, 16, dtype=np.float32), 8, axis=0)
     material = graph(vectors, np.full(32, 2010.0), np.tile(np.arange(4), 8))
-    found = [average_linkage(material, vectors.copy(), 0.0, 0.9, GAPS).tolist() for _ in range(3)]
+    found = [average_linkage(material, SimilaritySpace(vectors, 0.0), 0.9, GAPS).tolist() for _ in range(3)]
     assert found[0] == found[1] == found[2]
     assert sorted(len(group) for group in partition(np.array(found[0]))) == [4] * 8
 
@@ -158,7 +158,7 @@ def test_the_years_between_decide_whom_a_face_between_two_groups_joins() -> None
     # The last face is as like the child of 2010 as the one of 2020, and of 2011.
     vectors = unit(np.array([axes[0], axes[0], axes[1], axes[1], axes[0] + axes[1]]))
     years, photos = np.array([2010.0, 2010, 2020, 2020, 2011]), np.arange(5)
-    of = average_linkage(graph(vectors, years, photos), vectors.copy(), 0.0, 0.6, YearDecay(2.0, 0.01))
+    of = average_linkage(graph(vectors, years, photos), SimilaritySpace(vectors, 0.0), 0.6, YearDecay(2.0, 0.01))
     assert partition(of) == {frozenset([0, 1, 4]), frozenset([2, 3])}
 
 
@@ -202,7 +202,7 @@ def told_apart(likeness: np.ndarray) -> float:
 
 
 def space_of(vectors: np.ndarray, threshold: float, gain: float, within: np.ndarray | None = None) -> SimilaritySpace:
-    return fit_similarity(stable_sample(vectors), threshold, gain, 1.0, within).space(vectors)
+    return fit_similarity(stable_sample(vectors), threshold, gain, 1.0, within).transform(vectors)
 
 
 def test_what_all_faces_of_an_archive_have_in_common_counts_less() -> None:
@@ -221,7 +221,7 @@ def test_a_small_archive_is_compared_by_plain_cosine() -> None:
 
 def test_the_sample_of_a_grown_archive_is_mostly_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(np.random.default_rng(0).normal(size=(2000, 16)))
-    monkeypatch.setattr("classface_assets.identity.sampling.SAMPLE", 500)
+    monkeypatch.setattr("classface_assets.identity.sampling.SAMPLE_SIZE", 500)
     before, after = stable_sample(vectors[:1900]), stable_sample(vectors[::-1])
     assert len(before) == len(after) == 500
     assert len({v.tobytes() for v in before} & {v.tobytes() for v in after}) > 450
@@ -235,10 +235,13 @@ def test_what_was_measured_is_read_as_it_was_kept(settings: AssignmentSettings) 
     material = graph(vectors, np.full(1000, 2010.0), np.arange(1000), k=15)
     measured = fit_archive_similarity(material, settings)
     kept = FittedSimilarity.from_frame(measured.to_frame())
-    assert kept is not None and len(kept.told.turns) == 2
+    assert kept is not None and len(kept.refined.transforms) == 2
     assert kept.is_valid_for(vectors[::-1], settings)
-    for one, same in ((measured.blind, kept.blind), (measured.told, kept.told)):
-        assert np.array_equal(one.space(vectors).vectors, same.space(vectors).vectors) and one.offset == same.offset
+    for one, same in ((measured.preliminary, kept.preliminary), (measured.refined, kept.refined)):
+        assert (
+            np.array_equal(one.transform(vectors).vectors, same.transform(vectors).vectors)
+            and one.offset == same.offset
+        )
     assert FittedSimilarity.from_frame(pl.DataFrame(schema=FITTED_SIMILARITY_SCHEMA)) is None
     assert FittedSimilarity.from_frame(measured.to_frame().drop("share")) is None
 

@@ -13,8 +13,8 @@ from classface_assets.identity.clustering.cluster_ids import highest_cluster_num
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA, ClusterState
 from classface_assets.identity.evaluation.summary import violated_labels
 from classface_assets.identity.graph.knn_graph import KnnGraph
-from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import assign_identities
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids
@@ -76,20 +76,18 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     previous = previous_cluster_ids(layout)
     state_file = layout.table(f"face_groups{task.suffix}")
     state = ClusterState.from_frame(read_parquet_or_empty(state_file, CLUSTER_STATE_SCHEMA))
-    result = assign_identities(
-        None if task.recluster else state,
-        _faces_with_photo(catalog),
-        vectors,
-        graph,
-        replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits),
-        previous,
-        task.settings,
-        _highest_cluster_number(layout),
-        split_cluster_names(task.events),
-        _cached_similarity(task, vectors, graph),
+    last = PreviousRun(
+        assignments=previous,
+        highest_cluster=_highest_cluster_number(layout),
+        split_names=split_cluster_names(task.events),
+        similarity=_cached_similarity(task, vectors, graph),
+        cluster_state=None if task.recluster else state,
     )
-    if result.standing is not None:
-        write_parquet(result.standing.to_frame(), state_file)
+    constraints = replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits)
+    faces = EmbeddedFaces(_faces_with_photo(catalog), vectors, graph)
+    result = assign_identities(faces, constraints, task.settings, last)
+    if result.cluster_state is not None:
+        write_parquet(result.cluster_state.to_frame(), state_file)
     highest = max(
         _highest_cluster_number(layout),
         highest_cluster_number(previous["cluster_id"]),
@@ -160,7 +158,7 @@ def _cached_similarity(task: AssignmentTask, vectors: np.ndarray, graph: KnnGrap
     """The similarity model of the last run, or the one that is fitted now and stored."""
     file = task.layout.table(f"face_space{task.suffix}")
     cached = FittedSimilarity.from_frame(read_parquet_or_empty(file, FITTED_SIMILARITY_SCHEMA))
-    current = load_or_fit_similarity(task.catalog.faces, vectors, graph, task.settings, cached)
+    current = load_or_fit_similarity(EmbeddedFaces(task.catalog.faces, vectors, graph), task.settings, cached)
     if current is not cached:
         write_parquet(current.to_frame(), file)
     return current

@@ -3,7 +3,7 @@
 import ast
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from textwrap import dedent
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -11,7 +11,14 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.identity.settings import AssignmentSettings, ClusteringMethod, settings_for
+from classface_assets.identity.settings import (
+    STORED_NAMES,
+    AssignmentSettings,
+    ClusteringMethod,
+    settings_for,
+    stored_values,
+    with_values,
+)
 from classface_assets.store.artifacts.thresholds import load_thresholds
 from classface_assets.vision.models.pack_info import PackInfo
 
@@ -43,16 +50,18 @@ def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
     which stands for these values, so that those fitted to the archive can take their place.
     """
     docs, types = attribute_docs(AssignmentSettings), get_type_hints(AssignmentSettings)
+    for new, old in STORED_NAMES.items():
+        docs = {name: text.replace(new, old) for name, text in docs.items()}
     added: dict[str, Any] = {}
     for setting in fields(AssignmentSettings):
-        name = setting.name
+        name, doc = STORED_NAMES.get(setting.name, setting.name), docs[setting.name]
         if name in OF_THE_GRAPH:
             continue
         if name in CHOICES:
-            added[name] = types[name], Field(default=setting.default, description=docs[name])
+            added[name] = types[setting.name], Field(default=setting.default, description=doc)
         else:
-            description = f"{docs[name]} {measured_values(name)}"
-            added[name] = types[name] | None, Field(default=None, description=description, **BOUNDS.get(name, {}))
+            field = Field(default=None, description=f"{doc} {measured_values(name)}", **BOUNDS.get(name, {}))
+            added[name] = types[setting.name] | None, field
     model: type[ConfigT] = create_model(
         config.__name__, __base__=config, __module__=config.__module__, __doc__=config.__doc__, **added
     )
@@ -78,8 +87,8 @@ def measured_values(name: str) -> str:
 
 
 def _values_of_pack(pack: str, name: str) -> str:
-    usual = getattr(settings_for(pack), name)
-    by_method = {method: getattr(settings_for(pack, method), name) for method in get_args(ClusteringMethod)}
+    usual = stored_values(settings_for(pack))[name]
+    by_method = {method: stored_values(settings_for(pack, method))[name] for method in get_args(ClusteringMethod)}
     different = [f"{method}: {value}" for method, value in by_method.items() if value != usual]
     return ("empty" if usual == "" else str(usual)) + (f" ({', '.join(different)})" if different else "")
 
@@ -100,7 +109,8 @@ class AssignmentConfig(dg.Config):
 
     def settings(self, pack: PackInfo, layout: ArchiveLayout) -> AssignmentSettings:
         """The settings given here; for the rest those fitted to the archive, else those measured for the pack."""
-        names = {field.name for field in fields(AssignmentSettings)}
+        names = {STORED_NAMES.get(field.name, field.name) for field in fields(AssignmentSettings)}
         given = {name: value for name, value in self.model_dump(include=names).items() if value is not None}
         method: ClusteringMethod = given["method"]
-        return replace(settings_for(pack.name, method), **{**load_thresholds(layout, pack.key, method), **given})
+        fitted = load_thresholds(layout, pack.key, method)
+        return with_values(settings_for(pack.name, method), {**fitted, **given})

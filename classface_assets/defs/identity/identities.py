@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -37,7 +37,7 @@ from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import from_cached_frame, to_cached_frame
 from classface_assets.identity.projection.network import apply_head
 from classface_assets.identity.projection.thresholds import transfer_thresholds
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.settings import AssignmentSettings, settings_key, stored_values, with_values
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.portraits import load_portrait_vectors
 from classface_assets.store.artifacts.assignment_tables import (
@@ -161,9 +161,9 @@ def assign_with_head(task: AssignmentTask, head: bytes) -> pl.DataFrame:
     vectors, ids = apply_head(head, catalog.vectors), catalog.faces["face_id"]
     settings = _transferred_thresholds(task, head, vectors)
     graph_file, k = layout.table("knn_graph_of_head"), GraphConfig().neighbours
-    cached = from_cached_frame(previous_graph_frame(graph_file), ids, vectors, k, settings.least_edge)
-    graph = update_graph(ids, vectors, k, settings.least_edge, cached).graph
-    write_parquet(to_cached_frame(graph, vectors, settings.least_edge), graph_file)
+    cached = from_cached_frame(previous_graph_frame(graph_file), ids, vectors, k, settings.min_edge_similarity)
+    graph = update_graph(ids, vectors, k, settings.min_edge_similarity, cached).graph
+    write_parquet(to_cached_frame(graph, vectors, settings.min_edge_similarity), graph_file)
     portraits = {person: apply_head(head, vector[None])[0] for person, vector in task.portraits.items()}
     in_space = replace(task, settings=settings, portraits=portraits, suffix="_of_head")
     return assign_all_faces(in_space, vectors, graph)
@@ -176,11 +176,12 @@ def _transferred_thresholds(task: AssignmentTask, head: bytes, vectors: np.ndarr
     have to be compared again.
     """
     file = task.layout.table("thresholds_of_head")
-    inputs = content_digest(hashlib.blake2b(head).hexdigest(), repr(task.settings))
+    inputs = content_digest(hashlib.blake2b(head).hexdigest(), settings_key(task.settings))
     cached = read_parquet_or_empty(file, pl.Schema({"made_of": pl.String()}))
     if cached["made_of"].to_list() == [inputs]:
-        return replace(task.settings, **cached.drop("made_of").row(0, named=True))
+        return with_values(task.settings, cached.drop("made_of").row(0, named=True))
     settings = transfer_thresholds(task.settings, task.catalog.vectors, vectors)
-    changed = {name: value for name, value in asdict(settings).items() if value != getattr(task.settings, name)}
+    before = stored_values(task.settings)
+    changed = {name: value for name, value in stored_values(settings).items() if value != before[name]}
     write_parquet(pl.DataFrame({"made_of": inputs, **changed}), file)
     return settings

@@ -16,7 +16,7 @@ from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.files.parquet import DamagedFileError, read_parquet, write_parquet
 
-_ARCFACE, _BUILTIN = settings_for("other").least_edge, settings_for("builtin").least_edge
+_ARCFACE, _BUILTIN = settings_for("other").min_edge_similarity, settings_for("builtin").min_edge_similarity
 
 
 class GraphConfig(dg.Config):
@@ -57,7 +57,7 @@ def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
     ids = catalog.faces["face_id"] if catalog.faces.height else pl.Series("face_id", [], pl.String)
     least = config.least_similarity
     if least is None:
-        least = settings_for(models.describe(archive.layout).name).least_edge
+        least = settings_for(models.describe(archive.layout).name).min_edge_similarity
     previous = from_cached_frame(previous_graph_frame(table), ids, catalog.vectors, config.neighbours, least)
     built = update_graph(ids, catalog.vectors, config.neighbours, least, previous)
     write_parquet(to_cached_frame(built.graph, catalog.vectors, least), table)
@@ -65,7 +65,7 @@ def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
         len(ids),
         faces=len(ids),
         faces_searched=built.searched,
-        search=built.way,
+        search=built.method,
         recall="all" if built.recall is None else built.recall,
         neighbours=int((built.graph.neighbours != NO_NEIGHBOUR).sum()),
         similarity_of_nearest=markdown_table(nearest_similarity_quantiles(built.graph)),

@@ -1,4 +1,4 @@
-"""Linkage of groups along the graph, by rounds: all pairs that are each other's best join at once.
+"""Linkage of groups along the graph, by rounds: all pairs that are each other's nearest join at once.
 
 For single, complete and average linkage this gives what joining one pair after the other gives (reciprocal nearest
 neighbours; Müllner 2011), and needs no loop over faces. Groups in conflict never join, whatever is between them.
@@ -27,99 +27,114 @@ from classface_assets.identity.constraints.conflicts import (
 from classface_assets.identity.inputs import ClusteringInput
 
 
-def agglomerate(material: ClusteringInput, linkage: Linkage, threshold: float) -> np.ndarray:
-    """Group of each face, (n,) int64, numbered by its lowest face; groups join while their linkage, a cosine, reaches
-    the threshold.
+def agglomerate(inputs: ClusteringInput, linkage: Linkage, threshold: float) -> np.ndarray:
+    """Join groups while their linkage reaches the threshold.
 
-    Only groups that share an edge of at least the threshold may meet. `single`: their nearest pair; a pair that the
-    graph lacks counts as never. `average`, `complete`: the mean, the least over all pairs; those that the graph lacks
-    are measured from the vectors. Must-links are the groups to begin with; photo mates and cannot-links stay apart.
+    Only groups that share an edge of at least the threshold may meet. Must-links are the groups to begin with; faces of
+    one photo and cannot-links stay apart.
+
+    Args:
+        inputs: The faces, their graph and constraints.
+        linkage: `single`: the nearest pair of two groups, of those that the graph has. `average`, `complete`: the mean,
+            the least over all pairs; those that the graph lacks are computed from the vectors.
+        threshold: A cosine.
+
+    Returns:
+        (n,) int64, the group of each face, numbered by its lowest row.
     """
-    groups = _GroupState(material, linkage)
-    near = material.similarities >= threshold
-    links = groups.start(material.pairs[near], material.similarities[near])
+    state = _GroupState(inputs, linkage)
+    near = inputs.similarities >= threshold
+    links = state.initial_links(inputs.pairs[near], inputs.similarities[near])
     while len(links.a):
-        links = groups.measured(links)
-        links = links.where(links.worth >= threshold)
-        a, b = reciprocal_nearest(links, len(material))
-        links = relabel(links, groups.join(a, b), linkage)
-    return groups.of
+        links = state.computed(links)
+        links = links.where(links.similarity >= threshold)
+        a, b = reciprocal_nearest(links, len(inputs))
+        links = relabel(links, state.join(a, b), linkage)
+    return state.groups
 
 
-def split_conflicts(labels: np.ndarray, material: ClusteringInput) -> np.ndarray:
-    """The clusters of `labels` (n,), -1 for none, made to obey: must-links tie clusters together, and a cluster that
-    holds a conflict is built anew, strongest edges first, until only the conflict keeps its parts apart.
+def split_conflicts(labels: np.ndarray, inputs: ClusteringInput) -> np.ndarray:
+    """The clusters of another method, made to obey the constraints.
 
-    Returns a group a face, numbered by its lowest face; a face without a cluster is a group of its own.
+    Must-links tie clusters together, and a cluster that holds a conflict is built again from scratch, strongest edges
+    first, until only the conflict keeps its parts apart.
+
+    Args:
+        labels: (n,) int64, the cluster of each face, -1 for none.
+        inputs: The faces, their graph and constraints.
+
+    Returns:
+        (n,) int64, the group of each face, numbered by its lowest row; a face without a cluster is a group of its own.
     """
-    group = merge_must_links(labels, material)
-    inside = np.isin(group, conflicting_groups(group, material))
+    groups = merge_must_links(labels, inputs)
+    inside = np.isin(groups, conflicting_groups(groups, inputs))
     if not inside.any():
-        return group
+        return groups
     rows = np.flatnonzero(inside)
-    torn = material.subset(rows)
-    same = group[rows][torn.pairs[:, 0]] == group[rows][torn.pairs[:, 1]]
-    torn = replace(torn, pairs=torn.pairs[same], similarities=torn.similarities[same])
-    group[rows] = rows[agglomerate(torn, "single", -2.0)]
-    return group
+    part = inputs.subset(rows)
+    part = part.with_edges(groups[rows][part.pairs[:, 0]] == groups[rows][part.pairs[:, 1]])
+    groups[rows] = rows[agglomerate(part, "single", -2.0)]
+    return groups
 
 
 class _GroupState:
-    """The groups while they grow: `of` each face, and their size."""
+    """The groups while they grow."""
 
-    def __init__(self, material: ClusteringInput, linkage: Linkage) -> None:
-        self.linkage, self.vectors, self.conflicts = linkage, material.vectors, Conflicts(material)
-        self.of = must_link_groups(material)
-        self.size = np.bincount(self.of, minlength=len(material))
+    def __init__(self, inputs: ClusteringInput, linkage: Linkage) -> None:
+        self._linkage, self._vectors, self._conflicts = linkage, inputs.vectors, Conflicts(inputs)
+        self.groups = must_link_groups(inputs)
+        self._size = np.bincount(self.groups, minlength=len(inputs))
         if linkage == "average":
-            self.sums = material.vectors.copy()
-            tied = np.flatnonzero(self.of != np.arange(len(material)))
-            np.add.at(self.sums, self.of[tied], material.vectors[tied])
+            self._sums = inputs.vectors.copy()
+            tied = np.flatnonzero(self.groups != np.arange(len(inputs)))
+            np.add.at(self._sums, self.groups[tied], inputs.vectors[tied])
 
-    def start(self, pairs: np.ndarray, similarities: np.ndarray) -> ClusterLinks:
-        """The edges (m, 2) as links; those of faces that must-links tie are to be measured."""
-        a, b = self.of[pairs[:, 0]], self.of[pairs[:, 1]]
-        links = unique_links(np.minimum(a, b), np.maximum(a, b), similarities.astype(np.float32), len(self.of))[0]
-        if self.linkage != "single":
-            links.worth[(self.size[links.a] > 1) | (self.size[links.b] > 1)] = np.nan
-        return links
+    def initial_links(self, pairs: np.ndarray, similarities: np.ndarray) -> ClusterLinks:
+        """The edges (m, 2) as links; those of faces that must-links tie are still to be computed."""
+        a, b = self.groups[pairs[:, 0]], self.groups[pairs[:, 1]]
+        edges = similarities.astype(np.float32)
+        links = unique_links(np.minimum(a, b), np.maximum(a, b), edges, len(self.groups))[0]
+        if self._linkage == "single":
+            return links
+        tied = (self._size[links.a] > 1) | (self._size[links.b] > 1)
+        return replace(links, similarity=np.where(tied, np.float32(np.nan), links.similarity))
 
     def join(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Put each of b into its a; returns where each former group went."""
-        into = np.arange(len(self.of))
+        """Put each group of b into its group of a; returns (n,) the group that each group went into."""
+        into = np.arange(len(self.groups))
         into[b] = a
-        self.of = into[self.of]
-        self.size[a] += self.size[b]
-        self.size[b] = 0
-        if self.linkage == "average":
-            self.sums[a] += self.sums[b]
+        self.groups = into[self.groups]
+        self._size[a] += self._size[b]
+        self._size[b] = 0
+        if self._linkage == "average":
+            self._sums[a] += self._sums[b]
         return into
 
-    def measured(self, links: ClusterLinks) -> ClusterLinks:
-        """The links that are in no conflict, all with their worth."""
+    def computed(self, links: ClusterLinks) -> ClusterLinks:
+        """The links that are in no conflict, all with their similarity."""
         clash = np.zeros(len(links.a), bool)
-        clash[links.fresh] = self.conflicts.between(links.a[links.fresh], links.b[links.fresh], self.of)
+        new = links.unchecked
+        clash[new] = self._conflicts.between(links.a[new], links.b[new], self.groups)
         links = links.where(~clash)
-        links.fresh[:] = False
-        new = np.isnan(links.worth)
-        a, b = links.a[new], links.b[new]
-        if self.linkage == "average":
-            links.worth[new] = rowwise_dot(self.sums, a, b) / (self.size[a] * self.size[b]).astype(np.float32)
-        elif self.linkage == "complete":
-            links.worth[new] = self._least(a, b)
-        return links
+        unknown = np.isnan(links.similarity)
+        a, b = links.a[unknown], links.b[unknown]
+        similarity = links.similarity.copy()
+        if self._linkage == "average":
+            similarity[unknown] = rowwise_dot(self._sums, a, b) / (self._size[a] * self._size[b]).astype(np.float32)
+        elif self._linkage == "complete":
+            similarity[unknown] = self._least_similarity(a, b)
+        return replace(links, similarity=similarity, unchecked=np.zeros(len(links.a), bool))
 
-    def _least(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """The least similarity between any face of a and any of b."""
-        members, starts = np.argsort(self.of, kind="stable"), np.cumsum(self.size) - self.size
-        count = self.size[a] * self.size[b]
+    def _least_similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The least similarity between any face of a and any of b, (m,) float32."""
+        members, starts = np.argsort(self.groups, kind="stable"), np.cumsum(self._size) - self._size
+        count = self._size[a] * self._size[b]
         found = np.empty(len(a), np.float32)
-        for piece in chunks_by_size(count):
-            link, place = ragged_arange(count[piece])
-            wide = self.size[b[piece]][link]
-            left = members[starts[a[piece]][link] + place // wide]
-            right = members[starts[b[piece]][link] + place % wide]
-            found[piece] = np.minimum.reduceat(
-                rowwise_dot(self.vectors, left, right), np.cumsum(count[piece]) - count[piece]
-            )
+        for chunk in chunks_by_size(count):
+            link, place = ragged_arange(count[chunk])
+            width = self._size[b[chunk]][link]
+            left = members[starts[a[chunk]][link] + place // width]
+            right = members[starts[b[chunk]][link] + place % width]
+            products = rowwise_dot(self._vectors, left, right)
+            found[chunk] = np.minimum.reduceat(products, np.cumsum(count[chunk]) - count[chunk])
         return found

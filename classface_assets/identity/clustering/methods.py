@@ -1,56 +1,73 @@
-"""The grouping of unknown faces: one interface to every method, and what all of them owe to people and photos."""
+"""The clustering of unknown faces: one interface to every method, and the rules that all of them obey."""
 
 import numpy as np
 
 from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
-from classface_assets.identity.clustering.density import dbscan_groups, hdbscan_groups
+from classface_assets.identity.clustering.density import HdbscanParameters, dbscan_groups, hdbscan_groups
 from classface_assets.identity.clustering.temporal import temporal_linkage
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
 
-def cluster(material: ClusteringInput, settings: AssignmentSettings) -> np.ndarray:
-    """Cluster of each face, (n,) int64 from 0 in the order of their first faces, -1 for noise.
+def cluster(inputs: ClusteringInput, settings: AssignmentSettings) -> np.ndarray:
+    """Cluster faces.
 
     Whatever the method: no two faces of one photo together, cannot-links never, through third faces neither, and
     must-links always, even against these two. Groups of less than min_cluster_size that no must-link holds are noise.
-    Two poor faces are no reason to join: blurred ones are like one another whoever they are.
+    Two poor faces are no reason to join: blurred ones are similar whoever they are.
+
+    Returns:
+        (n,) int64, the cluster of each face, from 0 in the order of their first faces, -1 for noise.
     """
-    return drop_small_groups(group_faces(material, settings), material.must_link, settings.min_cluster_size)
+    return drop_small_groups(group_faces(inputs, settings), inputs.must_link, settings.min_cluster_size)
 
 
-def group_faces(
-    material: ClusteringInput, settings: AssignmentSettings, standing: np.ndarray | None = None
-) -> np.ndarray:
-    """The same groups, (n,) int64 in any numbers, before the small ones are noise.
+def group_faces(inputs: ClusteringInput, settings: AssignmentSettings, fixed: np.ndarray | None = None) -> np.ndarray:
+    """The same groups before the small ones are noise, (n,) int64 in any numbers.
 
-    standing (n,), for `temporal`: groups of before, which are not split, -1 for the faces that are to be placed.
+    Args:
+        inputs: The faces, their graph and constraints.
+        settings: Method and thresholds.
+        fixed: (n,) int64, for `temporal`: groups of an earlier run, which are not split, -1 for the faces to be placed.
     """
-    if not len(material):
+    if not len(inputs):
         return np.empty(0, np.int64)
-    best_of_pair = material.quality[material.pairs].max(axis=1, initial=0.0)
-    material = material.with_edges(best_of_pair >= settings.building_quality)
-    n, pairs, similarities = len(material), material.pairs, material.similarities
+    better_of_pair = inputs.quality[inputs.pairs].max(axis=1, initial=0.0)
+    inputs = inputs.with_edges(better_of_pair >= settings.min_core_quality)
+    n, pairs, similarities = len(inputs), inputs.pairs, inputs.similarities
     match settings.method:
         case "temporal":
-            return temporal_linkage(material, settings, standing)
+            return temporal_linkage(inputs, settings, fixed)
         case "hdbscan":
-            size, samples, least = settings.min_cluster_size, settings.min_samples, settings.cluster_threshold
-            found = hdbscan_groups(n, pairs, similarities, size, samples, least, settings.cluster_selection_epsilon)
-            return split_conflicts(found, material)
+            parameters = HdbscanParameters(
+                min_cluster_size=settings.min_cluster_size,
+                min_samples=settings.min_samples,
+                threshold=settings.cluster_threshold,
+                selection_epsilon=settings.cluster_selection_epsilon,
+            )
+            return split_conflicts(hdbscan_groups(n, pairs, similarities, parameters), inputs)
         case "dbscan":
-            return split_conflicts(dbscan_groups(n, pairs, similarities, settings.eps, settings.min_samples), material)
+            return split_conflicts(dbscan_groups(n, pairs, similarities, settings.eps, settings.min_samples), inputs)
         case "agglomerative":
-            return agglomerate(material, settings.linkage, 1.0 - settings.eps)
+            return agglomerate(inputs, settings.linkage, 1.0 - settings.eps)
 
 
-def drop_small_groups(groups: np.ndarray, must: np.ndarray, least: int) -> np.ndarray:
-    """Groups (n,) numbered from 0 by their first faces, the small ones, and the negative, -1."""
+def drop_small_groups(groups: np.ndarray, must_link: np.ndarray, min_size: int) -> np.ndarray:
+    """Number the groups and make small ones noise.
+
+    Args:
+        groups: (n,) int64 in any numbers, negative for none.
+        must_link: (q, 2) rows; a group that one holds together is never too small.
+        min_size: Least number of faces, 2 at least.
+
+    Returns:
+        (n,) int64, numbered from 0 by their first faces, -1 for noise.
+    """
     found, first, of, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    kept = size >= max(2, least)
-    kept[of[must[must[:, 0] != must[:, 1]].ravel()]] = True
-    kept[found < 0] = False
+    retained = size >= max(2, min_size)
+    retained[of[must_link[must_link[:, 0] != must_link[:, 1]].ravel()]] = True
+    retained[found < 0] = False
     number = np.full(len(found), -1, np.int64)
-    by_first = np.flatnonzero(kept)[np.argsort(first[kept])]
+    by_first = np.flatnonzero(retained)[np.argsort(first[retained])]
     number[by_first] = np.arange(len(by_first))
     return number[of]

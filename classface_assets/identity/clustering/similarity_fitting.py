@@ -1,4 +1,4 @@
-"""How the faces of an archive are to be compared, measured on these faces themselves."""
+"""Fitting the similarity model of an archive to its own faces."""
 
 import numpy as np
 
@@ -10,43 +10,49 @@ from classface_assets.identity.similarity.model import FittedSimilarity, fitting
 from classface_assets.identity.similarity.whitening import MAX_FACES_PER_PERSON, fit_similarity
 
 MAX_FITTING_FACES = 20_000
-"""With more faces than these, a part tells how the faces of one person differ."""
+"""Of more faces, a part shows how the faces of one person differ."""
+SEED_FACES = 2_000
+"""Faces of that part whose neighbours belong to it too."""
 
 
-def fit_archive_similarity(material: ClusteringInput, settings: AssignmentSettings) -> FittedSimilarity:
+def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings) -> FittedSimilarity:
     """How these faces are to be compared: what all have in common counts less, and so does what differs within people.
 
     The latter is what a first linkage, of a part of a large archive, finds in the space that knows only of the former.
     """
-    sample = stable_sample(material.vectors) if material.sample is None else material.sample
-    how = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
-    blind, part = fit_similarity(sample, *how), _fitting_sample(material)
-    within = _within_person_differences(part, average_linkage_in(part, settings, blind.space(part.vectors)))
+    sample = stable_sample(inputs.vectors) if inputs.sample is None else inputs.sample
+    arguments = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
+    preliminary, part = fit_similarity(sample, *arguments), _fitting_sample(inputs)
+    groups = average_linkage_in(part, settings, preliminary.transform(part.vectors))
+    refined = fit_similarity(sample, *arguments, _within_person_differences(part, groups))
     return FittedSimilarity(
-        blind, fit_similarity(sample, *how, within), fitting_settings(settings), vector_hashes(sample)
+        preliminary=preliminary,
+        refined=refined,
+        settings=fitting_settings(settings),
+        sample_hashes=vector_hashes(sample),
     )
 
 
-def _fitting_sample(material: ClusteringInput) -> ClusteringInput:
-    """The material, or of a large one about 2,000 faces and whom the graph has near them."""
-    if len(material) <= MAX_FITTING_FACES:
-        return material
-    chosen = np.zeros(len(material), bool)
-    chosen[stable_order(material.vectors)[:2000]] = True
-    chosen[material.pairs[chosen[material.pairs[:, 0]], 1]] = True
-    return material.subset(chosen)
+def _fitting_sample(inputs: ClusteringInput) -> ClusteringInput:
+    """The faces, or of many about SEED_FACES and their neighbours in the graph."""
+    if len(inputs) <= MAX_FITTING_FACES:
+        return inputs
+    chosen = np.zeros(len(inputs), bool)
+    chosen[stable_order(inputs.vectors)[:SEED_FACES]] = True
+    chosen[inputs.pairs[chosen[inputs.pairs[:, 0]], 1]] = True
+    return inputs.subset(chosen)
 
 
-def _within_person_differences(material: ClusteringInput, of: np.ndarray) -> np.ndarray:
-    """How the faces differ from the mean of their group, (r, d); large groups count no more than five faces."""
-    size = np.bincount(of, minlength=len(of))
-    order = np.argsort(of, kind="stable")
-    order = order[size[of[order]] > 1]
-    first = np.flatnonzero(np.diff(of[order], prepend=-1))
+def _within_person_differences(inputs: ClusteringInput, groups: np.ndarray) -> np.ndarray:
+    """How faces differ from the mean of their group, (r, d); a group counts for MAX_FACES_PER_PERSON at most."""
+    size = np.bincount(groups, minlength=len(groups))
+    order = np.argsort(groups, kind="stable")
+    order = order[size[groups[order]] > 1]
+    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
     if not len(first):
-        return np.empty((0, material.vectors.shape[1]), np.float32)
-    sizes = size[of[order[first]]]
-    means = np.add.reduceat(material.vectors[order], first, axis=0) / sizes[:, None]
+        return np.empty((0, inputs.vectors.shape[1]), np.float32)
+    sizes = size[groups[order[first]]]
+    means = np.add.reduceat(inputs.vectors[order], first, axis=0) / sizes[:, None]
     weight = np.sqrt(np.minimum(1.0, MAX_FACES_PER_PERSON / sizes))
-    found = (material.vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
+    found = (inputs.vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
     return found.astype(np.float32)

@@ -1,4 +1,4 @@
-"""One cluster looked at again, by itself: the people that it may be made of."""
+"""Splitting one cluster into the people that it may be made of."""
 
 from dataclasses import replace
 
@@ -10,31 +10,43 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
 THRESHOLD_STEPS = 40
+"""Thresholds that are tried between that of the settings and 1."""
 
 
 class SplitError(UserError):
     """A cluster that does not fall apart."""
 
 
-def split_into_people(material: ClusteringInput, least: int, settings: AssignmentSettings) -> np.ndarray:
-    """Group of each face, (n,) from 0, largest first, -1 for a face of none, at the lowest threshold above that of the
-    settings at which there are two groups of `least` faces. Raises SplitError when there is no such threshold."""
+def split_into_people(inputs: ClusteringInput, min_size: int, settings: AssignmentSettings) -> np.ndarray:
+    """Cluster the faces of one cluster again, at the lowest stricter threshold that gives two groups.
+
+    Args:
+        inputs: The faces of the cluster.
+        min_size: Least number of faces of a group.
+        settings: Those by which the cluster was found.
+
+    Returns:
+        (n,) int64, the group of each face from 0, largest first, -1 for a face of none.
+
+    Raises:
+        SplitError: No threshold gives two groups of that size.
+    """
     for threshold in np.linspace(settings.cluster_threshold, 1.0, THRESHOLD_STEPS + 1)[1:-1]:
         strict = replace(
             settings,
             method="temporal",
             cluster_threshold=float(threshold),
             attach_threshold=2.0,
-            min_cluster_size=max(2, least),
+            min_cluster_size=max(2, min_size),
         )
-        labels = cluster(material, strict)
+        labels = cluster(inputs, strict)
         sizes = np.bincount(labels[labels >= 0])
-        large = np.flatnonzero(sizes >= least)
+        large = np.flatnonzero(sizes >= min_size)
         if len(large) >= 2:
             rank = np.full(len(sizes) + 1, -1)  # the last one is where -1 leads
             rank[large[np.lexsort((large, -sizes[large]))]] = np.arange(len(large))
             return rank[labels]
     raise SplitError(
-        f"These {len(material)} faces do not fall apart into two groups of {least} or more; give a smaller "
+        f"These {len(inputs)} faces do not fall apart into two groups of {min_size} or more; give a smaller "
         "--min-cluster-size, or name the faces one by one."
     )

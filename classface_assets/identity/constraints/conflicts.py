@@ -1,7 +1,7 @@
-"""What people and photos say about which faces are one person, for any way of grouping.
+"""Constraints on groups of faces, for any way of clustering.
 
-Faces of one photo and faces with a cannot-link never end together, through third faces neither; a must-link always
-holds, and where it contradicts one of those it is the stronger: a person said it.
+Faces of one photo and faces with a cannot-link never end in one group, through third faces neither. A must-link always
+holds, and where it contradicts one of those it wins, since a person has decided it.
 """
 
 from collections.abc import Iterator
@@ -12,58 +12,95 @@ from classface_assets.core.arrays import connected_components
 from classface_assets.identity.inputs import ClusteringInput
 
 CHUNK_SIZE = 1 << 22
+"""Pairs of faces that are looked up at a time."""
 
 
-def must_link_groups(material: ClusteringInput) -> np.ndarray:
-    """For each face the lowest number among the faces that must-links tie it to, (n,) int64; itself without any."""
-    return connected_components(len(material), material.must_link)
+def must_link_groups(inputs: ClusteringInput) -> np.ndarray:
+    """The groups that must-links make: for each face the lowest row that they tie it to, (n,) int64, or its own."""
+    return connected_components(len(inputs), inputs.must_link)
+
+
+def merge_must_links(labels: np.ndarray, inputs: ClusteringInput) -> np.ndarray:
+    """The same groups, but those that a must-link ties are one.
+
+    Args:
+        labels: (n,) int64, the group of each face, -1 for none.
+        inputs: The faces and their must-links.
+
+    Returns:
+        (n,) int64: a group for every face, numbered by its lowest row.
+    """
+    clustered = np.flatnonzero(labels >= 0)
+    _, first, group = np.unique(labels[clustered], return_index=True, return_inverse=True)
+    lowest = np.arange(len(labels))
+    lowest[clustered] = clustered[first][group]
+    return connected_components(len(labels), lowest[inputs.must_link.reshape(-1, 2)])[lowest]
+
+
+def conflicting_groups(groups: np.ndarray, inputs: ClusteringInput) -> np.ndarray:
+    """The groups, sorted, of (n,) that hold two faces of one photo or of a cannot-link."""
+    cannot_link = groups[inputs.cannot_link.reshape(-1, 2)]
+    _, photo = np.unique(inputs.photos, return_inverse=True)
+    photos = photo.max(initial=0) + 1
+    keys, count = np.unique(groups * photos + photo, return_counts=True)
+    twice = keys[count > 1] // photos
+    return np.unique(np.concatenate([twice, cannot_link[cannot_link[:, 0] == cannot_link[:, 1], 0]]))
 
 
 class Conflicts:
     """Which groups may not join: they share a photo, or a cannot-link lies between them."""
 
-    def __init__(self, material: ClusteringInput) -> None:
-        self.photos = np.unique(material.photos, return_inverse=True)[1].astype(np.int64)
-        self.cannot_link = material.cannot_link.reshape(-1, 2)
+    def __init__(self, inputs: ClusteringInput) -> None:
+        self._photos = np.unique(inputs.photos, return_inverse=True)[1].astype(np.int64)
+        self._cannot_link = inputs.cannot_link.reshape(-1, 2)
 
-    def between(self, a: np.ndarray, b: np.ndarray, group: np.ndarray) -> np.ndarray:
-        """Whether groups a and b, (m,) each, are in conflict, (m,) bool. group (n,): the group of each face."""
+    def between(self, a: np.ndarray, b: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Which pairs of groups are in conflict.
+
+        Args:
+            a: (m,) int64, a group of each pair.
+            b: (m,) int64, the other one.
+            groups: (n,) int64, the group of each face.
+
+        Returns:
+            (m,) bool.
+        """
         if not len(a):
             return np.zeros(0, bool)
-        n = len(group)
-        ends = group[self.cannot_link]
+        n = len(groups)
+        ends = groups[self._cannot_link]
         forbidden = np.unique(ends.min(axis=1) * n + ends.max(axis=1)) if len(ends) else np.empty(0, np.int64)
         found = _is_in_sorted(np.minimum(a, b) * n + np.maximum(a, b), forbidden)
 
-        size = np.bincount(group, minlength=n)
+        size = np.bincount(groups, minlength=n)
         single = (size[a] == 1) & (size[b] == 1)
-        found[single] |= self.photos[a[single]] == self.photos[b[single]]
+        found[single] |= self._photos[a[single]] == self._photos[b[single]]
         rest = np.flatnonzero(~single & ~found)
         if len(rest):
             swap = size[a[rest]] > size[b[rest]]
             small, large = np.where(swap, b[rest], a[rest]), np.where(swap, a[rest], b[rest])
-            found[rest] = self._share_a_photo(small, large, group, size)
+            found[rest] = self._share_photo(small, large, groups, size)
         return found
 
-    def _share_a_photo(self, small: np.ndarray, large: np.ndarray, group: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Each face of the small group is looked up in the large one."""
-        photos, wanted = int(self.photos.max()) + 1, np.zeros(len(group), bool)
-        wanted[small] = wanted[large] = True
-        rows = np.flatnonzero(wanted[group])
-        members = rows[np.argsort(group[rows], kind="stable")]
-        present = np.sort(group[members] * photos + self.photos[members])
-        starts = np.cumsum(np.where(wanted, size, 0)) - np.where(wanted, size, 0)
+    def _share_photo(self, small: np.ndarray, large: np.ndarray, groups: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Which pairs share a photo, (m,) bool: each face of the small group is looked up in the large one."""
+        photos, involved = int(self._photos.max()) + 1, np.zeros(len(groups), bool)
+        involved[small] = involved[large] = True
+        rows = np.flatnonzero(involved[groups])
+        members = rows[np.argsort(groups[rows], kind="stable")]
+        present = np.sort(groups[members] * photos + self._photos[members])
+        starts = np.cumsum(np.where(involved, size, 0)) - np.where(involved, size, 0)
         shared = np.zeros(len(small), bool)
-        for piece in chunks_by_size(size[small]):
-            link, place = ragged_arange(size[small[piece]])
-            photo = self.photos[members[starts[small[piece]][link] + place]]
-            hit = _is_in_sorted(large[piece][link] * photos + photo, present)
-            shared[piece.start + link[hit]] = True
+        for chunk in chunks_by_size(size[small]):
+            pair, place = ragged_arange(size[small[chunk]])
+            photo = self._photos[members[starts[small[chunk]][pair] + place]]
+            hit = _is_in_sorted(large[chunk][pair] * photos + photo, present)
+            shared[chunk.start + pair[hit]] = True
         return shared
 
 
 def chunks_by_size(counts: np.ndarray) -> Iterator[slice]:
-    """Slices of as many rows as count to about four million together."""
+    """Slices of as many rows as their counts sum to about CHUNK_SIZE together."""
     ends = np.cumsum(counts)
     cuts = np.searchsorted(ends, np.arange(CHUNK_SIZE, ends[-1] if len(ends) else 0, CHUNK_SIZE), side="right")
     bounds = np.unique([0, *cuts, len(counts)])
@@ -72,31 +109,17 @@ def chunks_by_size(counts: np.ndarray) -> Iterator[slice]:
 
 
 def ragged_arange(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For counts (2, 3): (0, 0, 1, 1, 1) and (0, 1, 0, 1, 2)."""
+    """Owner and position of each element of rows of different lengths.
+
+    >>> [part.tolist() for part in ragged_arange(np.array([2, 3]))]
+    [[0, 0, 1, 1, 1], [0, 1, 0, 1, 2]]
+    """
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _is_in_sorted(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
+    """Which of the keys are among the sorted ones, (m,) bool."""
     if not len(sorted_keys):
         return np.zeros(len(keys), bool)
     return sorted_keys[np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)] == keys
-
-
-def merge_must_links(labels: np.ndarray, material: ClusteringInput) -> np.ndarray:
-    """The same groups, (n,) int64, -1 for none, but those that a must-link ties are one; every face has a group then,
-    numbered by its lowest face."""
-    clustered = np.flatnonzero(labels >= 0)
-    _, first, of = np.unique(labels[clustered], return_index=True, return_inverse=True)
-    lowest = np.arange(len(labels))
-    lowest[clustered] = clustered[first][of]
-    return connected_components(len(labels), lowest[material.must_link.reshape(-1, 2)])[lowest]
-
-
-def conflicting_groups(group: np.ndarray, material: ClusteringInput) -> np.ndarray:
-    """The groups, sorted, that hold two faces of one photo or of a cannot-link."""
-    cannot = group[material.cannot_link.reshape(-1, 2)]
-    _, photo = np.unique(material.photos, return_inverse=True)
-    keys, count = np.unique(group * (photo.max(initial=0) + 1) + photo, return_counts=True)
-    twice = keys[count > 1] // (photo.max(initial=0) + 1)
-    return np.unique(np.concatenate([twice, cannot[cannot[:, 0] == cannot[:, 1], 0]]))

@@ -1,8 +1,9 @@
-"""Fitting the thresholds of an archive to what its people labelled.
+"""Calibration: fitting the thresholds of an archive to the labels of its people.
 
-Who was labelled is split in two by name. The threshold that is best on one half is measured on the other, and the other
-way round, so that what is told of it was not chosen on the same people; what is kept is chosen on all of them. Faces
-that nobody labelled are grouped along, and precision reckons with them: see `curve.score` and `evaluate.Naming`.
+The labelled people are split in two by name. The threshold that is best on one half is measured on the other, and the
+other way round, so that what is reported was not chosen on the same people; what is stored is chosen on all of them.
+Faces without labels are clustered along, and precision reckons with them: see `curve.bcubed_with_lower_bound` and
+`report.IdentificationMetrics`.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,15 +30,15 @@ from classface_assets.identity.settings import AssignmentSettings
 MIN_PRECISION, MIN_NAMING_PRECISION = 0.97, 0.98
 MIN_PEOPLE, MIN_FACES = 20, 100
 F_TOLERANCE = 0.002
-"""Less of a difference in F is none."""
+"""Differences in F below this do not count."""
 FITTED_THRESHOLDS = ("cluster_threshold", "attach_threshold", "eps", "person_threshold")
 IdentificationScorer = Callable[[AssignmentSettings, int], IdentificationMetrics]
-"""Naming of hidden labelled faces with these settings; another number hides others."""
+"""Metrics of held-out labelled faces with these settings; another seed holds out others."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted. `before` and `after` are measured on people whom the threshold was not chosen on."""
+    """The fitted thresholds. `before` and `after` are measured on people whom the threshold was not chosen on."""
 
     settings: AssignmentSettings
     """The settings in use where nothing better was found."""
@@ -51,17 +52,24 @@ class Calibration:
     similarities: pl.DataFrame
 
     def changed(self, settings: AssignmentSettings) -> dict[str, float]:
-        """The fields in which what was fitted differs from these settings."""
+        """The fitted thresholds that differ from these settings, by name."""
         pairs = ((name, getattr(self.settings, name)) for name in FITTED_THRESHOLDS)
         return {name: round(value, 4) for name, value in pairs if value != getattr(settings, name)}
 
 
 def calibrate(
-    material: ClusteringInput, people: np.ndarray, settings: AssignmentSettings, name: IdentificationScorer
+    inputs: ClusteringInput, people: np.ndarray, settings: AssignmentSettings, name: IdentificationScorer
 ) -> Calibration:
-    """The thresholds of greatest BCubed F at a precision of 0.97, and of most faces named at a precision of 0.98.
+    """The thresholds of greatest BCubed F at MIN_PRECISION, and of most faces named at MIN_NAMING_PRECISION.
 
-    people (n,) int64: who each face was labelled to be, negative for none. Raises TooFewLabelsError.
+    Args:
+        inputs: The faces, their graph and constraints.
+        people: (n,) int64, the person of each face's label, negative for none.
+        settings: The settings in use.
+        name: Measures naming with some labels held out.
+
+    Raises:
+        TooFewLabelsError: There are too few labels.
     """
     count = np.unique(people[people >= 0], return_counts=True)[1]
     pairs, faces = int((count >= 2).sum()), int(count[count >= 2].sum())
@@ -70,10 +78,10 @@ def calibrate(
             f"There are too few labels to fit thresholds to: {pairs} people have two labelled faces or more, {faces} "
             f"faces together; it takes {MIN_PEOPLE} people with {MIN_FACES} faces."
         )
-    similarities, everybody = similarity_by_year_gap(material.vectors, people, material.years), len(material)
-    material, people = subsample(material, people)
-    by = threshold_shifts(material.vectors, people)
-    labels, in_use = cluster_at_shifts(material, settings, by), len(by) // 2
+    similarities, everybody = similarity_by_year_gap(inputs.vectors, people, inputs.years), len(inputs)
+    inputs, people = subsample(inputs, people)
+    by = threshold_shifts(inputs.vectors, people)
+    labels, in_use = cluster_at_shifts(inputs, settings, by), len(by) // 2
     half = np.array([blake2b(str(p).encode()).digest()[0] % 2 for p in range(int(people.max()) + 1)])[people] == 0
     folds = [(people >= 0) & half, (people >= 0) & ~half]
     scores = [
@@ -89,21 +97,24 @@ def calibrate(
     fitted = shift_threshold(settings, float(by[chosen])) if better else settings
     fitted, naming_before, naming_after = _fit_person_threshold(fitted, settings, by, name)
     return Calibration(
-        fitted,
-        fitted != settings,
-        pairs,
-        faces,
-        before,
-        after if better else before,
-        naming_before,
-        naming_after,
-        similarities,
+        settings=fitted,
+        better=fitted != settings,
+        people=pairs,
+        faces=faces,
+        before=before,
+        after=after if better else before,
+        naming_before=naming_before,
+        naming_after=naming_after,
+        similarities=similarities,
     )
 
 
 def best_threshold_index(scores: Sequence[tuple[PrecisionRecall, float]], in_use: int) -> int:
-    """Of those that surely reach the precision one of about the greatest F, the nearest to what is in use; where none
-    does, the most precise."""
+    """The index of the best of several scores with their lower bounds of precision.
+
+    Of those that surely reach MIN_PRECISION it is one of about the greatest F, the nearest to the one in use; where
+    none does, the most precise.
+    """
     sure = [i for i, (_, least) in enumerate(scores) if least >= MIN_PRECISION]
     if not sure:
         return max(range(len(scores)), key=lambda i: (scores[i][1], scores[i][0].f))
@@ -114,17 +125,24 @@ def best_threshold_index(scores: Sequence[tuple[PrecisionRecall, float]], in_use
 def similarity_by_year_gap(
     vectors: np.ndarray, people: np.ndarray, years: np.ndarray, limit: int = 3000
 ) -> pl.DataFrame:
-    """How alike two faces of a person, and two of different people, are by the years between them."""
+    """The similarity of two faces of a person, and of two people, by the years between the faces.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        people: (n,) int64, negative where unknown.
+        years: (n,) float64 calendar years, NaN where unknown.
+        limit: Greatest number of faces that are compared.
+    """
     known = np.flatnonzero((people >= 0) & np.isfinite(years))
     rows = evenly_spaced(known, limit)
     upper = np.triu_indices(len(rows), 1)
-    alike = (vectors[rows] @ vectors[rows].T)[upper]
+    compared = (vectors[rows] @ vectors[rows].T)[upper]
     same = people[rows][upper[0]] == people[rows][upper[1]]
     gap = np.abs(years[rows][upper[0]] - years[rows][upper[1]])
     lines = []
     for low, high, name in YEAR_GAPS:
         inside = (gap >= low) & (gap <= high)
-        own, strange = alike[inside & same], alike[inside & ~same]
+        own, strange = compared[inside & same], compared[inside & ~same]
         lines.append((name, len(own), *_quantiles(own, (0.5, 0.05)), *_quantiles(strange, (0.5, 0.99))))
     numbers = ("one person: median", "one in twenty below", "two people: median", "one in a hundred above")
     schema = {"years between": pl.String, "pairs of one person": pl.Int64, **dict.fromkeys(numbers, pl.Float64)}
@@ -134,7 +152,7 @@ def similarity_by_year_gap(
 def _fit_person_threshold(
     fitted: AssignmentSettings, settings: AssignmentSettings, by: np.ndarray, name: IdentificationScorer
 ) -> tuple[AssignmentSettings, IdentificationMetrics, IdentificationMetrics]:
-    """The threshold of naming chosen with some labels hidden, and measured with others hidden."""
+    """The threshold of naming chosen with some labels held out, and measured with others held out."""
     tried = [replace(fitted, person_threshold=settings.person_threshold + float(step)) for step in by[::2]]
     found = [name(one, 0) for one in tried]
     precise = [i for i, n in enumerate(found) if n.precision >= MIN_NAMING_PRECISION]

@@ -1,4 +1,4 @@
-"""Precision against recall as the thresholds of a method become stricter: the curve, and its picture."""
+"""The threshold curve: precision against recall as a method becomes stricter, and its plot."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
 
 MAX_FACES = 20_000
-"""So many faces at most are grouped, again for each point of the curve."""
+"""Greatest number of faces that are clustered, again for each point of the curve."""
 CURVE_STEPS = 8
 """Points on either side of the threshold in use."""
 
 
 def shift_threshold(settings: AssignmentSettings, by: float) -> AssignmentSettings:
-    """The settings with what their method takes for alike made stricter by so much similarity."""
+    """The settings with the threshold of their method stricter by this much similarity."""
     if settings.method in ("dbscan", "agglomerative"):
         return replace(settings, eps=settings.eps - by)
     stricter = {"cluster_threshold": settings.cluster_threshold + by}
@@ -36,46 +36,57 @@ def joining_threshold(settings: AssignmentSettings) -> float:
 
 
 def threshold_shifts(vectors: np.ndarray, people: np.ndarray, limit: int = 1500) -> np.ndarray:
-    """Shifts to try, from looser to stricter: steps of a fortieth of what lies between how alike two faces of a person
-    and two of different people are (medians), as that depends on the embedder.
+    """Shifts of the threshold to try, from looser to stricter.
 
-    people (n,) int64, negative where unknown; up to `limit` known faces are compared.
+    Steps of a fortieth of the distance between the median similarity of two faces of a person and that of two people,
+    as that depends on the embedder.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        people: (n,) int64, negative where unknown.
+        limit: Greatest number of known faces that are compared.
     """
     known = np.flatnonzero(people >= 0)
     rows = evenly_spaced(known, limit)
     upper = np.triu_indices(len(rows), 1)
-    alike = (vectors[rows] @ vectors[rows].T)[upper]
+    similarities = (vectors[rows] @ vectors[rows].T)[upper]
     same = people[rows][upper[0]] == people[rows][upper[1]]
-    spread = float(np.median(alike[same]) - np.median(alike[~same])) if same.any() and not same.all() else 0.0
+    spread = (
+        float(np.median(similarities[same]) - np.median(similarities[~same])) if same.any() and not same.all() else 0.0
+    )
     return np.arange(-CURVE_STEPS, CURVE_STEPS + 1) * max(spread, 0.02) / 40
 
 
-def subsample(
-    material: ClusteringInput, people: np.ndarray, most: int = MAX_FACES
-) -> tuple[ClusteringInput, np.ndarray]:
-    """All known faces with as many of the others as make `most`, evenly chosen; nothing is left out of a few."""
-    if len(material) <= most:
-        return material, people
+def subsample(inputs: ClusteringInput, people: np.ndarray, most: int = MAX_FACES) -> tuple[ClusteringInput, np.ndarray]:
+    """The known faces with as many of the others as make `most`, evenly chosen; all where there are no more."""
+    if len(inputs) <= most:
+        return inputs, people
     known, others = np.flatnonzero(people >= 0), np.flatnonzero(people < 0)
     room = max(0, most - len(known))
     rows = np.unique(np.concatenate([evenly_spaced(known, most), evenly_spaced(others, room)]))
-    return material.subset(rows), people[rows]
+    return inputs.subset(rows), people[rows]
 
 
-def cluster_at_shifts(material: ClusteringInput, settings: AssignmentSettings, by: Iterable[float]) -> list[np.ndarray]:
-    """The clusters at each shift, a face without one in a cluster of its own."""
-    every = (cluster(material, shift_threshold(settings, float(step))) for step in by)
+def cluster_at_shifts(inputs: ClusteringInput, settings: AssignmentSettings, by: Iterable[float]) -> list[np.ndarray]:
+    """The clusters at each shift of the threshold, (n,) int64 each, a face without one in a cluster of its own."""
+    every = (cluster(inputs, shift_threshold(settings, float(step))) for step in by)
     return [np.where(labels < 0, -1 - np.arange(len(labels)), labels) for labels in every]
 
 
 def bcubed_with_lower_bound(
     labels: np.ndarray, people: np.ndarray, among: np.ndarray, strangers: float = 1.0
 ) -> tuple[PrecisionRecall, float]:
-    """BCubed of the faces of `among` (n,) bool, and the precision that it has at least, nineteen times of twenty.
+    """BCubed of some faces, and a lower bound of the precision at a confidence of 95 % (one-sided).
 
-    Each face of another person in a cluster stands for `strangers`: of those that are wrongly there only the ones whose
+    Each face of another person in a cluster counts for `strangers`: of those that are wrongly there only the ones whose
     person is known are seen. Where few are known the rest must be reckoned with, or every threshold looks better than
-    it is, the loose ones most. How sure the precision is follows from how much it differs between people.
+    it is, the loose ones most. The bound follows from how much the precision differs between people.
+
+    Args:
+        labels: (n,) int64, the cluster of each face.
+        people: (n,) int64, negative where unknown.
+        among: (n,) bool, the faces that are scored.
+        strangers: Faces of the archive that each known face of another person counts for.
     """
     truth, found = people[among].tolist(), labels[among].tolist()
     recall, clusters = bcubed(truth, found).recall, Counter(found)
@@ -88,17 +99,24 @@ def bcubed_with_lower_bound(
 
 
 def threshold_curve(
-    material: ClusteringInput, people: np.ndarray, settings: AssignmentSettings, strangers: float = 1.0
+    inputs: ClusteringInput, people: np.ndarray, settings: AssignmentSettings, strangers: float = 1.0
 ) -> pl.DataFrame:
-    """BCubed of the known faces at thresholds around the one in use: threshold, precision, recall, f.
+    """BCubed of the known faces at thresholds around the one in use.
 
-    people (n,) int64, negative where unknown: those faces are grouped too, and not scored; strangers: as for `score`.
+    Args:
+        inputs: The faces, their graph and constraints.
+        people: (n,) int64, negative where unknown: those faces are clustered too, and not scored.
+        settings: The method and threshold in use.
+        strangers: As for `bcubed_with_lower_bound`.
+
+    Returns:
+        threshold, precision, recall, f.
     """
-    material, people = subsample(material, people)
-    by = threshold_shifts(material.vectors, people)
+    inputs, people = subsample(inputs, people)
+    by = threshold_shifts(inputs.vectors, people)
     scores = [
         bcubed_with_lower_bound(labels, people, people >= 0, strangers)[0]
-        for labels in cluster_at_shifts(material, settings, by)
+        for labels in cluster_at_shifts(inputs, settings, by)
     ]
     rows = [
         (joining_threshold(shift_threshold(settings, float(b))), s.precision, s.recall, s.f)

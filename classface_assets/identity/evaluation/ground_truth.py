@@ -1,9 +1,10 @@
-"""Found faces beside what is known of them: from a file of the truth, or from labels that were hidden.
+"""Detected faces matched with what is known of them: from a ground truth file, or from labels that were held out.
 
-One table for both, a row a face whose person is known:
+One table for both (GROUND_TRUTH_SCHEMA), a row a face whose person is known:
     person str, school_year str, year i32 (null when unknown), ageing bool, detected bool, face_id str (null when it was
-    not found), cluster str (of its own where it has none), unknown bool (in an unknown cluster), named str (who the
-    program says it is, null where it does not say), asked bool (others of its person are labelled, and it is not).
+    not detected), cluster str (of its own where it has none), unknown bool (in an unknown cluster), named str (the
+    person that it was assigned to, null where there is none), queried bool (others of its person are labelled, and it
+    is not).
 """
 
 from collections import Counter, defaultdict
@@ -15,19 +16,29 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box, match_boxes
 
 UNKNOWN_PERSON = "somebody whom the truth does not know"
-_TEXTS, _FLAGS = ("person", "school_year", "face_id", "cluster", "named"), ("ageing", "detected", "unknown", "asked")
+_TEXTS, _FLAGS = ("person", "school_year", "face_id", "cluster", "named"), ("ageing", "detected", "unknown", "queried")
 GROUND_TRUTH_SCHEMA = {"year": pl.Int32, **dict.fromkeys(_TEXTS, pl.String), **dict.fromkeys(_FLAGS, pl.Boolean)}
 FOUND_COLUMNS = {"face_id": pl.String, "person_id": pl.String, "labelled": pl.Boolean}
 TRUTH_COLUMNS = ("school_year", "path", "person", "age", "x", "y", "w", "h")
 
 
 class GroundTruthError(UserError):
-    """A file that does not say who is where in the photos."""
+    """A file that is no ground truth of these photos."""
 
 
 def validate_truth(truth: pl.DataFrame, paths: Collection[str]) -> pl.DataFrame:
-    """The truth as text columns, checked. Raises TruthError for a missing column, a box that is none, or photos that
-    are all others than `paths`."""
+    """Check a ground truth.
+
+    Args:
+        truth: TRUTH_COLUMNS as text.
+        paths: Of the archive's photos.
+
+    Returns:
+        The truth itself.
+
+    Raises:
+        GroundTruthError: A column is missing, a box is not four numbers, or no photo is of the archive.
+    """
     missing = [column for column in TRUTH_COLUMNS if column not in truth.columns]
     if missing:
         raise GroundTruthError(f"the truth has no column {', '.join(missing)}; it needs {', '.join(TRUTH_COLUMNS)}")
@@ -42,10 +53,15 @@ def validate_truth(truth: pl.DataFrame, paths: Collection[str]) -> pl.DataFrame:
 
 
 def match_to_ground_truth(truth: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """The table of this module for the labelled boxes of `truth`; found faces that match no label are left out.
+    """Match the boxes of a ground truth with detected faces; those that match no box are left out.
 
-    truth: path, person, age (empty or null where unknown), x, y, w, h in pixels of the upright photo, perhaps
-    school_year. found: path, bbox_x, bbox_y, bbox_w, bbox_h, cluster_id, perhaps face_id, person_id, labelled (bool).
+    Args:
+        truth: path, person, age (empty or null where unknown), x, y, w, h in pixels of the upright photo, perhaps
+            school_year.
+        found: path, bbox_x, bbox_y, bbox_w, bbox_h, cluster_id, perhaps face_id, person_id, labelled (bool).
+
+    Returns:
+        GROUND_TRUTH_SCHEMA.
     """
     faces = _with_columns_of(found, FOUND_COLUMNS).with_row_index("row")
     rows_of = dict(faces.group_by("path").agg("row").iter_rows())
@@ -56,8 +72,10 @@ def match_to_ground_truth(truth: pl.DataFrame, found: pl.DataFrame) -> pl.DataFr
     places: list[int | None] = []
     for rows in photos:
         here = rows_of.get(rows["path"][0], [])
-        wanted: list[Box] = [(x, y, w, h) for x, y, w, h in rows.select(pl.col(*"xywh").cast(pl.Float64)).iter_rows()]
-        places += [None if j is None else here[j] for j in match_boxes(wanted, [boxes[i] for i in here])]
+        true_boxes: list[Box] = [
+            (x, y, w, h) for x, y, w, h in rows.select(pl.col(*"xywh").cast(pl.Float64)).iter_rows()
+        ]
+        places += [None if j is None else here[j] for j in match_boxes(true_boxes, [boxes[i] for i in here])]
     if not photos:
         return pl.DataFrame(schema=GROUND_TRUTH_SCHEMA)
     known = pl.concat(photos).with_columns(pl.Series("row", places, pl.UInt32))
@@ -70,13 +88,13 @@ def match_to_ground_truth(truth: pl.DataFrame, found: pl.DataFrame) -> pl.DataFr
             year=pl.col("school_year").str.extract(r"(\d{4})").cast(pl.Int32),
             ageing=pl.col("age").cast(pl.String).fill_null("") != "",
             named=pl.when(pl.col("person_id").is_not_null() & ~pl.col("labelled")).then(who),
-            asked=pl.col("person").is_in(list(true_name.values())) & ~pl.col("labelled"),
+            queried=pl.col("person").is_in(list(true_name.values())) & ~pl.col("labelled"),
         )
     )
 
 
 def ground_truth_table(rows: pl.DataFrame) -> pl.DataFrame:
-    """The table of this module from rows with cluster_id (null: not found) in the place of cluster and unknown."""
+    """GROUND_TRUTH_SCHEMA from rows with cluster_id (null: not detected) in the place of cluster and unknown."""
     alone = pl.col("cluster_id").is_null() | pl.col("cluster_id").str.starts_with("unknown_noise")
     own = pl.format("alone_{}", pl.int_range(pl.len()))
     return rows.with_columns(
@@ -87,7 +105,7 @@ def ground_truth_table(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _true_names(rows: pl.DataFrame) -> dict[str, str]:
-    """For each person id whom most of its labelled faces truly are."""
+    """For each person id the true name of most of its labelled faces."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for person_id, person in rows.filter("labelled").drop_nulls("person_id").select("person_id", "person").iter_rows():
         votes[person_id][person] += 1

@@ -1,7 +1,7 @@
-"""Measuring with the user's own labels: some are hidden, the rest is worked with, and the hidden ones are looked up.
+"""Evaluation with the own labels of an archive: some are held out, and scored after assigning faces by the rest.
 
-Every fifth person is hidden altogether, and so is to be found as an unknown cluster; of the others half of the labelled
-years, or half of the faces of those of one year, are hidden and are to be named.
+Every fifth person is held out altogether, and so is to be found as an unknown cluster; of the others half of the
+labelled years, or half of the faces of those of one year, are held out and are to be named.
 """
 
 from collections import defaultdict
@@ -15,38 +15,55 @@ from classface_assets.identity.evaluation.ground_truth import ground_truth_table
 from classface_assets.identity.evaluation.report import EvaluationReport, evaluation_report
 
 MIN_PEOPLE = 10
+"""People with two labelled faces or more that an evaluation takes."""
 Assign = Callable[[Mapping[str, str]], pl.DataFrame]
 """From confirmed faces (face id to person id) to face_id, cluster_id, person_id."""
 
 
 class TooFewLabelsError(UserError):
-    """Nothing can be measured with so few labels; the sentence says how many it takes."""
+    """There are too few labels to evaluate with; the message says how many it takes."""
 
 
 def evaluate_holdout(
     confirmed: Mapping[str, str], faces: pl.DataFrame, assign: Assign, seed: int = 0
 ) -> EvaluationReport:
-    """Hides some of the labels, assigns with the rest, and scores the hidden faces.
+    """Hold out some of the labels, assign with the rest, and score the held-out faces.
 
-    faces: face_id, school_year, year of all faces. Raises TooFewLabelsError.
+    Args:
+        confirmed: face_id -> person_id of the labels.
+        faces: face_id, school_year, year of all faces.
+        assign: Assigns all faces by the labels that remain.
+        seed: Another one holds out other labels.
+
+    Raises:
+        TooFewLabelsError: There are too few labels.
     """
     hidden = holdout_split(confirmed, dict(faces.select("face_id", "year").iter_rows()), seed)
-    kept = {face: person for face, person in confirmed.items() if face not in hidden}
-    known = set(kept.values())
+    remaining = {face: person for face, person in confirmed.items() if face not in hidden}
+    known = set(remaining.values())
     rows = pl.DataFrame({"face_id": sorted(hidden)}).join(faces.select("face_id", "school_year", "year"), on="face_id")
-    rows = rows.join(assign(kept).select("face_id", "cluster_id", "person_id"), on="face_id", how="left")
+    rows = rows.join(assign(remaining).select("face_id", "cluster_id", "person_id"), on="face_id", how="left")
     people = pl.col("face_id").replace_strict(dict(confirmed), return_dtype=pl.String)
     return evaluation_report(
         ground_truth_table(
             rows.sort("face_id").with_columns(
-                person=people, ageing=False, named=pl.col("person_id"), asked=people.is_in(list(known))
+                person=people, ageing=False, named=pl.col("person_id"), queried=people.is_in(list(known))
             )
         )
     )
 
 
 def holdout_split(confirmed: Mapping[str, str], years: Mapping[str, int | None], seed: int = 0) -> set[str]:
-    """The face ids whose labels are hidden. Raises TooFewLabelsError."""
+    """The face ids whose labels are held out.
+
+    Args:
+        confirmed: face_id -> person_id of the labels.
+        years: face_id -> calendar year, None where unknown.
+        seed: Another one holds out other labels.
+
+    Raises:
+        TooFewLabelsError: There are too few labels.
+    """
     by_person: dict[str, dict[int | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     for face, person in sorted(confirmed.items()):
         by_person[person][years.get(face)].append(face)

@@ -1,4 +1,4 @@
-"""How well found clusters agree with known people: BCubed, pairwise, and the same by years between and by year.
+"""Clustering metrics: BCubed, pairwise, purity and recall, and the same by years between faces and by school year.
 
 Every function takes one true person and one found cluster an item; a face without a cluster has one of its own.
 """
@@ -16,7 +16,7 @@ YEAR_GAPS = (
     (4, 6, "4-6 years"),
     (7, 200, "7 years and more"),
 )
-"""Least and greatest years between two faces, and what that is called."""
+"""Least and greatest years between two faces, and the label of that range."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class PrecisionRecall:
 
 
 def precision_recall(precision: float, recall: float) -> PrecisionRecall:
+    """Precision and recall, each 0 to 1, with their harmonic mean.
+
+    >>> precision_recall(0.5, 1.0).f
+    0.6666666666666666
+    """
     return PrecisionRecall(
         precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     )
@@ -52,8 +57,8 @@ def pairwise(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Precis
         return sum(count * (count - 1) // 2 for count in counts.values())
 
     together = pairs(Counter(zip(truth, predicted, strict=True)))
-    found, wanted = pairs(Counter(predicted)), pairs(Counter(truth))
-    return precision_recall(together / found if found else 1.0, together / wanted if wanted else 1.0)
+    found, true = pairs(Counter(predicted)), pairs(Counter(truth))
+    return precision_recall(together / found if found else 1.0, together / true if true else 1.0)
 
 
 def purity(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> float:
@@ -79,12 +84,13 @@ def scores_by_year_gap(faces: pl.DataFrame) -> pl.DataFrame:
     where no pair was put together, or there is none to find.
     """
     known = faces.drop_nulls("year")
-    wanted, found = _pairs(known, ["person"]), _pairs(known, ["cluster"])
+    true_pairs, found = _pairs(known, ["person"]), _pairs(known, ["cluster"])
     right = _pairs(known, ["person", "cluster"])
     rows = []
     for low, high, name in YEAR_GAPS:
         n, together, both = (
-            int(pairs.filter(pl.col("gap").is_between(low, high))["pairs"].sum()) for pairs in (wanted, found, right)
+            int(pairs.filter(pl.col("gap").is_between(low, high))["pairs"].sum())
+            for pairs in (true_pairs, found, right)
         )
         precision, recall = both / together if together else None, both / n if n else None
         f = None if precision is None or recall is None else precision_recall(precision, recall).f

@@ -1,4 +1,4 @@
-"""What the program found, scored: one `Evaluation` of a table of judged faces."""
+"""The evaluation report: all metrics of a table of faces whose person is known (`ground_truth`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,30 +19,31 @@ from classface_assets.identity.evaluation.metrics import (
 
 @dataclass(frozen=True)
 class IdentificationMetrics:
-    """How well known people were named: `asked` faces have a person of whom other faces are labelled."""
+    """How well known people were named."""
 
-    asked: int
+    queried: int
+    """Number of faces without a label whose person has labelled faces."""
     accuracy: float
-    """Share of the asked faces that got the right name."""
+    """Share of the queried faces that got the right name."""
     precision: float
     """Share of all names given, also to people without labels, that are right; 1 where none was given."""
     named: int = 0
-    """How many of the asked faces got a name."""
+    """How many of the queried faces got a name."""
     strangers: int = 0
     """Faces of people of whom no face is labelled."""
     strangers_named: int = 0
 
     def in_archive(self, known: int, strangers: int) -> "IdentificationMetrics":
-        """The same, but precision as it would be with so many faces of known people and of strangers to name."""
-        each = known / max(1, self.asked)
+        """The same, but with the precision in an archive with these numbers of known people's faces and strangers'."""
+        each = known / max(1, self.queried)
         wrongly = strangers * self.strangers_named / max(1, self.strangers)
         given = each * self.named + wrongly
-        return replace(self, precision=each * self.accuracy * self.asked / given if given else 1.0)
+        return replace(self, precision=each * self.accuracy * self.queried / given if given else 1.0)
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The scores; the ageing ones are None where no ages are known, the naming where nobody has a label."""
+    """The metrics; those of ageing are None where no ages are known, naming where nobody has a label."""
 
     faces: int
     detected: int
@@ -62,7 +63,7 @@ class EvaluationReport:
 
 
 def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> EvaluationReport:
-    """Scores the clusters of `found` against labelled boxes; both as in `judged_by_truth`.
+    """Score clusters against the boxes of a ground truth; both as in `match_to_ground_truth`.
 
     A labelled face that was missed, has no cluster or is noise counts as a cluster of its own; faces that match no
     label are ignored.
@@ -71,7 +72,7 @@ def evaluate(truth: pl.DataFrame, found: pl.DataFrame) -> EvaluationReport:
 
 
 def evaluation_report(judged: pl.DataFrame) -> EvaluationReport:
-    """Scores the table of `judged`."""
+    """Score faces whose person is known. judged: GROUND_TRUTH_SCHEMA."""
     everybody, aged, unknown = _columns(judged), _columns(judged.filter("ageing")), _columns(judged.filter("unknown"))
     return EvaluationReport(
         faces=judged.height,
@@ -91,7 +92,7 @@ def evaluation_report(judged: pl.DataFrame) -> EvaluationReport:
 
 
 def report_rows(found: EvaluationReport) -> list[tuple[str, str]]:
-    """What to print of an evaluation: what was measured, and its value."""
+    """The report as rows of text: name of the metric, and its value."""
     rows = [("faces found", f"{found.detected:,} of {found.faces:,}, of {found.people:,} people")]
     for name, score in (
         ("BCubed", found.bcubed),
@@ -101,7 +102,7 @@ def report_rows(found: EvaluationReport) -> list[tuple[str, str]]:
         if score:
             rows.append((name, f"precision {score.precision:.3f}  recall {score.recall:.3f}  F {score.f:.3f}"))
     if found.naming:
-        right = f"{found.naming.accuracy:.3f} of {found.naming.asked:,} faces rightly"
+        right = f"{found.naming.accuracy:.3f} of {found.naming.queried:,} faces rightly"
         rows.append(("known people named", f"{right}, {found.naming.precision:.3f} of the names given are right"))
     rows.append(("purity of unknown clusters", f"{found.unknown_purity:.3f}"))
     rows.append(("a person's faces in one place", f"{found.person_recall:.3f}"))
@@ -113,17 +114,17 @@ def _columns(judged: pl.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def identification_metrics(judged: pl.DataFrame) -> IdentificationMetrics | None:
-    """How well known people were named; None where nobody is known."""
-    asked, given = judged.filter("asked"), judged.filter(pl.col("named").is_not_null())
-    if asked.is_empty():
+    """How well known people were named; None where nobody is known. judged: GROUND_TRUTH_SCHEMA."""
+    queried, given = judged.filter("queried"), judged.filter(pl.col("named").is_not_null())
+    if queried.is_empty():
         return None
     right = int((given["named"] == given["person"]).sum())
-    named = given.filter("asked")
+    named = given.filter("queried")
     return IdentificationMetrics(
-        asked=asked.height,
-        accuracy=int((named["named"] == named["person"]).sum()) / asked.height,
+        queried=queried.height,
+        accuracy=int((named["named"] == named["person"]).sum()) / queried.height,
         precision=right / given.height if given.height else 1.0,
         named=named.height,
-        strangers=judged.filter(~pl.col("person").is_in(asked["person"].unique().to_list())).height,
+        strangers=judged.filter(~pl.col("person").is_in(queried["person"].unique().to_list())).height,
         strangers_named=given.height - named.height,
     )

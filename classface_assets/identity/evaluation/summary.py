@@ -1,7 +1,4 @@
-"""The assignments in a few numbers: how many faces have a name, a cluster, or neither.
-
-What is different between two publications: which faces moved, from where to where, and why.
-"""
+"""Summaries of assignments: counts of persons, clusters and noise, and what changed between two runs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +12,7 @@ _SIZE_BINS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (1
 
 @dataclass(frozen=True)
 class AssignmentSummary:
-    """Counts of faces, but for `persons` and `clusters`. `sizes`: how many persons and clusters have so many faces."""
+    """Counts of faces, but for `persons` and `clusters`. `sizes`: number of persons and clusters by number of faces."""
 
     faces: int
     assigned: int
@@ -26,19 +23,21 @@ class AssignmentSummary:
 
     @property
     def unlabelled(self) -> int:
+        """Number of faces without a person."""
         return self.faces - self.assigned
 
     @property
     def noise(self) -> int:
+        """Number of faces without a person and without a cluster."""
         return self.unlabelled - self.clustered
 
     def share(self, count: int) -> float:
-        """Of all faces, 0 to 1."""
+        """The share of a number of faces in all faces, 0 to 1."""
         return count / self.faces if self.faces else 0.0
 
 
 def summarize_assignments(rows: pl.DataFrame) -> AssignmentSummary:
-    """rows: ASSIGNMENTS."""
+    """Count persons, clusters and noise. rows: ASSIGNMENTS."""
     named = rows.filter(pl.col("person_id").is_not_null())
     unknown = rows.filter(pl.col("person_id").is_null() & is_unknown_cluster())
     persons, clusters = (part.group_by("cluster_id").len("size") for part in (named, unknown))
@@ -58,17 +57,17 @@ def _sizes(persons: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
     return table.filter((pl.col("persons") > 0) | (pl.col("unknown clusters") > 0))
 
 
-def summary_lines(told: AssignmentSummary) -> Iterator[str]:
-    """The summary as text."""
-    yield f"Faces processed:      {told.faces:,}"
-    yield f"  assigned to people: {told.assigned:,} ({told.share(told.assigned):.1%})"
-    yield f"  people matched:     {told.persons:,}"
-    yield f"Unlabelled faces:     {told.unlabelled:,}"
-    yield f"  clusters found:     {told.clusters:,} with {told.clustered:,} faces"
-    yield f"  noise:              {told.noise:,} ({told.share(told.noise):.1%})"
-    if told.sizes.height:
+def summary_lines(summary: AssignmentSummary) -> Iterator[str]:
+    """The summary as lines of text."""
+    yield f"Faces processed:      {summary.faces:,}"
+    yield f"  assigned to people: {summary.assigned:,} ({summary.share(summary.assigned):.1%})"
+    yield f"  people matched:     {summary.persons:,}"
+    yield f"Unlabelled faces:     {summary.unlabelled:,}"
+    yield f"  clusters found:     {summary.clusters:,} with {summary.clustered:,} faces"
+    yield f"  noise:              {summary.noise:,} ({summary.share(summary.noise):.1%})"
+    if summary.sizes.height:
         yield "Sizes:   faces      people   unknown clusters"
-        for faces, persons, clusters in told.sizes.iter_rows():
+        for faces, persons, clusters in summary.sizes.iter_rows():
             yield f"  {faces:>12}  {persons:>10,}  {clusters:>17,}"
 
 
@@ -76,9 +75,15 @@ CHANGES_SCHEMA = pl.Schema({"face_id": pl.String, "from": pl.String, "to": pl.St
 
 
 def assignment_changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """CHANGES between two ASSIGNMENTS, by face id: a face that is new has no `from`, one that is gone no `to`.
+    """Which faces moved between two assignments, from where to where, and why.
 
-    The reason is that of the place where the face is now.
+    Args:
+        before: ASSIGNMENTS.
+        after: ASSIGNMENTS.
+
+    Returns:
+        CHANGES_SCHEMA, by face id: a face that is new has no `from`, one that is gone no `to`; the reason is that of
+        the place where the face is now.
     """
     old = before.select("face_id", pl.col("cluster_id").alias("from"))
     new = after.select("face_id", pl.col("cluster_id").alias("to"), pl.col("assignment_reason").alias("reason"))
@@ -89,7 +94,7 @@ def assignment_changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFram
 
 
 def change_counts(moved: pl.DataFrame) -> pl.DataFrame:
-    """How many faces went from where to where, in words, most first: kind of `from`, kind of `to`, faces."""
+    """Number of faces that moved, by kind of `from` and kind of `to`, most first. moved: CHANGES_SCHEMA."""
     kinds = moved.select(_cluster_kind("from").alias("from"), _cluster_kind("to").alias("to"))
     return (
         kinds.group_by("from", "to")
@@ -99,13 +104,18 @@ def change_counts(moved: pl.DataFrame) -> pl.DataFrame:
 
 
 def violated_labels(rows: pl.DataFrame, confirmed: Mapping[str, str]) -> list[str]:
-    """Labelled faces, sorted, that `rows` (face_id, person_id) do not give to the person whom somebody named."""
-    wanted = pl.DataFrame(
-        {"face_id": list(confirmed), "wanted": list(confirmed.values())},
-        schema={"face_id": pl.String, "wanted": pl.String},
+    """Labelled faces, sorted, that are not assigned to the person of their label.
+
+    Args:
+        rows: face_id and person_id.
+        confirmed: face_id -> person_id of the label.
+    """
+    labelled_as = pl.DataFrame(
+        {"face_id": list(confirmed), "labelled_as": list(confirmed.values())},
+        schema={"face_id": pl.String, "labelled_as": pl.String},
     )
-    both = wanted.join(rows.select("face_id", "person_id"), on="face_id", how="left")
-    return sorted(both.filter(pl.col("wanted").ne_missing(pl.col("person_id")))["face_id"])
+    both = labelled_as.join(rows.select("face_id", "person_id"), on="face_id", how="left")
+    return sorted(both.filter(pl.col("labelled_as").ne_missing(pl.col("person_id")))["face_id"])
 
 
 def _cluster_kind(column: str) -> pl.Expr:

@@ -1,8 +1,8 @@
-"""Nearest neighbours among more faces than can all be compared: faiss points some out, and they are ranked exactly.
+"""Nearest neighbours among more faces than can all be compared: faiss proposes some, and they are ranked exactly.
 
 The index is an inverted file of product-quantised vectors (Jégou et al. 2011; 4 bits scanned in registers, André et al.
-2017). What it misses is measured on faces that are searched exactly too: it looks into more lists until it misses no
-more than one neighbour in a hundred of one half of them, and the other half says what it came to.
+2017). Its recall is measured on faces that are searched exactly too: it probes more lists until it misses no more than
+one neighbour in a hundred of one half of them, and the other half gives the recall that is reported.
 """
 
 from dataclasses import dataclass
@@ -13,83 +13,93 @@ import numpy as np
 from classface_assets.identity.graph.exact import NeighbourLists, exact_knn, map_in_threads, rerank_exact
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR
 
-RECALL_SAMPLE, TARGET_RECALL = 1000, 0.992
-"""Faces in each half of the sample; the aim is a little above 0.99, as the other half may do worse by chance."""
-TRAINING_VECTORS_PER_LIST, TRAINING_ROUNDS, MAX_CODES = 32, 6, 64
-"""Vectors for each list that training looks at, its rounds, and the codes of 4 bits for each vector at most."""
+RECALL_SAMPLE = 1000
+"""Faces in each half of the sample."""
+TARGET_RECALL = 0.992
+"""A little above 0.99, as the other half may do worse by chance."""
+TRAINING_VECTORS_PER_LIST = 32
+TRAINING_ROUNDS = 6
+MAX_CODES = 64
+"""Codes of 4 bits for each vector."""
 BATCH_ROWS = 16_384
+"""Faces that are added or searched at a time."""
+RERANK_ROWS = 512
+"""Faces whose candidates one thread ranks at a time."""
 NO_MIN_SIMILARITY = -1.5
 """Less than any cosine: all neighbours count."""
 
 
 @dataclass(frozen=True)
 class ApproximateResult:
-    """The lists of all faces; of a sample's true neighbours that are alike enough, and of the k nearest whatever their
-    likeness, the shares that the index found; and how it searched."""
+    """The neighbours of all faces that an index found."""
 
     lists: NeighbourLists
     recall: float
+    """Share of a sample's true neighbours of the least similarity that was found."""
     recall_at_k: float
-    way: str
+    """The same of its k nearest, whatever their similarity."""
+    method: str
+    """How the index searched, as text."""
 
 
 def approximate_knn(vectors: np.ndarray, k: int, least: float) -> ApproximateResult | None:
-    """The k nearest of each face that are at least so similar, nearly all; None when no index comes near enough.
+    """The k nearest of each face that have this similarity at least, nearly all.
 
-    vectors: (n, d) float32 of unit length, n some ten thousands at least.
+    Args:
+        vectors: (n, d) float32 of unit length, n some ten thousands at least.
+        k: Greatest number of neighbours of a face.
+        least: Least similarity of a neighbour.
+
+    Returns:
+        None when no index reaches TARGET_RECALL.
     """
     import faiss
 
-    tune, judge = sample_rows(len(vectors), 2)
-    truth = exact_knn(vectors, tune, k, least)[0]
+    tuning, judging = sample_rows(len(vectors), 2)
+    truth = exact_knn(vectors, tuning, k, least)[0]
     if faiss.get_num_gpus() > 0:
         index: Any = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(vectors.shape[1]))
         index.add(vectors)
-        way = "faiss flat index on the GPU"
+        method = "faiss flat index on the GPU"
     else:
         index = _train_index(vectors)
         index.nprobe = index.nlist // 64
-        while neighbour_recall(_search_index(index, vectors, tune, k, least)[0], truth) < TARGET_RECALL:
+        while neighbour_recall(_search_index(index, vectors, tuning, k, least)[0], truth) < TARGET_RECALL:
             if 2 * index.nprobe > index.nlist:
                 return None
             index.nprobe = 3 * index.nprobe // 2
-        way = f"faiss IVF{index.nlist},PQ{index.pq.M}x4fs, nprobe {index.nprobe}"
+        method = f"faiss IVF{index.nlist},PQ{index.pq.M}x4fs, nprobe {index.nprobe}"
     parts = [_search_index(index, vectors, rows, k, least) for rows in _row_blocks(np.arange(len(vectors)))]
     neighbours, similarities = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-    recall = neighbour_recall(neighbours[judge], exact_knn(vectors, judge, k, least)[0])
-    plain = neighbour_recall(
-        _search_index(index, vectors, judge, k, NO_MIN_SIMILARITY)[0],
-        exact_knn(vectors, judge, k, NO_MIN_SIMILARITY)[0],
-    )
-    return ApproximateResult((neighbours, similarities), recall, plain, way)
+    recall = neighbour_recall(neighbours[judging], exact_knn(vectors, judging, k, least)[0])
+    found = _search_index(index, vectors, judging, k, NO_MIN_SIMILARITY)[0]
+    recall_at_k = neighbour_recall(found, exact_knn(vectors, judging, k, NO_MIN_SIMILARITY)[0])
+    return ApproximateResult((neighbours, similarities), recall, recall_at_k, method)
 
 
 def sample_rows(n: int, halves: int = 1) -> list[np.ndarray]:
-    """Some row numbers, ascending, always the same of n."""
+    """RECALL_SAMPLE row numbers below n for each half, ascending, the same for every call."""
     rows = np.random.default_rng(0).permutation(n)[: halves * RECALL_SAMPLE]
     return [np.sort(part) for part in np.array_split(rows, halves)]
 
 
 def neighbour_recall(found: np.ndarray, truth: np.ndarray) -> float:
     """Of the true neighbours (m, k) the share that is in the lists found (m, k); 1 when there are none."""
-    there = truth != NO_NEIGHBOUR
-    hits = (truth[:, :, None] == found[:, None, :]).any(axis=2) & there
-    return float(hits.sum() / there.sum()) if there.any() else 1.0
+    exists = truth != NO_NEIGHBOUR
+    hits = (truth[:, :, None] == found[:, None, :]).any(axis=2) & exists
+    return float(hits.sum() / exists.sum()) if exists.any() else 1.0
 
 
 def _train_index(vectors: np.ndarray) -> Any:
-    """An inverted file of about 4·√n lists that holds all vectors."""
+    """An inverted file of about 4·√n lists that holds all vectors (faiss has no type hints)."""
     import faiss
 
     n, d = vectors.shape
     lists = int(4 * n**0.5)
     codes = next(m for m in range(min(MAX_CODES, d), 0, -1) if d % m == 0)
     index = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(d), d, lists, codes, 4, faiss.METRIC_L2)
-    index.cp.niter, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = (
-        TRAINING_ROUNDS,
-        TRAINING_VECTORS_PER_LIST,
-        1,
-    )
+    index.cp.niter, index.cp.max_points_per_centroid = TRAINING_ROUNDS, TRAINING_VECTORS_PER_LIST
+    index.cp.min_points_per_centroid = 1
     index.train(vectors[np.random.default_rng(1).permutation(n)[: lists * TRAINING_VECTORS_PER_LIST]])
     for rows in _row_blocks(np.arange(n)):
         index.add(vectors[rows[0] : rows[-1] + 1])
@@ -97,16 +107,16 @@ def _train_index(vectors: np.ndarray) -> Any:
 
 
 def _search_index(index: Any, vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> NeighbourLists:
-    """The k nearest of those that the index points out, twice as many."""
-    pointed_out = index.search(vectors[rows], 2 * k + 4)[1]
+    """The k nearest of those that the index proposes, twice as many."""
+    proposed = index.search(vectors[rows], 2 * k + 4)[1]
 
     def part(start: int) -> NeighbourLists:
-        some = slice(start, start + 512)
-        owner, place = np.nonzero(pointed_out[some] != NO_NEIGHBOUR)
-        other = pointed_out[some][owner, place]
+        some = slice(start, start + RERANK_ROWS)
+        owner, place = np.nonzero(proposed[some] != NO_NEIGHBOUR)
+        other = proposed[some][owner, place]
         return rerank_exact(vectors, rows[some], owner, other, k, np.full(len(rows[some]), least, np.float32))
 
-    found = map_in_threads(part, range(0, len(rows), 512), lambda: None)
+    found = map_in_threads(part, range(0, len(rows), RERANK_ROWS), lambda: None)
     return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
 

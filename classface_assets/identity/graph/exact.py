@@ -1,12 +1,11 @@
 """Exact nearest neighbours, block by block, on all cores.
 
-Rough scores point out who may be among the nearest; those are looked at again in full. So what comes out is the same
+Rough scores propose who may be among the nearest; those are computed again in full. So what comes out is the same
 whatever the processor, the blocks and the order of the rows.
 
-Roughly how alike faces are, many at once, by products of matrices; how wrong each may be is known.
-
-Many processors multiply numbers of 16 bits (bfloat16) several times as fast as those of 32. They are used where that
-is so, and compared as whole numbers, which numpy does quickest: those of positive ones order as they do.
+The rough scores are products of matrices, whose greatest error is known. Many processors multiply numbers of 16 bits
+(bfloat16) several times as fast as those of 32. They are used where that is so, and compared as whole numbers, which
+numpy does fastest: those of positive ones order as they do.
 """
 
 import time
@@ -19,27 +18,26 @@ from typing import Any, TypeVar
 import numpy as np
 
 from classface_assets.core.arrays import available_cores
-from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR
+from classface_assets.identity.graph.knn_graph import empty_lists
 
 GROUP_SIZE = 64
-"""Scores are looked at in groups of so many faces, by the best of each."""
+"""Faces of a group: scores are compared by the best of each group first."""
 PRODUCT_ROWS = 128 * GROUP_SIZE
 """Faces in one product."""
-FEW = 1e11
+MIN_TORCH_OPERATIONS = 1e11
 """Fewer multiplications are not worth the seconds that importing torch takes."""
 
 
 @dataclass(frozen=True)
 class ScoreKernel:
-    """Scores of all faces against some, held as keys that order as the scores do.
-
-    `fill(asked, keys)` writes the keys (faces, asked) of the vectors `asked`, piece by piece. A score is off by at most
-    `error`.
-    """
+    """How the scores of all n faces against some queries are computed, as keys that order as the scores do."""
 
     fill: Callable[[np.ndarray, np.ndarray], Iterator[slice]]
+    """`fill(queries, keys)` writes the keys (n, q) of query vectors (q, d), and yields the slices that are done."""
     error: float
+    """By how much a score may be off."""
     kind: Any
+    """numpy type of the keys."""
     threads: Callable[[int], int]
     """Sets how many threads a product may use, in this thread; returns how many it might use before."""
 
@@ -48,12 +46,19 @@ class ScoreKernel:
         return scores if self.kind == np.float32 else (scores.view(np.int32) >> 16).astype(np.int16)
 
     def scores(self, keys: np.ndarray) -> np.ndarray:
+        """The scores of keys, float32."""
         return keys if self.kind == np.float32 else (keys.astype(np.int32) << 16).view(np.float32)
 
 
-def select_kernel(vectors: np.ndarray, asked: int, least: float) -> ScoreKernel:
-    """The quickest for these unit vectors (n, d) float32 and so many asked; scores below `least` need not be right."""
-    if float(vectors.size) * asked < FEW:
+def select_kernel(vectors: np.ndarray, queries: int, least: float) -> ScoreKernel:
+    """The fastest kernel.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        queries: Number of vectors that are compared with them.
+        least: Scores below this need not be right.
+    """
+    if float(vectors.size) * queries < MIN_TORCH_OPERATIONS:
         return _numpy_kernel(vectors)
     import torch
 
@@ -82,11 +87,11 @@ def select_kernel(vectors: np.ndarray, asked: int, least: float) -> ScoreKernel:
 
 
 def _numpy_kernel(vectors: np.ndarray) -> ScoreKernel:
-    def fill(asked: np.ndarray, keys: np.ndarray) -> Iterator[slice]:
+    def fill(queries: np.ndarray, keys: np.ndarray) -> Iterator[slice]:
         keys[len(vectors) :] = -np.inf
         for start in range(0, len(vectors), PRODUCT_ROWS):
             stop = min(start + PRODUCT_ROWS, len(vectors))
-            np.matmul(vectors[start:stop], asked.T, out=keys[start:stop])
+            np.matmul(vectors[start:stop], queries.T, out=keys[start:stop])
             yield slice(start, min(start + PRODUCT_ROWS, len(keys)))
 
     return ScoreKernel(fill, _rounding_error(vectors), np.float32, _set_blas_threads)
@@ -96,9 +101,9 @@ def _torch_fill(numbers: Any, kind: Any) -> Callable[[np.ndarray, np.ndarray], I
     """Fills with products of a tensor's rows. The rows that round up the last group are no one's."""
     import torch
 
-    def fill(asked: np.ndarray, keys: np.ndarray) -> Iterator[slice]:
+    def fill(queries: np.ndarray, keys: np.ndarray) -> Iterator[slice]:
         scores = torch.from_numpy(keys).view(kind)
-        turned = torch.from_numpy(asked).to(kind).T
+        turned = torch.from_numpy(queries).to(kind).T
         scores[len(numbers) :] = -torch.inf
         for start in range(0, len(numbers), PRODUCT_ROWS):
             stop = min(start + PRODUCT_ROWS, len(numbers))
@@ -142,15 +147,22 @@ def _time_product(numbers: Any) -> float:
 MAX_BLOCK_SCORES = 32 << 20
 T = TypeVar("T")
 NeighbourLists = tuple[np.ndarray, np.ndarray]
-"""Neighbours (m, k) int32, nearest first, equally near ones by row, NOBODY after the last; similarities (m, k)."""
+"""Neighbours (m, k) int32, nearest first, equally near ones by row, NO_NEIGHBOUR at the end; similarities (m, k)."""
 RowPairs = tuple[np.ndarray, np.ndarray]
 """Rows of faces, (q,) each."""
 
 
 def exact_knn(vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> NeighbourLists:
-    """The k nearest other faces of each of `rows`, of those that are at least so similar.
+    """The k nearest other faces of some faces, of those that have this similarity at least.
 
-    vectors: (n, d) float32 of unit length; rows: (m,) row numbers.
+    Args:
+        vectors: (n, d) float32 of unit length.
+        rows: (m,) int64, the faces whose neighbours are searched.
+        k: Greatest number of neighbours.
+        least: Least similarity of a neighbour.
+
+    Returns:
+        Neighbours and similarities, (m, k) each.
     """
     return exact_knn_with_reverse(vectors, rows, k, least, None)[0]
 
@@ -158,9 +170,17 @@ def exact_knn(vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> Ne
 def exact_knn_with_reverse(
     vectors: np.ndarray, rows: np.ndarray, k: int, least: float, enough: np.ndarray | None
 ) -> tuple[NeighbourLists, RowPairs]:
-    """The same, and out of the same products each face with those of `rows` that are as similar to it as it asks for.
+    """The same, and out of the same products which of `rows` are near enough to each face.
 
-    enough: (n,) float32, infinity for a face that asks for nobody; None: all do. A few of the pairs are less similar.
+    Args:
+        vectors: (n, d) float32 of unit length.
+        rows: (m,) int64, the faces whose neighbours are searched.
+        k: Greatest number of neighbours.
+        least: Least similarity of a neighbour.
+        enough: (n,) float32, the similarity that is near enough to each face, infinity where nobody is; None: to all.
+
+    Returns:
+        The lists of `rows`, and pairs of a face and one of `rows`, a few of which are less similar than that.
     """
     if not len(rows):
         nobody = np.empty((0, k), np.int32), np.empty((0, k), np.float32)
@@ -187,28 +207,35 @@ def exact_knn_with_reverse(
 def rerank_exact(
     vectors: np.ndarray, rows: np.ndarray, owner: np.ndarray, other: np.ndarray, k: int, least: np.ndarray
 ) -> NeighbourLists:
-    """The k nearest out of candidates: `other[i]`, a row, for the face `rows[owner[i]]`; none twice for a face.
+    """The k nearest out of candidates.
 
-    Similarities are taken anew, each by itself, so that a pair has the same one wherever and however it was found.
+    Similarities are computed again, each by itself, so that a pair has the same one wherever and however it was found.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        rows: (m,) int64, faces.
+        owner: (c,) int64, positions in `rows`.
+        other: (c,) int64, the row of a candidate for each owner; none twice for a face.
+        k: Greatest number of neighbours.
+        least: (m,) float32, least similarity of a neighbour of each face.
     """
-    likeness = np.empty(len(owner), np.float32)
+    similarity = np.empty(len(owner), np.float32)
     for start in range(0, len(owner), 4096):
         part = slice(start, start + 4096)
-        likeness[part] = np.einsum("ij,ij->i", vectors[rows[owner[part]]], vectors[other[part]])
-    keep = (likeness >= least[owner]) & (rows[owner] != other)
-    return top_k(len(rows), owner[keep], other[keep], likeness[keep], k)
+        similarity[part] = np.einsum("ij,ij->i", vectors[rows[owner[part]]], vectors[other[part]])
+    keep = (similarity >= least[owner]) & (rows[owner] != other)
+    return top_k(len(rows), owner[keep], other[keep], similarity[keep], k)
 
 
-def top_k(count: int, owner: np.ndarray, other: np.ndarray, likeness: np.ndarray, k: int) -> NeighbourLists:
-    """The k likest others of each of `count` owners, as lists."""
-    order = np.lexsort((other, -likeness, owner))
-    owner, other, likeness = owner[order], other[order], likeness[order]
+def top_k(count: int, owner: np.ndarray, other: np.ndarray, similarity: np.ndarray, k: int) -> NeighbourLists:
+    """The k most similar of others (c,) for each of `count` owners, from owner and similarity (c,) of each."""
+    order = np.lexsort((other, -similarity, owner))
+    owner, other, similarity = owner[order], other[order], similarity[order]
     place = np.arange(len(owner)) - np.searchsorted(owner, owner)
     within = place < k
-    neighbours = np.full((count, k), NO_NEIGHBOUR, np.int32)
-    similarities = np.full((count, k), -np.inf, np.float32)
+    neighbours, similarities = empty_lists(count, k)
     neighbours[owner[within], place[within]] = other[within]
-    similarities[owner[within], place[within]] = likeness[within]
+    similarities[owner[within], place[within]] = similarity[within]
     return neighbours, similarities
 
 
@@ -224,26 +251,27 @@ def _concat_pairs(parts: Iterable[RowPairs]) -> RowPairs:
 
 
 def _candidates(
-    scores: ScoreKernel, asked: np.ndarray, n: int, k: int, least: float, bounds: np.ndarray | None
+    scores: ScoreKernel, queries: np.ndarray, n: int, k: int, least: float, bounds: np.ndarray | None
 ) -> tuple[RowPairs, RowPairs]:
-    """All that may be among the k nearest of `asked` (vectors), and few others: positions in it, and searched rows.
-    And the searched rows, with positions in `asked`, whose keys reach their bounds, (n,).
+    """All that may be among the k nearest of the query vectors (q, d), and few others: positions in it, and rows.
+
+    And the rows, with positions in the queries, whose keys reach their bounds, (n,).
 
     The (k+1)-th best of the groups' best scores is reached by k faces at least beside the face itself; nobody whose
     score is lower by more than twice the error can be nearer than those.
     """
     groups = -(-n // GROUP_SIZE)
-    keys = np.empty((groups * GROUP_SIZE, len(asked)), scores.kind)
-    best = np.empty((groups, len(asked)), scores.kind)
+    keys = np.empty((groups * GROUP_SIZE, len(queries)), scores.kind)
+    best = np.empty((groups, len(queries)), scores.kind)
     near = [np.empty(0, np.int64)]
-    for piece in scores.fill(asked, keys):
+    for piece in scores.fill(queries, keys):
         best[piece.start // GROUP_SIZE : piece.stop // GROUP_SIZE] = (
-            keys[piece].reshape(-1, GROUP_SIZE, len(asked)).max(axis=1)
+            keys[piece].reshape(-1, GROUP_SIZE, len(queries)).max(axis=1)
         )
         if bounds is not None:
             reached = keys[piece][: n - piece.start] >= bounds[piece][:, None]
-            near.append(np.flatnonzero(reached) + piece.start * len(asked))
-    bound = np.full(len(asked), np.float32(least) - np.float32(scores.error))
+            near.append(np.flatnonzero(reached) + piece.start * len(queries))
+    bound = np.full(len(queries), np.float32(least) - np.float32(scores.error))
     if groups > k:
         kth = np.partition(best, groups - k - 1, axis=0)[groups - k - 1]
         bound = np.maximum(bound, scores.scores(kth) - np.float32(2 * scores.error))
@@ -251,4 +279,4 @@ def _candidates(
     group, owner = np.nonzero(best >= at_least)
     hit, place = np.nonzero(keys.reshape(groups, GROUP_SIZE, -1)[group, :, owner] >= at_least[owner][:, None])
     owner, other = owner[hit], group[hit] * GROUP_SIZE + place
-    return (owner[other < n], other[other < n]), np.divmod(np.concatenate(near), len(asked))
+    return (owner[other < n], other[other < n]), np.divmod(np.concatenate(near), len(queries))

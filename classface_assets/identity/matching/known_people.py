@@ -1,4 +1,4 @@
-"""First the people that are known: labelled faces, faces like them, and groups of faces that continue a person."""
+"""Assigning faces to known people: labelled faces, faces that match them, and groups that continue a person."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import polars as pl
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.matching.candidates import find_candidates
+from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
 from classface_assets.identity.matching.propagation import propagate_to_clusters
@@ -16,72 +16,84 @@ from classface_assets.identity.matching.prototypes import Prototypes, build_prot
 from classface_assets.identity.settings import AssignmentSettings
 
 LABELLED_REASON = "labelled"
-IMPLIED_REASON = "said to be the same as a labelled face"
+IMPLIED_REASON = "marked as the same person as a labelled face"
 
 
 def assign_known_people(
-    material: ClusteringInput, rules: IndexedConstraints, settings: AssignmentSettings
+    inputs: ClusteringInput, constraints: IndexedConstraints, settings: AssignmentSettings
 ) -> FaceAssignments:
-    """Who each face is, as far as it is somebody known. A labelled face never moves; rejected pairs never come true.
+    """The person of each face, as far as it is a known one.
 
-    With `include_identified` only what people said counts.
+    A labelled face never moves; rejected persons are never assigned. With `include_identified` only labels and
+    must-links count.
+
+    Args:
+        inputs: All faces.
+        constraints: On these faces, row by row.
+        settings: Strategy and thresholds.
     """
-    named = _labelled_assignments(rules)
-    if settings.include_identified or not rules.persons:
-        return named
-    owners = rules.owners
-    prototypes = labelled_prototypes(material, rules, settings)
-    needed = margin_rule(prototypes, rules.siblings, settings)
-    rest = np.flatnonzero((owners < 0) & ~rules.left_out)
-    roster = RosterPresence(rules.enrolled, settings.absence * settings.person_margin)
-    listed = find_candidates(
-        rest, material.vectors, material.years, prototypes, forbidden_pairs(rules, owners), settings, roster
-    )
-    found = match_known_people(rest, rules.photos, listed, needed, settings)
-    reasons = similarity_reasons(found.scores, found.support, found.margins)
-    named = named.told(found.faces, found.persons, found.scores, found.margins, reasons)
-    if settings.follow_years and settings.assign == "prototype":
-        named = propagate_to_clusters(named, material, rules, rest, listed, needed, settings)
-    return _separate_cannot_links(named, rules)
+    assignments = _labelled_assignments(constraints)
+    if settings.include_identified or not constraints.persons:
+        return assignments
+    owners = constraints.owners
+    prototypes = labelled_prototypes(inputs, constraints, settings)
+    margins = margin_rule(prototypes, constraints.siblings, settings)
+    unlabelled = np.flatnonzero((owners < 0) & ~constraints.left_out)
+    presence = RosterPresence(constraints.enrolled, settings.roster_absence_penalty * settings.person_margin)
+    queries = QueryFaces(unlabelled, inputs.vectors, inputs.years)
+    candidates = find_candidates(queries, prototypes, forbidden_pairs(constraints, owners), settings, presence)
+    found = match_known_people(constraints.photos, candidates, margins, settings)
+    matched = FaceAssignments(found.persons, found.scores, found.margins, similarity_reasons(found))
+    assignments = assignments.updated(found.faces, matched)
+    if settings.propagation and settings.assign == "prototype":
+        assignments = propagate_to_clusters(assignments, inputs, constraints, candidates, margins, settings)
+    return _separate_cannot_links(assignments, constraints)
 
 
 def labelled_prototypes(
-    material: ClusteringInput, rules: IndexedConstraints, settings: AssignmentSettings
+    inputs: ClusteringInput, constraints: IndexedConstraints, settings: AssignmentSettings
 ) -> Prototypes:
-    """knn compares with every labelled face, the other methods with the best ones and their mean. A portrait that a
-    person was enrolled with counts as one more labelled face, the best, of an unknown year."""
-    known = np.flatnonzero(rules.owners >= 0)
-    portraits = len(rules.portrait_persons)
-    exemplars = len(known) + portraits if settings.assign == "knn" else settings.person_exemplars
-    made = build_prototypes(
-        np.concatenate([material.vectors[known], rules.portrait_vectors.reshape(portraits, material.vectors.shape[1])]),
-        np.append(material.years[known], np.full(portraits, np.nan)),
-        np.append(material.quality[known], np.ones(portraits)),
-        np.append(rules.owners[known], rules.portrait_persons),
-        len(rules.persons),
-        exemplars,
+    """The prototypes of all labelled people: every labelled face for knn, else the best ones and their mean.
+
+    A portrait of a person counts as one more labelled face, the best, of an unknown year.
+    """
+    known = np.flatnonzero(constraints.owners >= 0)
+    portraits = len(constraints.portrait_persons)
+    portrait_vectors = constraints.portrait_vectors.reshape(portraits, inputs.vectors.shape[1])
+    prototypes = build_prototypes(
+        vectors=np.concatenate([inputs.vectors[known], portrait_vectors]),
+        years=np.append(inputs.years[known], np.full(portraits, np.nan)),
+        quality=np.append(inputs.quality[known], np.ones(portraits)),
+        owners=np.append(constraints.owners[known], constraints.portrait_persons),
+        persons=len(constraints.persons),
+        exemplars=len(known) + portraits if settings.assign == "knn" else settings.person_exemplars,
     )
-    made = replace(made, faces=np.append(known, np.full(portraits + 1, -1))[made.faces])
-    return made.only(~made.centroid) if settings.assign == "knn" else made
+    prototypes = replace(prototypes, faces=np.append(known, np.full(portraits + 1, -1))[prototypes.faces])
+    return prototypes.only(~prototypes.centroid) if settings.assign == "knn" else prototypes
 
 
-def _labelled_assignments(rules: IndexedConstraints) -> FaceAssignments:
-    owners = rules.owners
+def _labelled_assignments(constraints: IndexedConstraints) -> FaceAssignments:
+    """The persons of labelled faces and of those that must-links tie to them."""
+    owners = constraints.owners
     reasons = pl.select(
-        pl.when(pl.lit(rules.confirmed >= 0))
+        pl.when(pl.lit(constraints.confirmed >= 0))
         .then(pl.lit(LABELLED_REASON))
         .when(pl.lit(owners >= 0))
         .then(pl.lit(IMPLIED_REASON))
     ).to_series()
-    scores = np.where(owners >= 0, 1.0, np.nan).astype(np.float32)
-    return FaceAssignments(owners, scores, np.full(len(owners), np.nan, np.float32), reasons)
+    return FaceAssignments(
+        persons=owners,
+        scores=np.where(owners >= 0, 1.0, np.nan).astype(np.float32),
+        margins=np.full(len(owners), np.nan, np.float32),
+        reasons=reasons,
+    )
 
 
-def _separate_cannot_links(named: FaceAssignments, rules: IndexedConstraints) -> FaceAssignments:
-    """Of two faces that cannot be one person but both went to the same one, the less sure is nobody's."""
-    a, b = rules.cannot_link[:, 0], rules.cannot_link[:, 1]
-    same = (named.persons[a] >= 0) & (named.persons[a] == named.persons[b])
-    pair = rules.cannot_link[same]
-    loser = np.where(named.scores[pair[:, 0]] < named.scores[pair[:, 1]], pair[:, 0], pair[:, 1])
-    loser = loser[rules.owners[loser] < 0]
-    return named.without(np.unique(loser)) if len(loser) else named
+def _separate_cannot_links(assignments: FaceAssignments, constraints: IndexedConstraints) -> FaceAssignments:
+    """Of two faces that cannot be one person but both went to the same one, the less sure loses it."""
+    persons, scores, cannot_link = assignments.persons, assignments.scores, constraints.cannot_link
+    a, b = cannot_link[:, 0], cannot_link[:, 1]
+    pair = cannot_link[(persons[a] >= 0) & (persons[a] == persons[b])]
+    loser = np.where(scores[pair[:, 0]] < scores[pair[:, 1]], pair[:, 0], pair[:, 1])
+    loser = loser[constraints.owners[loser] < 0]
+    return assignments.without(np.unique(loser)) if len(loser) else assignments

@@ -1,4 +1,4 @@
-"""How clear a person's lead over the next has to be: clearer between siblings, and between look-alikes."""
+"""The margin rule: how clear a person's lead over the next has to be, clearer between siblings and look-alikes."""
 
 from dataclasses import dataclass
 
@@ -14,32 +14,42 @@ class MarginRule:
     """The leads that are needed, and who is whose sibling or look-alike."""
 
     usual: float
-    alike: float
+    """Least lead over anybody."""
+    lookalike: float
+    """Least lead over a sibling or look-alike."""
     siblings: np.ndarray
-    """(q,) keys lower·persons + higher of people who were declared siblings, sorted."""
+    """(q,) keys lower * persons + higher of people who were declared siblings, sorted."""
     centres: np.ndarray
-    """(persons, d) unit mean of each person's prototypes."""
-    look_alike: float
-    """People whose means are as similar as this are look-alikes."""
+    """(persons, d) float32, unit mean of each person's prototypes."""
+    lookalike_threshold: float
+    """People whose means are at least this similar are look-alikes."""
 
     def between(self, persons: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """The least lead of each of these over each of those (-1: over nobody, the usual one)."""
+        """The least lead of persons over others.
+
+        Args:
+            persons: (m,) int64.
+            others: (m,) int64, -1 for nobody, over whom the usual lead is needed.
+
+        Returns:
+            (m,) float64.
+        """
         low, high = np.minimum(persons, others), np.maximum(persons, others)
         siblings = np.isin(low * len(self.centres) + high, self.siblings)
-        likeness = np.einsum("ij,ij->i", self.centres[persons], self.centres[others])
-        return np.where((others >= 0) & (siblings | (likeness >= self.look_alike)), self.alike, self.usual)
+        similarity = np.einsum("ij,ij->i", self.centres[persons], self.centres[others])
+        close = (others >= 0) & (siblings | (similarity >= self.lookalike_threshold))
+        return np.where(close, self.lookalike, self.usual)
 
 
 def margin_rule(prototypes: Prototypes, siblings: np.ndarray, settings: AssignmentSettings) -> MarginRule:
-    """siblings (q, 2): pairs of person numbers."""
+    """The margin rule of people with these prototypes. siblings: (q, 2) pairs of person numbers."""
     centres = np.zeros((max(1, prototypes.persons), prototypes.vectors.shape[1]), np.float32)
     np.add.at(centres, prototypes.owners, prototypes.vectors)
     pairs = np.sort(siblings.reshape(-1, 2), axis=1)
-    keys = np.unique(pairs[:, 0] * len(centres) + pairs[:, 1])
     return MarginRule(
-        settings.person_margin,
-        settings.alike_margin,
-        keys,
-        l2_normalize(centres).astype(np.float32),
-        settings.look_alike,
+        usual=settings.person_margin,
+        lookalike=settings.lookalike_margin,
+        siblings=np.unique(pairs[:, 0] * len(centres) + pairs[:, 1]),
+        centres=l2_normalize(centres).astype(np.float32),
+        lookalike_threshold=settings.lookalike_threshold,
     )

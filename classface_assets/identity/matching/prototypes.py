@@ -1,4 +1,4 @@
-"""What known people look like: for each person and school year the best labelled faces and their mean."""
+"""Prototypes of known people: for each person and school year the best labelled faces and their mean."""
 
 from dataclasses import dataclass
 
@@ -9,26 +9,34 @@ from classface_assets.core.arrays import l2_normalize
 
 @dataclass(frozen=True)
 class Prototypes:
-    """m vectors, sorted by person; `persons` of them (0 … persons-1), each with one at least where it has faces.
-
-    `owners` (m,) whose; `years` (m,), NaN when unknown; `centroid` (m,) whether it is a mean and no face; `faces` (m,)
-    the row of the face that it is, or -1. A year with one face has no centroid beside it.
-    """
+    """m prototypes, sorted by person. A year with one face has no centroid beside it."""
 
     persons: int
+    """Number of persons, 0 to persons - 1; each has a prototype at least where it has faces."""
     vectors: np.ndarray
+    """(m, d) float32 of unit length."""
     owners: np.ndarray
+    """(m,) int64, the person of each."""
     years: np.ndarray
+    """(m,) float64, NaN when unknown."""
     centroid: np.ndarray
+    """(m,) bool, whether it is a mean and no face."""
     faces: np.ndarray
+    """(m,) int64, the row of the face that it is, or -1."""
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def only(self, kept: np.ndarray) -> "Prototypes":
-        """Those of a mask."""
-        columns = (self.vectors, self.owners, self.years, self.centroid, self.faces)
-        return Prototypes(self.persons, *(column[kept] for column in columns))
+    def only(self, mask: np.ndarray) -> "Prototypes":
+        """Those of a mask, (m,) bool."""
+        return Prototypes(
+            persons=self.persons,
+            vectors=self.vectors[mask],
+            owners=self.owners[mask],
+            years=self.years[mask],
+            centroid=self.centroid[mask],
+            faces=self.faces[mask],
+        )
 
 
 def build_prototypes(
@@ -36,7 +44,13 @@ def build_prototypes(
 ) -> Prototypes:
     """For each person and school year the faces of best quality and their centroid.
 
-    owners (n,): the person of each labelled face, -1 for the others. Faces without a year are a group of their own.
+    Args:
+        vectors: (n, d) float32 of unit length, of faces or portraits.
+        years: (n,) float64 calendar years, NaN where unknown; such faces are a group of their own.
+        quality: (n,) floats, 0 to 1.
+        owners: (n,) int64, the person of each labelled face, -1 for the others, which are ignored.
+        persons: Number of persons.
+        exemplars: Greatest number of faces of each person and year.
     """
     rows = np.flatnonzero(owners >= 0)
     when = np.nan_to_num(years, nan=-np.inf)
@@ -55,10 +69,10 @@ def build_prototypes(
     centroid = np.repeat([False, True], [len(best), len(leaders)])
     order = np.lexsort((centroid, when[of], owners[of]))
     return Prototypes(
-        persons,
-        np.concatenate([vectors[best], means])[order].astype(np.float32),
-        owners[of][order],
-        years[of][order],
-        centroid[order],
-        np.where(centroid, -1, of)[order],
+        persons=persons,
+        vectors=np.concatenate([vectors[best], means])[order].astype(np.float32),
+        owners=owners[of][order],
+        years=years[of][order],
+        centroid=centroid[order],
+        faces=np.where(centroid, -1, of)[order],
     )

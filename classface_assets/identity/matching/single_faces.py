@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.matching.candidates import find_candidates
+from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
 
@@ -66,15 +66,15 @@ def match_single_faces(
     if not m or not len(labelled.owners):
         return BestMatches(np.full(m, -1), np.zeros(m, np.float32), np.zeros(m, np.int64))
     known = build_prototypes(
-        np.concatenate([vectors, labelled.vectors]),
-        np.concatenate([years, labelled.years]),
-        np.concatenate([np.zeros(m), labelled.quality]),
-        np.concatenate([np.full(m, -1), labelled.owners]),
-        labelled.people,
-        ALL_FACES if settings.assign == "knn" else settings.person_exemplars,
+        vectors=np.concatenate([vectors, labelled.vectors]),
+        years=np.concatenate([years, labelled.years]),
+        quality=np.concatenate([np.zeros(m), labelled.quality]),
+        owners=np.concatenate([np.full(m, -1), labelled.owners]),
+        persons=labelled.people,
+        exemplars=ALL_FACES if settings.assign == "knn" else settings.person_exemplars,
     )
     known = known.only(~known.centroid) if settings.assign == "knn" else known
-    found = find_candidates(np.arange(m), vectors, years, known, forbidden, settings)
+    found = find_candidates(QueryFaces(np.arange(m), vectors, years), known, forbidden, settings)
     near = (found.persons[:, 0] >= 0) & (found.scores[:, 0] >= settings.person_threshold)
     return BestMatches(
         np.where(near, found.persons[:, 0], -1), found.scores[:, 0], np.where(near, found.support[:, 0], 0)

@@ -1,4 +1,4 @@
-"""How well vectors tell people apart whom the head did and did not train on: what a head's promotion rests on."""
+"""How well vectors separate people whom the head was and was not trained on: what its promotion depends on."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DataSplit:
-    """Row masks. `train` faces train the head; `held_out` are other faces of the same people; `strangers` are all faces
-    of people who are kept from the training altogether."""
+    """Which of n faces are for training and which for testing."""
 
     train: np.ndarray
+    """(n,) bool, faces that train the head."""
     held_out: np.ndarray
+    """(n,) bool, other faces of the same people."""
     strangers: np.ndarray
+    """(n,) bool, all faces of people who are left out of the training altogether."""
 
 
 @dataclass(frozen=True)
 class VerificationMetrics:
-    """How well vectors tell some faces apart from all others."""
+    """How well vectors separate some faces from all others."""
 
     rank1: float
     """Share of the faces whose nearest other face is of the same person."""
@@ -28,23 +30,35 @@ class VerificationMetrics:
 
 
 def split_faces(targets: np.ndarray, least: int, rng: np.random.Generator) -> DataSplit:
-    """Keeps from the training a fifth of the people who have `least` faces (one person at least), all who have fewer,
-    and a fifth of each other person's faces. Of those with one face nothing can be measured but that others are not it.
+    """Leave out of the training a fifth of the people, and a fifth of each other person's faces.
+
+    People with fewer faces than `least` are left out too. Of those with one face nothing can be measured but that
+    others are not it.
+
+    Args:
+        targets: (n,) int64, the person of each face.
+        least: Least number of faces of a person who is trained on.
+        rng: By which people and faces are drawn.
     """
     numbers, counts = np.unique(targets, return_counts=True)
     people = rng.permutation(numbers[counts >= least])
-    kept_out = people[: max(1, len(people) // 5)]
-    strangers = np.isin(targets, kept_out) | np.isin(targets, numbers[(counts < least) & (counts >= 2)])
+    left_out = people[: max(1, len(people) // 5)]
+    strangers = np.isin(targets, left_out) | np.isin(targets, numbers[(counts < least) & (counts >= 2)])
     held_out = np.zeros(len(targets), bool)
-    for target in people[len(kept_out) :]:
+    for target in people[len(left_out) :]:
         own = rng.permutation(np.flatnonzero(targets == target))
         held_out[own[: max(1, len(own) // 5)]] = True
-    return DataSplit(np.isin(targets, people[len(kept_out) :]) & ~held_out, held_out, strangers)
+    return DataSplit(np.isin(targets, people[len(left_out) :]) & ~held_out, held_out, strangers)
 
 
 def verification_metrics(vectors: np.ndarray, targets: np.ndarray, probes: np.ndarray) -> VerificationMetrics:
-    """Rank-1, AUC (Mann-Whitney) and true positives at one false in a thousand, of the probes (a row mask) against
-    every other face."""
+    """Rank-1, AUC (Mann-Whitney) and true positives at one false in a thousand.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        targets: (n,) int64, the person of each face.
+        probes: (n,) bool, the faces that are compared with every other one.
+    """
     rows = np.flatnonzero(probes)
     similarity = vectors[rows] @ vectors.T
     others = np.arange(len(vectors))[None, :] != rows[:, None]
@@ -60,9 +74,10 @@ def verification_metrics(vectors: np.ndarray, targets: np.ndarray, probes: np.nd
 
 
 def is_better(head: VerificationMetrics, raw: VerificationMetrics) -> bool:
-    """Strictly better at telling pairs apart, and no worse at finding the nearest."""
+    """Whether the head is strictly better at separating pairs, and no worse at finding the nearest."""
     return head.rank1 >= raw.rank1 and head.auc > raw.auc and head.tpr > raw.tpr
 
 
 def is_no_worse(head: VerificationMetrics, raw: VerificationMetrics) -> bool:
+    """Whether no figure of the head's is below that of the raw vectors."""
     return head.rank1 >= raw.rank1 and head.auc >= raw.auc and head.tpr >= raw.tpr

@@ -1,6 +1,6 @@
-"""The projection head's network: its shape, batches and loss. When to train and when to use it is in head.
+"""The projection head: its network, batches and loss, its checkpoint, and vectors projected by it.
 
-The projection head as bytes: its checkpoint after the training, and vectors run through it.
+When it is trained, and when it is used, is decided in `training`.
 """
 
 import io
@@ -20,8 +20,11 @@ HIDDEN, OUTPUT = 256, 128
 
 
 def build_network(size: int) -> "nn.Module":
-    """size -> 256 -> 128, plus a plain projection beside it that starts as near to the identity as 128 numbers allow:
-    so the head starts from the raw vectors and learns only what to change."""
+    """A network of `size` -> 256 -> 128, plus a linear projection beside it.
+
+    The linear one starts as near to the identity as 128 numbers allow: so the head starts from the raw vectors and
+    learns only what to change.
+    """
     import torch
     from torch import nn
 
@@ -46,7 +49,7 @@ def build_network(size: int) -> "nn.Module":
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """The head is so small that handing its sums to other threads costs more than doing them."""
+    """One torch thread for the time being: the head is so small that several cost more than they save."""
     import torch
 
     threads = torch.get_num_threads()
@@ -58,6 +61,7 @@ def single_thread() -> Iterator[None]:
 
 
 def project_vectors(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
+    """The unit vectors (n, 128) float32 that the network makes of vectors (n, d) float32."""
     import torch
 
     network.eval()
@@ -66,7 +70,14 @@ def project_vectors(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
 
 
 def person_batches(rows: np.ndarray, targets: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """The rows once each, in batches of up to `size` that hold people by fours, so that every anchor has a positive."""
+    """Divide rows into batches that hold up to four faces of a person, so that every anchor has a positive.
+
+    Args:
+        rows: (m,) row numbers, each of which is in one batch.
+        targets: (m,) int64, the person of each.
+        size: Greatest number of faces of a batch.
+        rng: By which faces are drawn.
+    """
     fours = []
     for target in np.unique(targets):
         own = rng.permutation(rows[targets == target])
@@ -95,7 +106,7 @@ class ProjectionHeadError(UserError):
 
 
 def serialize_network(trained: "nn.Module", size: int) -> bytes:
-    """The trained network, and how many numbers the vectors have that it takes."""
+    """The checkpoint of a trained network that takes vectors of `size` numbers."""
     import torch
 
     file = io.BytesIO()
@@ -104,8 +115,18 @@ def serialize_network(trained: "nn.Module", size: int) -> bytes:
 
 
 def apply_head(checkpoint: bytes, vectors: np.ndarray) -> np.ndarray:
-    """The head's unit vectors (n, 128) float32 of vectors (n, d). Raises HeadError for a checkpoint that is broken or
-    was trained on vectors of another length."""
+    """Project vectors with a trained head.
+
+    Args:
+        checkpoint: What `serialize_network` made.
+        vectors: (n, d) float32 of unit length.
+
+    Returns:
+        (n, 128) float32 of unit length.
+
+    Raises:
+        ProjectionHeadError: The checkpoint is broken, or was trained on vectors of another length.
+    """
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""Thresholds carried to the vectors of a projection head, whose similarities lie on a scale of their own."""
+"""Thresholds transferred to the vectors of a projection head, whose similarities have a scale of their own."""
 
 from dataclasses import replace
 
@@ -8,12 +8,18 @@ from classface_assets.core.arrays import evenly_spaced
 from classface_assets.identity.settings import AssignmentSettings
 
 SAMPLE_SIZE = 2000
+"""Faces whose pairs are compared."""
 
 
 def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after: np.ndarray) -> AssignmentSettings:
-    """Settings that let as many pairs of faces pass in `after` (n, d') as `settings` do in `before` (n, d).
+    """Settings that let as many pairs of faces pass in another space.
 
-    Quantile matching on the pairs of up to 2,000 evenly chosen faces; margins and drift are scaled by the spread.
+    By quantile matching on the pairs of evenly chosen faces; margins and penalties are scaled by the spread.
+
+    Args:
+        settings: Of the space before.
+        before: (n, d) float32 of unit length, vectors in the space before.
+        after: (n, e) float32 of unit length, vectors of the same faces in the other space.
     """
     rows = evenly_spaced(np.arange(len(before)), SAMPLE_SIZE)
     old, new = _pairwise_similarities(before[rows]), _pairwise_similarities(after[rows])
@@ -25,19 +31,19 @@ def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after:
         person_threshold=_transfer(settings.person_threshold, old, new),
         cluster_threshold=_transfer(settings.cluster_threshold, old, new),
         attach_threshold=_transfer(settings.attach_threshold, old, new),
-        look_alike=_transfer(settings.look_alike, old, new),
-        follow_group_threshold=_transfer(settings.follow_group_threshold, old, new),
-        follow_threshold=settings.follow_threshold * scale,
-        follow_far=settings.follow_far * scale,
-        follow_size=settings.follow_size * scale,
-        follow_margin=settings.follow_margin * scale,
+        lookalike_threshold=_transfer(settings.lookalike_threshold, old, new),
+        propagation_group_threshold=_transfer(settings.propagation_group_threshold, old, new),
+        propagation_threshold=settings.propagation_threshold * scale,
+        propagation_gap_penalty=settings.propagation_gap_penalty * scale,
+        propagation_size_penalty=settings.propagation_size_penalty * scale,
+        propagation_margin=settings.propagation_margin * scale,
         person_margin=settings.person_margin * scale,
-        alike_margin=settings.alike_margin * scale,
+        lookalike_margin=settings.lookalike_margin * scale,
         attach_margin=settings.attach_margin * scale,
-        company=settings.company * scale,
-        company_lift=settings.company_lift * scale,
-        least_edge=_transfer(settings.least_edge, old, new),
-        drift_per_year=settings.drift_per_year * scale,
+        shared_neighbour_weight=settings.shared_neighbour_weight * scale,
+        shared_neighbour_offset=settings.shared_neighbour_offset * scale,
+        min_edge_similarity=_transfer(settings.min_edge_similarity, old, new),
+        year_penalty=settings.year_penalty * scale,
     )
 
 

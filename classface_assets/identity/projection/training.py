@@ -1,4 +1,4 @@
-"""The projection head's training: a small network learns from confirmed faces to tell this school's people apart.
+"""Training the projection head: a small network learns from confirmed faces to separate this school's people.
 
 It is promoted only when it beats the vectors it was given on faces that it never saw, and does not do worse on people
 whom it never saw: most of an archive's faces are theirs.
@@ -54,7 +54,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of the training; measures and losses are None when it was skipped."""
+    """The result of the training; metrics and losses are None when it was skipped."""
 
     status: Literal["trained", "skipped"]
     reason: str
@@ -72,11 +72,18 @@ class TrainingResult:
 
 
 def train_head(vectors: np.ndarray, persons: Sequence[str], settings: TrainingSettings) -> TrainingResult:
-    """Trains on confirmed faces: vectors (n, d) unit float32 and the person of each.
+    """Train a head on confirmed faces, by triplet loss with the hardest positive and negative of each batch.
 
-    People with few faces are not trained on, nor is a fifth of the others, nor a fifth of each other person's faces.
-    Triplet loss with the hardest positive and negative of each batch (Hermans, Beyer, Leibe 2017). The checkpoint is
-    there even when the head is not promoted.
+    After Hermans, Beyer, Leibe 2017. People with few faces are not trained on, nor is a fifth of the others, nor a
+    fifth of each other person's faces.
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        persons: The person of each face.
+        settings: How it is trained.
+
+    Returns:
+        The result, with a checkpoint even when the head is not promoted.
     """
     counts = Counter(persons)
     usable = sum(count >= settings.min_faces_per_person for count in counts.values())

@@ -1,8 +1,9 @@
-"""What was measured of an archive, kept from run to run, so that one more photo does not shift every likeness a little.
+"""The similarity model of an archive as it is stored from run to run.
 
-It stands while at least five of six of the faces that it was measured on are still among those that would be measured
-now, and these are not a fifth more: then it is measured anew. So it is too when the settings or MADE change, or when
-what was kept is deleted. Vectors of another model have nothing in common with those before.
+It is stored so that one more photo does not shift every similarity a little. It is valid while at least five of six of
+the faces that it was fitted to are still in the sample, and the sample is not a fifth larger. It is fitted again then,
+and when the settings or FITTING_VERSION change, or when what is stored is deleted. Vectors of another model have
+nothing in common with those before.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.whitening import SimilarityModel, WhiteningTransform
 
 FITTING_VERSION = 1
-"""Counts up when the same faces are measured otherwise than before."""
+"""Counts up when the same faces give another model than before."""
 MIN_SHARED_SAMPLE = 5 / 6
+"""Least share of the sample that must be the same for a stored model to be valid."""
 FITTED_SIMILARITY_SCHEMA = pl.Schema(
     [
         ("made_with", pl.List(pl.Float64)),
@@ -28,61 +30,75 @@ FITTED_SIMILARITY_SCHEMA = pl.Schema(
         ("offset", pl.Float64()),
     ]
 )
+"""Two rows: the preliminary model and the refined one. `turns` holds mean and matrix of each transform, as <f4."""
 
 
 @dataclass(frozen=True)
 class FittedSimilarity:
     """How the faces of an archive are compared."""
 
-    blind: SimilarityModel
-    """As long as nothing is known of who is one person."""
-    told: SimilarityModel
-    """Knowing how the faces of one person differ."""
-    made_with: tuple[float, ...]
-    marks: np.ndarray
-    """(s,) uint64, of the faces that were measured."""
+    preliminary: SimilarityModel
+    """Fitted while nothing is known of which faces are one person."""
+    refined: SimilarityModel
+    """Fitted with the differences within the people that a first clustering finds."""
+    settings: tuple[float, ...]
+    """What `fitting_settings` gave."""
+    sample_hashes: np.ndarray
+    """(s,) uint64, of the faces that it was fitted to."""
 
     def is_valid_for(self, vectors: np.ndarray, settings: AssignmentSettings) -> bool:
-        """Whether these faces, (n, d), are nearly those that were measured, and to be measured in the same way."""
+        """Whether the sample of these faces, (n, d), is nearly the one of the fit, and the settings are the same."""
         now = vector_hashes(stable_sample(vectors))
-        same = len(np.intersect1d(now, self.marks))
-        return self.made_with == fitting_settings(settings) and same >= MIN_SHARED_SAMPLE * max(
-            len(now), len(self.marks), 1
-        )
+        same = len(np.intersect1d(now, self.sample_hashes))
+        needed = MIN_SHARED_SAMPLE * max(len(now), len(self.sample_hashes), 1)
+        return self.settings == fitting_settings(settings) and same >= needed
 
     def to_frame(self) -> pl.DataFrame:
-        """Two rows of SCHEMA: `blind` and `told`."""
-        return pl.DataFrame([self._row(one) for one in (self.blind, self.told)], schema=FITTED_SIMILARITY_SCHEMA)
-
-    def _row(self, one: SimilarityModel) -> dict[str, object]:
-        turns = b"".join(np.vstack([turn.mean, turn.matrix]).astype("<f4").tobytes() for turn in one.turns)
-        size = len(one.turns[0].mean) if one.turns else 0
-        kept = {"turns": turns, "dimensions": size, "share": one.share, "slope": one.slope, "offset": one.offset}
-        return {"made_with": list(self.made_with), "marks": self.marks, **kept}
+        """Two rows of FITTED_SIMILARITY_SCHEMA."""
+        rows = [self._row(model) for model in (self.preliminary, self.refined)]
+        return pl.DataFrame(rows, schema=FITTED_SIMILARITY_SCHEMA)
 
     @staticmethod
     def from_frame(frame: pl.DataFrame) -> "FittedSimilarity | None":
-        """None when nothing was kept, or by another version of the program."""
+        """What `to_frame` made; None when the frame is empty or of another version of the program."""
         if frame.schema != FITTED_SIMILARITY_SCHEMA or frame.height != 2:
             return None
-        blind, told = (_model_from_row(row) for row in frame.iter_rows(named=True))
-        return FittedSimilarity(blind, told, tuple(frame["made_with"][0]), frame["marks"][0].to_numpy())
+        preliminary, refined = (_model_from_row(row) for row in frame.iter_rows(named=True))
+        return FittedSimilarity(
+            preliminary=preliminary,
+            refined=refined,
+            settings=tuple(frame["made_with"][0]),
+            sample_hashes=frame["marks"][0].to_numpy(),
+        )
+
+    def _row(self, model: SimilarityModel) -> dict[str, object]:
+        transforms = b"".join(np.vstack([t.mean, t.matrix]).astype("<f4").tobytes() for t in model.transforms)
+        return {
+            "made_with": list(self.settings),
+            "marks": self.sample_hashes,
+            "turns": transforms,
+            "dimensions": len(model.transforms[0].mean) if model.transforms else 0,
+            "share": model.share,
+            "slope": model.slope,
+            "offset": model.offset,
+        }
 
 
 def fitting_settings(settings: AssignmentSettings) -> tuple[float, ...]:
-    """The settings that a measure depends on."""
+    """The settings that a fit depends on, and FITTING_VERSION: the cache key of a stored model."""
     return (
         float(FITTING_VERSION),
         settings.cluster_threshold,
         settings.whitened_gain,
         settings.whitened_share,
-        settings.cluster_fade_years,
+        settings.cluster_year_decay,
     )
 
 
 def _model_from_row(row: dict[str, object]) -> SimilarityModel:
-    size, turns = row["dimensions"], row["turns"]
-    assert isinstance(size, int) and isinstance(turns, bytes)
-    parts = np.frombuffer(turns, "<f4").reshape(-1, size + 1, size) if size else ()
-    found = tuple(WhiteningTransform(part[0].astype(np.float32), part[1:].astype(np.float32)) for part in parts)
-    return SimilarityModel(found, *(float(str(row[name])) for name in ("share", "slope", "offset")))
+    size, content = row["dimensions"], row["turns"]
+    assert isinstance(size, int) and isinstance(content, bytes)
+    parts = np.frombuffer(content, "<f4").reshape(-1, size + 1, size) if size else ()
+    transforms = tuple(WhiteningTransform(part[0].astype(np.float32), part[1:].astype(np.float32)) for part in parts)
+    share, slope, offset = (float(str(row[name])) for name in ("share", "slope", "offset"))
+    return SimilarityModel(transforms=transforms, share=share, slope=slope, offset=offset)

@@ -1,4 +1,4 @@
-"""What the years between two faces change."""
+"""What the years between two faces change: the weight of the pair in a mean, and a penalty on its similarity."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,30 @@ import numpy as np
 
 @dataclass(frozen=True)
 class YearDecay:
-    """How the years between two faces change what their similarity is worth."""
+    """How a pair of faces counts by the years between them."""
 
-    fade_years: float = 6.0
-    """A pair of faces weighs exp(-gap / fade_years) in the average."""
-    drift: float = 0.01
+    decay_years: float = 6.0
+    """A pair of faces weighs exp(-gap / decay_years) in a mean."""
+    penalty_per_year: float = 0.01
     """Similarity taken off for each year of gap beyond the first."""
 
     def weights(self, gap: np.ndarray) -> np.ndarray:
-        return np.exp(-gap / self.fade_years)
+        """Weights of pairs with these gaps in years, of any shape; from 0 to 1."""
+        return np.exp(-gap / self.decay_years)
 
     def penalty(self, gap: np.ndarray) -> np.ndarray:
-        return self.drift * np.maximum(gap - 1, 0)
+        """What is taken off the similarity of pairs with these gaps in years, of any shape."""
+        return self.penalty_per_year * np.maximum(gap - 1, 0)
 
 
 def year_gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Years between each of a and each of b, (len(a), len(b)); 0 where one is NaN, for then nothing is known."""
+    """Years between each of two sets of faces.
+
+    Args:
+        a: (n,) calendar years, NaN where unknown.
+        b: (m,) the same.
+
+    Returns:
+        (n, m) float64; 0 where one of the two is unknown.
+    """
     return np.nan_to_num(np.abs(a[:, None] - b[None, :]))

@@ -7,9 +7,9 @@ import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.store.catalog.portraits import (
     portrait_prototypes,
@@ -71,9 +71,9 @@ def test_who_is_known_by_a_portrait_alone_is_named_and_followed_through_the_year
         school_year=pl.lit("2010-2011"),
     )
     portraits = {"ana": np.eye(32, dtype=np.float32)[0], "ben": np.eye(32, dtype=np.float32)[2]}
-    graph = build_graph(faces["face_id"], vectors, 30)
-    nothing = pl.DataFrame(schema=ASSIGNMENTS)
-    rows = assign_faces(faces, vectors, graph, FaceConstraints(portraits=portraits), nothing, settings_for("a folder"))
+    embedded = EmbeddedFaces(faces, vectors, build_graph(faces["face_id"], vectors, 30))
+    rows = assign_identities(embedded, FaceConstraints(portraits=portraits), settings_for("a folder")).rows
     assert rows["person_id"].to_list()[:3] == ["ana", "ben", "ben"] and rows["person_id"].count() == 3
     assert rows["assignment_reason"][0] == "0.94 to 1 prototype, margin 0.94"
-    assert "liker to the person's faces of near years than strangers are, with 1 more" in rows["assignment_reason"][1]
+    expected = "more similar to the person's faces of near years than strangers are, with 1 more"
+    assert expected in rows["assignment_reason"][1]

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.pipeline import assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.review.pages.components.cards import search_roster, similar_known_names
 from classface_assets.services.archive_view.model import ArchiveView, person_table
@@ -191,9 +191,9 @@ def named(
     table = pl.DataFrame(rows, ["face_id", "asset_id", "school_year", "year", "quality_score"], orient="row")
     vectors = np.array([vector for _, vector in faces.values()], np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    graph, nothing = build_graph(table["face_id"], vectors, 2), pl.DataFrame(schema=ASSIGNMENTS)
-    settings = replace(settings_for("buffalo_l"), follow_years=False)
-    found = assign_faces(table, vectors, graph, FaceConstraints(who, enrolled=enrolled), nothing, settings)
+    embedded = EmbeddedFaces(table, vectors, build_graph(table["face_id"], vectors, 2))
+    settings = replace(settings_for("buffalo_l"), propagation=False)
+    found = assign_identities(embedded, FaceConstraints(who, enrolled=enrolled), settings).rows
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 
 
@@ -223,7 +223,7 @@ def test_of_two_equally_similar_people_the_one_enrolled_in_that_year_is_matched(
 def test_nobody_is_absent_from_a_face_without_a_year_or_of_a_year_without_a_roster() -> None:
     roster = RosterPresence(np.array([[0, 2015], [2, 2016]]), 0.5)
     expected = [[0, 0, 0.5], [0.5, 0, 0], [0, 0, 0], [0, 0, 0]]
-    assert roster.of_faces(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
+    assert roster.penalties(np.array([2015, 2016, np.nan, 1999]), 3).tolist() == expected
 
 
 def test_the_school_years_of_a_roster_reach_the_matcher(ledger: Ledger) -> None:

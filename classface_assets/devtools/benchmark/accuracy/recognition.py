@@ -5,10 +5,10 @@ from hashlib import blake2b
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
-from classface_assets.identity.pipeline import assign_faces
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces
+from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 
 
@@ -41,16 +41,14 @@ def measure_recognition(
         pl.col("person").map_elements(selected, pl.Boolean),
     )
     is_known = pl.col("person").is_in(list(set(confirmed.values())))
-    metrics = identification_metrics(judged.with_columns(named=pl.col("person_id"), asked=is_known))
+    metrics = identification_metrics(judged.with_columns(named=pl.col("person_id"), queried=is_known))
     return metrics or IdentificationMetrics(0, 1.0, 1.0)
 
 
 def assign_archive(archive: LabelledArchive, confirmed: dict[str, str], settings: AssignmentSettings) -> pl.DataFrame:
     """The assignments of an archive's faces with these labels (face id → person) and no other constraints."""
-    no_previous = pl.DataFrame(schema=ASSIGNMENTS)
-    return assign_faces(
-        archive.faces, archive.vectors, archive.graph, FaceConstraints(confirmed), no_previous, settings
-    )
+    faces = EmbeddedFaces(archive.faces, archive.vectors, archive.graph)
+    return assign_identities(faces, FaceConstraints(confirmed), settings).rows
 
 
 def _is_labelled_person(person: str) -> bool:

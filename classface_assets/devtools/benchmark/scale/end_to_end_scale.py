@@ -28,8 +28,8 @@ from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
-from classface_assets.identity.inputs_from_frames import load_or_fit_similarity
-from classface_assets.identity.pipeline import assign_identities
+from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import settings_for
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.catalog.faces import load_catalog
@@ -71,28 +71,28 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     ids = facts.faces["face_id"]
     timer.lap("read")
     kept = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
-    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.least_edge)
+    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity)
     del kept
-    made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.least_edge, before)
-    write_parquet(to_cached_frame(made.graph, facts.vectors, settings.least_edge), layout.table("knn_graph"))
+    made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity, before)
+    write_parquet(to_cached_frame(made.graph, facts.vectors, settings.min_edge_similarity), layout.table("knn_graph"))
     del before
     timer.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
+    faces = EmbeddedFaces(facts.faces, facts.vectors, graph)
     previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
     kept_measure = FittedSimilarity.from_frame(
         read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
     )
-    measured = load_or_fit_similarity(facts.faces, facts.vectors, graph, settings, kept_measure)
+    measured = load_or_fit_similarity(faces, settings, kept_measure)
     if measured is not kept_measure:
         write_parquet(measured.to_frame(), layout.table("face_space"))
     timer.lap("measure")
     standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
-    found = assign_identities(
-        standing, facts.faces, facts.vectors, graph, FaceConstraints(), previous, settings, measured=measured
-    )
+    last = PreviousRun(assignments=previous, similarity=measured, cluster_state=standing)
+    found = assign_identities(faces, FaceConstraints(), settings, last)
     rows = found.rows
-    if found.standing is not None:
-        write_parquet(found.standing.to_frame(), layout.table("face_groups"))
+    if found.cluster_state is not None:
+        write_parquet(found.cluster_state.to_frame(), layout.table("face_groups"))
     write_parquet(rows, layout.table("cluster_assignments"))
     timer.lap("assign")
     figures = {
@@ -105,7 +105,7 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
     edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
     return figures | {
-        "way": made.way,
+        "way": made.method,
         "searched": made.searched,
         "recall": made.recall,
         "recall_at_k": made.recall_at_k,

@@ -149,7 +149,7 @@ def test_a_label_holds_in_every_photo_of_its_shot_until_it_is_said_otherwise() -
     assert constraints_for(replay([ADA, label, PAIR, event(4, "undone", event_id=3)]), here).confirmed == {}
 
 
-def test_what_was_said_before_a_photo_was_turned_is_said_of_the_turned_place() -> None:
+def test_decisions_made_before_a_photo_is_rotated_apply_at_the_rotated_place() -> None:
     label = label_event(2, "ada", face("f", "p", (10, 20, 50, 60)))
     later = label_event(4, "ada", face("g", "p", (10, 20, 50, 60)))
     decisions = replay([ADA, label, TURN, later])
@@ -187,7 +187,7 @@ def test_a_labelled_face_without_a_photo_is_told_and_one_that_is_followed_is_not
     assert lost_labels(replay([ADA, label, PAIR]), here) == {}
 
 
-def test_what_was_said_in_one_photo_is_known_when_the_other_is_named(ledger: Ledger) -> None:
+def test_decisions_in_one_photo_of_a_shot_apply_in_its_other_photo(ledger: Ledger) -> None:
     old, new = face("f-old", "old", (10, 10, 50, 50)), face("f-new", "new", (20, 20, 100, 100))
     ledger.label("Ada", [old])
     ledger.follow_photos([SameShot("old", "new", (2, 0, 0, 0, 2, 0))])

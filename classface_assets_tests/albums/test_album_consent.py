@@ -123,12 +123,12 @@ def test_another_way_to_cover_makes_other_pictures_and_the_same_way_makes_none(s
     assert school.shown("class") == []
 
 
-Said = Callable[[Ledger], object]
+Decision = Callable[[Ledger], object]
 BEN_IS_ANNA = FaceRef("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("decide", "left"),
     [
         (lambda ledger: ledger.set_consent("Ben", False), {"anna"}),
         (lambda ledger: ledger.hide("Ben"), {"anna"}),
@@ -142,8 +142,10 @@ BEN_IS_ANNA = FaceRef("pair0", "pair", (10.0, 10.0, 80.0, 80.0))
     ],
     ids=["withdrawn", "hidden", "a face of theirs named", "merged into one who refused", "erased", "renamed"],
 )
-def test_what_is_said_between_the_identities_and_the_albums_counts(said: Said, left: set[str], school: School) -> None:
-    said(school.ledger)
+def test_decisions_made_between_the_identities_and_the_albums_count(
+    decide: Decision, left: set[str], school: School
+) -> None:
+    decide(school.ledger)
     school.build()
     assert {photo for photo in PEOPLE if school.shown(photo)} == left
 
@@ -261,10 +263,10 @@ def test_an_erased_person_is_in_no_verdict_any_more(school: School) -> None:
     rows = [(f, f"person_{people[who]}", people[who], 1.0, "") for f, who in (("anna0", "Anna"), ("class1", "Ben"))]
     school.ledger.set_consent("Anna", False)
     published(school.layout, school.ledger.events(), rows)
-    told = "SELECT count(*) FROM photo_consent WHERE list_contains(withheld_persons, ?)"
-    assert query_database(school.layout.database, told, [people["Anna"]]).item() > 0
+    withheld_photos = "SELECT count(*) FROM photo_consent WHERE list_contains(withheld_persons, ?)"
+    assert query_database(school.layout.database, withheld_photos, [people["Anna"]]).item() > 0
     list(erase_derived(school.layout, {"anna0", "class0"}, {people["Anna"]}, new=False))
-    assert query_database(school.layout.database, told, [people["Anna"]]).item() == 0
+    assert query_database(school.layout.database, withheld_photos, [people["Anna"]]).item() == 0
 
 
 @pytest.mark.parametrize("how", ["withhold", "box"])

@@ -241,11 +241,11 @@ def test_a_second_build_makes_no_thumbnail(archive: Archive) -> None:
 
 
 def test_progress_counts_every_photo(archive: Archive) -> None:
-    told: list[tuple[int, int]] = []
+    counts_seen: list[tuple[int, int]] = []
     photos = archive.photos().filter(pl.col("school_year") == "2006-2007")
     faces = archive.appearances(NAMES).filter(pl.col("school_year") == "2006-2007")
-    build_year_album(archive.out, archive.root, "2006-2007", photos, faces, lambda *counts: told.append(counts))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    build_year_album(archive.out, archive.root, "2006-2007", photos, faces, lambda *counts: counts_seen.append(counts))
+    assert counts_seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_renamed_student_leaves_nothing_under_the_old_name(archive: Archive) -> None:
@@ -312,8 +312,8 @@ def test_a_scan_that_was_turned_to_find_its_faces_is_shown_so_and_kept_as_it_is(
         assert np.abs(np.asarray(thumbnail, dtype=float) - np.asarray(upright)).mean() < 5
     assert find_broken_links(archive.out) == []
     assert "left:25.0%;top:12.5%;width:30.0%;height:25.0%" in page_of(archive.out, "years/2007-2008/index.html")
-    (kept,) = (archive.out / "years" / "2007-2008").glob("*/scan.png")
-    assert kept.read_bytes() == scan.read_bytes()
+    (original,) = (archive.out / "years" / "2007-2008").glob("*/scan.png")
+    assert original.read_bytes() == scan.read_bytes()
     assert archive.build_year("2007-2008").thumbnails_made == 0
 
 

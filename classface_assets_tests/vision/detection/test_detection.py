@@ -84,36 +84,36 @@ def test_a_portrait_without_room_around_the_head_is_found(pack: ModelPack, astro
 
 
 class Counted:
-    """A real detector that counts how often it looks."""
+    """A real detector that counts its passes over pictures."""
 
     def __init__(self, detector: Detector) -> None:
-        self.detector, self.looks = detector, 0
+        self.detector, self.passes = detector, 0
         self.base_side, self.fixed_input, self.precision = detector.base_side, detector.fixed_input, detector.precision
         self.reliable_px, self.landmark_crop = detector.reliable_px, detector.landmark_crop
 
     def detect(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
-        self.looks += 1
+        self.passes += 1
         return self.detector.detect(image, min_confidence)
 
 
-def looks_at(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:
+def count_passes(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:
     counted = Counted(pack.detector)
     detect_oriented(counted, pyramid_from_pixels(np.asarray(image.convert("RGB"))), SETTINGS, turnable)
-    return counted.looks
+    return counted.passes
 
 
 def test_a_plain_photo_is_looked_at_once_and_only_what_asks_for_it_more_often(
     pack: ModelPack, astronaut: Image.Image, group: Path
 ) -> None:
     photo = Image.open(group)
-    assert looks_at(pack, photo) == looks_at(pack, photo.resize((4000, 2768))) == 1
-    assert looks_at(pack, astronaut, turnable=True) == 1, "a face that is surely upright is not tried on its side"
+    assert count_passes(pack, photo) == count_passes(pack, photo.resize((4000, 2768))) == 1
+    assert count_passes(pack, astronaut, turnable=True) == 1, "a face that is surely upright is not tried on its side"
     tight = astronaut.crop((178, 62, 268, 196)).resize((1800, 2680))
     nobody = Image.new("RGB", (4000, 3000), (90, 120, 90))
-    assert looks_at(pack, tight) <= looks_at(pack, nobody) == 2, "once more within a border"
+    assert count_passes(pack, tight) <= count_passes(pack, nobody) == 2, "once more within a border"
     far = Image.new("RGB", (5000, 3460), (90, 120, 90))
     far.paste(photo.resize((700, 484)), (2000, 1500))
-    assert looks_at(pack, far) > 2, "faces this small are looked for at a finer scale"
+    assert count_passes(pack, far) > 2, "faces this small are looked for at a finer scale"
     assert len(faces_in(pack, np.asarray(far))) == 6
 
 
@@ -139,10 +139,10 @@ def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -
     close = refine_landmarks(pack.detector, large, rough, seen)
     fine = faces_in(pack, np.asarray(Image.open(group).resize((640, 443)))).scaled(4)
     order, same = rough.boxes[:, 0].argsort(), fine.boxes[:, 0].argsort()
-    eyes = np.linalg.norm(rough.landmarks[:, 0] - rough.landmarks[:, 1], axis=1)
-    moved = np.linalg.norm(close - rough.landmarks, axis=2).max(axis=1) / eyes
+    eye_distances = np.linalg.norm(rough.landmarks[:, 0] - rough.landmarks[:, 1], axis=1)
+    moved = np.linalg.norm(close - rough.landmarks, axis=2).max(axis=1) / eye_distances
     assert moved.max() < 0.25 and (moved > 0.005).all(), "by a little, each of them"
-    assert np.abs(close[order] - fine.landmarks[same]).max() / eyes.min() < 0.3
+    assert np.abs(close[order] - fine.landmarks[same]).max() / eye_distances.min() < 0.3
     empty = np.zeros_like(large)
     assert np.array_equal(refine_landmarks(pack.detector, empty, rough, seen), rough.landmarks), (
         "what is not found stays"

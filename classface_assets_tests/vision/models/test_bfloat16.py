@@ -69,7 +69,7 @@ def largest_difference(found: FaceDetections, expected: FaceDetections) -> tuple
 def test_bfloat16_changes_faces_no_more_than_a_shift_of_the_picture_by_one_pixel_does_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Both may let a neighbouring cell of the heatmap win, whose box differs by pixels: on every processor another."""
+    """Both may let a neighbouring cell of the heatmap win, whose box differs by some pixels."""
     file, spec = centerface_weights_path(), find_spec("insightface")
     assert file and spec and spec.origin
     group = np.asarray(Image.open(Path(spec.origin).parent / "data" / "images" / "t1.jpg").convert("RGB"))

@@ -39,8 +39,8 @@ def exif_of(**values: str) -> Image.Exif:
 
 def xmp_of(**properties: str) -> bytes:
     """A packet with properties as attributes, named with _ for the colon."""
-    said = " ".join(f'{name.replace("_", ":", 1)}="{value}"' for name, value in properties.items())
-    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description {said}/></rdf:RDF></x:xmpmeta>'.encode()
+    fields = " ".join(f'{name.replace("_", ":", 1)}="{value}"' for name, value in properties.items())
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description {fields}/></rdf:RDF></x:xmpmeta>'.encode()
 
 
 def iptc_of(date: str, time: str = "") -> bytes:
@@ -138,8 +138,8 @@ def test_the_surest_date_comes_first_from_exif_over_xmp_iptc_and_the_last_change
         ({"digitized": "2019:06:02 02:02:02"}, "2019-06-02 02:02:02", "exif", None),
         ({"changed": "2020:02:02 02:02:02"}, "2019-06-03 03:03:03", "xmp", 120),
     ]
-    for said, moment, source, offset in steps:
-        SMALL.save(path, exif=exif_of(**said), xmp=xmp)
+    for fields, moment, source, offset in steps:
+        SMALL.save(path, exif=exif_of(**fields), xmp=xmp)
         with_iptc(path, iptc)
         assert first_of(path, name) == (moment, source, offset)
     SMALL.save(path, exif=exif_of(changed="2020:02:02 02:02:02"))

@@ -76,14 +76,14 @@ def test_previews_halvings_and_masks_are_no_pages(tmp_path: Path) -> None:
 
 def test_a_full_size_that_hangs_below_its_thumbnail_is_told(tmp_path: Path) -> None:
     path = tmp_path / "camera.tif"
-    for pages, told in (
+    for pages, note in (
         ([plain(160, 120, 9), plain(1600, 1200, 200)], ONE),
         ([plain(1600, 1200, 9), plain(160, 120, 9)], ""),
     ):
         with tifffile.TiffWriter(path) as out:
             out.write(pages[0], photometric="rgb", subifds=1, subfiletype=0, metadata=None)
             out.write(pages[1], photometric="rgb", subfiletype=0, metadata=None)
-        assert seen(path)[2] == told
+        assert seen(path)[2] == note
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
@@ -119,7 +119,7 @@ def mpo(path: Path, *others: tuple[np.ndarray, int], size: tuple[int, int] = (80
 
 
 @pytest.mark.parametrize(
-    ("others", "told"),
+    ("others", "note"),
     [
         ([(plain(640, 480, 20), 0x010001)], ""),  # a preview
         ([(plain(800, 600, 20), 0x020002)], ""),  # the other eye's view
@@ -130,9 +130,9 @@ def mpo(path: Path, *others: tuple[np.ndarray, int], size: tuple[int, int] = (80
     ],
 )
 def test_other_views_in_a_multi_picture_file_are_told_but_no_previews(
-    others: Sequence[tuple[np.ndarray, int]], told: str, tmp_path: Path
+    others: Sequence[tuple[np.ndarray, int]], note: str, tmp_path: Path
 ) -> None:
-    assert seen(mpo(tmp_path / "camera.mpo", *others)) == ((800, 600), 200, told)
+    assert seen(mpo(tmp_path / "camera.mpo", *others)) == ((800, 600), 200, note)
 
 
 def test_of_a_heic_of_several_pictures_the_primary_is_searched_and_the_others_are_told(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_of_a_heic_of_several_pictures_the_primary_is_searched_and_the_others_ar
 def test_frames_of_a_film_are_no_pages(ending: str, tmp_path: Path) -> None:
     frames = [Image.fromarray(plain(64, 48, value)) for value in (200, 20)]
     frames[0].save(tmp_path / f"film.{ending}", save_all=True, append_images=frames[1:])
-    size, grey, told = seen(tmp_path / f"film.{ending}")
-    assert size == (64, 48) and abs(grey - 200) < 3 and told == ""
+    size, grey, note = seen(tmp_path / f"film.{ending}")
+    assert size == (64, 48) and abs(grey - 200) < 3 and note == ""
 
 
 @pytest.mark.parametrize("format_of", ["JPEG", "PNG", "WEBP", "HEIF"])
@@ -160,8 +160,8 @@ def test_frames_of_a_film_are_no_pages(ending: str, tmp_path: Path) -> None:
 def test_the_content_tells_the_format_and_not_the_name(format_of: str, name: str, tmp_path: Path) -> None:
     pillow_heif.register_heif_opener()
     Image.fromarray(plain(64, 48, 200)).save(tmp_path / name, format_of)
-    (width, _), grey, told = seen(tmp_path / name)
-    assert width == 64 and abs(grey - 200) < 3 and told == ""
+    (width, _), grey, note = seen(tmp_path / name)
+    assert width == 64 and abs(grey - 200) < 3 and note == ""
 
 
 def test_a_real_raw_file_is_still_none(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def turned(picture: Image.Image) -> list[Image.Image]:
-    """What further pages and frames hold, so that the first one is told from them."""
+    """What further pages and frames hold, so that it differs from the first one."""
     return [picture.transpose(Image.Transpose.ROTATE_180)]
 
 
@@ -259,8 +259,8 @@ def test_bad_files_get_a_status_and_one_clear_reason(tmp_path: Path, monkeypatch
         for name in ("zero.jpg", "pipe.jpg", "socket.jpg"):
             with pytest.raises(UnreadablePhotoError, match="a socket, pipe or device, not a file"):
                 load_photo(tmp_path / name)
-    said = {name: (fact.status, fact.reason) for name, fact in facts.items()}
-    assert said == {
+    statuses = {name: (fact.status, fact.reason) for name, fact in facts.items()}
+    assert statuses == {
         "empty.jpg": ("unreadable", "the file is empty"),
         "notes.jpg": ("unreadable", "no picture inside that can be opened: the file is damaged or something else"),
         "readme.txt": ("not a photo", ".txt files are not searched for faces"),

@@ -1,4 +1,4 @@
-"""Where a face lies in another photo of the same shot, and how two photos are told to be one: pure geometry."""
+"""Where a face lies in another photo of the same shot, and when two photos show one shot: pure geometry."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ from classface_assets_tests.support.helpers import event, face, label_event
 
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """EXIF orientation → Pillow's `Transpose` that stores a picture so, as somebody who shows it would undo it."""
-LIKENESS = SimilarityThresholds(same_person=0.6, same_picture=0.8)
+THRESHOLDS = SimilarityThresholds(same_person=0.6, same_picture=0.8)
 HALF = (0.5, 0.0, 10.0, 0.0, 0.5, 0.0)
 
 
@@ -112,27 +112,27 @@ SHIFTED = tuple((x * 1.5 - 8, y * 1.5 - 5, w * 1.5, h * 1.5) for x, y, w, h in G
 
 
 def test_a_crop_is_recognised_by_its_faces_where_they_lie_by_proportion() -> None:
-    transform = match_same_shot(look(*GROUP), look(*SHIFTED), LIKENESS)
+    transform = match_same_shot(look(*GROUP), look(*SHIFTED), THRESHOLDS)
     assert transform is not None
     assert np.allclose(transform_boxes(np.array(GROUP, float), transform), SHIFTED, atol=0.5)
 
 
 def test_other_people_at_the_same_places_are_another_shot() -> None:
-    assert match_same_shot(look(*GROUP), look(*SHIFTED, seed=3), LIKENESS) is None
+    assert match_same_shot(look(*GROUP), look(*SHIFTED, seed=3), THRESHOLDS) is None
 
 
 def test_the_same_people_at_other_places_are_another_shot() -> None:
-    assert match_same_shot(look(*GROUP), look(GROUP[1], GROUP[2], GROUP[0]), LIKENESS, same_place=True) is None
+    assert match_same_shot(look(*GROUP), look(GROUP[1], GROUP[2], GROUP[0]), THRESHOLDS, same_place=True) is None
 
 
 def test_a_portrait_that_was_pasted_into_a_class_photo_is_another_picture() -> None:
-    assert match_same_shot(look(*GROUP), look(GROUP[0]), LIKENESS) is None
+    assert match_same_shot(look(*GROUP), look(GROUP[0]), THRESHOLDS) is None
 
 
 def test_two_times_of_a_camera_tell_two_shots_unless_one_took_the_others_place() -> None:
     before, after = look(*GROUP, taken_s=0.0), look(*GROUP, taken_s=60.0)
-    assert match_same_shot(before, after, LIKENESS) is None
-    assert match_same_shot(before, after, LIKENESS, same_place=True) is not None
+    assert match_same_shot(before, after, THRESHOLDS) is None
+    assert match_same_shot(before, after, THRESHOLDS, same_place=True) is not None
 
 
 PAIR = event(3, "photos_followed", photos=[{"from": "old", "to": "new", "transform": [2, 0, 0, 0, 2, 0]}])
@@ -149,7 +149,7 @@ def test_a_label_holds_in_every_photo_of_its_shot_until_it_is_said_otherwise() -
     assert constraints_for(replay([ADA, label, PAIR, event(4, "undone", event_id=3)]), here).confirmed == {}
 
 
-def test_what_was_said_before_a_photo_was_turned_is_said_of_the_turned_place() -> None:
+def test_decisions_made_before_a_photo_is_rotated_apply_at_the_rotated_place() -> None:
     label = label_event(2, "ada", face("f", "p", (10, 20, 50, 60)))
     later = label_event(4, "ada", face("g", "p", (10, 20, 50, 60)))
     decisions = replay([ADA, label, TURN, later])
@@ -187,7 +187,7 @@ def test_a_labelled_face_without_a_photo_is_told_and_one_that_is_followed_is_not
     assert lost_labels(replay([ADA, label, PAIR]), here) == {}
 
 
-def test_what_was_said_in_one_photo_is_known_when_the_other_is_named(ledger: Ledger) -> None:
+def test_decisions_in_one_photo_of_a_shot_apply_in_its_other_photo(ledger: Ledger) -> None:
     old, new = face("f-old", "old", (10, 10, 50, 50)), face("f-new", "new", (20, 20, 100, 100))
     ledger.label("Ada", [old])
     ledger.follow_photos([SameShot("old", "new", (2, 0, 0, 0, 2, 0))])

@@ -88,16 +88,11 @@ def _unconfirmed_faces(view: ArchiveView, person: str) -> pl.DataFrame:
     """Automatic matches, with `doubt` from 0 to 1: the higher, the nearer the second most similar person is."""
     rows = view.faces.filter(pl.col("person_id").is_not_null(), ~pl.col("confirmed"))
     rows = rows.filter(pl.col("person_id") == person) if person else rows
-<<<<<<< HEAD
-    certainty = pl.coalesce(pl.col("assignment_margin") / CERTAIN_MARGIN, "assignment_score").fill_null(0)
-    return rows.with_columns((1 - certainty).clip(0.01, 1).alias("doubt"))
-=======
     # A database that an older version published has the margin in the text of the reason alone.
     in_reason = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
     margin = pl.coalesce(pl.col("assignment_margin").cast(pl.Float64), in_reason)
-    sure = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
-    return rows.with_columns((1 - sure).clip(0.01, 1).alias("doubt"))
->>>>>>> main
+    certainty = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
+    return rows.with_columns((1 - certainty).clip(0.01, 1).alias("doubt"))
 
 
 def _group_by_person_and_year(unconfirmed: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Optional, TypeVar, get_args
 
 import dagster as dg
 from pydantic import Field, create_model
@@ -49,11 +49,8 @@ def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
                 Field(default=setting.default, description=doc),
             )
         else:
-            bounded = (
-                Annotated[(setting.annotation | None, *setting.metadata)]
-                if setting.metadata
-                else setting.annotation | None
-            )
+            optional: Any = Optional[setting.annotation]  # noqa: UP045 - of a value
+            bounded = Annotated[(optional, *setting.metadata)] if setting.metadata else optional
             added[key] = (
                 bounded,
                 Field(default=None, description=f"{doc} {measured_values(name)}"),

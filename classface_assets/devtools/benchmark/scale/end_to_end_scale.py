@@ -23,8 +23,7 @@ from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA as STANDING
-from classface_assets.identity.clustering.incremental import ClusterState
+from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA, ClusterState
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph, from_cached_frame, to_cached_frame
@@ -70,9 +69,9 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     facts = load_catalog(layout, DETECTOR, PACK)
     ids = facts.faces["face_id"]
     timer.lap("read")
-    kept = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
-    before = from_cached_frame(kept, ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity)
-    del kept
+    cached_graph = read_parquet_or_empty(layout.table("knn_graph"), pl.Schema({}))
+    before = from_cached_frame(cached_graph, ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity)
+    del cached_graph
     made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity, before)
     write_parquet(to_cached_frame(made.graph, facts.vectors, settings.min_edge_similarity), layout.table("knn_graph"))
     del before
@@ -80,15 +79,15 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
     faces = EmbeddedFaces(facts.faces, facts.vectors, graph)
     previous = read_parquet_or_empty(layout.table("cluster_assignments"), ASSIGNMENTS)
-    kept_measure = FittedSimilarity.from_frame(
+    cached_similarity = FittedSimilarity.from_frame(
         read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA)
     )
-    measured = load_or_fit_similarity(faces, settings, kept_measure)
-    if measured is not kept_measure:
+    measured = load_or_fit_similarity(faces, settings, cached_similarity)
+    if measured is not cached_similarity:
         write_parquet(measured.to_frame(), layout.table("face_space"))
     timer.lap("measure")
-    standing = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), STANDING))
-    last = PreviousRun(assignments=previous, similarity=measured, cluster_state=standing)
+    state = ClusterState.from_frame(read_parquet_or_empty(layout.table("face_groups"), CLUSTER_STATE_SCHEMA))
+    last = PreviousRun(assignments=previous, similarity=measured, cluster_state=state)
     found = assign_identities(faces, FaceConstraints(), settings, last)
     rows = found.rows
     if found.cluster_state is not None:

@@ -247,12 +247,21 @@ def operations() -> set[tuple[str, str]]:
     """Method and path of every call of the REST API."""
     from fastapi import FastAPI
 
-    from classface_assets.review.app import API_ROUTERS
+    from classface_assets.review.app import API_MODULES
 
     app = FastAPI()
-    for router in API_ROUTERS:
-        app.include_router(router)
+    for module in API_MODULES:
+        app.include_router(module.router)
     return {(method, path) for path, calls in app.openapi()["paths"].items() for method in calls}
+
+
+def test_pages_tabs_and_buttons_that_the_naming_page_mentions_are_in_the_templates() -> None:
+    tokens = list(inline_tokens(DOCS / "archivists" / "naming.md"))
+    labels = {tokens[n + 1].content for n, token in enumerate(tokens) if token.type in ("em_open", "strong_open")}
+    templates = (ROOT / "classface_assets" / "review" / "templates").rglob("*.j2")
+    shown = "\n".join(template.read_text() for template in templates)
+    assert len(labels) > 8
+    assert {label for label in labels if label not in shown} == set()
 
 
 def test_the_documentation_is_short_where_it_begins_and_has_few_pages_a_folder() -> None:

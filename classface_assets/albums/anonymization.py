@@ -1,4 +1,4 @@
-"""Making a face in a picture unrecognisable for good: the pixels are replaced, so nothing can bring them back."""
+"""Anonymises faces in a picture: pixels are replaced, so that they cannot be restored."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,15 +8,19 @@ from PIL import Image, ImageDraw
 from classface_assets.core.geometry import Box
 
 HEAD_MARGIN_SIDE, HEAD_MARGIN_ABOVE, HEAD_MARGIN_BELOW = 0.4, 0.6, 0.4
-"""How much further than the box of a face a head, its hair and chin may reach, in longer sides of the box. A head that
-is tilted reaches as far to either side."""
+"""How far a head with its hair and chin may reach beyond the box of the face, in longer sides of the box; a tilted head
+reaches as far to either side."""
 BLUR_CELLS = 4
-"""A blurred head is made of so many cells a side, each of one mean colour, drawn smoothly: about two for a face."""
+"""How many cells of one mean colour, a side, a blurred head has, drawn smoothly: about two for a face."""
 COVER_GREY = (118, 118, 118)
 
 
 def head_area(box: Box) -> Box:
-    """What to cover so that no part of the head shows."""
+    """The area to cover so that no part of the head is visible.
+
+    >>> head_area((100, 100, 50, 50))
+    (80.0, 70.0, 90.0, 100.0)
+    """
     x, y, w, h = box
     longer = max(w, h)
     return (
@@ -27,9 +31,15 @@ def head_area(box: Box) -> Box:
     )
 
 
-def cover_faces(picture: Image.Image, boxes: Iterable[Box], scale: float, how: str) -> None:
-    """Covers the head around each box, in pixels of a photo of which `picture` is `scale` times the size, with a grey
-    `box` or a `blur`."""
+def cover_faces(picture: Image.Image, boxes: Iterable[Box], scale: float, method: str) -> None:
+    """Cover the head around each box, in place.
+
+    Args:
+        picture: The photo at some scale, RGB.
+        boxes: Boxes of faces in pixels of the photo.
+        scale: Pixels of the picture for each pixel of the photo.
+        method: `box` (grey) or `blur`.
+    """
     for box in boxes:
         x, y, w, h = (value * scale for value in head_area(box))
         left, top = max(int(x), 0), max(int(y), 0)
@@ -37,16 +47,16 @@ def cover_faces(picture: Image.Image, boxes: Iterable[Box], scale: float, how: s
         if right <= left or bottom <= top:
             continue
         area = (left, top, right, bottom)
-        if how == "blur":
+        if method == "blur":
             cells = picture.crop(area).resize((BLUR_CELLS, BLUR_CELLS), Image.Resampling.BOX)
             picture.paste(cells.resize((right - left, bottom - top), Image.Resampling.BICUBIC), area)
         else:
             ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), fill=COVER_GREY)
 
 
-def cover_key(boxes: Iterable[Box], how: str) -> str:
-    """Stands for what is covered and how, in the name of a picture that was made so."""
-    drawn = repr(
+def cover_key(boxes: Iterable[Box], method: str) -> str:
+    """A key of what is covered and by which method, for the file name of the picture."""
+    parameters = repr(
         (
             HEAD_MARGIN_SIDE,
             HEAD_MARGIN_ABOVE,
@@ -55,4 +65,4 @@ def cover_key(boxes: Iterable[Box], how: str) -> str:
             [[round(value, 1) for value in box] for box in boxes],
         )
     )
-    return f"{how}-{hashlib.blake2b(drawn.encode(), digest_size=6).hexdigest()}"
+    return f"{method}-{hashlib.blake2b(parameters.encode(), digest_size=6).hexdigest()}"

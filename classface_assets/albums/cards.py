@@ -1,4 +1,4 @@
-"""What the pages show of a photo: its thumbnails, the boxes of its faces in per cent, and its caption."""
+"""Photo cards: what pages show of a photo: thumbnails, the boxes of its faces in per cent, and the caption."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,15 @@ import polars as pl
 from classface_assets.albums.names import encode_url
 from classface_assets.albums.students import Face, Student, arrange_in_rows, row_names
 from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_crop_path, thumbnail_path
+from classface_assets.core.schemas import PhotoStatus
 
-GROUP_PHOTO_FACES = 7  # faces from which on a photo is shown large, its names row by row
+GROUP_PHOTO_FACES = 7  # a photo with that many faces is shown large, with its names row by row
 PhotoKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class FaceBox:
-    """Where a face is, in per cent of the photo, and who it is (None: nobody known)."""
+    """The place of a face, in per cent of the photo, and its student (None: unknown)."""
 
     left: float
     top: float
@@ -30,7 +31,7 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class Mention:
-    """A student in a caption, or a run of `unnamed` faces that belong to nobody known."""
+    """A student in a caption, or a run of `unnamed` faces of unknown people."""
 
     student: Student | None
     unnamed: int = 0
@@ -40,8 +41,18 @@ class Mention:
 class PhotoCard:
     """A photo as pages show it; links are relative to the albums folder.
 
-    `place` counts photos in the order to show them; `lost`: there is no thumbnail of it. `photo` says where it lies and
-    what of it is covered.
+    Attributes:
+        key: School year and asset id.
+        place: Its place in the order of photos.
+        path: Its path below the photos folder.
+        small: The link to the small thumbnail.
+        large: The link to the large thumbnail.
+        ratio: Width by height.
+        taken_at: When it was taken, if known.
+        boxes: The boxes of its faces.
+        rows: The name of each row of people, and who is in it.
+        lost: There is no thumbnail of it.
+        photo: Where it lies, and what of it is covered.
     """
 
     key: PhotoKey
@@ -58,27 +69,32 @@ class PhotoCard:
 
     @property
     def covered(self) -> int:
+        """How many faces are covered."""
         return len(self.photo.covered)
 
     @property
     def file_name(self) -> str:
+        """The last part of its path."""
         return self.path.rsplit("/", 1)[-1]
 
     @cached_property
     def date(self) -> str:
+        """The day it was taken, as `12 June 2019`; "" if unknown."""
         return f"{self.taken_at.day} {self.taken_at:%B %Y}" if self.taken_at else ""
 
     @property
     def group(self) -> bool:
+        """Whether it is a group photo."""
         return len(self.boxes) >= GROUP_PHOTO_FACES
 
     @cached_property
     def students(self) -> list[Student]:
+        """The students in it, in the order of the caption."""
         return list(dict.fromkeys(m.student for _, row in self.rows for m in row if m.student))
 
     @cached_property
     def alt(self) -> str:
-        """What a person who does not see the photo is told."""
+        """The text alternative of the image, for people who cannot see it."""
         named = [student.name for student in self.students]
         if not named:
             return f"Photo, nobody in it named: {self.file_name}"
@@ -88,18 +104,18 @@ class PhotoCard:
 
 
 def album_photos(photos: pl.DataFrame) -> pl.DataFrame:
-    """The photos that albums show, in the order of the day: files that were read and may be shown, each content once a
-    year.
+    """The photos that albums show, by date: files that were read and may be shown, each picture once a year.
 
-    The first day of the school year, which stands for an unknown date, is none to show.
+    The first day of the school year stands for an unknown date, and is not shown as one.
     """
     known = pl.when(pl.col("taken_at_source") != "school year").then("taken_at").alias("taken_at")
-    good = photos.filter(pl.col("status") == "ok").with_columns(known)
-    good = good.sort("school_year", "taken_at", "path", nulls_last=True)
-    return good.unique(["school_year", "asset_id"], keep="first", maintain_order=True)
+    shown = photos.filter(pl.col("status") == PhotoStatus.OK).with_columns(known)
+    shown = shown.sort("school_year", "taken_at", "path", nulls_last=True)
+    return shown.unique(["school_year", "asset_id"], keep="first", maintain_order=True)
 
 
 def photo_from_row(row: Mapping[str, object]) -> Photo:
+    """The photo of a row of `image_assets`; a photo of unknown size is taken for 4 × 3."""
     width, height = row["width"] or 4, row["height"] or 3
     assert isinstance(width, int) and isinstance(height, int)
     covered = row.get("covered") or ()
@@ -113,15 +129,25 @@ def photo_from_row(row: Mapping[str, object]) -> Photo:
 def photo_cards(
     out: Path, photos: pl.DataFrame, faces: Iterable[Face], students: Mapping[str, Student]
 ) -> dict[PhotoKey, PhotoCard]:
-    """Every photo of `good_photos`, by school year and asset id, in that order."""
+    """A card for each photo.
+
+    Args:
+        out: The albums folder.
+        photos: The `album_photos`.
+        faces: The faces in them.
+        students: Key → student.
+
+    Returns:
+        (school year, asset id) → card, in the order of the photos.
+    """
     in_photo: defaultdict[PhotoKey, list[Face]] = defaultdict(list)
     for face in faces:
         in_photo[face.school_year, face.asset_id].append(face)
-    pictures = {}
+    cards = {}
     for place, row in enumerate(photos.iter_rows(named=True)):
         key, photo = (row["school_year"], row["asset_id"]), photo_from_row(row)
         rows = arrange_in_rows(in_photo[key])
-        pictures[key] = PhotoCard(
+        cards[key] = PhotoCard(
             key=key,
             place=place,
             path=photo.path,
@@ -136,13 +162,13 @@ def photo_cards(
             lost=not (out / thumbnail_path(photo, SMALL)).exists(),
             photo=photo,
         )
-    return pictures
+    return cards
 
 
 def portrait_link(out: Path, faces: Iterable[Face]) -> str | None:
-    """The link to the first of `faces` whose crop was kept."""
-    shown = (face_crop_path(face.face_id) for face in faces if face.cropped)
-    return next((encode_url(path) for path in shown if (out / path).exists()), None)
+    """The link to the crop of the first of `faces` that has one; None if there is none."""
+    paths = (face_crop_path(face.face_id) for face in faces if face.cropped)
+    return next((encode_url(path) for path in paths if (out / path).exists()), None)
 
 
 def _face_box(face: Face, photo: Photo, students: Mapping[str, Student]) -> FaceBox:

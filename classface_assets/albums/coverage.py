@@ -1,4 +1,4 @@
-"""The numbers of the coverage report: every input file accounted for, every face named, clustered or single."""
+"""The numbers of the coverage report: every file and every face of the archive is counted somewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,18 +8,31 @@ import polars as pl
 from classface_assets.albums.cards import PhotoCard
 from classface_assets.core.schemas import is_noise
 
-_OF_PHOTOS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
+_PHOTO_COLUMNS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
 WITHHELD = "withheld"
 """The status of a photo that may not be shown."""
 
 
 @dataclass(frozen=True)
 class YearCoverage:
-    """Counts of one school year: files = photos + withheld + duplicates + unread; faces = named + clustered + single.
+    """The counts of one school year; faces are those in the photos that are shown.
 
-    `scenes` are the photos with a burst, or the sizes of one picture, counted once. Of the photos, `covered` show
-    somebody who is covered, and `review` have faces of nobody known; in the rest, all are known and may be shown.
-    Faces are those of the photos that are shown.
+    Attributes:
+        year: The school year; "" for all.
+        files: photos + withheld + duplicates + unread.
+        photos: Photos that are shown.
+        scenes: The same with a burst, or the sizes of one picture, counted once.
+        duplicates: Files with the picture of another file.
+        unread: Files that could not be read, or are no photos.
+        faces: named + clustered + single.
+        named: Faces of named people.
+        clustered: Faces in unknown clusters.
+        single: Faces similar to no other.
+        students: Named people.
+        clusters: Unknown clusters.
+        withheld: Photos that may not be shown.
+        covered: Photos in which a face is covered.
+        review: Photos with unknown faces.
     """
 
     year: str
@@ -40,11 +53,18 @@ class YearCoverage:
 
     @property
     def safe(self) -> int:
+        """Photos in which everybody is known and may be shown."""
         return self.photos - self.covered - self.review
 
 
 def compute_coverage(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[YearCoverage]:
-    """One row a year, in the order given, for years with no file too."""
+    """The coverage of each year, in the order given; also of years without files.
+
+    Args:
+        years: The school years.
+        photos: `image_assets` of all years, every file.
+        faces: APPEARANCES of all years.
+    """
     return [
         _year_coverage(year, photos.filter(pl.col("school_year") == year), faces.filter(pl.col("school_year") == year))
         for year in years
@@ -52,29 +72,34 @@ def compute_coverage(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataF
 
 
 def unread_files(photos: pl.DataFrame, lost: Sequence[PhotoCard]) -> list[tuple[str, str, str, str]]:
-    """Files in no album or searched in part, as (school year, path, status, reason), duplicates among them.
+    """Files that are in no album or were searched in part, duplicates included.
 
-    `lost` are photos that were read once, but of which no thumbnail could be made later.
+    Args:
+        photos: `image_assets`, every file.
+        lost: Photos that were read at first, but of which no thumbnail could be made later.
+
+    Returns:
+        (school year, path, status, reason), sorted.
     """
     partly = (pl.col("status") == "ok") & (pl.col("reason") != "")
-    told = photos.with_columns(pl.when(partly).then(pl.lit("partly searched")).otherwise("status").alias("status"))
+    described = photos.with_columns(pl.when(partly).then(pl.lit("partly searched")).otherwise("status").alias("status"))
     unread = ~pl.col("status").is_in(["ok", WITHHELD])
-    rows = told.filter(unread).select("school_year", "path", "status", "reason").rows()
+    rows = described.filter(unread).select("school_year", "path", "status", "reason").rows()
     reason = "gone or could not be opened when the album was made"
     later = [(picture.key[0], picture.path, "missing", reason) for picture in lost]
     return sorted(rows + later)
 
 
 def withheld_files(photos: pl.DataFrame) -> list[tuple[str, str, str]]:
-    """Photos that may not be shown, as (school year, path, reason); never because of whom."""
+    """Photos that may not be shown, as (school year, path, reason); the reason names nobody."""
     return sorted(photos.filter(pl.col("status") == WITHHELD).select("school_year", "path", "reason").rows())
 
 
 def total_coverage(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:
-    """All years as one row; students and clusters that live through many years count once."""
-    whole = _year_coverage("", pl.DataFrame(schema=_OF_PHOTOS), faces)
-    of_files = ("files", "photos", "scenes", "duplicates", "unread", "withheld", "covered", "review")
-    summed = (*of_files, "faces", "named", "clustered", "single")
+    """The coverage of all years; students and clusters with faces in several years count once."""
+    whole = _year_coverage("", pl.DataFrame(schema=_PHOTO_COLUMNS), faces)
+    photo_counts = ("files", "photos", "scenes", "duplicates", "unread", "withheld", "covered", "review")
+    summed = (*photo_counts, "faces", "named", "clustered", "single")
     return replace(whole, **{name: sum(getattr(row, name) for row in rows) for name in summed})
 
 
@@ -106,5 +131,5 @@ def _year_coverage(year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> Year
 
 
 def _optional_column(photos: pl.DataFrame, name: str) -> pl.Series:
-    """What was asked of who may be shown; nothing where it was not."""
+    """A column on consent, which a frame may lack: then all null."""
     return photos[name] if name in photos.columns else pl.Series(name, [None] * photos.height, pl.String)

@@ -1,4 +1,4 @@
-"""Putting things on disk so that a kill at any moment leaves the old or the new, never half of either."""
+"""Writes files and folders of albums so that a kill at any moment leaves the old or the new, never half of either."""
 
 import contextlib
 import ctypes
@@ -14,11 +14,14 @@ from classface_assets.core.locations import FileEntry
 
 
 class AlbumError(UserError):
-    """An album cannot be made as asked; the message says why and what to do."""
+    """An album cannot be made with these settings; the message says why and what to do."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes under another name first, so that a reader sees the old file or the whole new one."""
+    """Write a file under a temporary name and rename it: a reader sees the old file or the whole new one.
+
+    Unlike core/atomic_files, nothing is flushed to the disk: an album can be built again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
     try:
@@ -30,9 +33,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 @contextlib.contextmanager
 def rebuild_folder(folder: Path) -> Iterator[Path]:
-    """Hands out an empty sibling folder to fill; when the block ends well, it takes the place of `folder`.
+    """Replace a folder by one that the block fills.
 
-    When the block fails, or the process is killed, `folder` stays as it was. Of several processes each has its own.
+    If the block fails or the process is killed, `folder` stays as it was. Several processes may do so at a time.
+
+    Yields:
+        An empty folder beside `folder`, which takes its place when the block ends without an error.
     """
     building = temporary_path(folder)
     retired = folder.with_name(f".{folder.name}.retired")
@@ -49,7 +55,7 @@ def rebuild_folder(folder: Path) -> Iterator[Path]:
 
 
 def _swap_in(building: Path, folder: Path, retired: Path) -> None:
-    with contextlib.suppress(OSError):  # there is one already, perhaps since a moment ago
+    with contextlib.suppress(OSError):  # another process may have put one there a moment ago
         if not folder.exists():
             building.rename(folder)
             return
@@ -60,10 +66,18 @@ def _swap_in(building: Path, folder: Path, retired: Path) -> None:
 
 
 def link_or_copy_photo(original: FileEntry, target: Path, copies: list[Path]) -> bool:
-    """Puts a photo at `target` as a hard link to the original or, from elsewhere, to one of `copies`; else a copy.
+    """Put a photo at `target` as a hard link, or else as a copy.
 
-    A copy made earlier counts when size and time of change agree. Returns whether bytes were copied.
-    Raises OSError when the original cannot be read.
+    Args:
+        original: The photo; on another disk or at a URL it cannot be linked.
+        target: Where to put it.
+        copies: Earlier copies, to one of which is linked instead if size and time of change agree.
+
+    Returns:
+        Whether bytes were copied.
+
+    Raises:
+        OSError: The original cannot be read.
     """
     photo = original.path
     for source in [photo, *copies] if isinstance(photo, Path) else copies:
@@ -81,7 +95,7 @@ def link_or_copy_photo(original: FileEntry, target: Path, copies: list[Path]) ->
 
 
 def _exchange_folders(one: Path, other: Path) -> bool:
-    """Swaps two folders in one step where the system can: renameat2(2) on Linux, renamex_np(2) on macOS."""
+    """Swap two folders in one step, where the system can: renameat2(2) on Linux, renamex_np(2) on macOS."""
     here, exchange = -100, 2
     try:
         library = ctypes.CDLL(None)

@@ -1,7 +1,4 @@
-"""Which files albums consist of, and which of them the pages over all years look for: to tell when nothing changed.
-
-Looks for links within the album that lead nowhere.
-"""
+"""The files that albums consist of, for fingerprints of inputs and outputs; and the broken links within albums."""
 
 import functools
 import os
@@ -18,7 +15,14 @@ from classface_assets.albums.thumbnails import FULL_SIZE, LARGE, SMALL, face_cro
 
 
 def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
-    """Every file of a year's album that is there: its page and folders, its photos' thumbnails, its faces' crops."""
+    """Every existing file of a year's album: its page and folders, its photos' thumbnails, its faces' crops.
+
+    Args:
+        out: The albums folder.
+        year: The school year.
+        photos: `image_assets` of the year.
+        faces: APPEARANCES of the year.
+    """
     shared = (*thumbnail_paths(photos), *face_crop_paths(faces), "style.css")
     return [
         *map(Path, _walk_files(str(out / year_path(year)))),
@@ -27,32 +31,41 @@ def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataF
 
 
 def site_files(out: Path) -> list[Path]:
-    """The pages over all years and their style."""
+    """The pages over all years and their style sheet."""
     return [*sorted(out.glob("*.html")), *sorted((out / "students").glob("*.html")), out / "style.css"]
 
 
 def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[str]:
-    """What the site's pages would link to: the years' pages and students' folders, thumbnails and crops that are there.
+    """The existing files that the pages over all years link to: years' pages, students' folders, thumbnails and crops.
 
-    Of what belongs to no year, photo or face of today nothing is listed: the site removes it.
+    Files of years, photos or faces that no longer exist are not listed: building the site removes them.
+
+    Args:
+        out: The albums folder.
+        years: The school years.
+        photos: `image_assets` of all years.
+        faces: APPEARANCES of all years.
+
+    Returns:
+        Paths below the albums folder, sorted.
     """
     folders = [year_path(year) for year in years]
     albums = [f"{folder}/{entry}" for folder in folders for entry in _child_names(out / folder)]
-    wanted = {*thumbnail_paths(photos), *face_crop_paths(faces)}
+    current = {*thumbnail_paths(photos), *face_crop_paths(faces)}
     crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _child_names(out / kind)
              for name in _child_names(out / kind / part))  # fmt: skip
-    return sorted([*albums, *(path for path in crops if path in wanted)])
+    return sorted([*albums, *(path for path in crops if path in current)])
 
 
 def list_album(out: Path) -> list[tuple[str, int, int]]:
-    """Every file of the albums with its size and time of change."""
+    """Path, size in bytes and time of change in nanoseconds of every file of the albums, sorted."""
     above = len(str(out)) + 1
     files = ((file[above:], os.stat(file)) for file in _walk_files(str(out)))  # noqa: PTH116
     return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
 
 
 def thumbnail_paths(photos: pl.DataFrame) -> Iterator[str]:
-    """The pictures that an album may hold of these photos, with the copies in which faces are covered."""
+    """The thumbnails that an album may have of these photos, and the copies in which faces are covered."""
     columns = ("asset_id", "path", "width", "height", "rotation", "orientation", "page", "covered", "cover")
     shown = photos.filter(pl.col("status") == "ok").select(c for c in columns if c in photos.columns)
     for row in shown.iter_rows(named=True):
@@ -60,7 +73,7 @@ def thumbnail_paths(photos: pl.DataFrame) -> Iterator[str]:
 
 
 def face_crop_paths(faces: pl.DataFrame) -> Iterator[str]:
-    """The pictures that an album may hold of these faces: not of those that have a covered one next to them."""
+    """The crops that an album may have of these faces: none of a face that has a covered one next to it."""
     shown = faces.filter("cropped") if "cropped" in faces.columns else faces
     return map(face_crop_path, shown["face_id"])
 
@@ -71,7 +84,7 @@ def _photo_thumbnail_paths(row: Mapping[str, object]) -> set[str]:
 
 
 def _walk_files(folder: str) -> Iterator[str]:
-    """Every file below a folder, as text: an album has tens of thousands, and a Path each takes longer than asking."""
+    """Every file below a folder, as text: of tens of thousands, Path objects would take longer than the walk."""
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (f"{here}/{name}" for name in names)
@@ -82,7 +95,7 @@ def _child_names(folder: Path) -> list[str]:
 
 
 def find_broken_links(out: Path) -> list[str]:
-    """Broken links as `page: link`: files that are not there, fragments that no element carries as its id."""
+    """Links to missing files and fragments without an element of that id, as `page: link`, sorted."""
     pages = {os.path.realpath(page): _parse_page(page) for page in _album_pages(out)}
     exists = functools.cache(os.path.exists)  # most links lead to a few hundred pages, over and over
     broken = []
@@ -94,8 +107,8 @@ def find_broken_links(out: Path) -> list[str]:
                 continue
             path = unquote(parts.path)
             target = os.path.normpath(f"{folder}/{path}") if path else page
-            lost = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
-            if lost or not exists(target):
+            no_element = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
+            if no_element or not exists(target):
                 broken.append(f"{Path(page).relative_to(out.resolve()).as_posix()}: {link}")
     return sorted(broken)
 
@@ -115,7 +128,7 @@ class _LinkParser(HTMLParser):
 
 
 def _album_pages(out: Path) -> list[Path]:
-    """The album's own pages; students' folders hold only photos, and hidden folders are being built."""
+    """The pages of the albums; students' folders hold only photos, and hidden folders are being built."""
     return [
         *out.glob("*.html"),
         *out.glob("students/*.html"),

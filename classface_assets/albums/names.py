@@ -1,4 +1,4 @@
-"""Names of things on disk and in links: folder and file names, page slugs, relative URLs, names to show and to sort by.
+"""Names on disk, in links and on pages: folder and file names, page slugs, relative URLs, display names and sort keys.
 
 Nothing here touches the disk.
 """
@@ -23,15 +23,18 @@ UNKNOWN_CLUSTER = re.compile(rf"{CLUSTER_PREFIX}(\d+)")
 
 
 def album_folder_name(name: str) -> str:
-    """A folder name for `name` that Windows, macOS and Linux all take; letters of every script and emoji stay.
+    """A folder name that Windows, macOS and Linux all accept; letters of every script and emoji stay.
 
-    Two names may give one folder name, whatever their case: `unused_name` tells them apart.
+    Two names may give one folder name, or two that differ in case only: `unique_name` makes them different.
+
+    >>> album_folder_name("Ann / Bob: twins")
+    'Ann - Bob- twins'
     """
     return _safe_name(name, FOLDER_BYTES) or "unnamed"
 
 
 def album_file_name(path: str) -> str:
-    """The last part of a photo's path as a file name safe everywhere, its ending kept."""
+    """The last part of a photo's path as a file name that is valid everywhere, with the same ending."""
     original = PurePosixPath(path)
     ending = _safe_name(original.suffix[1:], 20)
     stem = _safe_name(original.stem, FILE_BYTES - 21) or "photo"
@@ -39,7 +42,12 @@ def album_file_name(path: str) -> str:
 
 
 def unique_name(name: str, taken: set[str]) -> str:
-    """`name`, or `name (2)`, `name (3)` … when a folder already holds it in any case; remembers it in `taken`."""
+    """`name`, or `name (2)`, `name (3)` … if it is taken.
+
+    Args:
+        name: A file or folder name.
+        taken: The `disk_name_key` of each name in use; the new one is added.
+    """
     path = PurePosixPath(name)
     stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
     candidate, number = name, 1
@@ -51,7 +59,7 @@ def unique_name(name: str, taken: set[str]) -> str:
 
 
 def student_slug(key: str, name: str) -> str:
-    """The page name of a student: readable ASCII of the name, and a digest of `key` (person or cluster id)."""
+    """The page name of a student: the name in readable ASCII, and a digest of `key` (person or cluster id)."""
     unknown = UNKNOWN_CLUSTER.fullmatch(key)
     if unknown:
         return f"unknown-student-{unknown[1]}"
@@ -61,6 +69,7 @@ def student_slug(key: str, name: str) -> str:
 
 
 def unknown_student_name(cluster_id: str) -> str:
+    """What an unknown student is called on pages, by the number of the cluster."""
     unknown = UNKNOWN_CLUSTER.fullmatch(cluster_id)
     return f"Unknown student {unknown[1]}" if unknown else "Unnamed student"
 
@@ -71,9 +80,9 @@ def encode_url(*parts: str) -> str:
 
 
 def year_path(year: str) -> str:
-    """The folder of a school year below the albums, with `/`: one for each, whatever the others are called.
+    """The folder of a school year below the albums folder, with `/`: different years have different folders.
 
-    A name that a disk may hold otherwise than it is written gets a digest of it; no two keys differ by case alone.
+    A digest is added to a name that a disk might change; so no two folders differ by case alone.
     """
     folder = album_folder_name(year)
     if folder == year and not DIGEST.search(folder):
@@ -83,7 +92,7 @@ def year_path(year: str) -> str:
 
 
 def disk_name_key(name: str) -> str:
-    """What is equal for two names that some disk takes for one: by case, or by how their accents are written."""
+    """A key that is equal for two names that some disk takes for one: by case, or by how accents are encoded."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -94,7 +103,7 @@ def sort_key(name: str) -> list[tuple[int, int | str]]:
 
 
 def years_span(years: Iterable[str]) -> str:
-    """`2006 → 2015` for school years in their order; `2006-2007` for one alone."""
+    """A span such as `2006 → 2015` of school years in their order; `2006-2007` for a single one."""
     ordered = list(years)
     if len(ordered) < 2:
         return "".join(ordered)
@@ -102,7 +111,7 @@ def years_span(years: Iterable[str]) -> str:
 
 
 def short_year(year: str) -> str:
-    """The calendar year a school year starts in, as far as its name tells it."""
+    """The calendar year in which a school year starts, if its name begins with it; else the name."""
     found = re.match(r"\d{4}", year)
     return found[0] if found else year
 

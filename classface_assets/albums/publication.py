@@ -1,8 +1,8 @@
-"""Albums that are built on this machine and shown from a URL: copied there, only what is new or changed.
+"""Publishes albums that are built on this machine to a URL: only files that are new or changed are uploaded.
 
-What a page links to is there before the page, and the index comes last; what is gone is removed after that. Which
-files were copied is kept beside the albums; without that note, or after a kill, files that are the same are known by
-the digest that the storage tells.
+What a page links to is uploaded before the page, and the index last; files that no longer exist are removed after that.
+A manifest beside the albums lists what was uploaded; without it, or after a kill, equal files are recognised by the
+digest that the storage reports.
 """
 
 import hashlib
@@ -21,21 +21,28 @@ from classface_assets.core.storage_errors import translate_storage_errors
 
 PARALLEL_UPLOADS = 8
 FileStamp = tuple[int, int]
+"""Size in bytes and time of change in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class PublishResult:
-    """How many files were copied, and how many removed because they are no more."""
+    """How many files were uploaded, and how many removed because they no longer exist."""
 
     files_uploaded: int
     files_removed: int
 
 
 def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bool = False) -> PublishResult:
-    """Make what lies below `target` what lies below `out`, in the folders or files `below` of it.
+    """Make the target equal to the albums folder. Only one machine may publish to a target.
 
-    `thorough` also asks the storage for what it has, where the note alone says that nothing changed. Only one machine
-    may mirror to one target. Raises StorageError.
+    Args:
+        out: The albums folder.
+        target: The URL.
+        below: The folders or files, relative to both, to which this is limited.
+        thorough: Whether to list the target even if, by the manifest, nothing changed.
+
+    Raises:
+        StorageError: The target cannot be read or written.
     """
     here = {path: stamp for name in below for path, stamp in _list_files(out, name)}
     known = {path: (size, changed) for path, (size, changed) in _read_manifest(out).items() if _is_within(path, below)}
@@ -57,7 +64,7 @@ def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bo
 
 
 def is_published(out: Path, target: UPath) -> bool:
-    """Whether every file of `out` is as it was copied, and lies below `target` in its size, and nothing else does."""
+    """Whether every file is as it was uploaded, the target has it in its size, and has no other file."""
     here = dict(_list_files(out, ""))
     if here != _read_manifest(out):
         return False
@@ -66,7 +73,7 @@ def is_published(out: Path, target: UPath) -> bool:
 
 
 def _list_files(out: Path, name: str) -> Iterator[tuple[str, FileStamp]]:
-    """The files of a folder, or the file itself, as path below `out`, size and time of change; hidden ones are not."""
+    """(Path below `out`, stamp) of the files in a folder, or of the file itself; without hidden ones."""
     if (out / name).is_file():
         yield name, _file_stamp(out / name)
     for folder, folders, files in os.walk(out / name):
@@ -118,4 +125,4 @@ def _upload(file: Path, target: UPath, path: str) -> None:
     except FileNotFoundError:
         if file.exists():
             raise
-        # Another run has just put a new album in this one's place, and copies that one.
+        # Another run has just replaced this album, and uploads the new one.

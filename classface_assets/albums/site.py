@@ -1,15 +1,10 @@
-"""The pages over all years: the school's index, a page for each student, and the coverage report.
+"""Builds the pages over all years: the school's index, a page for each student, and the coverage report."""
 
-Turning templates into pages. Every value is escaped; templates lie beside this file.
-"""
-
-import functools
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-import jinja2
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, album_photos, photo_cards, portrait_link
@@ -22,44 +17,22 @@ from classface_assets.albums.coverage import (
 )
 from classface_assets.albums.disk import rebuild_folder, write_atomically
 from classface_assets.albums.files import face_crop_paths, thumbnail_paths
-from classface_assets.albums.names import disk_name_key, encode_url, short_year, year_path, years_span
+from classface_assets.albums.names import disk_name_key, year_path, years_span
+from classface_assets.albums.rendering import render_template, write_stylesheet
 from classface_assets.albums.students import Student, assign_folder_names, faces_from_frame, group_students
-
-ALBUMS_DIR = Path(__file__).parent
-
-
-def render_template(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(**values)
-
-
-def write_stylesheet(out: Path) -> None:
-    style, content = out / "style.css", (ALBUMS_DIR / "templates" / "style.css").read_bytes()
-    if not style.exists() or style.read_bytes() != content:
-        write_atomically(style, content)
-
-
-def pluralize(number: int, one: str, many: str = "") -> str:
-    """`1 photo`, `1,204 photos`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ALBUMS_DIR / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(counted=pluralize, short_year=short_year, years_span=years_span)
-    environment.filters.update(url=encode_url, year_url=lambda year: encode_url(year_path(year)))
-    return environment
 
 
 @dataclass(frozen=True)
 class SiteReport:
-    """What was made: pages of named and of unknown students; `removed` are pages and years that are no more."""
+    """What was built.
+
+    Attributes:
+        years: How many school years the index has.
+        named: How many named students have a page.
+        unknown: How many unknown students have a page.
+        pages: How many pages there are in all.
+        removed: Pages and years that no longer exist, as paths below the albums folder.
+    """
 
     years: int
     named: int
@@ -70,7 +43,7 @@ class SiteReport:
 
 @dataclass(frozen=True)
 class StudentYear:
-    """A student in one school year: the best face, the photos, the year's page and the tidy folder where there are."""
+    """A student in one school year: best face, photos, and the year's page and folder of originals if they exist."""
 
     year: str
     page: str | None
@@ -82,15 +55,20 @@ class StudentYear:
 def build_site(
     out: Path, years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame, school: str = ""
 ) -> SiteReport:
-    """Makes the index, student pages and coverage report from the `image_assets` and APPEARANCES of all years.
+    """Build the index, the student pages and the coverage report; remove what former years and students left.
 
-    `years` is the whole list in the order to show. What other years and vanished students left behind is removed.
+    Args:
+        out: The albums folder.
+        years: All school years, in the order to show.
+        photos: `image_assets` of all years, every file.
+        faces: APPEARANCES of all years.
+        school: The name of the school, for the title.
     """
     write_stylesheet(out)
     shown = album_photos(photos.filter(pl.col("school_year").is_in(list(years))))
-    everyone = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
-    students = group_students(faces, everyone)
-    pictures = photo_cards(out, shown, everyone, students)
+    all_faces = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = group_students(faces, all_faces)
+    pictures = photo_cards(out, shown, all_faces, students)
     removed = _write_student_pages(out, years, students, pictures, school)
     removed += _remove_years(out, years)
     _remove_unlisted_pictures(out, {*thumbnail_paths(photos), *face_crop_paths(faces)})
@@ -129,7 +107,7 @@ def _write_student_pages(
     pictures: Mapping[PhotoKey, PhotoCard],
     school: str,
 ) -> list[str]:
-    """Writes every student's page into a new folder and swaps it in; returns the pages that are gone."""
+    """Writes every student's page into a new folder and swaps it in; returns the pages that no longer exist."""
     folders = {
         year: assign_folder_names(s for s in students.values() if any(face.school_year == year for face in s.faces))
         for year in years
@@ -151,23 +129,23 @@ def _student_year(
     faces = [face for face in student.best_faces if face.school_year == year]
     page, folder = f"{year_path(year)}/index.html", f"{year_path(year)}/{folders.get(student.key, '')}"
     keys = {(face.school_year, face.asset_id) for face in faces}
-    theirs = sorted((pictures[key] for key in keys), key=lambda picture: picture.place)
+    photos = sorted((pictures[key] for key in keys), key=lambda picture: picture.place)
     return StudentYear(
         year=year,
         page=page if (out / page).exists() else None,
         face=portrait_link(out, faces),
         folder=folder if (out / folder).is_dir() else None,
-        pictures=theirs,
+        pictures=photos,
     )
 
 
 def _student_school_years(student: Student, years: Sequence[str]) -> list[str]:
-    theirs = {face.school_year for face in student.faces}
-    return [year for year in years if year in theirs]
+    own = {face.school_year for face in student.faces}
+    return [year for year in years if year in own]
 
 
 def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[PhotoCard]) -> dict[str, object]:
-    """A year on the index: its counts, and as cover the photo with most faces."""
+    """A year on the index: its counts, and as cover picture the photo with most faces."""
     own = [picture for picture in pictures if picture.key[0] == coverage.year and not picture.lost]
     cover = max(own, key=lambda picture: (len(picture.boxes), picture.ratio), default=None)
     built = (out / year_path(coverage.year) / "index.html").exists()
@@ -175,26 +153,25 @@ def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[PhotoCard])
 
 
 def _remove_years(out: Path, years: Sequence[str]) -> list[str]:
-    kept = {disk_name_key(year_path(year)): out / year_path(year) for year in years}
+    current = {disk_name_key(year_path(year)): out / year_path(year) for year in years}
     gone = [
         folder
         for folder in (out / "years").glob("[!.]*")
-        if folder.is_dir() and not _is_same_folder(folder, kept.get(disk_name_key(f"years/{folder.name}")))
+        if folder.is_dir() and not _is_same_folder(folder, current.get(disk_name_key(f"years/{folder.name}")))
     ]
     for folder in gone:
         rmtree(folder)
     return [f"years/{folder.name}" for folder in gone]
 
 
-def _is_same_folder(folder: Path, kept: Path | None) -> bool:
-    """Whether it is the folder of a year, however its disk writes names."""
-    return kept is not None and (folder == kept or (kept.exists() and folder.samefile(kept)))
+def _is_same_folder(folder: Path, other: Path | None) -> bool:
+    """Whether both are one folder, however the disk spells names."""
+    return other is not None and (folder == other or (other.exists() and folder.samefile(other)))
 
 
-def _remove_unlisted_pictures(out: Path, wanted: Set[str]) -> None:
-    """Deletes pictures of faces and photos that were taken out of the archive, may not be shown any more, or are
-    covered now: an album keeps nobody in secret."""
+def _remove_unlisted_pictures(out: Path, current: Set[str]) -> None:
+    """Deletes pictures of faces and photos that left the archive, may no longer be shown, or are covered now."""
     for kind in ("faces", "thumbs"):
         for picture in (out / kind).glob("*/*.jpg"):
-            if picture.relative_to(out).as_posix() not in wanted:
+            if picture.relative_to(out).as_posix() not in current:
                 picture.unlink()

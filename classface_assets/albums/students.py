@@ -1,4 +1,4 @@
-"""Who is who: students out of the faces frame, their best faces, and the order of faces in a photo."""
+"""Students and their faces: grouped by person or cluster, the best faces first, and arranged in the rows of a photo."""
 
 import statistics
 from collections import defaultdict
@@ -10,28 +10,39 @@ from typing import Any
 import polars as pl
 
 from classface_assets.albums.names import album_folder_name, sort_key, student_slug, unique_name, unknown_student_name
+from classface_assets.core.geometry import Box
 from classface_assets.core.schemas import NOISE_PREFIX
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face in a photo. `student` is the person or cluster it belongs to, None for a single face. `cropped`: it may
-    be shown as a picture of its own, for no face that is covered is next to it."""
+    """One face in a photo.
+
+    Attributes:
+        face_id: Its id.
+        student: The key of the person or cluster that it belongs to; None for a single face.
+        asset_id: The id of the photo.
+        school_year: The school year of the photo.
+        box: x, y, w, h in pixels of the photo.
+        quality: Its quality score, 0 to 1.
+        chip: Its chip as JPEG bytes, where they were read.
+        cropped: Whether it may be shown as a picture of its own, because no covered face is next to it.
+    """
 
     face_id: str
     student: str | None
     asset_id: str
     school_year: str
-    box: tuple[float, float, float, float]
+    box: Box
     quality: float
     chip: bytes | None = field(default=None, repr=False)
     cropped: bool = True
 
 
-# Compared by identity: comparing by value would go through every face each time a student is a key.
+# Compared by identity: comparing by value would compare every face each time a student is a key.
 @dataclass(frozen=True, eq=False)
 class Student:
-    """A named person or an unknown cluster, with all faces at hand of it."""
+    """A named person (`known`) or an unknown cluster, with all its faces."""
 
     key: str
     name: str
@@ -41,20 +52,22 @@ class Student:
 
     @cached_property
     def slug(self) -> str:
+        """The name of its page, without the ending."""
         return student_slug(self.key, self.name)
 
     @cached_property
     def best_faces(self) -> list[Face]:
-        """Best first; equal ones in the order of their ids, so that every run chooses alike."""
+        """Best first; equal ones in the order of their ids, so that every run chooses the same."""
         return sorted(self.faces, key=lambda face: (-face.quality, face.face_id))
 
     @cached_property
     def photo_keys(self) -> set[tuple[str, str]]:
+        """(school year, asset id) of its photos."""
         return {(face.school_year, face.asset_id) for face in self.faces}
 
 
 def faces_from_frame(frame: pl.DataFrame) -> list[Face]:
-    """The rows of an APPEARANCES frame (its columns `chip` and `cropped` are optional) as faces."""
+    """The rows of an APPEARANCES frame as faces; its columns `chip` and `cropped` are optional."""
     return [
         Face(
             face_id=row["face_id"],
@@ -71,11 +84,19 @@ def faces_from_frame(frame: pl.DataFrame) -> list[Face]:
 
 
 def group_students(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Student]:
-    """Students by key: named ones by name first, then the unknown ones, those with most photos first."""
-    theirs: defaultdict[str, list[Face]] = defaultdict(list)
+    """Group faces into students.
+
+    Args:
+        frame: The APPEARANCES, for the names.
+        faces: The faces to group.
+
+    Returns:
+        Key → student: named ones first, by name; then the unknown ones, those with most photos first.
+    """
+    faces_of: defaultdict[str, list[Face]] = defaultdict(list)
     for face in faces:
         if face.student is not None:
-            theirs[face.student].append(face)
+            faces_of[face.student].append(face)
     rows = frame.select("person_id", "person_name", "cluster_id").unique().sort(pl.all())
     names = {key: row for row in rows.iter_rows(named=True) if (key := _student_key(row)) is not None}
     students = [
@@ -86,23 +107,26 @@ def group_students(frame: pl.DataFrame, faces: Iterable[Face]) -> dict[str, Stud
             cluster_id=names[key]["cluster_id"],
             faces=tuple(own),
         )
-        for key, own in theirs.items()
+        for key, own in faces_of.items()
     ]
     students.sort(key=lambda s: (not s.known, 0 if s.known else -len(s.photo_keys), sort_key(s.name), s.key))
     return {student.key: student for student in students}
 
 
 def assign_folder_names(students: Iterable[Student]) -> dict[str, str]:
-    """A folder name for each student of a year; two students whose names look alike on disk get two folders."""
+    """Student key → folder name, for the students of a year; two whose names are equal on disk get two folders."""
     taken = {"index.html"}
     ordered = sorted(students, key=lambda student: (not student.known, student.name, student.key))
     return {student.key: unique_name(album_folder_name(student.name), taken) for student in ordered}
 
 
 def arrange_in_rows(faces: Sequence[Face]) -> list[list[Face]]:
-    """The rows people stand in, back row first, each from left to right as seen in the picture.
+    """Arrange the faces of a photo in the rows that the people form.
 
-    A face further below its row's middle than 0.7 of the usual face height begins the next row.
+    A face whose center is lower than the mean of its row by 0.7 median face heights or more starts the next row.
+
+    Returns:
+        The rows, back row first, each from left to right as seen in the photo.
     """
     rows: list[list[Face]] = []
     if not faces:
@@ -117,7 +141,7 @@ def arrange_in_rows(faces: Sequence[Face]) -> list[list[Face]]:
 
 
 def row_names(count: int) -> list[str]:
-    """What a caption calls the rows, from the back to the front; one row alone needs no name."""
+    """The names of `count` rows in a caption, from back to front; a single row has the name ""."""
     if count < 2:
         return [""] * count
     return ["Back row", *(f"Row {number}" for number in range(2, count)), "Front row"]

@@ -1,7 +1,6 @@
-"""Small pictures of the photos, and the face crops: kept by content and by what is covered, made once, upright, with no
-EXIF left in them.
+"""Thumbnails and face crops: made once for each picture and each way of covering faces, upright, without EXIF.
 
-The photos that albums are made of: on a disk, or at a URL, which is listed once and not asked for each photo.
+Also the photos they are made from, and full-size copies of photos in which faces are covered.
 """
 
 import io
@@ -31,29 +30,39 @@ from classface_assets.core.locations import (
 
 @dataclass(frozen=True)
 class Originals:
-    """Photos below `root` by their path; `listed` holds those of a URL."""
+    """The photos from which albums are built, on a disk or at a URL.
+
+    Attributes:
+        root: The photos folder.
+        listed: Path → entry of the photos at a URL, which is listed once instead of asked for each photo.
+    """
 
     root: Location
     listed: dict[str, FileEntry]
 
     def find(self, path: str) -> FileEntry:
-        """Raises FileNotFoundError for a photo that is no longer there, OSError for one that cannot be opened."""
+        """The entry of a photo, by its path below the photos folder.
+
+        Raises:
+            FileNotFoundError: It no longer exists.
+            OSError: It cannot be opened.
+        """
         found = decode_relative_path(self.root, path)
         if not isinstance(found, Path):
             if path not in self.listed:
                 raise FileNotFoundError(path)
             return self.listed[path]
-        # A hard link to a symbolic link would be one itself, which points nowhere from the album.
+        # A hard link to a symbolic link would be a symbolic link too, and broken in the album.
         return stat_entry(found.resolve(strict=True))
 
     def open(self, path: str) -> Path | BytesIO:
-        """What Pillow reads a photo from."""
+        """The file or bytes from which Pillow reads a photo. Raises as `find` does."""
         original = self.find(path).path
         return original if isinstance(original, Path) else BytesIO(original.read_bytes())
 
 
 def list_originals(root: Location, paths: Iterable[str]) -> Originals:
-    """The photos of these paths; of a URL their folders are listed, each once. Raises StorageError."""
+    """The photos of these paths; at a URL their folders are listed, once each. Raises StorageError."""
     if isinstance(root, Path):
         return Originals(root, {})
     folders = {path.partition("/")[0] if "/" in path else "" for path in paths}
@@ -66,7 +75,7 @@ def list_originals(root: Location, paths: Iterable[str]) -> Originals:
 
 
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0
-"""Long sides of pictures in pixels. WHOLE: the photo's own size, of photos in which a face is covered."""
+"""Long sides of pictures in pixels. FULL_SIZE: the photo's own size, for photos in which a face is covered."""
 CLOCKWISE_TRANSPOSES = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 COPY_QUALITY = 92
 DATE_TAGS = (
@@ -78,11 +87,18 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of the archive: `path` relative to the photos folder, upright size in pixels.
+    """A photo of the archive.
 
-    `orientation`: how EXIF says that the file's picture is to be shown. `rotation`: degrees clockwise by which a scan,
-    after EXIF, is turned to be upright. `page`: that of a file with several, from 0. `covered`: boxes of faces that
-    no picture may show, in upright pixels; `cover`: how they are covered, empty where there are none.
+    Attributes:
+        asset_id: Its id.
+        path: Its path below the photos folder.
+        width: Of the upright photo, in pixels.
+        height: Of the upright photo, in pixels.
+        rotation: Degrees clockwise by which a scan is rotated, after EXIF, to be upright.
+        covered: Boxes of faces that no picture may show, in pixels of the upright photo.
+        cover: How they are covered, `box` or `blur`; "" if there are none.
+        orientation: The EXIF orientation of the file.
+        page: The page of a file with several, from 0.
     """
 
     asset_id: str
@@ -98,14 +114,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class ThumbnailResult:
-    """How many files were made, and for each path that gave none, why."""
+    """How many files were made; and the paths of photos for which it failed, with the reason."""
 
     made: int
     failed: dict[str, str]
 
 
 def thumbnail_path(photo: Photo, size: int) -> str:
-    """Where the thumbnail with a long side of at most `size` pixels lies below the albums folder."""
+    """The path, below the albums folder, of the thumbnail with a long side of at most `size` pixels."""
     # A photo no larger than the small one needs no second file.
     size = SMALL if size and max(photo.width, photo.height) <= SMALL else size
     turned = f"-page-{photo.page}" if photo.page else ""
@@ -116,13 +132,21 @@ def thumbnail_path(photo: Photo, size: int) -> str:
 
 
 def face_crop_path(face_id: str) -> str:
+    """The path of a face crop below the albums folder."""
     return f"faces/{face_id[:2]}/{face_id}.jpg"
 
 
 def make_thumbnails(
     out: Path, originals: Originals, photos: Iterable[Photo], progress: ProgressCallback | None
 ) -> ThumbnailResult:
-    """Makes what is missing, in threads (decoding releases the interpreter lock)."""
+    """Make the thumbnails that are missing, in threads (decoding releases the interpreter lock).
+
+    Args:
+        out: The albums folder.
+        originals: Where the photos are.
+        photos: The photos.
+        progress: Called with the photos done and the photos in all.
+    """
     register_heif()
     todo = {photo.asset_id: photo for photo in photos}
     made, failed = 0, {}
@@ -141,12 +165,14 @@ def make_thumbnails(
 
 
 def save_face_crop(out: Path, face_id: str, chip: bytes | None) -> None:
+    """Write the chip (JPEG bytes) of a face as its crop, unless there is one."""
     path = out / face_crop_path(face_id)
     if chip and not path.exists():
         write_atomically(path, chip)
 
 
 def register_heif() -> None:
+    """Register HEIF and HEIC with Pillow."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -168,10 +194,16 @@ def _make_thumbnails_for(out: Path, originals: Originals, photo: Photo) -> int:
 
 
 def make_covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
-    """The photo in its own size with the faces covered, as a JPEG with its date, made once. Of what the file told
-    besides, nothing is kept: it may hold a small picture of the whole photo.
+    """Make a copy of a photo at full size with the faces covered: a JPEG with the photo's dates, made once.
 
-    Raises FileNotFoundError for a photo that is no longer there, OSError for one that cannot be opened.
+    No other metadata is copied: it may contain a thumbnail of the whole photo.
+
+    Returns:
+        The copy.
+
+    Raises:
+        FileNotFoundError: The photo no longer exists.
+        OSError: It cannot be opened.
     """
     target, original = out / thumbnail_path(photo, FULL_SIZE), originals.find(photo.path)
     if not target.exists():
@@ -188,7 +220,7 @@ def make_covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
 
 
 def _load_upright(image: Image.Image, photo: Photo) -> tuple[Image.Image, bytes | None]:
-    """The picture as it is shown, and its colour profile."""
+    """The upright picture with faces covered, and its colour profile."""
     if photo.page:
         image.seek(photo.page)
     picture = _to_rgb(ImageOps.exif_transpose(image))
@@ -201,14 +233,14 @@ def _load_upright(image: Image.Image, photo: Photo) -> tuple[Image.Image, bytes 
 
 
 def _copy_dates(exif: Image.Exif) -> Image.Exif:
-    kept, inside = Image.Exif(), exif.get_ifd(ExifTags.IFD.Exif)
-    kept.update({tag: exif[tag] for tag in (ExifTags.Base.DateTime,) if tag in exif})
-    kept.get_ifd(ExifTags.IFD.Exif).update({tag: inside[tag] for tag in DATE_TAGS if tag in inside})
-    return kept
+    copied, source = Image.Exif(), exif.get_ifd(ExifTags.IFD.Exif)
+    copied.update({tag: exif[tag] for tag in (ExifTags.Base.DateTime,) if tag in exif})
+    copied.get_ifd(ExifTags.IFD.Exif).update({tag: source[tag] for tag in DATE_TAGS if tag in source})
+    return copied
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bit scans: convert() would cut off all but the darkest tones
+    if image.mode.startswith("I"):  # 16 bit scans: convert() would clip all but the darkest tones
         image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
@@ -216,7 +248,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _save_jpeg(picture: Image.Image, path: Path, **how: object) -> None:
+def _save_jpeg(picture: Image.Image, path: Path, **options: object) -> None:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", progressive=True, **how)
+    picture.save(buffer, "JPEG", progressive=True, **options)
     write_atomically(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""The album of one school year: its page, and a tidy folder of photos for each student."""
+"""Builds the album of one school year: its page, and a folder of photos for each student."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import polars as pl
 from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, photo_from_row, portrait_link
 from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild_folder
 from classface_assets.albums.names import album_file_name, unique_name, year_path
-from classface_assets.albums.site import render_template, write_stylesheet
+from classface_assets.albums.rendering import render_template, write_stylesheet
 from classface_assets.albums.students import Student, assign_folder_names, faces_from_frame, group_students
 from classface_assets.albums.thumbnails import (
     Originals,
@@ -26,9 +26,17 @@ JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 @dataclass(frozen=True)
 class YearAlbum:
-    """What was made for a year. `linked` files lie in the students' folders, `copied` of them as copies of the bytes.
+    """What was built for a year.
 
-    `missing` are paths of photos that have vanished or cannot be opened any more.
+    Attributes:
+        year: The school year.
+        photos: How many photos the page shows.
+        students: How many students it shows.
+        pages: How many pages were written.
+        thumbnails_made: How many thumbnails were missing before.
+        linked: How many files the students' folders have.
+        copied: How many of them are copies, not hard links.
+        missing: Paths of photos that no longer exist or cannot be opened.
     """
 
     year: str
@@ -49,24 +57,32 @@ def build_year_album(
     faces: pl.DataFrame,
     progress: ProgressCallback | None = None,
 ) -> YearAlbum:
-    """Makes `years/<year>/` below `out` anew, with its thumbnails and face crops.
+    """Build `years/<year>/` with its thumbnails and face crops; the old album stays until the new one is complete.
 
-    `photos` are the `image_assets` of the year, every file; `faces` its APPEARANCES with a `chip` column (JPEG bytes).
-    `progress` is told photos done and photos in all. The old album stays until the new one is whole.
-    Raises SiteError when the albums and the photos folder lie within each other, StorageError for photos at a URL.
+    Args:
+        out: The albums folder.
+        photos_root: The photos folder.
+        year: The school year.
+        photos: `image_assets` of the year, every file.
+        faces: APPEARANCES of the year, with a column `chip` (JPEG bytes).
+        progress: Called with the photos done and the photos in all.
+
+    Raises:
+        AlbumError: One of the albums folder and the photos folder lies in the other.
+        StorageError: Photos at a URL cannot be listed or read.
     """
     _require_separate_folders(out, photos_root)
     write_stylesheet(out)
     shown = album_photos(photos)
-    everyone = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
-    students = group_students(faces, everyone)
+    all_faces = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
+    students = group_students(faces, all_faces)
     originals = list_originals(photos_root, shown["path"])
     thumbnails = make_thumbnails(out, originals, map(photo_from_row, shown.iter_rows(named=True)), progress)
     for student in students.values():
         best = next((face for face in student.best_faces if face.cropped), None)
         if best is not None:
             save_face_crop(out, best.face_id, best.chip)
-    pictures = photo_cards(out, shown, everyone, students)
+    pictures = photo_cards(out, shown, all_faces, students)
     folder = out / year_path(year)
     with rebuild_folder(folder) as building:
         linked, copied, lost = _fill_student_folders(
@@ -82,7 +98,7 @@ def build_year_album(
             folders=assign_folder_names(students.values()),
             pictures=list(pictures.values()),
             problems=sorted(problems.items()),
-            faces=len(everyone),
+            faces=len(all_faces),
             covered=any(picture.covered for picture in pictures.values()),
         )
         (building / "index.html").write_text(page, encoding="utf-8")
@@ -93,8 +109,14 @@ def build_year_album(
 
 @dataclass(frozen=True)
 class StudentFolders:
-    """Where students' folders are made: below `building`, which takes the place of `old`, with photos of `originals`,
-    or with copies of them in which faces are covered, which are kept below `out`."""
+    """Where students' folders are built.
+
+    Attributes:
+        out: The albums folder, which also stores the copies with covered faces.
+        building: The folder that is being built.
+        old: The folder that it will replace.
+        originals: The photos.
+    """
 
     out: Path
     building: Path
@@ -102,8 +124,8 @@ class StudentFolders:
     originals: Originals
 
     def put(self, picture: PhotoCard, name: str, copies: list[Path]) -> bool:
-        """Put a photo at this name. Returns whether bytes were copied. Raises OSError."""
-        if picture.covered:  # nothing but this copy, whatever lies in the old folder under that name
+        """Put a photo at this name below `building`; returns whether bytes were copied. Raises OSError."""
+        if picture.covered:  # only this copy will do, whatever the old folder has under that name
             return link_or_copy_photo(
                 stat_entry(make_covered_copy(self.out, self.originals, picture.photo)), self.building / name, []
             )
@@ -111,33 +133,33 @@ class StudentFolders:
 
 
 def _fill_student_folders(
-    places: StudentFolders, students: Iterable[Student], pictures: Iterable[PhotoCard]
+    target: StudentFolders, students: Iterable[Student], pictures: Iterable[PhotoCard]
 ) -> tuple[int, int, dict[str, str]]:
-    """Each student's photos in a folder; returns files placed, those copied, and paths that failed with the reason."""
+    """Fills each student's folder; returns files placed, files copied, and paths that failed with the reason."""
     folders = assign_folder_names(students)
     taken: dict[str, set[str]] = {key: set() for key in folders}
     linked, copied, lost = 0, 0, {}
     for name in folders.values():
-        (places.building / name).mkdir()
+        (target.building / name).mkdir()
     for picture in pictures:
         copies: list[Path] = []
         for student in picture.students:
             name = f"{folders[student.key]}/{unique_name(_album_file_name(picture), taken[student.key])}"
             try:
-                copied += places.put(picture, name, copies)
+                copied += target.put(picture, name, copies)
             except FileNotFoundError:
                 lost[picture.path] = "no longer in the photos folder"
                 break
             except OSError as error:
                 lost[picture.path] = f"could not be read: {error.strerror or error}"
                 break
-            copies = [places.building / name]
+            copies = [target.building / name]
             linked += 1
     return linked, copied, lost
 
 
 def _album_file_name(picture: PhotoCard) -> str:
-    """The photo's own; a copy in which faces are covered is a JPEG, whatever the photo is."""
+    """The photo's own name; a copy with covered faces is a JPEG, whatever the photo is."""
     name = PurePosixPath(album_file_name(picture.path))
     return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG_SUFFIXES else str(name)
 

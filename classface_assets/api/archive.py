@@ -209,7 +209,7 @@ class Archive:
         return ArchiveViewCache(self._archive.layout.database, self._ledger)
 
     def _view(self) -> "ArchiveView":
-        return self._views.now()
+        return self._views.current()
 
     def _face_refs(self, ids: str | Sequence[str]) -> "list[FaceRef]":
         """The faces of these ids, and of the clusters of these ids."""

@@ -34,18 +34,18 @@ def evaluate(archive: Archive, pack: str | None, truth: Path | None, method: str
     models, settings = _models_and_settings(archive, pack, method)
     result = evaluate_archive(archive, models, settings, truth)
     click.echo(f"Measured with {result.source}.")
-    for what, value in report_rows(result.found):
+    for what, value in report_rows(result.report):
         click.echo(f"  {what:<30}{value}")
     for title, table in (
-        ("Pairs by the years between them", result.found.by_gap),
-        ("BCubed by school year", result.found.by_year),
+        ("Pairs by the years between them", result.report.by_gap),
+        ("BCubed by school year", result.report.by_year),
         (f"BCubed by threshold ({method}, nobody named)", result.curve),
     ):
         click.echo(f"\n{title}")
         click.echo("\n".join(text_table(table)))
     if picture:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(result.picture)
+        picture.write_bytes(result.curve_png)
         click.echo(f"\nThe curve: {picture}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from classface_assets.cli.common import archive_options, echo_result
-from classface_assets.store.model.decisions import PERSON_KINDS
+from classface_assets.store.model.person_kinds import PERSON_KINDS
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def review(archive: Archive, pack: str | None, host: str, port: int, token: str | None, **tls: str | None) -> None:
     """Name, confirm and correct in the browser; also a REST API (/docs)."""
     from classface_assets.orchestration.resources import resolve_models
-    from classface_assets.review.server import serve
+    from classface_assets.review.server import ServerOptions, serve
 
     certificate, key = tls["certificate"], tls["key"]
     if bool(certificate) != bool(key):
@@ -37,7 +37,7 @@ def review(archive: Archive, pack: str | None, host: str, port: int, token: str 
         click.echo(line)
         sys.stdout.flush()
 
-    serve(archive, resolve_models(pack), host, port, token, echo_line, certificate_and_key)
+    serve(archive, resolve_models(pack), ServerOptions(host, port, token, certificate_and_key), echo_line)
 
 
 COMMANDS = (review,)

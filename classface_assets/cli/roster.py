@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from classface_assets.cli.common import archive_options
+from classface_assets.core.names import pluralize
 
 if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive
@@ -124,8 +125,6 @@ def _consent_text(entry: RosterEntry) -> str:
 
 def _echo_import(result: RosterImportResult, guessed_year: str) -> None:
     """Print how many students are new or changed. `guessed_year`: the school year of rows that name none."""
-    from classface_assets.core.names import pluralize
-
     students = pluralize(result.students, "student")
     if result.event is None:
         click.echo(f"All of it is known already: {students}.")
@@ -142,7 +141,6 @@ def _echo_import(result: RosterImportResult, guessed_year: str) -> None:
 
 def _label_portraits(archive: Archive, roster: RosterFile, file: Path, roster_event: int | None) -> None:
     """Label the portraits that the file names, and print which were left out and why."""
-    from classface_assets.core.names import pluralize
     from classface_assets.services.roster_portraits import label_portraits
 
     if not archive.layout.database.exists():
@@ -214,8 +212,6 @@ def reading_notes(report: RosterReport) -> list[str]:
 
 def _skipped_line_notes(report: RosterReport) -> Iterator[str]:
     """How many lines are no students, with the lines of each reason."""
-    from classface_assets.core.names import pluralize
-
     lines_by_reason: dict[str, list[int]] = defaultdict(list)
     for line, reason in report.skipped:
         lines_by_reason[reason].append(line)
@@ -243,8 +239,6 @@ def review_notes(roster: RosterFile, event: int | None) -> list[str]:
 
 def _refusal_notes(report: RosterReport) -> Iterator[str]:
     """The students whose answer about consent was not understood."""
-    from classface_assets.core.names import pluralize
-
     if report.refused:
         yield (
             f"{pluralize(len(report.refused), 'student is', 'students are')} refused by doubt, because the answer was "
@@ -272,8 +266,6 @@ def _consent_column_notes(report: RosterReport, event: int | None) -> Iterator[s
 
 def _cell_notes(report: RosterReport) -> Iterator[str]:
     """The student ids and cells that were not used."""
-    from classface_assets.core.names import pluralize
-
     for dropped in (one for one in report.dropped_ids if not one.is_placeholder):
         lines = _format_line_numbers(dropped.lines)
         yield f"The student id {dropped.student_id} is given to different names and was not used: {lines}."
@@ -304,8 +296,6 @@ def _file_notes(report: RosterReport) -> Iterator[str]:
 
 def skipped_row_lines(roster: RosterFile) -> list[str]:
     """A heading and the rows that were left out: all of them where the file has answers about consent."""
-    from classface_assets.core.names import pluralize
-
     if not roster.bad:
         return []
     rows = [f"  line {number}: {reason}" for number, reason in roster.bad]

@@ -84,6 +84,7 @@ IMAGES = pl.Schema(
         "page": pl.Int16(),  # of a file with several pages the one that is searched, from 0; null in older parts
         "dates": pl.List(pl.Struct({"at": pl.Datetime("us"), "source": pl.String(), "utc_offset": pl.Int16()})),
         "taken_at_doubt": pl.String(),  # the surest date and its source where it is not believed, else ""
+        "read_again": pl.Boolean(),  # the file may be readable though size and time are the same; null in older parts
     }
 )
 DETECTIONS = pl.Schema(

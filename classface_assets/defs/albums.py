@@ -32,18 +32,8 @@ from classface_assets.store.consent.allowed_photos import (
     load_allowed_photos,
 )
 from classface_assets.store.consent.photos import PhotoVerdict
-from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.model.purposes import Purpose
-
-APPEARANCES_SQL = """
-    SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width, a.height,
-           f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h, f.quality_score, f.cluster_id, f.person_id, p.name AS person_name,
-           f.assignment_score, f.assignment_reason
-    FROM face_instances f
-    JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'
-    LEFT JOIN persons p ON p.id = f.person_id
-    WHERE (p.id IS NULL OR (p.status <> 'hidden' AND p.kind NOT IN ('not a student', 'not a face')))
-"""
+from classface_assets.store.published.queries import album_faces
 
 CHIPS_PER_STUDENT = 3
 
@@ -200,12 +190,10 @@ def appearances(layout: ArchiveLayout, allowed: AllowedPhotos, year: str | None 
     picture of its own. Without score and reason, which no album shows: a label elsewhere may change them, and no page
     changes with them.
     """
-    condition, parameters = ("", []) if year is None else ("AND a.school_year = ?", [year])
-    sql = f"{APPEARANCES_SQL} {condition} ORDER BY a.path, f.bbox_x, f.id"
-    rows = query_database(layout.database, sql, parameters)
+    rows = album_faces(layout.database, year)
     photos = allowed.photos.filter(pl.col("status") == "ok")
     shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
-    rows = rows.filter(shown).drop("assignment_score", "assignment_reason")
+    rows = rows.filter(shown)
     return rows.with_columns(~pl.col("face_id").is_in(_faces_near_covered(rows, photos)).alias("cropped"))
 
 

@@ -240,7 +240,7 @@ def run_identification(
         Why steps failed, a sentence each.
     """
     archive = service.archive
-    service.published()
+    service.require_published()
     given = {name: value for name, value in settings.items() if value is not None}
     ops = {
         "cluster_assignments": {"config": given},

@@ -17,7 +17,6 @@ from classface_assets.albums.publication import is_published
 from classface_assets.core.locations import Location, encode_relative_path
 from classface_assets.defs.albums import SiteConfig, album_contents, album_fingerprint, site_fingerprint
 from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
-from classface_assets.defs.ingest.images import WAS_NOT_OPENED
 from classface_assets.defs.memoized import archive_state, input_fingerprint
 from classface_assets.orchestration.partitions import year_listing
 from classface_assets.orchestration.resources import Archive, Models
@@ -41,6 +40,7 @@ from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.vision.photo_facts import to_read_again
 
 FileListing = list[tuple[str, int, int]]
 """Path below the photos folder, size in bytes and mtime in ns of every file."""
@@ -197,11 +197,11 @@ class ChangeDetector:
 
 def _is_listing_read(files: PartDataset, listing: FileListing) -> bool:
     """Whether just these files are known, and none is to be read again."""
-    rows = files.read([*files.key, "reason"])
+    rows = files.read([*files.key, "reason", "read_again"])
     known = set(rows.select(files.key).iter_rows()) if rows.width else set()
     if known != set(listing) or any(size < 0 for _, size, _ in listing):
         return False
-    return not rows.width or rows.filter(WAS_NOT_OPENED).is_empty()
+    return not (rows.width and to_read_again(rows).any())
 
 
 def _is_reoriented(faces: PartDataset, photos: pl.DataFrame) -> bool:

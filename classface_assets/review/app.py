@@ -1,4 +1,4 @@
-"""The app of `classface review`: REST API and pages over one archive, behind one guard."""
+"""The web application of `classface review`: REST API and pages over one archive."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from classface_assets.review.pages import (
     people,
     person_actions,
     photos,
+    search,
     unknown,
     years,
 )
@@ -31,24 +32,29 @@ from classface_assets.review.static_files import STATIC_FOLDER, STATIC_URL, Immu
 if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive, Models
 
-# In the order in which their addresses are tried.
-PAGE_ROUTERS = tuple(
-    module.router
-    for module in (unknown, naming, confirm, people, person_actions, photos, history, years, run_pages, help)
-)
 API_DESCRIPTION = (
     "Errors are problem details (RFC 9457). A page's changes need its CSRF token, a script's the bearer token."
 )
-API_ROUTERS = tuple(part.router for part in (clusters, persons, profiles, events, runs, matching, stats, faces))
-ROUTERS = (*API_ROUTERS, login.router, docs.router, *PAGE_ROUTERS)
+API_MODULES = (clusters, persons, profiles, events, runs, matching, stats, faces)
+# In the order in which their paths are matched.
+PAGE_MODULES = (unknown, naming, confirm, people, person_actions, photos, search, history, years, run_pages, help)
 
 
 def create_app(
     archive: "Archive", models: "Models", token: str | None = None, names: frozenset[str] = frozenset()
 ) -> FastAPI:
-    """The app of an archive. Without a token everybody who can reach it may use it: then bind it to loopback only.
+    """Create the application of an archive.
 
-    `names`: host names beside `localhost` by which it is called. Raises TokenError, PackError, StorageError.
+    Args:
+        archive: The archive to review.
+        models: The model pack for uploads and suggestions.
+        token: The access token. Without one everybody who can reach the server may use it: bind it to loopback then.
+        names: Host names under which the server is reached, besides `localhost` and its addresses.
+
+    Raises:
+        TokenError: The token is too short.
+        PackError: The model pack does not exist.
+        StorageError: The ledger cannot be opened.
     """
     sessions = Sessions(token)
     app = FastAPI(
@@ -58,23 +64,23 @@ def create_app(
         redoc_url=None,
         middleware=[Middleware(SecurityMiddleware, sessions=sessions, names=names)],
     )
-    app.state.desk, app.state.sessions = ReviewContext(archive, models), sessions
+    app.state.context, app.state.sessions = ReviewContext(archive, models), sessions
     add_problem_handlers(app)
     add_not_found_page(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for module in (*API_MODULES, login, docs, *PAGE_MODULES):
+        app.include_router(module.router)
     app.mount(STATIC_URL, ImmutableStaticFiles(directory=STATIC_FOLDER))
     app.openapi = lambda: _openapi_schema(app)  # type: ignore[method-assign]
     return app
 
 
 def _openapi_schema(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI with the shape of problems, and how to log in as a script."""
+    """FastAPI's schema with the schema of problems and the bearer token added."""
     if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=API_DESCRIPTION, routes=app.routes)
-        parts = described.setdefault("components", {})
-        parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        described["security"] = [{"token": []}]
-        app.openapi_schema = described
+        schema = get_openapi(title=app.title, version=app.version, description=API_DESCRIPTION, routes=app.routes)
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"token": []}]
+        app.openapi_schema = schema
     return app.openapi_schema

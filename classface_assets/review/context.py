@@ -1,4 +1,4 @@
-"""The desk that people label at: all that a request needs of one archive, made once for the server."""
+"""What a request needs of the archive: its ledger, images, models and runs, created once for the server."""
 
 import copy
 import json
@@ -27,97 +27,116 @@ T = TypeVar("T")
 
 
 class ReviewContext:
-    """One archive with its ledger, its pictures and its models."""
+    """One archive as the review server uses it: ledger, images, models and runs."""
 
     def __init__(self, archive: "Archive", models: "Models") -> None:
-        """Raises PackError for a model pack that is not there."""
+        """Open the archive's ledger and read which model pack is in use.
+
+        Raises:
+            PackError: The model pack does not exist.
+            StorageError: The ledger cannot be opened.
+        """
         self.archive, self.models = archive, models
         self.layout, self.ledger = archive.layout, archive.open_ledger()
         self.pack = models.describe(self.layout)
         self.images = ImageLoader(self.layout, self.pack.detector_version)
-        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._keep_nothing)
+        self.upload_analyzer = UploadAnalyzer(lambda: models.load(self.layout))
+        self.run_manager = _created_once(self._create_run_manager)
+        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches)
         self._vectors = VectorCache(self.layout, self.pack)
-        self.work = _created_once(self._open_work)
-        self.eyes = UploadAnalyzer(lambda: models.load(self.layout))
 
-    def of(self, who: str) -> "ReviewContext":
-        """The same desk, with somebody at it: what they say is noted as theirs."""
-        if not who:
+    def for_actor(self, actor: str) -> "ReviewContext":
+        """The same context, whose ledger records this actor; an empty name is the operating system's user."""
+        if not actor:
             return self
-        theirs = copy.copy(self)
-        theirs.ledger = replace(self.ledger, actor=who)
-        return theirs
+        context = copy.copy(self)
+        context.ledger = replace(self.ledger, actor=actor)
+        return context
 
     def view(self) -> ArchiveView:
-        """What is known right now. Raises DatabaseError, LedgerError."""
-        return self._views.now()
+        """The published faces with all decisions up to now.
+
+        Raises:
+            DatabaseError: Nothing is published yet, or the file cannot be read.
+            LedgerError: The ledger cannot be read.
+        """
+        return self._views.current()
 
     def recent_view(self) -> ArchiveView | None:
-        """What was known within the last second, if anybody asked; nothing is read or waited for."""
+        """The view of the last second, if a request needed one; reads nothing and waits for nothing."""
         return self._views.recent()
 
-    def get_ready(self) -> None:
-        """Read and import what the first pages need, so that nobody waits for it."""
-        with suppress(UserError):  # told to whoever asks
-            self.view()
-            self.work().get_ready()
-
-    def erase(self, person_id: str) -> dict[str, Any]:
-        """Erase a person from everything, this server's memory too; the receipt."""
-        try:
-            receipt, run_id = self.work().forget(person_id)
-        finally:
-            self._keep_nothing()
-            self._views.forget()
-        return receipt | {"runId": run_id}
-
-    def _keep_nothing(self) -> None:
-        self.images.forget()
-        self._vectors.forget()
+    def face_similarity(self) -> FaceSimilarity:
+        """Similarity search over the current view; the vectors are read once for each published database."""
+        return FaceSimilarity(self.view(), self._vectors.current(), self._vectors)
 
     def head_report(self) -> dict[str, Any]:
-        """What was told of the last training; empty before the first."""
+        """The report of the last training of the projection head; empty before the first."""
         file = self.layout.head.with_suffix(".json")
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
-    def likeness(self) -> FaceSimilarity:
-        """Who looks like whom, by the vectors of all faces, which are read once for a published database."""
-        return FaceSimilarity(self.view(), self._vectors.now(), self._vectors)
+    def warm_up(self) -> None:
+        """Read and import what the first pages need, before somebody waits for it."""
+        with suppress(UserError):  # the request that needs it reports the error
+            self.view()
+            self.run_manager().warm_up()
 
-    def _open_work(self) -> "RunManager":
-        """The Dagster runs of the archive; importing what they need takes seconds, so it is done when first asked."""
+    def erase(self, person_id: str) -> dict[str, Any]:
+        """Erase a person from the archive and from this server's memory.
+
+        Returns:
+            The receipt, with `runId` of the run that recomputes the identities.
+        """
+        try:
+            receipt, run_id = self.run_manager().erase(person_id)
+        finally:
+            self._clear_caches()
+            self._views.clear()
+        return receipt | {"runId": run_id}
+
+    def _clear_caches(self) -> None:
+        """Drop images and vectors: they may show somebody who was erased."""
+        self.images.clear()
+        self._vectors.clear()
+
+    def _create_run_manager(self) -> "RunManager":
+        """The manager of the archive's runs; its imports (Dagster) take seconds."""
         from classface_assets.review.runs.manager import RunManager
 
         return RunManager(self.archive, self.models)
 
 
-def _created_once(make: Callable[[], T]) -> Callable[[], T]:
-    """What is made when first asked for, and then is the same for everybody at the desk."""
-    made: list[T] = []
+def _created_once(create: Callable[[], T]) -> Callable[[], T]:
+    """A function that creates its result at the first call, in whichever thread, and then returns the same one."""
+    created: list[T] = []
     lock = threading.Lock()
 
     def get() -> T:
         with lock:
-            if not made:
-                made.append(make())
-            return made[0]
+            if not created:
+                created.append(create())
+            return created[0]
 
     return get
 
 
 def context_of(request: Request) -> ReviewContext:
-    """The desk of the app that was asked, with whoever asks at it."""
-    desk: ReviewContext = request.app.state.desk
-    return desk.of(request.state.session.who)
+    """The app's context, for the actor of the request."""
+    context: ReviewContext = request.app.state.context
+    return context.for_actor(request.state.session.actor)
 
 
 async def get_context(request: Request) -> ReviewContext:
-    """The same for `Depends`, which takes a thread for what is not async."""
+    """`context_of` as a dependency; async, because FastAPI starts a thread for a plain function."""
     return context_of(request)
 
 
 def face_refs(view: ArchiveView, face_ids: list[str]) -> list[FaceRef]:
-    """The faces as the ledger keeps them. Raises NotFoundError for one that is not there."""
+    """The faces as the ledger stores them: id, photo and box.
+
+    Raises:
+        NotFoundError: The view does not have one of them.
+    """
     refs = view.face_refs(face_ids)
     if len(refs) < len(face_ids):
         raise NotFoundError("face", min(set(face_ids) - {ref.face_id for ref in refs}))

@@ -1,4 +1,4 @@
-"""Every error as problem details (RFC 9457): type, title, status and one sentence of detail."""
+"""Errors of the review server as problem details (RFC 9457): type, title, status and one sentence of detail."""
 
 import logging
 from http import HTTPStatus
@@ -14,14 +14,20 @@ from classface_assets.core.storage_errors import StorageError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.ledger.transaction import ConflictError, LedgerError, UnknownError
 
-# A ledger's other errors are of what was asked for: a name that no page can show.
+# The other errors of a ledger are errors of the request, such as a name that no page can show.
 _STATUS_BY_ERROR = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}
 _LOGGER = logging.getLogger("classface.review")
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(UserError):
-    """An answer that is an error: its HTTP status and a sentence."""
+    """An error response.
+
+    Attributes:
+        status: The HTTP status.
+        detail: One sentence for the user.
+        more: Further members of the problem details.
+    """
 
     def __init__(self, status: int, detail: str, **more: Any) -> None:
         super().__init__(detail)
@@ -29,21 +35,21 @@ class ProblemError(UserError):
 
 
 class NotFoundError(ProblemError):
-    """There is nothing of that id."""
+    """Nothing has that id (status 404)."""
 
     def __init__(self, what: str, name: object) -> None:
         super().__init__(404, f"There is no {what} {name}.")
 
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
-    """The answer that tells a problem; `more` are further members of it."""
+    """The response with the problem details; `more` are further members of them."""
     title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status, headers, PROBLEM_MEDIA_TYPE)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let every error of the app, those of its framework too, be told so."""
+    """Answer every error of the app, and of its framework, with problem details."""
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(UserError, _user_error_problem)
@@ -52,10 +58,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _validation_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    # What was sent is not sent back: it may be anything.
-    wrong = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
-    detail = "; ".join(f"{one['where']}: {one['what']}" for one in wrong[:3]) or "The request is not valid."
-    return problem_response(422, detail, errors=wrong)
+    # The rejected values are not sent back: they may be anything.
+    errors = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
+    detail = "; ".join(f"{one['where']}: {one['what']}" for one in errors[:3]) or "The request is not valid."
+    return problem_response(422, detail, errors=errors)
 
 
 def _http_problem(_: Request, error: Exception) -> Response:
@@ -73,4 +79,4 @@ def _user_error_problem(_: Request, error: Exception) -> Response:
 
 def _server_error_problem(request: Request, error: Exception) -> Response:
     _LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(500, "The server made a mistake; its log says which.")
+    return problem_response(500, "Internal server error; see the server's log.")

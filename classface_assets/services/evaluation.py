@@ -119,15 +119,15 @@ class EvaluationResult:
 
     Attributes:
         source: What it was measured with, as a phrase.
-        found: The scores.
+        report: The scores.
         curve: Precision and recall of the clustering method by threshold.
-        picture: The curve as a picture (PNG).
+        curve_png: The curve as a picture (PNG).
     """
 
     source: str
-    found: EvaluationReport
+    report: EvaluationReport
     curve: pl.DataFrame
-    picture: bytes
+    curve_png: bytes
 
 
 def read_ground_truth(file: Path, paths: Collection[str]) -> pl.DataFrame:

@@ -58,13 +58,13 @@ class IdentificationService:
     archive: Archive
     models: Models
 
-    def published(self) -> None:
+    def require_published(self) -> None:
         """Raises DatabaseError, with what to do, before the first run."""
         require_published(self.archive.layout.database)
 
     def require_named_person(self) -> None:
         """Raises PreconditionError while no face has a name."""
-        self.published()
+        self.require_published()
         if not self.archive.open_ledger().decisions().labels:
             raise PreconditionError(
                 'Nobody is named yet; name a cluster first, for example `classface label unknown_cluster_1 "Name"`.'

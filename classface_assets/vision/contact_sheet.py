@@ -1,4 +1,4 @@
-"""Pictures made for people to look at."""
+"""Contact sheets of face chips, as previews for people."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,16 +9,25 @@ from classface_assets.vision.alignment import try_decode_chip
 
 
 def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> bytes:
-    """One JPEG of the chips side by side, each size×size, for a preview; a grey tile for an empty or damaged one."""
-    across = max(1, min(columns, len(chips)))
-    down = max(1, -(-len(chips) // across))
-    sheet = Image.new("RGB", (across * size, down * size), (128, 128, 128))
-    for place, data in enumerate(chips):
+    """One JPEG of chips in rows.
+
+    Args:
+        chips: JPEG bytes each; an empty or damaged one becomes a grey tile.
+        size: The side of a tile in pixels.
+        columns: How many tiles a row holds at most.
+
+    Returns:
+        The bytes of the JPEG.
+    """
+    columns = max(1, min(columns, len(chips)))
+    rows = max(1, -(-len(chips) // columns))
+    sheet = Image.new("RGB", (columns * size, rows * size), (128, 128, 128))
+    for i, data in enumerate(chips):
         chip = try_decode_chip(data)
         if chip is None:
             continue
         tile = Image.fromarray(chip).resize((size, size), Image.Resampling.LANCZOS)
-        sheet.paste(tile, (place % across * size, place // across * size))
+        sheet.paste(tile, (i % columns * size, i // columns * size))
     out = BytesIO()
     sheet.save(out, "JPEG", quality=85)
     return out.getvalue()

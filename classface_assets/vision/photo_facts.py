@@ -1,7 +1,7 @@
-"""Photo files: reading their facts and loading them upright.
+"""The facts of a photo file that need no decoding: id, size, orientation, dates; or why it is no readable photo.
 
-`read_facts` never raises for a bad file. Which files there are is told by store.photo_folders; how a picture is decoded
-is in decode.
+`read_photo_facts` never raises for a bad file. Which files there are is listed by store/catalog/photo_folders; pixels
+are decoded in photos/decoding.
 """
 
 import hashlib
@@ -13,7 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import polars as pl
+
 from classface_assets.core.locations import Location
+from classface_assets.core.schemas import PhotoStatus
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
 from classface_assets.vision.photos.metadata import (
@@ -38,36 +41,55 @@ SUFFIXES = frozenset(
     )
 )
 RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".dng", ".pef", ".srw"})
-# What such a reason begins with may be over the next time, though neither size nor time of change tells.
-NOT_OPENED_REASON, CHANGED_REASON = "cannot be opened", "changed while it was read"
 MAX_BYTES = 1_000_000_000  # a photo is read whole before it is decoded
 LARGE_BYTES = 100_000_000
-_LARGE_FILE_LOCK = threading.Lock()  # as many threads read files, each whole
+_LARGE_FILE_LOCK = threading.Lock()  # several threads read files, each whole: of large ones one at a time
+_NOT_OPENED, _CHANGED = "cannot be opened", "changed while it was read"
 
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """What is known of a file without decoding it; width and height are those of the upright photo (0 when unknown)."""
+    """What is known of a file without decoding it.
 
-    asset_id: str  # of the picture, whatever its metadata (picture_id)
+    Attributes:
+        asset_id: The id of the picture, whatever its metadata (`picture_id`); of other files, of their name.
+        size: In bytes.
+        mtime_ns: Time of the last change, in nanoseconds.
+        width: Of the upright photo in pixels; 0 if unknown.
+        height: Of the upright photo in pixels; 0 if unknown.
+        orientation: The EXIF orientation, 1 to 8.
+        has_orientation: Whether a camera recorded the orientation.
+        page: The page that is searched, of a file with several.
+        taken_at: The most reliable date.
+        taken_at_source: Its source: `exif`, `xmp`, `iptc`, `file name`, `folder`, or "" if there is no date.
+        utc_offset: Its offset in minutes east of Greenwich, if recorded.
+        dates: All dates in the file and its names, the most reliable first.
+        status: Whether it is a readable photo.
+        reason: Why not, or what is left out; "" if there is nothing to say.
+        file_digest: The hash of all bytes; None for a file that is no photo, which is not read.
+        read_again: Whether the reason may be gone the next time though size and time of change are the same.
+    """
+
+    asset_id: str
     size: int
     mtime_ns: int
     width: int = 0
     height: int = 0
     orientation: int = 1
     has_orientation: bool = False
-    page: int = 0  # of a file with several pages the one that is searched
+    page: int = 0
     taken_at: datetime | None = None
-    taken_at_source: str = ""  # that of the surest date: exif | xmp | iptc | file name | folder | "" when unknown
-    utc_offset: int | None = None  # minutes east of Greenwich
-    dates: tuple[CaptureTime, ...] = ()  # all that the file and its names say, the surest first, which taken_at is
-    status: str = "ok"  # ok | unreadable | not a photo
+    taken_at_source: str = ""
+    utc_offset: int | None = None
+    dates: tuple[CaptureTime, ...] = ()
+    status: PhotoStatus = PhotoStatus.OK
     reason: str = ""
-    file_digest: str | None = None  # of all bytes; of what is no photo it is not read
+    file_digest: str | None = None
+    read_again: bool = False
 
 
 class _OpenedPicture(NamedTuple):
-    """What was opened: the format as Pillow calls it ("" where it is no picture), and which page of it is searched."""
+    """The format of an opened picture, as Pillow names it ("" if it is none), and the page of it that is searched."""
 
     format: str = ""
     page: int = 0
@@ -76,8 +98,13 @@ class _OpenedPicture(NamedTuple):
 def read_photo_facts(path: Location, name: str = "") -> PhotoFacts:
     """Read a file's header and hash a photo; whatever is wrong with it becomes its status and reason.
 
-    The id of what is no photo or cannot be read is made of its `name`, such as its path below the photos folder: a
-    folder of videos takes no time. Raises StorageError when a server cannot be reached: that is no fault of the file.
+    Args:
+        path: The file.
+        name: Its path below the photos folder, for dates in names. The id of a file that is no photo or cannot be read
+            is a hash of that name: a folder of videos takes no time.
+
+    Raises:
+        StorageError: A server cannot be reached, which is no fault of the file.
     """
     name_hash = hashlib.blake2b((name or str(path)).encode("utf-8", "surrogateescape"), digest_size=16)
     facts = PhotoFacts(str(uuid.UUID(bytes=name_hash.digest())), 0, 0)
@@ -86,55 +113,67 @@ def read_photo_facts(path: Location, name: str = "") -> PhotoFacts:
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_without_blocking(path) as file:
             found, opened = _read_header_facts(path, file, facts, name or path.name)
-            if found.status == "ok":
-                found = _with_ids(found, file, opened)
+            if found.status == PhotoStatus.OK:
+                found = _add_ids(found, file, opened)
         after = path.stat()
     except SpecialFileError:
-        return replace(facts, status="not a photo", reason=SPECIAL_FILE_REASON)
+        return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=SPECIAL_FILE_REASON)
     except Exception as error:
         lost = None if isinstance(path, Path) else as_storage_error(error, path)
         if lost or not isinstance(error, OSError):
             raise lost or error from None
-        return replace(facts, status="unreadable", reason=f"{NOT_OPENED_REASON}: {_error_phrase(error)}")
+        reason = f"{_NOT_OPENED}: {(error.strerror or str(error)).lower()}"
+        return replace(facts, status=PhotoStatus.UNREADABLE, reason=reason, read_again=True)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        return replace(facts, status="unreadable", reason=f"{CHANGED_REASON}: the next run looks again")
+        reason = f"{_CHANGED}: the next run reads it again"
+        return replace(facts, status=PhotoStatus.UNREADABLE, reason=reason, read_again=True)
     return found
 
 
-def _with_ids(facts: PhotoFacts, file: BinaryIO, opened: _OpenedPicture) -> PhotoFacts:
-    alone: AbstractContextManager[object] = _LARGE_FILE_LOCK if facts.size > LARGE_BYTES else nullcontext()
-    with alone:
+def to_read_again(rows: pl.DataFrame) -> pl.Series:
+    """Which rows (IMAGES) are of files to be read again though size and time of change are the same, as a bool mask.
+
+    Rows that an older version wrote have no `read_again`; there the beginning of the reason says so.
+    """
+    by_reason = rows["reason"].str.contains(f"^(?:{_NOT_OPENED}|{_CHANGED})")
+    if "read_again" not in rows.columns:
+        return by_reason
+    return rows.select(pl.coalesce("read_again", by_reason)).to_series()
+
+
+def _add_ids(facts: PhotoFacts, file: BinaryIO, opened: _OpenedPicture) -> PhotoFacts:
+    lock: AbstractContextManager[object] = _LARGE_FILE_LOCK if facts.size > LARGE_BYTES else nullcontext()
+    with lock:
         file.seek(0)
         data, digest = read_with_id(file, facts.size)
         found = replace(facts, asset_id=picture_id(data, opened.format, opened.page), file_digest=digest)
         return replace(found, orientation=heif_orientation(data)) if opened.format == "HEIF" else found
 
 
-def _error_phrase(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 def _read_header_facts(
     path: Location, file: BinaryIO, facts: PhotoFacts, name: str
 ) -> tuple[PhotoFacts, _OpenedPicture]:
-    """What the header says."""
+    """The facts in the header, and the opened picture."""
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES and is_camera_raw(file):
         reason = "a camera raw file: export it as JPEG to have it searched"
-        return replace(facts, status="not a photo", reason=reason), _OpenedPicture()
-    named = suffix in SUFFIXES
+        return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
+    photo_suffix = suffix in SUFFIXES
     try:
-        if facts.size == 0 and named:
+        if facts.size == 0 and photo_suffix:
             raise UnreadablePhotoError("the file is empty")
-        if facts.size > MAX_BYTES and named:
+        if facts.size > MAX_BYTES and photo_suffix:
             raise UnreadablePhotoError(
                 f"{facts.size / 1e9:.1f} GB are more than {MAX_BYTES / 1e9:.0f}: save it smaller"
             )
         picture = open_picture(file)
     except UnreadablePhotoError as error:
-        kind = f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
-        status = "unreadable" if named else "not a photo"
-        return replace(facts, status=status, reason=error.reason if named else kind), _OpenedPicture()
+        if photo_suffix:
+            return replace(facts, status=PhotoStatus.UNREADABLE, reason=error.reason), _OpenedPicture()
+        reason = (
+            f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
+        )
+        return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
     width, height = upright_size(picture)
     found = replace(
         facts,

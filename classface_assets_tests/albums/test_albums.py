@@ -383,7 +383,7 @@ def test_the_coverage_report_accounts_for_every_file(archive: Archive) -> None:
     archive.row("2006-2007/copy.jpg", "duplicate", "same bytes as class #1")
     archive.build()
     text = " ".join(Text(archive.out / "coverage.html").text.split())
-    assert "8 files looked at: 5 photos, 1 duplicate, 2 not read" in text
+    assert "8 files checked: 5 photos, 1 duplicate, 2 not read" in text
     assert "15 faces found: 12 named, 2 in unknown clusters, 1 single" in text
     for row in archive.images:
         assert row["status"] == "ok" or (str(row["path"]) in text and str(row["reason"]) in text)

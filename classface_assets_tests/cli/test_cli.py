@@ -200,7 +200,7 @@ def test_every_act_of_the_ledger_has_a_command_a_sentence_in_the_history_and_an_
         ("hide", "Ana", "--off"): "Ana shown again",
         ("confirm", "Ana", "f1"): "1 face is Ana, confirmed",
         ("reject", "Ana", "f1"): "1 face is not Ana",
-        ("take-off", "f2", "f1"): "the name removed from 2 faces",
+        ("take-off", "f2", "f1"): "name removed from 2 faces",
         ("link", "unknown_cluster_1"): "2 faces are of one person",
         ("unlink", "f1", "f3"): "2 faces are of different people",
         ("collage", "2018-19/q.jpg"): "the photo q is a collage",

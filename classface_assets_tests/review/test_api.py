@@ -1,4 +1,4 @@
-"""The REST API over a finished archive: what it tells, and what is said through it."""
+"""The REST API over a finished archive: reading it, and deciding through it."""
 
 import re
 import shutil
@@ -34,6 +34,8 @@ def test_a_label_shows_at_once(client: Client) -> None:
     cluster = client.clusters()[0]
     labelled = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json
     assert labelled["personName"] == "Ana" and labelled["facesLabeled"] == cluster["faceCount"]
+    person = client.get(f"{API}/persons/{labelled['personId']}").json
+    assert labelled["prototypesCreated"] == person["prototypeCount"] == len(person["prototypes"])
     assert cluster["clusterId"] not in {c["clusterId"] for c in client.clusters()}
     person = client.get(f"{API}/persons/{labelled['personId']}").json
     assert person["faceCount"] == person["confirmedCount"] == cluster["faceCount"]
@@ -43,14 +45,14 @@ def test_a_label_shows_at_once(client: Client) -> None:
     assert client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Bo"}).status == 404
 
 
-def test_a_name_is_found_whatever_the_case_and_the_second_cluster_is_hers_too(client: Client) -> None:
+def test_a_name_is_found_ignoring_case(client: Client) -> None:
     first, second = client.clusters()[:2]
     one = client.post(f"{API}/clusters/{first['clusterId']}/label", {"name": "Zoë"}).json
     two = client.post(f"{API}/clusters/{second['clusterId']}/label", {"name": "ZOË"}).json
     assert one["personId"] == two["personId"] and two["personName"] == "Zoë"
 
 
-def test_a_rejected_face_is_not_hers_and_is_never_suggested_again(client: Client) -> None:
+def test_a_rejected_face_is_not_suggested_again(client: Client) -> None:
     cluster = client.clusters()[0]
     named = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json
     path, face = f"{API}/persons/{named['personId']}", cluster["sampleFaceIds"][0]
@@ -78,7 +80,7 @@ def test_a_merge_moves_the_faces_and_undo_brings_them_back(client: Client) -> No
     assert client.post(f"{API}/events/999999/undo").status == 404
 
 
-def test_persons_are_made_renamed_hidden_and_found(client: Client) -> None:
+def test_persons_are_created_renamed_hidden_and_found(client: Client) -> None:
     made = client.post(f"{API}/persons", {"name": "Karl May"})
     assert made.status == 201
     path = f"{API}/persons/{made.json['id']}"
@@ -90,7 +92,7 @@ def test_persons_are_made_renamed_hidden_and_found(client: Client) -> None:
     assert client.ask("PATCH", path, {"status": "active"}).json["status"] == "active"
 
 
-def test_a_person_of_an_odd_name_is_told_as_it_is(client: Client) -> None:
+def test_unusual_names_are_returned_unchanged(client: Client) -> None:
     for name in ODD_NAMES:
         made = client.post(f"{API}/persons", {"name": name})
         assert made.status == 201, made.body
@@ -99,7 +101,7 @@ def test_a_person_of_an_odd_name_is_told_as_it_is(client: Client) -> None:
     assert client.post(f"{API}/persons", {"name": "a\u0000b"}).status == 422
 
 
-def test_pictures_come_by_id_with_a_tag_and_without_exif(client: Client) -> None:
+def test_images_are_served_by_id_with_an_etag_and_without_exif(client: Client) -> None:
     face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
     for path in (f"{API}/{face['id']}/chip?size=64", f"{API}/assets/{face['assetId']}/thumbnail?size=300"):
         picture = client.get(path)
@@ -110,7 +112,7 @@ def test_pictures_come_by_id_with_a_tag_and_without_exif(client: Client) -> None
         assert client.get(f"{API}/{wrong}/chip").status in (404, 422)
 
 
-def test_a_picture_that_the_browser_has_is_not_read_again(client: Client, world: World) -> None:
+def test_an_image_that_the_browser_has_is_not_read_again(client: Client, world: World) -> None:
     face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
     path = f"{API}/assets/{face['assetId']}/thumbnail?size=300"
     tag = client.get(path).headers["ETag"]
@@ -120,7 +122,7 @@ def test_a_picture_that_the_browser_has_is_not_read_again(client: Client, world:
     assert other.status == 404, "one of another size would have to be made"
 
 
-def test_a_face_that_was_erased_is_gone_for_a_browser_that_has_it(client: Client, world: World) -> None:
+def test_an_erased_face_is_gone_for_a_browser_that_has_its_image(client: Client, world: World) -> None:
     cluster = client.clusters()[0]
     path = f"{API}/{cluster['sampleFaceIds'][0]}/chip"
     tag = client.get(path).headers["ETag"]
@@ -138,7 +140,7 @@ def test_faces_of_an_earlier_detector_are_shown_until_the_next_run(client: Clien
         assert client.get(f"{API}/{face}/chip").status == 200
 
 
-def test_an_uploaded_photo_finds_who_it_is(client: Client, world: World) -> None:
+def test_an_uploaded_photo_finds_the_person(client: Client, world: World) -> None:
     cluster = client.clusters()[0]
     face = client.get(f"{API}/clusters/{cluster['clusterId']}").json["faces"][0]
     row = world.query(f"SELECT path FROM image_assets WHERE asset_id = '{face['assetId']}'").item()
@@ -147,14 +149,14 @@ def test_an_uploaded_photo_finds_who_it_is(client: Client, world: World) -> None
     assert client.upload("POST", f"{API}/search", [b"no picture"]).status == 422
 
 
-def test_a_portrait_enrols_a_student_or_says_what_is_wrong_with_it(client: Client, world: World) -> None:
+def test_a_portrait_enrols_a_student_or_is_refused_with_the_reason(client: Client, world: World) -> None:
     alone = world.query(
         "SELECT a.path FROM face_instances f JOIN image_assets a USING (asset_id) WHERE a.status = 'ok' "
         "GROUP BY a.path HAVING count(*) = 1 ORDER BY max(f.quality_score) DESC LIMIT 1"
     ).item()
     photo = (world.folder / "photos" / alone).read_bytes()
-    asked = client.upload("POST", f"{API}/profiles", [photo], name="Nia", minFaceSize="9000")
-    assert asked.status == 422 and asked.json["check"] == "minFaceSize" and asked.json["wanted"] == 9000
+    refused = client.upload("POST", f"{API}/profiles", [photo], name="Nia", minFaceSize="9000")
+    assert refused.status == 422 and refused.json["check"] == "minFaceSize" and refused.json["wanted"] == 9000
     assert client.get(f"{API}/persons").json["total"] == 0, "nobody is made of a portrait that is not used"
     made = client.upload("POST", f"{API}/profiles", [photo], name="Nia", minFaceSize="20", blurThreshold="0")
     assert made.status == 201, made.body
@@ -170,7 +172,7 @@ def test_a_portrait_enrols_a_student_or_says_what_is_wrong_with_it(client: Clien
     assert several.status == 422 and several.json["check"] == "faces"
 
 
-def test_the_next_run_names_faces_by_a_portrait_until_the_person_is_erased(client: Client, world: World) -> None:
+def test_the_next_run_matches_faces_to_a_portrait_until_the_person_is_erased(client: Client, world: World) -> None:
     astronaut = BytesIO()
     Image.fromarray(skimage.data.astronaut()).save(astronaut, "JPEG", quality=95)
     enrolled = client.upload("POST", f"{API}/profiles", [astronaut.getvalue()], name="Nia", minFaceSize="20").json
@@ -188,7 +190,7 @@ def test_the_next_run_names_faces_by_a_portrait_until_the_person_is_erased(clien
     assert left == []
 
 
-def test_what_is_counted_fits_together(client: Client) -> None:
+def test_the_counts_are_consistent(client: Client) -> None:
     stats = client.get(f"{API}/stats").json
     assert stats["totalFaces"] == stats["assignedFaces"] + stats["clusteredFaces"] + stats["noiseFaces"]
     assert stats["vectors"] == stats["totalFaces"] > 0
@@ -197,7 +199,7 @@ def test_what_is_counted_fits_together(client: Client) -> None:
     assert client.get(f"{API}/verify?schoolYear=1066").status == 404
 
 
-def test_every_error_is_a_problem(client: Client) -> None:
+def test_every_error_has_problem_details(client: Client) -> None:
     nobody = uuid.uuid4()
     for answer, status in (
         (client.get(f"{API}/persons/{nobody}"), 404),
@@ -214,7 +216,7 @@ def test_every_error_is_a_problem(client: Client) -> None:
         assert {"type", "title", "status", "detail"} <= answer.json.keys() and answer.json["status"] == status
 
 
-def test_the_api_can_be_tried_in_a_page_that_loads_nothing_from_elsewhere(client: Client) -> None:
+def test_swagger_ui_loads_nothing_from_the_network(client: Client) -> None:
     page = client.get("/docs").body.decode()
     for file in re.findall(r'(?:src|href)="([^"]+)"', page):
         assert file.startswith("/") and client.get(file).status == 200

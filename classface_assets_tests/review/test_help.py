@@ -13,7 +13,7 @@ from classface_assets.review.pages.help import address_of, anchor_of, documents,
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import Client
 from classface_assets_tests.support.helpers import TOKEN
-from classface_assets_tests.support.windows import window
+from classface_assets_tests.support.windows import open_window
 
 PAGES = {address_of(file): file for file in documents()}
 
@@ -52,13 +52,13 @@ def test_help_is_for_those_who_know_the_token_and_nothing_outside_its_folder_is_
 
 def test_help_pages_are_read_from_page_to_page(world: World, served: str, browser: Browser) -> None:
     with browser.new_context(viewport={"width": 420, "height": 900}, has_touch=True) as context:
-        window_ = window(context.new_page(), served, world)
-        page = window_.open("/")
+        window = open_window(context.new_page(), served, world)
+        page = window.open("/")
         page.get_by_role("link", name="Help").click()
         page.get_by_role("link", name="Model packs").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Model packs")
         expect(page.locator("[aria-current]", has_text="Engineers")).to_be_visible()
         for address in PAGES:
-            page = window_.open(address)
+            page = window.open(address)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
-        assert window_.wrong == []
+        assert window.errors == []

@@ -1,4 +1,4 @@
-"""What all review pages have in common, looked at in a real browser: names, controls, colours, errors, logging in."""
+"""What all review pages have in common, in a real browser: controls, colours, errors, login, without JavaScript."""
 
 import re
 import time
@@ -20,7 +20,7 @@ from classface_assets.review.app import create_app
 from classface_assets.store.files.duckdb import publish_database
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.helpers import TOKEN
-from classface_assets_tests.support.windows import ReviewWindow, crowded, recognised, window
+from classface_assets_tests.support.windows import ReviewWindow, matched_person, open_window, photo_with_most_faces
 
 ODD_NAMES = [
     '<img src=x onerror="document.title=1">',
@@ -45,26 +45,24 @@ SECTIONS = (
 )
 
 
-def test_a_run_that_stopped_is_resumed_and_another_is_started(
-    desk: ReviewWindow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_run_is_retried_and_another_is_started(window: ReviewWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
-    (year, *_) = desk.world.query("SELECT DISTINCT school_year FROM image_assets ORDER BY 1")["school_year"]
-    instance, _ = prepare_instance(desk.world.layout)
+    (year, *_) = window.world.query("SELECT DISTINCT school_year FROM image_assets ORDER BY 1")["school_year"]
+    instance, _ = prepare_instance(window.world.layout)
     with instance:
-        chain = World(desk.world.folder, instance, "/no/such/pack").chain
+        chain = World(window.world.folder, instance, "/no/such/pack").chain
         with ThreadPoolExecutor(1) as elsewhere:  # Dagster has an event loop of its own
             (stopped,) = elsewhere.submit(chain.job, "ingest_year", year).result()
-    page = desk.open("/runs")
+    page = window.open("/runs")
     line = page.locator(".runs > li").last
     expect(line).to_contain_text(stopped.reason)
-    expect(line).to_contain_text("stopped")
-    line.get_by_role("button", name="Resume").click()
-    desk.toast("was started")
+    expect(line).to_contain_text("failed")
+    line.get_by_role("button", name="Retry").click()
+    window.toast("was started")
     expect(page.locator(".runs > li")).to_have_count(2)
     newest = page.locator(".runs > li").first
     for _ in range(100):
-        if newest.get_by_text("under way").count() == 0:
+        if newest.get_by_text("running").count() == 0:
             break
         page.wait_for_timeout(300)
         page.reload()
@@ -72,7 +70,7 @@ def test_a_run_that_stopped_is_resumed_and_another_is_started(
     expect(newest).to_contain_text(year)
     newest.locator("summary").click()
     expect(newest.locator(".facts")).to_contain_text(re.compile(r"detections\s*\d+ rows"))
-    logs = [log for log in desk.world.layout.dagster_home.glob("history/runs/*.db*") if log.name[:5] != "index"]
+    logs = [log for log in window.world.layout.dagster_home.glob("history/runs/*.db*") if log.name[:5] != "index"]
     for log in logs:
         log.unlink()
     page.reload()
@@ -80,52 +78,52 @@ def test_a_run_that_stopped_is_resumed_and_another_is_started(
     newest.locator("summary").click()
     expect(newest.locator(".facts")).to_contain_text("rows")
     assert logs and not any(log.exists() for log in logs), "a page of runs reads no run's own log, which takes long"
-    page.get_by_role("button", name="Recognise everybody again").click()
-    expect(newest.get_by_text("under way")).to_be_visible()
+    page.get_by_role("button", name="Update matches").click()
+    expect(newest.get_by_text("running")).to_be_visible()
     max(psutil.Process().children(), key=psutil.Process.create_time).kill()
     page.wait_for_timeout(200)
     page.reload()
-    expect(newest).to_contain_text("it did not begin (exit code -9)")
-    newest.get_by_role("button", name="Resume").click()
-    expect(newest.get_by_text("under way")).to_be_visible()
+    expect(newest).to_contain_text("the run did not start (exit code -9)")
+    newest.get_by_role("button", name="Retry").click()
+    expect(newest.get_by_text("running")).to_be_visible()
     max(psutil.Process().children(), key=psutil.Process.create_time).kill()
 
 
-def test_odd_names_are_shown_as_text_on_every_page(desk: ReviewWindow) -> None:
-    people = [desk.label(name)[0] for name in ODD_NAMES]
+def test_odd_names_are_shown_as_text_on_every_page(window: ReviewWindow) -> None:
+    people = [window.label(name)[0] for name in ODD_NAMES]
     for path in (*SECTIONS, *(f"/people/{person}" for person in people)):
-        page = desk.open(path)
+        page = window.open(path)
         assert page.title() != "1", path
         assert page.locator("main img[onerror], main script").count() == 0, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    desk.ledger.declare_siblings(people)
+    window.ledger.declare_siblings(people)
     for name, person in zip(ODD_NAMES, people, strict=True):
-        page = desk.open(f"/people/{person}")
+        page = window.open(f"/people/{person}")
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
         expect(page.get_by_label("Name", exact=True).first).to_have_value(name)
         expect(page.locator(".lead a")).to_have_text(sorted(set(ODD_NAMES) - {name}))
         assert page.title() != "1" and page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         photo = page.locator(".tile a").first.get_attribute("href")
-        desk.open(photo or "")
+        window.open(photo or "")
         expect(page.locator(".who", has_text=name).first).to_be_visible()
-    desk.open("/history")
+    window.open("/history")
     for name in ODD_NAMES:
         expect(page.locator(".lines", has_text=name)).to_be_visible()
 
 
-def test_every_page_has_names_for_its_controls_and_room_for_fingers(
+def test_every_page_has_named_controls_that_are_large_enough_to_touch(
     world: World, served: str, browser: Browser
 ) -> None:
     with browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True, is_mobile=True) as context:
-        desk = window(context.new_page(), served, world)
-        person, _ = recognised(desk, "Ana")
-        photo, _ = crowded(world)
+        window = open_window(context.new_page(), served, world)
+        person, _ = matched_person(window, "Ana")
+        photo, _ = photo_with_most_faces(world)
         for path in (*SECTIONS, f"/people/{person}", f"/photos/{photo}"):
-            page = desk.open(path)
+            page = window.open(path)
             assert page.evaluate(UNNAMED) == [], path
             assert page.evaluate(SMALL) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert desk.wrong == []
+        assert window.errors == []
 
 
 UNNAMED = """() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select, summary, img")]
@@ -140,12 +138,12 @@ SMALL = """() => [...document.querySelectorAll("main :is(button, summary, select
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_text_stands_out_from_its_ground(colours: str, world: World, served: str, browser: Browser) -> None:
+def test_text_has_enough_contrast(colours: str, world: World, served: str, browser: Browser) -> None:
     with browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=colours) as context:  # type: ignore[arg-type]
-        desk = window(context.new_page(), served, world)
-        person, _ = recognised(desk, "Ana")
+        window = open_window(context.new_page(), served, world)
+        person, _ = matched_person(window, "Ana")
         for path in ("/", "/confirm", "/people", f"/people/{person}", "/history", "/runs", "/help/engineers/packs"):
-            page = desk.open(path)
+            page = window.open(path)
             assert page.evaluate(FAINT) == [], path
 
 
@@ -179,20 +177,20 @@ FAINT = """() => {
 
 def test_the_forms_work_without_javascript(world: World, served: str, browser: Browser) -> None:
     with browser.new_context(java_script_enabled=False) as context:
-        desk = window(context.new_page(), served, world)
-        page = desk.open("/")
+        window = open_window(context.new_page(), served, world)
+        page = window.open("/")
         page.locator("[data-names]").first.fill("Ana Berger")
         page.locator("[data-names]").first.press("Enter")
-        desk.toast("are Ana Berger")
+        window.toast("are Ana Berger")
         page.locator("[data-names]").first.fill("Anna Berger")
         page.locator("[data-names]").first.press("Enter")
         page.get_by_role("button", name="No, Anna Berger is another person").click()
-        desk.toast("are Anna Berger")
-        assert sorted(p.name for p in desk.said.persons.values()) == ["Ana Berger", "Anna Berger"]
+        window.toast("are Anna Berger")
+        assert sorted(p.name for p in window.decisions.persons.values()) == ["Ana Berger", "Anna Berger"]
         page.locator("#toasts").get_by_role("button", name="Undo").click()
-        desk.toast("Undone:")
-        assert [p.name for p in desk.said.persons.values()] == ["Ana Berger"]
-        desk.open("/search")
+        window.toast("Undone:")
+        assert [p.name for p in window.decisions.persons.values()] == ["Ana Berger"]
+        window.open("/search")
         path = world.query(
             "SELECT path FROM image_assets WHERE path LIKE '%portrait%' AND status = 'ok' LIMIT 1"
         ).item()
@@ -201,21 +199,21 @@ def test_the_forms_work_without_javascript(world: World, served: str, browser: B
         expect(page.locator(".found li").first).to_be_visible(timeout=30_000)
 
 
-def test_an_address_where_nothing_is_shows_a_page_that_leads_on(desk: ReviewWindow) -> None:
-    page = desk.open("/nowhere/at?all=1")
+def test_an_unknown_address_shows_a_page_with_a_way_on(window: ReviewWindow) -> None:
+    page = window.open("/nowhere/at?all=1")
     expect(page.locator("main")).to_contain_text("nothing at /nowhere/at")
     page.get_by_role("link", name="To the first page").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Who is this?")
-    desk.wrong.clear()  # the console notes the 404
+    window.errors.clear()  # the console notes the 404
 
 
-def test_somebody_logs_in_by_the_page_under_their_name(world: World, served: str, browser: Browser) -> None:
+def test_a_user_logs_in_under_their_name(world: World, served: str, browser: Browser) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(served)
         page.get_by_label("Token").fill("not the token")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert")).to_contain_text("not the token")
+        expect(page.get_by_role("alert")).to_contain_text("not correct")
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_label("Your name").fill("Frau Müller")
         page.get_by_role("button", name="Log in").click()
@@ -262,7 +260,7 @@ def test_a_page_of_a_hundred_groups_is_quick_with_100_000_faces(world: World, se
     assert min(took) < 0.3
 
 
-def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: World, browser: Browser) -> None:
+def test_an_unpublished_archive_shows_what_to_do(tmp_path: Path, world: World, browser: Browser) -> None:
     empty = World(tmp_path / "empty", world.instance)
     (empty.folder / "photos").mkdir(parents=True)
     app = create_app(empty.archive, Models(pack=empty.pack), TOKEN)
@@ -272,16 +270,16 @@ def test_nothing_published_yet_is_told_with_what_to_do(tmp_path: Path, world: Wo
         expect(page.locator("main")).to_contain_text("classface run")
 
 
-def test_a_browser_drops_the_pictures_of_who_was_erased(desk: ReviewWindow) -> None:
+def test_a_browser_drops_the_images_of_an_erased_person(window: ReviewWindow) -> None:
     """Here the erasure comes from another process, and the browser learns of it by the next page."""
-    ana, faces = desk.label("Ana")
-    kept = f"fetch('/api/v1/faces/{faces[0]}/chip', {{cache: 'only-if-cached', mode: 'same-origin'}}).then(r => r.ok)"
-    page = desk.open(f"/people/{ana}")
+    ana, faces = window.label("Ana")
+    cached = f"fetch('/api/v1/faces/{faces[0]}/chip', {{cache: 'only-if-cached', mode: 'same-origin'}}).then(r => r.ok)"
+    page = window.open(f"/people/{ana}")
     page.wait_for_load_state("networkidle")
-    assert page.evaluate(f"fetch('/api/v1/faces/{faces[0]}/chip').then(r => r.ok)") and page.evaluate(kept)
-    desk.open("/people")
-    assert page.evaluate(kept)
-    desk.ledger.erase(ana)
-    desk.open("/people")
-    assert not page.evaluate(f"{kept}.catch(() => false)")
-    desk.wrong.clear()  # the console tells of what is not in the cache
+    assert page.evaluate(f"fetch('/api/v1/faces/{faces[0]}/chip').then(r => r.ok)") and page.evaluate(cached)
+    window.open("/people")
+    assert page.evaluate(cached)
+    window.ledger.erase(ana)
+    window.open("/people")
+    assert not page.evaluate(f"{cached}.catch(() => false)")
+    window.errors.clear()  # the console tells of what is not in the cache

@@ -1,4 +1,4 @@
-"""What the review server does at length or at once: many writers, kills, runs, links, erasing, the sensor."""
+"""Long or concurrent work of the review server: many writers, kills, runs, links, erasure, the sensor."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def test_eight_people_label_at_once_and_nothing_is_lost(client: Client) -> None:
     assert client.get(f"{API}/persons/{person}").json["confirmedCount"] == len(set(chosen))
 
 
-def test_a_server_killed_in_a_burst_of_labels_loses_none_that_was_answered(world: World) -> None:
+def test_a_killed_server_loses_no_label_that_it_has_acknowledged(world: World) -> None:
     command = [sys.executable, "-m", "classface_assets.cli", "review", "--port", "0", "--token", TOKEN]
     command += ["--photos", str(world.archive.photos), "--data", str(world.archive.data)]
     answered: list[str] = []
@@ -75,7 +75,7 @@ def _name_until_it_dies(client: Client, writer: int, answered: list[str]) -> Non
             return
 
 
-def test_long_work_is_a_run_that_is_told_of(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_work_is_a_run_whose_status_can_be_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.get(f"{API}/runs")
     monkeypatch.setattr("classface_assets.review.runs.manager.MAX_CONCURRENT_RUNS", 1)
     queued = client.post(f"{API}/cluster/dual", {"queue": True})
@@ -93,7 +93,7 @@ def test_long_work_is_a_run_that_is_told_of(client: Client, monkeypatch: pytest.
     assert client.get(f"{API}/runs/{uuid.uuid4()}").status == 404
 
 
-def test_clusters_that_are_linked_are_one_at_once_and_fall_apart_again_when_split(client: Client, world: World) -> None:
+def test_linked_clusters_are_one_at_once_and_separate_again_when_split(client: Client, world: World) -> None:
     first, second = client.clusters()[:2]
     too_many = {"minClusterSize": first["faceCount"]}
     assert client.post(f"{API}/clusters/{first['clusterId']}/split", too_many).json["status"] == "unchanged"
@@ -109,7 +109,7 @@ def test_clusters_that_are_linked_are_one_at_once_and_fall_apart_again_when_spli
     assert client.post(f"{API}/clusters/person_{person}/split").status == 409
 
 
-def test_who_a_face_is_goes_by_the_labelled_faces(client: Client) -> None:
+def test_a_face_is_matched_to_the_labelled_faces(client: Client) -> None:
     cluster = client.clusters()[0]["clusterId"]
     faces = [face["id"] for face in client.get(f"{API}/clusters/{cluster}").json["faces"]]
     assert client.post(f"{API}/{faces[0]}/assign").json == {
@@ -123,15 +123,15 @@ def test_who_a_face_is_goes_by_the_labelled_faces(client: Client) -> None:
     assert client.post(f"{API}/{faces[0]}/assign").json["personId"] is None
 
 
-def test_a_photo_is_looked_at_again_with_other_thresholds(client: Client) -> None:
+def test_a_photo_is_detected_again_with_other_thresholds(client: Client) -> None:
     face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
     photo = client.get(f"{API}/assets/{face['assetId']}").json
-    looked = client.post(f"{API}/detect/{face['assetId']}").json
-    assert set(looked["faceIds"]) == {f["id"] for f in photo["faces"]} and looked["newFaceIds"] == []
+    detected = client.post(f"{API}/detect/{face['assetId']}").json
+    assert set(detected["faceIds"]) == {f["id"] for f in photo["faces"]} and detected["newFaceIds"] == []
     assert client.post(f"{API}/detect/{face['assetId']}", {"minFaceSize": 100_000}).json["facesDetected"] == 0
 
 
-def test_an_erased_person_is_gone_from_every_answer_and_the_receipt_says_of_what(client: Client) -> None:
+def test_an_erased_person_is_gone_from_every_response_and_the_receipt_lists_what_was_removed(client: Client) -> None:
     cluster = client.clusters()[0]
     faces = [f["id"] for f in client.get(f"{API}/clusters/{cluster['clusterId']}").json["faces"]]
     person = client.post(f"{API}/clusters/{cluster['clusterId']}/label", {"name": "Ana"}).json["personId"]
@@ -158,9 +158,9 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
     assert isinstance(look(None), dg.SkipReason)
     world.archive.open_ledger().create_person("Ana")
     assert "still at it" in look(None).skip_message
-    said = datetime.now(UTC)
-    assert not sensors.is_quiet(said.isoformat(), said + timedelta(seconds=59))
-    assert sensors.is_quiet(said.isoformat(), said + timedelta(seconds=60))
+    decided = datetime.now(UTC)
+    assert not sensors.is_quiet(decided.isoformat(), decided + timedelta(seconds=59))
+    assert sensors.is_quiet(decided.isoformat(), decided + timedelta(seconds=60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sensors, "QUIET_PERIOD", timedelta())
         ready = look(None)
@@ -168,7 +168,7 @@ def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
     assert "Nothing was said" in look(ready.cursor).skip_message
 
 
-def test_only_what_starts_and_tells_runs_knows_dagster() -> None:
+def test_only_the_modules_of_runs_import_dagster() -> None:
     folder = Path(review.__file__).parent
     known = {file.name for file in folder.rglob("*.py") if "import dagster" in file.read_text()}
-    assert known == {"work.py", "run_records.py"}
+    assert known == {"manager.py", "records.py"}

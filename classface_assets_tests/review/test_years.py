@@ -8,11 +8,11 @@ from classface_assets.store.catalog.year_file import manual_school_years
 from classface_assets_tests.support.windows import ReviewWindow
 
 
-def test_the_page_lists_the_folders_and_sets_a_school_year(desk: ReviewWindow) -> None:
-    photos = Path(str(desk.world.layout.photos))
+def test_the_page_lists_the_folders_and_sets_a_school_year(window: ReviewWindow) -> None:
+    photos = Path(str(window.world.layout.photos))
     for folder in ("2019", "Room 2001", "<b>Box", "2019/@eaDir"):
         (photos / folder).mkdir()
-    page = desk.open("/")
+    page = window.open("/")
     page.get_by_role("link", name="Years").click()
     rows = page.locator("table.years tbody tr")
     expect(rows.first).to_contain_text("2019-2020")
@@ -23,21 +23,21 @@ def test_the_page_lists_the_folders_and_sets_a_school_year(desk: ReviewWindow) -
     expect(room).to_contain_text("is a number, not a year")
     room.get_by_label("School year of Room 2001").fill("2011-12")
     room.get_by_role("button", name="Set").click()
-    desk.toast("Room 2001: 2011-2012, from the next run on")
+    window.toast("Room 2001: 2011-2012, from the next run on")
     expect(room).to_contain_text("set by hand")
-    assert manual_school_years(desk.world.layout) == {"Room 2001": "2011-2012"}
+    assert manual_school_years(window.world.layout) == {"Room 2001": "2011-2012"}
     room.get_by_label("School year of Room 2001").fill("soon")
     room.get_by_role("button", name="Set").click()
-    desk.toast("'soon' is no school year")
-    assert manual_school_years(desk.world.layout) == {"Room 2001": "2011-2012"}
-    desk.wrong.clear()  # the browser notes every answer that is an error
-    room.get_by_role("button", name="As the name").click()
-    desk.toast("Room 2001: as its name says")
-    assert manual_school_years(desk.world.layout) == {}
+    window.toast("'soon' is no school year")
+    assert manual_school_years(window.world.layout) == {"Room 2001": "2011-2012"}
+    window.errors.clear()  # the browser notes every answer that is an error
+    room.get_by_role("button", name="Use the folder name").click()
+    window.toast("Room 2001: from its name")
+    assert manual_school_years(window.world.layout) == {}
 
 
-def test_a_broken_file_of_years_is_a_page_with_one_sentence(desk: ReviewWindow) -> None:
-    (Path(str(desk.world.layout.data)) / "years.json").write_text("{")
-    page = desk.open("/years")
+def test_a_broken_file_of_years_is_a_page_with_one_sentence(window: ReviewWindow) -> None:
+    (Path(str(window.world.layout.data)) / "years.json").write_text("{")
+    page = window.open("/years")
     expect(page.locator("main")).to_contain_text("years.json cannot be read")
-    desk.wrong.clear()
+    window.errors.clear()

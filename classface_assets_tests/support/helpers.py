@@ -148,7 +148,8 @@ def add_vectors(layout: ArchiveLayout, year: str, *faces: str) -> None:
 
 
 def published(layout: ArchiveLayout, events: Sequence[Event], assignments: Sequence[tuple[object, ...]] = ()) -> Path:
-    """The facts so far, published with these events and assignments."""
-    frame = pl.DataFrame(list(assignments), schema=ASSIGNMENTS, orient="row")
+    """The faces so far, published with these events and assignments; columns that a row leaves out are null."""
+    rows = [(*row, *[None] * (len(ASSIGNMENTS) - len(row))) for row in assignments]
+    frame = pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
     publish_database(layout.database, build_tables(load_catalog(layout, DETECTOR, PACK), frame, list(events)))
     return layout.database

@@ -23,8 +23,11 @@ from classface_assets_tests.conftest import World, made_once
 ROOT = Path(__file__).parents[2]
 BEFORE_PICTURE_IDS = "521fba6"
 """The last commit that called a photo by all bytes of its file."""
+BEFORE_PRESENT_LAYOUT = "b571667"
+"""The last commit before the package had its present folders and names."""
 YEARS = ("2017-2018", "2018-2019")
 
+# Of the old code, by the names that it had.
 MAKE = """
 import csv, json, shutil, sys, uuid
 from pathlib import Path
@@ -82,15 +85,17 @@ with dg.DagsterInstance.local_temp(str(folder / "records"), overrides=json.loads
         ledger.label(person, of[person])
     ledger.reject(ben, of[cem])
     ledger.must_link(of[cem])
-    ledger.mark_not_faces(faces[together[0]][:1])
+    ledger.not_faces(faces[together[0]][:1])
     ledger.mark_photo(faces[candid][0].asset_id, "collage")
     photo, box = faces[together[1]][0].asset_id, (4, 4, 44, 44)
     drawn = LabelledFace(str(uuid.uuid5(uuid.UUID(photo), ",".join(map(str, box)))), photo, box)
-    ledger.draw_face(drawn)
-    ledger.set_consent(ben, False)
+    ledger.draw(drawn)
+    ledger.consent(ben, False)
     run()
     erased = ledger.decisions().record(dora).id
     forget(archive, instance, dora)
+    if sys.argv[5] == "run again":
+        run()
 told = {
     "labelled": {person: [face.face_id for face in of[person]] for person in (ana, ben)},
     "withdrawn": ben,
@@ -124,24 +129,67 @@ def take_out(commit: str, folder: Path) -> None:
         files.extractall(folder, filter="data")
 
 
-def make_old_archive(folder: Path) -> None:
+def make_old_archive(folder: Path, commit: str, last_run: bool = False) -> None:
+    """Make the archive with the code of a commit, and Dagster's records of it in `records`.
+
+    An erasure removes the records of all runs, and is the last that is done there but for one more run if asked for.
+    """
     from classface_assets_tests.conftest import NO_OUTPUT_OF_STEPS
 
     code = folder / "code"
-    take_out(BEFORE_PICTURE_IDS, code)
+    take_out(commit, code)
     (folder / "archive" / "records").mkdir(parents=True)
     arguments = [str(folder / "archive"), str(code), ",".join(YEARS), json.dumps(NO_OUTPUT_OF_STEPS)]
+    arguments.append("run again" if last_run else "")
     environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-c", MAKE, *arguments]
     made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-3000:]
-    shutil.rmtree(folder / "archive" / "records")
+    (folder / "archive" / "records").rename(folder / "records")
+
+
+def open_world(folder: Path) -> World:
+    """An archive with Dagster's records beside it."""
+    from classface_assets_tests.conftest import NO_OUTPUT_OF_STEPS
+
+    instance = dg.DagsterInstance.local_temp(str(folder / "records"), overrides=NO_OUTPUT_OF_STEPS)
+    return World(folder / "archive", instance)
 
 
 @pytest.fixture(scope="session")
 def made_by_old_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the old archive. Tests only read it."""
-    return made_once(tmp_path_factory, "old archive", make_old_archive) / "archive"
+
+    def make(folder: Path) -> None:
+        make_old_archive(folder, BEFORE_PICTURE_IDS)
+
+    return made_once(tmp_path_factory, "old archive", make) / "archive"
+
+
+@pytest.fixture(scope="session")
+def made_before_present_layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the `archive` that the version before the present layout made, and its `records`."""
+
+    def make(folder: Path) -> None:
+        make_old_archive(folder, BEFORE_PRESENT_LAYOUT, last_run=True)
+
+    return made_once(tmp_path_factory, "archive before the present layout", make)
+
+
+@pytest.fixture(scope="session")
+def run_again(made_before_present_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldArchive]:
+    """The same after one more run of the whole chain, by today's code on the same Dagster records. Only to be read."""
+
+    def make(folder: Path) -> None:
+        for name in ("archive", "records"):
+            shutil.copytree(made_before_present_layout / name, folder / name)
+        made = open_world(folder)
+        with made.instance:
+            assert made.run() == []
+
+    read = open_world(made_once(tmp_path_factory, "archive of the present layout", make))
+    with read.instance:
+        yield OldArchive(read, json.loads((read.folder / "told.json").read_text()))
 
 
 @pytest.fixture
@@ -156,19 +204,14 @@ def old_archive(made_by_old_code: Path, tmp_path: Path) -> Iterator[OldArchive]:
 @pytest.fixture(scope="session")
 def upgraded(made_by_old_code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldArchive]:
     """The same after one run of the whole chain by today's code. Tests only read it: of names, refusals, erasure."""
-    from classface_assets_tests.conftest import NO_OUTPUT_OF_STEPS
-
-    def world(folder: Path) -> World:
-        instance = dg.DagsterInstance.local_temp(str(folder / "records"), overrides=NO_OUTPUT_OF_STEPS)
-        return World(folder / "archive", instance)
 
     def make(folder: Path) -> None:
         (folder / "records").mkdir()
         shutil.copytree(made_by_old_code, folder / "archive")
-        made = world(folder)
+        made = open_world(folder)
         with made.instance:
             assert made.run() == []
 
-    read = world(made_once(tmp_path_factory, "upgraded archive", make))
+    read = open_world(made_once(tmp_path_factory, "upgraded archive", make))
     with read.instance:
         yield OldArchive(read, json.loads((read.folder / "told.json").read_text()))

@@ -26,19 +26,19 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @dataclass(frozen=True)
 class ReviewWindow:
-    """A browser window at a served archive. `wrong`: what the window complained of."""
+    """A browser window at a served archive. `errors`: what the window has reported."""
 
     page: "Page"
     url: str
     world: World
-    wrong: list[str]
+    errors: list[str]
 
     @property
     def ledger(self) -> Ledger:
         return self.world.archive.open_ledger()
 
     @property
-    def said(self) -> Decisions:
+    def decisions(self) -> Decisions:
         return self.ledger.decisions()
 
     def open(self, path: str) -> "Page":
@@ -55,7 +55,7 @@ class ReviewWindow:
 
     def label(self, name: str, *, most: int = 10_000) -> tuple[str, list[str]]:
         """Name the largest group that has no name, or its first faces: the person's id and the faces' ids."""
-        named = set(self.said.labels)
+        named = set(self.decisions.labels)
         faces = self.world.query(
             "SELECT id, asset_id, cluster_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances ORDER BY id"
         ).filter(pl.col("cluster_id").str.starts_with("unknown_cluster"), ~pl.col("id").is_in(list(named)))
@@ -79,28 +79,28 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture
-def desk(world: World, served: str, browser: "Browser") -> Iterator[ReviewWindow]:
+def window(world: World, served: str, browser: "Browser") -> Iterator[ReviewWindow]:
     """A window that has logged in. A page that breaks its policy or a script that fails fails the test."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        desk = window(context.new_page(), served, world)
-        yield desk
-        assert desk.wrong == []
+        window = open_window(context.new_page(), served, world)
+        yield window
+        assert window.errors == []
 
 
-def window(page: "Page", url: str, world: World) -> ReviewWindow:
-    wrong: list[str] = []
+def open_window(page: "Page", url: str, world: World) -> ReviewWindow:
+    errors: list[str] = []
     page.set_default_timeout(10_000)
-    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
+    page.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
     assert page.request.get(f"{url}/?token={TOKEN}", max_redirects=0).status == 303
-    return ReviewWindow(page, url, world, wrong)
+    return ReviewWindow(page, url, world, errors)
 
 
-def recognised(desk: ReviewWindow, name: str) -> tuple[str, list[str]]:
-    """A person with two labelled faces, and the rest of the group theirs by likeness, as after a run."""
-    person, labelled = desk.label(name, most=2)
-    tables = {table: desk.world.query(f"SELECT * FROM {table}") for table in DUCKDB_TABLES}
+def matched_person(window: ReviewWindow, name: str) -> tuple[str, list[str]]:
+    """A person with two labelled faces, and the rest of the group matched to them automatically, as after a run."""
+    person, labelled = window.label(name, most=2)
+    tables = {table: window.world.query(f"SELECT * FROM {table}") for table in DUCKDB_TABLES}
     faces = tables["face_instances"]
     cluster = faces.filter(pl.col("id").is_in(labelled))["cluster_id"][0]
     rest = (pl.col("cluster_id") == cluster) & ~pl.col("id").is_in(labelled)
@@ -113,11 +113,11 @@ def recognised(desk: ReviewWindow, name: str) -> tuple[str, list[str]]:
     }
     changed = [pl.when(rest).then(pl.lit(value)).otherwise(pl.col(c)).alias(c) for c, value in theirs.items()]
     score = pl.when(rest).then(0.71).otherwise(pl.col("assignment_score")).cast(pl.Float32).alias("assignment_score")
-    publish_database(desk.world.layout.database, tables | {"face_instances": faces.with_columns(*changed, score)})
+    publish_database(window.world.layout.database, tables | {"face_instances": faces.with_columns(*changed, score)})
     return person, ids
 
 
-def crowded(world: World) -> tuple[str, str]:
+def photo_with_most_faces(world: World) -> tuple[str, str]:
     """The photo with the most faces, and one of its faces."""
     most = "SELECT asset_id, min(id) FROM face_instances GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
     row = world.query(most).row(0)

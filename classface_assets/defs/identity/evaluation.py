@@ -67,7 +67,7 @@ def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth:
 
 
 def _evaluation_metadata(evaluated: EvaluationResult) -> dg.MaterializeResult:
-    found, named = evaluated.found, evaluated.found.naming
+    found, named = evaluated.report, evaluated.report.naming
     naming: dict[str, Any] = {"naming_accuracy": named.accuracy, "naming_precision": named.precision} if named else {}
     return materialize_result(
         found.faces,
@@ -80,5 +80,5 @@ def _evaluation_metadata(evaluated: EvaluationResult) -> dg.MaterializeResult:
         summary=markdown_table(pl.DataFrame(report_rows(found), schema=["what", "measured"], orient="row"), most=20),
         by_years_between=markdown_table(found.by_gap),
         by_school_year=markdown_table(found.by_year, most=60),
-        threshold_curve=image_markdown(evaluated.picture, "precision and recall by threshold"),
+        threshold_curve=image_markdown(evaluated.curve_png, "precision and recall by threshold"),
     )

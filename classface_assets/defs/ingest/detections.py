@@ -35,9 +35,9 @@ from classface_assets.store.decisions.exclusions import drop_erased
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.search import DetectionSettings
+from classface_assets.vision.protocols import Detector
 
 
 class DetectionConfig(dg.Config):
@@ -60,7 +60,7 @@ class DetectionConfig(dg.Config):
 
     def settings(self, active: str | None) -> DetectionSettings:
         """The settings given here; for the rest the active ones of that name, or the defaults."""
-        before = DetectionSettings.named(active) if active else DetectionSettings()
+        before = DetectionSettings.from_name(active) if active else DetectionSettings()
         return DetectionSettings(
             before.min_confidence if self.min_confidence is None else self.min_confidence,
             before.min_face_px if self.min_face_px is None else self.min_face_px,

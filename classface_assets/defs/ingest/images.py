@@ -22,11 +22,9 @@ from classface_assets.store.catalog.photo_folders import list_files
 from classface_assets.store.catalog.school_year import conform_to_schema, image_parts, year_images
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
 from classface_assets.store.files.parts import PartDataset
-from classface_assets.vision.photo_facts import CHANGED_REASON, NOT_OPENED_REASON, read_photo_facts
+from classface_assets.vision.photo_facts import read_photo_facts, to_read_again
 
 BATCH_SIZE = 256
-WAS_NOT_OPENED = pl.col("reason").str.contains(f"^(?:{NOT_OPENED_REASON}|{CHANGED_REASON})")
-"""Of IMAGES: whether the next run has to read the file again."""
 EVERY_FILE_ACCOUNTED_FOR = CheckRule(
     "every_file_is_accounted_for", "There is a row for each file of the folder.", severity=dg.AssetCheckSeverity.WARN
 )
@@ -127,7 +125,7 @@ def _files_to_read(parts: PartDataset, listing: pl.DataFrame) -> tuple[pl.DataFr
     known = conform_to_schema(IMAGES, known if known.width else pl.DataFrame(schema=IMAGES))
     known = known.join(listing, on=list(parts.key), how="semi")
     known_by_bytes_alone = (pl.col("status") == "ok") & pl.col("file_digest").is_null()
-    retried = known.filter(known_by_bytes_alone | WAS_NOT_OPENED)
+    retried = known.filter(known_by_bytes_alone | to_read_again(known))
     return retried, listing.join(known.join(retried, on="path", how="anti"), on=list(parts.key), how="anti")
 
 
@@ -155,7 +153,7 @@ def _read_batch(listing: pl.DataFrame, year: str, layout: ArchiveLayout, folders
         facts = list(
             pool.map(lambda path: read_photo_facts(decode_relative_path(layout.photos, path), path), listing["path"])
         )
-    if any(fact.reason.startswith(NOT_OPENED_REASON) for fact in facts):
+    if any(fact.read_again for fact in facts):
         require_year_folders(layout)  # else it is not this file that is broken, and it gets no row
         gone = [folder for folder in folders if not folder.exists()]
         if gone:

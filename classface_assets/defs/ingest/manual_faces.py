@@ -15,9 +15,9 @@ from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.detection.manual_boxes import manual_face_rows
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.photos.image_pyramid import open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
+from classface_assets.vision.protocols import Detector
 
 
 def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, year: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, ye
     """
     layout = archive.layout
     changes = find_manual_face_changes(layout, parts, year, archive.open_ledger())
-    if not (changes.new or changes.gone or changes.kept or changes.refused):
+    if not (changes.new or changes.gone or changes.existing or changes.refused):
         return {}
     drop_manual_faces(layout, parts, year, changes.gone)
     images, refused, added = year_images(layout, year), list(changes.refused), 0
@@ -56,7 +56,7 @@ def update_manual_faces(archive: Archive, models: Models, parts: PartDataset, ye
     paths = dict(images.select("asset_id", "path").iter_rows())
     rejected = [(paths.get(photo, photo), reason) for photo, reason in refused]
     return {
-        "drawn_by_hand": changes.kept + added,
+        "drawn_by_hand": changes.existing + added,
         "drawn_made_now": added,
         "drawn_taken_back": len(changes.gone),
         "drawn_not_made": markdown_table(pl.DataFrame(rejected, schema=["path", "reason"], orient="row"), most=50),

@@ -1,4 +1,4 @@
-"""What all answers share: camelCase, pages of a list, and the shapes of faces, clusters and persons."""
+"""What all calls share: camelCase, pagination, and the schemas of faces and clusters."""
 
 import re
 from datetime import datetime
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class ApiModel(BaseModel):
-    """An answer or a body: camelCase outside, snake_case inside; what is not known of is refused."""
+    """A request or response body: camelCase in JSON, snake_case in Python; unknown fields are refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 class Problem(BaseModel):
-    """RFC 9457."""
+    """Problem details of an error (RFC 9457)."""
 
     type: str
     title: str
@@ -31,7 +31,7 @@ class Problem(BaseModel):
 
 
 class Page(ApiModel, Generic[T]):
-    """A page of a list, and how many there are in all."""
+    """A page of a list; `total` counts all pages."""
 
     items: list[T]
     total: int
@@ -40,7 +40,7 @@ class Page(ApiModel, Generic[T]):
 
 
 class Box(ApiModel):
-    """Pixels of the upright photo."""
+    """A bounding box in pixels of the upright photo."""
 
     x: float
     y: float
@@ -49,6 +49,8 @@ class Box(ApiModel):
 
 
 class Face(ApiModel):
+    """A face of a photo, with its cluster and person, if any."""
+
     id: str
     asset_id: str
     bbox: Box
@@ -65,6 +67,8 @@ class Face(ApiModel):
 
 
 class Cluster(ApiModel):
+    """Faces of one person, known or not; the sample faces are the best ones."""
+
     cluster_id: str
     face_count: int
     sample_face_ids: list[str]
@@ -75,7 +79,7 @@ class Cluster(ApiModel):
 
 
 class Pagination:
-    """The page of a list that was asked for."""
+    """The page of a list that a request asks for."""
 
     def __init__(
         self,
@@ -84,10 +88,12 @@ class Pagination:
     ) -> None:
         self.page, self.page_size = page, page_size
 
-    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def slice(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the page."""
         return rows.slice((self.page - 1) * self.page_size, self.page_size)
 
-    def answer(self, items: list[Any], total: int) -> dict[str, Any]:
+    def response(self, items: list[Any], total: int) -> dict[str, Any]:
+        """The fields of `Page`, for these items of the page."""
         return {"items": items, "total": total, "page": self.page, "page_size": self.page_size}
 
 
@@ -100,13 +106,13 @@ Status = Literal["active", "merged", "hidden"]
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that a call may answer with, for OpenAPI."""
+    """The error responses of a call, for OpenAPI; 401, 403 and 422 may always occur."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": "Problem details", "content": content} for status in (*statuses, 401, 403, 422)}
 
 
 def face_models(rows: pl.DataFrame) -> list[Face]:
-    """The faces of rows of the view."""
+    """Rows of the view's faces as the API returns them."""
     return [
         Face(
             id=row["face_id"],
@@ -118,7 +124,7 @@ def face_models(rows: pl.DataFrame) -> list[Face]:
 
 
 def cluster_models(rows: pl.DataFrame) -> list[Cluster]:
-    """The clusters of rows of the view."""
+    """Rows of the view's clusters as the API returns them."""
     return [
         Cluster(
             face_count=row["size"],

@@ -1,4 +1,4 @@
-"""`/docs`: the operations of the API with forms to try them: Swagger UI from a package, nothing from the network."""
+"""`/docs`: Swagger UI of the REST API, with forms to try it; served from a package, without a network."""
 
 from importlib.resources import files
 from typing import Literal
@@ -23,6 +23,7 @@ _SWAGGER_PAGE = """<!doctype html>
 
 @router.get("/docs")
 def swagger_page(request: Request) -> HTMLResponse:
+    """The page with Swagger UI."""
     policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")  # its icons
     return HTMLResponse(
         _SWAGGER_PAGE.format(static=STATIC_URL, csrf=request.state.session.csrf),
@@ -32,5 +33,6 @@ def swagger_page(request: Request) -> HTMLResponse:
 
 @router.get("/docs/{name}")
 def swagger_file(name: Literal["swagger-ui.css", "swagger-ui-bundle.js"]) -> Response:
+    """The script or style sheet of Swagger UI."""
     content = (files("fastapi_offline") / "static" / name).read_bytes()
     return Response(content, media_type=MEDIA_TYPES[name], headers={"Cache-Control": "private, max-age=86400"})

@@ -1,4 +1,4 @@
-"""Faces and photos: what a photo shows, and the pictures."""
+"""Faces and photos: the faces of a photo, and the images of both."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,11 +22,13 @@ FaceId = Annotated[UUID, Path(alias="faceId")]
 SizeQuery = Annotated[int, Query(ge=16, le=FULL_SIDE)]
 IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
-    304: {"description": "The browser has it"},
+    304: {"description": "The browser has the image already"},
 }
 
 
 class Photo(ApiModel):
+    """A photo and its faces."""
+
     asset_id: str
     school_year: str
     width: int | None
@@ -35,9 +37,9 @@ class Photo(ApiModel):
 
 
 @router.get("/assets/{assetId}", response_model=Photo, responses=problem_responses(404))
-def get_photo(desk: Context, asset_id: AssetId) -> dict[str, Any]:
+def get_photo(context: Context, asset_id: AssetId) -> dict[str, Any]:
     """The faces of a photo, from left to right."""
-    view = desk.view()
+    view = context.view()
     photo = view.photo(str(asset_id))
     if photo is None:
         raise NotFoundError("photo", asset_id)
@@ -48,23 +50,28 @@ def get_photo(desk: Context, asset_id: AssetId) -> dict[str, Any]:
 @router.get(
     "/assets/{assetId}/thumbnail", response_class=Response, responses=IMAGE_RESPONSES | problem_responses(404, 503)
 )
-async def get_thumbnail(request: Request, desk: Context, asset_id: AssetId, size: SizeQuery = 720) -> Response:
+async def get_thumbnail(request: Request, context: Context, asset_id: AssetId, size: SizeQuery = 720) -> Response:
     """The photo, upright, with a long side of at most `size` pixels."""
-    return await _serve_image(request, desk, lambda view: desk.images.photo(view, str(asset_id), size))
+    return await _serve_image(request, context, lambda view: context.images.photo(view, str(asset_id), size))
 
 
 @router.get("/{faceId}/chip", response_class=Response, responses=IMAGE_RESPONSES | problem_responses(404, 503))
-async def get_chip(request: Request, desk: Context, face_id: FaceId, size: SizeQuery = 192) -> Response:
+async def get_chip(request: Request, context: Context, face_id: FaceId, size: SizeQuery = 192) -> Response:
     """The face, aligned: a square of at most 192 pixels."""
-    return await _serve_image(request, desk, lambda view: desk.images.chip(view, str(face_id), size))
+    return await _serve_image(request, context, lambda view: context.images.chip(view, str(face_id), size))
 
 
-async def _serve_image(request: Request, desk: ReviewContext, find: Callable[[ArchiveView], ImageResource]) -> Response:
-    """A page asks for hundreds of pictures that the browser has: nothing is read and no thread taken for these."""
-    picture = None
-    if (recent := desk.recent_view()) is not None:
-        with suppress(NotFoundError):  # what is newer than that view is there all the same
-            picture = find(recent)
-    if picture is not None and matches_etag(request, picture):
-        return image_response(request, picture)
-    return await run_in_threadpool(lambda: image_response(request, picture or find(desk.view())))
+async def _serve_image(
+    request: Request, context: ReviewContext, find: Callable[[ArchiveView], ImageResource]
+) -> Response:
+    """Find an image in the view and send it.
+
+    A page requests hundreds of images that the browser has already; for these no thread is taken and nothing is read.
+    """
+    image = None
+    if (recent := context.recent_view()) is not None:
+        with suppress(NotFoundError):  # a newer face is in the current view only
+            image = find(recent)
+    if image is not None and matches_etag(request, image):
+        return image_response(request, image)
+    return await run_in_threadpool(lambda: image_response(request, image or find(context.view())))

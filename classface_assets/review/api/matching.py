@@ -1,5 +1,6 @@
-"""Who a face is, what a photo shows at other thresholds, and all faces given to people anew."""
+"""Matching one face or all faces to the known people, and detecting a photo's faces with other thresholds."""
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -30,22 +31,28 @@ router = APIRouter(prefix=API_PREFIX, tags=["matching"])
 
 
 @router.post("/{faceId}/assign", response_model=AssignResponse, responses=problem_responses(404))
-def assign_face(desk: Context, face_id: FaceId, body: OptionalAssignRequest) -> dict[str, Any]:
-    """Who a face most likely is, by the labelled faces. Nothing is said by it: confirm it, or let a run decide."""
+def assign_face(context: Context, face_id: FaceId, body: OptionalAssignRequest) -> dict[str, Any]:
+    """Suggest who a face is, by the labelled faces. Nothing is stored: confirm it, or leave it to the next run."""
     from classface_assets.review.faces.suggestions import suggest_identity
 
-    likeness, settings = desk.likeness(), settings_for(desk.pack.name)
-    if likeness.view.face(str(face_id)) is None:
+    face_similarity = context.face_similarity()
+    if face_similarity.view.face(str(face_id)) is None:
         raise NotFoundError("face", face_id)
-    found = suggest_identity(
-        likeness, str(face_id), settings, "knn", body.k, body.similarity_threshold, body.use_voting
+    settings = replace(
+        settings_for(context.pack.name),
+        assign="knn",
+        knn_neighbours=body.k,
+        similarity_threshold=body.similarity_threshold,
+        person_threshold=body.similarity_threshold,
+        use_voting=body.use_voting,
     )
-    person = likeness.view.decisions.persons.get(found.person_id or "")
+    suggestion = suggest_identity(face_similarity, str(face_id), settings)
+    person = face_similarity.view.decisions.persons.get(suggestion.person_id or "")
     return {
-        "person_id": found.person_id,
+        "person_id": suggestion.person_id,
         "person_name": person.display_name if person else None,
-        "similarity": found.similarity,
-        "votes": found.votes,
+        "similarity": suggestion.similarity,
+        "votes": suggestion.votes,
     }
 
 
@@ -54,20 +61,20 @@ def assign_face(desk: Context, face_id: FaceId, body: OptionalAssignRequest) -> 
     response_model=AssignAllResponse | RunStarted,
     responses=problem_responses(404, 409) | {202: {"model": RunStarted}},
 )
-def assign_all(desk: Context, body: OptionalAssignAllRequest, response: Response) -> Any:
-    """Give faces to the people who are known, by a run over the whole archive; counted are those asked for."""
-    if not _faces_in_scope(desk.view(), body).height:
+def assign_all(context: Context, body: OptionalAssignAllRequest, response: Response) -> Any:
+    """Match faces to the known people by a run over the whole archive; the counts are of the requested scope."""
+    if not _faces_in_scope(context.view(), body).height:
         raise NotFoundError("face", f"in {body.school_year or body.event or 'the archive'}")
-    order = desk.work().assignment(
+    spec = context.run_manager().assignment_spec(
         assign=body.strategy,
         knn_neighbours=body.k,
         use_voting=body.use_voting,
         person_threshold=body.similarity_threshold,
     )
-    run = execute_run(desk, order, body.queue, response)
+    run = execute_run(context, spec, body.queue, response)
     if isinstance(run, RunStarted):
         return run
-    rows = _faces_in_scope(desk.view(), body).filter(~pl.col("confirmed"))
+    rows = _faces_in_scope(context.view(), body).filter(~pl.col("confirmed"))
     assigned = rows["person_id"].count()
     return {
         "processed": rows.height,
@@ -78,20 +85,20 @@ def assign_all(desk: Context, body: OptionalAssignAllRequest, response: Response
 
 
 @router.post("/detect/{assetId}", response_model=DetectResponse, responses=problem_responses(404, 503))
-def detect(desk: Context, asset_id: AssetId, body: OptionalDetectRequest) -> dict[str, Any]:
-    """The faces of a photo as the detector finds them with these thresholds, and which of them the archive lacks.
+def detect(context: Context, asset_id: AssetId, body: OptionalDetectRequest) -> dict[str, Any]:
+    """Detect the faces of a photo with these thresholds, and report which of them the archive does not have.
 
-    The thresholds of a school year are set for all its photos, by running `detections` with them.
+    Nothing is stored. To change the thresholds of a school year, run `detections` with them.
     """
-    view = desk.view()
+    view = context.view()
     settings = DetectionSettings(body.min_confidence, body.min_face_size)
-    found = desk.eyes.faces_of_photo(str(asset_id), desk.images.opened(view, str(asset_id)), settings)
-    barred = erased_ids_in(found, view.decisions.erased_faces)
+    detected = context.upload_analyzer.detect(str(asset_id), context.images.open_photo(view, str(asset_id)), settings)
+    erased = erased_ids_in(detected, view.decisions.erased_faces)
     rows = view.published.filter(pl.col("asset_id") == str(asset_id)).select(LOCATION_COLUMNS)
     known = {face: FaceRef(face, photo, tuple(box)) for photo, face, *box in rows.iter_rows()}
-    # A face that an older version found has another id at the same place.
-    names = {new: face for face, (new, _) in match_faces_by_iou(known, found).items()}
-    ids = [names.get(face, face) for face in found["face_id"] if face not in barred]
+    # A face that an earlier detector found has another id at the same place.
+    known_id = {new: face for face, (new, _) in match_faces_by_iou(known, detected).items()}
+    ids = [known_id.get(face, face) for face in detected["face_id"] if face not in erased]
     return {
         "asset_id": str(asset_id),
         "faces_detected": len(ids),
@@ -101,6 +108,7 @@ def detect(desk: Context, asset_id: AssetId, body: OptionalDetectRequest) -> dic
 
 
 def _faces_in_scope(view: ArchiveView, body: AssignAllRequest) -> pl.DataFrame:
+    """The faces of the requested school year or event, or all."""
     rows = view.faces
     if body.school_year is not None:
         rows = rows.filter(pl.col("school_year") == body.school_year)

@@ -1,4 +1,4 @@
-"""The rows of persons that a view shows, and as they are told."""
+"""The persons of a view: finding them, and as the API returns them."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,6 +7,7 @@ import polars as pl
 from fastapi import Path
 
 from classface_assets.core.names import normalize_name
+from classface_assets.core.schemas import PersonKind
 from classface_assets.review.api.schemas.persons import Person
 from classface_assets.review.problems import NotFoundError
 from classface_assets.services.archive_view.model import ArchiveView
@@ -15,8 +16,17 @@ PersonId = Annotated[UUID, Path(alias="id")]
 
 
 def filter_persons(view: ArchiveView, status: str | None = None, q: str | None = None) -> pl.DataFrame:
-    """The rows of the view's persons that are asked for, by name; what was said to be no face is nobody."""
-    rows = view.persons.filter(pl.col("kind") != "not a face")
+    """Select persons, sorted by name; the person to whom non-faces belong is left out.
+
+    Args:
+        view: The archive.
+        status: active, merged or hidden; None selects all.
+        q: A part of the name, ignoring case.
+
+    Returns:
+        Rows of `view.persons`.
+    """
+    rows = view.persons.filter(pl.col("kind") != PersonKind.NOT_A_FACE)
     if status is not None:
         rows = rows.filter(pl.col("status") == status)
     if q:
@@ -25,7 +35,11 @@ def filter_persons(view: ArchiveView, status: str | None = None, q: str | None =
 
 
 def person_row(view: ArchiveView, person_id: object) -> dict[str, Any]:
-    """The row of a person. Raises NotFoundError."""
+    """The row of a person.
+
+    Raises:
+        NotFoundError: There is no such person.
+    """
     rows = view.persons.filter(pl.col("id") == str(person_id))
     if rows.is_empty():
         raise NotFoundError("person", person_id)
@@ -33,10 +47,15 @@ def person_row(view: ArchiveView, person_id: object) -> dict[str, Any]:
 
 
 def person_models(rows: pl.DataFrame) -> list[Person]:
-    """The persons of rows of the view."""
+    """Rows of the view's persons as the API returns them."""
     return [Person(**row) for row in rows.select(*Person.model_fields).iter_rows(named=True)]
 
 
 def person_model(view: ArchiveView, person_id: object) -> Person:
+    """One person as the API returns it.
+
+    Raises:
+        NotFoundError: There is no such person.
+    """
     row = person_row(view, person_id)
     return Person(**{name: row[name] for name in Person.model_fields})

@@ -1,4 +1,4 @@
-"""Long work: grouping all faces again, training, and the runs that do it."""
+"""Pipeline runs: clustering all faces, training the projection head, and listing and retrying runs."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,13 +34,13 @@ router = APIRouter(prefix=API_PREFIX, tags=["work"])
     response_model=ClusterResponse | RunStarted,
     responses=problem_responses(409) | {202: {"model": RunStarted}},
 )
-def cluster(desk: Context, body: OptionalClusterRequest, response: Response) -> Any:
-    """Group all faces again and publish. At once, or with `queue` as a run that goes on by itself."""
-    given = body.model_dump(exclude={"queue"})
-    run = execute_run(desk, desk.work().assignment(**given), body.queue, response)
+def cluster(context: Context, body: OptionalClusterRequest, response: Response) -> Any:
+    """Cluster all faces and publish the result; waits for the end, or with `queue` returns the started run."""
+    spec = context.run_manager().assignment_spec(**body.model_dump(exclude={"queue"}))
+    run = execute_run(context, spec, body.queue, response)
     if isinstance(run, RunStarted):
         return run
-    counts = count_faces(desk.view())
+    counts = count_faces(context.view())
     return {
         "total_faces": counts["total_faces"],
         "clusters_found": counts["unknown_clusters"],
@@ -55,19 +55,19 @@ def cluster(desk: Context, body: OptionalClusterRequest, response: Response) -> 
     response_model=DualClusterResponse | RunStarted,
     responses=problem_responses(409) | {202: {"model": RunStarted}},
 )
-def cluster_dual(desk: Context, body: OptionalDualClusterRequest, response: Response) -> Any:
-    """Known people first, then clusters of the unknown; what every run does, here with settings of one's own."""
-    order = desk.work().assignment(
+def cluster_dual(context: Context, body: OptionalDualClusterRequest, response: Response) -> Any:
+    """Match the known people first, then cluster the unknown faces, as every run does, with your own settings."""
+    spec = context.run_manager().assignment_spec(
         person_threshold=body.person_threshold,
         method=body.unknown_method,
         min_cluster_size=body.unknown_min_cluster_size,
         eps=body.unknown_eps,
         max_faces=body.max_faces,
     )
-    run = execute_run(desk, order, body.queue, response)
+    run = execute_run(context, spec, body.queue, response)
     if isinstance(run, RunStarted):
         return run
-    counts = count_faces(desk.view())
+    counts = count_faces(context.view())
     total, assigned = counts["total_faces"], counts["assigned_faces"]
     return {
         "status": "done",
@@ -90,12 +90,14 @@ def cluster_dual(desk: Context, body: OptionalDualClusterRequest, response: Resp
 @router.post(
     "/train", response_model=TrainResponse | RunStarted, responses=problem_responses(409) | {202: {"model": RunStarted}}
 )
-def train(desk: Context, body: OptionalTrainRequest, response: Response) -> Any:
-    """Train the projection head on the labelled faces; it is used where it wins on faces that were held out."""
-    run = execute_run(desk, desk.work().training(**body.model_dump(exclude={"queue"})), body.queue, response)
+def train(context: Context, body: OptionalTrainRequest, response: Response) -> Any:
+    """Train the projection head on the labelled faces; it is used only if it does better on held-out faces."""
+    run = execute_run(
+        context, context.run_manager().training_spec(**body.model_dump(exclude={"queue"})), body.queue, response
+    )
     if isinstance(run, RunStarted):
         return run
-    report = desk.head_report()
+    report = context.head_report()
     return {
         "status": report.get("status", "skipped"),
         "reason": report.get("reason", ""),
@@ -106,35 +108,43 @@ def train(desk: Context, body: OptionalTrainRequest, response: Response) -> Any:
         "final_train_loss": report.get("train_loss"),
         "final_val_loss": report.get("held_out_loss"),
         "promoted": report.get("promoted", False),
-        "model_checkpoint": desk.layout.head.name if desk.layout.head.exists() else None,
+        "model_checkpoint": context.layout.head.name if context.layout.head.exists() else None,
         "training_time_seconds": (run.ended_at or 0) - (run.started_at or 0),
         "run_id": run.run_id,
     }
 
 
 @router.get("/runs", response_model=Page[Run], responses=problem_responses())
-def list_runs(desk: Context, asked: PageParams) -> dict[str, Any]:
-    """The runs of this archive, last first."""
-    runs, total = desk.work().runs(asked.page, asked.page_size)
-    return asked.answer([_run_model(run) for run in runs], total)
+def list_runs(context: Context, pagination: PageParams) -> dict[str, Any]:
+    """List the archive's runs, newest first."""
+    runs, total = context.run_manager().runs(pagination.page, pagination.page_size)
+    return pagination.response([_run_model(run) for run in runs], total)
 
 
 @router.get("/runs/{id}", response_model=Run, responses=problem_responses(404))
-def get_run(desk: Context, run_id: Annotated[UUID, Path(alias="id")]) -> Run:
-    return _run_model(desk.work().run(str(run_id)))
+def get_run(context: Context, run_id: Annotated[UUID, Path(alias="id")]) -> Run:
+    """Get one run."""
+    return _run_model(context.run_manager().run(str(run_id)))
 
 
 @router.post("/runs/{id}/retry", response_model=RunStarted, status_code=202, responses=problem_responses(404, 409))
-def retry_run(desk: Context, run_id: Annotated[UUID, Path(alias="id")]) -> RunStarted:
-    """The same once more; what was done already is not done again."""
-    return RunStarted(run_id=desk.work().retry(str(run_id)))
+def retry_run(context: Context, run_id: Annotated[UUID, Path(alias="id")]) -> RunStarted:
+    """Run the same job again; what is up to date already is skipped."""
+    return RunStarted(run_id=context.run_manager().retry(str(run_id)))
 
 
-def execute_run(desk: ReviewContext, order: "RunSpec", queue: bool, response: Response) -> "RunSummary | RunStarted":
-    """The run when it has ended well, or that it goes on. Raises ProblemError when it failed."""
-    run_id = desk.work().start(order)
+def execute_run(context: ReviewContext, spec: "RunSpec", queue: bool, response: Response) -> "RunSummary | RunStarted":
+    """Start a run and, unless it is queued, wait for its end.
+
+    Returns:
+        The run where it has succeeded; else that it was started, with status 202.
+
+    Raises:
+        ProblemError: The run failed, or too many are under way.
+    """
+    run_id = context.run_manager().start(spec)
     if not queue:
-        run = desk.work().wait(run_id, MAX_WAIT_S)
+        run = context.run_manager().wait(run_id, MAX_WAIT_S)
         if run.status == "SUCCESS":
             return run
         if run.ended_at is not None or run.status == "FAILURE":

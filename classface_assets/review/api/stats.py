@@ -1,11 +1,11 @@
-"""What there is and whether it fits together: counts, and DuckDB's rows against the vectors in Parquet."""
+"""Counts of the archive, and a consistency check of the DuckDB file against the vectors in Parquet."""
 
 from typing import Annotated, Any
 
 import polars as pl
 from fastapi import APIRouter, Query
 
-from classface_assets.core.schemas import NOISE_PREFIX
+from classface_assets.core.schemas import NOISE_PREFIX, DetectionStatus, PersonStatus
 from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, problem_responses
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
@@ -17,17 +17,23 @@ router = APIRouter(prefix=API_PREFIX, tags=["measures"])
 
 
 class FaceShare(ApiModel):
+    """A number of faces, and its share of all."""
+
     faces: int
     share: float
 
 
 class Distribution(ApiModel):
+    """The faces that have a person, an unknown cluster, or neither."""
+
     person: FaceShare
     unknown: FaceShare
     noise: FaceShare
 
 
 class Stats(ApiModel):
+    """Counts of faces, persons, photos and vectors."""
+
     total_faces: int
     assigned_faces: int
     confirmed_faces: int
@@ -43,7 +49,7 @@ class Stats(ApiModel):
 
 
 class VerifyResponse(ApiModel):
-    """`missing…` hold up to 100 ids."""
+    """The result of the consistency check; `missing…` hold up to 100 ids."""
 
     school_year: str | None
     rows_in_database: int
@@ -56,7 +62,7 @@ class VerifyResponse(ApiModel):
 
 
 def count_faces(view: ArchiveView) -> dict[str, int]:
-    """How many faces have a person, a cluster or neither."""
+    """Count the faces that have a person, an unknown cluster or neither."""
     cluster = pl.col("cluster_id")
     unknown, noise = pl.col("person_id").is_null(), cluster.str.starts_with(NOISE_PREFIX)
     row = view.faces.select(
@@ -72,53 +78,55 @@ def count_faces(view: ArchiveView) -> dict[str, int]:
 
 
 @router.get("/stats", response_model=Stats, responses=problem_responses())
-def stats(desk: Context) -> dict[str, Any]:
-    """How far the archive is named."""
-    view = desk.view()
+def stats(context: Context) -> dict[str, Any]:
+    """Count faces, persons, photos and vectors, and how many faces have a person."""
+    view = context.view()
     counts = count_faces(view)
     total = max(1, counts["total_faces"])
     groups = {"person": "assigned_faces", "unknown": "clustered_faces", "noise": "noise_faces"}
     statuses = dict(view.persons.group_by("status").len().iter_rows())
     return counts | {
         "photos": view.photos.height,
-        "persons": {status: statuses.get(status, 0) for status in ("active", "merged", "hidden")},
+        "persons": {status: statuses.get(status, 0) for status in PersonStatus},
         "prototypes": int(view.persons["prototype_count"].sum()),
-        "vectors": sum(len(_vector_ids(desk, year)) for year in list_school_years(desk.layout)),
+        "vectors": sum(len(_vector_ids(context, year)) for year in list_school_years(context.layout)),
         "distribution": {name: {"faces": counts[of], "share": counts[of] / total} for name, of in groups.items()},
     }
 
 
 @router.get("/verify", response_model=VerifyResponse, responses=problem_responses(404))
 def verify(
-    desk: Context, school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None
+    context: Context, school_year: Annotated[str | None, Query(alias="schoolYear", max_length=255)] = None
 ) -> dict[str, Any]:
-    """The published faces against the vectors of the pack in use, both ways."""
-    years = list_school_years(desk.layout)
+    """Compare the published faces with the vectors of the model pack in use, both ways."""
+    years = list_school_years(context.layout)
     if school_year is not None and school_year not in years:
         raise NotFoundError("school year", school_year)
     chosen = years if school_year is None else [school_year]
-    view = desk.view()
-    rows = set(view.published.filter(pl.col("school_year").is_in(chosen))["face_id"])
-    vectors = set().union(*(_vector_ids(desk, year) for year in chosen))
-    current = set().union(*(_detected_ids(desk, year) for year in chosen))
-    lost = sorted(rows - vectors)
-    left = sorted((vectors & current) - set(view.published["face_id"]))
+    view = context.view()
+    published = set(view.published.filter(pl.col("school_year").is_in(chosen))["face_id"])
+    vectors = set().union(*(_vector_ids(context, year) for year in chosen))
+    current = set().union(*(_detected_ids(context, year) for year in chosen))
+    without_vector = sorted(published - vectors)
+    without_row = sorted((vectors & current) - set(view.published["face_id"]))
     return {
         "school_year": school_year,
-        "rows_in_database": len(rows),
+        "rows_in_database": len(published),
         "vectors_in_parquet": len(vectors),
-        "faces_without_vector": len(lost),
-        "vectors_without_row": len(left),
-        "missing_vectors": lost[:MAX_LISTED_IDS],
-        "missing_rows": left[:MAX_LISTED_IDS],
-        "consistent": not lost and not left,
+        "faces_without_vector": len(without_vector),
+        "vectors_without_row": len(without_row),
+        "missing_vectors": without_vector[:MAX_LISTED_IDS],
+        "missing_rows": without_row[:MAX_LISTED_IDS],
+        "consistent": not without_vector and not without_row,
     }
 
 
-def _vector_ids(desk: ReviewContext, year: str) -> set[str]:
-    return embedding_parts(desk.layout, desk.pack.detector_version, desk.pack.key, year).ids("face_id")
+def _vector_ids(context: ReviewContext, year: str) -> set[str]:
+    """The faces of a school year that have a vector of the pack in use."""
+    return embedding_parts(context.layout, context.pack.detector_version, context.pack.key, year).ids("face_id")
 
 
-def _detected_ids(desk: ReviewContext, year: str) -> set[str]:
-    rows = year_detections(desk.layout, desk.pack.detector_version, year, ["asset_id", "face_id", "status"])
-    return set(rows.filter(pl.col("status") == "ok")["face_id"]) if rows.width else set()
+def _detected_ids(context: ReviewContext, year: str) -> set[str]:
+    """The faces of a school year that the detector in use found."""
+    rows = year_detections(context.layout, context.pack.detector_version, year, ["asset_id", "face_id", "status"])
+    return set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()

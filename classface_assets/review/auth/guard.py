@@ -1,9 +1,7 @@
-"""Who may ask what: host names, sessions, tokens, forged requests, sizes.
+"""The ASGI middleware before all routes: host names, sessions, forged requests and the size of bodies.
 
-One ASGI middleware before all routes. A change that the browser makes with its cookie needs the session's CSRF token; a
-script sends `Authorization: Bearer` instead. Without a token (on loopback only) everybody on this machine may ask.
-
-Bodies of requests: bounded, read whole, and handed on.
+A change that a browser sends with its cookie needs the session's CSRF token; a script sends `Authorization: Bearer`
+instead. Without an access token (on loopback only) everybody on this machine may use the server.
 """
 
 import ipaddress
@@ -24,123 +22,134 @@ from classface_assets.review.problems import problem_response
 MAX_BODY_BYTES, MAX_UPLOAD_BYTES = 2 << 20, 48 << 20
 UPLOAD_PATHS = ("/search", "/profiles", "/roster")
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PUBLIC_PATHS = ("/login", "/static/", "/healthz")
+Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_MULTIPART_CSRF_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([\w-]+)\r\n')
 
 
 class BodyTooLargeError(Exception):
-    """The body has more bytes than it may."""
-
-
-def max_body_bytes(request: Request) -> int:
-    return MAX_UPLOAD_BYTES if any(part in request.url.path for part in UPLOAD_PATHS) else MAX_BODY_BYTES
-
-
-async def read_body(request: Request, receive: Receive) -> bytes:
-    """Raises TooLarge, before the rest is read."""
-    most = max_body_bytes(request)
-    said = request.headers.get("content-length", "0")
-    if not said.isdecimal() or int(said) > most:
-        raise BodyTooLargeError
-    pieces, size, more = [], 0, request.method in UNSAFE_METHODS
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > most:
-            raise BodyTooLargeError
-        pieces.append(piece)
-        more = message.get("more_body", False)
-    return b"".join(pieces)
-
-
-def replay_body(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever comes."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> MutableMapping[str, Any]:
-        return waiting.pop() if waiting else await receive()
-
-    return again
-
-
-PUBLIC_PATHS = ("/login", "/static/", "/healthz")
-Scope = MutableMapping[str, Any]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-_MULTIPART_CSRF_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\n\r\n([0-9a-f]+)\r\n')
+    """The request's body has more bytes than its path allows."""
 
 
 @dataclass(frozen=True)
 class SecurityMiddleware:
-    """The middleware. `names`: host names beside `localhost` and plain addresses by which this server may be called."""
+    """Lets a request through to the app only where host name, session, CSRF token and size are right.
+
+    Attributes:
+        app: The ASGI application behind it.
+        sessions: The sessions of the server.
+        names: Host names under which the server is reached, besides `localhost` and plain addresses.
+    """
 
     app: App
     sessions: Sessions
     names: frozenset[str] = field(default_factory=frozenset)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check one request, as ASGI calls a middleware."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
         request, send = Request(scope), with_security_headers(send)
-        answer = self._before(request)
-        if answer is not None:
-            await answer(scope, receive, send)
-            return
-        try:
-            body = await read_body(request, receive)
-        except BodyTooLargeError:
-            await problem_response(413, f"At most {max_body_bytes(request) >> 20} MB may be sent here.")(
-                scope, receive, send
-            )
-            return
-        refused = self._forged(request, body)
-        if refused is not None:
-            await refused(scope, receive, send)
+        response = self._check_access(request)
+        if response is None:
+            try:
+                body = await read_body(request, receive)
+            except BodyTooLargeError:
+                limit = max_body_bytes(request) >> 20
+                response = problem_response(413, f"The request is too large: at most {limit} MB may be sent here.")
+            else:
+                response = self._check_forgery(request, body)
+        if response is not None:
+            await response(scope, receive, send)
             return
         await self.app(scope, replay_body(body, receive), send)
 
-    def _before(self, request: Request) -> Response | None:
-        """What is answered without asking the app; None: go on, with `scope["state"]["session"]` set."""
-        if not self._called_right(request.headers.get("host", "")):
-            return problem_response(421, "This server is not called so: use its address or `localhost`.")
-        session, path = self.sessions.of(request), request.url.path
+    def _check_access(self, request: Request) -> Response | None:
+        """The refusal or redirect of a request; None to go on, with `request.state.session` set."""
+        if not self._is_own_name(request.headers.get("host", "")):
+            return problem_response(421, "Unknown host name: use the server's address or `localhost`.")
+        session, path = self.sessions.find(request), request.url.path
         request.state.session = session
         if path == "/" and (given := request.query_params.get("token")) is not None and request.method == "GET":
-            return self._let_in(request, given)
+            return self._log_in(request, given)
         if session is None and not path.startswith(PUBLIC_PATHS):
             return _login_required(request)
         return None
 
-    def _let_in(self, request: Request, token: str) -> Response:
+    def _log_in(self, request: Request, token: str) -> Response:
         if not self.sessions.is_token(token):
             return RedirectResponse("/login?wrong=1", 303)
         return self.sessions.start(request, RedirectResponse("/", 303))
 
-    def _called_right(self, host: str) -> bool:
-        """A name that an attacker's page was rebound to this machine under is not ours; addresses cannot be rebound."""
+    def _is_own_name(self, host: str) -> bool:
+        """Whether a `Host` header names this server.
+
+        An attacker's page can rebind its own name to this machine (DNS rebinding), but not an address.
+        """
         name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         name = name.lower().rstrip(".")
         return name == "localhost" or name in self.names or _is_address(name)
 
-    def _forged(self, request: Request, body: bytes) -> Response | None:
+    def _check_forgery(self, request: Request, body: bytes) -> Response | None:
+        """The refusal of a change that another site's page may have sent; None where it is genuine."""
         if request.method not in UNSAFE_METHODS:
             return None
         session: Session | None = request.state.session
         if not _same_origin(request):
-            return problem_response(403, "Another site's page has sent this; nothing was changed.")
+            return problem_response(403, "This request came from another site's page; nothing was changed.")
         if session is None or not session.by_cookie:
             return None
         given = request.headers.get("x-csrf-token") or _csrf_token_of_form(request, body)
         if not secrets.compare_digest(given.encode(), session.csrf.encode()):
-            return problem_response(403, "The page's CSRF token is missing or old; load the page again.")
+            return problem_response(403, "The page's CSRF token is missing or old; reload the page.")
         return None
 
 
+def max_body_bytes(request: Request) -> int:
+    """How many bytes the body of a request to this path may have."""
+    return MAX_UPLOAD_BYTES if any(part in request.url.path for part in UPLOAD_PATHS) else MAX_BODY_BYTES
+
+
+async def read_body(request: Request, receive: Receive) -> bytes:
+    """Read the whole body of a changing request.
+
+    Raises:
+        BodyTooLargeError: The body is too large; the rest is not read.
+    """
+    limit = max_body_bytes(request)
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > limit:
+        raise BodyTooLargeError
+    chunks, size, more = [], 0, request.method in UNSAFE_METHODS
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """An ASGI `receive` that hands out a body that was read already, and then what follows."""
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> MutableMapping[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replay
+
+
 def _same_origin(request: Request) -> bool:
-    """Browsers say from where a change comes; scripts say nothing."""
+    """Whether the request came from one of our pages, or from a script, which sends neither header."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
@@ -148,7 +157,7 @@ def _same_origin(request: Request) -> bool:
 
 
 def _csrf_token_of_form(request: Request, body: bytes) -> str:
-    """What a plain form sends as `csrf_token`; in one with a file it comes first."""
+    """The field `csrf_token` of a plain form; in a form with a file it is the first field."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
         found = _MULTIPART_CSRF_FIELD.match(body[:1000])
@@ -159,6 +168,7 @@ def _csrf_token_of_form(request: Request, body: bytes) -> str:
 
 
 def _login_required(request: Request) -> Response:
+    """The login page for a browser, status 401 for a script."""
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if wants_page:
         return RedirectResponse("/login", 303)

@@ -1,4 +1,4 @@
-"""The headers of every answer: what a browser may do with it, and who may keep it."""
+"""Security headers of every response: what a browser may do with it, and who may cache it."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -22,9 +22,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def with_security_headers(send: Send) -> Send:
-    """Every answer says what a browser may do with it, and is kept by nobody unless it says so itself."""
+    """An ASGI `send` that adds the security headers, and forbids caching where the response has no rule of its own."""
 
-    async def with_headers(message: MutableMapping[str, Any]) -> None:
+    async def send_with_headers(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=list(message.get("headers", [])))
             for name, value in SECURITY_HEADERS.items():
@@ -33,4 +33,4 @@ def with_security_headers(send: Send) -> Send:
             message["headers"] = headers.raw
         await send(message)
 
-    return with_headers
+    return send_with_headers

@@ -1,4 +1,4 @@
-"""Logging in by a small page, and out."""
+"""The login page, logging in and out, and the health check."""
 
 import asyncio
 from html import escape
@@ -19,7 +19,7 @@ _LOGIN_PAGE = """<!doctype html>
 <link rel="icon" href="{static}/icon.svg"><link rel="stylesheet" href="{static}/review.css"></head>
 <body class="login"><main>
 <h1>classface</h1>
-<p>The token is in the window in which <code>classface review</code> was started.</p>
+<p>You find the token in the window in which <code>classface review</code> was started.</p>
 {wrong}
 <form method="post" action="/login">
 <label for="token">Token</label>
@@ -35,8 +35,9 @@ _LOGIN_PAGE = """<!doctype html>
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(wrong: str = "") -> str:
+    """The page that asks for the token; `wrong` where the last one was not right."""
     return _LOGIN_PAGE.format(
-        static=STATIC_URL, wrong=f'<p role="alert">{escape("That was not the token.")}</p>' if wrong else ""
+        static=STATIC_URL, wrong=f'<p role="alert">{escape("That token is not correct.")}</p>' if wrong else ""
     )
 
 
@@ -44,7 +45,7 @@ def login_page(wrong: str = "") -> str:
 async def log_in(
     request: Request, token: Annotated[str, Form(max_length=1000)], who: Annotated[str, Form(max_length=80)] = ""
 ) -> Response:
-    """A session for the right token; a wrong one takes half a second, so that guessing takes for ever."""
+    """Start a session for the right token; a wrong one is answered after half a second, to slow down guessing."""
     sessions: Sessions = request.app.state.sessions
     if not sessions.is_token(token):
         await asyncio.sleep(WRONG_TOKEN_DELAY_S)
@@ -54,10 +55,12 @@ async def log_in(
 
 @router.post("/logout")
 def log_out(request: Request) -> Response:
+    """End the session."""
     sessions: Sessions = request.app.state.sessions
     return sessions.end(request, RedirectResponse("/login", 303))
 
 
 @router.get("/healthz")
 def healthz() -> dict[str, str]:
+    """That the server answers, for monitors; needs no token."""
     return {"status": "ok"}

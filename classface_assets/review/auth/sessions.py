@@ -1,12 +1,14 @@
-"""Tokens and session cookies. A session is a signed cookie, so it outlives a restart; another token ends them all."""
+"""Access tokens and session cookies.
 
-import base64
+A session is a signed cookie (itsdangerous), so it outlives a restart of the server; another token ends all sessions.
+"""
+
 import hashlib
 import hmac
 import secrets
-import time
 from dataclasses import dataclass
 
+from itsdangerous import BadData, Signer, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,53 +20,69 @@ MAX_ACTOR_LENGTH = 80
 
 
 class TokenError(UserError):
-    """No token where one is needed, or one that is easily guessed."""
+    """A token is missing where one is needed, or is too easily guessed."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Who asks. `csrf` is what a page must send back with a change; `by_cookie` says whether it must, as a browser that
-    knows the session by itself could be made to ask by somebody else's page."""
+    """The session of a request.
+
+    Attributes:
+        csrf: The token that a page sends back with each change.
+        by_cookie: Whether the CSRF token is required: a browser sends its cookie by itself, so that another site's
+            page could make it send a change. Scripts send the access token.
+        actor: The name under which the ledger records the changes; empty for the operating system's user.
+    """
 
     csrf: str
     by_cookie: bool
-    who: str = ""
-    """Who says they are asking: what the ledger notes of them."""
+    actor: str = ""
 
 
 class Sessions:
-    """Starts and knows sessions. Without a token everybody has one."""
+    """Starts, recognises and ends sessions. Without an access token every request has one."""
 
     def __init__(self, token: str | None) -> None:
-        """Raises TokenError for a token of less than 16 characters."""
+        """Derive the signing keys from the access token, or from random bytes where there is none.
+
+        Args:
+            token: The access token; None lets everybody in.
+
+        Raises:
+            TokenError: The token has fewer than 16 characters.
+        """
         if token is not None and len(token) < MIN_TOKEN_LENGTH:
             raise TokenError(f"The token is too short: give one of {MIN_TOKEN_LENGTH} characters or more.")
         self._token = token
-        self._key = hashlib.sha256(f"classface session {token or secrets.token_hex()}".encode()).digest()
+        key = token or secrets.token_hex()
+        self._cookies = URLSafeTimedSerializer(
+            key, salt="classface session", signer_kwargs={"digest_method": hashlib.sha256}
+        )
+        self._csrf_signer = Signer(key, salt="classface csrf", digest_method=hashlib.sha256)
 
     def is_token(self, given: str) -> bool:
+        """Whether this is the access token, compared in constant time."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
-    def of(self, request: Request) -> Session | None:
-        """The session of a request, by its bearer token or its cookie; None: it has none."""
+    def find(self, request: Request) -> Session | None:
+        """The session of a request, by its bearer token or its cookie; None where it has neither."""
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.is_token(bearer.strip()):
-            return Session("", by_cookie=False, who=request.headers.get("x-classface-actor", "")[:MAX_ACTOR_LENGTH])
-        started = self._started(request.cookies.get(cookie_name(request), ""))
+            return Session("", by_cookie=False, actor=request.headers.get("x-classface-actor", "")[:MAX_ACTOR_LENGTH])
+        started = self._read_cookie(request.cookies.get(cookie_name(request), ""))
         if started is not None:
-            return Session(self._sign(f"csrf {started}"), by_cookie=True, who=_decode_actor(started.rpartition(".")[2]))
+            session_id, actor = started
+            return Session(self._csrf_token(session_id), by_cookie=True, actor=actor)
         if self._token is not None:
             return None
         by_browser = "origin" in request.headers or "sec-fetch-site" in request.headers
-        return Session(self._sign("csrf nobody"), by_cookie=by_browser)
+        return Session(self._csrf_token("nobody"), by_cookie=by_browser)
 
-    def start(self, request: Request, response: Response, who: str = "") -> Response:
-        """The response with the cookie of a new session of somebody."""
-        name = base64.urlsafe_b64encode(who[:MAX_ACTOR_LENGTH].encode()).decode().rstrip("=")
-        started = f"{int(time.time())}.{secrets.token_urlsafe(12)}.{name}"
+    def start(self, request: Request, response: Response, actor: str = "") -> Response:
+        """The response with the cookie of a new session."""
         response.set_cookie(
             cookie_name(request),
-            f"{started}.{self._sign(f'session {started}')}",
+            self._cookies.dumps([secrets.token_urlsafe(12), actor[:MAX_ACTOR_LENGTH]]),
             max_age=SESSION_LIFETIME_S,
             httponly=True,
             samesite="strict",
@@ -74,25 +92,26 @@ class Sessions:
         return response
 
     def end(self, request: Request, response: Response) -> Response:
+        """The response that removes the session's cookie."""
         response.delete_cookie(cookie_name(request), path="/")
         return response
 
-    def _started(self, cookie: str) -> str | None:
-        started, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(f"session {started}").encode()):
+    def _read_cookie(self, cookie: str) -> tuple[str, str] | None:
+        """The session id and actor of a cookie; None where it was not signed here, or is too old."""
+        try:
+            session_id, actor = self._cookies.loads(cookie, max_age=SESSION_LIFETIME_S)
+        except BadData:
             return None
-        when = started.partition(".")[0]
-        return started if when.isdecimal() and time.time() - int(when) < SESSION_LIFETIME_S else None
+        return session_id, actor
 
-    def _sign(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def _decode_actor(name: str) -> str:
-    return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
+    def _csrf_token(self, session_id: str) -> str:
+        return self._csrf_signer.get_signature(session_id).decode()
 
 
 def cookie_name(request: Request) -> str:
-    """Browsers keep cookies for a host, whatever its port: two archives side by side must not share one."""
+    """The name of the session's cookie, by port.
+
+    Browsers share the cookies of a host among its ports, but two archives served side by side must not share one.
+    """
     port = request.headers.get("host", "").rpartition("]")[2].rpartition(":")[2]
     return f"classface_{port if port.isdecimal() else 'session'}"

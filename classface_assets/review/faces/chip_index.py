@@ -1,4 +1,7 @@
-"""Where each face's chip lies in the parts, so that one chip costs one read, and its neighbours come with it."""
+"""Where each face's chip (its aligned crop) lies in the Parquet parts, so that one chip costs one read.
+
+The other chips of the same row group come with it: a page usually shows them too.
+"""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,56 +19,60 @@ ChipLocations = Mapping[str, tuple[Location, int]]
 
 
 class ChipIndex:
-    """The chips of one archive, those of the detector in use first: until the next run, published faces may be those
-    that an earlier one found."""
+    """The chips of one archive.
+
+    Those of the detector in use come first; until the next run, published faces may be those of an earlier detector.
+    """
 
     def __init__(self, layout: ArchiveLayout, detector: str) -> None:
         self._layout, self._detector = layout, detector
         self._lock = threading.Lock()
         self._indexes: dict[Location, tuple[frozenset[Location], ChipLocations]] = {}
 
-    def chips_with(self, face_id: str, year: str) -> dict[str, tuple[bytes, datetime]]:
-        """The chip of a face of that school year and when it was made, and those that lie with it, by face id.
+    def read_with_neighbours(self, face_id: str, year: str) -> dict[str, tuple[bytes, datetime]]:
+        """Read the row group that holds the chip of a face of that school year.
 
-        Empty when there is none.
+        Returns:
+            Face id → JPEG and time of creation, of all faces of the row group; empty where the face has no chip.
         """
-        for parts in self._versions(year):
+        for parts in self._datasets(year):
             for _ in range(2):
-                found = self._index(parts).get(face_id)
-                if found is None:
+                location = self._locations(parts).get(face_id)
+                if location is None:
                     break
                 try:
-                    rows = read_row_group(*found, ["face_id", "chip", "created_at"]).drop_nulls()
-                except FileNotFoundError:  # a run has put another part in its place meanwhile
+                    rows = read_row_group(*location, ["face_id", "chip", "created_at"]).drop_nulls()
+                except FileNotFoundError:  # a run has replaced the part meanwhile
                     continue
-                made = rows["created_at"].dt.replace_time_zone("UTC")
-                return dict(zip(rows["face_id"], zip(rows["chip"], made, strict=True), strict=True))
+                created = rows["created_at"].dt.replace_time_zone("UTC")
+                return dict(zip(rows["face_id"], zip(rows["chip"], created, strict=True), strict=True))
         return {}
 
-    def _index(self, parts: PartDataset) -> ChipLocations:
-        """Made again when the files of the parts are others."""
+    def _locations(self, parts: PartDataset) -> ChipLocations:
+        """The index of a dataset, built again when its files have changed."""
         files = frozenset(parts.files())
         with self._lock:
-            known = self._indexes.get(parts.folder)
-            if known is not None and known[0] == files:
-                return known[1]
-        index = {
-            face: (file, number)
+            cached = self._indexes.get(parts.folder)
+            if cached is not None and cached[0] == files:
+                return cached[1]
+        locations = {
+            face: (file, group)
             for file in files
-            for number, faces in enumerate(row_group_values(file, "face_id"))
+            for group, faces in enumerate(row_group_values(file, "face_id"))
             for face in faces
             if face is not None
         }
         with self._lock:
-            self._indexes[parts.folder] = files, index
-        return index
+            self._indexes[parts.folder] = files, locations
+        return locations
 
-    def _versions(self, year: str) -> Iterator[PartDataset]:
+    def _datasets(self, year: str) -> Iterator[PartDataset]:
+        """The detections of a school year: those in use first, then of all other settings and detectors."""
         settings = active_detection_settings(self._layout, self._detector, year)
-        first = None if settings is None else detection_parts(self._layout, self._detector, year, settings)
-        if first is not None:
-            yield first
+        active = None if settings is None else detection_parts(self._layout, self._detector, year, settings)
+        if active is not None:
+            yield active
         for detector in list_subfolders(self._layout.parts("detections")):
             for folder in list_subfolders(self._layout.parts("detections", decode_folder_name(detector), year)):
-                if first is None or folder != first.folder:
+                if active is None or folder != active.folder:
                     yield detection_parts(self._layout, decode_folder_name(detector), year, folder.name)

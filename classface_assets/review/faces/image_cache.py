@@ -1,4 +1,4 @@
-"""The pictures that the server was last asked for, in its memory."""
+"""The images that were requested last, in the server's memory."""
 
 import threading
 from collections import OrderedDict
@@ -8,30 +8,33 @@ MAX_CACHE_BYTES = 256 << 20
 
 
 class ImageCache:
-    """The pictures last asked for, up to so many bytes."""
+    """A least-recently-used cache of encoded images, bounded by their bytes."""
 
-    def __init__(self, most: int = MAX_CACHE_BYTES) -> None:
-        self._most, self._held = most, 0
-        self._pictures: OrderedDict[Hashable, bytes] = OrderedDict()
+    def __init__(self, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        self._max_bytes, self._bytes = max_bytes, 0
+        self._images: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: Hashable, make: Callable[[], bytes]) -> bytes:
+    def get(self, key: Hashable, load: Callable[[], bytes]) -> bytes:
+        """The image of a key; it is loaded and cached if it is not there."""
         with self._lock:
-            if name in self._pictures:
-                self._pictures.move_to_end(name)
-                return self._pictures[name]
-        made = make()
-        self.put(name, made)
-        return made
+            if key in self._images:
+                self._images.move_to_end(key)
+                return self._images[key]
+        image = load()
+        self.put(key, image)
+        return image
 
-    def put(self, name: Hashable, picture: bytes) -> None:
+    def put(self, key: Hashable, image: bytes) -> None:
+        """Cache an image, and evict those that were not used for longest."""
         with self._lock:
-            self._held += len(picture) - len(self._pictures.pop(name, b""))
-            self._pictures[name] = picture
-            while self._held > self._most:
-                self._held -= len(self._pictures.popitem(last=False)[1])
+            self._bytes += len(image) - len(self._images.pop(key, b""))
+            self._images[key] = image
+            while self._bytes > self._max_bytes:
+                self._bytes -= len(self._images.popitem(last=False)[1])
 
-    def forget(self) -> None:
+    def clear(self) -> None:
+        """Evict everything."""
         with self._lock:
-            self._pictures.clear()
-            self._held = 0
+            self._images.clear()
+            self._bytes = 0

@@ -1,4 +1,4 @@
-"""Who looks like whom: the vectors of all faces of the view, and what is nearest in them."""
+"""Similarity search for the pages: the vectors of all faces of the view, and the nearest among them."""
 
 import threading
 from dataclasses import dataclass
@@ -15,13 +15,19 @@ from classface_assets.store.catalog.portraits import portrait_vectors
 from classface_assets.store.model.decisions import Portrait
 from classface_assets.vision.models.pack_info import PackInfo
 
-REFERENCE_FACES = 64
+MAX_REFERENCE_FACES = 64
+"""How many confirmed faces of a person, the best first, a candidate is compared with."""
 MIN_SUGGESTION_SIMILARITY = 0.0
 
 
 @dataclass(frozen=True)
 class FaceVectors:
-    """Faces (face_id and row number) and their vectors (n, d) float32 of unit length."""
+    """The vectors of all faces of the archive.
+
+    Attributes:
+        rows: face_id, year (the first of its school year, null where unknown) and row, its number in `vectors`.
+        vectors: (n, d) float32 of unit length.
+    """
 
     rows: pl.DataFrame
     vectors: np.ndarray
@@ -33,90 +39,115 @@ class VectorCache:
     def __init__(self, layout: ArchiveLayout, pack: PackInfo) -> None:
         self.layout, self.pack = layout, pack
         self._lock = threading.Lock()
-        self._read: tuple[object, FaceVectors] | None = None
+        self._cached: tuple[object, FaceVectors] | None = None
 
-    def now(self) -> FaceVectors:
+    def current(self) -> FaceVectors:
+        """The vectors of the model pack in use."""
         version = file_version(self.layout.database)
         with self._lock:
-            if self._read is None or self._read[0] != version:
-                self._read = version, self._known()
-            return self._read[1]
-
-    def _known(self) -> FaceVectors:
-        try:
-            facts = load_catalog(self.layout, self.pack.detector_version, self.pack.key)
-            ids = facts.faces["face_id"] if facts.faces.width else pl.Series([], dtype=pl.String)
-            vectors = facts.vectors
-        except DetectionMissingError:  # after an upgrade the faces that are shown have no vectors until the next run
-            ids, vectors = pl.Series([], dtype=pl.String), np.zeros((0, 0), np.float32)
-        return FaceVectors(pl.DataFrame({"face_id": ids}).with_row_index("row"), vectors)
-
-    def forget(self) -> None:
-        """Keep nothing: somebody was erased."""
-        with self._lock:
-            self._read = None
+            if self._cached is None or self._cached[0] != version:
+                self._cached = version, self._read()
+            return self._cached[1]
 
     def portraits(self, portraits: tuple[Portrait, ...]) -> np.ndarray:
+        """The vectors (m, d) of those portraits that the pack in use has embedded."""
         return portrait_vectors(self.layout, self.pack.key, portraits)
+
+    def clear(self) -> None:
+        """Drop the vectors: somebody was erased."""
+        with self._lock:
+            self._cached = None
+
+    def _read(self) -> FaceVectors:
+        try:
+            catalog = load_catalog(self.layout, self.pack.detector_version, self.pack.key)
+        except DetectionMissingError:  # after an upgrade the published faces have no vectors until the next run
+            return FaceVectors(_no_faces(), np.zeros((0, 0), np.float32))
+        faces = catalog.faces.select("face_id", "year") if catalog.faces.width else _no_faces().drop("row")
+        return FaceVectors(faces.with_row_index("row"), catalog.vectors)
 
 
 @dataclass(frozen=True)
 class FaceSimilarity:
-    """The faces of a view with their vectors; faces without a vector are left out."""
+    """Similarity search over the faces of a view; faces without a vector are left out.
+
+    Attributes:
+        view: The faces, and what people decided about them.
+        known: The vectors of the archive's faces.
+        cache: Where the vectors of portraits are read.
+    """
 
     view: ArchiveView
     known: FaceVectors
-    vectors: VectorCache
+    cache: VectorCache
 
-    def of(self, face_id: str) -> np.ndarray | None:
-        """The vector (d,) of a face."""
-        rows = self.with_rows(self.view.pick([face_id]))
-        return self.known.vectors[rows["row"][0]] if rows.height else None
+    def nearest(self, vector: np.ndarray, k: int, threshold: float) -> pl.DataFrame:
+        """The faces of the view that are most similar to a vector.
 
-    def nearest(self, vector: np.ndarray, k: int, least: float) -> pl.DataFrame:
-        """The k likest faces of the view of at least that similarity, likest first, with `similarity`."""
-        rows = self.with_rows(self.view.faces)
+        Args:
+            vector: (d,) of unit length.
+            k: At most so many.
+            threshold: The lowest cosine similarity.
+
+        Returns:
+            Rows of the view's faces with `similarity`, most similar first.
+        """
+        rows = self.join_vectors(self.view.faces)
         scores = self.known.vectors[rows["row"].to_numpy()] @ vector if rows.height else np.zeros(0, np.float32)
-        return _most_similar(rows, scores, k, least)
+        return _most_similar(rows, scores, k, threshold)
 
     def suggestions(self, person_id: str, limit: int) -> pl.DataFrame:
-        """The likest faces that may be the person and that nobody confirmed or rejected, with `similarity`.
+        """The faces that are most likely a person and that nobody has confirmed or rejected.
 
-        Who is in a photo already is not in it twice, unless it was marked as a collage.
+        A person is once in a photo, unless it is marked as a collage.
+
+        Returns:
+            Rows of the view's faces with `similarity`, to the nearest of the person's best confirmed faces and
+            portraits, most similar first.
         """
-        faces, said = self.view.faces, self.view.said
-        mine = faces.filter(pl.col("confirmed") & (pl.col("person_id") == person_id))
-        best = self.with_rows(mine.sort("quality_score", descending=True, nulls_last=True).head(REFERENCE_FACES))
-        given = self.view.decisions.portraits.get(person_id, ())
-        shown = [v for v in (self.vectors_of(best), self.vectors.portraits(given)) if len(v)]
-        if not shown:
+        faces, constraints = self.view.faces, self.view.constraints
+        confirmed = faces.filter(pl.col("confirmed") & (pl.col("person_id") == person_id))
+        best_first = confirmed.sort("quality_score", descending=True, nulls_last=True)
+        best = self.join_vectors(best_first.head(MAX_REFERENCE_FACES))
+        portraits = self.view.decisions.portraits.get(person_id, ())
+        references = [v for v in (self.vectors_of(best), self.cache.portraits(portraits)) if len(v)]
+        if not references:
             return _most_similar(faces.clear(), np.zeros(0, np.float32), 0, 0)
-        taken = set(mine["asset_id"]) - said.collages
-        rejected = [face for face, person in said.rejected if person == person_id]
-        rows = self.with_rows(
+        own_photos = set(confirmed["asset_id"]) - constraints.collages
+        rejected = [face for face, person in constraints.rejected if person == person_id]
+        rows = self.join_vectors(
             faces.filter(
                 ~pl.col("confirmed"),
                 pl.col("person_id").is_null() | (pl.col("person_id") == person_id),
-                ~pl.col("asset_id").is_in(list(taken)),
+                ~pl.col("asset_id").is_in(list(own_photos)),
                 ~pl.col("face_id").is_in(rejected),
             )
         )
-        scores = (self.vectors_of(rows) @ np.concatenate(shown).T).max(axis=1, initial=-1.0)
+        scores = (self.vectors_of(rows) @ np.concatenate(references).T).max(axis=1, initial=-1.0)
         return _most_similar(rows, scores, limit, MIN_SUGGESTION_SIMILARITY)
 
     def portraits(self) -> dict[str, np.ndarray]:
-        """Person → the vector (d,) of the portraits that they are enrolled with, if the pack in use has seen any."""
-        given = self.view.decisions.portraits.items()
-        found = {person: self.vectors.portraits(portraits) for person, portraits in given}
-        return {person: unit_mean(vectors) for person, vectors in found.items() if len(vectors)}
+        """Person id → the mean vector (d,) of their portraits, of those whom the pack in use has embedded."""
+        portraits = self.view.decisions.portraits.items()
+        vectors = {person: self.cache.portraits(of_person) for person, of_person in portraits}
+        return {person: unit_mean(of_person) for person, of_person in vectors.items() if len(of_person)}
 
-    def with_rows(self, faces: pl.DataFrame) -> pl.DataFrame:
+    def join_vectors(self, faces: pl.DataFrame) -> pl.DataFrame:
+        """Those of the faces that have a vector, with its `row`."""
         return faces.join(self.known.rows, on="face_id", how="inner", maintain_order="left")
 
     def vectors_of(self, rows: pl.DataFrame) -> np.ndarray:
+        """The vectors (n, d) of rows of `join_vectors`."""
         return self.known.vectors[rows["row"].to_numpy()] if rows.height else self.known.vectors[:0]
 
 
-def _most_similar(rows: pl.DataFrame, scores: np.ndarray, k: int, least: float) -> pl.DataFrame:
+def _no_faces() -> pl.DataFrame:
+    return pl.DataFrame(schema={"row": pl.UInt32, "face_id": pl.String, "year": pl.Int32})
+
+
+def _most_similar(rows: pl.DataFrame, scores: np.ndarray, k: int, threshold: float) -> pl.DataFrame:
     scored = rows.with_columns(pl.Series("similarity", scores, pl.Float64))
-    return scored.filter(pl.col("similarity") >= least).sort("similarity", "face_id", descending=[True, False]).head(k)
+    best_first = scored.filter(pl.col("similarity") >= threshold).sort(
+        "similarity", "face_id", descending=[True, False]
+    )
+    return best_first.head(k)

@@ -1,4 +1,4 @@
-"""Looking at an uploaded picture with the archive's own models: its faces, how good they are, and their vectors."""
+"""Analysing uploaded pictures with the archive's model pack: their faces, the quality and the vectors of these."""
 
 import hashlib
 import threading
@@ -8,7 +8,7 @@ from io import BytesIO
 
 import polars as pl
 
-from classface_assets.core.schemas import DETECTION_ROWS
+from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
@@ -22,28 +22,39 @@ MAX_PIXELS = 64_000_000
 
 
 class UploadAnalyzer:
-    """The model pack, loaded when first needed; one picture is looked at at a time."""
+    """Detects and embeds faces; the model pack is loaded when first needed, and used by one request at a time."""
 
     def __init__(self, load: Callable[[], ModelPack]) -> None:
         self._load, self._lock = load, threading.Lock()
 
-    def faces_of_photo(self, asset_id: str, view: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
-        """The faces of a photo of the archive, as detection rows."""
+    def detect(self, asset_id: str, photo: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
+        """The faces of a photo of the archive, as rows of DETECTION_ROWS."""
         with self._lock:
-            rows = detect_photo(asset_id, view, self._load().detector, settings)
-        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == "ok")
+            rows = detect_photo(asset_id, photo, self._load().detector, settings)
+        return pl.DataFrame(rows, schema=DETECTION_ROWS).filter(pl.col("status") == DetectionStatus.FACE)
 
-    def look(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
-        """The faces of a picture file, largest first. Raises ProblemError for one that is none or too large."""
+    def analyze(self, data: bytes, settings: DetectionSettings) -> list[AnalyzedFace]:
+        """Detect and embed the faces of a picture file.
+
+        Args:
+            data: The file's bytes, of any format that the pipeline reads.
+            settings: The thresholds of the detector.
+
+        Returns:
+            The faces, largest first.
+
+        Raises:
+            ProblemError: The file is no picture, or has too many pixels.
+        """
         try:
             picture = open_picture(BytesIO(data))
             if picture.width * picture.height > MAX_PIXELS:
                 raise ProblemError(
                     422, f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; send a smaller one."
                 )
-            pixels = decode_photo(data).pixels
+            photo = pyramid_from_pixels(decode_photo(data).pixels)
         except UnreadablePhotoError as error:
             raise ProblemError(422, f"The picture cannot be used: {error.reason}.") from None
         asset_id = str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
         with self._lock:
-            return analyze_picture(asset_id, pyramid_from_pixels(pixels), self._load(), settings)
+            return analyze_picture(asset_id, photo, self._load(), settings)

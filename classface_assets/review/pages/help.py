@@ -58,8 +58,8 @@ def help_page(request: Request, context: Context, name: str = "") -> Response:
         *((address_of(first), section.capitalize()) for section, first in first_pages().items()),
         (address_of("changelog.md"), "Changelog"),
     ]
-    shown = {"page": page, "siblings": siblings if page.section else [], "sections": sections}
-    return HTMLResponse(render_template(request, "help.html.j2", counts=counts, done=None, **shown))
+    values = {"page": page, "siblings": siblings if page.section else [], "sections": sections}
+    return HTMLResponse(render_template(request, "help.html.j2", counts=counts, done=None, **values))
 
 
 @cache
@@ -113,10 +113,10 @@ def _parser() -> "MarkdownIt":
     """CommonMark with tables; HTML in the text is shown, not interpreted."""
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False}).enable("table")
-    made.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table>\n')
-    made.add_render_rule("table_close", lambda *_: "</table></div>\n")
-    return made
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table>\n')
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return parser
 
 
 def _adapt(tokens: Sequence["Token"], file: str) -> None:

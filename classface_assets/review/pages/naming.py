@@ -1,12 +1,12 @@
-"""What is said of a group: its name, that it is no student or no face, that it is two people or one with another."""
+"""Changes of a group: naming it, marking it as no student or no face, splitting it, merging it with another group."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
-import polars as pl
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
+from classface_assets.core.schemas import PersonKind
 from classface_assets.review.api.clusters import cluster_faces, split_cluster
 from classface_assets.review.api.common import ClusterId, Context
 from classface_assets.review.api.schemas.clusters import SplitRequest
@@ -35,23 +35,37 @@ router = page_router()
 
 @dataclass(frozen=True)
 class GroupForm:
-    """A cluster as a form shows it: the faces that were chosen in it, and the others."""
+    """A cluster whose form was submitted.
+
+    Attributes:
+        view: The archive.
+        id: The cluster.
+        selected: The faces that the user selected (on the page of unknown faces: excluded).
+        others: The other faces of the cluster.
+        seen: The hash of the faces that the form has shown.
+    """
 
     view: ArchiveView
     id: str
-    chosen: list[str]
-    rest: list[str]
+    selected: list[str]
+    others: list[str]
     seen: str
 
-    def marks(self, faces: list[str]) -> list[FaceRef]:
+    def refs(self, faces: list[str]) -> list[FaceRef]:
+        """The faces as the ledger stores them."""
         return face_refs(self.view, faces)
 
 
-def group_form(desk: Context, cluster_id: ClusterId, face: FormFaces = (), seen: FormText = "") -> GroupForm:
-    """Raises NotFoundError, or ProblemError when the cluster has other faces now."""
-    view = desk.view()
-    out, rest = partition_chosen(require_unchanged(cluster_faces(view, cluster_id), seen), face)
-    return GroupForm(view, cluster_id, out, rest, seen)
+def group_form(context: Context, cluster_id: ClusterId, face: FormFaces = (), seen: FormText = "") -> GroupForm:
+    """The submitted group, as a dependency.
+
+    Raises:
+        NotFoundError: The cluster no longer exists.
+        ProblemError: The cluster has other faces than the form has shown.
+    """
+    view = context.view()
+    selected, others = partition_chosen(require_unchanged(cluster_faces(view, cluster_id), seen), face)
+    return GroupForm(view, cluster_id, selected, others, seen)
 
 
 SubmittedGroup = Annotated[GroupForm, Depends(group_form)]
@@ -60,86 +74,91 @@ SubmittedGroup = Annotated[GroupForm, Depends(group_form)]
 @router.post("/clusters/{clusterId}/name")
 def name_cluster(
     request: Request,
-    desk: Context,
+    context: Context,
     group: SubmittedGroup,
     name: FormText = "",
     sure: FormText = "",
     back: FormText = "/",
 ) -> Response:
-    """The group is the person of that name, but for the faces that were taken out: these are not that person."""
-    if not group.rest:
-        raise ProblemError(422, "All faces were taken out; leave in those of the person you name.")
+    """Label a group with the person of a name, and reject the excluded faces for that person."""
+    if not group.others:
+        raise ProblemError(422, "All faces are excluded; include those of the person you name.")
     if not sure and (near := similar_known_names(group.view, name)):
-        return _did_you_mean(request, desk, group, near, name, back)
-    act = desk.ledger.label(name, group.marks(group.rest), "cluster")
-    events, notes = [*act.events], [*act.notes]
-    if group.chosen:
-        events += desk.ledger.reject(act.person.id, group.marks(group.chosen)).events
-    return change_response(request, desk, events, back, notes, person=act.person.display_name)
+        return _ask_which_name(request, context, group, near, {"name": name, "back": back})
+    result = context.ledger.label(name, group.refs(group.others), "cluster")
+    events, notes = [*result.events], [*result.notes]
+    if group.selected:
+        events += context.ledger.reject(result.person.id, group.refs(group.selected)).events
+    return change_response(request, context, events, back, notes, person=result.person.display_name)
 
 
 @router.post("/clusters/{clusterId}/not-a-student")
 def not_a_student(
-    request: Request, desk: Context, group: SubmittedGroup, name: FormText = "", back: FormText = "/"
+    request: Request, context: Context, group: SubmittedGroup, name: FormText = "", back: FormText = "/"
 ) -> Response:
-    """Somebody who has no album: a parent, a guest. They stay a person of their own, under a name or a number."""
-    faces = group.marks([*group.chosen, *group.rest])
-    act = desk.ledger.label(name.strip() or _next_non_student_name(group.view), faces, "cluster")
-    kind = [] if act.person.kind == "not a student" else desk.ledger.set_kind(act.person.id, "not a student").events
-    return change_response(request, desk, [*act.events, *kind], back, act.notes)
+    """Label a group with a person who has no album, such as a parent or guest, under a name or a number."""
+    faces = group.refs([*group.selected, *group.others])
+    result = context.ledger.label(name.strip() or _next_non_student_name(group.view), faces, "cluster")
+    events = [*result.events]
+    if result.person.kind != PersonKind.NOT_A_STUDENT:
+        events += context.ledger.set_kind(result.person.id, PersonKind.NOT_A_STUDENT.value).events
+    return change_response(request, context, events, back, result.notes)
 
 
 @router.post("/clusters/{clusterId}/not-a-face")
-def not_a_face(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
-    """The faces that were chosen are none, or the whole group is none."""
-    act = desk.ledger.mark_not_faces(group.marks(group.chosen or group.rest))
-    return change_response(request, desk, act.events, back, act.notes, whole=not group.chosen or not group.rest)
+def not_a_face(request: Request, context: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
+    """Mark the selected faces, or the whole group, as false detections."""
+    result = context.ledger.mark_not_faces(group.refs(group.selected or group.others))
+    whole = not group.selected or not group.others
+    return change_response(request, context, result.events, back, result.notes, whole=whole)
 
 
 @router.post("/clusters/{clusterId}/part")
-def part(request: Request, desk: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
-    """The faces that were chosen are one person, the others another; with none chosen, a closer look parts them."""
-    if group.chosen and group.rest:
-        act = desk.ledger.split_cluster(group.id, [group.marks(group.rest), group.marks(group.chosen)])
-        return change_response(request, desk, act.events, back, act.notes, whole=False)
-    if split_cluster(desk, group.id, SplitRequest())["status"] == "unchanged":
-        raise ProblemError(409, "These look like one person. Choose the faces of one of the two people, then split.")
+def part(request: Request, context: Context, group: SubmittedGroup, back: FormText = "/") -> Response:
+    """Split the selected faces off as another person; with none selected, split the group by similarity."""
+    if group.selected and group.others:
+        result = context.ledger.split_cluster(group.id, [group.refs(group.others), group.refs(group.selected)])
+        return change_response(request, context, result.events, back, result.notes, whole=False)
+    if split_cluster(context, group.id, SplitRequest())["status"] == "unchanged":
+        raise ProblemError(409, "These look like one person. Select the faces of one of the two people, then split.")
     last = group.view.events[-1].id if group.view.events else 0
-    return change_response(request, desk, [e.id for e in desk.view().events if e.id > last], back, whole=False)
+    return change_response(request, context, [e.id for e in context.view().events if e.id > last], back, whole=False)
 
 
 @router.post("/clusters/{clusterId}/join")
 def join(
-    request: Request, desk: Context, cluster_id: ClusterId, other: FormText = "", back: FormText = "/"
+    request: Request, context: Context, cluster_id: ClusterId, other: FormText = "", back: FormText = "/"
 ) -> Response:
-    """This group and another are one person: under the other's name where it has one."""
-    view = desk.view()
-    mine, theirs = cluster_faces(view, cluster_id), cluster_faces(view, other)
+    """Merge two groups of one person, under the name of the other one if it has a name."""
+    view = context.view()
+    faces, other_faces = cluster_faces(view, cluster_id), cluster_faces(view, other)
     if cluster_id == other:
-        raise ProblemError(409, "A group cannot be joined with itself; choose another one.")
-    named = theirs["person_id"][0]
-    if named:
-        act = desk.ledger.label(named, face_refs(view, mine["face_id"].to_list()), "cluster")
-    else:
-        ends = [*mine["face_id"].head(3), *theirs["face_id"].head(3)]
-        act = desk.ledger.must_link(face_refs(view, ends))
-    found = desk.view().faces.row(by_predicate=pl.col("face_id") == mine["face_id"][0], named=True)["cluster_id"]
-    return change_response(request, desk, act.events, back, act.notes, go=None if named else f"/clusters/{found}")
+        raise ProblemError(409, "A group cannot be merged with itself; choose another one.")
+    person_id = other_faces["person_id"][0]
+    if person_id:
+        result = context.ledger.label(person_id, face_refs(view, faces["face_id"].to_list()), "cluster")
+        return change_response(request, context, result.events, back, result.notes, go=None)
+    linked = [*faces["face_id"].head(3), *other_faces["face_id"].head(3)]
+    result = context.ledger.must_link(face_refs(view, linked))
+    merged = context.view().face(faces["face_id"][0])
+    go = f"/clusters/{merged['cluster_id']}" if merged else None
+    return change_response(request, context, result.events, back, result.notes, go=go)
 
 
-def _did_you_mean(
-    request: Request, desk: ReviewContext, group: GroupForm, near: list[dict[str, object]], name: str, back: str
+def _ask_which_name(
+    request: Request, context: ReviewContext, group: GroupForm, near: list[dict[str, object]], form: dict[str, str]
 ) -> Response:
-    """The question whether somebody who is known is meant; nothing is changed yet."""
+    """Ask whether a person of a similar name is meant; nothing is changed yet."""
     faces = cover_faces(group.view, [str(person["id"]) for person in near])
     people = [{"name": p["name"], "faces": p["face_count"], "face": faces.get(str(p["id"]))} for p in near]
     if wants_json(request):
-        return JSONResponse({"near": people, "name": name})
-    asked = {"name": name, "faces": group.chosen, "seen": group.seen, "back": back, "cluster": group.id}
-    return render_page(request, desk, "near.html.j2", people=people, asked=asked)
+        return JSONResponse({"near": people, "name": form["name"]})
+    submitted = form | {"faces": group.selected, "seen": group.seen, "cluster": group.id}
+    return render_page(request, context, "near.html.j2", people=people, submitted=submitted)
 
 
 def _next_non_student_name(view: ArchiveView) -> str:
+    """The next of the names `Not a student 1`, `Not a student 2` and so on."""
     numbers = [
         int(tail)
         for name in view.persons["name"]

@@ -1,4 +1,4 @@
-"""People: everybody, and one person growing up through the years."""
+"""People: all persons, and one person with their faces by school year."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,6 +6,7 @@ import polars as pl
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.review.api.common import Context
 from classface_assets.review.api.person_rows import PersonId, filter_persons, person_row
 from classface_assets.review.pages.components.cards import (
@@ -14,12 +15,11 @@ from classface_assets.review.pages.components.cards import (
     nameable_people,
     sort_chronologically,
 )
+from classface_assets.review.pages.components.consent import consent_status
 from classface_assets.review.pages.components.layout import page_router, render_page
-from classface_assets.review.pages.consent import consent_status
 from classface_assets.review.pages.history import action_history, history_lines
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.roster import student_choices
-from classface_assets.store.model.decisions import PERSON_KINDS
 from classface_assets.store.published.tables import prototype_rows
 
 PAGE_SIZE, FACES_PER_YEAR, HISTORY_LINES = 60, 30, 30
@@ -30,13 +30,13 @@ PeopleFilter = Literal["students", "others", "hidden"]
 @router.get("/people")
 def people(
     request: Request,
-    desk: Context,
+    context: Context,
     q: Annotated[str, Query(max_length=255)] = "",
     show: PeopleFilter = "students",
-    number: Annotated[int, Query(alias="render_page", ge=1, le=100_000)] = 1,
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
-    """Everybody by name, or those whose name holds some letters."""
-    view = desk.view()
+    """List persons by name, or those whose name contains `q`."""
+    view = context.view()
     found = _filter_people(view, show, q)
     rows = found.slice((number - 1) * PAGE_SIZE, PAGE_SIZE)
     faces = cover_faces(view, rows["id"].to_list())
@@ -44,7 +44,7 @@ def people(
     numbers = {each: _filter_people(view, each, "").height for each in ("students", "others", "hidden")}
     return render_page(
         request,
-        desk,
+        context,
         "people.html.j2",
         cards=cards,
         total=found.height,
@@ -58,50 +58,50 @@ def people(
 
 @router.get("/people/{id}")
 def one_person(
-    request: Request, desk: Context, person_id: PersonId, year: Annotated[str, Query(max_length=255)] = ""
+    request: Request, context: Context, person_id: PersonId, year: Annotated[str, Query(max_length=255)] = ""
 ) -> Response:
-    """A person's faces by school year, who they may be confused with, and what was said of them."""
-    view = desk.view()
+    """A person with their faces by school year, consent, siblings and history."""
+    view = context.view()
     row = person_row(view, person_id)
     if row["merged_into_id"] and not request.query_params.get("stay"):
         return RedirectResponse(f"/people/{view.decisions.canonical_id(row['id'])}", 303)
-    mine = sort_chronologically(view.faces.filter(pl.col("person_id") == row["id"]))
-    found = prototype_rows(mine, view.decisions)
-    stars = set(found["face_instance_id"].drop_nulls()) if found.width else set()
-    ids = {p for p in view.decisions.persons if view.decisions.canonical_id(p) == row["id"]}
+    own_faces = sort_chronologically(view.faces.filter(pl.col("person_id") == row["id"]))
+    prototypes = prototype_rows(own_faces, view.decisions)
+    stars = set(prototypes["face_instance_id"].drop_nulls()) if prototypes.width else set()
+    merged_ids = {p for p in view.decisions.persons if view.decisions.canonical_id(p) == row["id"]}
     person = view.decisions.persons[row["id"]]
     siblings = view.decisions.siblings.get(row["id"], frozenset())
     return render_page(
         request,
-        desk,
+        context,
         "person.html.j2",
         person=row | {"birth_date": person.birth_date, "student_id": person.student_id},
         consent=consent_status(view, person),
-        years=[_year_section(group, year) for group in mine.partition_by("school_year", maintain_order=True)],
+        years=[_year_section(group, year) for group in own_faces.partition_by("school_year", maintain_order=True)],
         stars=stars,
         cover=cover_faces(view, [row["id"]]).get(row["id"]),
         siblings=sorted((view.decisions.persons[p] for p in siblings), key=lambda sibling: sibling.name),
         students=student_choices(view.decisions, person),
-        kinds=[kind for kind in PERSON_KINDS if kind != "not a face"],
-        lines=history_lines(view, action_history(view, ids)[:HISTORY_LINES]),
+        kinds=[kind.value for kind in PersonKind if kind != PersonKind.NOT_A_FACE],
+        lines=history_lines(view, action_history(view, merged_ids)[:HISTORY_LINES]),
         whole=year,
     )
 
 
 def _filter_people(view: ArchiveView, show: PeopleFilter, q: str) -> pl.DataFrame:
-    listed = filter_persons(view, "hidden" if show == "hidden" else "active", q)
+    """The rows of students and staff, of other active persons, or of hidden ones, whose name contains `q`."""
+    rows = filter_persons(view, PersonStatus.HIDDEN if show == "hidden" else PersonStatus.ACTIVE, q)
     if show == "hidden":
-        return listed
-    named = pl.col("id").is_in(nameable_people(view)["id"].implode())
-    return listed.filter(named if show == "students" else ~named)
+        return rows
+    is_named = pl.col("id").is_in(nameable_people(view)["id"].implode())
+    return rows.filter(is_named if show == "students" else ~is_named)
 
 
 def _year_section(rows: pl.DataFrame, whole: str) -> dict[str, Any]:
-    """A year of the timeline: all its faces, or the first that fit, confirmed ones before inferred ones."""
-    year = rows["school_year"][0]
-    shown = (
-        rows if year == whole else sort_chronologically(rows.sort("confirmed", descending=True).head(FACES_PER_YEAR))
-    )
+    """A year of the timeline: up to FACES_PER_YEAR faces, confirmed ones first, or all if it is the `whole` year."""
+    year, shown = rows["school_year"][0], rows
+    if year != whole:
+        shown = sort_chronologically(rows.sort("confirmed", descending=True).head(FACES_PER_YEAR))
     return {
         "year": year,
         "tiles": face_tiles(shown),

@@ -1,4 +1,4 @@
-"""What is said of a person, and of faces that have a name."""
+"""Changes of a person, and of single faces that have or get a name."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -10,9 +10,10 @@ from classface_assets.review.api.common import Context
 from classface_assets.review.api.person_rows import PersonId, person_row
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.pages.components.layout import FormFaces, FormText, change_response, page_router
-from classface_assets.review.pages.photos import face_refs_with_manual
+from classface_assets.review.pages.components.manual_faces import face_refs_with_manual
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.store.ledger.transaction import CommandResult, find_person_by_name
+from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
 router = page_router()
@@ -22,155 +23,148 @@ PurposeField = Annotated[Literal["all", "album", "yearbook", "web"], Form()]
 
 @router.post("/people/{id}/rename")
 def rename(
-    request: Request, desk: Context, person_id: PersonId, name: FormText = "", back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, name: FormText = "", back: FormText = "/people"
 ) -> Response:
-    return _command_response(request, desk, desk.ledger.rename(_require_person_id(desk, person_id), name), back)
+    """Give a person another name."""
+    return _respond(request, context, context.ledger.rename(_require_person(context, person_id), name), back)
 
 
 @router.post("/people/{id}/hide")
-def hide(request: Request, desk: Context, person_id: PersonId, back: FormText = "/people") -> Response:
-    return _command_response(request, desk, desk.ledger.hide(_require_person_id(desk, person_id)), back)
+def hide(request: Request, context: Context, person_id: PersonId, back: FormText = "/people") -> Response:
+    """Leave a person out of lists and albums."""
+    return _respond(request, context, context.ledger.hide(_require_person(context, person_id)), back)
 
 
 @router.post("/people/{id}/show")
-def show(request: Request, desk: Context, person_id: PersonId, back: FormText = "/people") -> Response:
-    return _command_response(request, desk, desk.ledger.show(_require_person_id(desk, person_id)), back)
+def show(request: Request, context: Context, person_id: PersonId, back: FormText = "/people") -> Response:
+    """Show a hidden person again."""
+    return _respond(request, context, context.ledger.show(_require_person(context, person_id)), back)
 
 
 @router.post("/people/{id}/kind")
 def kind(
-    request: Request, desk: Context, person_id: PersonId, value: FormText = "", back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, value: FormText = "", back: FormText = "/people"
 ) -> Response:
-    return _command_response(request, desk, desk.ledger.set_kind(_require_person_id(desk, person_id), value), back)
+    """Set whether a person is a student, staff or neither."""
+    return _respond(request, context, context.ledger.set_kind(_require_person(context, person_id), value), back)
 
 
 @router.post("/people/{id}/consent")
 def consent(
     request: Request,
-    desk: Context,
+    context: Context,
     person_id: PersonId,
     value: ConsentField,
     purpose: PurposeField = "all",
     back: FormText = "/people",
 ) -> Response:
-    """Whether the person may be shown, for one purpose or for all; who withdrew it is left out."""
+    """Record whether a person may be shown, for one purpose or for all."""
     purposes = [] if purpose == ALL_PURPOSES else [Purpose(purpose)]
-    return _command_response(
-        request, desk, desk.ledger.set_consent(_require_person_id(desk, person_id), value == "given", purposes), back
-    )
+    result = context.ledger.set_consent(_require_person(context, person_id), value == "given", purposes)
+    return _respond(request, context, result, back)
 
 
 @router.post("/people/{id}/birth-date")
 def set_birth_date(
-    request: Request, desk: Context, person_id: PersonId, day: FormText = "", back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, day: FormText = "", back: FormText = "/people"
 ) -> Response:
-    """When the person was born; nothing takes it back."""
-    return _command_response(
-        request, desk, desk.ledger.set_birth_date(_require_person_id(desk, person_id), _parse_date(day)), back
-    )
+    """Set the date of birth of a person; an empty one removes it."""
+    result = context.ledger.set_birth_date(_require_person(context, person_id), _parse_date(day))
+    return _respond(request, context, result, back)
 
 
 @router.post("/people/{id}/merge")
-def merge(request: Request, desk: Context, person_id: PersonId, into: FormText = "", back: FormText = "") -> Response:
-    """The person is another one, who is named; that one's page comes next."""
-    act = desk.ledger.merge(_require_person_id(desk, person_id), _require_person_named(desk, into))
-    path = f"/people/{act.person.id}"
-    return change_response(request, desk, act.events, back or path, act.notes, go=path)
+def merge(
+    request: Request, context: Context, person_id: PersonId, into: FormText = "", back: FormText = ""
+) -> Response:
+    """Merge a person into the person of a name, and go to that one's page."""
+    result = context.ledger.merge(_require_person(context, person_id), _require_person_named(context, into))
+    path = f"/people/{result.person.id}"
+    return change_response(request, context, result.events, back or path, result.notes, go=path)
 
 
 @router.post("/people/{id}/student")
 def student(
-    request: Request, desk: Context, person_id: PersonId, which: FormText = "", back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, which: FormText = "", back: FormText = "/people"
 ) -> Response:
-    """Which student of the school's rosters the person is: by id, or by the name that tells students apart."""
-    return _command_response(request, desk, desk.ledger.link_student(_require_person_id(desk, person_id), which), back)
+    """Link a person to a student of the rosters: by id, or by the name that distinguishes the student."""
+    return _respond(request, context, context.ledger.link_student(_require_person(context, person_id), which), back)
 
 
 @router.post("/people/{id}/siblings")
 def siblings(
-    request: Request, desk: Context, person_id: PersonId, name: FormText = "", back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, name: FormText = "", back: FormText = "/people"
 ) -> Response:
-    """The two look alike for a reason, so telling them apart takes more."""
-    return _command_response(
-        request,
-        desk,
-        desk.ledger.declare_siblings([_require_person_id(desk, person_id), _require_person_named(desk, name)]),
-        back,
-    )
+    """Record that two persons are siblings: they look alike, so that matching requires a larger margin."""
+    people = [_require_person(context, person_id), _require_person_named(context, name)]
+    return _respond(request, context, context.ledger.declare_siblings(people), back)
 
 
 @router.post("/people/{id}/yes")
 def yes(
-    request: Request, desk: Context, person_id: PersonId, face: FormFaces = (), back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, face: FormFaces = (), back: FormText = "/people"
 ) -> Response:
-    act = desk.ledger.confirm(
-        _require_person_id(desk, person_id), face_refs_with_manual(desk.view(), _require_faces(face))
-    )
-    return _command_response(request, desk, act, back)
+    """Confirm that the faces are the person."""
+    result = context.ledger.confirm(_require_person(context, person_id), _require_faces(context, face))
+    return _respond(request, context, result, back)
 
 
 @router.post("/people/{id}/no")
 def no(
-    request: Request, desk: Context, person_id: PersonId, face: FormFaces = (), back: FormText = "/people"
+    request: Request, context: Context, person_id: PersonId, face: FormFaces = (), back: FormText = "/people"
 ) -> Response:
-    act = desk.ledger.reject(
-        _require_person_id(desk, person_id), face_refs_with_manual(desk.view(), _require_faces(face))
-    )
-    return _command_response(request, desk, act, back)
+    """Reject the faces: they are not the person."""
+    result = context.ledger.reject(_require_person(context, person_id), _require_faces(context, face))
+    return _respond(request, context, result, back)
 
 
 @router.post("/faces/name")
 def name_faces(
-    request: Request,
-    desk: Context,
-    name: FormText = "",
-    face: FormFaces = (),
-    back: FormText = "/",
+    request: Request, context: Context, name: FormText = "", face: FormFaces = (), back: FormText = "/"
 ) -> Response:
-    """The faces are the person of that name, who is created if nobody is called so."""
-    act = desk.ledger.label(name, face_refs_with_manual(desk.view(), _require_faces(face)))
-    return _command_response(request, desk, act, back)
+    """Label the faces with the person of a name, who is created if there is none."""
+    return _respond(request, context, context.ledger.label(name, _require_faces(context, face)), back)
 
 
 @router.post("/faces/nobody")
-def remove_name(request: Request, desk: Context, face: FormFaces = (), back: FormText = "/") -> Response:
-    """The faces are nobody's any more."""
-    return _command_response(
-        request, desk, desk.ledger.remove_labels(face_refs_with_manual(desk.view(), _require_faces(face))), back
-    )
+def remove_name(request: Request, context: Context, face: FormFaces = (), back: FormText = "/") -> Response:
+    """Remove the name of the faces; the next run may match them again."""
+    return _respond(request, context, context.ledger.remove_labels(_require_faces(context, face)), back)
 
 
 @router.post("/faces/none")
-def mark_not_faces(request: Request, desk: Context, face: FormFaces = (), back: FormText = "/") -> Response:
-    """These are no faces."""
-    return _command_response(
-        request, desk, desk.ledger.mark_not_faces(face_refs_with_manual(desk.view(), _require_faces(face))), back
-    )
+def mark_not_faces(request: Request, context: Context, face: FormFaces = (), back: FormText = "/") -> Response:
+    """Mark the faces as false detections."""
+    return _respond(request, context, context.ledger.mark_not_faces(_require_faces(context, face)), back)
 
 
-def _command_response(request: Request, desk: ReviewContext, act: CommandResult, back: str) -> Response:
-    return change_response(request, desk, act.events, back, act.notes)
+def _respond(request: Request, context: ReviewContext, result: CommandResult, back: str) -> Response:
+    return change_response(request, context, result.events, back, result.notes)
 
 
-def _require_person_id(desk: ReviewContext, person_id: object) -> str:
-    return str(person_row(desk.view(), person_id)["id"])
+def _require_person(context: ReviewContext, person_id: object) -> str:
+    """The id of an existing person."""
+    return str(person_row(context.view(), person_id)["id"])
+
+
+def _require_person_named(context: ReviewContext, name: str) -> str:
+    """The id of the person of a name, after merges."""
+    person = find_person_by_name(context.view().decisions, name)
+    if person is None:
+        raise NotFoundError("person called", name.strip() or "nothing")
+    return context.view().decisions.canonical_id(person.id)
+
+
+def _require_faces(context: ReviewContext, face_ids: tuple[str, ...]) -> list[FaceRef]:
+    """The selected faces, each once."""
+    if not face_ids:
+        raise ProblemError(422, "Select the faces first.")
+    return face_refs_with_manual(context.view(), list(dict.fromkeys(face_ids)))
 
 
 def _parse_date(text: str) -> date | None:
+    """A date as 2009-05-31; None for an empty text."""
     try:
         return date.fromisoformat(text.strip()) if text.strip() else None
     except ValueError:
-        raise ProblemError(422, f"{text.strip()!r} is no day; write it as 2009-05-31.") from None
-
-
-def _require_person_named(desk: ReviewContext, name: str) -> str:
-    person = find_person_by_name(desk.view().decisions, name)
-    if person is None:
-        raise NotFoundError("person called", name.strip() or "nothing")
-    return desk.view().decisions.canonical_id(person.id)
-
-
-def _require_faces(face: tuple[str, ...]) -> list[str]:
-    if not face:
-        raise ProblemError(422, "Choose the faces first.")
-    return list(dict.fromkeys(face))
+        raise ProblemError(422, f"{text.strip()!r} is no date; write it as 2009-05-31.") from None

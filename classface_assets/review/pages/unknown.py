@@ -1,9 +1,10 @@
-"""Unknown: groups of faces to name, the largest or most useful first; and one group whole."""
+"""Unknown: groups of faces to name, and one group with all its faces."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import polars as pl
 from fastapi import Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from classface_assets.core.schemas import is_noise
@@ -25,53 +26,52 @@ from classface_assets.review.pages.components.suggestions import similar_cluster
 
 MAX_PAGE_SIZE = 100
 MAX_NAMES = 8
-# Of the likeness from which faces are named by themselves: what is less likely is asked, and looked at before joining.
+# Of the threshold of automatic matches. Less similar people are suggested, and less similar groups are shown to be
+# merged, because the user decides.
 SUGGESTION_FACTOR, SIMILAR_GROUP_FACTOR = 0.85, 0.5
 router = page_router()
-SortOrder = Literal["size", "quality", "uncertainty"]
-PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
+
+
+class UnknownQuery(BaseModel):
+    """Which groups the page shows, and in which order."""
+
+    sort: Literal["size", "quality", "uncertainty"] = "size"
+    year: str = Field("", max_length=255)
+    single: bool = False
+    number: int = Field(1, alias="page", ge=1, le=100_000)
+    per_page: int = Field(MAX_PAGE_SIZE, alias="n", ge=1, le=MAX_PAGE_SIZE)
 
 
 @router.get("/")
-def unknown(
-    request: Request,
-    desk: Context,
-    sort: SortOrder = "size",
-    year: Annotated[str, Query(max_length=255)] = "",
-    single: bool = False,
-    number: PageNumber = 1,
-    per_page: Annotated[int, Query(alias="n", ge=1, le=MAX_PAGE_SIZE)] = MAX_PAGE_SIZE,
-) -> Response:
-    """The groups that nobody has named, or the faces that are alone."""
-    view = desk.view()
-    rows = (
-        _single_faces(desk.view().clusters, year)
-        if single
-        else filter_clusters(view, school_year=year or None, sort=sort)
-    )
-    shown = rows.slice((number - 1) * per_page, per_page)
-    years = sorted(view.photos["school_year"].unique().to_list(), reverse=True)
+def unknown(request: Request, context: Context, query: Annotated[UnknownQuery, Query()]) -> Response:
+    """The groups without a name, or the single faces."""
+    view, year = context.view(), query.year
+    if query.single:
+        rows = _single_faces(view.clusters, year)
+    else:
+        rows = filter_clusters(view, school_year=year or None, sort=query.sort)
+    on_page = rows.slice((query.number - 1) * query.per_page, query.per_page)
     return render_page(
         request,
-        desk,
+        context,
         "unknown.html.j2",
-        cards=cluster_cards(view, shown),
+        cards=cluster_cards(view, on_page),
         total=rows.height,
         faces=int(rows["size"].sum()),
-        number=number,
-        pages=-(-rows.height // per_page),
-        sort=sort,
+        number=query.number,
+        pages=-(-rows.height // query.per_page),
+        sort=query.sort,
         year=year,
-        years=years,
-        single=single,
+        years=sorted(view.photos["school_year"].unique().to_list(), reverse=True),
+        single=query.single,
         single_count=_single_faces(view.clusters, year).height,
     )
 
 
 @router.get("/clusters/{clusterId}")
-def one_cluster(request: Request, desk: Context, cluster_id: ClusterId) -> Response:
-    """A group with all its faces, and the people and groups that look like it."""
-    view = desk.view()
+def one_cluster(request: Request, context: Context, cluster_id: ClusterId) -> Response:
+    """A group with all its faces, and similar people and groups."""
+    view = context.view()
     rows = sort_chronologically(cluster_faces(view, cluster_id))
     first = rows.row(0, named=True)
     card = {
@@ -81,20 +81,20 @@ def one_cluster(request: Request, desk: Context, cluster_id: ClusterId) -> Respo
         "tiles": face_tiles(rows),
         "seen": str(rows.select(faces_hash(pl.col("face_id"))).item()),
     }
-    near = similar_clusters(desk.likeness(), cluster_id, _person_threshold(desk) * SIMILAR_GROUP_FACTOR)
+    near = similar_clusters(context.face_similarity(), cluster_id, _person_threshold(context) * SIMILAR_GROUP_FACTOR)
     person = {"id": first["person_id"], "name": first["person_name"]} if first["person_id"] else None
-    return render_page(request, desk, "cluster.html.j2", card=card, person=person, near=cluster_cards(view, near, 6))
+    return render_page(request, context, "cluster.html.j2", card=card, person=person, near=cluster_cards(view, near, 6))
 
 
 @router.get("/names")
-def names(desk: Context, q: Annotated[str, Query(max_length=255)] = "") -> Response:
-    """Names to complete from: people, then students on the roster who are nobody yet."""
-    view = desk.view()
-    found = search_people(view, q, MAX_NAMES)
-    faces = cover_faces(view, found["id"].to_list())
+def names(context: Context, q: Annotated[str, Query(max_length=255)] = "") -> Response:
+    """Names for completion: people, then students on the roster who are no person yet."""
+    view = context.view()
+    people = search_people(view, q, MAX_NAMES)
+    faces = cover_faces(view, people["id"].to_list())
     items = [
         {"name": name, "faces": count, "years": years, "face": faces.get(person)}
-        for person, name, count, years in found.select("id", "name", "face_count", "school_years").iter_rows()
+        for person, name, count, years in people.select("id", "name", "face_count", "school_years").iter_rows()
     ]
     students = search_roster(view, q, MAX_NAMES - len(items))
     items += [{"name": name, "faces": 0, "years": years, "face": None} for name, years in students]
@@ -102,17 +102,19 @@ def names(desk: Context, q: Annotated[str, Query(max_length=255)] = "") -> Respo
 
 
 @router.get("/guesses")
-def name_suggestions(desk: Context, cluster: Annotated[list[str], Query(max_length=MAX_PAGE_SIZE)]) -> Response:
-    """Whom each of these groups looks like most, where there is anybody."""
-    found: dict[str, Any] = suggest_names(desk.likeness(), cluster, _person_threshold(desk) * SUGGESTION_FACTOR)
-    return JSONResponse(found)
+def name_suggestions(context: Context, cluster: Annotated[list[str], Query(max_length=MAX_PAGE_SIZE)]) -> Response:
+    """The suggested name of each of these groups, where somebody is similar enough."""
+    threshold = _person_threshold(context) * SUGGESTION_FACTOR
+    return JSONResponse(suggest_names(context.face_similarity(), cluster, threshold))
 
 
-def _person_threshold(desk: ReviewContext) -> float:
-    return settings_for(desk.pack.name).person_threshold
+def _person_threshold(context: ReviewContext) -> float:
+    """The similarity from which faces are matched automatically."""
+    return settings_for(context.pack.name).person_threshold
 
 
 def _single_faces(clusters: pl.DataFrame, year: str) -> pl.DataFrame:
+    """The clusters of one face, best quality first; of one school year if it is given."""
     rows = clusters.filter(is_noise())
     rows = rows.filter(pl.col("school_years").list.contains(year)) if year else rows
     return rows.sort("mean_quality", "cluster_id", descending=[True, False], nulls_last=True)

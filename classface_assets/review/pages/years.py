@@ -1,4 +1,4 @@
-"""School years: which folder of the photos belongs to which, why, and setting it by hand."""
+"""School years: the school year of each photo folder, why it is that one, and setting it by hand."""
 
 from fastapi import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -19,9 +19,11 @@ router = page_router()
 
 
 @router.get("/years")
-def years(request: Request, desk: Context) -> Response:
-    """The folders, those first whose school year is a guess."""
-    folders = sorted(dated_folders(desk.layout), key=lambda one: (one.certainty != Certainty.GUESS, one.folder))
+def years(request: Request, context: Context) -> Response:
+    """List the folders, first those whose school year is a guess."""
+    folders = sorted(
+        dated_folders(context.layout), key=lambda folder: (folder.certainty != Certainty.GUESS, folder.folder)
+    )
     shown = [
         {
             "folder": one.folder,
@@ -34,25 +36,28 @@ def years(request: Request, desk: Context) -> Response:
         for one in folders
     ]
     guesses = sum(one.certainty == Certainty.GUESS for one in folders)
-    notes = [line for line in year_notes(desk.layout)[-2:] if line.startswith(("A school year", "Left out"))]
-    return render_page(request, desk, "years.html.j2", folders=shown, guesses=guesses, notes=notes)
+    notes = [line for line in year_notes(context.layout)[-2:] if line.startswith(("A school year", "Left out"))]
+    return render_page(request, context, "years.html.j2", folders=shown, guesses=guesses, notes=notes)
 
 
 @router.post("/years/set")
-def set_(request: Request, desk: Context, folder: FormText, year: FormText = "", back: FormText = "/years") -> Response:
+def set_(
+    request: Request, context: Context, folder: FormText, year: FormText = "", back: FormText = "/years"
+) -> Response:
     """Set the school year of a folder."""
-    key = set_folder_year(desk.layout, folder, year)
+    key = set_folder_year(context.layout, folder, year)
     return _change_response(request, f"{folder}: {key}, from the next run on", back)
 
 
 @router.post("/years/unset")
-def unset(request: Request, desk: Context, folder: FormText, back: FormText = "/years") -> Response:
-    """Let the folder's name tell its school year again."""
-    unset_folder_year(desk.layout, folder)
-    return _change_response(request, f"{folder}: as its name says, from the next run on", back)
+def unset(request: Request, context: Context, folder: FormText, back: FormText = "/years") -> Response:
+    """Derive the school year of a folder from its name again."""
+    unset_folder_year(context.layout, folder)
+    return _change_response(request, f"{folder}: from its name, from the next run on", back)
 
 
 def _change_response(request: Request, message: str, back: str) -> Response:
+    """As `change_response`, for a change that is not in the ledger."""
     if wants_json(request):
         return JSONResponse({"message": message, "notes": [], "undo": [], "reload": True})
     return RedirectResponse(local_path(back), 303)

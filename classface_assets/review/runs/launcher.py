@@ -1,4 +1,4 @@
-"""Long work that somebody ordered: each in a process of its own, which outlives the server; it is worker's to do."""
+"""Starting a run in a process of its own, which outlives the server; the process runs `worker`."""
 
 import json
 import os
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A job to run, for a school year or for all, with the config of its assets."""
+    """What to run.
+
+    Attributes:
+        job: The name of the Dagster job.
+        year: The school year; None for a job over all of them.
+        ops: The config of its assets, by asset.
+    """
 
     job: str
     year: str | None = None
     ops: Mapping[str, Any] = field(default_factory=dict)
 
 
-def launch(order: RunSpec, run_id: str, archive: "Archive", models: "Models") -> "subprocess.Popen[bytes]":
-    """The process that does the order as the Dagster run of that id."""
-    told = {"archive": archive.model_dump(), "models": models.model_dump(), "order": asdict(order), "run_id": run_id}
+def launch(spec: RunSpec, run_id: str, archive: "Archive", models: "Models") -> "subprocess.Popen[bytes]":
+    """Start a process that runs this as the Dagster run of that id; its output goes to `review.log`."""
+    request = {"archive": archive.model_dump(), "models": models.model_dump(), "spec": asdict(spec), "run_id": run_id}
     log = archive.layout.dagster_home / "review.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
@@ -37,8 +43,8 @@ def launch(order: RunSpec, run_id: str, archive: "Archive", models: "Models") ->
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(told).encode())
+    process.stdin.write(json.dumps(request).encode())
     process.stdin.close()
-    # Somebody must ask for the end of a child, or it stays in the list of processes.
+    # A child that ended stays in the list of processes until its parent waits for it.
     threading.Thread(target=process.wait, daemon=True).start()
     return process

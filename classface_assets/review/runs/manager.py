@@ -1,6 +1,6 @@
-"""The Dagster runs of an archive: starting them, doing again what stopped, and telling what became of them.
+"""The Dagster runs of an archive: starting, retrying and listing them, and erasing a person.
 
-Beside run_records the one module of the room that knows Dagster. Their processes are started in orders.
+Besides `records` the only module of the review server that imports Dagster.
 """
 
 import functools
@@ -25,7 +25,7 @@ _FINAL_STATUSES = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.
 
 
 class RunManager:
-    """The runs of one archive."""
+    """The runs of one archive. Runs that this server started are listed before Dagster has recorded them."""
 
     def __init__(self, archive: Archive, models: Models) -> None:
         self._archive, self._models = archive, models
@@ -34,102 +34,144 @@ class RunManager:
 
     @functools.cached_property
     def instance(self) -> dg.DagsterInstance:
+        """The archive's Dagster instance."""
         with self._lock:
             return open_instance(self._archive.layout)
 
-    def get_ready(self) -> None:
-        """Open Dagster's records, which takes longer the first time."""
+    def warm_up(self) -> None:
+        """Open Dagster's storage, which takes longer the first time."""
         self.runs(1, 1)
 
-    def assignment(self, **given: Any) -> RunSpec:
-        """Everything that is one for all years, with these settings; what is None stays as it was measured.
+    def assignment_spec(self, **settings: Any) -> RunSpec:
+        """The job that computes the identities of all years.
 
-        Raises ProblemError for a setting that the assignment does not have.
+        Args:
+            settings: Settings of the assignment; those that are None keep their calibrated values.
+
+        Raises:
+            ProblemError: The assignment has no such setting.
         """
-        wanted = {name: value for name, value in given.items() if value is not None}
-        unknown = sorted(wanted.keys() - AssignmentConfig.model_fields.keys())
+        given = {name: value for name, value in settings.items() if value is not None}
+        unknown = sorted(given.keys() - AssignmentConfig.model_fields.keys())
         if unknown:
             raise ProblemError(422, f"The assignment has no setting {', '.join(unknown)}.")
-        config = {"config": wanted}
-        return RunSpec("identify", ops={"cluster_assignments": config, "identities": config} if wanted else {})
+        config = {"config": given}
+        return RunSpec("identify", ops={"cluster_assignments": config, "identities": config} if given else {})
 
-    def training(self, **given: Any) -> RunSpec:
-        """The same, with these settings of the head."""
-        return RunSpec("identify", ops={"projection_head": {"config": given}})
+    def training_spec(self, **settings: Any) -> RunSpec:
+        """The same job, with settings of the projection head's training."""
+        return RunSpec("identify", ops={"projection_head": {"config": settings}})
 
-    def start(self, order: RunSpec) -> str:
-        """Start a run in a process of its own; returns its id. Raises ProblemError when enough of them are at work."""
-        if sum(process.poll() is None for _, process, _ in list(self._started.values())) >= MAX_CONCURRENT_RUNS:
-            raise ProblemError(
-                409, f"{MAX_CONCURRENT_RUNS} runs that were started here are still under way; wait for one of them."
-            )
+    def start(self, spec: RunSpec) -> str:
+        """Start a run in a process of its own.
+
+        Returns:
+            The id of the run.
+
+        Raises:
+            ProblemError: MAX_CONCURRENT_RUNS processes that were started here are still running.
+        """
+        running = sum(process.poll() is None for _, process, _ in list(self._started.values()))
+        if running >= MAX_CONCURRENT_RUNS:
+            raise ProblemError(409, f"{running} runs that were started here are still running; wait for one of them.")
         run_id = str(uuid.uuid4())
-        process = launch(order, run_id, self._archive, self._models)
-        self._started[run_id] = (order, process, time.time())
+        process = launch(spec, run_id, self._archive, self._models)
+        self._started[run_id] = (spec, process, time.time())
         return run_id
 
     def wait(self, run_id: str, seconds: float) -> RunSummary:
-        """What is told of a run when it has ended, or when the time is up."""
+        """The run when it has ended, or when the time is up."""
         end = time.monotonic() + seconds
-        while (told := self.run(run_id)).status not in {s.value for s in _FINAL_STATUSES} and time.monotonic() < end:
+        final = {status.value for status in _FINAL_STATUSES}
+        while (run := self.run(run_id)).status not in final and time.monotonic() < end:
             time.sleep(0.2)
-        return told
+        return run
 
-    def forget(self, person_id: str) -> tuple[dict[str, Any], str]:
-        """Erase a person; returns the receipt, and the id of the run that makes everything anew without them."""
+    def erase(self, person_id: str) -> tuple[dict[str, Any], str]:
+        """Erase a person and start the run that recomputes the identities without them.
+
+        Returns:
+            The receipt, and the id of the run.
+
+        Raises:
+            ProblemError: A run is under way.
+        """
         from classface_assets.services.erasure import erase_person
 
         try:
             receipt = erase_person(self._archive, self.instance, person_id)
         except (ArchiveLockedError, RunInProgressError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.to_json(), self.start(self.assignment())
+        return receipt.to_json(), self.start(self.assignment_spec())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
-        """A page of the runs, last first, and how many there are. What has only just been started comes first."""
-        waiting = [told for run_id in reversed(self._started) if (told := self._waiting(run_id)) is not None]
+        """A page of the runs, newest first, and the number of all runs."""
+        pending = [run for run_id in reversed(self._started) if (run := self._pending(run_id)) is not None]
         start, end = (page - 1) * page_size, page * page_size
-        records = self.instance.get_run_records(limit=end)[max(0, start - len(waiting)) : max(0, end - len(waiting))]
-        shown = [*waiting[start:end], *summarize_runs(self.instance, records)]
-        return shown, self.instance.get_runs_count() + len(waiting)
+        records = self.instance.get_run_records(limit=end)[max(0, start - len(pending)) : max(0, end - len(pending))]
+        on_page = [*pending[start:end], *summarize_runs(self.instance, records)]
+        return on_page, self.instance.get_runs_count() + len(pending)
 
     def run(self, run_id: str) -> RunSummary:
-        """Raises NotFoundError."""
-        waiting = self._waiting(run_id)
-        record = self.instance.get_run_record_by_id(run_id)  # asked for last: it may have begun meanwhile
+        """One run.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        pending = self._pending(run_id)
+        record = self.instance.get_run_record_by_id(run_id)  # read last: the run may have begun meanwhile
         if record is not None:
             return summarize_runs(self.instance, [record])[0]
-        if waiting is None:
+        if pending is None:
             raise NotFoundError("run", run_id)
-        return waiting
+        return pending
 
     def retry(self, run_id: str) -> str:
-        """Start once more what a run was to do; what is done already is not done again. Raises ProblemError."""
+        """Start the job of a run again; what is up to date already is skipped.
+
+        Returns:
+            The id of the new run.
+
+        Raises:
+            NotFoundError: There is no such run.
+            ProblemError: The run is still under way.
+        """
         record = self.instance.get_run_record_by_id(run_id)
         if record is None:
-            return self.start(self._not_begun(run_id))
+            return self.start(self._spec_of_failed_start(run_id))
         run = record.dagster_run
         if run.status not in _FINAL_STATUSES:
             fail_dead_runs(self.instance)
             run = self.instance.get_run_by_id(run_id) or run
         if run.status not in _FINAL_STATUSES:
-            raise ProblemError(409, f"The run {run_id[:8]} is still under way.")
+            raise ProblemError(409, f"The run {run_id[:8]} is still running.")
         return self.start(RunSpec(run.job_name, run.tags.get("dagster/partition"), op_configs(run)))
 
-    def _not_begun(self, run_id: str) -> RunSpec:
-        """What a run was to do whose process ended before it told Dagster. Raises ProblemError."""
-        waiting = self._waiting(run_id)
-        if waiting is None:
+    def _spec_of_failed_start(self, run_id: str) -> RunSpec:
+        """What a run was to do whose process ended before Dagster recorded it."""
+        pending = self._pending(run_id)
+        if pending is None:
             raise NotFoundError("run", run_id)
-        if waiting.status == "QUEUED":
-            raise ProblemError(409, f"The run {run_id[:8]} is about to begin.")
+        if pending.status == "QUEUED":
+            raise ProblemError(409, f"The run {run_id[:8]} is about to start.")
         return self._started[run_id][0]
 
-    def _waiting(self, run_id: str) -> RunSummary | None:
-        """A run that was started and has not told Dagster yet; it takes seconds to begin, or has failed to."""
+    def _pending(self, run_id: str) -> RunSummary | None:
+        """A run that was started here and that Dagster has not recorded yet, or never will as its start failed."""
         if run_id not in self._started or self.instance.has_run(run_id):
             return None
-        order, process, when = self._started[run_id]
+        spec, process, created_at = self._started[run_id]
         code = process.poll()
-        status, reason = ("QUEUED", "") if code is None else ("FAILURE", f"it did not begin (exit code {code})")
-        return RunSummary(run_id, order.job, order.year, status, order.ops, when, None, None, {}, reason, "")
+        return RunSummary(
+            run_id=run_id,
+            job=spec.job,
+            school_year=spec.year,
+            status="QUEUED" if code is None else "FAILURE",
+            parameters=spec.ops,
+            created_at=created_at,
+            started_at=None,
+            ended_at=None,
+            counts={},
+            reason="" if code is None else f"the run did not start (exit code {code})",
+            url="",
+        )

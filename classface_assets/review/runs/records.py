@@ -1,6 +1,6 @@
-"""What Dagster recorded of runs: their parameters, their times, the numbers their assets told, and why they stopped.
+"""What Dagster recorded of runs: parameters, times, the numbers their assets logged, and why they failed.
 
-A page of runs costs two queries, however long their logs are. Starting runs is in work.
+A page of runs takes two queries, however long the runs' logs are.
 """
 
 import os
@@ -21,7 +21,21 @@ Counts = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What is told of a run. Times are seconds since 1970; `counts`: numbers that its assets told, by asset."""
+    """A run as pages and API show it.
+
+    Attributes:
+        run_id: Its id.
+        job: The name of its job.
+        school_year: The school year (partition); None for a job over all of them.
+        status: Dagster's status, such as SUCCESS.
+        parameters: The config of its assets, by asset.
+        created_at: Seconds since 1970, as the other times; None where it has not happened.
+        started_at: When it began.
+        ended_at: When it ended.
+        counts: The numbers that its assets logged, by asset.
+        reason: Why it failed; empty if it did not.
+        url: Its page in the Dagster UI; empty before Dagster has recorded it.
+    """
 
     run_id: str
     job: str
@@ -37,7 +51,7 @@ class RunSummary:
 
 
 def summarize_runs(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> list[RunSummary]:
-    """What is told of these runs, in their order."""
+    """Summaries of these runs, in their order."""
     if not records:
         return []
     counts, reasons = _materialization_counts(instance, records), _failure_reasons(instance, records)
@@ -47,54 +61,58 @@ def summarize_runs(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]
 def op_configs(run: dg.DagsterRun) -> dict[str, Any]:
     """The config of the assets of a run, by asset."""
     config: Mapping[str, Any] = run.run_config
-    return {name: step for name, step in config.get("ops", {}).items() if name not in _NON_OP_KEYS}
+    return {name: op for name, op in config.get("ops", {}).items() if name not in _NON_OP_KEYS}
 
 
 def _summarize(record: dg.RunRecord, counts: Mapping[str, Counts], reasons: Mapping[str, str]) -> RunSummary:
     run = record.dagster_run
     failed = run.status == dg.DagsterRunStatus.FAILURE
     return RunSummary(
-        run.run_id,
-        run.job_name,
-        run.tags.get("dagster/partition"),
-        run.status.value,
-        {name: step.get("config", {}) for name, step in op_configs(run).items()},
-        record.create_timestamp.timestamp(),
-        record.start_time,
-        record.end_time,
-        counts.get(run.run_id, {}),
-        reasons.get(run.run_id, NO_REASON) if failed else "",
-        f"{os.environ.get('CLASSFACE_DAGSTER_URL', DAGSTER_UI).rstrip('/')}/runs/{run.run_id}",
+        run_id=run.run_id,
+        job=run.job_name,
+        school_year=run.tags.get("dagster/partition"),
+        status=run.status.value,
+        parameters={name: op.get("config", {}) for name, op in op_configs(run).items()},
+        created_at=record.create_timestamp.timestamp(),
+        started_at=record.start_time,
+        ended_at=record.end_time,
+        counts=counts.get(run.run_id, {}),
+        reason=reasons.get(run.run_id, NO_REASON) if failed else "",
+        url=f"{os.environ.get('CLASSFACE_DAGSTER_URL', DAGSTER_UI).rstrip('/')}/runs/{run.run_id}",
     )
 
 
 def _materialization_counts(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, Counts]:
-    """The numbers that each run's assets told. Read from the storage's index of all assets: a run's own log is a file
-    of its own, and opening twenty of them takes most of a second."""
+    """The numbers that each run's assets logged, by run.
+
+    They are read from the storage's index of all assets: a run's own log is a file of its own, and opening twenty of
+    these takes most of a second.
+    """
     began, ended = _time_span(records)
-    asked = dg.EventRecordsFilter(
+    events = dg.EventRecordsFilter(
         dg.DagsterEventType.ASSET_MATERIALIZATION, after_timestamp=began, before_timestamp=ended
     )
     counts: dict[str, Counts] = {}
-    for record in instance.event_log_storage.get_event_records(asked, ascending=True):
-        told = record.asset_materialization
-        if told is not None:
-            numbers = {k: float(v.value) for k, v in told.metadata.items() if isinstance(v.value, int | float)}
-            counts.setdefault(record.run_id, {})[told.asset_key.to_user_string()] = numbers
+    for record in instance.event_log_storage.get_event_records(events, ascending=True):
+        materialization = record.asset_materialization
+        if materialization is not None:
+            metadata = materialization.metadata.items()
+            numbers = {name: float(value.value) for name, value in metadata if isinstance(value.value, int | float)}
+            counts.setdefault(record.run_id, {})[materialization.asset_key.to_user_string()] = numbers
     return counts
 
 
 def _failure_reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> dict[str, str]:
-    """Why each run that failed did: the sentence of its first step that failed, or what ended it from outside."""
+    """Why each failed run failed, by run: the message of its first failed step, or what ended it from outside."""
     failed = [record for record in records if record.dagster_run.status == dg.DagsterRunStatus.FAILURE]
     if not failed:
         return {}
     began, ended = _time_span(failed)
-    asked = dg.RunStatusChangeRecordsFilter(
+    events = dg.RunStatusChangeRecordsFilter(
         dg.DagsterEventType.RUN_FAILURE, after_timestamp=began, before_timestamp=ended
     )
     reasons = {}
-    for record in instance.fetch_run_status_changes(asked, limit=MAX_FAILURES, ascending=True).records:
+    for record in instance.fetch_run_status_changes(events, limit=MAX_FAILURES, ascending=True).records:
         event = record.event_log_entry.dagster_event
         if event is not None:
             step = getattr(event.event_specific_data, "first_step_failure_event", None)
@@ -103,9 +121,9 @@ def _failure_reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecor
 
 
 def _time_span(records: Sequence[dg.RunRecord]) -> tuple[float, float | None]:
-    """When the first of these began and the last ended; no end while one is under way."""
+    """When the first of these runs was created and the last ended, with a margin; no end while one is running."""
     began = min(record.create_timestamp.timestamp() for record in records)
     ends = [record.end_time for record in records]
     last = max((end for end in ends if end is not None), default=None)
-    # A run's last event is stored a moment after the time that is kept as its end.
+    # Dagster stores a run's last event a moment after the time that it records as the run's end.
     return began - 1, None if last is None or None in ends else last + 1

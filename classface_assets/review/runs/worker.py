@@ -1,4 +1,4 @@
-"""One run of the pipeline in a process of its own, `python -m classface_assets.review.runs.worker`, read from stdin."""
+"""One pipeline run in a process of its own: `python -m classface_assets.review.runs.worker`, requested on stdin."""
 
 import json
 import os
@@ -14,24 +14,24 @@ from classface_assets.orchestration.resources import Archive, Models
 
 
 def main() -> None:
-    """Do what is told, as the run of that id, when it is its turn; exit code 1 when it failed."""
-    told = json.load(sys.stdin)
-    archive, models, order = Archive(**told["archive"]), Models(**told["models"]), told["order"]
+    """Read the request of `launch` and run it once no other run holds the archive; exit code 1 if it failed."""
+    request = json.load(sys.stdin)
+    archive, models, spec = Archive(**request["archive"]), Models(**request["models"]), request["spec"]
     instance, _ = prepare_instance(archive.layout)
     with (
         instance,
-        Path(os.devnull).open("w") as nowhere,
+        Path(os.devnull).open("w") as no_output,
         archive_lock(archive.layout, "classface review", _ignore_message),
     ):
         fail_dead_runs(instance)
-        chain = PipelineRunner(instance, archive, models, Console(file=nowhere))
-        stopped = chain.run_job(
-            order["job"], order["year"], order["ops"], run_id=told["run_id"], tags={"classface/by": "review"}
+        runner = PipelineRunner(instance, archive, models, Console(file=no_output))
+        failure = runner.run_job(
+            spec["job"], spec["year"], spec["ops"], run_id=request["run_id"], tags={"classface/by": "review"}
         )
-    sys.exit(1 if stopped else 0)
+    sys.exit(1 if failure else 0)
 
 
-def _ignore_message(_sentence: str) -> None:
+def _ignore_message(_message: str) -> None:
     """The page shows a run as waiting until it has begun."""
 
 

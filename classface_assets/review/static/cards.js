@@ -1,4 +1,4 @@
-// Cards: which one is looked at, going from one to the next, and those that are put off.
+// Cards: the active one, moving between them, and those that were skipped.
 
 import { $, $$ } from "./dom.js";
 
@@ -38,18 +38,18 @@ export function skip(card) {
   const next = after(card);
   const typing = document.activeElement?.matches("[data-names]");
   card.classList.add("skipped");
-  if (card.dataset.cluster) remember(card.dataset.cluster);
+  if (card.dataset.cluster) rememberSkipped(card.dataset.cluster);
   card.parentElement.append(card);
   activate(next === card ? card : next, typing);
 }
 
-const skippedBefore = () => JSON.parse(sessionStorage.getItem("skipped") ?? "[]");
+const skippedGroups = () => JSON.parse(sessionStorage.getItem("skipped") ?? "[]");
 
-function remember(cluster) {
-  sessionStorage.setItem("skipped", JSON.stringify([...new Set([...skippedBefore(), cluster])].slice(-500)));
+function rememberSkipped(cluster) {
+  sessionStorage.setItem("skipped", JSON.stringify([...new Set([...skippedGroups(), cluster])].slice(-500)));
 }
 
-export function face(step) {
+export function moveToFace(step) {
   const boxes = $$("input[name=face]", active() ?? document);
   const at = boxes.indexOf(document.activeElement);
   boxes[Math.min(Math.max(at + step, 0), boxes.length - 1)]?.focus();
@@ -70,16 +70,16 @@ document.addEventListener("click", (event) => {
   if (skipper) skip(skipper.closest(".card"));
 });
 
-// What was skipped comes last.
-export function putOff() {
-  const skipped = new Set(skippedBefore());
+// Groups that were skipped earlier in this session come last.
+export function moveSkippedToEnd() {
+  const skipped = new Set(skippedGroups());
   for (const card of $$("[data-cards=unknown] .card")) {
     if (skipped.has(card.dataset.cluster)) card.classList.add("skipped"), card.parentElement.append(card);
   }
 }
 
-// The arrows go from face to face and o opens its photo: Tab goes on to what is done with them.
-export function oneStopForTab() {
+// The arrow keys move between faces and o opens a face's photo, so Tab stops once in each strip of faces.
+export function skipTabStops() {
   for (const strip of $$("[data-cards] .strip")) {
     for (const box of $$("input[name=face]", strip).slice(1)) box.tabIndex = -1;
     for (const photo of $$(".tile:not(.more) > a", strip)) photo.tabIndex = -1;

@@ -1,4 +1,4 @@
-// Elements of the page: found and made.
+// Finding and creating elements.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];

@@ -1,10 +1,10 @@
-// Forms are sent without a new page; what the answer says is done to the card and told.
+// Forms are sent without a page load; the card is updated by the response, and its message shown.
 
-import { again } from "./anew.js";
 import { activate, after, cards, skip } from "./cards.js";
 import { $, $$, chip, make } from "./dom.js";
-import { guessSoon } from "./guesses.js";
+import { reloadWith } from "./reload.js";
 import { send } from "./server.js";
+import { suggestSoon } from "./suggestions.js";
 import { toast } from "./toasts.js";
 
 document.addEventListener("submit", (event) => {
@@ -21,10 +21,10 @@ document.addEventListener("submit", (event) => {
     else $("input[name=name]", form)?.focus();
     return;
   }
-  change(form, url, body, then);
+  submit(form, url, body, then);
 });
 
-async function change(form, url, body, then) {
+async function submit(form, url, body, then) {
   const card = then === "remove" ? form.closest(".card") : null;
   const typing = document.activeElement?.matches("[data-names]");
   form.classList.add("busy");
@@ -32,62 +32,62 @@ async function change(form, url, body, then) {
     card.classList.add("leaving");
     activate(after(card), typing);
   }
-  const { ok, told } = await send(url, body);
+  const { ok, result } = await send(url, body);
   form.classList.remove("busy");
-  if (ok && !told.near) {
-    count(told.counts);
-    if (told.go) again(told, told.go);
-    else if (told.reload || told.whole === false || then === "reload") again(told);
-    else if (then.startsWith("go:")) again(told, then.slice(3));
-    else leave(card, told);
+  if (ok && !result.near) {
+    showCounts(result.counts);
+    if (result.go) reloadWith(result, result.go);
+    else if (result.reload || result.whole === false || then === "reload") reloadWith(result);
+    else if (then.startsWith("go:")) reloadWith(result, then.slice(3));
+    else removeCard(card, result);
     return;
   }
   if (card) card.classList.remove("leaving");
-  if (told.near) ask(form, url, body, then, told);
+  if (result.near) askWhichName(form, url, body, then, result);
   else {
-    toast({ message: told.detail ?? "That did not work.", bad: true });
+    toast({ message: result.detail ?? "That did not work.", bad: true });
     if (card) activate(card, typing);
   }
 }
 
-function leave(card, told) {
+function removeCard(card, result) {
   card?.remove();
-  for (const left of $$("[data-left]")) {
-    const less = left.dataset.left === "faces" ? Number(card?.dataset.size ?? 0) : 1;
-    left.textContent = Math.max(0, Number(left.textContent.replaceAll(",", "")) - less).toLocaleString("en");
+  for (const count of $$("[data-left]")) {
+    const removed = count.dataset.left === "faces" ? Number(card?.dataset.size ?? 0) : 1;
+    count.textContent = Math.max(0, Number(count.textContent.replaceAll(",", "")) - removed).toLocaleString("en");
   }
   for (const stale of $$("[data-once]")) stale.remove();
-  toast(told);
-  if (cards().length === 0) again(told);
-  else guessSoon();
+  toast(result);
+  if (cards().length === 0) reloadWith(result);
+  else suggestSoon();
 }
 
-// Somebody with nearly the same name is known: who is meant?
-function ask(form, url, body, then, { near, name }) {
+// A similar name exists already: ask which person is meant.
+function askWhichName(form, url, body, then, { near, name }) {
   $(".ask-name", form)?.remove();
   const box = make("div", { className: "ask-name", role: "group", "aria-label": "Did you mean" });
   box.append(make("p", {}, "Did you mean"));
-  const answer = (text, given, face) => {
+  const addAnswer = (text, chosenName, face) => {
     const button = make("button", { type: "button" }, ...(face ? [chip(face, 28)] : []), make("bdi", { textContent: text }));
     button.addEventListener("click", () => {
       box.remove();
-      $("[data-names]", form)?.focus(); // who types goes on typing, in the next card
-      body.set("name", given);
+      $("[data-names]", form)?.focus(); // so that typing continues in the next card
+      body.set("name", chosenName);
       body.set("sure", "1");
-      change(form, url, body, then);
+      submit(form, url, body, then);
     });
     box.append(button);
     return button;
   };
-  const first = near.map((person) => answer(person.name, person.name, person.face))[0];
-  answer(`No, ${name} is another person`, name, null);
+  const first = near.map((person) => addAnswer(person.name, person.name, person.face))[0];
+  addAnswer(`No, ${name} is another person`, name, null);
   form.append(box);
   const card = form.closest(".card");
   if (card) activate(card);
   first.focus();
 }
 
-function count(counts = {}) {
+function showCounts(counts = {}) {
   for (const [name, number] of Object.entries(counts)) {
     const shown = $(`[data-count=${name}]`);
     if (shown) shown.textContent = number.toLocaleString("en");

@@ -1,11 +1,11 @@
-// The keys, but for those of a name's box.
+// Keyboard shortcuts, except those of a name box.
 
-import { activate, active, cards, face, formOf, move, skip } from "./cards.js";
+import { activate, active, cards, formOf, move, moveToFace, skip } from "./cards.js";
 import { $ } from "./dom.js";
-import { join } from "./joining.js";
 import { closeMenus } from "./menus.js";
+import { merge } from "./merging.js";
 import { keyInName } from "./names.js";
-import { undoing } from "./toasts.js";
+import { undoEvents } from "./toasts.js";
 
 const clicks = (selector) => () => active() && $(selector, formOf(active()))?.click();
 const KEYS = {
@@ -13,17 +13,17 @@ const KEYS = {
   ArrowDown: () => move(1),
   k: () => move(-1),
   ArrowUp: () => move(-1),
-  l: () => face(1),
-  ArrowRight: () => (cards().length ? face(1) : $("main [rel=next]")?.click()),
-  h: () => face(-1),
-  ArrowLeft: () => (cards().length ? face(-1) : $("main [rel=prev]")?.click()),
-  x: () => (document.activeElement.matches("input[name=face]") ? document.activeElement.click() : face(1)),
+  l: () => moveToFace(1),
+  ArrowRight: () => (cards().length ? moveToFace(1) : $("main [rel=next]")?.click()),
+  h: () => moveToFace(-1),
+  ArrowLeft: () => (cards().length ? moveToFace(-1) : $("main [rel=prev]")?.click()),
+  x: () => (document.activeElement.matches("input[name=face]") ? document.activeElement.click() : moveToFace(1)),
   s: () => skip(active()),
   y: clicks("[data-yes]"),
   n: clicks("[data-no]"),
-  g: clicks(".guess-button"),
+  g: clicks(".suggestion-button"),
   f: clicks("[formaction$='/not-a-face']"),
-  m: () => active() && join(active()),
+  m: () => active() && merge(active()),
   o: () => document.activeElement.closest(".tile")?.querySelector("a")?.click(),
   d: () => $("[data-draw]")?.click(),
   Enter: () => $("[data-names]", active() ?? undefined)?.focus(),
@@ -37,7 +37,7 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z") {
     if (typing && target.value && target.value !== target.defaultValue) return;
     event.preventDefault();
-    undoing();
+    undoEvents();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || $("dialog[open]")) return;
@@ -55,9 +55,9 @@ document.addEventListener("keydown", (event) => {
     if (card && !typing) activate(card);
     return;
   }
-  const act = KEYS[event.key];
+  const action = KEYS[event.key];
   const native = event.key === "Enter" && target.matches("button, a, summary");
-  if (typing || !act || native) return;
+  if (typing || !action || native) return;
   event.preventDefault();
-  act();
+  action();
 });

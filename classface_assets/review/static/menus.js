@@ -1,9 +1,9 @@
-// What opens and closes: menus, and the window with the keys.
+// Opening and closing menus and dialogs.
 
 import { $, $$ } from "./dom.js";
 
-export function closeMenus(but = null) {
-  for (const menu of $$("details.menu[open]")) if (!menu.contains(but)) menu.open = false;
+export function closeMenus(except = null) {
+  for (const menu of $$("details.menu[open]")) if (!menu.contains(except)) menu.open = false;
 }
 
 document.addEventListener("click", (event) => {

@@ -1,17 +1,18 @@
-// The box for a name: known people to complete from, and its own keys.
+// The name box: completion from known people, and its own keys.
 
 import { move } from "./cards.js";
 import { $, $$, chip, make } from "./dom.js";
 import { read } from "./server.js";
 
-let asked = 0;
+const PAUSE_MS = 90;
+let request = 0;
 let list = null;
-let waiting = 0;
+let timer = 0;
 
 document.addEventListener("input", (event) => {
   if (!event.target.matches("[data-names]")) return;
-  clearTimeout(waiting);
-  waiting = setTimeout(() => complete(event.target), 90);
+  clearTimeout(timer);
+  timer = setTimeout(() => complete(event.target), PAUSE_MS);
 });
 
 document.addEventListener("focusout", (event) => {
@@ -20,20 +21,20 @@ document.addEventListener("focusout", (event) => {
 
 async function complete(input) {
   const q = input.value.trim();
-  const number = ++asked;
+  const number = ++request;
   if (!q) return closeList();
   const known = await read(`/names?q=${encodeURIComponent(q)}`);
-  if (known && number === asked && document.activeElement === input) openList(input, known.items, q);
+  if (known && number === request && document.activeElement === input) openList(input, known.items, q);
 }
 
 function openList(input, items, q) {
   closeList();
   list = make("ul", { id: "names", className: "names-list", role: "listbox", "aria-label": "Known people" });
   for (const [i, item] of items.entries()) {
-    const told = item.faces ? `${item.faces} ${item.faces === 1 ? "face" : "faces"}` : "not seen yet";
+    const count = item.faces ? `${item.faces} ${item.faces === 1 ? "face" : "faces"}` : "no faces yet";
     const option = make("li", { id: `names-${i}`, role: "option", "aria-selected": "false" });
     option.append(item.face ? chip(item.face, 32) : make("span", { className: "no-face tiny" }));
-    option.append(make("bdi", { textContent: item.name }), make("small", { textContent: told }));
+    option.append(make("bdi", { textContent: item.name }), make("small", { textContent: count }));
     option.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       pick(input, item.name);
@@ -42,15 +43,15 @@ function openList(input, items, q) {
     list.append(option);
   }
   if (!items.some((item) => item.name.toLowerCase() === q.toLowerCase())) {
-    list.append(make("li", { className: "new", role: "presentation" }, "New: ", make("bdi", { textContent: q })));
+    list.append(make("li", { className: "new", role: "presentation" }, "New person: ", make("bdi", { textContent: q })));
   }
   input.closest(".combo").append(list);
   input.setAttribute("aria-expanded", "true");
 }
 
 function closeList() {
-  clearTimeout(waiting);
-  asked++;
+  clearTimeout(timer);
+  request++;
   const input = list?.parentElement?.querySelector("[data-names]");
   input?.setAttribute("aria-expanded", "false");
   input?.removeAttribute("aria-activedescendant");
@@ -63,7 +64,7 @@ function pick(input, value) {
   closeList();
 }
 
-function choose(input, step) {
+function select(input, step) {
   const options = $$("[role=option]", list);
   if (!options.length) return;
   const old = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
@@ -74,16 +75,16 @@ function choose(input, step) {
 }
 
 for (const input of $$("[data-names]")) {
-  const about = { role: "combobox", "aria-expanded": "false", "aria-controls": "names", "aria-autocomplete": "list" };
-  for (const [name, value] of Object.entries(about)) input.setAttribute(name, value);
+  const attributes = { role: "combobox", "aria-expanded": "false", "aria-controls": "names", "aria-autocomplete": "list" };
+  for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
 }
 
-// True where the key was for the box.
+// Handle a key that was pressed in a name box.
 export function keyInName(event) {
   const input = event.target;
   const selected = list && $("[aria-selected=true]", list);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step && list) choose(input, step);
+  if (step && list) select(input, step);
   else if (step && !input.value && input.closest("[data-cards=unknown]")) move(step, true);
   else if (event.key === "Tab" && list && !event.shiftKey && $("[role=option]", list)) {
     pick(input, (selected ?? $("[role=option]", list)).dataset.value);

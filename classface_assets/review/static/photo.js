@@ -1,4 +1,4 @@
-// The photo's page: a box leads to its name, and a missed face is drawn with the pointer or by numbers.
+// The photo's page: a box leads to its name; a missed face is drawn with the pointer or entered as numbers.
 
 const stage = document.querySelector("[data-stage]");
 const board = stage.querySelector("svg");
@@ -80,6 +80,6 @@ board.addEventListener("pointerup", () => {
 
 for (const field of fields) field.addEventListener("input", () => outlined(fields.map((each) => Number(each.value) || 0)));
 
-const wanted = new URLSearchParams(location.search).get("face");
-if (wanted) show(`f-${wanted}`, false);
+const linkedFace = new URLSearchParams(location.search).get("face");
+if (linkedFace) show(`f-${linkedFace}`, false);
 else if (location.hash) show(location.hash.slice(1), true);

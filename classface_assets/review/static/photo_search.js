@@ -1,26 +1,26 @@
-// A photo to search by: chosen or dropped, sent, and shown with the faces that were found.
+// Search by photo: it is chosen or dropped, sent, and shown with the faces that were found.
 
 import { $, $$, make } from "./dom.js";
 import { post } from "./server.js";
 
 export function searchBy(form) {
   const input = $("input[type=file]", form);
-  const look = async (file) => {
+  const searchFor = async (file) => {
     const found = $("#found");
-    found.replaceChildren(make("p", { className: "lead busy", textContent: "Looking…" }));
+    found.replaceChildren(make("p", { className: "lead busy", textContent: "Searching…" }));
     const body = new FormData();
     body.append("photo", file);
-    const answer = await post("/search", body, "text/html").catch(() => null);
-    if (!answer) return found.replaceChildren(make("p", { textContent: "The server does not answer." }));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const told = $("#found", page) ?? $("main", page) ?? make("p", { textContent: "The photo cannot be used." });
-    found.replaceChildren(...told.childNodes);
+    const response = await post("/search", body, "text/html").catch(() => null);
+    if (!response) return found.replaceChildren(make("p", { textContent: "The server does not answer." }));
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const results = $("#found", page) ?? $("main", page) ?? make("p", { textContent: "The photo cannot be used." });
+    found.replaceChildren(...results.childNodes);
     preview(file);
   };
-  input.addEventListener("change", () => input.files[0] && look(input.files[0]));
+  input.addEventListener("change", () => input.files[0] && searchFor(input.files[0]));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (input.files[0]) look(input.files[0]);
+    if (input.files[0]) searchFor(input.files[0]);
   });
   for (const kind of ["dragover", "dragenter"]) {
     document.addEventListener(kind, (event) => {
@@ -32,7 +32,7 @@ export function searchBy(form) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     form.classList.remove("over");
-    if (event.dataTransfer.files[0]) look(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files[0]) searchFor(event.dataTransfer.files[0]);
   });
 }
 

@@ -1,33 +1,35 @@
-// What makes the pages quick: changes without a new page, names to complete from, keys. Every form works without it.
+// The pages' script: changes without a page load, name completion, keyboard shortcuts. Every form works without it.
 
-import { cardBefore, kept } from "./anew.js";
-import { activate, mark, oneStopForTab, putOff } from "./cards.js";
-import "./chosen.js";
+import { activate, mark, moveSkippedToEnd, skipTabStops } from "./cards.js";
 import { $, $$ } from "./dom.js";
 import "./forms.js";
-import { guess } from "./guesses.js";
 import "./keys.js";
 import { searchBy } from "./photo_search.js";
+import { pendingToast, previousCard } from "./reload.js";
+import "./selection.js";
+import { suggest } from "./suggestions.js";
 import "./times.js";
-import { fade, toast } from "./toasts.js";
+import { removeLater, toast } from "./toasts.js";
 
-const told = kept();
-for (const box of $$("#toasts .toast")) fade(box);
-if (told) toast(told);
+const RUNS_RELOAD_MS = 5000;
+
+const pending = pendingToast();
+for (const box of $$("#toasts .toast")) removeLater(box);
+if (pending) toast(pending);
 const here = new URL(location.href);
 if (here.searchParams.has("done")) {
   here.searchParams.delete("done");
   history.replaceState(null, "", here);
 }
 
-putOff();
-oneStopForTab();
-const before = cardBefore();
+moveSkippedToEnd();
+skipTabStops();
+const previous = previousCard();
 const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");
-if (before) activate(before);
+if (previous) activate(previous);
 else if (firstCard) mark(firstCard), firstCard.focus({ preventScroll: true });
-// What is under way is looked at again, unless somebody reads on.
-if ($(".runs .busy")) setInterval(() => document.hidden || $(".runs details[open]") || location.reload(), 5000);
+// Running runs are refreshed, but not while the user reads details.
+if ($(".runs .busy")) setInterval(() => document.hidden || $(".runs details[open]") || location.reload(), RUNS_RELOAD_MS);
 const search = $("[data-search-photo]");
 if (search) searchBy(search);
-guess();
+suggest();

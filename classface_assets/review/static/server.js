@@ -1,4 +1,4 @@
-// What is asked of the server, and told it. `send` and `read` never fail: what went wrong is in the answer.
+// Requests to the server. `send` and `read` never throw: what went wrong is in their result.
 
 import { $ } from "./dom.js";
 
@@ -11,15 +11,15 @@ export function post(url, body, accept) {
 
 export async function send(url, body) {
   try {
-    const answer = await post(url, body, "application/json");
-    return { ok: answer.ok, told: await answer.json().catch(() => ({})) };
+    const response = await post(url, body, "application/json");
+    return { ok: response.ok, result: await response.json().catch(() => ({})) };
   } catch {
-    return { ok: false, told: { detail: "The server does not answer; nothing was changed." } };
+    return { ok: false, result: { detail: "The server does not answer; nothing was changed." } };
   }
 }
 
-// What the server knows, or null.
+// The response's JSON, or null.
 export async function read(url) {
-  const answer = await fetch(url, { credentials: "same-origin" }).catch(() => null);
-  return answer?.ok ? answer.json().catch(() => null) : null;
+  const response = await fetch(url, { credentials: "same-origin" }).catch(() => null);
+  return response?.ok ? response.json().catch(() => null) : null;
 }

@@ -1,4 +1,4 @@
-// The server tells times as they are in Greenwich; a reader means those of where they are.
+// The server sends times in UTC; they are shown in the browser's time zone.
 
 import { $$ } from "./dom.js";
 

@@ -1,7 +1,7 @@
-// What was done is told in a corner for a while, and taken back from there.
+// Messages in a corner of the page, each with its undo, shown for a few seconds.
 
-import { again } from "./anew.js";
 import { $, $$, make } from "./dom.js";
+import { reloadWith } from "./reload.js";
 import { send } from "./server.js";
 
 const SHOWN_MS = 9000;
@@ -12,21 +12,22 @@ export function toast({ message, notes = [], undo = [], bad = false }) {
   for (const note of notes) box.append(make("p", { className: "note", textContent: note }));
   if (undo.length) {
     const button = make("button", { type: "button", textContent: message.startsWith("Undone") ? "Redo" : "Undo" });
-    button.addEventListener("click", () => undoing(undo));
+    button.addEventListener("click", () => undoEvents(undo));
     box.append(button);
   }
-  for (const old of $$("#toasts .toast:not(.bad)")) old.remove(); // Ctrl+Z still takes back what they told
+  for (const old of $$("#toasts .toast:not(.bad)")) old.remove(); // Ctrl+Z still undoes what they reported
   $("#toasts").append(box);
-  fade(box);
+  removeLater(box);
 }
 
-export function fade(box) {
+export function removeLater(box) {
   const wait = () => setTimeout(() => (box.matches(":hover, :focus-within") ? wait() : box.remove()), SHOWN_MS);
   wait();
 }
 
-export async function undoing(events = []) {
-  const { ok, told } = await send("/undo", new URLSearchParams({ events: events.join(",") }));
-  if (ok) again(told);
-  else toast({ message: told.detail, bad: true });
+// Undo these events, or the user's last action.
+export async function undoEvents(events = []) {
+  const { ok, result } = await send("/undo", new URLSearchParams({ events: events.join(",") }));
+  if (ok) reloadWith(result);
+  else toast({ message: result.detail, bad: true });
 }

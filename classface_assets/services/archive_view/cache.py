@@ -1,4 +1,4 @@
-"""The view of the moment, made anew only when the published file or the ledger has changed."""
+"""The current view of the archive, computed again only when the published file or the ledger has changed."""
 
 import threading
 import time
@@ -16,66 +16,90 @@ from classface_assets.store.model.events import Event
 from classface_assets.store.published import queries
 
 MAX_RECENT_AGE_S = 1.0
+_NAMES_REMOVED = ("person_erased", "roster_struck")
+"""Kinds of events after which names are removed from events that were read before."""
 
 
 class ArchiveViewCache:
-    """Hands out the view of the moment; several threads may ask."""
+    """Holds the current view; safe for several threads."""
 
-    def __init__(self, database: Path, ledger: Ledger, erased: Callable[[], None] = lambda: None) -> None:
-        """`erased` is called when somebody was erased, be it by another process."""
-        self._database, self._ledger, self._erased = database, ledger, erased
+    def __init__(self, database: Path, ledger: Ledger, on_erased: Callable[[], None] = lambda: None) -> None:
+        """Prepare to read.
+
+        Args:
+            database: The published DuckDB file.
+            ledger: The ledger.
+            on_erased: Is called when somebody was erased, also by another process.
+        """
+        self._database, self._ledger, self._on_erased = database, ledger, on_erased
         self._lock = threading.Lock()
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
-        """Read everything again, the next time: names may have been taken out of the ledger."""
+    def clear(self) -> None:
+        """Read everything again the next time: names may have been removed from the ledger."""
         self._events: list[Event] = []
         self._snapshot: tuple[object, PublishedSnapshot] | None = None
         self._view: tuple[object, ArchiveView] | None = None
-        self._looked = 0.0
+        self._checked = 0.0
 
-    def now(self) -> ArchiveView:
-        """Raises DatabaseError while nothing is published, LedgerError when the ledger cannot be read."""
-        looked = time.monotonic()
+    def current(self) -> ArchiveView:
+        """The view of the published file and the ledger as they are now.
+
+        Raises:
+            DatabaseError: Nothing is published yet, or the file cannot be read.
+            LedgerError: The ledger cannot be read.
+        """
+        checked = time.monotonic()
         version = file_version(self._database), self._ledger.last()
         view = self._view
         if view is None or view[0] != version:
             with self._lock:
                 view = self._view
                 if view is None or view[0] != version:
-                    events = self._said(self._snapshot is not None and self._snapshot[0] != version[0])
-                    view = self._view = version, build_archive_view(self._published(version[0], events), events)
-        self._looked = looked
+                    events = self._read_events(self._snapshot is not None and self._snapshot[0] != version[0])
+                    view = self._view = version, build_archive_view(self._read_snapshot(version[0], events), events)
+        self._checked = checked
         return view[1]
 
     def recent(self) -> ArchiveView | None:
-        """The view if it was looked for within the last second: of a page's many pictures, few ask the ledger."""
+        """The view if it was current within the last second.
+
+        A page's many images use it, so that few of them query the ledger.
+        """
         view = self._view
-        return view[1] if view is not None and time.monotonic() - self._looked < MAX_RECENT_AGE_S else None
+        return view[1] if view is not None and time.monotonic() - self._checked < MAX_RECENT_AGE_S else None
 
-    def _said(self, other_file: bool) -> list[Event]:
-        """Only what is new is read: events are never changed, but for the names of people who are erased or struck.
+    def _read_events(self, other_file: bool) -> list[Event]:
+        """All events; only new ones are read, as events never change except for names that are removed.
 
-        These are taken out some time after the erasure, so all is read again too when another file is published.
+        Names are removed some time after the erasure, so all events are read again when another file is published.
         """
         last = self._events[-1].id if self._events else 0
         new = self._ledger.events(after=last)
-        erased = last > 0 and any(event.kind in ("person_erased", "roster_struck") for event in new)
+        erased = last > 0 and any(event.kind in _NAMES_REMOVED for event in new)
         if erased:
-            self._erased()
+            self._on_erased()
         if erased or other_file:
             self._events, new = [], self._ledger.events()
         self._events = [*self._events, *new]
         return self._events
 
-    def _published(self, file: object, events: Sequence[Event]) -> PublishedSnapshot:
-        if self._snapshot is None or self._snapshot[0] != file:
-            self._snapshot = file, read_snapshot(self._database, events)
+    def _read_snapshot(self, version: object, events: Sequence[Event]) -> PublishedSnapshot:
+        if self._snapshot is None or self._snapshot[0] != version:
+            self._snapshot = version, read_snapshot(self._database, events)
         return self._snapshot[1]
 
 
 def read_snapshot(database: Path, events: Sequence[Event]) -> PublishedSnapshot:
-    """Raises DatabaseError."""
+    """Read the published faces and photos.
+
+    Args:
+        database: The DuckDB file.
+        events: All events of the ledger; those that the file knows tell which faces were confirmed then.
+
+    Raises:
+        DatabaseError: The file does not exist or cannot be read.
+    """
     last = query_database(database, "SELECT coalesce(max(id), 0) AS last FROM face_assignment_events").item()
     faces, photos = queries.faces_with_photos(database), queries.readable_photos(database)
     faces = faces.with_columns(pl.col("created_at").dt.replace_time_zone("UTC"))
@@ -85,7 +109,7 @@ def read_snapshot(database: Path, events: Sequence[Event]) -> PublishedSnapshot:
 
 
 def file_version(file: Path) -> tuple[int, ...] | None:
-    """What changes when another file is put in its place; None when there is none."""
+    """A value that changes when another file takes the place of this one; None where there is no file."""
     try:
         status = file.stat()
     except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""The ledger laid over published faces: labels, rejections, merges, splits and links as they will be after a run."""
+"""Applying the ledger's decisions to published faces.
+
+Labels, rejections, merges, splits and links have the effect at once that they will have after the next run.
+"""
 
 from collections.abc import Iterable, Sequence, Set
 from hashlib import blake2b
@@ -11,74 +14,100 @@ from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
 _NOISE_ID = noise_id()
-_LABELS_SCHEMA = {"face_id": pl.String, "said": pl.String}
-_SPLITS_SCHEMA = {"face_id": pl.String, "event": pl.Int64, "of": pl.String, "part": pl.String}
+_LABELS_SCHEMA = {"face_id": pl.String, "label": pl.String}
+_SPLITS_SCHEMA = {"face_id": pl.String, "event": pl.Int64, "split_cluster": pl.String, "suffix": pl.String}
 _REJECTIONS_SCHEMA = {"face_id": pl.String, "person_id": pl.String}
 
 
 def overlay_decisions(
     faces: pl.DataFrame,
     decisions: Decisions,
-    now: FaceConstraints,
-    before: Set[str],
+    constraints: FaceConstraints,
+    confirmed_before: Set[str],
     events: Sequence[Event],
     known_until: int,
 ) -> pl.DataFrame:
-    """The published faces with person_id, person_name, cluster_id, score, reason and `confirmed` as they stand now.
+    """Apply the decisions to the published faces.
 
-    `before`: the faces that were confirmed when they were published, by the events up to `known_until`. A label that is
-    no longer said leaves its face unknown, and so does the word since then that a face is nobody's.
+    A face whose label was removed since the publication becomes unknown.
+
+    Args:
+        faces: The published faces.
+        decisions: The state of the ledger.
+        constraints: The decisions as constraints on these faces.
+        confirmed_before: The faces that were confirmed when they were published.
+        events: All events of the ledger, oldest first.
+        known_until: The id of the last event that the published faces know.
+
+    Returns:
+        The faces with person_id, person_name, cluster_id, assignment_score, assignment_reason and `confirmed` as they
+        are now; without non-faces and faces of erased people.
     """
-    gone = list(now.not_faces | now.erased_faces)
-    faces = _apply_merges(faces.filter(~pl.col("face_id").is_in(gone)), decisions)
-    confirmed = pl.DataFrame(list(now.confirmed.items()), schema=_LABELS_SCHEMA, orient="row")
-    taken_off = {face for face, mark in decisions.removed_labels.items() if mark.event_id > known_until}
-    taken_back = list(before - now.confirmed.keys() | taken_off)
-    rejected = pl.DataFrame(list(now.rejected), schema=_REJECTIONS_SCHEMA, orient="row").with_columns(
-        pl.lit(value=True).alias("no")
-    )
-    joined = faces.join(confirmed, on="face_id", how="left", maintain_order="left")
-    joined = joined.join(rejected, on=["face_id", "person_id"], how="left", maintain_order="left")
-    labelled = pl.col("said").is_not_null()
-    lost = pl.col("person_id").is_not_null() & (pl.col("no").is_not_null() | pl.col("face_id").is_in(taken_back))
-
-    def either(if_labelled: pl.Expr | float, if_lost: pl.Expr | None, else_: pl.Expr) -> pl.Expr:
-        return pl.when(labelled).then(if_labelled).when(lost).then(if_lost).otherwise(else_)
-
-    own = pl.coalesce("cluster_id", _NOISE_ID)
-    reason = pl.col("assignment_reason")
-    faces = joined.with_columns(
-        either(pl.col("said"), None, pl.col("person_id")).alias("person_id"),
-        either(pl.format("person_{}", pl.col("said")), _NOISE_ID, own).alias("cluster_id"),
-        either(1.0, None, pl.col("assignment_score")).alias("assignment_score"),
-        either(pl.lit("labelled"), pl.lit("taken back since the last run"), reason).alias("assignment_reason"),
-        pl.when(labelled | lost).then(None).otherwise(pl.col("assignment_margin")).alias("assignment_margin"),
-        labelled.alias("confirmed"),
-    ).drop("said", "no")
-    faces = _apply_links(_apply_splits(faces, events, known_until), now)
+    excluded = list(constraints.not_faces | constraints.erased_faces)
+    faces = _apply_merges(faces.filter(~pl.col("face_id").is_in(excluded)), decisions)
+    faces = _apply_labels(faces, constraints, _unlabelled(decisions, constraints, confirmed_before, known_until))
+    faces = _apply_links(_apply_splits(faces, events, known_until), constraints)
     return _add_person_names(faces, decisions).with_columns(pl.col("face_id").set_sorted())
 
 
-def _apply_merges(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
-    """Merged persons are those they became; people who are no longer there leave their faces unknown."""
-    known = [(p.id, decisions.canonical_id(p.id)) for p in decisions.persons.values() if not p.erased]
-    whose = pl.DataFrame(known, schema={"person_id": pl.String, "became": pl.String}, orient="row")
-    joined = faces.join(whose, on="person_id", how="left", maintain_order="left")
-    theirs = pl.col("became").is_not_null()
-    orphan = pl.col("person_id").is_not_null() & ~theirs
+def subcluster_suffix(face_ids: Iterable[str]) -> str:
+    """The hexadecimal suffix of the id of a group of a split cluster: the same for the same faces."""
+    return blake2b("".join(sorted(face_ids)).encode(), digest_size=4).hexdigest()
+
+
+def _unlabelled(
+    decisions: Decisions, constraints: FaceConstraints, confirmed_before: Set[str], known_until: int
+) -> list[str]:
+    """The faces that have lost their label since the publication."""
+    removed = {face for face, label in decisions.removed_labels.items() if label.event_id > known_until}
+    return list(confirmed_before - constraints.confirmed.keys() | removed)
+
+
+def _apply_labels(faces: pl.DataFrame, constraints: FaceConstraints, unlabelled: list[str]) -> pl.DataFrame:
+    """Labelled faces get their person; faces that were rejected or have lost their label become unknown."""
+    labels = pl.DataFrame(list(constraints.confirmed.items()), schema=_LABELS_SCHEMA, orient="row")
+    rejections = pl.DataFrame(list(constraints.rejected), schema=_REJECTIONS_SCHEMA, orient="row")
+    rejections = rejections.with_columns(pl.lit(value=True).alias("rejected"))
+    joined = faces.join(labels, on="face_id", how="left", maintain_order="left")
+    joined = joined.join(rejections, on=["face_id", "person_id"], how="left", maintain_order="left")
+    labelled = pl.col("label").is_not_null()
+    rejected_or_removed = pl.col("rejected").is_not_null() | pl.col("face_id").is_in(unlabelled)
+    lost = pl.col("person_id").is_not_null() & rejected_or_removed
+
+    def choose(if_labelled: pl.Expr | float, if_lost: pl.Expr | None, otherwise: pl.Expr) -> pl.Expr:
+        return pl.when(labelled).then(if_labelled).when(lost).then(if_lost).otherwise(otherwise)
+
+    cluster_id, reason = pl.coalesce("cluster_id", _NOISE_ID), pl.col("assignment_reason")
     return joined.with_columns(
-        pl.col("became").alias("person_id"),
-        pl.when(theirs)
-        .then(pl.format("person_{}", pl.col("became")))
+        choose(pl.col("label"), None, pl.col("person_id")).alias("person_id"),
+        choose(pl.format("person_{}", pl.col("label")), _NOISE_ID, cluster_id).alias("cluster_id"),
+        choose(1.0, None, pl.col("assignment_score")).alias("assignment_score"),
+        choose(pl.lit("labelled"), pl.lit("name removed since the last run"), reason).alias("assignment_reason"),
+        pl.when(labelled | lost).then(None).otherwise(pl.col("assignment_margin")).alias("assignment_margin"),
+        labelled.alias("confirmed"),
+    ).drop("label", "rejected")
+
+
+def _apply_merges(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    """Faces of merged persons go to the person who remains; faces of persons who no longer exist become unknown."""
+    canonical = [(p.id, decisions.canonical_id(p.id)) for p in decisions.persons.values() if not p.erased]
+    persons = pl.DataFrame(canonical, schema={"person_id": pl.String, "canonical_id": pl.String}, orient="row")
+    joined = faces.join(persons, on="person_id", how="left", maintain_order="left")
+    exists = pl.col("canonical_id").is_not_null()
+    orphan = pl.col("person_id").is_not_null() & ~exists
+    return joined.with_columns(
+        pl.col("canonical_id").alias("person_id"),
+        pl.when(exists)
+        .then(pl.format("person_{}", pl.col("canonical_id")))
         .when(orphan)
         .then(_NOISE_ID)
         .otherwise("cluster_id")
         .alias("cluster_id"),
-    ).drop("became")
+    ).drop("canonical_id")
 
 
 def _apply_splits(faces: pl.DataFrame, events: Sequence[Event], known_until: int) -> pl.DataFrame:
-    """The groups of a split get ids of their own at once, and keep them until a run has parted the groups."""
+    """The groups of a split get ids of their own at once, and keep them until a run has separated the groups."""
     undone = undone_event_ids(events)
     rows = [
         (face["face_id"], event.id, event.payload["cluster_id"], subcluster_suffix(face["face_id"] for face in group))
@@ -89,45 +118,42 @@ def _apply_splits(faces: pl.DataFrame, events: Sequence[Event], known_until: int
     ]
     if not rows:
         return faces
-    parts = pl.DataFrame(rows, schema=_SPLITS_SCHEMA, orient="row").unique("face_id", keep="last", maintain_order=True)
-    since, together = pl.col("event") > known_until, pl.col("part").n_unique().over("event", "cluster_id") > 1
-    here = faces.filter(pl.col("person_id").is_null()).select("face_id", "cluster_id")
-    still = here.join(parts, on="face_id").filter(since | together)
-    cluster = pl.when(since).then("of").otherwise("cluster_id")
-    named = still.select("face_id", pl.format("{}_sub_{}", cluster, "part").alias("part_id"))
+    splits = pl.DataFrame(rows, schema=_SPLITS_SCHEMA, orient="row")
+    splits = splits.unique("face_id", keep="last", maintain_order=True)
+    unpublished = pl.col("event") > known_until
+    still_together = pl.col("suffix").n_unique().over("event", "cluster_id") > 1
+    unknown = faces.filter(pl.col("person_id").is_null()).select("face_id", "cluster_id")
+    pending = unknown.join(splits, on="face_id").filter(unpublished | still_together)
+    cluster = pl.when(unpublished).then("split_cluster").otherwise("cluster_id")
+    groups = pending.select("face_id", pl.format("{}_sub_{}", cluster, "suffix").alias("group_id"))
     return (
-        faces.join(named, on="face_id", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("part_id", "cluster_id").alias("cluster_id"))
-        .drop("part_id")
+        faces.join(groups, on="face_id", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("group_id", "cluster_id").alias("cluster_id"))
+        .drop("group_id")
     )
 
 
-def subcluster_suffix(face_ids: Iterable[str]) -> str:
-    """The hexadecimal name of a part of a split cluster: the same for the same faces."""
-    return blake2b("".join(sorted(face_ids)).encode(), digest_size=4).hexdigest()
-
-
-def _apply_links(faces: pl.DataFrame, now: FaceConstraints) -> pl.DataFrame:
-    """Unknown clusters with faces that were said to be one person's are one, under the id that sorts first."""
-    if not now.must_link:
+def _apply_links(faces: pl.DataFrame, constraints: FaceConstraints) -> pl.DataFrame:
+    """Unknown clusters with must-linked faces become one, under the id that sorts first."""
+    if not constraints.must_link:
         return faces
-    ids = {face for pair in now.must_link for face in pair}
+    ids = {face for pair in constraints.must_link for face in pair}
     rows = faces.filter(pl.col("face_id").is_in(list(ids)) & pl.col("person_id").is_null())
     cluster = dict(rows.select("face_id", "cluster_id").iter_rows())
-    first: dict[str, str] = {}
+    parent: dict[str, str] = {}
 
     def root(name: str) -> str:
-        while name in first:
-            name = first[name]
+        while name in parent:
+            name = parent[name]
         return name
 
-    for a, b in now.must_link:
+    for a, b in constraints.must_link:
         if a in cluster and b in cluster:
             low, high = sorted((root(cluster[a]), root(cluster[b])))
             if low != high:
-                first[high] = low
-    moved = {name: root(name) for name in first}
-    return faces.with_columns(pl.col("cluster_id").replace(moved)) if moved else faces
+                parent[high] = low
+    renamed = {name: root(name) for name in parent}
+    return faces.with_columns(pl.col("cluster_id").replace(renamed)) if renamed else faces
 
 
 def _add_person_names(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:

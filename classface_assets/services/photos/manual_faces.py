@@ -34,13 +34,13 @@ class ManualFaceChanges:
     Attributes:
         new: Asset id → the manual faces to be added.
         gone: Ids of faces to be removed, since their box was removed.
-        kept: How many manual faces there are and stay.
+        existing: How many manual faces there are and stay.
         refused: (asset id, reason) of each box that cannot be a face, in a photo that is or was in this school year.
     """
 
     new: Mapping[str, list[FaceRef]] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
-    kept: int = 0
+    existing: int = 0
     refused: tuple[tuple[str, str], ...] = ()
 
 

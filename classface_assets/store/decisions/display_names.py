@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from classface_assets.core.names import normalized_name
-from classface_assets.store.model.decisions import Person, PersonStatus
+from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 NOT_LINKED = "not linked"

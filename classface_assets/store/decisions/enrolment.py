@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from classface_assets.core.names import normalized_name
 from classface_assets.store.decisions.refusals import ConsentRecords
 from classface_assets.store.decisions.students import RosterMerger
-from classface_assets.store.model.decisions import Person, PersonStatus
+from classface_assets.store.model.decisions import Person
+from classface_assets.store.model.person_kinds import PersonStatus
 
 
 @dataclass

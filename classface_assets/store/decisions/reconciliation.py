@@ -14,8 +14,9 @@ from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.geometry import SAME_FACE_IOU, box_iou, box_iou_expr
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, person_node, resolve_conflicts
 from classface_assets.store.decisions.roster import enrolled_years
-from classface_assets.store.model.decisions import Decisions, FaceLabel, PersonKind
+from classface_assets.store.model.decisions import Decisions, FaceLabel
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind
 from classface_assets.store.model.same_shots import SameShots, Transform, transform_box
 
 LocatedFace = FaceLabel | FaceRef

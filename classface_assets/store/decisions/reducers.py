@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from classface_assets.store.decisions.refusals import purposes_of_event
 from classface_assets.store.decisions.state import ReplayState
-from classface_assets.store.model.decisions import FaceLabel, FaceLink, Person, PersonStatus
+from classface_assets.store.model.decisions import FaceLabel, FaceLink, Person
 from classface_assets.store.model.events import Event
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.same_shots import IDENTITY, SameShot, Transform, reorient_pair, transform_box
 
 Located = TypeVar("Located", FaceLabel, FaceRef)

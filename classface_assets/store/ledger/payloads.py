@@ -12,8 +12,8 @@ from pydantic.aliases import AliasChoices
 from typing_extensions import TypedDict
 
 from classface_assets.core.names import MAX_NAME_LENGTH
-from classface_assets.store.model.decisions import PERSON_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PERSON_KINDS
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 
 _SHOWN = 60

@@ -14,9 +14,10 @@ from classface_assets.store.decisions.state import finalize
 from classface_assets.store.ledger.database import append_event, event_ids_of_photos, read_events_of
 from classface_assets.store.ledger.followed_pairs import FollowedPairs
 from classface_assets.store.ledger.payloads import EventPayload, PhotosFollowed
-from classface_assets.store.model.decisions import Decisions, Person, PersonStatus
+from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.student_ids import normalize_student_id
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.names import normalize_name, normalized_name
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
 
@@ -17,26 +17,6 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person to whom everything belongs that is no face at all."""
 
-
-class PersonKind(StrEnum):
-    """What kind of person somebody is."""
-
-    STUDENT = "student"
-    STAFF = "staff"
-    NOT_A_STUDENT = "not a student"
-    NOT_A_FACE = "not a face"
-
-
-class PersonStatus(StrEnum):
-    """Whether a person is shown."""
-
-    ACTIVE = "active"
-    MERGED = "merged"
-    HIDDEN = "hidden"
-
-
-# Persons hold plain texts: polars would make an enum column of members.
-PERSON_KINDS = tuple(kind.value for kind in PersonKind)
 LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
 

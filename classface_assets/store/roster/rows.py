@@ -1,9 +1,5 @@
-"""Rows of a roster as students: a cell that cannot be understood costs that cell, and no refusal is ever lost.
+"""Rows of a roster as students: a cell that cannot be understood costs that cell, and no refusal is ever lost."""
 
-Lines that are no student are skipped: totals, page numbers, titles that are repeated at the head of a page.
-"""
-
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,8 +13,7 @@ from classface_assets.store.model.student_ids import normalize_student_id, repea
 from classface_assets.store.roster.answers import ConsentAnswer, combine_answers
 from classface_assets.store.roster.columns import Columns
 from classface_assets.store.roster.report import DroppedId, UnclearRefusal, UnreadableCells
-from classface_assets.store.roster.table import RosterTable
-from classface_assets.store.roster.titles import strip_accents, word_list
+from classface_assets.store.roster.table import RosterTable, skip_reason
 from classface_assets.store.roster.values import (
     DateColumn,
     clean_cell,
@@ -266,78 +261,3 @@ def _invalid_ids(read: Sequence[tuple[int, RosterEntry]]) -> dict[str, DroppedId
 
 def _fields(columns: Columns, row: Sequence[str]) -> dict[str, str]:
     return {name: row[place].strip() for place, name in columns.items() if place < len(row) and row[place].strip()}
-
-
-def _alternatives(words: str) -> str:
-    return f"(?:{'|'.join(re.escape(word).replace('_', ' ') for word in word_list(words))})"
-
-
-_PEOPLE = _alternatives(
-    """students student pupils pupil children records rows entries schuler schulerinnen eleves alumnos alunni alunos
-    leerlingen elever uczniow zaku учеников 名 人 명"""
-)
-_OF = rf"(?: (?:of|der|de|des|di|{_PEOPLE}))*"
-_COUNT = r"\s*[:=]?\s*\d[\d.,\s]*"
-_SUM_WORDS = _alternatives(
-    """total totals subtotal grand_total summe gesamt gesamtzahl gesamtsumme insgesamt anzahl somme effectif razem
-    totale totaal totalt celkem spolu osszesen toplam итого всего разом 合計 総計 总计 合计 합계 총계"""
-)
-# These are names of people too where no number follows.
-_SUM_OR_NAME = _alternatives("sum count suma number nombre numero liczba pocet количество")
-_TOTAL = re.compile(rf"(?:{_PEOPLE} )?{_SUM_WORDS}{_OF}\s*:?(?:{_COUNT}{_PEOPLE}?)?|{_SUM_OR_NAME}{_OF}{_COUNT}")
-_PAGE = (
-    _alternatives("page seite pagina p. strona strana stranka str. sida side sayfa oldal страница стр ページ 页 페이지")
-    + r"\.?\s*[:#]?\s*\d+(?:\s*(?:of|/|von|de|sur|di|van|z|ze|av|af|из|-)\s*\d+)?"
-)
-_PRINTED = (
-    _alternatives(
-        """printed generated exported created produced report_date as_of gedruckt erstellt stand imprime genere impreso
-        generado stampato afgedrukt utskriven wydrukowano vytisteno распечатано"""
-    )
-    + r"\b(?: (?:on|am|le|el|il|op|dnia|by|from|at))?\s*:?.*\d.*"
-)
-_END = (
-    r"(?:\* ?)*(?:end of (?:report|list|file|document|roster|page)|ende (?:der liste|des berichts)"
-    r"|fin (?:de|du) (?:la |l )?(?:liste|lista|rapport|informe|document)|fine (?:elenco|rapporto)"
-    r"|koniec (?:raportu|listy)|конец (?:отчета|списка)|以上)(?: ?\*)*"
-)
-_NOTICE = _alternatives("confidential vertraulich confidentiel confidencial riservato copyright ©") + "(?:[ :,.-].*)?"
-_FOOTER = re.compile(rf"{_PAGE}|{_PRINTED}|{_END}|{_NOTICE}|\d+ ?{_PEOPLE}(?: .*)?")
-
-_MAX_FOOTER_CELLS = 3
-"""Cells with letters that a footer has at most."""
-
-
-def skip_reason(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
-    """Why a line is skipped.
-
-    Args:
-        row: Its cells.
-        header: The titles of the columns.
-        answers: Its cells in columns of consent: a line that holds a word there is never skipped.
-
-    Returns:
-        The reason; empty where the line may be a student.
-    """
-    cells = [cell.strip() for cell in row if cell.strip()]
-    if _repeats_header(row, header):
-        return "the titles again"
-    if any(any(c.isalpha() for c in answer) for answer in answers):
-        return ""
-    if not any(c.isalnum() for cell in cells for c in cell):
-        return "no letters"
-    worded = [cell for cell in cells if any(c.isalpha() for c in cell)]
-    if not worded:
-        return "no letters" if len(cells) == 1 else ""
-    if len(worded) > _MAX_FOOTER_CELLS:
-        return ""
-    worded = [strip_accents(cell).strip() for cell in worded]
-    if all(_TOTAL.fullmatch(cell) for cell in worded):
-        return "a total"
-    return "a footer" if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
-
-
-def _repeats_header(row: Sequence[str], header: Sequence[str]) -> bool:
-    titles = [(title.split(), cell.split()) for title, cell in zip(header, row, strict=False) if title.strip()]
-    same = sum(title == cell for title, cell in titles)
-    return bool(titles) and (same == len(titles) or (same >= 2 and same * 2 >= len(titles)))

@@ -1,8 +1,10 @@
 """The table of a roster's file: its titles, what its columns are of, and the rows below them.
 
-Columns are identified by their titles; whether one of yes and no is about consent may depend on its cells, too.
+Columns are identified by their titles; whether one of yes and no is about consent may depend on its cells, too. Lines
+that are no student are recognised: totals, page numbers, titles that are repeated at the head of a page.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from classface_assets.store.roster.consent_titles import (
 )
 from classface_assets.store.roster.encoding import RosterError
 from classface_assets.store.roster.reader import HEADER_SEARCH_ROWS, NumberedRow
+from classface_assets.store.roster.titles import strip_accents, word_list
 
 _DASHES = frozenset("-–—")
 
@@ -165,3 +168,78 @@ def _are_dates(cells: Sequence[str]) -> bool:
 def _column_title(header: Sequence[str], place: int) -> str:
     title = " ".join(header[place].split()) if place < len(header) else ""
     return title[:80] or f"column {place + 1}"
+
+
+def _alternatives(words: str) -> str:
+    return f"(?:{'|'.join(re.escape(word).replace('_', ' ') for word in word_list(words))})"
+
+
+_PEOPLE = _alternatives(
+    """students student pupils pupil children records rows entries schuler schulerinnen eleves alumnos alunni alunos
+    leerlingen elever uczniow zaku учеников 名 人 명"""
+)
+_OF = rf"(?: (?:of|der|de|des|di|{_PEOPLE}))*"
+_COUNT = r"\s*[:=]?\s*\d[\d.,\s]*"
+_SUM_WORDS = _alternatives(
+    """total totals subtotal grand_total summe gesamt gesamtzahl gesamtsumme insgesamt anzahl somme effectif razem
+    totale totaal totalt celkem spolu osszesen toplam итого всего разом 合計 総計 总计 合计 합계 총계"""
+)
+# These are names of people too where no number follows.
+_SUM_OR_NAME = _alternatives("sum count suma number nombre numero liczba pocet количество")
+_TOTAL = re.compile(rf"(?:{_PEOPLE} )?{_SUM_WORDS}{_OF}\s*:?(?:{_COUNT}{_PEOPLE}?)?|{_SUM_OR_NAME}{_OF}{_COUNT}")
+_PAGE = (
+    _alternatives("page seite pagina p. strona strana stranka str. sida side sayfa oldal страница стр ページ 页 페이지")
+    + r"\.?\s*[:#]?\s*\d+(?:\s*(?:of|/|von|de|sur|di|van|z|ze|av|af|из|-)\s*\d+)?"
+)
+_PRINTED = (
+    _alternatives(
+        """printed generated exported created produced report_date as_of gedruckt erstellt stand imprime genere impreso
+        generado stampato afgedrukt utskriven wydrukowano vytisteno распечатано"""
+    )
+    + r"\b(?: (?:on|am|le|el|il|op|dnia|by|from|at))?\s*:?.*\d.*"
+)
+_END = (
+    r"(?:\* ?)*(?:end of (?:report|list|file|document|roster|page)|ende (?:der liste|des berichts)"
+    r"|fin (?:de|du) (?:la |l )?(?:liste|lista|rapport|informe|document)|fine (?:elenco|rapporto)"
+    r"|koniec (?:raportu|listy)|конец (?:отчета|списка)|以上)(?: ?\*)*"
+)
+_NOTICE = _alternatives("confidential vertraulich confidentiel confidencial riservato copyright ©") + "(?:[ :,.-].*)?"
+_FOOTER = re.compile(rf"{_PAGE}|{_PRINTED}|{_END}|{_NOTICE}|\d+ ?{_PEOPLE}(?: .*)?")
+
+_MAX_FOOTER_CELLS = 3
+"""Cells with letters that a footer has at most."""
+
+
+def skip_reason(row: Sequence[str], header: Sequence[str], answers: Sequence[str]) -> str:
+    """Why a line is skipped.
+
+    Args:
+        row: Its cells.
+        header: The titles of the columns.
+        answers: Its cells in columns of consent: a line that holds a word there is never skipped.
+
+    Returns:
+        The reason; empty where the line may be a student.
+    """
+    cells = [cell.strip() for cell in row if cell.strip()]
+    if _repeats_header(row, header):
+        return "the titles again"
+    if any(any(c.isalpha() for c in answer) for answer in answers):
+        return ""
+    if not any(c.isalnum() for cell in cells for c in cell):
+        return "no letters"
+    worded = [cell for cell in cells if any(c.isalpha() for c in cell)]
+    if not worded:
+        return "no letters" if len(cells) == 1 else ""
+    if len(worded) > _MAX_FOOTER_CELLS:
+        return ""
+    worded = [strip_accents(cell).strip() for cell in worded]
+    if all(_TOTAL.fullmatch(cell) for cell in worded):
+        return "a total"
+    return "a footer" if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
+
+
+def _repeats_header(row: Sequence[str], header: Sequence[str]) -> bool:
+    titles = [(title.split(), cell.split()) for title, cell in zip(header, row, strict=False) if title.strip()]
+    same = sum(title == cell for title, cell in titles)
+    return bool(titles) and (same == len(titles) or (same >= 2 and same * 2 >= len(titles)))

@@ -1,9 +1,8 @@
-"""From photo files to detection rows: every photo ends as its faces, as one `no face` row or as one `failed` row."""
+"""From photo files to detection rows: a photo gives a row for each face, or one `no face` row, or one `failed` row."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import polars as pl
 
@@ -13,20 +12,26 @@ from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
-from classface_assets.vision.detection.multiscale import Detector, base_side
-from classface_assets.vision.detection.records import CHIP_FACE_PX, face_columns, face_id_for
+from classface_assets.vision.detection.multiscale import base_side
+from classface_assets.vision.detection.records import (
+    CHIP_FACE_PX,
+    DetectionRow,
+    face_columns,
+    face_id_for,
+)
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
 from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
 from classface_assets.vision.photos.near_duplicates import perceptual_hash
+from classface_assets.vision.protocols import Detector
 
 MAX_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
 
 
 @dataclass(frozen=True)
 class PhotoJob:
-    """A photo to search; `turnable` when the file does not say which way is up."""
+    """A photo to search. `turnable`: the file does not say which way is up."""
 
     asset_id: str
     path: Location
@@ -35,30 +40,41 @@ class PhotoJob:
 
 @dataclass(frozen=True)
 class DetectionBatch:
-    """Rows (DETECTION_ROWS) of some photos, and why others could not be opened: those are to be tried again."""
+    """The rows (DETECTION_ROWS) of some photos; and the asset ids of photos to be tried again, with the reason."""
 
     rows: pl.DataFrame
     unopened: dict[str, str]
 
 
 def default_workers() -> int:
-    """How many photos are searched at once: one a core, each network then on one core, as far as memory allows."""
+    """How many photos are searched in parallel: one a core, each network then on one core, as far as memory allows."""
     return min(available_cores(), MAX_WORKERS)
 
 
 def detect_photos(
-    jobs: Iterable[PhotoJob], detector: Detector, settings: DetectionSettings, batch: int = 16, at_once: int = 0
+    jobs: Iterable[PhotoJob], detector: Detector, settings: DetectionSettings, batch: int = 16, workers: int = 0
 ) -> Iterator[DetectionBatch]:
-    """What was found, once for every `batch` photos, in the order of the jobs.
+    """Search photos in parallel.
 
-    `at_once` photos (0: `workers()`) are decoded, searched and cut each in a thread of its own, while the caller
-    writes; no more than twice as many are finished ahead of it. Raises StorageError when the disk or server is lost.
+    Args:
+        jobs: The photos.
+        detector: The detector.
+        settings: Which faces count.
+        batch: How many photos a batch covers.
+        workers: How many photos are decoded, searched and cut at a time, each in a thread of its own, while the caller
+            writes; 0: `default_workers()`. No more than twice as many are finished ahead of the caller.
+
+    Yields:
+        The rows of each `batch` photos, in the order of the jobs.
+
+    Raises:
+        StorageError: The disk or server is lost.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[DetectionRow] = []
     unopened: dict[str, str] = {}
     done = 0
     search = partial(_detect_job, detector=detector, settings=settings)
-    for job, searching in ordered_thread_map(search, jobs, at_once or default_workers()):
+    for job, searching in ordered_thread_map(search, jobs, workers or default_workers()):
         try:
             rows += searching.result()
         except OSError as error:
@@ -73,7 +89,7 @@ def detect_photos(
         yield DetectionBatch(pl.DataFrame(rows, schema=DETECTION_ROWS), unopened)
 
 
-def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[dict[str, Any]]:
+def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[DetectionRow]:
     try:
         return detect_photo(job.asset_id, open_pyramid(job.path), detector, settings, job.turnable)
     except UnreadablePhotoError as error:
@@ -83,28 +99,44 @@ def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) 
 
 
 def detect_photo(
-    asset_id: str, view: ImagePyramid, detector: Detector, settings: DetectionSettings, turnable: bool = False
-) -> list[dict[str, Any]]:
-    """The detection rows of one photo; what was wrong with it becomes their reason."""
-    of_photo: dict[str, Any] = {
+    asset_id: str, pyramid: ImagePyramid, detector: Detector, settings: DetectionSettings, turnable: bool = False
+) -> list[DetectionRow]:
+    """Search one photo.
+
+    Args:
+        asset_id: The id of the photo.
+        pyramid: The photo; it is left rotated as the faces were found.
+        detector: The detector.
+        settings: Which faces count.
+        turnable: Whether the file does not say which way is up.
+
+    Returns:
+        Its detection rows, with the pyramid's note on the photo as their reason.
+    """
+    photo_columns: DetectionRow = {
         "asset_id": asset_id,
-        "reason": view.note,
-        "phash": perceptual_hash(view.at(base_side(detector, view))),
+        "reason": pyramid.note,
+        "phash": perceptual_hash(pyramid.resized_to(base_side(detector, pyramid))),
     }
-    found = detect_oriented(detector, view, settings, turnable)
-    of_photo["rotation"] = found.rotation
-    if not len(found.faces):
-        return [{**of_photo, "status": "no face"}]
-    faces = found.faces
-    picture, scale = view.at_resolution(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
-    in_look = base_side(detector, view) / max(view.width, view.height)
-    shown = refine_landmarks(detector, picture, faces.scaled(scale), faces.boxes[:, 2] * min(1.0, in_look))
-    rows: dict[str, dict[str, Any]] = {}
-    looking = estimate_poses(shown).tolist()
-    for box, marks, score, outside, pose in zip(faces.boxes, shown, faces.scores, found.outside, looking, strict=True):
-        measured = {"detection_confidence": float(score), "outside": float(outside)}
-        measured |= zip(("yaw", "pitch", "roll"), pose, strict=True)
+    found = detect_oriented(detector, pyramid, settings, turnable)
+    faces, photo_columns["rotation"] = found.faces, found.rotation
+    if not len(faces):
+        return [{**photo_columns, "status": "no face"}]
+    picture, scale = pyramid.at_resolution(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
+    pass_scale = min(1.0, base_side(detector, pyramid) / max(pyramid.width, pyramid.height))
+    landmarks = refine_landmarks(detector, picture, faces.scaled(scale), faces.boxes[:, 2] * pass_scale)
+    poses = estimate_poses(landmarks).tolist()
+    rows: dict[str, DetectionRow] = {}
+    for i, (box, score) in enumerate(zip(faces.boxes, faces.scores, strict=True)):
         face_id = face_id_for(asset_id, box)
-        row = face_columns(box, marks, score, picture, scale)
-        rows.setdefault(face_id, {**of_photo, "face_id": face_id, "status": "ok", **measured, **row})
+        row = {
+            **photo_columns,
+            "face_id": face_id,
+            "status": "ok",
+            "detection_confidence": float(score),
+            "outside": float(found.outside[i]),
+            **dict(zip(("yaw", "pitch", "roll"), poses[i], strict=True)),
+            **face_columns(box, landmarks[i], score, picture, scale),
+        }
+        rows.setdefault(face_id, row)
     return list(rows.values())

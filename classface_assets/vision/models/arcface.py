@@ -1,12 +1,11 @@
-"""Embedders of the ArcFace kind from any ONNX file, tried out when they are loaded.
+"""Embedders of the ArcFace kind from any ONNX file, checked by a trial run when they are loaded.
 
-ArcFace (Deng et al. 2019), AdaFace (Kim et al. 2022), MobileFaceNet and their like differ in the size, channel order
-and scaling of their input. A file that is something else is found out by giving it pictures.
+ArcFace (Deng et al. 2019), AdaFace (Kim et al. 2022), MobileFaceNet and similar networks differ in the size, channel
+order and scaling of their input. A file that is something else is recognised by giving it pictures.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,16 +15,23 @@ from classface_assets.vision.models.dlib_resnet import INPUT_SIZE as DLIB_SIZE
 from classface_assets.vision.models.download import PackError
 from classface_assets.vision.models.onnx_session import error_summary, open_session
 from classface_assets.vision.models.openvino_bf16 import accelerate, precision_of
+from classface_assets.vision.protocols import InferenceSession
 
 INPUT_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model sees a face: (pixel − mean) / scale, pixels 0 to 255, `mean` and `scale` in the order of `channels`.
+    """How a face becomes the input of a model: (pixel − mean) / scale, with pixels from 0 to 255.
 
-    `align` names the template that the face is put on; `flip` adds the vector of the mirror image; `embedding_size` is
-    what the model is expected to give, None for whatever it gives.
+    Attributes:
+        input_size: The side of the square input, in pixels.
+        channels: `RGB` or `BGR`; `mean` and `scale` are in that order.
+        mean: Subtracted from each channel.
+        scale: Divides each channel.
+        align: The template that the face is aligned to, `arcface` or `dlib`.
+        flip: Whether the vector of the mirrored face is added.
+        embedding_size: The expected length of a vector; None: whatever the model returns.
     """
 
     input_size: int = 112
@@ -38,7 +44,7 @@ class Preprocessing:
 
     @property
     def matrix(self) -> np.ndarray:
-        """Chip frame to the frame of the model's input, 2×3."""
+        """The 2×3 matrix from the frame of a chip to that of the model's input."""
         if self.align == "dlib":
             return CHIP_TO_DLIB * self.input_size / DLIB_SIZE
         return chip_to_arcface(self.input_size)
@@ -53,99 +59,105 @@ class Preprocessing:
 
 
 class ArcFace:
-    """Embedder: chips to unit vectors. Raises PackError for a file that is no face recognition model of that recipe."""
+    """An `Embedder` of one ONNX file."""
 
-    def __init__(self, path: Path, recipe: Preprocessing) -> None:
-        self.path, self.recipe = path, recipe
+    def __init__(self, path: Path, preprocessing: Preprocessing) -> None:
+        """Load the file and try it on three pictures.
+
+        Raises:
+            PackError: The file is no face recognition model with that preprocessing.
+        """
+        self.path, self.preprocessing = path, preprocessing
         try:
-            self.session: Any = open_session(path)
+            self.session: InferenceSession = open_session(path)
         except Exception as error:
             raise PackError(
                 f"{path} is not an ONNX model that can be loaded ({error_summary(error)}): replace it or delete it."
             ) from error
         self._check_input()
-        self.single = True
-        probes = recipe.blob(_probe_images(recipe.input_size))
-        found = self._tried(probes)
-        self.dim = int(found.shape[1])
-        self.single = not self._batches(probes, found)
-        self.session = accelerate(
-            path, self.session, {self.input: probes[: 1 if self.single else None].astype(self.kind)}
-        )
+        self.one_at_a_time = True
+        probes = preprocessing.blob(_probe_images(preprocessing.input_size))
+        vectors = self._try_one_by_one(probes)
+        self.dim = int(vectors.shape[1])
+        self.one_at_a_time = not self._takes_batches(probes, vectors)
+        feeds = {self._input: probes[: 1 if self.one_at_a_time else None].astype(self._dtype)}
+        self.session = accelerate(path, self.session, feeds)
         self.precision = precision_of(self.session)
 
     def embed(self, chips: np.ndarray) -> np.ndarray:
-        """Unit vectors (n, dim) float32 of (n, 192, 192, 3) chips."""
-        size = self.recipe.input_size
-        faces = np.stack([warp_to_input(chip, self.recipe.matrix, size) for chip in chips])
-        found = self._run(self.recipe.blob(faces))
-        if self.recipe.flip:
-            found = found + self._run(self.recipe.blob(faces[:, :, ::-1]))
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        """The unit vectors (n, dim) float32 of (n, 192, 192, 3) chips."""
+        size = self.preprocessing.input_size
+        faces = np.stack([warp_to_input(chip, self.preprocessing.matrix, size) for chip in chips])
+        vectors = self._run(self.preprocessing.blob(faces))
+        if self.preprocessing.flip:
+            vectors = vectors + self._run(self.preprocessing.blob(faces[:, :, ::-1]))
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
     def _run(self, blob: np.ndarray) -> np.ndarray:
-        parts = np.split(blob, len(blob)) if self.single else [blob]
-        found = [self.session.run([self.output], {self.input: part.astype(self.kind)})[0] for part in parts]
-        return np.concatenate(found).astype(np.float32)
+        batches = np.split(blob, len(blob)) if self.one_at_a_time else [blob]
+        vectors = [self.session.run([self._output], {self._input: batch.astype(self._dtype)})[0] for batch in batches]
+        return np.concatenate(vectors).astype(np.float32)
 
     def _check_input(self) -> None:
-        inputs, size = self.session.get_inputs(), self.recipe.input_size
-        self.input, self.output = inputs[0].name if inputs else "", self.session.get_outputs()[0].name
+        """Sets the input's name and type. Raises PackError when it is no batch of square pictures of that size."""
+        inputs, size = self.session.get_inputs(), self.preprocessing.input_size
+        self._input, self._output = inputs[0].name if inputs else "", self.session.get_outputs()[0].name
         if len(inputs) != 1 or inputs[0].type not in INPUT_DTYPES or len(inputs[0].shape) != 4:
-            taken = ", ".join(f"{i.type} {_format_shape(i.shape)}" for i in inputs) or "no input"
-            raise self._wrong(f"it takes {taken}, not pictures (n, 3, {size}, {size}) of numbers")
-        self.kind = INPUT_DTYPES[inputs[0].type]
-        for given, wanted in zip(inputs[0].shape[1:], (3, size, size), strict=True):
-            if isinstance(given, int) and given != wanted:
-                raise self._wrong(
+            actual = ", ".join(f"{i.type} {_format_shape(i.shape)}" for i in inputs) or "no input"
+            raise self._unusable(f"it takes {actual}, not pictures (n, 3, {size}, {size}) of numbers")
+        self._dtype = INPUT_DTYPES[inputs[0].type]
+        for dim, expected in zip(inputs[0].shape[1:], (3, size, size), strict=True):
+            if isinstance(dim, int) and dim != expected:
+                raise self._unusable(
                     f"its input is {_format_shape(inputs[0].shape)}, not (n, 3, {size}, {size}): give its input_size "
                     "in the pack's description, if it is one"
                 )
 
-    def _tried(self, probes: np.ndarray) -> np.ndarray:
-        """The vectors (n, dim) of unlike pictures, one at a time. Raises PackError when they cannot be faces'."""
+    def _try_one_by_one(self, probes: np.ndarray) -> np.ndarray:
+        """The vectors (n, dim) of different pictures, one at a time. Raises PackError when they cannot be faces'."""
         try:
-            answers = [
-                np.asarray(self.session.run([self.output], {self.input: probe[None].astype(self.kind)})[0])
+            outputs = [
+                np.asarray(self.session.run([self._output], {self._input: probe[None].astype(self._dtype)})[0])
                 for probe in probes
             ]
         except Exception as error:
-            raise self._wrong(f"it does not run on one picture ({error_summary(error)})") from error
-        shape = answers[0].shape
+            raise self._unusable(f"it does not run on one picture ({error_summary(error)})") from error
+        shape = outputs[0].shape
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
-            raise self._wrong(f"for one picture it gives numbers of the shape {_format_shape(shape)}, not (1, d)")
-        wanted = self.recipe.embedding_size
-        if wanted is not None and shape[1] != wanted:
+            raise self._unusable(f"for one picture it returns numbers of the shape {_format_shape(shape)}, not (1, d)")
+        expected = self.preprocessing.embedding_size
+        if expected is not None and shape[1] != expected:
             raise PackError(
-                f"{self.path} gives {shape[1]} numbers a face, but embedding_size is {wanted}: mend either."
+                f"{self.path} returns {shape[1]} numbers a face, but embedding_size is {expected}: correct one of them."
             )
-        found = np.concatenate(answers).astype(np.float64)
-        if not np.isfinite(found).all():
-            raise self._wrong("it gives numbers that are not finite; mean and scale may be wrong")
-        if np.ptp(found, axis=0).max() <= 1e-4 * np.abs(found).max():
-            raise self._wrong("it gives the same numbers for unlike pictures; mean and scale may be wrong")
-        return found
+        vectors = np.concatenate(outputs).astype(np.float64)
+        if not np.isfinite(vectors).all():
+            raise self._unusable("it returns numbers that are not finite; mean and scale may be wrong")
+        if np.ptp(vectors, axis=0).max() <= 1e-4 * np.abs(vectors).max():
+            raise self._unusable("it returns the same numbers for different pictures; mean and scale may be wrong")
+        return vectors
 
-    def _batches(self, probes: np.ndarray, alone: np.ndarray) -> bool:
-        """Whether several pictures at once give what each gives alone: some files were exported for one at a time."""
+    def _takes_batches(self, probes: np.ndarray, one_by_one: np.ndarray) -> bool:
+        """Whether a batch gives the same vectors as its pictures one by one: some files were exported for one only."""
         try:
-            together = self.session.run([self.output], {self.input: probes.astype(self.kind)})[0]
+            vectors = self.session.run([self._output], {self._input: probes.astype(self._dtype)})[0]
         except Exception:  # onnxruntime has a class of errors of its own for each reason
             return False
-        return together.shape == alone.shape and bool(np.allclose(together, alone, atol=0.01 * np.abs(alone).max()))
+        tolerance = 0.01 * np.abs(one_by_one).max()
+        return vectors.shape == one_by_one.shape and bool(np.allclose(vectors, one_by_one, atol=tolerance))
 
-    def _wrong(self, why: str) -> PackError:
-        return PackError(f"{self.path} does not work as a face recognition model: {why}.")
+    def _unusable(self, reason: str) -> PackError:
+        return PackError(f"{self.path} does not work as a face recognition model: {reason}.")
 
 
 def _probe_images(size: int) -> np.ndarray:
-    """Three unlike (size, size, 3) pictures: noise, a ramp, a bright disc on black."""
+    """Three different (size, size, 3) pictures: noise, a ramp, a bright disc on black."""
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3))
-    across = np.linspace(0, 255, size)
-    ramp = np.stack([np.tile(across, (size, 1)), np.tile(across[::-1], (size, 1)), np.tile(across[:, None], size)], -1)
+    row = np.linspace(0, 255, size)
+    ramp = np.stack([np.tile(row, (size, 1)), np.tile(row[::-1], (size, 1)), np.tile(row[:, None], size)], -1)
     disc = np.hypot(*np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]) < 0.6
     return np.stack([noise, ramp, np.repeat(disc[..., None] * 230, 3, axis=-1)]).astype(np.uint8)
 
 
 def _format_shape(shape: object) -> str:
-    return "(" + ", ".join(str(part) for part in shape) + ")" if isinstance(shape, list | tuple) else str(shape)
+    return "(" + ", ".join(str(dim) for dim in shape) + ")" if isinstance(shape, list | tuple) else str(shape)

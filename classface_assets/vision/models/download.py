@@ -1,4 +1,4 @@
-"""Where a pack's files are, and fetching InsightFace's own packs on first use."""
+"""Finds a pack's files, and downloads InsightFace's own packs on first use."""
 
 import tempfile
 from pathlib import Path
@@ -15,9 +15,14 @@ class PackError(UserError):
 
 
 def resolve_pack_path(name: str, packs_dir: Path) -> Path:
-    """The folder with a pack's ONNX files, or a pack's one .onnx file.
+    """The folder with a pack's ONNX files, or the single .onnx file of a pack.
 
-    One of InsightFace's packs is downloaded when it is missing. Raises PackError.
+    Args:
+        name: One of INSIGHTFACE_PACKS, which is downloaded if it is missing; or a path.
+        packs_dir: Where downloaded packs are stored, in `models/`.
+
+    Raises:
+        PackError: There is no such pack, or it cannot be downloaded.
     """
     if name not in INSIGHTFACE_PACKS:
         path = Path(name).expanduser()
@@ -34,13 +39,13 @@ def resolve_pack_path(name: str, packs_dir: Path) -> Path:
 
 
 def _unnest(folder: Path) -> Path:
-    """antelopev2's archive holds a folder of its own name, which insightface unpacks into another."""
+    """The pack's folder: the archive of antelopev2 holds one of that name, which insightface unpacks into another."""
     inner = folder / folder.name
     return inner if inner.is_dir() and not any(folder.glob("*.onnx")) else folder
 
 
 def _download_pack(name: str, packs_dir: Path) -> Path:
-    """Through insightface, into a folder that gets its name only when complete."""
+    """Downloads with insightface, into a folder that gets its name only when it is complete."""
     target = packs_dir / "models" / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""What a pack is called, the versions of its detections and its vectors, and its licence; no model is loaded.
+"""A pack's name, the versions of its detections and its vectors, and its licence, without loading a model.
 
-A version is made from the models' files and from a pack's own description.
+A version is a hash of the models' files and of a pack's own description.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from classface_assets.vision.models.download import INSIGHTFACE_PACKS, PackError
 from classface_assets.vision.models.pack_toml import PackDescription, find_description, read_description
 
 BUILTIN = "builtin"
-SEARCH_VERSION = 4  # to be raised when a photo would give other faces: then all are searched again
+SEARCH_VERSION = 4  # to be raised when the search finds other faces in a photo: then all are searched again
 BUILTIN_DETECTOR = f"centerface-{SEARCH_VERSION}"
 BUILTIN_LICENCE = "CenterFace: MIT. dlib ResNet: CC0, Boost. Commercial use is allowed."
 INSIGHTFACE_LICENCE = "InsightFace's weights: for non-commercial research only."
@@ -21,7 +21,7 @@ FOLDER_LICENCE = "As the folder's own models say; check it before use."
 
 @dataclass(frozen=True)
 class PackInfo:
-    """A pack's names and versions: detections belong to detector_version, embeddings to name and version."""
+    """A pack's name and versions: detections belong to `detector_version`, embeddings to `name` and `version`."""
 
     name: str
     version: str
@@ -30,15 +30,20 @@ class PackInfo:
 
     @property
     def key(self) -> str:
-        """What the embeddings' folder is called: vectors of two packs never meet."""
+        """The name of the embeddings' folder: vectors of two packs are never mixed."""
         return f"{self.name}@{self.version}"
 
 
 def describe_pack(name: str, packs_dir: Path) -> PackInfo:
-    """A pack's identity without loading a model. InsightFace's own packs are downloaded into packs_dir if missing.
+    """A pack's name, versions and licence, without loading a model.
 
-    `name` is builtin, one of INSIGHTFACE_PACKS, or the path of a folder with ONNX files or of an .onnx file with its
-    description beside it. Raises PackError.
+    Args:
+        name: `builtin`, one of INSIGHTFACE_PACKS, or the path of a folder with ONNX files or of an .onnx file with its
+            description beside it.
+        packs_dir: Where InsightFace's own packs are stored; a missing one is downloaded.
+
+    Raises:
+        PackError: There is no such pack, or its description is not valid.
     """
     if name == BUILTIN:
         return PackInfo(BUILTIN, "1", BUILTIN_DETECTOR, BUILTIN_LICENCE)
@@ -62,11 +67,13 @@ def describe_pack(name: str, packs_dir: Path) -> PackInfo:
 
 
 def load_description(path: Path) -> PackDescription | None:
+    """The description of a pack's folder or .onnx file; None for a folder without one. Raises PackError."""
     file = find_description(path)
     return None if file is None else read_description(file, path, detector_files(path))
 
 
 def onnx_files(folder: Path) -> list[Path]:
+    """The ONNX files of a folder, by name. Raises PackError when there is none."""
     files = sorted(path for path in folder.glob("*.onnx") if path.is_file())
     if not files:
         raise PackError(f"No .onnx files in {folder}: a pack is a folder with a detector and a recognition model.")
@@ -74,7 +81,7 @@ def onnx_files(folder: Path) -> list[Path]:
 
 
 def detector_files(path: Path) -> list[Path]:
-    """The files of a folder that InsightFace's naming makes detectors."""
+    """The files of a folder that are detectors by InsightFace's naming."""
     return [file for file in sorted(path.glob("*.onnx")) if file.name.startswith(("det", "scrfd"))]
 
 

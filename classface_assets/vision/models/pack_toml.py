@@ -1,13 +1,13 @@
 """A pack's description: `pack.toml` in its folder, or `<name>.toml` beside a single `<name>.onnx`.
 
-Only reading and checking what is written; the models are opened in arcface and packs.
+It is only read and checked here; the models are opened in arcface and registry.
 """
 
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from classface_assets.vision.models.arcface import Preprocessing
 from classface_assets.vision.models.download import PackError
@@ -18,30 +18,39 @@ BUILTIN_DETECTOR = "builtin"
 
 @dataclass(frozen=True)
 class PackDescription:
-    """A description that was read. `detector` is None for the builtin one; `embedder` and `detector` are there.
+    """What a description file contains.
 
-    `given` is what was written of the recipe; the rest is as InsightFace's format has it.
+    Attributes:
+        name: What the pack is called.
+        embedder: The file of the recognition model; None: the one that InsightFace's rules find in the folder.
+        detector: The file of the detector; None: the builtin one.
+        overrides: The fields of Preprocessing that are written; the others are as in InsightFace's format.
+        licence: The licence, if written.
     """
 
     name: str
     embedder: Path | None
     detector: Path | None
-    given: dict[str, Any]
+    overrides: dict[str, Any]
     licence: str | None
 
     @property
     def fingerprint(self) -> bytes:
-        """What of the description changes vectors: of an InsightFace folder's own model only what is written counts."""
-        settings = self.given if self.embedder is None else asdict(self.recipe())
+        """What changes vectors: for the model of an InsightFace folder only what is written, else every field."""
+        settings = self.overrides if self.embedder is None else asdict(self.preprocessing())
         return repr(sorted((k, v) for k, v in settings.items() if k != "embedding_size")).encode()
 
-    def recipe(self, usual: Preprocessing | None = None) -> Preprocessing:
-        """How the model sees a face; what is not written is as `usual`."""
-        return Preprocessing(**{**asdict(usual or Preprocessing()), **self.given})
+    def preprocessing(self, default: Preprocessing | None = None) -> Preprocessing:
+        """How the model's input is made; fields that are not written are as in `default`."""
+        return Preprocessing(**{**asdict(default or Preprocessing()), **self.overrides})
 
 
 def find_description(pack: Path) -> Path | None:
-    """The description of a folder or of an .onnx file; None for a folder without. Raises PackError for a bare file."""
+    """The description of a folder or of an .onnx file; None for a folder without.
+
+    Raises:
+        PackError: An .onnx file without a description.
+    """
     path = pack / DESCRIPTION_FILE if pack.is_dir() else pack.with_suffix(".toml")
     if path.is_file():
         return path
@@ -51,20 +60,19 @@ def find_description(pack: Path) -> Path | None:
 
 
 def read_description(path: Path, pack: Path, detectors: list[Path]) -> PackDescription:
-    """Read and check a description. `detectors` are the folder's own, taken when none is named. Raises PackError."""
+    """Read and check a description.
+
+    Args:
+        path: The description file.
+        pack: The folder or .onnx file that it describes.
+        detectors: The detector files of the folder, of which the first is taken when the description names none.
+
+    Raises:
+        PackError: It cannot be read, or a value in it is not possible; the message names both.
+    """
     values = _read_toml(path)
-    unknown = sorted(set(values) - set(KEY_CHECKS))
-    if unknown:
-        raise PackError(f"{path} has the unknown key {unknown[0]!r}: the known ones are {', '.join(KEY_CHECKS)}.")
-    for key, value in values.items():
-        wanted = KEY_CHECKS[key](value)
-        if wanted:
-            raise PackError(f"{path} says {key} = {value!r}: it must be {wanted}.")
-    given = {k: v for k, v in values.items() if k in Preprocessing.__dataclass_fields__}
-    for key in ("mean", "scale"):
-        if key in given:
-            given[key] = tuple(map(float, given[key])) if isinstance(given[key], list) else (float(given[key]),) * 3
-    _check_range(path, Preprocessing(**given))
+    _check_keys(path, values)
+    overrides = _read_overrides(path, values)
     embedder = _resolve_file(path, "embedder", values["embedder"]) if "embedder" in values else None
     if not pack.is_dir():
         if embedder is not None and embedder.resolve() != pack.resolve():
@@ -74,10 +82,10 @@ def read_description(path: Path, pack: Path, detectors: list[Path]) -> PackDescr
         embedder = pack
     detector = detectors[0] if detectors else None
     if "detector" in values:
-        named = values["detector"]
-        detector = None if named == BUILTIN_DETECTOR else _resolve_file(path, "detector", named)
+        file = values["detector"]
+        detector = None if file == BUILTIN_DETECTOR else _resolve_file(path, "detector", file)
     name = values.get("name", pack.name if pack.is_dir() else pack.stem)
-    return PackDescription(name, embedder, detector, given, values.get("licence"))
+    return PackDescription(name, embedder, detector, overrides, values.get("licence"))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -89,6 +97,27 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise PackError(f"{path} cannot be read ({error.strerror}).") from error
 
 
+def _check_keys(path: Path, values: dict[str, Any]) -> None:
+    unknown = sorted(set(values) - set(KEY_CHECKS))
+    if unknown:
+        raise PackError(f"{path} has the unknown key {unknown[0]!r}: the known ones are {', '.join(KEY_CHECKS)}.")
+    for key, value in values.items():
+        requirement = KEY_CHECKS[key](value)
+        if requirement:
+            raise PackError(f"{path} says {key} = {value!r}: it must be {requirement}.")
+
+
+def _read_overrides(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Preprocessing that are written, mean and scale as three floats. Raises PackError."""
+    overrides = {k: v for k, v in values.items() if k in Preprocessing.__dataclass_fields__}
+    for key in ("mean", "scale"):
+        if key in overrides:
+            value = overrides[key]
+            overrides[key] = tuple(map(float, value)) if isinstance(value, list) else (float(value),) * 3
+    _check_range(path, Preprocessing(**overrides))
+    return overrides
+
+
 def _resolve_file(description: Path, key: str, name: str) -> Path:
     path = description.parent / name
     if not path.is_file():
@@ -96,46 +125,46 @@ def _resolve_file(description: Path, key: str, name: str) -> Path:
     return path
 
 
-def _check_range(path: Path, recipe: Preprocessing) -> None:
+def _check_range(path: Path, preprocessing: Preprocessing) -> None:
     """0.5 is the mean of pixels from 0 to 1; here they go to 255."""
-    most = max(max(m, 255 - m) / s for m, s in zip(recipe.mean, recipe.scale, strict=True))
-    if not 0.1 <= most <= 256:
+    largest = max(max(m, 255 - m) / s for m, s in zip(preprocessing.mean, preprocessing.scale, strict=True))
+    if not 0.1 <= largest <= 256:
         raise PackError(
-            f"{path}: with this mean and scale the model would see values up to {most:g}; pixels go from 0 to 255 and "
-            "become (pixel - mean) / scale, so that AdaFace's mean and scale of 0.5 are 127.5 here."
+            f"{path}: with this mean and scale the model would see values up to {largest:g}; pixels go from 0 to 255 "
+            "and become (pixel - mean) / scale, so that AdaFace's mean and scale of 0.5 are 127.5 here."
         )
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e6 < value < 1e6
 
 
-def _check_numbers(wanted: str, allowed: Callable[[Any], bool]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
+def _check_numbers(requirement: str, allowed: Callable[[float], bool]) -> Callable[[object], str]:
+    def check(value: object) -> str:
         values = value if isinstance(value, list) else [value] * 3
         good = len(values) == 3 and all(_is_number(v) and allowed(v) for v in values)
-        return "" if good else wanted
+        return "" if good else requirement
 
     return check
 
 
-def _check_choice(*allowed: str) -> Callable[[Any], str]:
+def _check_choice(*allowed: str) -> Callable[[object], str]:
     return lambda value: "" if value in allowed else " or ".join(f'"{one}"' for one in allowed)
 
 
-def _check_integer(low: int, high: int) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
+def _check_integer(low: int, high: int) -> Callable[[object], str]:
+    def check(value: object) -> str:
         good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return "" if good else f"a whole number from {low} to {high}"
 
     return check
 
 
-def _check_text(value: Any) -> str:
+def _check_text(value: object) -> str:
     return "" if isinstance(value, str) and value.strip() and value.isprintable() else "a text in quotes"
 
 
-KEY_CHECKS: dict[str, Callable[[Any], str]] = {
+KEY_CHECKS: dict[str, Callable[[object], str]] = {
     "name": _check_text,
     "licence": _check_text,
     "embedder": _check_text,
@@ -148,3 +177,4 @@ KEY_CHECKS: dict[str, Callable[[Any], str]] = {
     "flip": lambda value: "" if isinstance(value, bool) else "true or false",
     "align": _check_choice("arcface", "dlib"),
 }
+"""Each key that a description may have, and what its value must be: "" for a value that is fine."""

@@ -1,15 +1,14 @@
-"""Model packs loaded: a detector and an embedder under one name.
+"""Loads model packs: a detector and an embedder under one name.
 
-The networks themselves are in centerface, dlib_resnet, insight and arcface; which pack is which is in pack_info, a
-pack's own description is read in pack_file, and downloads fetches InsightFace's packs.
+The networks are in centerface, dlib_resnet, scrfd and arcface. `pack_info` names and versions a pack without loading
+it, `pack_toml` reads a pack's own description, `download` fetches InsightFace's packs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from classface_assets.vision.detection.multiscale import Detector
-from classface_assets.vision.embedding import Embedder
 from classface_assets.vision.models import centerface, dlib_weights
 from classface_assets.vision.models.arcface import ArcFace, Preprocessing
 from classface_assets.vision.models.dlib_resnet import DlibResnet, ensure_onnx_model
@@ -17,12 +16,20 @@ from classface_assets.vision.models.download import PackError, resolve_pack_path
 from classface_assets.vision.models.onnx_session import device_of, error_summary
 from classface_assets.vision.models.pack_info import BUILTIN, PackInfo, describe_pack, load_description, onnx_files
 from classface_assets.vision.models.pack_toml import PackDescription
-from classface_assets.vision.models.scrfd import Scrfd, load_dynamic_scrfd, load_insightface_model
+from classface_assets.vision.models.scrfd import (
+    InsightFaceDetector,
+    InsightFaceModel,
+    InsightFaceRecognizer,
+    Scrfd,
+    load_dynamic_scrfd,
+    load_insightface_model,
+)
+from classface_assets.vision.protocols import Detector, Embedder
 
 
 @dataclass(frozen=True)
 class ModelPack:
-    """A loaded pack; `device` says where it runs, cuda or cpu."""
+    """A loaded pack. `device` is where it runs, `cuda` or `cpu`."""
 
     info: PackInfo
     detector: Detector
@@ -31,13 +38,20 @@ class ModelPack:
 
     @property
     def dim(self) -> int:
+        """The length of the embedder's vectors."""
         return self.embedder.dim
 
 
 def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
-    """Load a pack's detector and embedder; what is converted once is kept in cache_dir. Raises PackError.
+    """Load a pack's detector and embedder, which take one core for each call and may be called from many threads.
 
-    Detector and embedder have one core for each call, and may be called from many threads at once.
+    Args:
+        name: As in `describe_pack`.
+        packs_dir: Where InsightFace's own packs are stored.
+        cache_dir: Where a converted model is cached.
+
+    Raises:
+        PackError: There is no such pack, or one of its models cannot be used.
     """
     info = describe_pack(name, packs_dir)
     if name == BUILTIN:
@@ -45,15 +59,15 @@ def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
         return ModelPack(info, _load_builtin_detector(), resnet, device_of(resnet.session))
     path = resolve_pack_path(name, packs_dir)
     description = load_description(path)
-    models = {} if description and description.embedder else _load_models(path)
+    models: _Models = {} if description and description.embedder else _load_models(path)
     if description is None:
-        detector: Detector = _load_scrfd(*_require_model(models, "detection", path))
+        detector: Detector = _load_scrfd(*_detection_model(models, path))
         embedder = ArcFace(*_recognition_model(models, path))
     else:
-        embedder_file, usual = (
+        embedder_file, default = (
             (description.embedder, Preprocessing()) if description.embedder else _recognition_model(models, path)
         )
-        embedder = ArcFace(embedder_file, description.recipe(usual))
+        embedder = ArcFace(embedder_file, description.preprocessing(default))
         detector = _load_described_detector(description)
     return ModelPack(info, detector, embedder, device_of(embedder.session))
 
@@ -91,35 +105,46 @@ def _load_described_detector(description: PackDescription) -> Detector:
     model = _load_model(description.detector)
     if model is None or model.taskname != "detection":
         raise PackError(f"{description.detector} is no face detector in InsightFace's SCRFD format: replace it.")
-    return _load_scrfd(description.detector, model)
+    return _load_scrfd(description.detector, cast(InsightFaceDetector, model))
 
 
-def _load_scrfd(path: Path, model: Any) -> Scrfd:
+def _load_scrfd(path: Path, model: InsightFaceDetector) -> Scrfd:
     if not model.use_kps:
         raise PackError(f"{path} gives no landmarks, which alignment needs: use a detector with key points.")
-    free = load_dynamic_scrfd(path)
-    return Scrfd(free or model, model.static_input_size, free is not None)
+    dynamic = load_dynamic_scrfd(path)
+    return Scrfd(dynamic or model, model.static_input_size, dynamic is not None)
 
 
-def _recognition_model(models: dict[str, tuple[Path, Any]], path: Path) -> tuple[Path, Preprocessing]:
-    """The recognition model of a folder in InsightFace's format, and how insightface would feed it."""
-    file, model = _require_model(models, "recognition", path)
-    size = model.input_size[0] if isinstance(model.input_size[0], int) else Preprocessing.input_size
-    return file, Preprocessing(size, mean=(model.input_mean,) * 3, scale=(model.input_std,) * 3)
+_Models = Mapping[str, tuple[Path, InsightFaceModel]]
+"""The models of a folder by task."""
 
 
-def _require_model(models: dict[str, tuple[Path, Any]], task: str, path: Path) -> tuple[Path, Any]:
-    what = {"detection": "face detector (SCRFD)", "recognition": "recognition model (ArcFace)"}[task]
+def _detection_model(models: _Models, folder: Path) -> tuple[Path, InsightFaceDetector]:
+    file, model = _require_model(models, "detection", folder)
+    return file, cast(InsightFaceDetector, model)
+
+
+def _recognition_model(models: _Models, folder: Path) -> tuple[Path, Preprocessing]:
+    """The recognition model of a folder in InsightFace's format, and the preprocessing that insightface would use."""
+    file, model = _require_model(models, "recognition", folder)
+    recognizer = cast(InsightFaceRecognizer, model)
+    side = recognizer.input_size[0]
+    size = side if isinstance(side, int) else Preprocessing.input_size
+    return file, Preprocessing(size, mean=(recognizer.input_mean,) * 3, scale=(recognizer.input_std,) * 3)
+
+
+def _require_model(models: _Models, task: str, folder: Path) -> tuple[Path, InsightFaceModel]:
+    kind = {"detection": "face detector (SCRFD)", "recognition": "recognition model (ArcFace)"}[task]
     if task not in models:
         raise PackError(
-            f"No {what} among the ONNX files in {path}: a pack needs a detector and a recogniser, or a pack.toml."
+            f"No {kind} among the ONNX files in {folder}: a pack needs a detector and a recogniser, or a pack.toml."
         )
     return models[task]
 
 
-def _load_models(folder: Path) -> dict[str, tuple[Path, Any]]:
-    """A folder's models by what they do, the first of each kind."""
-    models: dict[str, tuple[Path, Any]] = {}
+def _load_models(folder: Path) -> _Models:
+    """A folder's models by task, the first of each kind."""
+    models: dict[str, tuple[Path, InsightFaceModel]] = {}
     for path in onnx_files(folder):
         model = _load_model(path)
         if model is not None:
@@ -127,7 +152,7 @@ def _load_models(folder: Path) -> dict[str, tuple[Path, Any]]:
     return models
 
 
-def _load_model(path: Path) -> Any:
+def _load_model(path: Path) -> InsightFaceModel | None:
     try:
         return load_insightface_model(path)
     except Exception as error:

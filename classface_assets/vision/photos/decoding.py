@@ -1,8 +1,6 @@
-"""Decoding one picture with Pillow: upright pixels of any format and colour mode, smaller ones, damaged files.
+"""Decodes a picture to upright RGB pixels: any format and colour mode, reduced sizes, damaged files.
 
-What the header says belongs in header, working with files and folders in photos.
-
-The quick road for ordinary JPEGs and WebPs: OpenCV decodes them straight into an array, in half of Pillow's time.
+Ordinary JPEGs and WebPs are decoded by OpenCV, in half of Pillow's time; everything else by Pillow.
 """
 
 from collections.abc import Callable
@@ -23,30 +21,6 @@ from classface_assets.vision.photos.metadata import (
 )
 
 END_OF_JPEG = b"\xff\xd9"
-
-
-def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.ndarray | None:
-    """The (h, w, 3) uint8 RGB pixels as stored, a JPEG's at 1/factor of the size (1, 2, 4 or 8).
-
-    None for all that Pillow does better: CMYK, transparency, truncated files, those that hold several pictures.
-    """
-    if not _opencv_decodes(data, picture):
-        return None
-    import cv2
-
-    # The names of the reduced sizes say grey, but the flag of the colours has the last word.
-    size = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
-    flags = size.get(factor, cv2.IMREAD_REDUCED_GRAYSCALE_8) | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-
-
-def _opencv_decodes(data: bytes, picture: Image.Image) -> bool:
-    if picture.format == "WEBP":
-        return picture.mode == "RGB" and not getattr(picture, "is_animated", False)
-    whole = data.rstrip(b"\0").endswith(END_OF_JPEG)
-    return picture.format == "JPEG" and picture.mode in ("RGB", "L") and whole
-
-
 UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
@@ -62,9 +36,14 @@ TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
 
 
 class DecodedPhoto(NamedTuple):
-    """Upright (H, W, 3) uint8 RGB pixels, each `factor`×`factor` pixels of the photo, whose size is width × height.
+    """The upright pixels of a photo, perhaps at reduced size.
 
-    `note` is "" or what was wrong with a photo that could partly be read.
+    Attributes:
+        pixels: (h, w, 3) uint8 RGB.
+        note: What was wrong with a photo that could only partly be read, else "".
+        width: The width of the upright photo at full size, in pixels.
+        height: Its height, likewise.
+        factor: How many pixels of the photo, in each direction, one pixel here stands for.
     """
 
     pixels: np.ndarray
@@ -74,51 +53,56 @@ class DecodedPhoto(NamedTuple):
     factor: int
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode[0] in "IF":  # more than 8 bits of grey, which Pillow would cut off instead of scaling
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-        most = values.max(initial=0)
-        whole = 1 if picture.mode == "F" and most <= 1 else 255 if most <= 255 else max(65535, most)
-        if _white_is_zero(picture):
-            values = whole - values
-        return Image.fromarray((values * (255 / whole)).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return picture.convert("RGB")
+def load_photo(path: Location, min_side: int | None = None) -> DecodedPhoto:
+    """Decode a photo file.
+
+    Args:
+        path: The file.
+        min_side: As in `decode_photo`.
+
+    Raises:
+        UnreadablePhotoError: It cannot be decoded.
+        OSError: The file cannot be opened now.
+    """
+    try:
+        with open_without_blocking(path) as file:
+            data = file.read()
+    except SpecialFileError:
+        raise UnreadablePhotoError(SPECIAL_FILE_REASON) from None
+    return decode_photo(data, min_side)
 
 
-def _white_is_zero(picture: Image.Image) -> bool:
-    """Of a TIFF's grey of more than 8 bits, which Pillow takes as it is stored; it turns what has fewer by itself."""
-    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+def decode_photo(data: bytes, min_side: int | None = None) -> DecodedPhoto:
+    """Decode a picture; of a truncated JPEG as much as there is.
 
+    Args:
+        data: The bytes of the file.
+        min_side: If given, a JPEG is decoded at a half, a quarter or an eighth of its size if its long side still has
+            that many pixels: libjpeg then skips most of the work.
 
-def decode_photo(data: bytes, least_side: int | None = None) -> DecodedPhoto:
-    """The upright pixels of a picture file's bytes; a truncated JPEG is decoded as far as it goes.
-
-    With `least_side` a JPEG is decoded at a half, a quarter or an eighth of its size where its long side still has that
-    many pixels: libjpeg then skips most of the work. Raises UnreadablePhoto.
+    Raises:
+        UnreadablePhotoError: It cannot be decoded.
     """
     picture, note = open_picture(BytesIO(data)), ""
     width, height = upright_size(picture)
-    turn = 1 if is_decoded_upright(picture) else exif_orientation(picture)
-    factor = _reduction_factor(picture, least_side)
+    orientation = 1 if is_decoded_upright(picture) else exif_orientation(picture)
+    factor = _reduction_factor(picture, min_side)
     pixels = decode_with_opencv(data, picture, factor)
     if pixels is None:
         pixels, note = _decode_with_pillow(picture, data, factor)
     factor = round(max(width, height) / max(pixels.shape[:2]))  # not every JPEG can be had smaller
-    return DecodedPhoto(np.ascontiguousarray(UPRIGHT_TRANSFORMS[turn](pixels)), note, width, height, factor)
+    return DecodedPhoto(np.ascontiguousarray(UPRIGHT_TRANSFORMS[orientation](pixels)), note, width, height, factor)
 
 
-def _reduction_factor(picture: Image.Image, least_side: int | None) -> int:
-    """8, 4, 2 or 1: how much smaller a JPEG may be decoded, its long side no shorter than that."""
-    if least_side is None or picture.format not in ("JPEG", "MPO"):
+def _reduction_factor(picture: Image.Image, min_side: int | None) -> int:
+    """8, 4, 2 or 1: how much smaller a JPEG may be decoded with a long side of at least `min_side`."""
+    if min_side is None or picture.format not in ("JPEG", "MPO"):
         return 1
-    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or max(picture.size) >= least_side * factor)
+    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or max(picture.size) >= min_side * factor)
 
 
 def _decode_with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple[np.ndarray, str]:
-    """The RGB pixels as stored, and a note. Raises UnreadablePhoto."""
+    """The (h, w, 3) RGB pixels as stored, and a note. Raises UnreadablePhotoError."""
     note = ""
     _draft_reduced(picture, factor)
     try:
@@ -139,7 +123,7 @@ def _draft_reduced(picture: Image.Image, factor: int) -> None:
 
 
 def _load_truncated(data: bytes, factor: int) -> Image.Image:
-    """With an end marker behind it, the JPEG decoder fills what is missing with grey, progressive files included."""
+    """Opens a JPEG without its end: with an end marker appended the decoder fills what is missing with grey."""
     try:
         picture = open_picture(BytesIO(data + END_OF_JPEG))
         _draft_reduced(picture, factor)
@@ -149,14 +133,49 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
     return picture
 
 
-def load_photo(path: Location, least_side: int | None = None) -> DecodedPhoto:
-    """The upright pixels of a photo, reduced as `decode` says when the long side needs only `least_side` of them.
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode[0] in "IF":  # grey of more than 8 bits, which Pillow would clip instead of scaling
+        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+        largest = values.max(initial=0)
+        white = 1 if picture.mode == "F" and largest <= 1 else 255 if largest <= 255 else max(65535, largest)
+        if _white_is_zero(picture):
+            values = white - values
+        return Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")
 
-    Raises UnreadablePhoto, and OSError when the file cannot be opened now.
+
+def _white_is_zero(picture: Image.Image) -> bool:
+    """Whether a TIFF stores grey inverted. Pillow inverts up to 8 bits itself, not more."""
+    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+
+
+def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.ndarray | None:
+    """Decode an ordinary JPEG or WebP.
+
+    Args:
+        data: The bytes of the file.
+        picture: The same file, opened with Pillow.
+        factor: 1, 2, 4 or 8: how much smaller a JPEG is decoded.
+
+    Returns:
+        The (h, w, 3) uint8 RGB pixels as stored, not rotated; None for all that Pillow does better: CMYK, transparency,
+        truncated files, files with several pictures.
     """
-    try:
-        with open_without_blocking(path) as file:
-            data = file.read()
-    except SpecialFileError:
-        raise UnreadablePhotoError(SPECIAL_FILE_REASON) from None
-    return decode_photo(data, least_side)
+    if not _opencv_decodes(data, picture):
+        return None
+    import cv2
+
+    # The names of the reduced sizes contain grey, but the flag of the colours overrides that.
+    size = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
+    flags = size.get(factor, cv2.IMREAD_REDUCED_GRAYSCALE_8) | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+def _opencv_decodes(data: bytes, picture: Image.Image) -> bool:
+    if picture.format == "WEBP":
+        return picture.mode == "RGB" and not getattr(picture, "is_animated", False)
+    complete = data.rstrip(b"\0").endswith(END_OF_JPEG)
+    return picture.format == "JPEG" and picture.mode in ("RGB", "L") and complete

@@ -1,4 +1,4 @@
-"""Opening a file of the photos folder without ever waiting for its other end. What is in it belongs in photos."""
+"""Opens files of the photos folder without ever blocking on a pipe, socket or device."""
 
 import os
 import stat
@@ -11,17 +11,22 @@ SPECIAL_FILE_REASON = "a socket, pipe or device, not a file"
 
 
 class SpecialFileError(Exception):
-    """A socket, a pipe or a device: opening it might wait for ever, or never end."""
+    """A socket, pipe or device: opening or reading it might never return."""
 
 
 def open_without_blocking(path: Location) -> BinaryIO:
-    """Open for reading; never waits for the other end of a pipe. Raises OSError, NotAFile."""
+    """Open a file for reading, without waiting for the other end of a pipe.
+
+    Raises:
+        SpecialFileError: It is a socket, pipe or device.
+        OSError: It cannot be opened.
+    """
     if not isinstance(path, Path):
         return path.open("rb")
     if _is_special(path.stat().st_mode):
         raise SpecialFileError
     file = open(path, "rb", opener=_non_blocking_opener)  # noqa: SIM115 Path.open knows no opener
-    if _is_special(os.fstat(file.fileno()).st_mode):  # it took the place of a file since
+    if _is_special(os.fstat(file.fileno()).st_mode):  # it replaced a file in between
         file.close()
         raise SpecialFileError
     return file

@@ -1,11 +1,7 @@
-"""What a picture's header says, without decoding it: the format, the size, which way is up, EXIF.
+"""What a picture says about itself without being decoded: format, size, orientation, and when it was taken.
 
-Decoding the pixels belongs in decode.
-
-When a photo was taken: all that its metadata and names say, the surest first. The clock is the camera's own.
-
-Nothing is judged by today's date here: a run under a wrong clock must not lose what a photo says. Dates that contradict
-the school year are doubted in store/photo_dates.
+Dates are not judged by today's date: a run under a wrong clock must not lose what a photo says. Dates that contradict
+the school year are put in doubt later, in store/catalog/photo_dates.
 """
 
 from dataclasses import dataclass
@@ -26,18 +22,19 @@ ORIENTATION = 0x0112
 
 
 class UnreadablePhotoError(Exception):
-    """A picture that cannot be decoded; `reason` is one clear phrase."""
+    """A picture that cannot be decoded. `reason` is a short phrase for people."""
 
     def __init__(self, reason: str) -> None:
+        """`reason`: a short phrase for people."""
         super().__init__(reason)
         self.reason = reason
 
 
 @cache
 def _register_formats() -> tuple[str, ...]:
-    """Registers HEIF, and takes the size check into our own hands: Pillow's raises before the size can be told.
+    """Registers HEIF with Pillow, once, and switches off its size check, which raises before the size can be reported.
 
-    Of grey TIFFs of 16 bits whose white is zero Pillow knows those of Intel's order of bytes alone.
+    Also registers grey TIFFs of 16 bits whose white is zero in big-endian byte order: Pillow has little-endian only.
     """
     import pillow_heif
 
@@ -49,9 +46,10 @@ def _register_formats() -> tuple[str, ...]:
 
 
 def open_picture(file: BinaryIO) -> Image.Image:
-    """Parse the header only; of a file of several pictures that of the page that is searched.
+    """Open a picture, parsing its header only, at the page that is searched (`select_page`).
 
-    Raises UnreadablePhoto when there is no picture inside or it is too large.
+    Raises:
+        UnreadablePhotoError: There is no picture inside, or it is too large.
     """
     formats = _register_formats()
     try:
@@ -68,7 +66,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
 
 
 def is_camera_raw(file: BinaryIO) -> bool:
-    """Whether what is named like a camera's raw file is one: they are TIFFs inside, or of a structure of their own."""
+    """Whether a file named like a camera raw file is one: those are TIFFs inside, or have a structure of their own."""
     try:
         return open_picture(file).format == "TIFF"
     except UnreadablePhotoError:
@@ -78,7 +76,7 @@ def is_camera_raw(file: BinaryIO) -> bool:
 
 
 def read_exif(picture: Image.Image) -> Image.Exif:
-    """The EXIF of an opened picture; empty where it has none."""
+    """The EXIF data of an opened picture; empty if it has none."""
     try:
         return Image.Image.getexif(picture)  # the PNG plugin's own would decode the whole picture
     except Exception:  # damaged EXIF is as good as none
@@ -91,7 +89,7 @@ def exif_orientation(picture: Image.Image) -> int:
 
 
 def states_orientation(picture: Image.Image) -> bool:
-    """Whether a camera has said which way is up. Every scanner's TIFF says 1, which says nothing."""
+    """Whether a camera recorded which way is up. The 1 in a TIFF does not count: every scanner writes it."""
     stated = _stated_orientation(picture)
     return stated is not None and (stated > 1 or picture.format != "TIFF")
 
@@ -102,46 +100,56 @@ def _stated_orientation(picture: Image.Image) -> int | None:
 
 
 def is_decoded_upright(picture: Image.Image) -> bool:
-    return picture.format in ("TIFF", "HEIF")  # their plugins give upright size and pixels by themselves
+    """Whether Pillow's plugin of the format applies the orientation to size and pixels by itself."""
+    return picture.format in ("TIFF", "HEIF")
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
-    """Width and height once the orientation is applied."""
-    turned = exif_orientation(picture) >= 5 and not is_decoded_upright(picture)
-    return (picture.height, picture.width) if turned else picture.size
+    """Width and height in pixels once the orientation is applied."""
+    swapped = exif_orientation(picture) >= 5 and not is_decoded_upright(picture)
+    return (picture.height, picture.width) if swapped else picture.size
 
 
 @dataclass(frozen=True)
 class CaptureTime:
-    """A moment by the camera's clock, how it is known, and the clock's minutes east of Greenwich where it says so."""
+    """When a photo was taken, by the clock that recorded it.
+
+    Attributes:
+        at: The moment, without a time zone.
+        source: `exif`, `xmp`, `iptc`, `file name` or `folder`.
+        utc_offset: The clock's offset in minutes east of Greenwich, where it is recorded.
+    """
 
     at: datetime
-    source: str  # exif | xmp | iptc | file name | folder
+    source: str
     utc_offset: int | None = None
 
 
 def capture_times(picture: Image.Image, path: str) -> tuple[CaptureTime, ...]:
-    """Every date of a picture in the file `path` (below the photos folder), the surest first, each moment once.
+    """Every date of a picture, the most reliable first, each moment once.
 
     The order: EXIF original and digitized, XMP, IPTC, EXIF's time of the last change, the file's name, the folders'
-    names from the innermost outwards. A page of several may say nothing of what the first says.
+    names from the innermost outwards. A page of a TIFF without dates has those of the first page.
+
+    Args:
+        picture: The opened picture, at the page that is searched.
+        path: The path of the file below the photos folder.
     """
-    found = [
-        CaptureTime(moment.at, source, moment.utc_offset)
-        for source, moment in read_embedded_dates(read_exif(picture), picture)
-    ]
-    if not found and picture.format == "TIFF" and picture.tell() > 0:
+    times = _embedded_times(picture)
+    if not times and picture.format == "TIFF" and picture.tell() > 0:
         with seek_page(picture, 0):
-            found = [
-                CaptureTime(m.at, source, m.utc_offset)
-                for source, m in read_embedded_dates(read_exif(picture), picture)
-            ]
-    where = PurePosixPath(path)
-    named = parse_date_in_file_name(where.name)
-    found += [CaptureTime(named, "file name")] if named else []
-    folders = (parse_date_in_folder_name(folder.name) for folder in where.parents)
-    found += [CaptureTime(day, "folder") for day in folders if day][:1]
+            times = _embedded_times(picture)
+    file = PurePosixPath(path)
+    in_file_name = parse_date_in_file_name(file.name)
+    times += [CaptureTime(in_file_name, "file name")] if in_file_name else []
+    in_folder_names = (parse_date_in_folder_name(folder.name) for folder in file.parents)
+    times += [CaptureTime(day, "folder") for day in in_folder_names if day][:1]
     first: dict[datetime, CaptureTime] = {}
-    for date in found:
-        first.setdefault(date.at, date)
+    for time in times:
+        first.setdefault(time.at, time)
     return tuple(first.values())
+
+
+def _embedded_times(picture: Image.Image) -> list[CaptureTime]:
+    dates = read_embedded_dates(read_exif(picture), picture)
+    return [CaptureTime(date.at, source, date.utc_offset) for source, date in dates]

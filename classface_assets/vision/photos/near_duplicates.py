@@ -1,6 +1,7 @@
-"""Photos that look alike: resized and recompressed copies, and the shots of a burst.
+"""Groups near duplicates: resized and recompressed copies of a photo, and the shots of a burst.
 
-Faces have the last word: on a school's picture day a hundred children stand before one backdrop, in one pose.
+Perceptual hashes propose pairs and the faces confirm them: on a school's picture day a hundred children are
+photographed in front of one backdrop, in one pose.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ MAX_NEIGHBOURS = 32  # of each photo at most: a scene that was shot a thousand t
 
 
 def perceptual_hash(image: np.ndarray) -> str:
-    """The 256 bit pHash of an (H, W, 3) uint8 RGB picture as 64 hex digits (imagehash.phash).
+    """The 256 bit pHash of an (H, W, 3) uint8 RGB picture, as 64 hex digits (imagehash.phash).
 
     Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
     """
@@ -36,15 +37,21 @@ def perceptual_hash(image: np.ndarray) -> str:
 def near_duplicate_groups(
     photos: pl.DataFrame, faces_of: pl.Series, vectors: np.ndarray, same_face: float
 ) -> pl.DataFrame:
-    """asset_id and near_group (the group's first asset_id) of the photos that have a near duplicate in their year.
+    """Find the photos that have a near duplicate in their school year.
 
-    `photos` are the good ones with asset_id, school_year, path, phash, taken_at and taken_at_source. Row i of the unit
-    `vectors` is a face of the photo `faces_of[i]`; two faces with a cosine of at least `same_face` are one person's.
+    Args:
+        photos: The readable photos with asset_id, school_year, path, phash, taken_at and taken_at_source.
+        faces_of: (n,) asset ids: the photo of each face.
+        vectors: (n, d) unit vectors of the faces.
+        same_face: Two faces with at least that cosine are of one person.
+
+    Returns:
+        asset_id and near_group (the group's first asset_id) of these photos.
     """
     rows_of: defaultdict[str, list[int]] = defaultdict(list)
     for row, asset_id in enumerate(faces_of):
         rows_of[asset_id].append(row)
-    found = [pl.DataFrame(schema={"asset_id": pl.String, "near_group": pl.String})]
+    groups = [pl.DataFrame(schema={"asset_id": pl.String, "near_group": pl.String})]
     ordered = photos.drop_nulls("phash").sort("school_year", "taken_at", "path", nulls_last=True)
     for _, year in ordered.group_by("school_year", maintain_order=True):
         ids = year["asset_id"].to_list()
@@ -54,23 +61,29 @@ def near_duplicate_groups(
         ]
         first = connected_components(len(ids), pairs[np.array(same, bool)])
         group = pl.DataFrame({"asset_id": ids, "near_group": [ids[i] for i in first]})
-        found.append(group.filter(pl.len().over("near_group") > 1))
-    return pl.concat(found)
+        groups.append(group.filter(pl.len().over("near_group") > 1))
+    return pl.concat(groups)
 
 
 def show_same_people(some: np.ndarray, others: np.ndarray, same_face: float) -> bool:
-    """Whether more than half of the faces of the photo with fewer are in the other too; a photo without faces fits any.
+    """Whether more than half of the faces of one photo, that with fewer of them, are in the other too.
 
-    A small copy shows fewer faces than its original does; the teacher beside each child is half of the faces.
+    A photo without faces matches any other. A small copy shows fewer faces than its original does; the teacher beside
+    each child is half of the faces.
+
+    Args:
+        some: (n, d) unit vectors of the faces in one photo.
+        others: (m, d) unit vectors of the faces in the other.
+        same_face: Two faces with at least that cosine are of one person.
     """
     fewer, more = sorted((some, others), key=len)
     return not len(fewer) or 2 * int(((fewer @ more.T).max(axis=1) >= same_face).sum()) > len(fewer)
 
 
 def _candidate_pairs(year: pl.DataFrame) -> np.ndarray:
-    """The (n, 2) pairs of rows, first before second, that hash and time take for copies or for one burst.
+    """The (n, 2) pairs of rows, first before second, that by hash and time may be copies or shots of one burst.
 
-    A copy keeps the time that the camera wrote, or has none, so two such times that differ tell two photos.
+    A copy has the time that the camera wrote, or none; so two photos whose camera times differ are no copies.
     """
     import faiss
 
@@ -89,6 +102,6 @@ def _candidate_pairs(year: pl.DataFrame) -> np.ndarray:
 
 
 def _capture_seconds(year: pl.DataFrame, *sources: str) -> np.ndarray:
-    """When each photo was taken, in seconds; NaN where that is not known to the second (midnight is a date alone)."""
+    """When each photo was taken, in seconds; NaN if not known to the second (midnight stands for a date alone)."""
     known = pl.col("taken_at_source").is_in(sources) & (pl.col("taken_at").dt.time() != pl.time(0, 0, 0))
     return year.select(pl.when(known).then(pl.col("taken_at").dt.epoch("us") / 1e6)).to_series().to_numpy()

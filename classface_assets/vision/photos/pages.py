@@ -1,4 +1,4 @@
-"""Files of several pictures: which one is searched, and how many others are no thumbnail or preview of it.
+"""Files with several pictures: which one is searched, and how many others are neither thumbnail nor preview of it.
 
 Sources: TIFF 6.0 (NewSubfileType, SubIFDs) and the Multi-Picture Format (CIPA DC-007-2009, 5.2.3.3 MP entries).
 """
@@ -22,7 +22,15 @@ UNSPECIFIED_TYPES = ("Undefined", "Unknown")
 
 
 class Page(NamedTuple):
-    """One picture of a file; `reduced` is said by the file: a smaller copy of another one, or a mask."""
+    """One picture of a file.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        reduced: The file marks it as a smaller copy of another one.
+        mask: The file marks it as a transparency mask.
+        opens: Pillow can open it.
+    """
 
     width: int
     height: int
@@ -32,30 +40,35 @@ class Page(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, bool, bool, int]:
-        """Larger for the one to be searched."""
+        """Sort key: the page to be searched has the largest."""
         return self.opens, not self.mask, not self.reduced, self.pixels
 
     @property
     def pixels(self) -> int:
+        """Width times height."""
         return self.width * self.height
 
 
 def select_page(picture: Image.Image) -> int:
-    """The page (frame) of an opened picture that is decoded and searched; the picture stays where it is.
+    """The number of the page (frame) of an opened picture that is decoded and searched.
 
-    Of a TIFF the largest full page, the first among equals; of other formats the one that opens first.
+    Of a TIFF the largest full page, the first among equals; of other formats the one that opens first. The picture
+    stays at its page.
     """
     if picture.format != "TIFF":
         return picture.tell()
     if not getattr(picture, "is_animated", False):
         return 0
     pages = [page for page, _ in _tiff_pages(picture)]
-    order = range(len(pages))
-    return max(order, key=lambda at: (*pages[at].rank, -at), default=0)
+    return max(range(len(pages)), key=lambda number: (*pages[number].rank, -number), default=0)
 
 
 def skipped_pages_note(picture: Image.Image) -> str:
-    """How many full pictures of the file are not searched, "" for none; the opened picture stands at that which is."""
+    """A sentence on how many full pictures of the file are not searched, "" for none.
+
+    Args:
+        picture: At the page that is searched.
+    """
     others = _count_other_pictures(picture) if getattr(picture, "is_animated", False) or _has_sub_ifds(picture) else 0
     was, it = ("was", "it") if others == 1 else ("were", "each")
     note = f"{others} of its {others + 1} pages {was} not searched: save {it} as a file of its own"
@@ -64,7 +77,7 @@ def skipped_pages_note(picture: Image.Image) -> str:
 
 @contextmanager
 def seek_page(picture: Image.Image, page: int) -> Iterator[None]:
-    """Another page of an opened picture for a while."""
+    """Seek an opened picture to a page while the block runs."""
     before = picture.tell()
     picture.seek(page)
     try:
@@ -74,19 +87,20 @@ def seek_page(picture: Image.Image, page: int) -> Iterator[None]:
 
 
 def _count_other_pictures(picture: Image.Image) -> int:
-    """How many pictures beside the one where it stands are neither thumbnails nor previews of it."""
+    """How many other pictures are neither thumbnails nor previews of the one at the current page."""
     if picture.format == "TIFF":
         listed = _tiff_pages(picture) or [(Page(*picture.size), ())]
-        own, pages = listed[picture.tell()][0], [page for at, (page, _) in enumerate(listed) if at != picture.tell()]
+        current = picture.tell()
+        own, pages = listed[current][0], [page for number, (page, _) in enumerate(listed) if number != current]
         pages += [page for _, offsets in listed for page in _sub_ifd_pages(picture, offsets)]
         return sum(not (page.reduced or page.mask or _is_preview(page, own)) for page in pages)
     own = Page(*picture.size)
     if picture.format == "MPO":
-        return sum(_is_another_view(picture, at, own) for at in range(1, _frame_count(picture)))
+        return sum(_is_another_view(picture, number, own) for number in range(1, _frame_count(picture)))
     if picture.format == "HEIF":
-        sizes = [_page_size(picture, at) for at in range(_frame_count(picture)) if at != picture.tell()]
+        sizes = [_page_size(picture, number) for number in range(_frame_count(picture)) if number != picture.tell()]
         return sum(not _is_preview(page, own) for page in sizes)
-    return 0  # GIF, WebP, PNG and AVIF: the frames of a film
+    return 0  # GIF, WebP, PNG and AVIF: the frames of an animation
 
 
 def _frame_count(picture: Image.Image) -> int:
@@ -98,12 +112,12 @@ def _has_sub_ifds(picture: Image.Image) -> bool:
 
 
 def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
-    """All pages, each with the offsets of what hangs below it, as far as they can be read."""
+    """All pages of the chain, each with the offsets of its SubIFDs, as far as they can be read."""
     before, pages = picture.tell(), []
-    for at in range(MAX_PAGES):
+    for number in range(MAX_PAGES):
         opens = True
         try:
-            picture.seek(at)
+            picture.seek(number)
         except EOFError:
             break
         except Exception:  # colours that Pillow does not know, a mask, or damage
@@ -120,7 +134,7 @@ def _tiff_pages(picture: Image.Image) -> list[tuple[Page, tuple[int, ...]]]:
 
 
 def _sub_ifd_pages(picture: Image.Image, offsets: tuple[int, ...]) -> Iterator[Page]:
-    """The pictures that hang below a page, where some programs put the full size or smaller copies."""
+    """The pictures in the SubIFDs of a page, where some programs put the full size or smaller copies."""
     file = picture.fp if isinstance(picture, ImageFile.ImageFile) else None
     if file is None:
         return
@@ -154,7 +168,7 @@ def _page_size(picture: Image.Image, page: int) -> Page:
 
 
 def _is_another_view(picture: Image.Image, page: int, own: Page) -> bool:
-    """Of a Multi-Picture file; the other eye's view of a stereo pair, previews and gain maps are none."""
+    """Whether a page of a Multi-Picture file is another picture: no stereo view, preview or gain map of `own`."""
     entries = getattr(picture, "mpinfo", {}).get(0xB002, [])
     kind = entries[page]["Attribute"]["MPType"] if page < len(entries) else "Unknown"
     if kind in (PARTS_OF_A_PANORAMA, OTHER_ANGLES):
@@ -163,7 +177,7 @@ def _is_another_view(picture: Image.Image, page: int, own: Page) -> bool:
 
 
 def _is_preview(page: Page, own: Page) -> bool:
-    """Whether it is so small beside the searched one that it must be its thumbnail, or one of its halvings."""
+    """Whether a page is so small that it must be a thumbnail of `own`, or has a size that halving it gives."""
     if not page.pixels:
         return True
     if max(page[:2]) <= MAX_THUMBNAIL_SIDE and 2 * max(page[:2]) <= max(own[:2]):

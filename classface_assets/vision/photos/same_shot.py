@@ -1,8 +1,7 @@
-"""Whether two photos show the same shot though their files differ: rotated, exported again, brightened or cropped a
-little; and how the pixels of one lie in the other.
+"""Recognises that two photo files show the same shot: rotated, exported again, brightened or cropped a little.
 
-The look of the whole photo (its perceptual hash) points to candidates, the faces have the last word where there are
-vectors of them: each must lie where it should, and look as one and the same picture of a face does.
+It also finds how the pixels of one lie in the other. The perceptual hash of the whole photo proposes candidates; where
+faces have vectors, these decide: each must lie at its place, and be as similar as one picture of a face is to itself.
 """
 
 from collections.abc import Iterator
@@ -18,22 +17,27 @@ from classface_assets.vision.photos.near_duplicates import HASH_SIDE
 # by 80 and more.
 MAX_HASH_BITS = 40
 MAX_HASH_BITS_WITHOUT_FACES = 30
-"""Bits when there are no vectors to tell by."""
+"""The limit where no face has a vector."""
 MIN_BOX_IOU = 0.4
 ASPECT_TOLERANCE = 0.06
-"""By how much of itself the ratio of the sides may differ when nothing but the look tells."""
+"""By what share of itself the aspect ratio may differ where the hash alone decides."""
 MAX_TIME_APART_S = 3.0
 
 Affine = np.ndarray
-"""(2, 3) float64: the point (x, y, 1) of one upright photo in pixels of the other."""
+"""(2, 3) float64: maps the point (x, y, 1) of one upright photo to pixels of the other."""
 
 
 @dataclass(frozen=True)
 class PhotoAppearance:
-    """What a photo is recognised by. `bits`: (16, 16) bool of its perceptual hash, None where it has none.
+    """What a photo is recognised by.
 
-    Upright width and height in pixels, 0 where they are not known. `boxes` (n, 4) as x, y, w, h; `vectors` (n, d) of
-    unit length, NaN rows for faces without one. `taken_s`: when it was taken by the camera, in seconds; NaN if unknown.
+    Attributes:
+        bits: (16, 16) bool, its perceptual hash; None if it has none.
+        width: Of the upright photo in pixels; 0 if unknown.
+        height: Of the upright photo in pixels; 0 if unknown.
+        boxes: (n, 4) x, y, w, h of its faces in pixels.
+        vectors: (n, d) unit vectors of the faces; a row of NaN for a face without one.
+        taken_s: When the camera took it, in seconds; NaN if unknown.
     """
 
     bits: np.ndarray | None
@@ -44,10 +48,28 @@ class PhotoAppearance:
     taken_s: float = float("nan")
 
 
-def hash_bits(phash: str, rotation: int = 0) -> np.ndarray:
-    """The (16, 16) bool of a hash's 64 hex digits, of the picture turned clockwise by 0, 90, 180 or 270 degrees.
+@dataclass(frozen=True)
+class SimilarityThresholds:
+    """The cosines from which on two faces are of one person, and are one picture of one face."""
 
-    Row and column are the frequencies down and across.
+    same_person: float
+    same_picture: float
+
+    @property
+    def single_face(self) -> float:
+        """The cosine that is required where a single face is all the evidence."""
+        return (1 + self.same_picture) / 2
+
+
+def hash_bits(phash: str, rotation: int = 0) -> np.ndarray:
+    """The bits of a perceptual hash.
+
+    Args:
+        phash: 64 hex digits.
+        rotation: 0, 90, 180 or 270: returns the hash of the picture rotated clockwise by so many degrees.
+
+    Returns:
+        (16, 16) bool; row and column are the vertical and the horizontal frequency.
     """
     packed = np.frombuffer(bytes.fromhex(phash), np.uint8)
     bits = np.unpackbits(packed).reshape(HASH_SIDE, HASH_SIDE).astype(bool)
@@ -55,22 +77,34 @@ def hash_bits(phash: str, rotation: int = 0) -> np.ndarray:
 
 
 def transformed_hashes(bits: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """(EXIF orientation, hash) of the eight ways in which the same picture may be stored.
+    """The hashes of the eight ways in which the same picture may be stored.
 
-    Mirroring a picture negates the odd coefficients of its cosine transform and turning transposes them; the hash says
-    which are above the median, which lies near zero. Measured: within 22 bits of the true hash of the turned picture.
+    Mirroring a picture negates the odd coefficients of its cosine transform, and rotating by 90 degrees also transposes
+    them; the hash has a bit for each that is above the median, which is near zero. Measured: within 22 bits of the true
+    hash of the transformed picture.
+
+    Args:
+        bits: (16, 16) bool, the hash of the upright picture.
+
+    Yields:
+        EXIF orientation (1 to 8) and (16, 16) bool.
     """
     odd = np.arange(HASH_SIDE) % 2 == 1
     across, down = odd[None, :], odd[:, None]
-    for orientation, turn in enumerate((bits, bits.T)):
-        first = 1 if not orientation else 5
-        for number, mirrored in enumerate((turn, turn ^ across, turn ^ across ^ down, turn ^ down)):
+    for first, base in ((1, bits), (5, bits.T)):
+        for number, mirrored in enumerate((base, base ^ across, base ^ across ^ down, base ^ down)):
             yield first + number, mirrored
 
 
 def orientation_transform(orientation: int, width: float, height: float) -> Affine:
-    """Where a point of a picture of that size lies in the picture stored that way (see `turned_bits`)."""
-    turns = {
+    """The transform from a stored picture to the upright one.
+
+    Args:
+        orientation: Its EXIF orientation, 1 to 8.
+        width: Of the stored picture, in pixels.
+        height: Of the stored picture, in pixels.
+    """
+    transforms = {
         1: ((1, 0, 0), (0, 1, 0)),
         2: ((-1, 0, width), (0, 1, 0)),
         3: ((-1, 0, width), (0, -1, height)),
@@ -80,65 +114,60 @@ def orientation_transform(orientation: int, width: float, height: float) -> Affi
         7: ((0, -1, height), (-1, 0, width)),
         8: ((0, 1, 0), (-1, 0, width)),
     }
-    return np.array(turns[orientation], np.float64)
+    return np.array(transforms[orientation], np.float64)
 
 
-@dataclass(frozen=True)
-class SimilarityThresholds:
-    """Cosines from which on two faces are one person's, one picture of one face, and surely that.
-
-    `surely` is asked for where a single face is all that speaks for it.
-    """
-
-    same_person: float
-    same_picture: float
-
-    @property
-    def single_face(self) -> float:
-        return (1 + self.same_picture) / 2
+def transform_boxes(boxes: np.ndarray, transform: Affine) -> np.ndarray:
+    """The smallest upright boxes around transformed boxes, (n, 4) x, y, w, h, of (n, 4) boxes."""
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    corners = np.stack([low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)], 1)
+    transformed = corners @ transform[:, :2].T + transform[:, 2]
+    least = transformed.min(axis=1)
+    return np.concatenate([least, transformed.max(axis=1) - least], axis=1)
 
 
 def match_same_shot(
-    photo: PhotoAppearance, other: PhotoAppearance, likeness: SimilarityThresholds, same_place: bool = False
+    photo: PhotoAppearance, other: PhotoAppearance, thresholds: SimilarityThresholds, same_place: bool = False
 ) -> Affine | None:
-    """How `photo` lies in `other`, when they are one shot; else None.
+    """Decide whether two photos show one shot.
 
-    `same_place`: the one lies under the other's very name, in place of it.
+    Args:
+        photo: One photo.
+        other: The other one.
+        thresholds: How similar faces must be.
+        same_place: Whether one file has replaced the other under its name; then weaker evidence is enough.
+
+    Returns:
+        The transform from `photo` to `other`; None if they show different shots.
     """
     if not same_place and abs(photo.taken_s - other.taken_s) > MAX_TIME_APART_S:
         return None
     bits, orientation = _best_orientation(photo, other)
-    looks_the_same = bits <= MAX_HASH_BITS
+    similar_hash = bits <= MAX_HASH_BITS
     faces, others = _keep_embedded_faces(photo), _keep_embedded_faces(other)
     if not len(faces.boxes) or not len(others.boxes):
         return _full_frame_transform(photo, other, orientation) if bits <= MAX_HASH_BITS_WITHOUT_FACES else None
     cosines = faces.vectors @ others.vectors.T
-    tries = [_full_frame_transform(photo, other, orientation)] if looks_the_same else []
-    tries += _transforms_from_faces(faces.boxes, others.boxes, cosines >= likeness.same_picture, orientation)
-    best, most = None, 0.0
-    for transform in tries:
-        fit = 0.0 if transform is None else _match_score(transform, faces.boxes, others.boxes, cosines, likeness)
-        if fit > most:
-            best, most = transform, fit
-    enough = looks_the_same or same_place or most >= 2 or float(cosines.max()) >= likeness.single_face
+    candidates = [_full_frame_transform(photo, other, orientation)] if similar_hash else []
+    candidates += _transforms_from_faces(faces.boxes, others.boxes, cosines >= thresholds.same_picture, orientation)
+    best, best_score = None, 0.0
+    for transform in candidates:
+        if transform is None:
+            continue
+        score = _match_score(transform_boxes(faces.boxes, transform), others.boxes, cosines, thresholds)
+        if score > best_score:
+            best, best_score = transform, score
+    enough = similar_hash or same_place or best_score >= 2 or float(cosines.max()) >= thresholds.single_face
     return best if enough else None
 
 
-def transform_boxes(boxes: np.ndarray, transform: Affine) -> np.ndarray:
-    """The (n, 4) smallest upright boxes around boxes that were carried over."""
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    corners = np.stack([low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)], 1)
-    there = corners @ transform[:, :2].T + transform[:, 2]
-    least = there.min(axis=1)
-    return np.concatenate([least, there.max(axis=1) - least], axis=1)
-
-
 def _best_orientation(photo: PhotoAppearance, other: PhotoAppearance) -> tuple[int, int]:
-    """Bits by which the hashes differ, and the orientation in which they differ least."""
+    """By how many bits the hashes differ in the orientation in which they differ least, and that orientation."""
     if photo.bits is None or other.bits is None:
         return HASH_SIDE * HASH_SIDE, 1
     return min(
-        (int((turned ^ other.bits).sum()), orientation) for orientation, turned in transformed_hashes(photo.bits)
+        (int((transformed ^ other.bits).sum()), orientation)
+        for orientation, transformed in transformed_hashes(photo.bits)
     )
 
 
@@ -146,12 +175,12 @@ def _keep_embedded_faces(photo: PhotoAppearance) -> PhotoAppearance:
     """The photo with only those of its faces that have a vector."""
     if not len(photo.boxes) or not photo.vectors.shape[1]:
         return replace(photo, boxes=photo.boxes[:0], vectors=photo.vectors[:0])
-    known = ~np.isnan(photo.vectors).any(axis=1)
-    return replace(photo, boxes=photo.boxes[known], vectors=photo.vectors[known])
+    embedded = ~np.isnan(photo.vectors).any(axis=1)
+    return replace(photo, boxes=photo.boxes[embedded], vectors=photo.vectors[embedded])
 
 
 def _full_frame_transform(photo: PhotoAppearance, other: PhotoAppearance, orientation: int) -> Affine | None:
-    """The whole of one is the whole of the other; None where the sizes do not fit or are not known."""
+    """The transform of one whole photo to the other whole photo; None if their sizes do not fit or are unknown."""
     if not min(photo.width, photo.height, other.width, other.height):
         return None
     width, height = (photo.height, photo.width) if orientation >= 5 else (photo.width, photo.height)
@@ -161,44 +190,49 @@ def _full_frame_transform(photo: PhotoAppearance, other: PhotoAppearance, orient
     return orientation_transform(orientation, photo.width, photo.height) * scale
 
 
-def _transforms_from_faces(boxes: np.ndarray, others: np.ndarray, alike: np.ndarray, orientation: int) -> list[Affine]:
-    """Scale and shift by the faces that are the same: by all of them together, and by the largest alone."""
-    pairs = [(i, int(np.flatnonzero(row)[0])) for i, row in enumerate(alike) if row.sum() == 1]
-    pairs = pairs or [(int(i), int(j)) for i, j in np.argwhere(alike)[:8]]
-    turn = orientation_transform(orientation, 0.0, 0.0)
-    centres = (boxes[:, :2] + boxes[:, 2:] / 2) @ turn[:, :2].T
+def _transforms_from_faces(
+    boxes: np.ndarray, others: np.ndarray, similar: np.ndarray, orientation: int
+) -> list[Affine]:
+    """Transforms by the faces that are one picture: by all of them together, and by each of the three largest alone.
+
+    `similar` is the (n, m) bool matrix of these pairs.
+    """
+    pairs = [(i, int(np.flatnonzero(row)[0])) for i, row in enumerate(similar) if row.sum() == 1]
+    pairs = pairs or [(int(i), int(j)) for i, j in np.argwhere(similar)[:8]]
+    rotation = orientation_transform(orientation, 0.0, 0.0)
+    centers = (boxes[:, :2] + boxes[:, 2:] / 2) @ rotation[:, :2].T
     sides = np.sqrt(boxes[:, 2] * boxes[:, 3])
-    there, their_sides = others[:, :2] + others[:, 2:] / 2, np.sqrt(others[:, 2] * others[:, 3])
-    found: list[Affine] = []
+    other_centers, other_sides = others[:, :2] + others[:, 2:] / 2, np.sqrt(others[:, 2] * others[:, 3])
+    transforms: list[Affine] = []
     if len(pairs) > 1:
-        a, b = centres[[i for i, _ in pairs]], there[[j for _, j in pairs]]
+        a, b = centers[[i for i, _ in pairs]], other_centers[[j for _, j in pairs]]
         spread = np.linalg.norm(a - a.mean(0))
         if spread > 0:
             scale = float(np.linalg.norm(b - b.mean(0)) / spread)
-            found.append(_similarity_transform(turn, scale, b.mean(0) - scale * a.mean(0)))
+            transforms.append(_similarity_transform(rotation, scale, b.mean(0) - scale * a.mean(0)))
     for i, j in sorted(pairs, key=lambda pair: -sides[pair[0]])[:3]:
-        scale = float(their_sides[j] / max(sides[i], 1e-9))
-        found.append(_similarity_transform(turn, scale, there[j] - scale * centres[i]))
-    return found
+        scale = float(other_sides[j] / max(sides[i], 1e-9))
+        transforms.append(_similarity_transform(rotation, scale, other_centers[j] - scale * centers[i]))
+    return transforms
 
 
-def _similarity_transform(turn: Affine, scale: float, shift: np.ndarray) -> Affine:
-    return np.concatenate([turn[:, :2] * scale, shift[:, None]], axis=1)
+def _similarity_transform(rotation: Affine, scale: float, shift: np.ndarray) -> Affine:
+    return np.concatenate([rotation[:, :2] * scale, shift[:, None]], axis=1)
 
 
-def _match_score(
-    transform: Affine, boxes: np.ndarray, others: np.ndarray, cosines: np.ndarray, likeness: SimilarityThresholds
-) -> float:
-    """How many faces lie where they should and are the same picture, and below one how well.
+def _match_score(boxes: np.ndarray, others: np.ndarray, cosines: np.ndarray, thresholds: SimilarityThresholds) -> float:
+    """How many faces lie where they should and are the same picture; the fraction grows with how well boxes overlap.
 
-    0 when one that should be there is somebody else, or when either photo has more faces without the other's than with:
-    a portrait cut out of a class photo, or pasted into one, is another picture.
+    0 if one of them is another person, or if in either photo more faces are missing from the other than are in it: a
+    portrait cut out of a class photo, or pasted into one, is another picture. `boxes` are already transformed.
     """
-    shared = pairwise_iou(transform_boxes(boxes, transform), others)
-    met = shared >= MIN_BOX_IOU
-    same = met & (cosines >= likeness.same_picture)
-    explained = min(2 * int(met.any(axis=1).sum()) - len(boxes), 2 * int(met.any(axis=0).sum()) - len(others))
-    if explained <= 0 or (met & (cosines < likeness.same_person)).any():
+    iou = pairwise_iou(boxes, others)
+    overlapping = iou >= MIN_BOX_IOU
+    same = overlapping & (cosines >= thresholds.same_picture)
+    explained = min(
+        2 * int(overlapping.any(axis=1).sum()) - len(boxes), 2 * int(overlapping.any(axis=0).sum()) - len(others)
+    )
+    if explained <= 0 or (overlapping & (cosines < thresholds.same_person)).any():
         return 0.0
     count = int(same.any(axis=0).sum())
-    return count + float(shared[same].mean()) / 2 if count else 0.0
+    return count + float(iou[same].mean()) / 2 if count else 0.0

@@ -1,6 +1,6 @@
-"""Dates as cameras, programs and people write them, read without asking today's clock: doubts come later.
+"""Parses dates as cameras, programs and people write them, in metadata and in names.
 
-Which of a photo's dates counts is in dates, which are embedded in a picture in embedded_dates.
+Today's date plays no part here; which of a photo's dates counts is decided in metadata.
 """
 
 import re
@@ -27,17 +27,21 @@ _OFFSET_PATTERN = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 @dataclass(frozen=True)
 class ParsedDate:
-    """A moment by the clock that wrote it, and that clock's minutes east of Greenwich where it is written too."""
+    """A moment by the clock that wrote it, and that clock's offset in minutes east of Greenwich, if written."""
 
     at: datetime
     utc_offset: int | None = None
 
 
 def parse_date(text: object) -> ParsedDate | None:
-    """The date, with the time of day where there is one, of an EXIF, XMP or IPTC value; None when there is no such day.
+    """Parse an EXIF, XMP or IPTC value.
 
-    `24:10:00`, which some cameras write ten minutes after midnight, is 00:10 of the day that is written; a time of day
-    that cannot be is left out.
+    Args:
+        text: Bytes or text, such as `2011:09:05 08:30:00`.
+
+    Returns:
+        The date, with its time of day if there is one; None if there is no such day. `24:10:00`, which some cameras
+        write ten minutes after midnight, is 00:10 of the day that is written; an impossible time of day is left out.
     """
     value = text.decode("latin-1") if isinstance(text, bytes) else str(text or "")
     found = _DATE_PATTERN.match(value.replace("\0", " ").strip())
@@ -51,7 +55,7 @@ def parse_date(text: object) -> ParsedDate | None:
 
 
 def parse_date_in_file_name(file_name: str) -> datetime | None:
-    """The first plausible date in a file's name, with the time of day where there is one, else at midnight."""
+    """The first plausible date in a file's name, with its time of day if there is one, else at midnight."""
     for found in _FILE_NAME_PATTERN.finditer(file_name):
         year, _, month, day, hour, _, minute, second, half = found.groups()
         date = _parse_day(year, month, day)
@@ -70,7 +74,7 @@ def parse_date_in_folder_name(folder_name: str) -> datetime | None:
 
 
 def parse_utc_offset(offset: str) -> int | None:
-    """Minutes east of Greenwich of `+02:00`, `-0330` or `Z`; None where it says nothing that can be."""
+    """Minutes east of Greenwich of `+02:00`, `-0330` or `Z`; None if it is no possible offset."""
     offset = offset.strip("\0 ")
     if offset == "Z":
         return 0
@@ -90,7 +94,7 @@ def _parse_day(year: str, month: str, day: str) -> datetime | None:
 
 
 def _with_time(day: datetime, numbers: list[int], half: str) -> datetime:
-    """That day at hour, minute and perhaps second, of the half of the day that AM or PM names; midnight if none is."""
+    """The day at [hour, minute, perhaps second] and `half` (A for AM, P for PM); at midnight if that is no time."""
     if len(numbers) < 2:
         return day
     hour = numbers[0] % 12 + (12 if half == "P" else 0) if half else 0 if numbers[0] == 24 else numbers[0]

@@ -1,4 +1,4 @@
-"""What the picture in a HEIC, HEIF or AVIF file is made of: the coded items that its primary item needs.
+"""The pieces of a HEIC, HEIF or AVIF file that make up its picture: the coded items that its primary item needs.
 
 Sources: ISO/IEC 14496-12 (8.11: meta, iloc, iinf, iref), ISO/IEC 23008-12 (HEIF), the AV1 Image File Format.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher, iso_boxes, unpack_at
 
-# Not among them: which way is up (irot, imir), colour profiles, what depends on the screen.
+# Not among them: the orientation (irot, imir), colour profiles, what depends on the display.
 DECODING_PROPERTIES = frozenset(
     (
         *(b"hvcC", b"lhvC", b"av1C", b"vvcC", b"evcC", b"jpgC", b"j2kH", b"uncC", b"cmpd"),
@@ -23,7 +23,7 @@ Extents = list[tuple[int, int]]
 
 @dataclass
 class _HeifItems:
-    """The items of a file: types, where their bytes lie (in the file, or in the meta box's own `idat`), properties."""
+    """The items of a file: types, places of their bytes (in the file, or in the `idat` of the meta box), properties."""
 
     primary: int = 0
     types: dict[int, bytes] = field(default_factory=dict)
@@ -33,22 +33,25 @@ class _HeifItems:
     idat: memoryview = field(default_factory=lambda: memoryview(b""))
 
 
-def add_heif(found: PictureHasher, data: memoryview) -> None:
-    """The primary item, the items that it is put together from, and its transparency. Raises BadStructureError."""
+def add_heif(hasher: PictureHasher, data: memoryview) -> None:
+    """Add the primary item, the items that it is composed of, and its transparency. Raises BadStructureError."""
     meta = _read_meta(data)
     if meta.primary not in meta.types:
         raise BadStructureError("no primary item")
-    _add_item(found, data, meta, meta.primary, frozenset())
+    _add_item(hasher, data, meta, meta.primary, frozenset())
     for (kind, item), targets in sorted(meta.references.items()):
         if kind == b"auxl" and meta.primary in targets and _is_alpha(meta, item):
-            found.add_numbers("alpha")
-            _add_item(found, data, meta, item, frozenset())
+            hasher.add_numbers("alpha")
+            _add_item(hasher, data, meta, item, frozenset())
 
 
 def heif_orientation(data: memoryview) -> int:
-    """The EXIF orientation (1 to 8) that does what the primary item's irot and imir say; 1 where these cannot be read.
+    """The EXIF orientation (1 to 8) equal to the primary item's irot and imir; 1 if these cannot be read.
 
-    Both count in the order in which they are listed; irot turns anticlockwise in steps of 90 degrees.
+    Both apply in the order in which they are listed; irot rotates anticlockwise in steps of 90 degrees.
+
+    Args:
+        data: The bytes of the file.
     """
     orientation = 1
     with suppress(BadStructureError, IndexError):
@@ -62,32 +65,32 @@ def heif_orientation(data: memoryview) -> int:
     return orientation
 
 
-# The orientation that does the same as one of 1 to 8 and then the turn or the mirror.
+# The orientation that equals one of 1 to 8 followed by the rotation or the mirror.
 TURNED_LEFT = {1: 8, 2: 5, 3: 6, 4: 7, 5: 4, 6: 1, 7: 2, 8: 3}
 MIRRORED_SIDEWAYS = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 8, 8: 7}
 MIRRORED_UPSIDE_DOWN = {1: 4, 2: 3, 3: 2, 4: 1, 5: 8, 6: 7, 7: 6, 8: 5}
 
 
-def _add_item(found: PictureHasher, data: memoryview, meta: _HeifItems, item: int, above: frozenset[int]) -> None:
+def _add_item(hasher: PictureHasher, data: memoryview, meta: _HeifItems, item: int, above: frozenset[int]) -> None:
     if item in above:
-        raise BadStructureError("an item is made of itself")
+        raise BadStructureError("an item is composed of itself")
     kind = meta.types.get(item)
     if kind is None:
         raise BadStructureError(f"there is no item {item}")
-    found.add("item", kind)
+    hasher.add("item", kind)
     for name, content in meta.properties.get(item, []):
         if name in DECODING_PROPERTIES or (name == b"colr" and content[:4] == b"nclx"):
-            found.add(name.decode("latin-1"), content)
+            hasher.add(name.decode("latin-1"), content)
     method, extents = meta.places.get(item, (0, []))
     source = meta.idat if method else data
-    found.add("coded", *(source[at : at + length] if length else source[at:] for at, length in extents))
+    hasher.add("coded", *(source[at : at + length] if length else source[at:] for at, length in extents))
     for part in meta.references.get((b"dimg", item), []):
-        _add_item(found, data, meta, part, above | {item})
+        _add_item(hasher, data, meta, part, above | {item})
 
 
 def _is_alpha(meta: _HeifItems, item: int) -> bool:
-    told = [bytes(content[4:]).rstrip(b"\0") for name, content in meta.properties.get(item, []) if name == b"auxC"]
-    return any(urn.endswith(ALPHA_URNS) for urn in told)
+    urns = [bytes(content[4:]).rstrip(b"\0") for name, content in meta.properties.get(item, []) if name == b"auxC"]
+    return any(urn.endswith(ALPHA_URNS) for urn in urns)
 
 
 def _read_meta(data: memoryview) -> _HeifItems:
@@ -120,7 +123,7 @@ def _item_types(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
 
 
 def _item_locations(iloc: memoryview) -> Iterator[tuple[int, tuple[int, Extents]]]:
-    """Item → construction method (0: in the file, 1: in idat) and extents (place, length; a length of 0: all)."""
+    """Item → construction method (0: in the file, 1: in idat) and extents (offset, length; a length of 0: all)."""
     read = _Reader(iloc, 4)
     version, sizes = iloc[0], read.number(2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
@@ -157,7 +160,7 @@ def _item_properties(iprp: memoryview) -> dict[int, list[tuple[bytes, memoryview
 
 
 def _item_references(iref: memoryview) -> Iterator[tuple[tuple[bytes, int], list[int]]]:
-    """(Kind, from which item) → to which items."""
+    """(Kind, item that refers) → items referred to."""
     wide = 4 if iref[0] else 2
     for kind, content in iso_boxes(iref[4:]):
         read = _Reader(content, 0)
@@ -166,7 +169,7 @@ def _item_references(iref: memoryview) -> Iterator[tuple[tuple[bytes, int], list
 
 
 class _Reader:
-    """Numbers of any size one behind the other; of the size 0 they are 0."""
+    """Reads integers of any number of bytes one after another; of 0 bytes they are 0."""
 
     def __init__(self, data: memoryview, at: int) -> None:
         self._data, self._at = data, at

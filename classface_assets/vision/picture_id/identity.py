@@ -1,7 +1,7 @@
-"""The identity of a picture: what its stored pixels are made of, and nothing that is only told about it.
+"""The id of a picture: a hash of its stored pixels, whatever its metadata.
 
-Metadata (EXIF with its orientation, XMP, IPTC, colour profiles, comments, thumbnails) and what follows the picture can
-change; the id stays. For each format a module of its own says which pieces of the file count.
+Metadata (EXIF with its orientation, XMP, IPTC, colour profiles, comments, thumbnails) and what follows the picture in
+the file may change; the id stays the same. For each format a module of this folder selects the pieces that count.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from classface_assets.vision.picture_id.tiff import add_tiff
 BLOCK_BYTES = 1 << 18
 MAX_REUSED_BYTES = 32 << 20
 AddPieces = Callable[[PictureHasher, memoryview], None]
-# An MPO is a JPEG with further pictures behind it, which one that edits its metadata may cut off.
+# An MPO is a JPEG followed by further pictures, which a metadata editor may cut off.
 PIECE_READERS: dict[str, tuple[str, AddPieces]] = {
     "JPEG": ("JPEG", add_jpeg),
     "MPO": ("JPEG", add_jpeg),
@@ -37,60 +37,71 @@ PIECE_READERS: dict[str, tuple[str, AddPieces]] = {
 
 
 def content_id(data: bytes | memoryview) -> str:
-    """The BLAKE2b hash of a file's bytes as a UUID: what older versions called a photo by."""
+    """The BLAKE2b hash of a file's bytes as a UUID: the id of a photo in older versions."""
     return str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
 
 
 class _ReusedBuffer(threading.local):
-    """Memory that files are read into, one for each thread: new memory takes as long as reading what is cached."""
+    """A buffer for each thread to read files into: new memory takes as long as reading a file from the cache."""
 
-    held = bytearray()
+    memory = bytearray()
 
-    def of(self, size: int) -> memoryview:
+    def of_size(self, size: int) -> memoryview:
+        """The buffer, valid until the next call; a large one is not reused."""
         if size > MAX_REUSED_BYTES:
             return memoryview(bytearray(size))
-        if size > len(self.held):
-            self.held = bytearray(size)
-        return memoryview(self.held)[:size]
+        if size > len(self.memory):
+            self.memory = bytearray(size)
+        return memoryview(self.memory)[:size]
 
 
 _buffer = _ReusedBuffer()
 
 
 def read_with_id(file: BinaryIO, size: int) -> tuple[memoryview, str]:
-    """All bytes of a file of about that size, and their `content_id`, made of each block while it is at hand.
+    """Read a file and hash it block by block.
 
-    The bytes are there until this thread reads the next file.
+    Args:
+        file: Opened for reading.
+        size: Its expected size in bytes.
+
+    Returns:
+        All its bytes, valid until this thread reads the next file; and their `content_id`.
     """
-    digest, data, end = hashlib.blake2b(digest_size=16), _buffer.of(size), 0
+    digest, data, end = hashlib.blake2b(digest_size=16), _buffer.of_size(size), 0
     while count := file.readinto(data[end : end + BLOCK_BYTES]):  # type: ignore[attr-defined]
         digest.update(data[end : end + count])
         end += count
     data = data[:end]
-    if more := file.read():  # it has grown
-        digest.update(more)
-        data = memoryview(bytes(data) + more)
+    if rest := file.read():  # it has grown
+        digest.update(rest)
+        data = memoryview(bytes(data) + rest)
     return data, str(uuid.UUID(bytes=digest.digest()))
 
 
 def picture_id(data: bytes | memoryview, format_name: str, page: int = 0) -> str:
-    """A UUID of the stored pixels of a picture file of that format (of Pillow), of a TIFF's those of one page.
+    """The id of a picture, a UUID; never raises.
 
-    Where the pieces of the file cannot be told apart it is made of the decoded pixels, and where these cannot be had of
-    all bytes; it never raises.
+    It is a hash of the coded pixels. If the file's structure cannot be read it is one of the decoded pixels; if they
+    cannot be decoded either, of all bytes.
+
+    Args:
+        data: The bytes of the file.
+        format_name: Its format, as Pillow names it.
+        page: The page of a TIFF, from 0.
     """
-    name, add = PIECE_READERS.get(format_name, (format_name, None))
-    found = PictureHasher(name)
+    name, add_pieces = PIECE_READERS.get(format_name, (format_name, None))
+    hasher = PictureHasher(name)
     try:
         if format_name == "TIFF":
-            add_tiff(found, memoryview(data), page)
-        elif add is None:
-            raise BadStructureError(f"{format_name} has no pieces that are known")
+            add_tiff(hasher, memoryview(data), page)
+        elif add_pieces is None:
+            raise BadStructureError(f"{format_name} has no known structure")
         else:
-            add(found, memoryview(data))
-    except (BadStructureError, IndexError):  # an IndexError: the file ends where a number was to be
+            add_pieces(hasher, memoryview(data))
+    except (BadStructureError, IndexError):  # an IndexError: the file ends where a number is expected
         return _pixel_id(data)
-    return found.id()
+    return hasher.id()
 
 
 def _pixel_id(data: bytes | memoryview) -> str:
@@ -98,7 +109,7 @@ def _pixel_id(data: bytes | memoryview) -> str:
         pixels = decode_photo(bytes(data)).pixels
     except (UnreadablePhotoError, MemoryError):
         return content_id(data)
-    found = PictureHasher("pixels")
-    found.add_numbers("size", *pixels.shape)
-    found.add("pixels", memoryview(pixels.tobytes()))
-    return found.id()
+    hasher = PictureHasher("pixels")
+    hasher.add_numbers("size", *pixels.shape)
+    hasher.add("pixels", memoryview(pixels.tobytes()))
+    return hasher.id()

@@ -1,4 +1,4 @@
-"""What the picture in a JPEG file is made of: tables, frame and scans of its first image (ITU-T T.81, annex B)."""
+"""The pieces of a JPEG file that make up its picture: tables, frame and scans of its first image (ITU-T T.81, B)."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,17 @@ RESTARTS, APPLICATION = range(0xD0, 0xD8), range(0xE0, 0xF0)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SEQUENTIAL = frozenset((0xC0, 0xC1, 0xC9))  # one scan of all components is the whole image
 JFIF, ADOBE = (0xE0, b"JFIF\0"), (0xEE, b"Adobe")
-SCAN_BLOCK_BYTES = 1 << 18  # what fits into a core's cache
+SCAN_BLOCK_BYTES = 1 << 18  # fits into a core's cache
 
 
-def add_jpeg(found: PictureHasher, data: memoryview) -> None:
-    """Every segment but comments and those of applications, and the scans. Of these others only which colours they make
-    of the components counts. What comes after the first image does not: further frames, previews, videos.
+def add_jpeg(hasher: PictureHasher, data: memoryview) -> None:
+    """Add every segment but comments and application data, and the scans.
 
-    A file that is cut off counts to its end. Raises BadStructureError when no scan begins.
+    Of the application data only the colour space that it defines counts. What comes after the first image does not:
+    further frames, previews, videos. A truncated file counts to its end.
+
+    Raises:
+        BadStructureError: No scan begins.
     """
     at, markers = 2, _MarkerScanner(data)
     jfif, transform, frame, ids, scans = False, None, 0, b"", 0
@@ -40,21 +43,27 @@ def add_jpeg(found: PictureHasher, data: memoryview) -> None:
             continue
         if marker == COM:
             continue
-        found.add(f"{marker:02x}", content)
+        hasher.add(f"{marker:02x}", content)
         if marker in FRAMES:
             frame, ids = marker, bytes(content[6::3])
         if marker == SOS:
             only = frame in SEQUENTIAL and content[:1] == bytes([len(ids)])
             end = markers.end_of_image(at) if only else markers.next(at)
-            found.add("scan", data[at : _end_without_fill(data, at, end)])
+            hasher.add("scan", data[at : _end_without_fill(data, at, end)])
             at, scans = end, scans + 1
     if not scans:
         raise BadStructureError("no scan begins")
-    found.add("colours", component_colours(ids, jfif, transform).encode())
+    hasher.add("colours", component_colours(ids, jfif, transform).encode())
 
 
 def component_colours(ids: bytes, jfif: bool, transform: int | None) -> str:
-    """What the components of these ids are, as libjpeg tells it from the JFIF and Adobe segments (jdapimin.c)."""
+    """The colour space of the components, by the rules of libjpeg (jdapimin.c).
+
+    Args:
+        ids: The component ids.
+        jfif: Whether there is a JFIF segment.
+        transform: The transform flag of the Adobe segment, if there is one.
+    """
     if len(ids) == 3:
         if jfif or (transform is None and ids != b"RGB"):
             return "YCbCr"
@@ -69,33 +78,33 @@ def _is_marker(code: int) -> bool:
 
 
 def _end_without_fill(data: memoryview, start: int, end: int) -> int:
-    """The end of a scan without the 0xFF that may stand before the next marker."""
+    """The end of a scan without the fill bytes (0xFF) that may precede the next marker."""
     while end > start and data[end - 1] == 0xFF and end < len(data):
         end -= 1
     return end
 
 
 class _MarkerScanner:
-    """The markers among the codes of scans: 0xFF followed by the code of one that is no restart."""
+    """Finds markers after coded data: 0xFF followed by the code of a marker that is no restart."""
 
     def __init__(self, data: memoryview) -> None:
         self._data, self._bytes = data, np.frombuffer(data, np.uint8)
-        self._left = self._every()
+        self._remaining = self._every()
         self._last = -1
 
     def next(self, at: int) -> int:
-        """The first at `at` or behind; the end of the data where there is none. Asked for in rising order."""
+        """The first marker at `at` or later; the end of the data if there is none. To be called in rising order."""
         end = len(self._bytes)
-        if at + 1 < end and self._data[at] == 0xFF and _is_marker(self._data[at + 1]):  # as behind every segment
+        if at + 1 < end and self._data[at] == 0xFF and _is_marker(self._data[at + 1]):  # as after every segment
             return at
         while self._last < min(at, end):
-            self._last = next(self._left, end)
+            self._last = next(self._remaining, end)
         return self._last
 
     def end_of_image(self, at: int) -> int:
-        """The first EOI at `at` or behind: all that a single scan is followed by, and found in two thirds of the time.
+        """The first EOI at `at` or later, which ends a single scan; found in two thirds of the time of `next`.
 
-        Each pair of bytes is a number, first those that begin at even places, then the others.
+        Pairs of bytes are compared as 16-bit numbers, first those at even offsets, then the others.
         """
         for start in range(at, len(self._bytes) - 1, SCAN_BLOCK_BYTES):
             found = []
@@ -114,7 +123,7 @@ class _MarkerScanner:
         for start in range(0, len(self._bytes) - 1, SCAN_BLOCK_BYTES):
             piece = self._bytes[start : start + SCAN_BLOCK_BYTES + 1]
             met = (piece[:-1] == 0xFF) & (piece[1:] >= MIN_MARKER_CODE)
-            if met.any():  # in most pieces there is none, and looking for their places takes twice as long
+            if met.any():  # most blocks have none, and locating them takes twice as long
                 places = np.flatnonzero(met)
                 codes = piece[places + 1]
                 marker = (codes != 0xFF) & ((codes < RESTARTS.start) | (codes >= RESTARTS.stop))

@@ -1,12 +1,12 @@
-"""What the picture in a TIFF or BigTIFF file is made of: the strips or tiles of one page, and how they are stored."""
+"""The pieces of a TIFF or BigTIFF file that make up a picture: strips or tiles of one page, and how they are stored."""
 
 from typing import NamedTuple
 
 from classface_assets.vision.picture_id.hashing import BadStructureError, PictureHasher, unpack_at
 
 BITS, ROWS_PER_STRIP, OLD_JPEG = 258, 278, (513, 514, 519)
-STRIPS, TILES = (273, 279), (324, 325)  # their places, how long they are
-# The tags that say how pixels are stored, and what stands for one that is missing (TIFF 6.0; technical notes 1 and 2).
+STRIPS, TILES = (273, 279), (324, 325)  # the tags of offsets and byte counts
+# The tags on how pixels are stored, with the default of each (TIFF 6.0; technical notes 1 and 2).
 STORAGE_TAGS: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((256, 257, 262, 292, 293, 320, 322, 323, 332, 338, 347, 529, 530, 531, 532, 50674), ()),
     **dict.fromkeys((BITS, 259, 266, 277, 284, 317, 339), (1,)),
@@ -17,7 +17,7 @@ BIG_TYPES = {16: "Q", 17: "q", 18: "Q"}
 
 
 class _ByteLayout(NamedTuple):
-    """How numbers lie in the file: byte order, layouts of an entry count, an entry and an offset, an offset's size."""
+    """The `struct` formats of the file: byte order, an entry count, an entry, an offset; and an offset's size."""
 
     order: str
     entries: str
@@ -26,71 +26,77 @@ class _ByteLayout(NamedTuple):
     size: int
 
 
-def add_tiff(found: PictureHasher, data: memoryview, page: int) -> None:
-    """The strips or tiles of a page (the first is 0) in their order, wherever they lie, and the tags of STORED.
+def add_tiff(hasher: PictureHasher, data: memoryview, page: int) -> None:
+    """Add the strips or tiles of a page in their order, wherever they lie, and STORAGE_TAGS.
 
-    Raises BadStructureError, also for the JPEG of TIFF 6.0, whose pieces lie anywhere.
+    Args:
+        hasher: Takes the pieces.
+        data: The bytes of the file.
+        page: The page, from 0.
+
+    Raises:
+        BadStructureError: Also for JPEG as in TIFF 6.0, whose pieces may lie anywhere.
     """
-    form, at = _read_header(data)
+    layout, at = _read_header(data)
     tags: dict[int, tuple[int, ...]] = {}
     for _ in range(page + 1):
         if not at:
             raise BadStructureError(f"there is no page {page}")
-        tags, at = _read_directory(data, form, at)
+        tags, at = _read_directory(data, layout, at)
     if any(tag in tags for tag in OLD_JPEG):
-        raise BadStructureError("JPEG as TIFF 6.0 had it")
+        raise BadStructureError("JPEG as in TIFF 6.0")
     places, lengths = next(((tags[a], tags[b]) for a, b in (STRIPS, TILES) if a in tags and b in tags), ((), ()))
     if not places or len(places) != len(lengths):
         raise BadStructureError("no strips or tiles")
     for tag, default in sorted(STORAGE_TAGS.items()):
-        found.add_numbers(str(tag), *tags.get(tag, default))
+        hasher.add_numbers(str(tag), *tags.get(tag, default))
     if max(tags.get(BITS, (1,))) > 8:
-        found.add("byte order", form.order.encode())
-    found.add_slices("pixels", [data[a : a + n] for a, n in _merge_adjacent(places, lengths)])
+        hasher.add("byte order", layout.order.encode())
+    hasher.add_slices("pixels", [data[a : a + n] for a, n in _merge_adjacent(places, lengths)])
 
 
 def _read_header(data: memoryview) -> tuple[_ByteLayout, int]:
-    """How numbers lie, and where the first page's directory does."""
+    """The byte layout, and the offset of the first page's directory."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
         raise BadStructureError("no TIFF header")
     (version,) = unpack_at(f"{order}H", data, 2)
     if version == 43:
-        form = _ByteLayout(order, "Q", "HHQ", "Q", 8)
-        return form, unpack_at(f"{order}Q", data, 8)[0]
+        byte_layout = _ByteLayout(order, "Q", "HHQ", "Q", 8)
+        return byte_layout, unpack_at(f"{order}Q", data, 8)[0]
     return _ByteLayout(order, "H", "HHI", "I", 4), unpack_at(f"{order}I", data, 4)[0]
 
 
-def _read_directory(data: memoryview, form: _ByteLayout, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The wanted tags of a page with their values, and where the next page's directory lies (0: there is none)."""
-    (count,) = unpack_at(form.order + form.entries, data, at)
-    at += 8 if form.entries == "Q" else 2
-    length = 4 + 2 * form.size
-    wanted = {*STORAGE_TAGS, *STRIPS, *TILES, *OLD_JPEG}
+def _read_directory(data: memoryview, byte_layout: _ByteLayout, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The tags of a page that count, with their values; and the offset of the next directory, 0 if there is none."""
+    (count,) = unpack_at(byte_layout.order + byte_layout.entries, data, at)
+    at += 8 if byte_layout.entries == "Q" else 2
+    length = 4 + 2 * byte_layout.size
+    relevant = {*STORAGE_TAGS, *STRIPS, *TILES, *OLD_JPEG}
     tags = {}
     for entry in range(at, at + count * length, length):
-        tag, kind, values = unpack_at(form.order + form.entry, data, entry)
-        if tag in wanted:
-            tags[tag] = _read_values(data, form, entry + 4 + form.size, kind, values)
-    return tags, unpack_at(form.order + form.offset, data, at + count * length)[0]
+        tag, kind, values = unpack_at(byte_layout.order + byte_layout.entry, data, entry)
+        if tag in relevant:
+            tags[tag] = _read_values(data, byte_layout, entry + 4 + byte_layout.size, kind, values)
+    return tags, unpack_at(byte_layout.order + byte_layout.offset, data, at + count * length)[0]
 
 
-def _read_values(data: memoryview, form: _ByteLayout, at: int, kind: int, count: int) -> tuple[int, ...]:
+def _read_values(data: memoryview, byte_layout: _ByteLayout, at: int, kind: int, count: int) -> tuple[int, ...]:
     layout = (TYPES | BIG_TYPES).get(kind)
     if layout is None or count > len(data):
         raise BadStructureError(f"a tag of the type {kind}")
     size = {"B": 1, "b": 1, "H": 2, "h": 2, "Q": 8, "q": 8, "II": 8, "ii": 8}.get(layout, 4)
-    if size * count > form.size:
-        (at,) = unpack_at(form.order + form.offset, data, at)
-    return unpack_at(f"{form.order}{count * len(layout)}{layout[0]}", data, at)
+    if size * count > byte_layout.size:
+        (at,) = unpack_at(byte_layout.order + byte_layout.offset, data, at)
+    return unpack_at(f"{byte_layout.order}{count * len(layout)}{layout[0]}", data, at)
 
 
 def _merge_adjacent(places: tuple[int, ...], lengths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Strips that lie behind one another as one: a scan may have one for each row."""
-    joined: list[tuple[int, int]] = []
+    """Adjacent strips merged into one: a scan may have one strip for each row."""
+    merged: list[tuple[int, int]] = []
     for at, length in zip(places, lengths, strict=True):
-        if joined and sum(joined[-1]) == at:
-            joined[-1] = (joined[-1][0], joined[-1][1] + length)
+        if merged and sum(merged[-1]) == at:
+            merged[-1] = (merged[-1][0], merged[-1][1] + length)
         else:
-            joined.append((at, length))
-    return joined
+            merged.append((at, length))
+    return merged

@@ -10,7 +10,6 @@ from PIL import Image
 from classface_assets.core.schemas import DETECTION_ROWS
 from classface_assets.vision.alignment import align_face
 from classface_assets.vision.detection.landmarks import refine_landmarks
-from classface_assets.vision.detection.multiscale import Detector
 from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.records import face_id_for
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
@@ -19,6 +18,7 @@ from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photo_facts import read_photo_facts
 from classface_assets.vision.photos.decoding import TRUNCATED_NOTE, load_photo
 from classface_assets.vision.photos.image_pyramid import open_pyramid, pyramid_from_pixels
+from classface_assets.vision.protocols import Detector
 from classface_assets_tests.support.searched import SETTINGS, boxes_of, detected, faces_in, save_as_photo
 
 
@@ -88,12 +88,12 @@ class Counted:
 
     def __init__(self, detector: Detector) -> None:
         self.detector, self.looks = detector, 0
-        self.base_side, self.fixed_input = detector.base_side, detector.fixed_input
+        self.base_side, self.fixed_input, self.precision = detector.base_side, detector.fixed_input, detector.precision
         self.reliable_px, self.landmark_crop = detector.reliable_px, detector.landmark_crop
 
-    def find(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
+    def detect(self, image: np.ndarray, min_confidence: float) -> FaceDetections:
         self.looks += 1
-        return self.detector.find(image, min_confidence)
+        return self.detector.detect(image, min_confidence)
 
 
 def looks_at(pack: ModelPack, image: Image.Image, turnable: bool = False) -> int:
@@ -165,7 +165,7 @@ def test_a_large_jpeg_is_decoded_small_unless_its_faces_need_more(
 ) -> None:
     portrait = save_as_photo(astronaut.resize((5000, 5000)), tmp_path / "portrait.jpg", quality=95)
     view = open_pyramid(portrait)
-    assert (view.width, view.height) == (5000, 5000) and view.at(9999).shape == (5000, 5000, 3)
+    assert (view.width, view.height) == (5000, 5000) and view.resized_to(9999).shape == (5000, 5000, 3)
     small, whole = open_pyramid(portrait).at_resolution(1000, 96), open_pyramid(portrait).at_resolution(100, 96)
     assert (small[0].shape[0], small[1], whole[0].shape[0], whole[1]) == (2500, 0.5, 5000, 1.0)
     landmarks = detect_oriented(builtin.detector, view, SETTINGS).faces.landmarks[0]

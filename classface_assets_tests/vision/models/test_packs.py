@@ -49,7 +49,7 @@ def group() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def chips(builtin: ModelPack, group: np.ndarray) -> np.ndarray:
-    return np.stack([align_face(group, marks) for marks in builtin.detector.find(group, 0.5).landmarks])
+    return np.stack([align_face(group, marks) for marks in builtin.detector.detect(group, 0.5).landmarks])
 
 
 def described(folder: Path, text: str) -> str:
@@ -107,7 +107,7 @@ def test_a_described_model_equals_the_same_pack_loaded_as_insightface_does(
     detector = f"detector = {str(SHARED_PACK / 'det_2.5g.onnx')!r}"
     mine = load_pack(described(tmp_path / "mine", MOBILEFACENET + detector), folder, folder)
     assert (known.embedder.embed(chips) * mine.embedder.embed(chips)).sum(axis=1).min() >= 0.9999
-    assert np.array_equal(known.detector.find(group, 0.5).boxes, mine.detector.find(group, 0.5).boxes)
+    assert np.array_equal(known.detector.detect(group, 0.5).boxes, mine.detector.detect(group, 0.5).boxes)
     assert mine.info.name == "mine" and mine.info.detector_version.startswith("mine-")
 
 
@@ -139,7 +139,7 @@ def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
     pack = load_pack(str(file), folder, folder)
     assert (pack.embedder.embed(chips) * builtin.embedder.embed(chips)).sum(axis=1).min() >= 0.999999
     assert (pack.info.name, pack.info.detector_version) == ("dlib", builtin.info.detector_version)
-    assert np.array_equal(pack.detector.find(chips[0], 0.5).boxes, builtin.detector.find(chips[0], 0.5).boxes)
+    assert np.array_equal(pack.detector.detect(chips[0], 0.5).boxes, builtin.detector.detect(chips[0], 0.5).boxes)
 
 
 def test_an_adaface_model_sees_blue_green_red_from_minus_one_to_one() -> None:
@@ -220,7 +220,7 @@ def test_a_pack_of_insightfaces_format_mirrors_only_when_told_to(
         ('detector = "nowhere.onnx"', "says detector = 'nowhere.onnx', but there is no such file in"),
         ('embedder = "gone.onnx"', "says embedder = 'gone.onnx', but there is no such file in"),
         ("flip = ", "pack.toml is not valid TOML"),
-        ("embedding_size = 9", "model.onnx gives 8 numbers a face, but embedding_size is 9: mend either"),
+        ("embedding_size = 9", "model.onnx returns 8 numbers a face, but embedding_size is 9: correct one of them"),
         ("input_size = 160", r"its input is \(n, 3, 112, 112\), not \(n, 3, 160, 160\): give its input_size"),
     ],
 )
@@ -251,7 +251,7 @@ def test_a_single_file_wants_its_description_beside_it(folder: Path, tmp_path: P
 def test_a_model_for_one_picture_at_a_time_is_run_so(tmp_path: Path, chips: np.ndarray) -> None:
     free = ArcFace(means_of_strips(tmp_path / "free.onnx"), Preprocessing())
     fixed = ArcFace(means_of_strips(tmp_path / "fixed.onnx", (1, 24)), Preprocessing())
-    assert (free.single, fixed.single) == (False, True)
+    assert (free.one_at_a_time, fixed.one_at_a_time) == (False, True)
     assert np.allclose(free.embed(chips), fixed.embed(chips), atol=1e-6)
 
 
@@ -273,7 +273,7 @@ NO_FACE_MODELS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "picture out": (
         lambda path: onnx_model(path, [("Relu", ["picture"], "vector", {})], {}, output=("n", 3, 112, 112)),
-        r"for one picture it gives numbers of the shape \(1, 3, 112, 112\), not \(1, d\)",
+        r"for one picture it returns numbers of the shape \(1, 3, 112, 112\), not \(1, d\)",
     ),
     "one number": (
         lambda path: onnx_model(path, [FLAT, ("ReduceMean", ["flat"], "vector", {"axes": [1]})], {}, output=("n", 1)),
@@ -281,7 +281,7 @@ NO_FACE_MODELS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "not finite": (
         lambda path: onnx_model(path, [FLAT, ("Log", ["flat"], "vector", {})], {}, output=("n", 37632)),
-        "it gives numbers that are not finite; mean and scale may be wrong",
+        "it returns numbers that are not finite; mean and scale may be wrong",
     ),
     "always the same": (
         lambda path: onnx_model(
@@ -289,7 +289,7 @@ NO_FACE_MODELS: dict[str, tuple[Callable[[Path], Path], str]] = {
             [FLAT, ("MatMul", ["flat", "nothing"], "zero", {}), ("Add", ["zero", "always"], "vector", {})],
             {"nothing": np.zeros((37632, 8), np.float32), "always": np.arange(8, dtype=np.float32)},
         ),
-        "it gives the same numbers for unlike pictures",
+        "it returns the same numbers for different pictures",
     ),
     "four at a time": (
         lambda path: onnx_model(path, [("Flatten", ["picture"], "vector", {})], {}, (4, 3, 112, 112), (4, 37632)),
@@ -353,23 +353,23 @@ def test_scrfd_in_the_pictures_own_shape_finds_what_the_square_finds(group: np.n
     file = SHARED_PACK / "det_2.5g.onnx"
     free, fixed = scrfd.load_dynamic_scrfd(file), scrfd.load_insightface_model(file)
     assert free is not None and fixed.static_input_size == (640, 640)
-    own, square = scrfd.Scrfd(free, (640, 640)), scrfd.Scrfd(fixed, (640, 640), free=False)
+    own, square = scrfd.Scrfd(free, (640, 640)), scrfd.Scrfd(fixed, (640, 640), dynamic=False)
     for part in (group, group[:, 300:700], group[:500], np.ascontiguousarray(group[50:, ::-1])):
         scale = 640 / max(part.shape[:2])
         size = (round(part.shape[1] * scale), round(part.shape[0] * scale))
         picture = np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BOX))
-        ours, theirs = own.find(picture, 0.5), square.find(picture, 0.5)
+        ours, theirs = own.detect(picture, 0.5), square.detect(picture, 0.5)
         assert len(ours) == len(theirs) > 0
         sides = theirs.boxes[:, 2:].max(axis=1)
         assert (np.abs(ours.boxes - theirs.boxes).max(axis=1) < 0.03 * sides).all()
         assert (np.abs(ours.landmarks - theirs.landmarks).max(axis=(1, 2)) < 0.03 * sides).all()
-    assert len(own.find(group, 0.5)) == 6
+    assert len(own.detect(group, 0.5)) == 6
 
 
 @needs_shared_pack
 def test_the_square_is_searched_as_insightface_searches_it(group: np.ndarray) -> None:
     model = scrfd.load_insightface_model(SHARED_PACK / "det_2.5g.onnx")
-    ours = scrfd.Scrfd(model, (640, 640), free=False).find(group, 0.5)
+    ours = scrfd.Scrfd(model, (640, 640), dynamic=False).detect(group, 0.5)
     found, landmarks = model.detect(group[..., ::-1], input_size=(640, 640), det_thresh=0.5)
     assert np.allclose(ours.boxes[:, :2] + ours.boxes[:, 2:], found[:, 2:4], atol=0.01)
     assert np.allclose(ours.landmarks, landmarks, atol=0.01) and np.allclose(ours.scores, found[:, 4])
@@ -394,9 +394,9 @@ def test_many_threads_may_search_with_one_detector(name: str, builtin: ModelPack
     if name == "shared":
         detector = scrfd.Scrfd(scrfd.load_dynamic_scrfd(SHARED_PACK / "det_2.5g.onnx"))
     pictures = [group[top : top + height, :640] for top in (0, 100, 300) for height in (300, 420, 550)]
-    alone = [detector.find(picture, 0.5) for picture in pictures]
+    alone = [detector.detect(picture, 0.5) for picture in pictures]
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(lambda picture: detector.find(picture, 0.5), pictures))
+        together = list(threads.map(lambda picture: detector.detect(picture, 0.5), pictures))
     assert sum(map(len, alone)) > 10
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one.boxes, other.boxes) and np.array_equal(one.landmarks, other.landmarks)
@@ -421,7 +421,7 @@ def test_batches_are_embedded_side_by_side_and_come_in_their_order(builtin: Mode
 
     stored = [encode_chip(chip) for chip in chips] * 4
     frame = pl.DataFrame({"face_id": [f"{i:02}" for i in range(len(stored))], "chip": stored})
-    done = list(embed_faces([frame], Watched(), batch=2, at_once=3))
+    done = list(embed_faces([frame], Watched(), batch=2, workers=3))
     assert pl.concat([one.rows for one in done])["face_id"].to_list() == frame["face_id"].to_list()
     assert len(set(busy)) > 1 and threading.get_ident() not in busy
 

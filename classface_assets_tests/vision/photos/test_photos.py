@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pillow_heif
+import polars as pl
 import pytest
 import tifffile
 from PIL import Image
@@ -21,7 +22,7 @@ from PIL import Image
 from classface_assets.orchestration.partitions import year_files
 from classface_assets.store.catalog.photo_folders import walk_photo_folders
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photo_facts import MAX_BYTES, read_photo_facts
+from classface_assets.vision.photo_facts import MAX_BYTES, read_photo_facts, to_read_again
 from classface_assets.vision.photos.decoding import TRUNCATED_NOTE, load_photo
 from classface_assets.vision.photos.metadata import MAX_PIXELS, ORIENTATION, UnreadablePhotoError
 from classface_assets_tests.conftest import become_nobody
@@ -313,7 +314,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_time(astronau
     finally:
         stop.set()
         writer.join()
-    assert (facts.status, facts.reason) == ("unreadable", "changed while it was read: the next run looks again")
+    assert (facts.status, facts.reason) == ("unreadable", "changed while it was read: the next run reads it again")
     assert read_photo_facts(path).status == "ok"
 
 
@@ -383,3 +384,14 @@ def test_a_truncated_jpeg_is_decoded_reduced_too(mode: str, astronaut: Image.Ima
     part = load_photo(path, 500)
     assert (part.note, part.factor, part.pixels.shape) == (TRUNCATED_NOTE, 4, (512, 512, 3))
     assert np.abs(part.pixels[:250].astype(float) - whole.pixels[:250]).mean() < 1
+
+
+def test_files_that_could_not_be_opened_are_read_again_and_rows_of_older_versions_are_recognised_by_their_reason(
+    tmp_path: Path,
+) -> None:
+    missing, empty = read_photo_facts(tmp_path / "missing.jpg"), tmp_path / "empty.jpg"
+    empty.touch()
+    rows = pl.DataFrame([{"reason": f.reason, "read_again": f.read_again} for f in (missing, read_photo_facts(empty))])
+    assert to_read_again(rows).to_list() == [True, False]
+    assert to_read_again(rows.drop("read_again")).to_list() == [True, False]
+    assert to_read_again(rows.with_columns(read_again=pl.lit(None, pl.Boolean))).to_list() == [True, False]

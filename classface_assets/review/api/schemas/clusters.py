@@ -1,4 +1,4 @@
-"""The shapes of a cluster's faces, its naming and its splitting."""
+"""Schemas of calls about clusters: their faces, labelling and splitting them."""
 
 from typing import Annotated, Literal
 
@@ -9,6 +9,8 @@ from classface_assets.review.api.common import ApiModel, Face, Name
 
 
 class ClusterFaces(ApiModel):
+    """A cluster with all its faces, best first."""
+
     cluster_id: str
     person_id: str | None
     person_name: str | None
@@ -16,12 +18,16 @@ class ClusterFaces(ApiModel):
 
 
 class LabelRequest(ApiModel):
+    """The name of the person whose faces these are."""
+
     name: Name
     face_ids: list[str] | None = None
-    """Only these faces of the cluster; all of them where none are given."""
+    """Only these faces of the cluster; all of them if it is left out."""
 
 
 class LabelResponse(ApiModel):
+    """The labelled person. `prototypesCreated`: how many prototypes the new labels give."""
+
     person_id: str
     person_name: str
     faces_labeled: int
@@ -29,6 +35,8 @@ class LabelResponse(ApiModel):
 
 
 class SplitRequest(ApiModel):
+    """The fewest faces that each person must have."""
+
     min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000)] = 3
 
 
@@ -36,6 +44,8 @@ OptionalSplitRequest = Annotated[SplitRequest, Body(default_factory=SplitRequest
 
 
 class SplitResponse(ApiModel):
+    """The clusters into which one was split; none where it is one person."""
+
     original_cluster_id: str
     new_clusters: list[str]
     status: Literal["split", "unchanged"]

@@ -1,7 +1,4 @@
-"""The shapes of calls about persons.
-
-The shapes of portraits and of what a search finds.
-"""
+"""Schemas of calls about persons, their portraits, and search by photo."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,9 +9,12 @@ from pydantic import Field
 from classface_assets.review.api.common import ApiModel, Face, Name, Status
 
 MAX_FACE_IDS = 50_000
+MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
 
 
 class Person(ApiModel):
+    """A person, with the number of their faces, confirmed faces and prototypes."""
+
     id: str
     name: str
     status: Status
@@ -29,6 +29,8 @@ class Person(ApiModel):
 
 
 class Prototype(ApiModel):
+    """A face (`exemplar`), or the mean of a school year (`centroid`), that represents a person in matching."""
+
     id: str
     role: str
     school_year: str | None
@@ -36,65 +38,86 @@ class Prototype(ApiModel):
 
 
 class YearCount(ApiModel):
+    """How many faces a person has in a school year."""
+
     school_year: str
     faces: int
     confirmed: int
 
 
 class PersonDetail(Person):
+    """A person with their prototypes and the number of faces of each school year."""
+
     prototypes: list[Prototype]
     years: list[YearCount]
 
 
 class PersonCreate(ApiModel):
+    """A new person."""
+
     name: Name
 
 
 class PersonUpdate(ApiModel):
+    """What to change of a person; what is left out stays. `student`: the id or name of a student on a roster."""
+
     name: Name | None = None
     status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
     student: Name | None = None
 
 
 class MergeRequest(ApiModel):
+    """The person who remains."""
+
     into_person_id: UUID
 
 
 class MergeResponse(ApiModel):
+    """The persons that were merged, and how many faces moved."""
+
     source_person_id: str
     target_person_id: str
     faces_moved: int
 
 
 class FaceIds(ApiModel):
+    """The faces to confirm or to reject."""
+
     face_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_FACE_IDS)]
 
 
 class FacesChanged(ApiModel):
+    """How many faces were changed, and what the user should know about it."""
+
     faces_changed: int
     notes: list[str]
 
 
 class Suggestion(Face):
+    """A face that may be the person, with its cosine similarity."""
+
     similarity: float
 
 
 class Suggestions(ApiModel):
+    """Faces that may be the person, best first."""
+
     items: list[Suggestion]
 
 
-MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
-
-
 class QualitySettings(ApiModel):
+    """The quality thresholds of a portrait."""
+
     min_face_size: int = MIN_FACE_SIZE
     """Pixels of the shorter side of the face's box."""
     min_confidence: float = MIN_CONFIDENCE
     blur_threshold: float = BLUR_THRESHOLD
-    """Least variance of the Laplacian on the face's chip: hundreds are sharp."""
+    """Lowest variance of the Laplacian of the chip; sharp faces have hundreds."""
 
 
 class PortraitQuality(ApiModel):
+    """The measured quality of a portrait."""
+
     face_size: float
     confidence: float
     blur: float
@@ -102,6 +125,8 @@ class PortraitQuality(ApiModel):
 
 
 class Profile(ApiModel):
+    """A person who was enrolled with a portrait."""
+
     person_id: str
     person_name: str
     face_id: str
@@ -109,6 +134,8 @@ class Profile(ApiModel):
 
 
 class SearchMatch(ApiModel):
+    """A face of the archive that is similar to the uploaded one."""
+
     face_id: str
     person_id: str | None
     person_name: str | None
@@ -117,5 +144,7 @@ class SearchMatch(ApiModel):
 
 
 class SearchResponse(ApiModel):
+    """The most similar faces, and how many faces the uploaded photos show."""
+
     matches: list[SearchMatch]
     faces_in_photos: int

@@ -1,4 +1,4 @@
-"""The shapes of calls about long work."""
+"""Schemas of calls about pipeline runs."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Body
 from pydantic import Field
 
+from classface_assets.identity.settings import ClusteringMethod
 from classface_assets.review.api.common import ApiModel
 
 Similarity = Annotated[float | None, Field(ge=-1, le=1)]
@@ -13,7 +14,7 @@ Count = Annotated[int | None, Field(ge=1, le=100_000_000)]
 
 
 class Run(ApiModel):
-    """A Dagster run. Counts are those that its assets told; `url` leads into the Dagster UI."""
+    """A Dagster run. `counts`: numbers that its assets logged; `url`: its page in the Dagster UI."""
 
     run_id: str
     job: str
@@ -29,14 +30,14 @@ class Run(ApiModel):
 
 
 class RunStarted(ApiModel):
-    """Long work that goes on: ask `/runs/{runId}` how far it is."""
+    """A run that goes on: `/runs/{runId}` returns its status."""
 
     run_id: str
     status: Literal["started"] = "started"
 
 
 class ClusterRequest(ApiModel):
-    """What is left out is as it was measured for the model pack: that groups children best."""
+    """Settings of the clustering; those left out have the values calibrated for the model pack."""
 
     quality_threshold: Annotated[float | None, Field(ge=0, le=1)] = None
     max_faces: Count = None
@@ -50,6 +51,8 @@ OptionalClusterRequest = Annotated[ClusterRequest, Body(default_factory=ClusterR
 
 
 class ClusterResponse(ApiModel):
+    """How many clusters and noise faces the run has found."""
+
     total_faces: int
     clusters_found: int
     noise_count: int
@@ -58,10 +61,10 @@ class ClusterResponse(ApiModel):
 
 
 class DualClusterRequest(ApiModel):
-    """What is left out is as it was measured for the model pack."""
+    """Settings of matching and clustering; those left out have the values calibrated for the model pack."""
 
     person_threshold: Similarity = None
-    unknown_method: Literal["temporal", "hdbscan", "dbscan", "agglomerative"] | None = None
+    unknown_method: ClusteringMethod | None = None
     unknown_min_cluster_size: Annotated[int | None, Field(ge=2, le=1_000_000)] = None
     unknown_eps: Annotated[float | None, Field(gt=0, le=2)] = None
     max_faces: Count = None
@@ -72,18 +75,24 @@ OptionalDualClusterRequest = Annotated[DualClusterRequest, Body(default_factory=
 
 
 class SupervisedCounts(ApiModel):
+    """The faces that were matched to known people."""
+
     faces_processed: int
     assigned_to_persons: int
     persons_matched: int
 
 
 class UnsupervisedCounts(ApiModel):
+    """The other faces, clustered."""
+
     unlabeled_faces: int
     clusters_found: int
     noise_count: int
 
 
 class DualClusterResponse(ApiModel):
+    """How many faces the run has matched and clustered."""
+
     status: str
     supervised: SupervisedCounts
     unsupervised: UnsupervisedCounts
@@ -93,6 +102,8 @@ class DualClusterResponse(ApiModel):
 
 
 class TrainRequest(ApiModel):
+    """Settings of the training."""
+
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     margin: Annotated[float, Field(gt=0, le=2)] = 0.2
     batch_size: Annotated[int, Field(ge=4, le=4096)] = 32
@@ -105,6 +116,8 @@ OptionalTrainRequest = Annotated[TrainRequest, Body(default_factory=TrainRequest
 
 
 class TrainResponse(ApiModel):
+    """The result of the training, and whether the new projection head is used."""
+
     status: str
     reason: str
     persons_used: int

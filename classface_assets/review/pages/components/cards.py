@@ -1,4 +1,4 @@
-"""Rows of the view as what cards of faces show."""
+"""Cards and tiles of faces, and finding people by name, for several pages."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from classface_assets.core.names import normalize_name, normalized_name, similar_names
+from classface_assets.core.schemas import PersonKind, PersonStatus
 from classface_assets.review.problems import ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.roster import unlinked_students
@@ -16,7 +17,7 @@ _CHRONOLOGICAL = ("school_year", "taken_at", "face_id")
 
 
 class FaceTile(NamedTuple):
-    """What a tile of a face shows."""
+    """What a tile of a face shows; `assignment_score` is 0 to 1, None where the face has no automatic match."""
 
     face_id: str
     asset_id: str
@@ -27,56 +28,70 @@ class FaceTile(NamedTuple):
 
 
 def cluster_cards(view: ArchiveView, clusters: pl.DataFrame, shown: int = TILES_PER_CARD) -> list[dict[str, Any]]:
-    """The clusters, each with so many faces at most (one fewer where a way to the others is shown in its place),
-    spread over the years, oldest first; and a mark of all its faces."""
+    """The cards of clusters.
+
+    Args:
+        view: The archive.
+        clusters: Rows of `view.clusters`.
+        shown: The most tiles of a card; where a cluster has more faces, one tile fewer, in favour of a link to all.
+
+    Returns:
+        The clusters' rows with `tiles`, faces spread evenly over the years, oldest first, and `seen`, the hash of all
+        the cluster's faces.
+    """
     ids = clusters["cluster_id"]
     faces = view.faces.filter(pl.col("cluster_id").is_in(ids.implode())).sort(
         "cluster_id", *_CHRONOLOGICAL, nulls_last=True
     )
     n, i = pl.len().over("cluster_id"), pl.int_range(pl.len()).over("cluster_id")
-    few = shown - 1
-    spread = faces.filter((n <= shown) | ((i * few) // n != ((i - 1) * few) // n))
+    fewer = shown - 1
+    spread = faces.filter((n <= shown) | ((i * fewer) // n != ((i - 1) * fewer) // n))
     tiles: dict[str, list[FaceTile]] = defaultdict(list)
     for cluster, *face in spread.select("cluster_id", *FaceTile._fields).iter_rows():
         tiles[cluster].append(FaceTile(*face))
-    seen = faces.group_by("cluster_id").agg(faces_hash(pl.col("face_id")).alias("seen"))
-    marks = dict(seen.iter_rows())
+    hashes = dict(faces.group_by("cluster_id").agg(faces_hash(pl.col("face_id")).alias("seen")).iter_rows())
     return [
-        row | {"tiles": tiles[row["cluster_id"]], "seen": str(marks[row["cluster_id"]])}
+        row | {"tiles": tiles[row["cluster_id"]], "seen": str(hashes[row["cluster_id"]])}
         for row in clusters.iter_rows(named=True)
-        if row["cluster_id"] in marks
+        if row["cluster_id"] in hashes
     ]
 
 
 def face_tiles(rows: pl.DataFrame) -> list[FaceTile]:
+    """Rows of the view's faces as tiles."""
     return [FaceTile(*face) for face in rows.select(FaceTile._fields).iter_rows()]
 
 
 def sort_chronologically(rows: pl.DataFrame) -> pl.DataFrame:
+    """Faces by school year and time, oldest first."""
     return rows.sort(*_CHRONOLOGICAL, nulls_last=True)
 
 
 def faces_hash(face_ids: pl.Expr) -> pl.Expr:
-    """A number that changes with the faces, by which a form tells what its user has seen."""
+    """A number that changes with the faces, by which a form tells which faces it has shown."""
     return face_ids.hash().sum()
 
 
 def require_unchanged(rows: pl.DataFrame, seen: str) -> pl.DataFrame:
-    """The rows of a cluster. Raises ProblemError when they are others than were shown."""
+    """The rows of a cluster, if they are those that the form has shown.
+
+    Raises:
+        ProblemError: The cluster has changed meanwhile.
+    """
     if seen and str(rows.select(faces_hash(pl.col("face_id"))).item()) != seen:
-        raise ProblemError(409, "This group has changed since the page was shown; load the page again and look at it.")
+        raise ProblemError(409, "This group has changed since the page was loaded; reload the page.")
     return rows
 
 
 def partition_chosen(rows: pl.DataFrame, face_ids: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The ids of the rows that were chosen, and of the others."""
-    wanted = set(face_ids)
+    """The ids of those rows that were selected, and of the others."""
+    selected = set(face_ids)
     ids = rows["face_id"].to_list()
-    return [f for f in ids if f in wanted], [f for f in ids if f not in wanted]
+    return [f for f in ids if f in selected], [f for f in ids if f not in selected]
 
 
 def similar_known_names(view: ArchiveView, name: str) -> list[dict[str, Any]]:
-    """Known people, or students on the roster, that this name, which is neither's, may mean; nearest first."""
+    """People and students on the roster with a similar name, for a name that nobody has; most similar first."""
     if view.decisions.people_named(name):
         return []
     on_roster = {other: {"id": "", "name": other, "face_count": 0} for other, _ in unlinked_students(view.decisions)}
@@ -87,28 +102,31 @@ def similar_known_names(view: ArchiveView, name: str) -> list[dict[str, Any]]:
 
 
 def nameable_people(view: ArchiveView) -> pl.DataFrame:
-    """Who can be meant by a name."""
-    return view.persons.filter(pl.col("status") == "active", pl.col("kind").is_in(["student", "staff"]))
+    """Active students and staff."""
+    in_albums = pl.col("kind").is_in([PersonKind.STUDENT.value, PersonKind.STAFF.value])
+    return view.persons.filter(pl.col("status") == PersonStatus.ACTIVE, in_albums)
 
 
-def search_people(view: ArchiveView, q: str, most: int) -> pl.DataFrame:
-    """People whose name holds these letters: first those with a word that begins with them, then by how often seen."""
-    wanted = normalize_name(q)
-    starts = pl.format(" {}", pl.col("folded")).str.contains(f" {wanted}", literal=True)
-    found = nameable_people(view).filter(pl.col("folded").str.contains(wanted, literal=True))
-    return found.sort(starts, "face_count", "folded", descending=[True, True, False]).head(most)
+def search_people(view: ArchiveView, q: str, limit: int) -> pl.DataFrame:
+    """People whose name contains `q`: first those with a word that begins with it, then by number of faces."""
+    query = normalize_name(q)
+    starts = pl.format(" {}", pl.col("folded")).str.contains(f" {query}", literal=True)
+    found = nameable_people(view).filter(pl.col("folded").str.contains(query, literal=True))
+    return found.sort(starts, "face_count", "folded", descending=[True, True, False]).head(limit)
 
 
-def search_roster(view: ArchiveView, q: str, most: int) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and school years of students on the roster who are nobody yet, and whose name holds these letters: first
-    those with a word that begins with them."""
-    wanted = normalize_name(q)
-    found = [student for student in unlinked_students(view.decisions) if wanted in normalized_name(student[0])]
-    return sorted(found, key=lambda student: f" {wanted}" not in f" {normalized_name(student[0])}")[: max(0, most)]
+def search_roster(view: ArchiveView, q: str, limit: int) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and school years of students on the roster who are no person yet and whose name contains `q`.
+
+    Those with a word that begins with it come first.
+    """
+    query = normalize_name(q)
+    found = [student for student in unlinked_students(view.decisions) if query in normalized_name(student[0])]
+    return sorted(found, key=lambda student: f" {query}" not in f" {normalized_name(student[0])}")[: max(0, limit)]
 
 
 def cover_faces(view: ArchiveView, person_ids: Sequence[str]) -> dict[str, str]:
     """The best face of each person, confirmed ones first."""
-    mine = view.faces.filter(pl.col("person_id").is_in(list(person_ids)))
-    best = mine.sort("confirmed", "quality_score", "face_id", descending=[True, True, False], nulls_last=True)
+    faces = view.faces.filter(pl.col("person_id").is_in(list(person_ids)))
+    best = faces.sort("confirmed", "quality_score", "face_id", descending=[True, True, False], nulls_last=True)
     return dict(best.group_by("person_id", maintain_order=True).agg(pl.col("face_id").first()).iter_rows())

@@ -23,8 +23,9 @@ from classface_assets.store.ledger.transaction import (
     LedgerTransaction,
     distinct_faces,
 )
-from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions, PersonKind
+from classface_assets.store.model.decisions import LABEL_METHODS, NOT_A_FACE, Decisions
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PersonKind
 from classface_assets.store.model.roster_entry import RosterEntry
 
 

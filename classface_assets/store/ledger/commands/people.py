@@ -27,8 +27,9 @@ from classface_assets.store.ledger.payloads import (
     face_payloads,
 )
 from classface_assets.store.ledger.transaction import CommandResult, ConflictError, LedgerError, LedgerTransaction
-from classface_assets.store.model.decisions import PERSON_KINDS, Decisions, Person, PersonStatus
+from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.person_kinds import PERSON_KINDS, PersonStatus
 from classface_assets.store.model.purposes import ALL_PURPOSES, Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 

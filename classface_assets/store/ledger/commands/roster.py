@@ -15,8 +15,8 @@ from classface_assets.store.ledger.commands.people import preserve_refusals
 from classface_assets.store.ledger.database import read_events_of
 from classface_assets.store.ledger.payloads import RosterImported, StudentLinked, StudentRemoved, Undone
 from classface_assets.store.ledger.transaction import CommandResult, LedgerTransaction
-from classface_assets.store.model.decisions import PersonStatus
 from classface_assets.store.model.events import ROSTER_KINDS, Event, undone_event_ids
+from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 _MAX_SOURCE_LENGTH = 255

@@ -1,4 +1,4 @@
-"""What pages show of consent: what a person said for each purpose, and whether a photo may be shown."""
+"""What pages show of consent: a person's answer for each purpose, and whether a photo may be shown."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,37 +23,41 @@ _ANSWER_TEXTS = {True: "yes", False: "no", None: "not asked"}
 
 
 def consent_status(view: ArchiveView, person: Person) -> dict[str, Any]:
-    """`purposes`: each with title and answer, None where nobody was asked. `given`, `withdrawn`: the same answer for
-    all. `told`: the answers in words, empty where there is none. `said`: who refused, when. `doubt`: an answer that
-    counts as a no until it is cleared."""
+    """What a person's page shows of their consent.
+
+    Returns:
+        `purposes`: each with its title and the answer, None where nobody was asked. `given`, `withdrawn`: whether all
+        answers are yes, or no. `summary`: the answers as text, empty where there is none. `refusals`: one sentence for
+        each refusal, with who refused and when. `doubt`: an unclear answer, which counts as no until it is cleared.
+    """
     answers = {purpose: _answer_of(person, purpose) for purpose in Purpose}
-    different = set(answers.values())
-    told = "consent " + ", ".join(f"{purpose}: {_ANSWER_TEXTS[answer]}" for purpose, answer in answers.items())
-    if len(different) == 1:
-        told = {True: "consent given", False: "consent withdrawn", None: ""}[different.pop()]
+    distinct = set(answers.values())
+    summary = "consent " + ", ".join(f"{purpose}: {_ANSWER_TEXTS[answer]}" for purpose, answer in answers.items())
+    if len(distinct) == 1:
+        summary = {True: "consent given", False: "consent withdrawn", None: ""}[distinct.pop()]
     return {
         "purposes": [
             {"purpose": p.value, "title": PURPOSE_TITLES[p], "answer": answer} for p, answer in answers.items()
         ],
         "given": all(answer is True for answer in answers.values()),
         "withdrawn": all(answer is False for answer in answers.values()),
-        "told": told,
-        "said": _refusal_lines(view, person),
+        "summary": summary,
+        "refusals": _refusal_lines(view, person),
         "doubt": person.consent_in_doubt,
     }
 
 
 def photo_verdict_lines(view: ArchiveView, asset_id: str) -> list[dict[str, str]]:
-    """For each purpose whether the photo may be shown, and why not; one line for all where they agree."""
+    """For each purpose whether a photo may be shown, and if not why; one line for all purposes if they agree."""
     faces = view.faces.filter(pl.col("asset_id") == asset_id).select(CONSENT_FACES.names())
     rows = photo_verdicts(
         pl.Series([asset_id]), faces, collect_refusals(_decisions_about_photo(view.decisions, asset_id))
     )
     lines = [
-        {"where": PURPOSE_TITLES[Purpose(row["purpose"])], "told": _verdict_text(view.decisions, row)}
+        {"where": PURPOSE_TITLES[Purpose(row["purpose"])], "verdict": _verdict_text(view.decisions, row)}
         for row in rows.iter_rows(named=True)
     ]
-    if len({line["told"] for line in lines}) == 1:
+    if len({line["verdict"] for line in lines}) == 1:
         return [lines[0] | {"where": "In albums, in the yearbook and on the web"}]
     return lines
 
@@ -63,20 +67,21 @@ def _answer_of(person: Person, purpose: Purpose) -> bool | None:
 
 
 def _refusal_lines(view: ArchiveView, person: Person) -> list[str]:
-    """Who refused, by which word of the ledger: one line for each that differs."""
-    told: dict[str, list[str]] = {}
+    """One sentence for each different refusal: for which purposes, by whom and when."""
+    purposes_by_source: dict[str, list[str]] = {}
     for purpose in Purpose:
         if is_withheld(person, purpose):
             event = refusal_events(view.events, view.decisions, purpose).get(person.id)
-            told.setdefault(refusal_source(event, person), []).append(purpose.value)
-    return [f"May not be shown ({', '.join(purposes)}): {said}." for said, purposes in told.items()]
+            source = refusal_source(event, person)
+            purposes_by_source.setdefault(source, []).append(purpose.value)
+    return [f"May not be shown ({', '.join(purposes)}): {source}." for source, purposes in purposes_by_source.items()]
 
 
 def _decisions_about_photo(decisions: Decisions, asset_id: str) -> Decisions:
-    """With no more marks and barred faces than those of one photo."""
-    marks = {f: mark for f, mark in decisions.labels.items() if mark.asset_id == asset_id}
-    barred = {f: face for f, face in decisions.erased_faces.items() if face.asset_id == asset_id}
-    return replace(decisions, labels=marks, erased_faces=barred)
+    """The decisions with the labels and erased faces of one photo only, which are quicker to look through."""
+    labels = {face_id: label for face_id, label in decisions.labels.items() if label.asset_id == asset_id}
+    erased = {face_id: face for face_id, face in decisions.erased_faces.items() if face.asset_id == asset_id}
+    return replace(decisions, labels=labels, erased_faces=erased)
 
 
 def _verdict_text(decisions: Decisions, row: dict[str, Any]) -> str:

@@ -1,25 +1,26 @@
-// The page loaded again, or another one: what was done is told there, and the same card looked at.
+// Reloading the page, or going to another one, without losing the message to show and the card that was active.
 
 import { active, cards } from "./cards.js";
 import { $$ } from "./dom.js";
 
-export function again(told, path = null) {
-  sessionStorage.setItem("toast", JSON.stringify({ message: told.message, notes: told.notes, undo: told.undo }));
+export function reloadWith(result, path = null) {
+  const { message, notes, undo } = result;
+  sessionStorage.setItem("toast", JSON.stringify({ message, notes, undo }));
   const at = $$("[data-cards] .card").indexOf(active());
   if (!path) sessionStorage.setItem("at", JSON.stringify([location.pathname, active()?.dataset.cluster ?? null, at]));
   if (path) location.assign(path);
   else location.reload();
 }
 
-// What the page before this one wants told.
-export function kept() {
-  const told = sessionStorage.getItem("toast");
+// The message that the previous page left for this one, or null.
+export function pendingToast() {
+  const toast = sessionStorage.getItem("toast");
   sessionStorage.removeItem("toast");
-  return told && JSON.parse(told);
+  return toast && JSON.parse(toast);
 }
 
-// The card that was looked at before the page was loaded again, or the one in its place.
-export function cardBefore() {
+// The card that was active before the page was reloaded, or the one now in its place.
+export function previousCard() {
   const [path, cluster, at] = JSON.parse(sessionStorage.getItem("at") ?? "[null]");
   sessionStorage.removeItem("at");
   if (path !== location.pathname || at < 0) return null;

@@ -1,0 +1,70 @@
+"""A data folder, ledger and Dagster records of the version before the package's present layout: they open and work."""
+
+import sqlite3
+from pathlib import Path
+
+import dagster as dg
+
+from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.store.files.parquet import read_parquet
+from classface_assets_tests.support.old_archive import YEARS, OldArchive, open_world
+
+
+def events_of(data: Path) -> list[tuple[object, ...]]:
+    with sqlite3.connect(data / "ledger.sqlite") as ledger:
+        return ledger.execute("SELECT * FROM events ORDER BY id").fetchall()
+
+
+def parts_of(data: Path) -> set[str]:
+    return {file.relative_to(data).as_posix() for file in (data / "parts").rglob("*.parquet")}
+
+
+def test_no_photo_is_searched_and_no_face_embedded_again(run_again: OldArchive) -> None:
+    for year in YEARS:
+        assert run_again.world.number("detections", "photos_searched_now", year) == 0
+        assert run_again.world.number("embeddings", "embedded_now", year) == 0
+
+
+def test_every_parquet_part_is_as_it_was(run_again: OldArchive, made_before_present_layout: Path) -> None:
+    before, after = made_before_present_layout / "archive" / "data", run_again.world.folder / "data"
+    assert parts_of(after) == parts_of(before) != set()
+    for part in parts_of(before):
+        assert (after / part).read_bytes() == (before / part).read_bytes()
+
+
+def test_the_ledger_is_as_it_was(run_again: OldArchive, made_before_present_layout: Path) -> None:
+    before = events_of(made_before_present_layout / "archive" / "data")
+    assert events_of(run_again.world.folder / "data") == before and len(before) > 8
+
+
+def test_every_face_has_the_person_or_cluster_that_it_had(
+    run_again: OldArchive, made_before_present_layout: Path
+) -> None:
+    table = Path("tables") / "identities.parquet"
+    before = read_parquet(made_before_present_layout / "archive" / "data" / table).sort("face_id")
+    after = read_parquet(run_again.world.folder / "data" / table).sort("face_id")
+    columns = [name for name in before.columns if name in ASSIGNMENTS and name != "assignment_reason"]
+    assert {"face_id", "cluster_id", "person_id"} <= set(columns)
+    assert after.select(columns).equals(before.select(columns)) and before.height > 20
+
+
+def test_names_refusals_and_erasure_hold_in_the_albums(run_again: OldArchive) -> None:
+    told = run_again.told
+    pages = "\n".join(page.read_text() for page in run_again.world.layout.albums.rglob("*.html"))
+    assert told["withdrawn"] not in pages and told["erased"]["name"] not in pages
+    assert any(name in pages for name in told["labelled"])
+
+
+def test_what_dagster_recorded_before_stands_beside_the_new_runs(
+    run_again: OldArchive, made_before_present_layout: Path
+) -> None:
+    before = open_world(made_before_present_layout)
+    with before.instance:
+        old_runs = {run.run_id for run in before.instance.get_runs()}
+        recorded = {key.to_user_string() for key in before.instance.all_asset_keys()}
+    assert old_runs and {"images", "detections", "embeddings", "identities", "albums"} <= recorded
+    instance = run_again.world.instance
+    runs = instance.get_runs()
+    assert old_runs < {run.run_id for run in runs} and {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert {key.to_user_string() for key in instance.all_asset_keys()} >= recorded
+    assert run_again.world.run() == []

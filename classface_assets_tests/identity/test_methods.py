@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 
 import numpy as np
@@ -252,3 +252,13 @@ def test_thirty_thousand_faces_take_seconds() -> None:
         labels = cluster(material, METHODS[method])
         assert time.process_time() - start < 15
         assert len(np.unique(labels)) > 500
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_writes_to_the_arrays_it_is_given(method: str) -> None:
+    material = replace(school(3, photos=12), must_link=np.array([[0, 7]]), cannot_link=np.array([[1, 2]]))
+    for field in fields(material):
+        array = getattr(material, field.name)
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    assert len(cluster(material, METHODS[method])) == len(material)

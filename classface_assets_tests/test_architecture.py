@@ -130,9 +130,9 @@ def test_every_dependency_is_pinned_to_a_version_that_serves() -> None:
     assert len(pinned) == len(lines), "each package is pinned once"
     extras = project["optional-dependencies"]
     assert set(extras) >= {"gpu", "s3", "dev"}
-    for wanted in [*project["dependencies"], *(line for extra in extras.values() for line in extra)]:
-        requirement = Requirement(wanted)
-        assert pinned[canonical(requirement.name)] in requirement.specifier, wanted
+    for dependency in [*project["dependencies"], *(line for extra in extras.values() for line in extra)]:
+        requirement = Requirement(dependency)
+        assert pinned[canonical(requirement.name)] in requirement.specifier, dependency
 
 
 def test_the_repository_holds_only_small_text_files_and_no_photo() -> None:

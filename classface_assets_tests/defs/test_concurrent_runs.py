@@ -17,7 +17,7 @@ from classface_assets.services.erasure import erase_person
 from classface_assets.services.queries import find_faces
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets_tests.conftest import World
-from classface_assets_tests.support.helpers import kill_when_it_says, python
+from classface_assets_tests.support.helpers import kill_at_output, python
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +168,7 @@ def test_the_lock_of_a_run_that_was_killed_is_free(layout: ArchiveLayout, held: 
         archive_lock(layout, "classface run", messages.append, wait=False),
     ):
         pass
-    kill_when_it_says(held, "it has the lock")
+    kill_at_output(held, "it has the lock")
     with archive_lock(layout, "classface run", messages.append, wait=False):
         assert json.loads((layout.local / "run.json").read_text())["process"] == os.getpid()
     assert messages == []

@@ -63,10 +63,10 @@ def assign(
     settings: AssignmentSettings = METHODS[0],
     highest: int = 0,
     renamed: Mapping[str, str] | None = None,
-    **said: Any,
+    **stated: Any,
 ) -> pl.DataFrame:
     graph = build_graph(faces["face_id"], vectors, 15)
-    labels = FaceConstraints(confirmed or {}, **said)
+    labels = FaceConstraints(confirmed or {}, **stated)
     before = PreviousRun(assignments=previous, highest_cluster=highest, split_names=renamed or {})
     return assign_identities(EmbeddedFaces(faces, vectors, graph), labels, settings, before).rows
 
@@ -253,8 +253,8 @@ def test_siblings_ask_for_a_clearer_lead() -> None:
     assert assign(faces, vectors, labels, settings=settings)["person_id"][2] == "ana"
     siblings = {"ana": frozenset({"ben"}), "ben": frozenset({"ana"})}
     assert assign(faces, vectors, labels, settings=settings, siblings=siblings)["person_id"][2] is None
-    alike = replace(settings, lookalike_threshold=0.3)
-    assert assign(faces, vectors, labels, settings=alike)["person_id"][2] is None
+    similar = replace(settings, lookalike_threshold=0.3)
+    assert assign(faces, vectors, labels, settings=similar)["person_id"][2] is None
 
 
 def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
@@ -323,9 +323,9 @@ def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() 
     groups = [mine[::2], mine[1::2]]
     renamed = {face: f"{cluster}_sub_{i}" for i, group in enumerate(groups, 1) for face in group}
     must = tuple((a, b) for group in groups for a, b in pairwise(group))
-    said = {"must_link": must, "cannot_link": ((groups[0][0], groups[1][0]),)}
-    after = assign(faces, vectors, previous=before, renamed=renamed, **said)
-    again = assign(faces, vectors, previous=after, renamed=renamed, **said)
+    stated = {"must_link": must, "cannot_link": ((groups[0][0], groups[1][0]),)}
+    after = assign(faces, vectors, previous=before, renamed=renamed, **stated)
+    again = assign(faces, vectors, previous=after, renamed=renamed, **stated)
     for found in (after, again):
         named = dict(found.select("face_id", "cluster_id").iter_rows())
         assert {named[face] for face in groups[0]} == {f"{cluster}_sub_1"}
@@ -375,11 +375,14 @@ def test_the_summary_counts_every_face_once() -> None:
     faces, vectors, truth = school(20)
     confirmed = dict(list(zip(faces["face_id"], truth, strict=True))[:20])
     found = assign(faces, vectors, confirmed)
-    told = summarize_assignments(found)
-    assert told.faces == told.assigned + told.clustered + told.noise == 100
-    assert told.persons == found["person_id"].drop_nulls().n_unique()
-    assert told.sizes["persons"].sum() == told.persons and told.sizes["unknown clusters"].sum() == told.clusters
-    assert f"assigned to people: {told.assigned} ({told.assigned:.1f}%)" in "\n".join(summary_lines(told))
+    reported = summarize_assignments(found)
+    assert reported.faces == reported.assigned + reported.clustered + reported.noise == 100
+    assert reported.persons == found["person_id"].drop_nulls().n_unique()
+    assert (
+        reported.sizes["persons"].sum() == reported.persons
+        and reported.sizes["unknown clusters"].sum() == reported.clusters
+    )
+    assert f"assigned to people: {reported.assigned} ({reported.assigned:.1f}%)" in "\n".join(summary_lines(reported))
 
 
 def test_a_labelled_face_that_would_move_is_found() -> None:
@@ -457,15 +460,15 @@ class Growing:
         self.faces, self.vectors, self.similarity = faces, vectors, None
         self.rows, self.state = NOTHING_BEFORE, None
 
-    def run(self, kept: pl.Series, settings: AssignmentSettings = METHODS[0], **said: Any) -> pl.DataFrame:
+    def run(self, retained: pl.Series, settings: AssignmentSettings = METHODS[0], **stated: Any) -> pl.DataFrame:
         """The assignments of the faces that are `kept` (mask)."""
-        faces, vectors = self.faces.filter(kept), self.vectors[kept.to_numpy()]
+        faces, vectors = self.faces.filter(retained), self.vectors[retained.to_numpy()]
         graph = build_graph(faces["face_id"], vectors, 15)
         embedded = EmbeddedFaces(faces, vectors, graph)
         self.similarity = load_or_fit_similarity(embedded, settings, self.similarity)
         state = None if self.state is None else ClusterState.from_frame(self.state.to_frame())
         last = PreviousRun(assignments=self.rows, similarity=self.similarity, cluster_state=state)
-        found = assign_identities(embedded, FaceConstraints(**said), settings, last)
+        found = assign_identities(embedded, FaceConstraints(**stated), settings, last)
         self.rows, self.state = found.rows, found.cluster_state
         return self.rows
 

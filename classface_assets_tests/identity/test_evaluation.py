@@ -93,8 +93,8 @@ def found_of(rows: list[tuple[str, int, str, str | None, bool]]) -> pl.DataFrame
     """path, x, cluster_id, person_id, labelled."""
     return pl.DataFrame(
         [
-            (path, f"f{i}", x, 0.0, 10.0, 10.0, cluster, person, said)
-            for i, (path, x, cluster, person, said) in enumerate(rows)
+            (path, f"f{i}", x, 0.0, 10.0, 10.0, cluster, person, stated)
+            for i, (path, x, cluster, person, stated) in enumerate(rows)
         ],
         schema=["path", "face_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "cluster_id", "person_id", "labelled"],
         orient="row",
@@ -181,9 +181,9 @@ def test_hidden_labels_are_looked_up_in_what_is_assigned_without_them() -> None:
     faces, _, _, who = school(10, 6, 0.1)
     confirmed = {face: f"p{person}" for face, person in zip(faces["face_id"], who, strict=True)}
 
-    def assign(kept: Mapping[str, str]) -> pl.DataFrame:
+    def assign(retained: Mapping[str, str]) -> pl.DataFrame:
         """Everybody is known at once, but one of them is taken for another, and who has no label stays unknown."""
-        known = set(kept.values())
+        known = set(retained.values())
         wrong, other = sorted(known)[:2]
         rows = []
         for face, person in confirmed.items():
@@ -306,8 +306,8 @@ def commanded(world: World, *arguments: str) -> str:
 
 def test_the_commands_measure_with_a_truth_and_say_when_labels_are_too_few(world: World, sample_truth: Path) -> None:
     picture = world.folder / "new folder" / "curve.png"
-    told = commanded(world, "evaluate", "--truth", str(sample_truth), "--picture", str(picture))
-    assert "Measured with the truth" in told and "BCubed by school year" in told and "2016-2017" in told
+    reported = commanded(world, "evaluate", "--truth", str(sample_truth), "--picture", str(picture))
+    assert "Measured with the truth" in reported and "BCubed by school year" in reported and "2016-2017" in reported
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "it takes 10; label 10 more" in commanded(world, "evaluate")
     assert "it takes 20 people with 100 faces" in commanded(world, "calibrate", "--save")

@@ -44,8 +44,8 @@ def named(count: int, seed: int = 0) -> np.ndarray:
 def edges_of(graph: KnnGraph) -> Edges:
     ids = graph.face_ids.to_list()
     return {
-        face: [(ids[j], float(s)) for j, s in zip(near, alike, strict=True) if j != NO_NEIGHBOUR]
-        for face, near, alike in zip(ids, graph.neighbours.tolist(), graph.similarities, strict=True)
+        face: [(ids[j], float(s)) for j, s in zip(near, similar, strict=True) if j != NO_NEIGHBOUR]
+        for face, near, similar in zip(ids, graph.neighbours.tolist(), graph.similarities, strict=True)
     }
 
 
@@ -86,9 +86,9 @@ def test_short_numbers_also_point_out_whom_new_faces_are_near_to(monkeypatch: py
 def by_hand_of(some: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, least: float) -> Edges:
     edges = {}
     for i in some:
-        alike = np.einsum("ij,ij->i", vectors[np.full(len(ids), i)], vectors)
-        near = [j for j in np.lexsort((ids, -alike)) if j != i and alike[j] >= least][:k]
-        edges[str(ids[i])] = [(str(ids[j]), float(alike[j])) for j in near]
+        similar = np.einsum("ij,ij->i", vectors[np.full(len(ids), i)], vectors)
+        near = [j for j in np.lexsort((ids, -similar)) if j != i and similar[j] >= least][:k]
+        edges[str(ids[i])] = [(str(ids[j]), float(similar[j])) for j in near]
     return edges
 
 
@@ -222,7 +222,7 @@ def test_vectors_are_gathered_beside_their_faces(tmp_path: Path) -> None:
     assert facts.faces["face_id"].to_list() == sorted(written["face_id"])
     assert facts.vectors.shape == (500, 512) and facts.vectors.dtype == np.float32
     who = facts.faces.join(written, on="face_id", maintain_order="left")["person"].to_numpy()
-    alike = facts.vectors @ facts.vectors.T
+    similar = facts.vectors @ facts.vectors.T
     same = who[:, None] == who
-    assert np.median(alike[same]) > 0.5 > 0.3 > np.abs(alike[~same]).max()
+    assert np.median(similar[same]) > 0.5 > 0.3 > np.abs(similar[~same]).max()
     assert not facts.faces.with_columns(who=who).select("asset_id", "who").is_duplicated().any()

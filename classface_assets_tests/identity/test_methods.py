@@ -181,8 +181,8 @@ def test_cannot_links_hold_through_third_faces_and_must_links_always(method: str
     assert partition(whole) == {frozenset(range(6))}
     torn = cluster(replace(material, cannot_link=np.array([[0, 1]])), METHODS[method])
     assert torn[0] != torn[1] and (torn[2:6] >= 0).all()
-    said = replace(material, cannot_link=np.array([[0, 1]]), must_link=np.array([[1, 6], [2, 0]]))
-    labels = cluster(said, METHODS[method])
+    stated = replace(material, cannot_link=np.array([[0, 1]]), must_link=np.array([[1, 6], [2, 0]]))
+    labels = cluster(stated, METHODS[method])
     assert labels[1] == labels[6] >= 0 and labels[0] == labels[2] >= 0 and labels[0] != labels[1]
     assert len(partition(labels)) == 2
 
@@ -197,8 +197,8 @@ def test_two_faces_that_a_person_tied_stay_tied_in_one_photo_and_where_groups_ar
 @pytest.mark.parametrize("method", METHODS)
 def test_poor_faces_join_clusters_and_found_none(method: str) -> None:
     rng = np.random.default_rng(3)
-    alike = unit(unit(rng.normal(size=(1, 64))) + 0.02 * rng.normal(size=(4, 64)))
-    material = graph_of(np.concatenate([alike, unit(rng.normal(size=(6, 64)))]), far_apart(10))
+    similar = unit(unit(rng.normal(size=(1, 64))) + 0.02 * rng.normal(size=(4, 64)))
+    material = graph_of(np.concatenate([similar, unit(rng.normal(size=(6, 64)))]), far_apart(10))
     poor = np.where(np.arange(10) < 4, 0.1, 1.0).astype(np.float32)
     assert (cluster(replace(material, quality=poor), METHODS[method])[:4] == -1).all()
     poor[:2] = 1.0

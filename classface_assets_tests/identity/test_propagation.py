@@ -87,19 +87,19 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
     ],
 )
 def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_in_doubt(
-    to_ana: tuple[float, float], to_ben: tuple[float, float], said: dict[str, Any], joins: bool
+    to_ana: tuple[float, float], to_ben: tuple[float, float], stated: dict[str, Any], joins: bool
 ) -> None:
     persons, settings = np.array([0, 0, 1, 1, -1]), AssignmentSettings()
     names = ["ana", "ana", "ben", "ben"]
     ids = pl.Series([f"face {i}" for i in range(5)])
     rules = index_constraints(
-        ids, pl.Series(list("abcde")), FaceConstraints(dict(zip(ids, names, strict=False)), **said)
+        ids, pl.Series(list("abcde")), FaceConstraints(dict(zip(ids, names, strict=False)), **stated)
     )
     vectors, years, quality = np.eye(5, dtype=np.float32), np.full(5, 2010.0), np.full(5, 0.5)
     pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
-    likeness = np.array([*to_ana, *to_ben], np.float32)
+    similarity = np.array([*to_ana, *to_ben], np.float32)
     material = ClusteringInput(
-        vectors, years, rules.photos, quality, pairs, likeness, rules.must_link, rules.cannot_link
+        vectors, years, rules.photos, quality, pairs, similarity, rules.must_link, rules.cannot_link
     )
     needed = margin_rule(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
     assignments = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))

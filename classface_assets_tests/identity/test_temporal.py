@@ -192,10 +192,10 @@ def strangers(people: int, seed: int = 0) -> np.ndarray:
     return unit(faces)
 
 
-def told_apart(likeness: np.ndarray) -> float:
+def separated(similarity: np.ndarray) -> float:
     """Share of the faces whose likest other face is of the same person."""
-    np.fill_diagonal(likeness, -9)
-    return float((likeness.argmax(axis=1) // 5 == np.arange(len(likeness)) // 5).mean())
+    np.fill_diagonal(similarity, -9)
+    return float((similarity.argmax(axis=1) // 5 == np.arange(len(similarity)) // 5).mean())
 
 
 def space_of(vectors: np.ndarray, threshold: float, gain: float, within: np.ndarray | None = None) -> SimilaritySpace:
@@ -205,7 +205,7 @@ def space_of(vectors: np.ndarray, threshold: float, gain: float, within: np.ndar
 def test_what_all_faces_of_an_archive_have_in_common_counts_less() -> None:
     vectors = strangers(300)
     space = space_of(vectors, 0.99, 1.0)
-    assert told_apart(space.vectors @ space.vectors.T) > told_apart(vectors @ vectors.T) + 0.2
+    assert separated(space.vectors @ space.vectors.T) > separated(vectors @ vectors.T) + 0.2
 
 
 def test_a_small_archive_is_compared_by_plain_cosine() -> None:
@@ -230,10 +230,10 @@ def test_what_was_measured_is_read_as_it_was_kept(settings: AssignmentSettings) 
     vectors = strangers(200)
     material = graph(vectors, np.full(1000, 2010.0), np.arange(1000), k=15)
     measured = fit_archive_similarity(material, settings)
-    kept = FittedSimilarity.from_frame(measured.to_frame())
-    assert kept is not None and len(kept.refined.transforms) == 2
-    assert kept.is_valid_for(vectors[::-1], settings)
-    for one, same in ((measured.preliminary, kept.preliminary), (measured.refined, kept.refined)):
+    retained = FittedSimilarity.from_frame(measured.to_frame())
+    assert retained is not None and len(retained.refined.transforms) == 2
+    assert retained.is_valid_for(vectors[::-1], settings)
+    for one, same in ((measured.preliminary, retained.preliminary), (measured.refined, retained.refined)):
         assert (
             np.array_equal(one.transform(vectors).vectors, same.transform(vectors).vectors)
             and one.offset == same.offset
@@ -262,9 +262,9 @@ def test_two_faces_with_the_same_neighbours_are_liker_and_the_order_of_the_rows_
     near = np.full(len(pairs), 0.5, np.float32)
     material = ClusteringInput(vectors, np.zeros(12), np.r_[np.arange(11), 0], np.ones(12, np.float32), pairs, near)
     space = add_shared_neighbours(SimilaritySpace(vectors, 0.2), material, 0.3, 0.05)
-    likeness = space.vectors @ space.vectors.T + space.offset - (vectors @ vectors.T + 0.2 - 0.05)
-    assert likeness[0, 0] == pytest.approx(0.3, abs=1e-5)
-    assert 0.2 < likeness[0, 1] < 0.3 and abs(likeness[0, 10]) < 0.06 and abs(likeness[0, 11]) < 0.06
+    similarity = space.vectors @ space.vectors.T + space.offset - (vectors @ vectors.T + 0.2 - 0.05)
+    assert similarity[0, 0] == pytest.approx(0.3, abs=1e-5)
+    assert 0.2 < similarity[0, 1] < 0.3 and abs(similarity[0, 10]) < 0.06 and abs(similarity[0, 11]) < 0.06
     order = np.random.default_rng(1).permutation(12)
     shuffled = add_shared_neighbours(SimilaritySpace(vectors[order], 0.2), material.subset(order), 0.3, 0.05)
     np.testing.assert_allclose(shuffled.vectors, space.vectors[order], atol=1e-6)
@@ -296,5 +296,5 @@ def test_how_the_faces_of_one_person_differ_is_known_to_the_space() -> None:
     person = rng.normal(size=(300, 32)) * np.sqrt(5.0 - noise**2)
     vectors = unit(person[who] + rng.normal(size=(len(who), 32)) * noise)
     within = (rng.normal(size=(400, 32)) * noise).astype(np.float32)
-    blind, told = space_of(vectors, 0.99, 1.0), space_of(vectors, 0.99, 1.0, within)
-    assert told_apart(told.vectors @ told.vectors.T) > told_apart(blind.vectors @ blind.vectors.T) + 0.05
+    blind, reported = space_of(vectors, 0.99, 1.0), space_of(vectors, 0.99, 1.0, within)
+    assert separated(reported.vectors @ reported.vectors.T) > separated(blind.vectors @ blind.vectors.T) + 0.05

@@ -115,14 +115,14 @@ def test_what_the_ledger_names_is_found_under_its_id_of_today(upgraded: OldArchi
     pairs = dict(renamed_photos(all_images(layout), named))
     assert pairs.keys() == named - set(pairs.values())
     photos = {asset: path for path, asset in all_images(layout).select("path", "asset_id").iter_rows()}
-    assert photos[pairs[next(photo for photo in decided.photo_marks if photo in pairs)]] == upgraded.told["collage"]
+    assert photos[pairs[next(photo for photo in decided.photo_marks if photo in pairs)]] == upgraded.recorded["collage"]
     assert renamed_photos(all_images(layout), []) == []
 
 
 def test_who_was_erased_is_still_shown_in_the_photos_that_are_told(upgraded: OldArchive) -> None:
     layout, events = upgraded.world.layout, upgraded.world.archive.open_ledger().events()
     shown = photos_showing(layout, erased_faces(layout, events))
-    assert set(upgraded.told["erased"]["paths"]) <= set(shown)
+    assert set(upgraded.recorded["erased"]["paths"]) <= set(shown)
 
 
 def test_before_faces_are_rewritten_none_is_missing(old_archive: OldArchive) -> None:

@@ -24,21 +24,21 @@ def rate(photo: Path) -> None:
 
 def erased_faces_found(archive: OldArchive) -> list[str]:
     """Paths of the erased person's portraits in which a face is found."""
-    paths = "', '".join(archive.told["erased"]["paths"])
+    paths = "', '".join(archive.recorded["erased"]["paths"])
     rows = archive.world.query("SELECT DISTINCT a.path FROM face_instances f JOIN image_assets a "
                                f"ON a.asset_id = f.asset_id WHERE a.path IN ('{paths}')")  # fmt: skip
     return list(rows["path"])
 
 
 def test_every_name_is_on_its_face(upgraded: OldArchive) -> None:
-    expected = {face: name for name, faces in upgraded.told["labelled"].items() for face in faces}
+    expected = {face: name for name, faces in upgraded.recorded["labelled"].items() for face in faces}
     assert published_names(upgraded.world) == expected
     decisions = upgraded.world.archive.open_ledger().decisions()
     assert lost_label_report(upgraded.world.layout, decisions) == []
 
 
 def test_rejections_links_marks_and_drawn_faces_hold(upgraded: OldArchive) -> None:
-    output, decisions = upgraded.told, upgraded.world.archive.open_ledger().decisions()
+    output, decisions = upgraded.recorded, upgraded.world.archive.open_ledger().decisions()
     faces = upgraded.world.query("SELECT id AS face_id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h FROM face_instances")
     stated = constraints_for(decisions, faces)
     who, rejected = output["rejected"]
@@ -56,9 +56,9 @@ def test_rejections_links_marks_and_drawn_faces_hold(upgraded: OldArchive) -> No
 
 def test_who_refused_and_who_was_erased_is_in_no_album(upgraded: OldArchive) -> None:
     pages = "\n".join(page.read_text() for page in upgraded.world.layout.albums.rglob("*.html"))
-    assert upgraded.told["withdrawn"] not in pages and upgraded.told["erased"]["name"] not in pages
-    assert set(upgraded.told["labelled"]) - {upgraded.told["withdrawn"]} <= {name for name in upgraded.told["labelled"]
-                                                                               if name in pages}  # fmt: skip
+    assert upgraded.recorded["withdrawn"] not in pages and upgraded.recorded["erased"]["name"] not in pages
+    shown = {name for name in upgraded.recorded["labelled"] if name in pages}
+    assert set(upgraded.recorded["labelled"]) - {upgraded.recorded["withdrawn"]} <= shown
     assert erased_faces_found(upgraded) == []
 
 
@@ -77,6 +77,6 @@ def test_photos_that_were_rated_before_the_upgrade_keep_everything_too(old_archi
         rate(photo)
     assert world.run() == []
     names = sorted(published_names(world).values())
-    assert names == sorted(name for name, faces in old_archive.told["labelled"].items() for _ in faces)
+    assert names == sorted(name for name, faces in old_archive.recorded["labelled"].items() for _ in faces)
     assert erased_faces_found(old_archive) == []
     assert lost_label_report(world.layout, world.archive.open_ledger().decisions()) == []

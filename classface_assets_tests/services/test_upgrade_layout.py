@@ -49,10 +49,10 @@ def test_every_face_has_the_person_or_cluster_that_it_had(
 
 
 def test_names_refusals_and_erasure_hold_in_the_albums(run_again: OldArchive) -> None:
-    told = run_again.told
+    recorded = run_again.recorded
     pages = "\n".join(page.read_text() for page in run_again.world.layout.albums.rglob("*.html"))
-    assert told["withdrawn"] not in pages and told["erased"]["name"] not in pages
-    assert any(name in pages for name in told["labelled"])
+    assert recorded["withdrawn"] not in pages and recorded["erased"]["name"] not in pages
+    assert any(name in pages for name in recorded["labelled"])
 
 
 def test_what_dagster_recorded_before_stands_beside_the_new_runs(

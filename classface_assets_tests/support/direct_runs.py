@@ -42,11 +42,11 @@ def call(asset: dg.AssetsDefinition, archive: Archive, models: Models, year: str
     """One asset, with the settings that it has when nobody gives others."""
     function = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     given: dict[str, object] = {"archive": archive, "models": models, "progress": Progress(())}
-    wanted = inspect.signature(function).parameters
-    given["config"] = wanted["config"].annotation() if "config" in wanted else None
-    if "context" in wanted:
+    parameters = inspect.signature(function).parameters
+    given["config"] = parameters["config"].annotation() if "config" in parameters else None
+    if "context" in parameters:
         given["context"] = dg.build_asset_context(partition_key=year, instance=_instance())
-    function(**{name: value for name, value in given.items() if name in wanted})
+    function(**{name: value for name, value in given.items() if name in parameters})
 
 
 @functools.cache

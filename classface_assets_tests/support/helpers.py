@@ -48,7 +48,7 @@ def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def kill_when_it_says(process: "subprocess.Popen[str]", word: str) -> None:
+def kill_at_output(process: "subprocess.Popen[str]", word: str) -> None:
     """Wait for a line of the process, then kill it where it stands."""
     assert process.stdout
     line = process.stdout.readline().strip()

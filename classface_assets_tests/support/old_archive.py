@@ -116,7 +116,7 @@ class OldArchive:
     """The archive, and what was said in it, by what its faces and files were called: see MAKE."""
 
     world: World
-    told: dict[str, Any]
+    recorded: dict[str, Any]
 
 
 def take_out(commit: str, folder: Path) -> None:
@@ -197,8 +197,8 @@ def old_archive(made_by_old_code: Path, tmp_path: Path) -> Iterator[OldArchive]:
     """A copy of the old archive, not yet run by today's code."""
     shutil.copytree(made_by_old_code, tmp_path / "archive")
     with dg.DagsterInstance.ephemeral() as instance:
-        told = json.loads((tmp_path / "archive" / "told.json").read_text())
-        yield OldArchive(World(tmp_path / "archive", instance), told)
+        recorded = json.loads((tmp_path / "archive" / "told.json").read_text())
+        yield OldArchive(World(tmp_path / "archive", instance), recorded)
 
 
 @pytest.fixture(scope="session")

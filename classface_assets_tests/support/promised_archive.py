@@ -312,8 +312,8 @@ class Archivist:
     def _any_face(self) -> tuple[Seat, FaceRef]:
         return self.random.choice(list(self.shown.values()))
 
-    def _note(self, seats: list[Seat], say: Callable[[], tuple[int, ...]]) -> None:
-        for event in say():
+    def _note(self, seats: list[Seat], command: Callable[[], tuple[int, ...]]) -> None:
+        for event in command():
             self.seats_of_event[event] = seats
 
     def _other_version(self, version: Version) -> Version:
@@ -329,15 +329,34 @@ class Archivist:
 
 
 def _apply(truth: Truth, event: Event, seats: list[Seat]) -> None:
-    """One word more. A refusal is kept at the record that it was said of, and ends with a yes that is said by hand."""
-    who = event.payload.get("person_id", "")
+    """One more event: a refusal stays with the person for whom it was given, and ends with a consent given by hand."""
+    if event.kind.startswith("faces_"):
+        _apply_to_faces(truth, event, seats)
+    elif event.kind.startswith("consent_"):
+        _apply_consent(truth, event)
+    elif event.kind == "roster_imported":
+        _apply_roster(truth, event)
+    elif event.kind.startswith("person_"):
+        _apply_to_person(truth, event, seats)
+
+
+def _apply_to_person(truth: Truth, event: Event, seats: list[Seat]) -> None:
+    who = event.payload["person_id"]
     if event.kind in ("person_created", "person_renamed"):
         truth.names[who] = event.payload["name"]
         if event.payload["name"] in truth.roster_no:
             truth.refused.setdefault(who, set()).add(event.id)
     elif event.kind == "person_merged":
         truth.merged[who] = event.payload["into_id"]
-    elif event.kind in ("faces_labelled", "faces_confirmed"):
+    elif event.kind == "person_erased":
+        truth.erased |= set(truth.group(who))
+        truth.erased_seats |= set(seats) | {seat for seat, p in truth.owner.items() if truth.now(p) == truth.now(who)}
+        truth.owner = {seat: p for seat, p in truth.owner.items() if seat not in truth.erased_seats}
+
+
+def _apply_to_faces(truth: Truth, event: Event, seats: list[Seat]) -> None:
+    who = event.payload.get("person_id", "")
+    if event.kind in ("faces_labelled", "faces_confirmed"):
         for seat in seats:
             truth.owner[seat] = who
             truth.rejected -= {(seat, p) for p in truth.group(who)}
@@ -346,19 +365,21 @@ def _apply(truth: Truth, event: Event, seats: list[Seat]) -> None:
             truth.rejected.add((seat, who))
             if seat in truth.owner and truth.now(truth.owner[seat]) == truth.now(who):
                 del truth.owner[seat]
-    elif event.kind == "consent_withdrawn":
+
+
+def _apply_consent(truth: Truth, event: Event) -> None:
+    who = event.payload["person_id"]
+    if event.kind == "consent_withdrawn":
         truth.refused.setdefault(who, set()).add(event.id)
     elif event.kind == "consent_given":
         for person in truth.group(who):
             truth.refused.pop(person, None)
-    elif event.kind == "roster_imported":
-        for row in event.payload["entries"]:
-            if row.get("consent") is False or row.get("consent_in_doubt"):
-                truth.roster_no.add(row["name"])
-                for person, name in truth.names.items():
-                    if name == row["name"]:
-                        truth.refused.setdefault(person, set()).add(event.id)
-    elif event.kind == "person_erased":
-        truth.erased |= set(truth.group(who))
-        truth.erased_seats |= set(seats) | {seat for seat, p in truth.owner.items() if truth.now(p) == truth.now(who)}
-        truth.owner = {seat: p for seat, p in truth.owner.items() if seat not in truth.erased_seats}
+
+
+def _apply_roster(truth: Truth, event: Event) -> None:
+    for row in event.payload["entries"]:
+        if row.get("consent") is False or row.get("consent_in_doubt"):
+            truth.roster_no.add(row["name"])
+            for person, name in truth.names.items():
+                if name == row["name"]:
+                    truth.refused.setdefault(person, set()).add(event.id)

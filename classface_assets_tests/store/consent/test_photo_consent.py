@@ -28,7 +28,9 @@ def faces(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(placed, schema=CONSENT_FACES, orient="row")
 
 
-def told(decisions: Decisions, rows: pl.DataFrame, purpose: Purpose = Purpose.ALBUM) -> dict[str, tuple[str, object]]:
+def reported(
+    decisions: Decisions, rows: pl.DataFrame, purpose: Purpose = Purpose.ALBUM
+) -> dict[str, tuple[str, object]]:
     """Photo → verdict and because of whom."""
     photos = pl.Series(sorted({*rows["asset_id"], "nobody"}))
     found = photo_verdicts(photos, rows, collect_refusals(decisions)).filter(purpose=purpose.value)
@@ -44,7 +46,7 @@ def test_a_photos_verdict_is_the_strictest_of_its_faces() -> None:
         ("1", "class", "anna"), ("2", "class", "ben"), ("3", "class", None),
         ("4", "pair", "ben"), ("5", "pair", None), ("6", "two", "ben"), ("7", "two", "cem"),
     )  # fmt: skip
-    assert told(decisions, rows) == {
+    assert reported(decisions, rows) == {
         "class": (PhotoVerdict.WITHHELD, ["anna"]),
         "pair": (PhotoVerdict.REVIEW, []),
         "two": (PhotoVerdict.SAFE, []),
@@ -57,12 +59,12 @@ def test_a_photos_verdict_is_the_strictest_of_its_faces() -> None:
 def test_each_purpose_has_a_verdict_of_its_own() -> None:
     decisions = decided(person("anna", refused=frozenset({Purpose.WEB})), person("ben", refused=EVERY))
     rows = faces(("1", "a", "anna"), ("2", "b", "ben"), ("3", "both", "anna"), ("4", "both", "ben"))
-    album, web = told(decisions, rows), told(decisions, rows, Purpose.WEB)
+    album, web = reported(decisions, rows), reported(decisions, rows, Purpose.WEB)
     assert {photo: verdict for photo, (verdict, _) in album.items()} == {
         "a": "safe", "b": "withheld", "both": "withheld", "nobody": "safe"
     }  # fmt: skip
     assert album["both"] == ("withheld", ["ben"]) and web["both"] == ("withheld", ["anna", "ben"])
-    assert web["a"] == ("withheld", ["anna"]) and told(decisions, rows, Purpose.YEARBOOK)["a"] == ("safe", [])
+    assert web["a"] == ("withheld", ["anna"]) and reported(decisions, rows, Purpose.YEARBOOK)["a"] == ("safe", [])
 
 
 @pytest.mark.parametrize(
@@ -78,28 +80,28 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
         ({"refused": EVERY, "consent_in_doubt": "perhaps"}, "withheld"),
     ],
 )
-def test_whom_nobody_asked_is_shown_and_who_refused_is_not(said: dict[str, object], verdict: str) -> None:
-    assert told(decided(person("anna", **said)), faces(("1", "photo", "anna")))["photo"][0] == verdict
+def test_whom_nobody_asked_is_shown_and_who_refused_is_not(stated: dict[str, object], verdict: str) -> None:
+    assert reported(decided(person("anna", **stated)), faces(("1", "photo", "anna")))["photo"][0] == verdict
 
 
 def test_a_refusal_of_somebody_who_was_merged_since_the_last_run_counts() -> None:
     before = person("ann", status="merged", merged_into_id="anna")
     for people in ((before, person("anna", refused=EVERY)), (replace(before, refused=EVERY), person("anna"))):
-        assert told(decided(*people), faces(("1", "photo", "ann")))["photo"][0] == "withheld"
+        assert reported(decided(*people), faces(("1", "photo", "ann")))["photo"][0] == "withheld"
 
 
 def test_a_face_that_was_labelled_since_the_last_run_counts() -> None:
     marks = {"1": FaceLabel("anna", "photo", (0, 10, 80, 80)), "2": FaceLabel("ben", "other", (100, 10, 80, 80))}
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    verdicts = told(decisions, faces(("1", "photo", None), ("2", "other", None)))
+    verdicts = reported(decisions, faces(("1", "photo", None), ("2", "other", None)))
     assert verdicts["photo"] == ("withheld", ["anna"]) and verdicts["other"] == ("review", [])
 
 
 def test_a_labelled_face_that_no_detector_finds_any_more_is_still_in_its_photo() -> None:
     marks = {"drawn": FaceLabel("anna", "photo", (900, 900, 80, 80))}
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    assert told(decisions, faces(("1", "photo", "ben")))["photo"] == ("withheld", ["anna"])
-    assert told(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
+    assert reported(decisions, faces(("1", "photo", "ben")))["photo"] == ("withheld", ["anna"])
+    assert reported(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
 
 
 def test_a_face_that_another_detector_drew_is_whose_it_is_now() -> None:
@@ -109,13 +111,13 @@ def test_a_face_that_another_detector_drew_is_whose_it_is_now() -> None:
         "new": FaceLabel("ben", "photo", (0, 10, 80, 80), 2),
     }
     decisions = decided(person("anna", refused=EVERY), person("ben"), labels=marks)
-    assert told(decisions, faces(("new", "photo", "ben")))["photo"] == ("safe", [])
+    assert reported(decisions, faces(("new", "photo", "ben")))["photo"] == ("safe", [])
 
 
 def test_a_photo_of_somebody_who_was_erased_is_withheld_and_nobody_is_named() -> None:
-    barred = {"gone": FaceRef("gone", "photo", (500, 10, 80, 80))}
-    decisions = decided(person("anna"), erased_faces=barred)
-    assert told(decisions, faces(("1", "photo", "anna")))["photo"] == ("withheld", [])
+    erased = {"gone": FaceRef("gone", "photo", (500, 10, 80, 80))}
+    decisions = decided(person("anna"), erased_faces=erased)
+    assert reported(decisions, faces(("1", "photo", "anna")))["photo"] == ("withheld", [])
 
 
 def test_an_archive_without_a_face_has_a_verdict_for_every_photo() -> None:

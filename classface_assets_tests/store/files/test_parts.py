@@ -15,7 +15,7 @@ from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import Location, list_directory
 from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
-from classface_assets_tests.support.helpers import kill_when_it_says, python
+from classface_assets_tests.support.helpers import kill_at_output, python
 
 
 def parts_in(folder: Path) -> PartDataset:
@@ -61,7 +61,7 @@ def stop(self, target):
 Path.replace = stop
 parts.append(pl.DataFrame({"id": ["lost"]}))
 """
-    kill_when_it_says(python(code, tmp_path), "written")
+    kill_at_output(python(code, tmp_path), "written")
     parts = parts_in(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2, "the killed writer's temporary file lies beside the whole part"
     assert parts.read()["id"].to_list() == ["done"] and parts.ids("id") == {"done"}
@@ -83,7 +83,7 @@ def stop(self, missing_ok=False):
 Path.unlink = stop
 parts.compact()
 """
-    kill_when_it_says(python(code, tmp_path), "appended")
+    kill_at_output(python(code, tmp_path), "appended")
     assert len(parts.files()) == 3
     assert sorted(parts.read()["id"]) == ["a", "b", "c"]
     parts.compact()

@@ -19,7 +19,7 @@ from classface_assets_tests.support.helpers import (
     event,
     face,
     face_rows,
-    kill_when_it_says,
+    kill_at_output,
     label_event,
     published,
     python,
@@ -95,7 +95,7 @@ def stop(self, target):
 Path.replace = stop
 publish_database(Path(sys.argv[1]), {})
 """
-    kill_when_it_says(python(code, database), "built")
+    kill_at_output(python(code, database), "built")
     assert paths_in(database) == ["old.jpg"]
 
 

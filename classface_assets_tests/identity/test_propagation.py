@@ -66,7 +66,7 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
 
 
 @pytest.mark.parametrize(
-    ("to_ana", "to_ben", "said", "joins"),
+    ("to_ana", "to_ben", "stated", "joins"),
     [
         ((0.6, 0.6), (0.3, 0.3), {}, True),
         ((0.3, 0.3), (0.1, 0.1), {}, False),

@@ -68,7 +68,7 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict"),
+    ("stated", "verdict"),
     [
         ({}, "safe"),
         ({"consent": True}, "safe"),

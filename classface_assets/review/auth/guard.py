@@ -20,6 +20,7 @@ from classface_assets.review.auth.sessions import Session, Sessions
 from classface_assets.review.problems import problem_response
 
 MAX_BODY_BYTES, MAX_UPLOAD_BYTES = 2 << 20, 48 << 20
+MAX_DISCARDED_BYTES = 128 << 20
 UPLOAD_PATHS = ("/search", "/profiles", "/roster")
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PUBLIC_PATHS = ("/login", "/static/", "/healthz")
@@ -59,6 +60,7 @@ class SecurityMiddleware:
             try:
                 body = await read_body(request, receive)
             except BodyTooLargeError:
+                await discard_body(receive)
                 limit = max_body_bytes(request) >> 20
                 response = problem_response(413, f"The request is too large: at most {limit} MB may be sent here.")
             else:
@@ -136,6 +138,18 @@ async def read_body(request: Request, receive: Receive) -> bytes:
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+async def discard_body(receive: Receive) -> None:
+    """Read what a client still sends, at most MAX_DISCARDED_BYTES of it, so that it gets to see the answer.
+
+    A connection that is closed while its client is still sending is an error to the client (RFC 9112, section 9.6).
+    """
+    size, more = 0, True
+    while more and size < MAX_DISCARDED_BYTES:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message["type"] != "http.disconnect" and message.get("more_body", False)
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -199,7 +199,7 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
     exif[ExifTags.Base.Orientation] = orientation
     (tmp_path / "photos").mkdir()
     scan.save(tmp_path / "photos" / "a.png", exif=exif)
-    photo = Photo("a" * 36, "a.png", 300, 200, rotation, (box,), "box")
+    photo = Photo("a" * 36, "a.png", 300, 200, rotation=rotation, covered=(box,), cover="box")
     made = make_covered_copy(tmp_path / "albums", Originals(tmp_path / "photos", {}), photo)
     seen = pixels(made)
     assert seen.shape == (200, 300, 3)

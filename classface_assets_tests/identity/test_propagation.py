@@ -99,7 +99,14 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
     pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
     similarity = np.array([*to_ana, *to_ben], np.float32)
     material = ClusteringInput(
-        vectors, years, rules.photos, quality, pairs, similarity, rules.must_link, rules.cannot_link
+        vectors=vectors,
+        years=years,
+        photos=rules.photos,
+        quality=quality,
+        pairs=pairs,
+        similarities=similarity,
+        must_link=rules.must_link,
+        cannot_link=rules.cannot_link,
     )
     needed = margin_rule(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
     assignments = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))

@@ -160,7 +160,15 @@ def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_quest
     decisions = replay(events)
     persons = person_table(decisions, nothing)
     view = ArchiveView(
-        "1", nothing, nothing, persons, nothing, nothing, decisions, constraints_for(decisions, pl.DataFrame()), events
+        version="1",
+        faces=nothing,
+        clusters=nothing,
+        persons=persons,
+        photos=nothing,
+        published=nothing,
+        decisions=decisions,
+        constraints=constraints_for(decisions, pl.DataFrame()),
+        events=events,
     )
     assert search_roster(view, "we", 8) == [("Ben Weiss", (YEAR,))] and search_roster(view, "we", 0) == []
     assert search_roster(view, "ö", 8) == [("Cem Öz", (YEAR, "2020-2021"))]

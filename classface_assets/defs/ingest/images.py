@@ -107,7 +107,9 @@ def _image_metadata(rows: pl.DataFrame) -> dict[str, Any]:
         "photos_with_pages_not_searched": paged.height,
         "pages_not_searched": markdown_table(paged.select("path", "reason"), most=50),
         "preview": markdown_table(rows.select("path", "width", "height", "taken_at", "status")),
-        "not_ok": markdown_table(rows.filter(pl.col("status") != "ok").select("path", "status", "reason"), most=50),
+        "not_ok": markdown_table(
+            rows.filter(pl.col("status") != PhotoStatus.OK).select("path", "status", "reason"), most=50
+        ),
     }
 
 

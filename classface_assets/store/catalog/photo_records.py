@@ -151,7 +151,7 @@ def _published_records(layout: ArchiveLayout, gone: Set[str]) -> pl.DataFrame:
     if not layout.database.exists():
         return pl.DataFrame(schema=PHOTO_RECORDS)
     try:
-        rows = query_database(layout.database, "SELECT * FROM image_assets WHERE status = 'ok'")
+        rows = query_database(layout.database, f"SELECT * FROM image_assets WHERE status = '{PhotoStatus.OK}'")
     except DatabaseError:  # it is made again by this run, and only helps to recognise photos from before
         return pl.DataFrame(schema=PHOTO_RECORDS)
     rows = rows.filter(pl.col("asset_id").is_in(list(gone)))

@@ -96,7 +96,7 @@ def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) 
     assert "assigned to people" in output_of(world, "reassign", "--person-threshold", "0.99")
 
 
-def test_a_split_is_kept_by_every_later_run_and_undone_by_undo(world: World) -> None:
+def test_a_split_holds_in_every_later_run_and_is_undone_by_undo(world: World) -> None:
     loose = ["cluster-dual", "--cluster-threshold", "0.8"]  # so loose that children run into one another
     output_of(world, *loose)
     everybody, size = largest_clusters(world)[0]

@@ -205,7 +205,7 @@ def named(
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 
 
-def test_a_face_of_a_year_in_which_the_roster_does_not_have_the_person_takes_more_likeness() -> None:
+def test_a_match_in_a_year_without_the_person_on_the_roster_needs_more_similarity() -> None:
     faces = {
         "label": (2015, [1.0, 0, 0, 0]),
         "alike": (2016, [0.95, 0.31, 0, 0]),

@@ -106,7 +106,7 @@ class PhotoCard:
 def album_photos(photos: pl.DataFrame) -> pl.DataFrame:
     """The photos that albums show, by date: files that were read and may be shown, each picture once a year.
 
-    The first day of the school year stands for an unknown date, and is not shown as one.
+    The first day of the school year is the placeholder of an unknown date, and is not shown.
     """
     known = pl.when(pl.col("taken_at_source") != "school year").then("taken_at").alias("taken_at")
     shown = photos.filter(pl.col("status") == PhotoStatus.OK).with_columns(known)

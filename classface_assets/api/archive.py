@@ -31,7 +31,7 @@ class LabelResult:
     """What a decision did.
 
     Attributes:
-        person_id: whom it was about; None where it was about nobody in particular.
+        person_id: the person that it concerns; None if it concerns no particular person.
         person_name: what they are called.
         faces: how many faces changed.
         notes: sentences on what it overrules or what looks odd.

@@ -192,7 +192,7 @@ class EmbeddingService:
         Args:
             query: an embedding (d,), or an image.
             candidates: embeddings by key, or (n, d).
-            k: at most so many are returned.
+            k: the greatest number of matches.
             threshold: least similarity, -1 to 1.
 
         Returns:

@@ -47,7 +47,7 @@ class AssignmentResult:
     """The assignments, and what the next run may build on."""
 
     rows: pl.DataFrame
-    """ASSIGNMENTS, one row a face."""
+    """ASSIGNMENTS, one row per face."""
     cluster_state: ClusterState | None
     """The groups of unknown faces; None where the settings do not allow for building on them."""
 

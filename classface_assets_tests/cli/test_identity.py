@@ -70,7 +70,7 @@ def test_commands_that_need_something_first_say_what(world: World) -> None:
     cluster, _ = largest_clusters(world)[0]
     output_of(world, "label", cluster, "Ana")
     assert "There is no trained model that beat the plain vectors" in refused(world, "reassign", "--use-trained-model")
-    assert "do not fall apart into two groups of 500" in refused(
+    assert "cannot be split into two groups of 500" in refused(
         world, "split", largest_clusters(world)[1][0], "--min-cluster-size", "500"
     )
 

@@ -269,7 +269,7 @@ def test_a_part_of_the_material_keeps_what_lies_within_it_and_the_whole_s_sample
 
 
 def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence() -> None:
-    with pytest.raises(ClusteringInputError, match="There are 60 vectors but 59 years: give one a face"):
+    with pytest.raises(ClusteringInputError, match="There are 60 vectors but 59 years: give one per face"):
         replace(crowd(0), years=np.zeros(59))
     with pytest.raises(ClusteringInputError, match="Some must_link name faces outside the 60 that there are"):
         replace(crowd(0), must_link=np.array([[0, 60]]))

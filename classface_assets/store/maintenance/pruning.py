@@ -83,7 +83,7 @@ def unused_rows(kind: str, layout: ArchiveLayout, parts: PartDataset, column: st
 
 
 def unused_folder(kind: str, layout: ArchiveLayout, folder: Location) -> UnusedData:
-    """An unused folder; it counts even when it is empty, since it stands for a school year."""
+    """An unused folder; it counts even when it is empty, since it represents a school year."""
     found = unused_files(kind, layout.relative_path(folder), list_tree(folder))
     return found if found.count else replace(found, count=1)
 

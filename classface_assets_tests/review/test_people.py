@@ -182,5 +182,5 @@ def test_a_persons_page_shows_their_school_years_and_removes_names(window: Revie
     expect(page.locator(".tile .star").first).to_be_visible()
     page.locator(".tile.confirmed input").first.check(force=True)
     page.get_by_role("button", name="Remove name").click()
-    window.toast("The name removed from 1 face")
+    window.toast("Name removed from 1 face")
     assert len(window.decisions.labels) == 1

@@ -12,7 +12,14 @@ from upath import UPath
 
 from classface_assets.core.locations import list_files_recursive
 from classface_assets.store.files.parquet import read_parquet
-from classface_assets_tests.defs.test_ingest import DRIVER, Driver, Place, assert_the_same_rows
+from classface_assets_tests.defs.test_ingest import (
+    DRIVER,
+    Driver,
+    Place,
+    assert_the_same_rows,
+    photos,  # noqa: F401
+    undisturbed,  # noqa: F401
+)
 
 
 class Remote(Place):
@@ -48,8 +55,8 @@ def driver(s3_server: str) -> Iterator[Driver]:
 
 def test_kills_with_the_data_in_a_bucket_end_with_the_rows_of_an_undisturbed_run(
     bucket: UPath,
-    photos: Path,
-    undisturbed: Place,
+    photos: Path,  # noqa: F811
+    undisturbed: Place,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     """The other run's data lie in a folder, undisturbed by anything."""

@@ -106,7 +106,7 @@ class PhotoCard:
 def album_photos(photos: pl.DataFrame) -> pl.DataFrame:
     """The photos that albums show, by date: files that were read and may be shown, each picture once a year.
 
-    The first day of the school year stands for an unknown date, and is not shown as one.
+    The first day of the school year is the placeholder of an unknown date, and is not shown.
     """
     known = pl.when(pl.col("taken_at_source") != "school year").then("taken_at").alias("taken_at")
     shown = photos.filter(pl.col("status") == PhotoStatus.OK).with_columns(known)
@@ -122,8 +122,17 @@ def photo_from_row(row: Mapping[str, object]) -> Photo:
     assert isinstance(covered, list | tuple)
     boxes = tuple((x, y, w, h) for x, y, w, h in covered)
     rotation, orientation, page = (int(str(row.get(name) or 0)) for name in ("rotation", "orientation", "page"))
-    cover = str(row.get("cover") or "")
-    return Photo(str(row["asset_id"]), str(row["path"]), width, height, rotation, boxes, cover, orientation, page)
+    return Photo(
+        asset_id=str(row["asset_id"]),
+        path=str(row["path"]),
+        width=width,
+        height=height,
+        rotation=rotation,
+        covered=boxes,
+        cover=str(row.get("cover") or ""),
+        orientation=orientation,
+        page=page,
+    )
 
 
 def photo_cards(

@@ -7,6 +7,7 @@ import jinja2
 
 from classface_assets.albums.disk import write_atomically
 from classface_assets.albums.names import encode_url, short_year, year_path, years_span
+from classface_assets.core.names import pluralize
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -21,15 +22,6 @@ def write_stylesheet(out: Path) -> None:
     style, content = out / "style.css", (TEMPLATES / "style.css").read_bytes()
     if not style.exists() or style.read_bytes() != content:
         write_atomically(style, content)
-
-
-def pluralize(count: int, singular: str, plural: str = "") -> str:
-    """A count with its noun; the plural is formed with s if none is given.
-
-    >>> pluralize(1, "photo"), pluralize(1204, "photo")
-    ('1 photo', '1,204 photos')
-    """
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 @functools.cache

@@ -103,7 +103,14 @@ def build_year_album(
         )
         (building / "index.html").write_text(page, encoding="utf-8")
     return YearAlbum(
-        year, len(pictures), len(students), 1, thumbnails.made, linked, copied, missing=tuple(sorted(problems))
+        year=year,
+        photos=len(pictures),
+        students=len(students),
+        pages=1,
+        thumbnails_made=thumbnails.made,
+        linked=linked,
+        copied=copied,
+        missing=tuple(sorted(problems)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.schemas import is_noise
 from classface_assets.core.school_years.names import first_year
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class LabelResult:
     """What a decision did.
 
     Attributes:
-        person_id: whom it was about; None where it was about nobody in particular.
+        person_id: the person that it concerns; None if it concerns no particular person.
         person_name: what they are called.
         faces: how many faces changed.
         notes: sentences on what it overrules or what looks odd.
@@ -141,7 +142,7 @@ class Archive:
         Returns:
             cluster_id, size, mean_quality, mean_score, sample_faces, school_years, person_id, person_name.
         """
-        rows = self._view().clusters.filter(~pl.col("cluster_id").str.starts_with("unknown_noise_"))
+        rows = self._view().clusters.filter(~is_noise())
         return rows if include_people else rows.filter(pl.col("person_id").is_null())
 
     def embeddings(self) -> pl.DataFrame:

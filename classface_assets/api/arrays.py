@@ -23,7 +23,7 @@ def as_unit_vectors(embeddings: np.ndarray | Sequence[np.ndarray]) -> np.ndarray
     except (TypeError, ValueError):
         raise ArrayError("The embeddings differ in length: give an array (n, d), or n arrays of d numbers.") from None
     if vectors.ndim != 2:
-        raise ArrayError(f"The embeddings have the shape {vectors.shape}: give an array (n, d), one row a face.")
+        raise ArrayError(f"The embeddings have the shape {vectors.shape}: give an array (n, d), one row per face.")
     lengths = np.linalg.norm(vectors, axis=1)
     if not (np.isfinite(lengths) & (lengths > MIN_NORM)).all():
         raise ArrayError("An embedding is zero or not finite: leave that face out.")
@@ -47,5 +47,5 @@ def one_each(name: str, values: Sequence[float | None] | np.ndarray | None, coun
         return np.full(count, default)
     found = np.array([np.nan if value is None else float(value) for value in values], np.float64)
     if len(found) != count:
-        raise ArrayError(f"There are {count} embeddings but {len(found)} {name}: give one a face.")
+        raise ArrayError(f"There are {count} embeddings but {len(found)} {name}: give one per face.")
     return found

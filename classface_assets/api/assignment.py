@@ -71,7 +71,7 @@ class AssignmentService:
 
         vectors = as_unit_vectors(embeddings) if len(embeddings) else np.zeros((0, 0), np.float32)
         if len(people) != len(vectors):
-            raise ArrayError(f"There are {len(vectors)} embeddings but {len(people)} people: give one a face.")
+            raise ArrayError(f"There are {len(vectors)} embeddings but {len(people)} people: give one per face.")
         self.settings = settings_with(pack, "temporal", settings)
         self.people = sorted(set(people))
         number = {person: place for place, person in enumerate(self.people)}

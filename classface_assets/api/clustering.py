@@ -155,6 +155,6 @@ def _numbered(photos: Sequence[object] | None, count: int) -> np.ndarray:
     if photos is None:
         return np.arange(count)
     if len(photos) != count:
-        raise ArrayError(f"There are {count} embeddings but {len(photos)} photos: give one a face.")
+        raise ArrayError(f"There are {count} embeddings but {len(photos)} photos: give one per face.")
     number: dict[object, int] = {}
     return np.array([number.setdefault(photo, len(number)) for photo in photos], np.int64)

@@ -192,7 +192,7 @@ class EmbeddingService:
         Args:
             query: an embedding (d,), or an image.
             candidates: embeddings by key, or (n, d).
-            k: at most so many are returned.
+            k: the greatest number of matches.
             threshold: least similarity, -1 to 1.
 
         Returns:
@@ -235,6 +235,7 @@ class EmbeddingService:
 
 def _analyze(image: Image, pack: "ModelPack", settings: "DetectionSettings") -> "list[AnalyzedFace]":
     """The faces of a file as the pipeline finds them, or of an array of pixels."""
+    from classface_assets.core.schemas import PhotoStatus
     from classface_assets.vision.analysis import analyze_picture
     from classface_assets.vision.photo_facts import read_photo_facts
     from classface_assets.vision.photos.image_pyramid import open_pyramid, pyramid_from_pixels
@@ -244,7 +245,7 @@ def _analyze(image: Image, pack: "ModelPack", settings: "DetectionSettings") -> 
         return analyze_picture(str(uuid.uuid4()), pyramid_from_pixels(_pixels(image)), pack, settings)
     path = Path(image)
     facts = read_photo_facts(path)
-    if facts.status != "ok":
+    if facts.status != PhotoStatus.OK:
         raise ImageError(f"{path} cannot be used: {facts.reason}.")
     try:
         return analyze_picture(facts.asset_id, open_pyramid(path), pack, settings, not facts.has_orientation)

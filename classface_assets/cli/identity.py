@@ -41,7 +41,9 @@ PERSON_THRESHOLD = click.option(
     help="Cluster only faces of photos taken in this month again [all].",
 )
 @click.option(
-    "--scope", type=click.Choice(["all", "school year", "event"]), help="Within what faces are clustered [all]."
+    "--scope",
+    type=click.Choice(["all", "school year", "event"]),
+    help="Faces are clustered together only within one of these [all].",
 )
 @click.option("--all-anew", is_flag=True, help="Cluster all unknown faces again, not only the new ones.")
 @click.option(
@@ -52,7 +54,7 @@ PERSON_THRESHOLD = click.option(
 def cluster_dual(archive: Archive, pack: str | None, **settings: Any) -> None:
     """Match faces with known people, cluster the others, publish, and print a summary.
 
-    The settings count this once: the next `classface run` uses the default or calibrated ones.
+    The settings apply to this run only: the next `classface run` uses the default or calibrated ones.
     """
     if settings["time_bucket"] is not None:
         settings["time_bucket"] = f"{settings['time_bucket']:%Y-%m}"
@@ -78,7 +80,7 @@ def cluster_dual(archive: Archive, pack: str | None, **settings: Any) -> None:
     "--follow/--no-follow", "follow_years", default=None, help="Propagate identities through the school years [yes]."
 )
 def assign_command(archive: Archive, pack: str | None, **settings: Any) -> None:
-    """Match faces with the named people by another method or threshold, this once."""
+    """Match faces with the named people by another method or threshold, for this run only."""
     service = _service(archive, pack)
     service.require_named_person()
     _run_or_exit(service, settings, command="classface assign")
@@ -107,12 +109,14 @@ def reassign(archive: Archive, pack: str | None, use_trained_model: bool, person
 @archive_options
 @PACK
 def centroids(archive: Archive, pack: str | None) -> None:
-    """Labelled faces of each person and year, their similarity to the centroid, and people who look alike."""
+    """Labelled faces of each person and year, their similarity to the centroid, and people who look similar."""
     found = _service(archive, pack).centroids()
     for person, year, faces, similarity in found.by_year.iter_rows():
         click.echo(f"{person}\t{year}\t{faces} {'face' if faces == 1 else 'faces'}\tsimilarity {similarity:.2f}")
     for pair in found.lookalikes:
-        click.echo(f"{pair.person} and {pair.other} look alike ({pair.similarity:.2f}): a match needs a larger margin.")
+        click.echo(
+            f"{pair.person} and {pair.other} look similar ({pair.similarity:.2f}): a match needs a larger margin."
+        )
 
 
 @click.command("split")

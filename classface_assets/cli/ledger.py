@@ -71,7 +71,7 @@ def import_(archive: Archive, file: BinaryIO) -> None:
     if again:
         click.echo(f"People who were erased since, and are erased in this ledger too: {again:,}.")
     if left:
-        click.echo(f"Of {left:,} erased people something may be left here: `classface forget` takes it out.")
+        click.echo(f"Data of {left:,} erased people may remain here: `classface forget` removes it.")
 
 
 COMMANDS = (undo, history, ledger_group)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("release")
 @archive_options
 def release_command(archive: Archive) -> None:
-    """Free what killed runs still hold, so that nothing waits for them."""
+    """Mark killed runs as failed and free their slots, so that no other run waits for them."""
     from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 
     with open_instance(archive.layout) as instance:

@@ -41,7 +41,7 @@ def merge(archive: Archive, person: str, into: str) -> None:
 @click.argument("person")
 @click.option("--off", is_flag=True, help="Show the person again.")
 def hide(archive: Archive, person: str, off: bool) -> None:
-    """Show a person in no album and no list; their faces stay theirs."""
+    """Show a person in no album and no list; their faces stay assigned to them."""
     ledger = archive.open_ledger()
     result = ledger.show(person) if off else ledger.hide(person)
     echo_result(result, f"{result.person.name} is {'shown again' if off else 'hidden'}.")
@@ -51,7 +51,7 @@ def hide(archive: Archive, person: str, off: bool) -> None:
 @archive_options
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
 def siblings(archive: Archive, people: Sequence[str]) -> None:
-    """These people look alike: matching one of them takes a larger margin."""
+    """These people are siblings who look similar: matching one of them takes a larger margin."""
     echo_result(archive.open_ledger().declare_siblings(people), "They are siblings.")
 
 
@@ -70,8 +70,8 @@ def siblings(archive: Archive, people: Sequence[str]) -> None:
 def consent(archive: Archive, person: str, answer: str | None, purposes: Sequence[str], csv_file: str | None) -> None:
     """Whether a person may be shown: `withdrawn` removes their page, folder and photos from the albums.
 
-    `classface consent report` lists which photos are withheld and because of whom, which need a review, who may not be
-    shown by which decision, and for whom there is no answer. (For a person called Report, add `given` or `withdrawn`.)
+    `classface consent report` lists which photos are withheld and who in them refused, which need a review, who may
+    not be shown by which decision, and who has not answered. (For a person called Report, add `given` or `withdrawn`.)
     """
     if answer is None and person == "report":
         _echo_report(archive, purposes or [Purpose.ALBUM], csv_file)

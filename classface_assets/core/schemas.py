@@ -99,7 +99,7 @@ DETECTIONS = pl.Schema(
         "created_at": pl.Datetime("us"),
     }
 )
-"""A row a face, or one a photo without any, as it is read back: without the chip."""
+"""One row per face, or one for a photo without any, as it is read back: without the chip."""
 DETECTION_ROWS = pl.Schema(
     {name: dtype for name, dtype in DETECTIONS.items() if name != "created_at"} | {"chip": pl.Binary()}
 )

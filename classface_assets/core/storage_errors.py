@@ -67,20 +67,20 @@ def as_storage_error(error: BaseException, where: object) -> StorageError | None
     """
     number = _errno_of(error)
     if number in _DISK_FULL_ERRNOS:
-        return StorageError(f"There is no space left for {where}; free some and run again, what is done is kept.")
+        return StorageError(f"There is no space left for {where}; free some and run again, finished work is not lost.")
     if number == errno.EROFS:
         return StorageError(f"{where} lies on a disk that can only be read; make it writable, or name another folder.")
     if number in _UNREACHABLE_ERRNOS:
         why = os.strerror(number).lower()
         return StorageError(
             f"{where} cannot be reached any more ({why}); connect its drive or server and run again, "
-            "what is done is kept."
+            "finished work is not lost."
         )
     why = next((message for message in _SQLITE_MESSAGES if message in str(error)), "")
     if why and {"sqlite3", "sqlalchemy"} & _exception_packages(error):
         return StorageError(
             f"{where} cannot be written ({why}); see whether its disk is full, gone or can only be read, "
-            "and run again, what is done is kept."
+            "and run again, finished work is not lost."
         )
     return _as_remote_storage_error(error, where)
 
@@ -97,7 +97,7 @@ def _as_remote_storage_error(error: BaseException, where: object) -> StorageErro
     if _is_remote(error) or (isinstance(error, OSError) and _is_remote(error.__cause__) and error.errno is not None):
         return StorageError(
             f"{where} cannot be reached ({why}); check its name, AWS_ENDPOINT_URL and the network, and run again, "
-            "what is done is kept."
+            "finished work is not lost."
         )
     return None
 

@@ -55,8 +55,9 @@ def albums(
     The photos are hard links where the disk allows it, else copies. Thumbnails stay from run to run. The new album
     takes the place of the old one only when it is complete. With data at a URL it is then copied there.
 
-    Who may not be shown is in no page, folder or thumbnail: their photos are left out, or shown with the face covered
-    (the setting `refused` of the archive); then the folders hold covered copies, and the originals stay as they are.
+    People who may not be shown are on no page, in no folder and no thumbnail: photos of them are left out, or shown
+    with the face covered (the setting `refused` of the archive); then the folders hold covered copies, and the
+    originals stay as they are.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version

@@ -48,7 +48,7 @@ def database_agrees_with_the_parts(archive: Archive, models: Models) -> dg.Asset
 
 @dg.asset_check(asset="knn_graph", description="No face is its own neighbour, no similarity is above 1.")
 def neighbours_are_sound(archive: Archive) -> dg.AssetCheckResult:
-    """Whatever is clustered is clustered by these edges."""
+    """Every clustering method works on these edges."""
     pairs, similarities = KnnGraph.from_frame(read_parquet(archive.layout.table("knn_graph"))).pairs()
     itself = int((pairs[:, 0] == pairs[:, 1]).sum())
     outside = int((np.abs(similarities) > 1.001).sum())

@@ -209,7 +209,7 @@ def select_years(layout: ArchiveLayout, years_option: str | None) -> list[str]:
     """
     folders = year_folders(layout)
     if not folders:
-        raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder a school year into it.")
+        raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder per school year into it.")
     if years_option is None:
         return sorted({*folders, *list_school_years(layout)})
     years = [years_option] if years_option in folders else [year.strip() for year in years_option.split(",")]

@@ -44,7 +44,9 @@ def photo_folders(context: dg.SensorEvaluationContext, archive: Archive) -> dg.S
         return dg.SkipReason(str(error))
     before = json.loads(context.cursor or "{}")
     if not now:
-        return dg.SkipReason(f"There is nothing in {photos}; put a folder a school year into it, or connect its drive.")
+        return dg.SkipReason(
+            f"There is nothing in {photos}; put one folder per school year into it, or connect its drive."
+        )
     changed = changed_years(before, now)
     if not changed:
         return dg.SkipReason(f"Nothing new in the {len(now)} school years of {photos}.")
@@ -109,7 +111,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 
 
 def is_launched_here(run: dg.DagsterRun) -> bool:
-    """Whether the code server of this machine started the run's process, so that its absence means that it died.
+    """Whether the code server of this machine started the run's process, so that a missing process means that it died.
 
     A run of `classface run` may belong to another machine or container that shares the records.
     """

@@ -52,10 +52,10 @@ class ClusteringInput:
         for name in ("years", "photos", "quality"):
             size = len(getattr(self, name))
             if size != n:
-                raise ClusteringInputError(f"There are {n} vectors but {size} {name}: give one a face.")
+                raise ClusteringInputError(f"There are {n} vectors but {size} {name}: give one per face.")
         if len(self.similarities) != m:
             raise ClusteringInputError(
-                f"There are {m} pairs but {len(self.similarities)} similarities: give one a pair."
+                f"There are {m} pairs but {len(self.similarities)} similarities: give one per pair."
             )
         for name in ("pairs", "must_link", "cannot_link"):
             rows = getattr(self, name)

@@ -24,7 +24,7 @@ class EmbeddedFaces:
     """Faces of an archive with their embeddings and the neighbour graph between them."""
 
     table: pl.DataFrame
-    """One row a face: face_id, asset_id, school_year, year, quality_score; taken_at and path of its photo where the
+    """One row per face: face_id, asset_id, school_year, year, quality_score; taken_at and path of its photo where the
     settings restrict clustering to a month or to events."""
     vectors: np.ndarray
     """(n, d) float32 of unit length, row by row with the table."""
@@ -64,7 +64,7 @@ def load_or_fit_similarity(
 def sort_by_face_id(table: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
     """Faces and their vectors (n, d), both sorted by face id. Raises AssignmentError when they differ in number."""
     if len(table) != len(vectors):
-        raise AssignmentError(f"There are {len(table)} faces but {len(vectors)} vectors: give one vector a face.")
+        raise AssignmentError(f"There are {len(table)} faces but {len(vectors)} vectors: give one vector per face.")
     order = table["face_id"].arg_sort().to_numpy()
     ordered = np.asarray(vectors, np.float32)
     if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
@@ -98,7 +98,7 @@ def unconstrained_input(
     """The clustering input of faces as if nobody had labelled any.
 
     Args:
-        faces: face_id, asset_id, year (null where unknown) and quality_score, one row a face.
+        faces: face_id, asset_id, year (null where unknown) and quality_score, one row per face.
         vectors: (n, d) float32 of unit length, row by row with `faces`.
         graph: Of these faces; others in it are ignored.
         collages: Asset ids of photos that may show a person more than once.

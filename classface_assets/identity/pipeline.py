@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.core.schemas import ASSIGNMENTS, noise_id
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.unknown_faces import ClusteringResult, cluster_unknown_faces
@@ -47,7 +47,7 @@ class AssignmentResult:
     """The assignments, and what the next run may build on."""
 
     rows: pl.DataFrame
-    """ASSIGNMENTS, one row a face."""
+    """ASSIGNMENTS, one row per face."""
     cluster_state: ClusterState | None
     """The groups of unknown faces; None where the settings do not allow for building on them."""
 
@@ -118,8 +118,9 @@ def _assignment_rows(
         }
     )
     has_person = pl.col("person_id").is_not_null()
-    noise = pl.format("unknown_noise_{}", "face_id")
-    cluster = pl.when(has_person).then(pl.format("person_{}", "person_id")).otherwise(pl.coalesce("cluster", noise))
+    cluster = (
+        pl.when(has_person).then(pl.format("person_{}", "person_id")).otherwise(pl.coalesce("cluster", noise_id()))
+    )
     score = pl.when(has_person).then("person_score").otherwise("cluster_score").fill_nan(None)
     reason = (
         pl.when("left_out")

@@ -1,7 +1,7 @@
 """Only one command at a time runs an archive: a file lock in its local folder, and a note of who holds it.
 
 The operating system releases the lock of a process that was killed. Runs that Dagster's own UI or daemon starts do not
-take it; they are kept apart by Dagster's pools, asset by asset.
+take it; Dagster's pools separate them, asset by asset.
 """
 
 import json

@@ -13,7 +13,7 @@ class ProgressCallback(Protocol):
     """What a long task calls while it goes on."""
 
     def __call__(self, count: int, faces: int = 0, errors: int = 0) -> None:
-        """Report so many more items as done, with the faces and errors among them."""
+        """Report that `count` more items are done, with the faces and errors among them."""
         ...
 
 
@@ -120,7 +120,7 @@ class Progress:
 
 
 def log_listener(log: Callable[[str], None], every_s: float = 10.0) -> ProgressListener:
-    """Writes a line to a log every so many seconds, and at the end."""
+    """Writes a line to a log every few seconds (`every_s`), and at the end."""
 
     @contextmanager
     def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
@@ -131,7 +131,7 @@ def log_listener(log: Callable[[str], None], every_s: float = 10.0) -> ProgressL
 
 
 def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
-    """Observes the step's asset every so many seconds and at the end, and adds the last numbers to its materialization.
+    """Observes the step's asset every few seconds and at the end, and adds the last numbers to its materialization.
 
     An observation appears in the run's events and on the asset's page while the step is still running. Automation
     conditions do not take it for an update of the asset: they wait for materializations.
@@ -154,7 +154,7 @@ def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
 
 
 def throttle(seconds: float, action: Callable[[], None]) -> Callable[[], None]:
-    """`action` at most once in so many seconds, however often it is called; not before the first are over."""
+    """Returns `action`, run at most once in `seconds` however often it is called, first after `seconds`."""
     last = time.monotonic()
 
     def throttled() -> None:

@@ -39,8 +39,8 @@ class Archive(dg.ConfigurableResource):
     """The photos, and the folder of everything that is made from them."""
 
     photos: str = Field(
-        description="Folder with one sub-folder a school year; only read. A path, or a URL such as s3://bucket/photos. "
-        "(CLASSFACE_PHOTOS)"
+        description="Folder with one sub-folder per school year; only read. A path, or a URL such as s3://bucket/photos."
+        " (CLASSFACE_PHOTOS)"
     )
     data: str = Field(
         description="Folder for everything that is made: parts, albums, and what the local folder is for where none is "

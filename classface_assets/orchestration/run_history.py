@@ -35,7 +35,7 @@ def outdated_runs(instance: dg.DagsterInstance, years: Set[str]) -> set[str]:
 
     Args:
         instance: Where the runs are recorded.
-        years: The school years that still exist; what was materialized of others need not be kept.
+        years: The school years that still exist; materializations of others need not be retained.
 
     Returns:
         The ids of the runs.

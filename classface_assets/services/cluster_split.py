@@ -27,7 +27,7 @@ def split_cluster(faces: list[FaceRef], least: int, facts: FaceCatalog, pack: st
         The faces of each person, the largest group first.
 
     Raises:
-        SplitError: The faces do not fall apart into two groups of that size.
+        SplitError: The faces cannot be split into two groups of that size.
     """
     row_of = {face: row for row, face in enumerate(facts.faces["face_id"])}
     faces = [face for face in faces if face.face_id in row_of]
@@ -52,7 +52,7 @@ def split_faces(
         The row numbers of each person's faces, the largest group first; faces in none are left out.
 
     Raises:
-        SplitError: The faces do not fall apart into two groups of that size.
+        SplitError: The faces cannot be split into two groups of that size.
     """
     graph = build_graph(table["face_id"], vectors, min(MAX_NEIGHBOURS, max(1, len(vectors) - 1)))
     faces = unconstrained_input(table, vectors, graph, sample=stable_sample(archive_vectors))

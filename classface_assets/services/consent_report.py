@@ -32,10 +32,10 @@ class ConsentReport:
 
     Attributes:
         purpose: What photos would be shown for.
-        photos: REPORT_COLUMNS, one row a photo, by path.
+        photos: REPORT_COLUMNS, one row per photo, by path.
         refused: (name, by which decision) of everybody who may not be shown.
         unclear: (name, answer) of everybody whose answer could not be understood.
-        unanswered: Names of those in photos for whom there is no answer for this purpose.
+        unanswered: Names of people in photos without an answer for this purpose.
     """
 
     purpose: Purpose
@@ -97,7 +97,7 @@ def _photo_lines(report: ConsentReport) -> Iterator[str]:
     yield f"{report.purpose.capitalize()}: {counts}"
     withheld, review = verdicts[PhotoVerdict.WITHHELD], verdicts[PhotoVerdict.REVIEW]
     if withheld.height:
-        yield "\nPhotos withheld, and because of whom:"
+        yield "\nPhotos withheld, with the people who refused:"
     for path, who in withheld.select("path", "withheld_because_of").iter_rows():
         yield f"  {path}\t{who}"
     if review.height:
@@ -109,7 +109,7 @@ def _photo_lines(report: ConsentReport) -> Iterator[str]:
 
 
 def write_report(file: Path, reports: Sequence[ConsentReport]) -> None:
-    """Write one row a photo and purpose to a CSV file, as spreadsheets read it.
+    """Write one row per photo and purpose to a CSV file, as spreadsheets read it.
 
     Raises:
         OSError: It cannot be written.
@@ -129,7 +129,7 @@ _VERDICT_LABELS = {
 
 
 def withholding_names(people: Sequence[str], decisions: Decisions) -> str:
-    """The names of the people (ids) because of whom a photo is withheld; without the names of erased people."""
+    """The names of the people (ids) who refused, so that a photo is withheld; without those of erased people."""
     found = (decisions.persons.get(decisions.canonical_id(person_id)) for person_id in people)
     names = {_display_name(person) if person and not person.erased else ERASED_PERSON for person in found}
     return ", ".join(sorted(names)) or ERASED_PERSON

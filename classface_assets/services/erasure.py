@@ -124,7 +124,7 @@ def _erase_all(archive: Archive, instance: dg.DagsterInstance, erased_before: Se
         return _remove_erased(archive, instance, erased_before)
     except UserError as error:
         raise ErasureUnfinishedError(
-            f"{error} The ledger lists who is to be erased: `classface forget` does the rest."
+            f"{error} The ledger lists who is to be erased: `classface forget` finishes it."
         ) from None
 
 
@@ -140,7 +140,7 @@ def _remove_erased(archive: Archive, instance: dg.DagsterInstance, erased_before
     if new or removed:
         try:
             versions = remove_old_versions(layout)
-            removed.append(RemovedItem("old versions that the bucket had kept", str(layout.data), versions))
+            removed.append(RemovedItem("old versions in the bucket", str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
         runs = delete_all_run_records(instance, layout.dagster_home)

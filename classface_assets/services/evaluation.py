@@ -84,7 +84,7 @@ class EvaluationContext:
         MAX_EVALUATED_FACES faces, a sample is assigned.
 
         Returns:
-            ASSIGNMENTS, one row a face.
+            ASSIGNMENTS, one row per face.
         """
         rows = self._sampled_rows
         faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])

@@ -102,7 +102,7 @@ class PortraitMatcher:
         return PortraitMatches(tuple(named.values()), known, tuple(rejected), keys)
 
     def _student(self, entry: RosterEntry) -> RosterEntry:
-        """The student of the rosters whom a row means; rejected where id and name do not identify one."""
+        """The student of the rosters that a row means; rejected where id and name do not identify one."""
         found = self._students.students(entry)
         if len(found) != 1:
             raise _PortraitRejectedError(_student_count_message(len(found), entry.name))

@@ -82,7 +82,7 @@ def year_lines(layout: ArchiveLayout) -> Iterator[str]:
     folders = folder_years(layout)
     for one in _notable_folders(folders):
         yield "\t".join((one.folder, one.year, one.certainty, one.reason))
-    yield from _other_notes(layout, folders)
+    yield from _listing_notes(layout, folders)
 
 
 def year_notes(layout: ArchiveLayout) -> list[str]:
@@ -96,10 +96,15 @@ def year_notes(layout: ArchiveLayout) -> list[str]:
         lines.append(f"The school year of {count} is a guess; {help_text}:")
         lines += [f"  {one.folder} → {one.year}" for one in guesses[:SHOWN_GUESSES]]
         lines += [f"  … and {len(guesses) - SHOWN_GUESSES:,} more"] if len(guesses) > SHOWN_GUESSES else []
-    return [*lines, *_other_notes(layout, folders)]
+    return [*lines, *_listing_notes(layout, folders)]
 
 
-def _other_notes(layout: ArchiveLayout, folders: Sequence[FolderYear]) -> Iterator[str]:
+def listing_notes(layout: ArchiveLayout) -> list[str]:
+    """The part of `year_notes` that is not about guesses: set years of missing folders, and system files left out."""
+    return list(_listing_notes(layout, folder_years(layout)))
+
+
+def _listing_notes(layout: ArchiveLayout, folders: Sequence[FolderYear]) -> Iterator[str]:
     gone = manual_school_years(layout).keys() - set(_names(folders))
     if gone:
         yield f"A school year is set for folders that are not there: {', '.join(sorted(gone))}."

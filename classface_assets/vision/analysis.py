@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classface_assets.core.geometry import Box
+from classface_assets.core.schemas import DetectionStatus
 from classface_assets.vision.alignment import decode_chip
 from classface_assets.vision.detection.pipeline import detect_photo
 from classface_assets.vision.detection.search import DetectionSettings
@@ -50,7 +51,8 @@ def analyze_picture(
     Returns:
         The faces, largest first.
     """
-    rows = [row for row in detect_photo(asset_id, view, pack.detector, settings, turnable) if row["status"] == "ok"]
+    found = detect_photo(asset_id, view, pack.detector, settings, turnable)
+    rows = [row for row in found if row["status"] == DetectionStatus.FACE]
     if not rows:
         return []
     vectors = pack.embedder.embed(np.stack([decode_chip(row["chip"]) for row in rows]))

@@ -97,7 +97,7 @@ def test_a_covered_face_cannot_be_seen_in_any_picture_and_the_original_stays(how
     assert "Anna" not in texts(out) and "1 face covered" in (out / "years" / YEAR / "index.html").read_text()
 
 
-def test_a_covered_copy_keeps_the_date_and_nothing_else_that_the_file_told(school: School) -> None:
+def test_a_covered_copy_keeps_the_date_and_no_other_metadata_of_the_file(school: School) -> None:
     school.ledger.set_consent("Anna", False)
     out = replace(school, refused="box").build()
     copy = out / "years" / YEAR / "Ben" / "class.jpg"
@@ -199,7 +199,7 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
     exif[ExifTags.Base.Orientation] = orientation
     (tmp_path / "photos").mkdir()
     scan.save(tmp_path / "photos" / "a.png", exif=exif)
-    photo = Photo("a" * 36, "a.png", 300, 200, rotation, (box,), "box")
+    photo = Photo("a" * 36, "a.png", 300, 200, rotation=rotation, covered=(box,), cover="box")
     made = make_covered_copy(tmp_path / "albums", Originals(tmp_path / "photos", {}), photo)
     seen = pixels(made)
     assert seen.shape == (200, 300, 3)
@@ -207,7 +207,7 @@ def test_the_face_is_covered_whichever_way_the_file_lies(orientation: int, rotat
     assert (seen[:, 150:] > 240).all()
 
 
-def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(school: School) -> None:
+def test_albums_are_made_again_when_somebody_refuses_or_the_setting_changes(school: School) -> None:
     def made_of(school: School) -> str:
         return content_digest(*album_contents(school.archive, YEAR))
 
@@ -220,7 +220,9 @@ def test_albums_are_made_anew_when_somebody_refuses_or_the_setting_changes(schoo
     assert made_of(school) == before
 
 
-def test_the_setting_comes_from_the_environment_and_a_wrong_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_refused_faces_are_shown_comes_from_the_environment_and_a_wrong_value_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("CLASSFACE_REFUSED", raising=False)
     assert resolve_archive("photos", "data").refused == "withhold"
     monkeypatch.setenv("CLASSFACE_REFUSED", "box")

@@ -293,7 +293,7 @@ def test_thumbnails_stand_upright(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_scan_that_was_turned_to_find_its_faces_is_shown_so_and_kept_as_it_is(
+def test_a_scan_that_was_rotated_to_find_its_faces_is_shown_upright_and_its_file_unchanged(
     rotation: int, archive: Archive
 ) -> None:
     upright = astronaut().crop((100, 0, 400, 512))
@@ -370,7 +370,7 @@ def test_a_vanished_or_broken_photo_is_listed(archive: Archive) -> None:
         assert "2007-2008/broken.jpg" in text
 
 
-def test_a_photo_that_vanished_after_its_thumbnail_is_listed_too(archive: Archive) -> None:
+def test_a_photo_that_vanished_after_its_thumbnail_is_listed_as_missing(archive: Archive) -> None:
     archive.build()
     (archive.root / "2007-2008" / "nobody.jpg").unlink()
     (archive.root / "2007-2008" / "class.png").unlink()
@@ -397,7 +397,7 @@ def test_an_unknown_student_has_a_page_that_tells_how_to_name_it(archive: Archiv
     assert not list((archive.out / "students").glob("*noise*"))
 
 
-def test_years_and_archives_with_nothing_in_them_give_pages_too(archive: Archive) -> None:
+def test_empty_years_and_archives_give_pages(archive: Archive) -> None:
     archive.images = [row for row in archive.images if row["status"] != "ok"]
     nobody = archive.appearances(NAMES).clear()
     build_year_album(archive.out, archive.root, "2006-2007", archive.photos(), nobody)

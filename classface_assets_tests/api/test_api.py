@@ -226,7 +226,7 @@ def test_a_face_is_assigned_to_whom_the_labelled_faces_say(strategy: str, opened
         service.assign_crop(np.ones(7))
 
 
-def test_the_service_and_the_review_server_assign_alike(world: World, served: str, opened: Archive) -> None:
+def test_the_service_and_the_review_server_assign_the_same_people(world: World, served: str, opened: Archive) -> None:
     from classface_assets_tests.support.clients import Client
 
     clusters = opened.clusters()

@@ -106,7 +106,7 @@ assert time.process_time() < 1, time.process_time()
     assert helped.stdout.count("Usage:") == len(COMMANDS)
 
 
-def test_what_needs_a_first_run_says_so(layout: ArchiveLayout) -> None:
+def test_what_needs_a_first_run_asks_for_one(layout: ArchiveLayout) -> None:
     for arguments in (["stats"], ["label", "unknown_cluster_1", "Anna"]):
         sentence = refused(layout, *arguments)
         assert sentence.endswith("does not exist yet; run the pipeline first, for example with `classface run`.")

@@ -70,7 +70,7 @@ def test_commands_that_need_something_first_say_what(world: World) -> None:
     cluster, _ = largest_clusters(world)[0]
     output_of(world, "label", cluster, "Ana")
     assert "There is no trained model that beat the plain vectors" in refused(world, "reassign", "--use-trained-model")
-    assert "do not fall apart into two groups of 500" in refused(
+    assert "cannot be split into two groups of 500" in refused(
         world, "split", largest_clusters(world)[1][0], "--min-cluster-size", "500"
     )
 
@@ -96,7 +96,7 @@ def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) 
     assert "assigned to people" in output_of(world, "reassign", "--person-threshold", "0.99")
 
 
-def test_a_split_is_kept_by_every_later_run_and_undone_by_undo(world: World) -> None:
+def test_a_split_holds_in_every_later_run_and_is_undone_by_undo(world: World) -> None:
     loose = ["cluster-dual", "--cluster-threshold", "0.8"]  # so loose that children run into one another
     output_of(world, *loose)
     everybody, size = largest_clusters(world)[0]

@@ -101,7 +101,7 @@ def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
 
 def test_the_errors_of_disks_and_servers_say_what_to_do() -> None:
     full = as_storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/data")
-    assert str(full) == "There is no space left for /data; free some and run again, what is done is kept."
+    assert str(full) == "There is no space left for /data; free some and run again, finished work is not lost."
     for number in (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT):
         sentence = str(as_storage_error(OSError(number, os.strerror(number)), "/data"))
         assert sentence.startswith("/data ") and sentence.endswith(".") and "\n" not in sentence

@@ -133,7 +133,7 @@ def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_
     assert rows.height == 4 and rows.filter(path="Sommerfest/private.jpg")["status"].to_list() == ["ok"]
 
 
-def test_photos_without_a_single_face_make_albums_too(tmp_path: Path) -> None:
+def test_photos_without_any_face_have_albums(tmp_path: Path) -> None:
     (tmp_path / "photos" / "2001").mkdir(parents=True)
     Image.new("RGB", (300, 200), (90, 120, 90)).save(tmp_path / "photos" / "2001" / "wall.png")
     with dg.DagsterInstance.ephemeral() as instance:

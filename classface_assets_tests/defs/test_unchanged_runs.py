@@ -160,7 +160,7 @@ def test_a_year_that_failed_is_run_again(settled: World) -> None:
     assert unchanged(settled) == set(YEARS)
 
 
-def test_what_dagster_has_no_record_of_is_run(settled: World) -> None:
+def test_assets_without_a_record_in_dagster_are_run(settled: World) -> None:
     """Its UI is to show what there is, also where its records were deleted."""
     models = Models(pack="builtin")
     assert ChangeDetector(settled.archive, models, settled.instance).students()

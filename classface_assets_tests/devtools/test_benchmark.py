@@ -36,7 +36,7 @@ def test_faces_are_counted_against_the_labels_of_the_photos_that_were_looked_at(
     assert count_shared_faces({"a": [BOX, BOX], "b": [BOX]}, {"a": [BOX]}) == (3, 1)
 
 
-def test_a_box_in_a_turned_photo_is_told_where_it_was() -> None:
+def test_a_box_in_a_rotated_photo_is_reported_where_it_was() -> None:
     """The upright photo is 300 × 200; turned by a quarter it is 200 × 300, and the box of 40 × 50 lies on its side."""
     x, y, w, h = BOX
     assert undo_rotation((200 - y - h, x, h, w), 200, 300, 90) == BOX

@@ -29,6 +29,7 @@ from classface_assets.identity.inputs_from_frames import AssignmentError, Embedd
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
+from classface_assets_tests.support.clustering import people_in_photos
 from classface_assets_tests.support.vectors import unit
 
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
@@ -40,9 +41,7 @@ def school(
 ) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
     """Faces of people who are each at most once in a photo, their vectors, and who they truly are."""
     rng = np.random.default_rng(seed)
-    centres = unit(rng.normal(size=(people, 64)))
-    who = [(photo, person) for photo in range(photos) for person in rng.choice(people, 5, replace=False)]
-    vectors = unit(centres[[person for _, person in who]] + noise * rng.normal(size=(len(who), 64)))
+    who, vectors = people_in_photos(rng, people, photos, 5, noise)
     faces = pl.DataFrame(
         {
             "face_id": [f"face_{photo:03d}_{person:02d}" for photo, person in who],
@@ -109,7 +108,7 @@ def test_an_archive_of_hardly_any_faces_is_no_trouble(n: int, settings: Assignme
     assert found["cluster_id"].to_list() == [f"unknown_noise_{face}" for face in faces["face_id"][:n]]
 
 
-def test_confirmed_faces_never_move_however_little_they_look_alike() -> None:
+def test_confirmed_faces_never_move_however_little_similar_they_are() -> None:
     faces, vectors, _ = school(6)
     ids = faces["face_id"].to_list()
     confirmed = {ids[i]: f"p{i % 3}" for i in range(0, len(ids), 3)}
@@ -257,7 +256,7 @@ def test_siblings_ask_for_a_clearer_lead() -> None:
     assert assign(faces, vectors, labels, settings=similar)["person_id"][2] is None
 
 
-def test_what_people_said_of_pairs_of_faces_always_holds() -> None:
+def test_constraints_on_pairs_of_faces_always_hold() -> None:
     faces, vectors, truth = school(12)
     ids = faces["face_id"].to_list()
     where = faces["asset_id"].to_list()
@@ -333,7 +332,7 @@ def test_the_pieces_of_a_split_cluster_are_called_after_it_and_keep_that_name() 
     assert set(assignment_changes(before, after)["face_id"]) == set(mine)
 
 
-def test_a_look_at_some_faces_leaves_the_others_where_they_were() -> None:
+def test_assigning_some_faces_leaves_the_others_where_they_were() -> None:
     faces, vectors, _ = school(17)
     taken = pl.Series([f"2019-0{1 + i % 2}-10" for i in range(len(faces))]).str.to_datetime(time_unit="us")
     dated = faces.with_columns(taken.alias("taken_at"))
@@ -417,7 +416,7 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
     np.testing.assert_allclose(made.vectors[4], unit(vectors[:5].mean(axis=0)[None])[0], atol=1e-6)
 
 
-def test_with_what_was_measured_before_one_more_photo_changes_no_other_face_s_company() -> None:
+def test_with_a_stored_similarity_one_more_photo_leaves_the_clusters_of_other_faces() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
     graph = build_graph(faces["face_id"], vectors, 15)
     embedded = EmbeddedFaces(faces, vectors, graph)
@@ -493,7 +492,7 @@ def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
             assert moved["to"].is_unique().all()
 
 
-def test_few_faces_are_placed_where_grouping_all_anew_would_put_them() -> None:
+def test_a_few_new_faces_are_placed_where_clustering_from_scratch_would_put_them() -> None:
     faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
     growing = Growing(faces, vectors)
     growing.run(faces["asset_id"] < "photo_056")
@@ -503,7 +502,7 @@ def test_few_faces_are_placed_where_grouping_all_anew_would_put_them() -> None:
     assert bcubed(truth, found["cluster_id"].to_list()).f == 1.0
 
 
-def test_all_are_grouped_anew_when_a_tenth_is_new_or_the_settings_are_others() -> None:
+def test_all_faces_are_clustered_again_when_a_tenth_is_new_or_the_settings_change() -> None:
     faces, vectors, _ = school(5, people=20, photos=60, noise=0.05)
     growing = Growing(faces, vectors)
     growing.run(faces["asset_id"] < "photo_054")
@@ -519,7 +518,7 @@ def test_all_are_grouped_anew_when_a_tenth_is_new_or_the_settings_are_others() -
     assert not other.placed
 
 
-def test_a_group_of_which_something_new_is_said_is_placed_anew_and_the_others_stay() -> None:
+def test_a_group_with_a_new_constraint_is_placed_again_and_the_others_stay() -> None:
     faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
     growing, everybody = Growing(faces, vectors), pl.Series([True] * len(faces))
     before = growing.run(everybody)
@@ -533,7 +532,7 @@ def test_a_group_of_which_something_new_is_said_is_placed_anew_and_the_others_st
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_must_hold_holds_for_faces_that_come_later_too(seed: int) -> None:
+def test_constraints_hold_for_faces_that_are_added_later(seed: int) -> None:
     faces, vectors, truth = school(seed, people=14, photos=50, noise=0.3)
     growing, ids = Growing(faces, vectors), faces["face_id"].to_list()
     loose = replace(METHODS[0], cluster_threshold=0.2, attach_threshold=0.1, attach_margin=0.0)

@@ -161,8 +161,14 @@ def school(
 
 def material_of(faces: pl.DataFrame, vectors: np.ndarray, graph: KnnGraph) -> ClusteringInput:
     n = faces.height
+    pairs, similarities = graph.pairs()
     return ClusteringInput(
-        vectors, faces["year"].to_numpy().astype(float), np.arange(n), np.ones(n, np.float32), *graph.pairs()
+        vectors=vectors,
+        years=faces["year"].to_numpy().astype(float),
+        photos=np.arange(n),
+        quality=np.ones(n, np.float32),
+        pairs=pairs,
+        similarities=similarities,
     )
 
 
@@ -200,7 +206,7 @@ def test_hidden_labels_are_looked_up_in_what_is_assigned_without_them() -> None:
     assert found.unknown_purity == 1.0
 
 
-def test_too_few_labels_are_told_with_how_many_it_takes() -> None:
+def test_too_few_labels_are_reported_with_the_number_that_is_needed() -> None:
     with pytest.raises(TooFewLabelsError, match=r"3 people have two labelled faces or more, and it takes 10; label 7"):
         holdout_split({f"{p}{i}": p for p in "abc" for i in range(2)} | {"single": "d"}, {})
     faces, vectors, graph, who = school(12, 4, 0.1)
@@ -275,7 +281,7 @@ def test_immichs_rule_begins_people_at_core_faces_and_takes_the_others_in_later(
     assert cluster_by_immich_rule(graph, max_distance=0.1).tolist() == [-1] * 7
 
 
-def test_fitted_thresholds_are_kept_by_pack_and_method_and_forgotten_again(world: World) -> None:
+def test_fitted_thresholds_are_stored_by_pack_and_method_and_deleted_again(world: World) -> None:
     layout = world.layout
     assert thresholds.load_thresholds(layout, "p", "temporal") == {} and not thresholds.delete_thresholds(
         layout, "p", "temporal"

@@ -61,7 +61,7 @@ def test_neighbours_are_those_of_looking_at_every_pair(least: float) -> None:
 
 
 @pytest.mark.parametrize("least", [0.05, 0.4])
-def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
+def test_neighbours_of_many_faces_found_by_low_precision_scores_are_exact(
     least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
@@ -74,7 +74,7 @@ def test_so_are_those_of_many_faces_where_short_numbers_point_them_out(
     assert {face: found[face] for face in expected} == expected
 
 
-def test_short_numbers_also_point_out_whom_new_faces_are_near_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_of_new_faces_found_by_low_precision_scores_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
     vectors, ids = crowd(2, 300, 4777, 64), named(4777)
     first = build_graph(ids[:4700].tolist(), vectors[:4700], 12, 0.4)
@@ -140,7 +140,7 @@ def test_only_what_is_new_is_searched() -> None:
     assert update_graph(ids[without].tolist(), vectors[without], 9, NO_MIN_SIMILARITY, first).searched == lists
 
 
-def test_a_kept_graph_is_added_to_also_when_vectors_changed() -> None:
+def test_a_stored_graph_is_extended_also_when_vectors_changed() -> None:
     vectors, ids = crowd(6, 40, 600), pl.Series("face_id", named(600).tolist())
     frame = to_cached_frame(build_graph(ids, vectors, 9, 0.3), vectors, 0.3)
     vectors[[5, 77]] = vectors[[200, 300]] @ np.roll(np.eye(24, dtype=np.float32), 1, axis=0)
@@ -156,7 +156,7 @@ def test_a_kept_graph_is_added_to_also_when_vectors_changed() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_a_handful_of_faces_is_no_trouble(n: int) -> None:
+def test_a_graph_of_very_few_faces_is_complete(n: int) -> None:
     vectors, ids = np.eye(5, 8, dtype=np.float32)[:n], [f"f{i}" for i in range(n)]
     graph = build_graph(ids, vectors, 10)
     assert graph.neighbours.shape == graph.similarities.shape == (n, 10)
@@ -198,7 +198,7 @@ def test_of_very_many_faces_an_index_finds_nearly_all_neighbours_and_says_how_ma
     assert (found.lists[1][both] == similarities[both]).all()
 
 
-def test_faces_without_likeness_get_no_index() -> None:
+def test_faces_without_similar_ones_get_no_index() -> None:
     strangers = unit(np.random.default_rng(0).normal(size=(2500, 64)))
     assert approximate_knn(strangers, 15, NO_MIN_SIMILARITY) is None
 

@@ -14,6 +14,7 @@ from classface_assets.identity.clustering.links import Linkage
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets_tests.support.clustering import clustering_input, partition, people_in_photos
 from classface_assets_tests.support.vectors import unit
 
 METHODS = {
@@ -30,36 +31,14 @@ NONE = np.empty((0, 2), np.int64)
 def school(
     seed: int, people: int = 15, photos: int = 40, each: int = 5, noise: float = 0.09, k: int = 15
 ) -> ClusteringInput:
-    """Faces of people who are each at most once in a photo; `of(material)` says who is who."""
-    rng = np.random.default_rng(seed)
-    centres = unit(rng.normal(size=(people, 64)))
-    who = np.array([(photo, person) for photo in range(photos) for person in rng.choice(people, each, replace=False)])
-    vectors = unit(centres[who[:, 1]] + noise * rng.normal(size=(len(who), 64)))
-    return graph_of(vectors, who[:, 0], 2010.0 + who[:, 0] % 3, k)
-
-
-def graph_of(
-    vectors: np.ndarray, photos: np.ndarray, years: np.ndarray | None = None, k: int | None = None
-) -> ClusteringInput:
-    """The material of these faces with each one's k nearest neighbours; with all others when k is not given."""
-    n, k = len(vectors), min(k or len(vectors) - 1, len(vectors) - 1)
-    every = vectors @ vectors.T
-    np.fill_diagonal(every, -2)
-    near = np.argsort(-every, axis=1, kind="stable")[:, :k]
-    pairs = np.column_stack([np.repeat(np.arange(n), k), near.ravel()])
-    when = np.full(n, 2010.0) if years is None else years
-    similarities = np.take_along_axis(every, near, axis=1).ravel()
-    return ClusteringInput(vectors, when, photos.astype(np.int64), np.ones(n, np.float32), pairs, similarities)
+    """Faces of people who are each at most once in a photo."""
+    who, vectors = people_in_photos(np.random.default_rng(seed), people, photos, each, noise)
+    return clustering_input(vectors, who[:, 0], 2010.0 + who[:, 0] % 3, k)
 
 
 def far_apart(n: int) -> np.ndarray:
     """A photo a face."""
     return np.arange(n)
-
-
-def partition(labels: np.ndarray) -> set[frozenset[int]]:
-    """The groups, whatever their numbers; noise is left out."""
-    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels[labels >= 0])}
 
 
 def one_after_the_other(material: ClusteringInput, linkage: Linkage, threshold: float) -> set[frozenset[int]]:
@@ -96,7 +75,7 @@ def test_joining_by_rounds_gives_what_joining_one_after_the_other_gives(
     rng = np.random.default_rng(seed)
     vectors = unit(np.repeat(rng.normal(size=(6, 8)), 7, axis=0) + 0.7 * rng.normal(size=(42, 8)))
     drawn = rng.choice(42, (4, 2), replace=False)
-    material = replace(graph_of(vectors, rng.integers(0, 20, 42)), must_link=drawn[:1], cannot_link=drawn[1:])
+    material = replace(clustering_input(vectors, rng.integers(0, 20, 42)), must_link=drawn[:1], cannot_link=drawn[1:])
     material = replace(material, photos=np.where(np.isin(np.arange(42), drawn[0]), 99 + np.arange(42), material.photos))
     expected = one_after_the_other(material, linkage, threshold)
     assert 3 < len(expected) < 40
@@ -107,7 +86,7 @@ def test_pairs_that_the_graph_lacks_are_measured() -> None:
     """A chain of neighbours whose ends are strangers: each knows only its nearest, and all pairs count all the same."""
     angles = np.array([0.0, 0.3, 0.62, 0.96])
     vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    material = graph_of(vectors, far_apart(4), k=1)
+    material = clustering_input(vectors, far_apart(4), k=1)
     assert partition(agglomerate(material, "single", 0.9)) == {frozenset(range(4))}
     complete = agglomerate(material, "complete", 0.9)
     assert len(partition(complete)) == 2
@@ -136,7 +115,7 @@ def test_hdbscan_on_the_whole_graph_is_hdbscan(epsilon: float) -> None:
     from hdbscan import HDBSCAN
 
     material = school(5, people=8, photos=30, each=4, noise=0.1)
-    material = graph_of(material.vectors, material.photos)
+    material = clustering_input(material.vectors, material.photos)
     distance = np.clip(1 - (material.vectors @ material.vectors.T).astype(np.float64), 1e-9, 2)
     np.fill_diagonal(distance, 0)
     known = HDBSCAN(
@@ -176,7 +155,7 @@ def test_cannot_links_hold_through_third_faces_and_must_links_always(method: str
     """Six faces so alike that each method makes one cluster of them; a seventh that is like nobody."""
     rng = np.random.default_rng(0)
     vectors = unit(np.concatenate([np.ones((6, 16)) + 0.1 * rng.normal(size=(6, 16)), -np.ones((1, 16))]))
-    material = graph_of(vectors, far_apart(7))
+    material = clustering_input(vectors, far_apart(7))
     whole = cluster(material, METHODS[method])
     assert partition(whole) == {frozenset(range(6))}
     torn = cluster(replace(material, cannot_link=np.array([[0, 1]])), METHODS[method])
@@ -189,7 +168,9 @@ def test_cannot_links_hold_through_third_faces_and_must_links_always(method: str
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_faces_that_a_person_tied_stay_tied_in_one_photo_and_where_groups_are_larger(method: str) -> None:
-    material = replace(graph_of(unit(np.eye(6, 8)), np.array([0, 0, 1, 2, 3, 4])), must_link=np.array([[0, 1], [1, 5]]))
+    material = replace(
+        clustering_input(unit(np.eye(6, 8)), np.array([0, 0, 1, 2, 3, 4])), must_link=np.array([[0, 1], [1, 5]])
+    )
     labels = cluster(material, replace(METHODS[method], min_cluster_size=5))
     assert partition(labels) == {frozenset({0, 1, 5})}
 
@@ -198,7 +179,7 @@ def test_two_faces_that_a_person_tied_stay_tied_in_one_photo_and_where_groups_ar
 def test_poor_faces_join_clusters_and_found_none(method: str) -> None:
     rng = np.random.default_rng(3)
     similar = unit(unit(rng.normal(size=(1, 64))) + 0.02 * rng.normal(size=(4, 64)))
-    material = graph_of(np.concatenate([similar, unit(rng.normal(size=(6, 64)))]), far_apart(10))
+    material = clustering_input(np.concatenate([similar, unit(rng.normal(size=(6, 64)))]), far_apart(10))
     poor = np.where(np.arange(10) < 4, 0.1, 1.0).astype(np.float32)
     assert (cluster(replace(material, quality=poor), METHODS[method])[:4] == -1).all()
     poor[:2] = 1.0
@@ -218,7 +199,7 @@ def test_the_order_of_the_faces_changes_nothing(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_a_handful_of_faces_is_grouped_too(method: str, n: int) -> None:
+def test_very_few_faces_are_clustered_without_error(method: str, n: int) -> None:
     pairs = NONE if n < 2 else np.array([[0, 1], [1, 0]])
     vectors, nothing = unit(np.ones((n, 4))), np.ones(n)
     material = ClusteringInput(vectors, nothing, far_apart(n), nothing, pairs, np.ones(len(pairs), np.float32))
@@ -233,7 +214,7 @@ def test_a_cluster_is_parted_where_it_is_weakest() -> None:
     centres = np.repeat(unit(np.array([[1.0, 0.5, 0, 0], [1.0, -0.5, 0, 0]])), 5, axis=0)
     vectors = unit(centres + 0.05 * rng.normal(size=(10, 4)))
     photos = np.array([0, 1, 2, 3, 4, 0, 5, 6, 7, 8])
-    parted = split_conflicts(np.zeros(10, np.int64), graph_of(vectors, photos))
+    parted = split_conflicts(np.zeros(10, np.int64), clustering_input(vectors, photos))
     assert partition(parted) == {frozenset(range(5)), frozenset(range(5, 10))}
 
 

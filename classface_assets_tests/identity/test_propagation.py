@@ -42,7 +42,7 @@ def problem(probes: int, year: float) -> PropagationProblem:
     ("probes", "year", "taken"),
     [(1, 2010.0, True), (1, 2013.0, True), (1, 2016.0, False), (4, 2010.0, True), (20, 2010.0, False)],
 )
-def test_the_further_from_the_labelled_year_and_the_more_faces_the_more_likeness_it_takes(
+def test_propagation_needs_more_similarity_the_more_years_and_faces_lie_between(
     probes: int, year: float, taken: bool
 ) -> None:
     thresholds = PropagationThresholds(
@@ -86,7 +86,7 @@ def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows
         "not that face",
     ],
 )
-def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_in_doubt(
+def test_a_single_face_joins_the_person_with_its_two_most_similar_faces_unless_in_doubt(
     to_ana: tuple[float, float], to_ben: tuple[float, float], stated: dict[str, Any], joins: bool
 ) -> None:
     persons, settings = np.array([0, 0, 1, 1, -1]), AssignmentSettings()
@@ -99,7 +99,14 @@ def test_a_face_left_alone_joins_the_person_who_has_its_two_likest_faces_unless_
     pairs = np.array([[4, 0], [4, 1], [4, 2], [4, 3]])
     similarity = np.array([*to_ana, *to_ben], np.float32)
     material = ClusteringInput(
-        vectors, years, rules.photos, quality, pairs, similarity, rules.must_link, rules.cannot_link
+        vectors=vectors,
+        years=years,
+        photos=rules.photos,
+        quality=quality,
+        pairs=pairs,
+        similarities=similarity,
+        must_link=rules.must_link,
+        cannot_link=rules.cannot_link,
     )
     needed = margin_rule(build_prototypes(vectors, years, quality, persons, 2, 3), rules.siblings, settings)
     assignments = FaceAssignments(persons, np.ones(5), np.full(5, np.nan), pl.Series(["labelled"] * 4 + [None]))

@@ -17,23 +17,12 @@ from classface_assets.identity.settings import ARCFACE_SETTINGS, DLIB_SETTINGS, 
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.identity.similarity.whitening import SimilaritySpace, fit_similarity
 from classface_assets.identity.similarity.year_decay import YearDecay
+from classface_assets_tests.support.clustering import clustering_input, partition
 from classface_assets_tests.support.vectors import unit
 
 GAPS = YearDecay(decay_years=2.0, penalty_per_year=0.01)
 NONE = np.empty((0, 2), np.int64)
 NEVER = -9.0
-
-
-def graph(vectors: np.ndarray, years: np.ndarray, photos: np.ndarray, k: int | None = None) -> ClusteringInput:
-    """The faces with each one's k nearest neighbours, or all others."""
-    n = len(vectors)
-    k = min(n - 1, k or n)
-    every = vectors @ vectors.T
-    np.fill_diagonal(every, -2)
-    near = np.argsort(-every, axis=1, kind="stable")[:, :k]
-    pairs = np.column_stack([np.repeat(np.arange(n), k), near.ravel()])
-    similarities = np.take_along_axis(every, near, axis=1).ravel()
-    return ClusteringInput(vectors, years, photos, np.ones(n, np.float32), pairs, similarities)
 
 
 def crowd(
@@ -44,7 +33,7 @@ def crowd(
     centres = unit(rng.normal(size=(people, 16)))
     vectors = unit(centres[rng.integers(people, size=n)] + noise * rng.normal(size=(n, 16)))
     years = np.where(rng.random(n) < 0.1, np.nan, 2010.0 + rng.integers(0, 8, n))
-    return graph(vectors, years, rng.integers(0, photos, n), k)
+    return clustering_input(vectors, rng.integers(0, photos, n), years, k)
 
 
 def some_pairs(rng: np.random.Generator, n: int, number: int) -> np.ndarray:
@@ -87,10 +76,6 @@ def tied(material: ClusteringInput) -> list[frozenset[int]]:
     return groups
 
 
-def partition(labels: np.ndarray) -> set[frozenset[int]]:
-    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
-
-
 @pytest.mark.parametrize("threshold", [-0.1, 0.2, 0.4, 0.6])
 def test_joining_in_rounds_gives_what_joining_one_pair_after_the_other_gives(threshold: float) -> None:
     joined = 0
@@ -118,7 +103,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
 def test_equal_likenesses_give_the_same_groups_every_time() -> None:
     # Eight exact copies of each of four faces, of which only every second may join.
     vectors = np.repeat(np.eye(4, 16, dtype=np.float32), 8, axis=0)
-    material = graph(vectors, np.full(32, 2010.0), np.tile(np.arange(4), 8))
+    material = clustering_input(vectors, np.tile(np.arange(4), 8))
     found = [average_linkage(material, SimilaritySpace(vectors, 0.0), 0.9, GAPS).tolist() for _ in range(3)]
     assert found[0] == found[1] == found[2]
     assert sorted(len(group) for group in partition(np.array(found[0]))) == [4] * 8
@@ -145,7 +130,7 @@ def test_photo_mates_and_cannot_links_stay_apart_and_must_links_hold(settings: o
 
 def test_hardly_any_faces_and_a_graph_without_edges_are_no_trouble() -> None:
     for n in range(4):
-        material = crowd(0, n=n) if n > 1 else graph(np.eye(n, 8, dtype=np.float32), np.zeros(n), np.arange(n))
+        material = crowd(0, n=n) if n > 1 else clustering_input(np.eye(n, 8, dtype=np.float32), np.arange(n))
         bare = replace(material, pairs=NONE, similarities=np.empty(0, np.float32))
         assert temporal_linkage(bare, ARCFACE_SETTINGS).tolist() == list(range(n))
 
@@ -155,18 +140,20 @@ def test_the_years_between_decide_whom_a_face_between_two_groups_joins() -> None
     # The last face is as like the child of 2010 as the one of 2020, and of 2011.
     vectors = unit(np.array([axes[0], axes[0], axes[1], axes[1], axes[0] + axes[1]]))
     years, photos = np.array([2010.0, 2010, 2020, 2020, 2011]), np.arange(5)
-    of = average_linkage(graph(vectors, years, photos), SimilaritySpace(vectors, 0.0), 0.6, YearDecay(2.0, 0.01))
+    of = average_linkage(
+        clustering_input(vectors, photos, years), SimilaritySpace(vectors, 0.0), 0.6, YearDecay(2.0, 0.01)
+    )
     assert partition(of) == {frozenset([0, 1, 4]), frozenset([2, 3])}
 
 
-def test_a_face_left_alone_joins_the_group_of_its_two_likest_faces_but_not_one_that_has_its_photo() -> None:
+def test_a_single_face_joins_the_group_of_its_two_most_similar_faces_but_none_of_its_photo() -> None:
     axes = np.eye(4, dtype=np.float32)
     # Three faces of one child; a fourth is like two of them and unlike the third.
     vectors = unit(np.array([axes[0], axes[0] + 0.2 * axes[1], axes[0] + 0.9 * axes[2], axes[0] - 1.5 * axes[2]]))
     groups = np.array([0, 0, 0, 3])
 
     def joined(photos: list[int], threshold: float, cannot: np.ndarray = NONE) -> list[int]:
-        material = replace(graph(vectors, np.full(4, 2010.0), np.array(photos)), cannot_link=cannot)
+        material = replace(clustering_input(vectors, np.array(photos)), cannot_link=cannot)
         return attach_singletons(groups, material, threshold, 0.1).tolist()
 
     assert joined([1, 2, 3, 4], 0.5) == [0, 0, 0, 0]
@@ -175,12 +162,12 @@ def test_a_face_left_alone_joins_the_group_of_its_two_likest_faces_but_not_one_t
     assert joined([1, 2, 3, 4], 0.5, np.array([[3, 1]])) == [0, 0, 0, 3]
 
 
-def test_of_two_faces_of_one_photo_that_were_left_alone_the_likest_joins() -> None:
+def test_of_two_single_faces_of_one_photo_the_more_similar_one_joins() -> None:
     axes = np.eye(3, dtype=np.float32)
     vectors = unit(np.array([axes[0], axes[0], axes[0] + 0.6 * axes[1], axes[0] + 0.5 * axes[2]]))
     groups = np.array([0, 0, 2, 3])
     for photos, cannot in (([1, 2, 3, 3], NONE), ([1, 2, 3, 4], np.array([[2, 3]]))):
-        material = replace(graph(vectors, np.full(4, 2010.0), np.array(photos)), cannot_link=cannot)
+        material = replace(clustering_input(vectors, np.array(photos)), cannot_link=cannot)
         assert attach_singletons(groups, material, 0.5, 0.1).tolist() == [0, 0, 2, 0]
 
 
@@ -226,9 +213,9 @@ def test_the_sample_of_a_grown_archive_is_mostly_the_old_one(monkeypatch: pytest
 @pytest.mark.parametrize(
     "settings", [replace(ARCFACE_SETTINGS, cluster_threshold=0.99), replace(DLIB_SETTINGS, cluster_threshold=0.99)]
 )
-def test_what_was_measured_is_read_as_it_was_kept(settings: AssignmentSettings) -> None:
+def test_a_fitted_similarity_is_read_as_it_was_stored(settings: AssignmentSettings) -> None:
     vectors = strangers(200)
-    material = graph(vectors, np.full(1000, 2010.0), np.arange(1000), k=15)
+    material = clustering_input(vectors, np.arange(1000), k=15)
     measured = fit_archive_similarity(material, settings)
     retained = FittedSimilarity.from_frame(measured.to_frame())
     assert retained is not None and len(retained.refined.transforms) == 2
@@ -242,9 +229,9 @@ def test_what_was_measured_is_read_as_it_was_kept(settings: AssignmentSettings) 
     assert FittedSimilarity.from_frame(measured.to_frame().drop("share")) is None
 
 
-def test_what_was_measured_stands_until_a_fifth_is_new_or_the_settings_or_vectors_are_others() -> None:
+def test_a_fitted_similarity_is_reused_until_a_fifth_of_the_faces_is_new_or_its_inputs_change() -> None:
     vectors, n = strangers(300), 1200
-    measured = fit_archive_similarity(graph(vectors[:n], np.full(n, 2010.0), np.arange(n), k=5), ARCFACE_SETTINGS)
+    measured = fit_archive_similarity(clustering_input(vectors[:n], np.arange(n), k=5), ARCFACE_SETTINGS)
     assert measured.is_valid_for(vectors[: n + n // 5], ARCFACE_SETTINGS)
     assert not measured.is_valid_for(vectors[: n + n // 5 + 5], ARCFACE_SETTINGS)
     assert measured.is_valid_for(vectors[n // 6 : n], ARCFACE_SETTINGS)
@@ -282,7 +269,7 @@ def test_a_part_of_the_material_keeps_what_lies_within_it_and_the_whole_s_sample
 
 
 def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence() -> None:
-    with pytest.raises(ClusteringInputError, match="There are 60 vectors but 59 years: give one a face"):
+    with pytest.raises(ClusteringInputError, match="There are 60 vectors but 59 years: give one per face"):
         replace(crowd(0), years=np.zeros(59))
     with pytest.raises(ClusteringInputError, match="Some must_link name faces outside the 60 that there are"):
         replace(crowd(0), must_link=np.array([[0, 60]]))

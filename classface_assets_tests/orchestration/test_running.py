@@ -215,7 +215,7 @@ def test_an_output_that_was_deleted_or_emptied_comes_back(settled: World) -> Non
     assert computed_again(settled) == set()
 
 
-def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
+def test_assets_run_again_after_a_change_of_thresholds_or_of_the_schools_name(settled: World) -> None:
     given = {"archive": settled.archive, "models": Models(pack="builtin")}
 
     def passed_over(asset: dg.AssetsDefinition, config: dg.Config) -> bool:
@@ -234,7 +234,7 @@ def test_other_thresholds_and_another_school_name_count(settled: World) -> None:
         assert [passed_over(asset, config) for config in (other, other, usual, usual)] == [False, True, False, True]
 
 
-def test_another_pack_and_other_face_sizes_count(settled: World) -> None:
+def test_the_fingerprint_of_the_catalog_depends_on_pack_and_face_sizes(settled: World) -> None:
     before = catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1")
     assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "other@1") != before
     (pointer,) = (settled.layout.parts("detections", BUILTIN_DETECTOR, YEARS[0])).glob("current.json")
@@ -269,7 +269,7 @@ def test_a_copied_archive_looks_at_its_own_files(tmp_path: Path) -> None:
     assert copy.cached_metadata() is None and stamp.cached_metadata() == {}
 
 
-def test_a_frame_stands_for_its_rows() -> None:
+def test_the_digest_of_a_frame_depends_on_its_rows_and_columns() -> None:
     rows = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
     assert (
         content_digest(rows)

@@ -41,7 +41,7 @@ def test_the_report_tells_photos_people_and_by_which_word(school: School, monkey
     assert "Not asked" not in result.output, "Ben was"
 
 
-def test_whom_nobody_asked_is_counted_and_named(school: School) -> None:
+def test_people_without_an_answer_are_counted_and_named(school: School) -> None:
     school.ledger.set_consent("Anna", True)
     school.ledger.create_person("Never Seen")
     report = report_of(school)
@@ -74,7 +74,7 @@ def test_a_person_called_report_is_still_asked_about(school: School) -> None:
     assert run_consent(school, "Anna", "given", "--csv", "x.csv").exit_code == 2
 
 
-def test_who_was_erased_is_not_named(school: School) -> None:
+def test_the_consent_report_does_not_name_erased_people(school: School) -> None:
     school.ledger.erase("Anna")
     lines = list(report_lines(report_of(school)))
     assert f"  {YEAR}/anna.jpg\tsomebody who was erased" in lines and not any("Anna" in line for line in lines)
@@ -96,7 +96,7 @@ def test_the_roster_that_says_no_is_named_whatever_it_calls_them(row: RosterEntr
     assert refusal_events(events, replay(events), Purpose.ALBUM) == {"a": events[3]}
 
 
-def test_an_answer_that_nobody_understood_is_told_with_what_clears_it(school: School) -> None:
+def test_an_unclear_answer_is_reported_with_what_clears_it(school: School) -> None:
     school.ledger.import_roster([RosterEntry("Anna", consent_in_doubt="perhaps")], "3a.csv")
     lines = list(report_lines(report_of(school)))
     assert "Album: 1 safe, 0 to review, 2 withheld" in lines
@@ -106,7 +106,7 @@ def test_an_answer_that_nobody_understood_is_told_with_what_clears_it(school: Sc
     assert report_of(school).refused == [] and report_of(school).photos["verdict"].to_list() == ["safe"] * 3
 
 
-def test_consent_is_told_for_one_purpose_alone(school: School) -> None:
+def test_consent_is_reported_for_one_purpose_alone(school: School) -> None:
     assert run_consent(school, "Anna", "withdrawn", "--purpose", "web").output == "Consent withdrawn for Anna (web).\n"
     assert report_of(school).refused == [] and [name for name, _ in report_of(school, Purpose.WEB).refused] == ["Anna"]
     result = run_consent(school, "report", "--purpose", "web", "--purpose", "album").output.splitlines()

@@ -101,7 +101,7 @@ def test_names_follow_photos_that_become_files_of_another_kind(world: World) -> 
     assert (names_in(world, heic), names_in(world, png)) == (["Ada"], ["Ben"])
 
 
-def test_what_was_said_of_a_group_follows_a_rotated_file(world: World) -> None:
+def test_decisions_on_a_group_follow_a_rotated_file(world: World) -> None:
     """A rejection, a mark that a face is none, and who belongs together, each on its own face."""
     ledger, path = world.archive.open_ledger(), photo_with(world, 7)
     named, rejected, none, *others = faces_of(world, path)
@@ -140,7 +140,7 @@ def test_a_copy_has_the_names_of_its_original(world: World) -> None:
     assert names_in(world, path) == names_in(world, copy) == [None]
 
 
-def test_a_label_waits_for_its_photo_and_is_told_of_meanwhile(world: World) -> None:
+def test_a_label_waits_for_its_photo_and_is_reported_meanwhile(world: World) -> None:
     ledger, path = world.archive.open_ledger(), photo_with(world, 1)
     ledger.label("Ada", faces_of(world, path))
     file, away = world.folder / "photos" / path, world.folder / "away.jpg"

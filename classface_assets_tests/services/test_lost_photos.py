@@ -84,7 +84,7 @@ def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are
         refuse_lost_photos(layout)
 
 
-def test_many_folders_that_lost_photos_are_told_by_the_first_and_a_count(layout: ArchiveLayout) -> None:
+def test_many_folders_that_lost_photos_are_reported_as_the_first_and_a_count(layout: ArchiveLayout) -> None:
     for first in range(1990, 1998):
         delete(photos(layout, f"{first}-{first + 1}", 3))
     (layout.photos / "1990-1991" / "stray.txt").write_text("")
@@ -164,7 +164,7 @@ def publish(layout: ArchiveLayout, rows: pl.DataFrame) -> dict[str, str]:
     return dict(previous_cluster_ids(layout).iter_rows())
 
 
-def test_the_number_of_a_face_that_is_gone_is_kept_until_it_is_back_and_goes_with_an_erasure(
+def test_the_cluster_number_of_a_missing_face_is_stored_until_it_is_back_or_erased(
     layout: ArchiveLayout,
 ) -> None:
     one, two = "unknown_cluster_1", "unknown_cluster_2"

@@ -136,7 +136,7 @@ def test_without_a_face_to_be_seen_the_landmarks_are_estimated_and_a_face_is_dra
     assert "| ok | 1 |" in metadata_text(missed, "photos_by_outcome")
 
 
-def test_drawings_in_photos_that_are_gone_or_cannot_be_read_are_told_and_moved_ones_are_not() -> None:
+def test_drawings_in_missing_or_unreadable_photos_are_reported_and_moved_ones_are_not() -> None:
     rows = pl.DataFrame(
         [("here", None, "no face", ""), ("broken", None, "failed", "truncated"), ("gone", None, "no face", "")],
         schema=["asset_id", "face_id", "status", "reason"],

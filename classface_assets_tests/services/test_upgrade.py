@@ -59,13 +59,13 @@ def test_every_file_has_the_id_of_its_picture_and_its_former_one(upgraded: OldAr
             assert content_id((made_by_old_code / "photos" / path).read_bytes()) == digest
 
 
-def test_nothing_is_searched_or_embedded_again(upgraded: OldArchive) -> None:
+def test_new_photo_ids_search_and_embed_nothing_again(upgraded: OldArchive) -> None:
     for year in YEARS:
         assert upgraded.world.number("detections", "photos_searched_now", year) == 0
         assert upgraded.world.number("embeddings", "embedded_now", year) == 0
 
 
-def test_every_face_keeps_its_id_its_chip_and_its_vector(upgraded: OldArchive, made_by_old_code: Path) -> None:
+def test_new_photo_ids_leave_every_face_its_id_chip_and_vector(upgraded: OldArchive, made_by_old_code: Path) -> None:
     before = old_world(upgraded, made_by_old_code)
     for year in YEARS:
         images = image_parts(upgraded.world.layout, year).read().filter(status="ok")
@@ -93,14 +93,14 @@ def test_one_picture_that_was_two_photos_has_the_faces_of_one(upgraded: OldArchi
         assert faces.height == 1
 
 
-def test_the_same_faces_are_published(upgraded: OldArchive, made_by_old_code: Path) -> None:
+def test_new_photo_ids_publish_the_same_faces(upgraded: OldArchive, made_by_old_code: Path) -> None:
     """Of the pictures that were two photos each there is one face less."""
     sql = "SELECT f.id FROM face_instances f ORDER BY f.id"
     before, after = (set(w.query(sql)["id"]) for w in (old_world(upgraded, made_by_old_code), upgraded.world))
     assert after < before and len(before - after) == 2
 
 
-def test_nothing_is_left_over_and_nothing_is_missing(upgraded: OldArchive) -> None:
+def test_new_photo_ids_leave_no_unused_data_and_nothing_missing(upgraded: OldArchive) -> None:
     pack = describe_pack("builtin", upgraded.world.layout.packs)
     found = check_integrity(upgraded.world.layout, pack.detector_version, pack.key)
     assert [(orphans.kind, orphans.names) for orphans in found] == []
@@ -119,7 +119,7 @@ def test_what_the_ledger_names_is_found_under_its_id_of_today(upgraded: OldArchi
     assert renamed_photos(all_images(layout), []) == []
 
 
-def test_who_was_erased_is_still_shown_in_the_photos_that_are_told(upgraded: OldArchive) -> None:
+def test_photos_that_still_show_erased_people_are_found(upgraded: OldArchive) -> None:
     layout, events = upgraded.world.layout, upgraded.world.archive.open_ledger().events()
     shown = photos_showing(layout, erased_faces(layout, events))
     assert set(upgraded.recorded["erased"]["paths"]) <= set(shown)

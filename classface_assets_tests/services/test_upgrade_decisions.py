@@ -70,7 +70,7 @@ def test_the_ledger_tells_which_photos_were_renamed_and_a_second_run_adds_nothin
     assert replay(events).labels == replay(events[:-1]).labels
 
 
-def test_photos_that_were_rated_before_the_upgrade_keep_everything_too(old_archive: OldArchive) -> None:
+def test_photos_with_ratings_from_before_the_upgrade_keep_everything(old_archive: OldArchive) -> None:
     """Neither their bytes nor their path alone tells: the picture under the same name does."""
     world = old_archive.world
     for photo in (world.folder / "photos").rglob("*.jpg"):

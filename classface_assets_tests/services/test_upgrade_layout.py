@@ -19,25 +19,27 @@ def parts_of(data: Path) -> set[str]:
     return {file.relative_to(data).as_posix() for file in (data / "parts").rglob("*.parquet")}
 
 
-def test_no_photo_is_searched_and_no_face_embedded_again(run_again: OldArchive) -> None:
+def test_an_upgrade_searches_no_photo_and_embeds_no_face_again(run_again: OldArchive) -> None:
     for year in YEARS:
         assert run_again.world.number("detections", "photos_searched_now", year) == 0
         assert run_again.world.number("embeddings", "embedded_now", year) == 0
 
 
-def test_every_parquet_part_is_as_it_was(run_again: OldArchive, made_before_present_layout: Path) -> None:
+def test_an_upgrade_leaves_every_parquet_part_unchanged(
+    run_again: OldArchive, made_before_present_layout: Path
+) -> None:
     before, after = made_before_present_layout / "archive" / "data", run_again.world.folder / "data"
     assert parts_of(after) == parts_of(before) != set()
     for part in parts_of(before):
         assert (after / part).read_bytes() == (before / part).read_bytes()
 
 
-def test_the_ledger_is_as_it_was(run_again: OldArchive, made_before_present_layout: Path) -> None:
+def test_an_upgrade_leaves_the_ledger_unchanged(run_again: OldArchive, made_before_present_layout: Path) -> None:
     before = events_of(made_before_present_layout / "archive" / "data")
     assert events_of(run_again.world.folder / "data") == before and len(before) > 8
 
 
-def test_every_face_has_the_person_or_cluster_that_it_had(
+def test_an_upgrade_leaves_every_face_with_its_person_or_cluster(
     run_again: OldArchive, made_before_present_layout: Path
 ) -> None:
     table = Path("tables") / "identities.parquet"
@@ -55,7 +57,7 @@ def test_names_refusals_and_erasure_hold_in_the_albums(run_again: OldArchive) ->
     assert any(name in pages for name in recorded["labelled"])
 
 
-def test_what_dagster_recorded_before_stands_beside_the_new_runs(
+def test_what_dagster_recorded_before_the_upgrade_is_listed_beside_the_new_runs(
     run_again: OldArchive, made_before_present_layout: Path
 ) -> None:
     before = open_world(made_before_present_layout)

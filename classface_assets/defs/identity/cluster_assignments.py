@@ -34,8 +34,8 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     """Who each face is: first the people who were named, by their labelled faces, then clusters of unknown faces.
 
     Two faces of one photo are never together, a labelled face never moves, and an unknown cluster keeps its number from
-    run to run. Every row has a score and the reason for the assignment. Labels that are given meanwhile count at the
-    next run.
+    run to run. Every row has a score and the reason for the assignment. Labels given during the run count at the
+    next one.
     """
     layout = archive.layout
     table, graph = layout.table("cluster_assignments"), layout.table("knn_graph")

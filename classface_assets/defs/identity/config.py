@@ -32,7 +32,7 @@ def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
     """Class decorator: adds a field for each setting of AssignmentSettings to a `dagster.Config`.
 
     The field has the name that run configs have stored, the bounds of the setting, and its docstring as description,
-    with the values that were measured. Its default is None, which stands for these values, so that those fitted to the
+    with the values that were measured. Its default is None, which means these values, so that those fitted to the
     archive can take their place.
     """
     added: dict[str, Any] = {}

@@ -43,7 +43,7 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
     """How well this archive's faces are clustered and named, measured with held-out labels or a ground truth.
 
     BCubed and pairwise scores, the naming of known people, by years between and by school year, and precision and
-    recall by threshold as a plot. Without enough labels it says how many it takes.
+    recall by threshold as a plot. With too few labels it reports the number that is needed.
     """
     layout = archive.layout
     truth = Path(config.truth) if config.truth else None

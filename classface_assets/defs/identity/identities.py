@@ -74,7 +74,7 @@ class IdentityConfig(AssignmentConfig):
     memoized=True,
 )
 def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
-    """The final assignment of each face: as clustered, or computed with the head's vectors where one was promoted.
+    """The final assignment of each face: as clustered, or by the vectors of the projection head if one was promoted.
 
     It is published to `classface.duckdb`, with the persons, their prototypes, the clusters, and all decisions until the
     faces were clustered. Of later decisions only refusals and erasures count; the others do at the next run.

@@ -40,11 +40,11 @@ class HeadConfig(dg.Config):
     memoized=True,
 )
 def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
-    """A projection that tells this school's people apart better, trained with the labelled faces and a triplet loss.
+    """A projection that separates this school's people better, trained with the labelled faces and a triplet loss.
 
     Some faces of each person, and some people altogether, are held out. The head is promoted, and so used by
     `identities`, only if it beats the pack's own vectors on those faces and is not worse on those people. With fewer
-    than five people of five labelled faces it is skipped, and says so.
+    than five people of five labelled faces it is skipped, with a note.
     """
     state = state_of_clustering(archive, models)
     return compute_unless_cached(

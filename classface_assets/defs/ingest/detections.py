@@ -86,10 +86,10 @@ def detections(
 ) -> dg.MaterializeResult:
     """Every face: its box, five landmarks, confidence, quality, sharpness, light, pose, and the aligned face chip.
 
-    A photo without a face, or one that cannot be decoded, has a row that says so and is not tried again. A scan without
-    an orientation is rotated until its faces are upright. A killed run keeps what it has found; the next does the rest.
-    A photo that moved between years, or whose metadata changed, is not searched again. A box that somebody drew, where
-    no face was found, is a face too, as long as the drawing is not undone.
+    A photo without a face, or one that cannot be decoded, has a row with that status and is not searched again. A scan
+    without an orientation is rotated until its faces are upright. What a killed run has found is stored; the next run
+    continues there. A photo that moved between years, or whose metadata changed, is not searched again. A box that
+    somebody drew where no face was found is a face too, until the drawing is undone.
     """
     year, layout = context.partition_key, archive.layout
     detector = models.describe(layout).detector_version

@@ -1,4 +1,4 @@
-"""The asset `embeddings`: one unit vector a face."""
+"""The asset `embeddings`: one unit vector per face."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -86,10 +86,10 @@ def embeddings(
     models: Models,
     progress: dg.ResourceParam[ProgressReporter],
 ) -> dg.MaterializeResult:
-    """One unit vector a face, computed from its chip, in a folder for each model pack: vectors of two packs never meet.
+    """One unit vector per face, computed from its chip; vectors of different model packs are never compared.
 
-    Those of another version of the detector stay beside them: its chips are cut out otherwise. Only faces without a
-    vector of this pack are embedded, also after a killed run or when photos moved between years.
+    Vectors of another version of the detector are stored separately, since its chips are cut out differently. Only
+    faces without a vector of this pack are embedded, also after a killed run or when photos moved between years.
     """
     year, layout = context.partition_key, archive.layout
     info = models.describe(layout)
@@ -149,7 +149,7 @@ def embed_pending_faces(
 
 
 def merge_batches(batches: Iterable[EmbeddingBatch], min_faces: int) -> Iterator[EmbeddingBatch]:
-    """The same vectors in larger batches, of at least so many faces but for the last."""
+    """The same vectors in larger batches, of at least that number of faces except the last."""
     waiting: list[EmbeddingBatch] = []
     for batch in batches:
         waiting.append(batch)

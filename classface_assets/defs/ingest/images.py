@@ -57,7 +57,7 @@ def images(
 
     The status is `ok`, `duplicate` (the same bytes as another file, or its picture with other metadata), `unreadable`
     or `not a photo`, the last three with a reason. Only files that are new or changed are read, those that could not be
-    opened the last time, and once those that an older version knew by their bytes alone. Files that are gone drop out,
+    opened the last time, and once those that an older version identified by their bytes. Files that are gone drop out,
     here and in all assets downstream; but where most photos of the archive are gone, nothing is done. What operating
     systems left there (thumbnails, recycle bins) is only counted.
     """
@@ -107,7 +107,9 @@ def _image_metadata(rows: pl.DataFrame) -> dict[str, Any]:
         "photos_with_pages_not_searched": paged.height,
         "pages_not_searched": markdown_table(paged.select("path", "reason"), most=50),
         "preview": markdown_table(rows.select("path", "width", "height", "taken_at", "status")),
-        "not_ok": markdown_table(rows.filter(pl.col("status") != "ok").select("path", "status", "reason"), most=50),
+        "not_ok": markdown_table(
+            rows.filter(pl.col("status") != PhotoStatus.OK).select("path", "status", "reason"), most=50
+        ),
     }
 
 
@@ -157,7 +159,7 @@ def _read_batch(listing: pl.DataFrame, year: str, layout: ArchiveLayout, folders
         require_year_folders(layout)  # else it is not this file that is broken, and it gets no row
         gone = [folder for folder in folders if not folder.exists()]
         if gone:
-            raise PhotosFolderError(f"{gone[0]} went away while it was read; bring it back, or run again without it.")
+            raise PhotosFolderError(f"{gone[0]} disappeared while it was read; put it back, or run again without it.")
     listed = listing.with_columns(pl.lit(year).alias("school_year")).iter_rows(named=True)
     rows = [{**asdict(fact), **file} for fact, file in zip(facts, listed, strict=True)]
     return pl.DataFrame(rows, schema=IMAGES)

@@ -47,6 +47,6 @@ def split_into_people(inputs: ClusteringInput, min_size: int, settings: Assignme
             rank[large[np.lexsort((large, -sizes[large]))]] = np.arange(len(large))
             return rank[labels]
     raise SplitError(
-        f"These {len(inputs)} faces do not fall apart into two groups of {min_size} or more; give a smaller "
+        f"These {len(inputs)} faces cannot be split into two groups of {min_size} or more; give a smaller "
         "--min-cluster-size, or name the faces one by one."
     )

@@ -38,7 +38,7 @@ IdentificationScorer = Callable[[AssignmentSettings, int], IdentificationMetrics
 
 @dataclass(frozen=True)
 class Calibration:
-    """The fitted thresholds. `before` and `after` are measured on people whom the threshold was not chosen on."""
+    """The fitted thresholds. `before` and `after` are measured on people that did not decide the threshold."""
 
     settings: AssignmentSettings
     """The settings in use where nothing better was found."""

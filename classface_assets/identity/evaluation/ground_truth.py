@@ -1,6 +1,6 @@
 """Detected faces matched with what is known of them: from a ground truth file, or from labels that were held out.
 
-One table for both (GROUND_TRUTH_SCHEMA), a row a face whose person is known:
+One table for both (GROUND_TRUTH_SCHEMA), one row per face whose person is known:
     person str, school_year str, year i32 (null when unknown), ageing bool, detected bool, face_id str (null when it was
     not detected), cluster str (of its own where it has none), unknown bool (in an unknown cluster), named str (the
     person that it was assigned to, null where there is none), queried bool (others of its person are labelled, and it

@@ -21,7 +21,7 @@ Assign = Callable[[Mapping[str, str]], pl.DataFrame]
 
 
 class TooFewLabelsError(UserError):
-    """There are too few labels to evaluate with; the message says how many it takes."""
+    """There are too few labels to evaluate with; the message gives the number that is needed."""
 
 
 def evaluate_holdout(

@@ -62,7 +62,7 @@ def pairwise(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Precis
 
 
 def purity(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> float:
-    """Share of the items that are of the person whom most of their cluster are; 1 without items."""
+    """Share of the items that are of the most frequent person of their cluster; 1 without items."""
     largest: dict[Hashable, int] = {}
     for (_, cluster), count in Counter(zip(truth, predicted, strict=True)).items():
         largest[cluster] = max(count, largest.get(cluster, 0))

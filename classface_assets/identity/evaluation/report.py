@@ -30,7 +30,7 @@ class IdentificationMetrics:
     named: int = 0
     """How many of the queried faces got a name."""
     strangers: int = 0
-    """Faces of people of whom no face is labelled."""
+    """Faces of people without any labelled face."""
     strangers_named: int = 0
 
     def in_archive(self, known: int, strangers: int) -> "IdentificationMetrics":
@@ -55,7 +55,7 @@ class EvaluationReport:
     ageing_pairwise: PrecisionRecall | None
     naming: IdentificationMetrics | None
     unknown_purity: float
-    """Share of the faces in unknown clusters that are of the person whom most of their cluster are."""
+    """Share of the faces in unknown clusters that are of the most frequent person of their cluster."""
     person_recall: float
     """How much of a person lies in the one cluster or under the one name that has most of it, mean over people."""
     by_gap: pl.DataFrame

@@ -45,7 +45,7 @@ class KnnGraph:
         )
 
     def to_frame(self) -> pl.DataFrame:
-        """One row a face: face_id, neighbours Array(Int32, k), similarities Array(Float32, k)."""
+        """One row per face: face_id, neighbours Array(Int32, k), similarities Array(Float32, k)."""
         k = self.neighbours.shape[1]
         return pl.DataFrame(
             {"face_id": self.face_ids, "neighbours": self.neighbours, "similarities": self.similarities},

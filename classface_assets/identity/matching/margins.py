@@ -11,7 +11,7 @@ from classface_assets.identity.settings import AssignmentSettings
 
 @dataclass(frozen=True)
 class MarginRule:
-    """The leads that are needed, and who is whose sibling or look-alike."""
+    """The leads that are needed, and which people are siblings or look-alikes."""
 
     usual: float
     """Least lead over anybody."""
@@ -29,7 +29,7 @@ class MarginRule:
 
         Args:
             persons: (m,) int64.
-            others: (m,) int64, -1 for nobody, over whom the usual lead is needed.
+            others: (m,) int64, -1 for nobody, over which the usual lead is needed.
 
         Returns:
             (m,) float64.

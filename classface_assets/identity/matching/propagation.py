@@ -45,7 +45,7 @@ def propagate_to_clusters(
         inputs: All faces.
         constraints: On these faces, row by row.
         candidates: Of the faces that nobody labelled.
-        margins: Centres of people, and who is whose sibling.
+        margins: Centres of people, and which people are siblings.
         settings: Thresholds of propagation.
 
     Returns:

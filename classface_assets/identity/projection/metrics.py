@@ -1,4 +1,4 @@
-"""How well vectors separate people whom the head was and was not trained on: what its promotion depends on."""
+"""How well vectors separate people of the training set, and other people: what the promotion of a head depends on."""
 
 from dataclasses import dataclass
 

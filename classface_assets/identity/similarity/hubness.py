@@ -3,7 +3,7 @@
 import numpy as np
 
 COHORT_SIZE = 1000
-"""Strangers against whom hubness is measured."""
+"""Number of other people's faces against which hubness is measured."""
 TOP_STRANGERS = 40
 """Number of most similar strangers that count, of a full cohort."""
 SKIPPED_NEAREST = 3

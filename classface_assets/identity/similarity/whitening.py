@@ -75,7 +75,7 @@ class WhiteningTransform:
 
 @dataclass(frozen=True)
 class SimilarityModel:
-    """How faces are compared, fitted to a sample of them. As it stands without arguments: by the plain cosine."""
+    """How faces are compared, fitted to a sample of them. Without arguments: by the plain cosine."""
 
     transforms: tuple[WhiteningTransform, ...] = ()
     """Applied one after the other."""

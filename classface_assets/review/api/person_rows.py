@@ -16,7 +16,7 @@ PersonId = Annotated[UUID, Path(alias="id")]
 
 
 def filter_persons(view: ArchiveView, status: str | None = None, q: str | None = None) -> pl.DataFrame:
-    """Select persons, sorted by name; the person to whom non-faces belong is left out.
+    """Select persons, sorted by name; the person that collects non-faces is left out.
 
     Args:
         view: The archive.

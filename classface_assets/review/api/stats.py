@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Query
 
-from classface_assets.core.schemas import NOISE_PREFIX, DetectionStatus
+from classface_assets.core.schemas import DetectionStatus, is_noise
 from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, problem_responses
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
@@ -65,7 +65,7 @@ class VerifyResponse(ApiModel):
 def count_faces(view: ArchiveView) -> dict[str, int]:
     """Count the faces that have a person, an unknown cluster or neither."""
     cluster = pl.col("cluster_id")
-    unknown, noise = pl.col("person_id").is_null(), cluster.str.starts_with(NOISE_PREFIX)
+    unknown, noise = pl.col("person_id").is_null(), is_noise()
     row = view.faces.select(
         pl.len().alias("total_faces"),
         pl.col("person_id").count().alias("assigned_faces"),

@@ -86,7 +86,7 @@ class FaceSimilarity:
 
         Args:
             vector: (d,) of unit length.
-            k: At most so many.
+            k: The greatest number of them.
             threshold: The lowest cosine similarity.
 
         Returns:
@@ -127,7 +127,7 @@ class FaceSimilarity:
         return _most_similar(rows, scores, limit, MIN_SUGGESTION_SIMILARITY)
 
     def portraits(self) -> dict[str, np.ndarray]:
-        """Person id → the mean vector (d,) of their portraits, of those whom the pack in use has embedded."""
+        """Person id → the mean vector (d,) of their portraits, of those that the pack in use has embedded."""
         portraits = self.view.decisions.portraits.items()
         vectors = {person: self.cache.portraits(of_person) for person, of_person in portraits}
         return {person: unit_mean(of_person) for person, of_person in vectors.items() if len(of_person)}

@@ -31,7 +31,7 @@ class IdentitySuggestion:
 def suggest_identity(face_similarity: FaceSimilarity, face_id: str, settings: AssignmentSettings) -> IdentitySuggestion:
     """Match a face against the labelled faces and the portraits, as if it had no label.
 
-    Excluded are people who are in the same photo, and those whom somebody rejected for the face.
+    Excluded are people who are in the same photo, and those that somebody rejected for the face.
 
     Args:
         face_similarity: The faces of the view and their vectors.

@@ -95,7 +95,7 @@ def student(
 def siblings(
     request: Request, context: Context, person_id: PersonId, name: FormText = "", back: FormText = "/people"
 ) -> Response:
-    """Record that two persons are siblings: they look alike, so that matching requires a larger margin."""
+    """Record that two persons are siblings: they look similar, so that matching requires a larger margin."""
     people = [_require_person(context, person_id), _require_person_named(context, name)]
     return _respond(request, context, context.ledger.declare_siblings(people), back)
 

@@ -10,9 +10,9 @@ from classface_assets.review.pages.components.layout import FormText, local_path
 from classface_assets.services.school_years import (
     Certainty,
     dated_folders,
+    listing_notes,
     set_folder_year,
     unset_folder_year,
-    year_notes,
 )
 
 router = page_router()
@@ -36,7 +36,7 @@ def years(request: Request, context: Context) -> Response:
         for one in folders
     ]
     guesses = sum(one.certainty == Certainty.GUESS for one in folders)
-    notes = [line for line in year_notes(context.layout)[-2:] if line.startswith(("A school year", "Left out"))]
+    notes = listing_notes(context.layout)
     return render_page(request, context, "years.html.j2", folders=shown, guesses=guesses, notes=notes)
 
 

@@ -114,7 +114,7 @@ def plan_manual_face_changes(decisions: Decisions, rows: pl.DataFrame, images: p
             continue
         if photo not in files:
             refused.append((photo, "the photo is no longer in its folder"))
-        elif files[photo] != "ok" or photo in failed:
+        elif files[photo] != PhotoStatus.OK or photo in failed:
             refused.append((photo, f"the photo cannot be read: {failed.get(photo) or files[photo]}"))
         elif _overlaps_any(face.box, erased[photo]):
             refused.append((photo, "it is the face of a person who was erased"))

@@ -31,7 +31,7 @@ class FaceCatalog:
 
     Attributes:
         images: A row a file: IMAGES, rotation, phash. Width and height are of the photo upright, as it was detected in.
-        faces: A row a face in the order of their ids: DETECTIONS without the chip, school_year, year.
+        faces: One row per face in the order of their ids: DETECTIONS without the chip, school_year, year.
         vectors: (faces, d) float32, of unit length, in the order of `faces`.
     """
 

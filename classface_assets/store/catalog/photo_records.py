@@ -119,8 +119,8 @@ def lost_label_report(layout: ArchiveLayout, decisions: Decisions, most: int = 2
         return []
     faces = "1 labelled face is" if rows.height == 1 else f"{rows.height:,} labelled faces are"
     lines = [
-        f"{faces} no longer in any photo. The names are kept, and hold again when the photo comes back: put the file "
-        "back, or label the face where it is now."
+        f"{faces} no longer in any photo. The names are stored, and apply again when the photo comes back: put "
+        "the file back, or label the face where it is now."
     ]
     photos = rows.group_by("path", "school_year", maintain_order=True).agg("person_id")
     for path, _, people in photos.head(most).iter_rows():
@@ -151,7 +151,7 @@ def _published_records(layout: ArchiveLayout, gone: Set[str]) -> pl.DataFrame:
     if not layout.database.exists():
         return pl.DataFrame(schema=PHOTO_RECORDS)
     try:
-        rows = query_database(layout.database, "SELECT * FROM image_assets WHERE status = 'ok'")
+        rows = query_database(layout.database, f"SELECT * FROM image_assets WHERE status = '{PhotoStatus.OK}'")
     except DatabaseError:  # it is made again by this run, and only helps to recognise photos from before
         return pl.DataFrame(schema=PHOTO_RECORDS)
     rows = rows.filter(pl.col("asset_id").is_in(list(gone)))

@@ -1,6 +1,6 @@
 """Portraits that people were enrolled with: reference pictures of a person that are not photos of the archive.
 
-Which portrait is of whom is in the ledger. Stored here are the chip, and for each model pack its vector, which can be
+The person of each portrait is in the ledger. Stored here are the chip, and for each model pack its vector, which can be
 made again; the uploaded picture itself is not stored.
 """
 

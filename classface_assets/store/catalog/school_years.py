@@ -129,7 +129,7 @@ def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
     folders = year_folders(layout)
     if not folders:
         raise PhotosFolderError(
-            f"There is nothing in {layout.photos}; connect its drive, or put a folder a school year into it."
+            f"There is nothing in {layout.photos}; connect its drive, or put one folder per school year into it."
         )
     return folders
 

@@ -29,7 +29,7 @@ _FACES_SQL = """
     SELECT f.id AS face_id, f.asset_id, f.person_id, f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h,
            coalesce(p.kind = 'not a face', FALSE) AS nothing
     FROM face_instances f LEFT JOIN persons p ON p.id = f.person_id
-    WHERE f.asset_id IN (SELECT asset_id FROM image_assets a WHERE a.status = 'ok' {of_year})"""
+    WHERE f.asset_id IN (SELECT asset_id FROM image_assets a WHERE a.status = '{status}' {of_year})"""
 WITHHELD_STATUS = PhotoStatus.WITHHELD.value
 WITHHELD_REASON = "somebody in it may not be shown"
 
@@ -86,7 +86,7 @@ def load_allowed_photos(
     """
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     images = query_database(database, f"SELECT * FROM image_assets a WHERE TRUE {of_year} ORDER BY path", given)
-    faces = query_database(database, _FACES_SQL.format(of_year=of_year), given)
+    faces = query_database(database, _FACES_SQL.format(status=PhotoStatus.OK, of_year=of_year), given)
     refusals = _combine_refusals(current_refusals(ledger), _published_refusals(database))
     ids = images.filter(pl.col("status") == PhotoStatus.OK)["asset_id"]
     verdicts = photo_verdicts(ids, faces, refusals).filter(pl.col("purpose") == purpose.value).drop("purpose")

@@ -11,7 +11,7 @@ from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
 
 NOT_LINKED = "not linked"
-"""Of a person of whom it is not recorded which of several students they are."""
+"""The mark of a person who may be one of several students."""
 _ID_LENGTH = 8
 
 

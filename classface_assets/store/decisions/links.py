@@ -16,7 +16,7 @@ class PairConstraint(NamedTuple):
 
 
 def person_node(person_id: str) -> str:
-    """What stands for a person among the faces."""
+    """The node of a person in the union-find of faces."""
     return f"person:{person_id}"
 
 
@@ -43,7 +43,7 @@ def resolve_conflicts(
 def bridge_missing_faces(pairs: Sequence[PairConstraint], missing: Set[str]) -> list[PairConstraint]:
     """The constraints without faces that are missing.
 
-    Faces that are linked by way of missing ones stay linked, and those that are kept apart by them stay apart.
+    Faces that are linked by way of missing ones stay linked, and those that are separated by them stay separated.
     """
     bridged = [pair for pair in pairs if pair.a not in missing and pair.b not in missing]
     linked: dict[str, list[str]] = defaultdict(list)

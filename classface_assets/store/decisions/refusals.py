@@ -1,6 +1,6 @@
 """For what people may not be shown, while a replay goes on: every refusal holds until somebody lifts it by hand.
 
-A refusal is stored with each person whom it may be about, by its source: `hand` and the event, `student` and the place
+A refusal is stored with each person that it may concern, by its source: `hand` and the event, `student` and the place
 on the roster, or `name` and the normalized name of a roster's row without an id.
 """
 

@@ -71,7 +71,7 @@ class StudentIndex:
         return cls(decisions, by_id, by_name)
 
     def students(self, row: RosterEntry) -> list[RosterEntry]:
-        """The students whom a row of a roster may mean: one where its id or name is one student's alone."""
+        """The students that a row of a roster may mean: one where its id or name is one student's alone."""
         namesakes = self.by_name.get(normalized_name(row.name), [])
         if row.key:
             return [entry for entry in namesakes if entry.key == row.key]
@@ -171,7 +171,7 @@ def consent_status(consents: ConsentRecords, people: Collection[str], entries: I
 
 
 def sibling_pairs(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
-    """Pairs of person ids whom a roster calls siblings; `students`: `RosterEntry.key` -> person id."""
+    """Pairs of person ids that a roster calls siblings; `students`: `RosterEntry.key` -> person id."""
     roster = tuple(roster)
     ids: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)

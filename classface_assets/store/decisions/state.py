@@ -219,7 +219,7 @@ def _finalize_roster(
     roster = drop_erased_students(entries, persons.values(), owners.keys(), erased)
     present = {entry.key for entry in roster}
     keys = {entries[place].key: p for place, p in owners.items() if entries[place].key in present}
-    # Links with students whom no roster has at present.
+    # Links with students that no roster lists at present.
     known = matcher.imports_so_far
     absent = {key: p for p, key in matcher.linked.items() if matcher.students.keyed(key, known) is None}
     absent = {key: p for key, p in absent.items() if p in persons and not persons[p].erased}

@@ -229,7 +229,7 @@ def merge_rows(old: RosterEntry, new: RosterEntry) -> RosterEntry:
 
 
 def _valid_id(student_id: str, repeated: frozenset[str]) -> str:
-    """The id as it was written, empty where it is a placeholder or stands for several students."""
+    """The id as it was written, empty where it is a placeholder or means several students."""
     key = normalize_student_id(student_id)
     return "" if not key or key in repeated else student_id.strip()
 

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: what was removed of whom, what remains, and what is left for people to do."""
+"""The receipt of an erasure: which data of which person were removed, what remains, and what people have to do."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class RemovedItem:
 
 @dataclass(frozen=True)
 class ErasureReceipt:
-    """What was removed of whom.
+    """Which data of which person were removed.
 
     Attributes:
         person_ids: The erased persons.

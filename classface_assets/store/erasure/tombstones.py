@@ -48,7 +48,7 @@ def erasures_missing_from(layout: ArchiveLayout, events: Sequence[Event]) -> Era
 
 
 def all_erasures(layout: ArchiveLayout, events: Sequence[Event]) -> ErasedFaces:
-    """Everybody who was erased, also those of whom this ledger knows nothing.
+    """Everybody who was erased, also those that are not in this ledger.
 
     Raises:
         UserError: The list of erased people is damaged.
@@ -78,13 +78,13 @@ def write_tombstones(layout: ArchiveLayout, erased: Mapping[str, Iterable[FaceRe
 
 
 def locally_erased(layout: ArchiveLayout) -> set[str]:
-    """The erased persons of whom nothing is left on this machine."""
+    """The erased persons without any data left on this machine."""
     file = layout.local / "forgotten.json"
     return set(json.loads(file.read_bytes())) if file.exists() else set()
 
 
 def record_locally_erased(layout: ArchiveLayout, persons: Set[str]) -> None:
-    """Record of whom nothing is left on this machine.
+    """Record which erased persons have no data left on this machine.
 
     Raises:
         StorageError: The disk fails.

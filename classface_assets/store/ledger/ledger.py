@@ -147,7 +147,7 @@ class Ledger(EventStore):
         """Remove a student from every roster for good; returns from how many imports.
 
         It cannot be undone: nothing of them is left, and the same files do not bring them back. What they refused stays
-        refused for everybody whom it concerned.
+        refused for everybody that it concerned.
 
         Raises:
             UnknownError: No student has that name or id.

@@ -180,7 +180,7 @@ class PersonKindSet(_PersonPayload):
 
 
 class SiblingsDeclared(EventPayload):
-    """These people look alike since they are siblings."""
+    """These people look similar since they are siblings."""
 
     kind: ClassVar[str] = "siblings_declared"
     person_ids: Annotated[list[Text], Field(min_length=2)]

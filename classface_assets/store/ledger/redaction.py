@@ -215,7 +215,7 @@ def _without_student(payload: Payload) -> Payload:
 
 
 def _comparable_row(row: Payload) -> RosterEntry:
-    """A roster's row without the siblings, of whom some may have been removed."""
+    """A roster's row without the siblings, some of which may have been removed."""
     return replace(RosterEntry.of(row), siblings=())
 
 

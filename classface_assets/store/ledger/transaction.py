@@ -210,7 +210,7 @@ class LedgerTransaction:
         return name
 
     def ambiguous_names(self) -> set[str]:
-        """The names of several people of whom it is not known that they are different students."""
+        """The names of several people who may be the same student."""
         people, namesakes = self.people(), dict[str, list[Person]]()
         for person in people.persons.values():
             if not person.erased and person.status != PersonStatus.MERGED:

@@ -71,11 +71,19 @@ def unused_rows(kind: str, layout: ArchiveLayout, parts: PartDataset, column: st
         hits = int(held.is_in(list(ids)).sum())
         count += hits
         size += sizes.get(file, 0) * hits / max(1, len(held))
-    return UnusedData(kind, layout.relative_path(parts.folder), count, round(size), (), parts, column, frozenset(ids))
+    return UnusedData(
+        kind=kind,
+        where=layout.relative_path(parts.folder),
+        count=count,
+        size=round(size),
+        parts=parts,
+        column=column,
+        ids=frozenset(ids),
+    )
 
 
 def unused_folder(kind: str, layout: ArchiveLayout, folder: Location) -> UnusedData:
-    """An unused folder; it counts even when it is empty, since it stands for a school year."""
+    """An unused folder; it counts even when it is empty, since it represents a school year."""
     found = unused_files(kind, layout.relative_path(folder), list_tree(folder))
     return found if found.count else replace(found, count=1)
 

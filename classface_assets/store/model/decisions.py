@@ -20,7 +20,7 @@ Portrait = tuple[str, str]
 """The person to whom it was given, and the id of the face in it."""
 
 NOT_A_FACE = "Not a face"
-"""The name of the one person to whom everything belongs that is no face at all."""
+"""The name of the one person that collects everything that is no face at all."""
 
 LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
 
@@ -115,7 +115,7 @@ class Decisions:
             siblings is in the fields above, too.
         portraits: Person id -> the portraits that they, and those who were merged into them, are enrolled with.
         same_shots: Which photos show one shot.
-        students: `RosterEntry.key` -> the person who that student is, also of one whom no roster has at present.
+        students: `RosterEntry.key` -> the person who that student is, also of one that no roster lists at present.
         student_names: `RosterEntry.key` -> the name that tells a student apart, for those who are no person yet and
             have a name that others have, too.
     """

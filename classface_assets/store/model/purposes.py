@@ -7,7 +7,7 @@ ALL_PURPOSES = "all"
 
 
 class Purpose(StrEnum):
-    """Where a photo is shown. Consent is asked for each of them, and `ALL_PURPOSES` stands for every one."""
+    """Where a photo is shown. Consent is asked for each of them, and `ALL_PURPOSES` means every one."""
 
     ALBUM = "album"
     YEARBOOK = "yearbook"

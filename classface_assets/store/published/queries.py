@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.schemas import CLUSTER_PREFIX, NOISE_PREFIX, PhotoStatus
 from classface_assets.store.files.duckdb import query_database
 
-_FACES_IN_PHOTOS = "face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = 'ok'"
+_FACES_IN_PHOTOS = f"face_instances f JOIN image_assets a ON a.asset_id = f.asset_id AND a.status = '{PhotoStatus.OK}'"
 _BOX = "f.bbox_x, f.bbox_y, f.bbox_w, f.bbox_h"
 
 
@@ -38,7 +39,7 @@ def readable_photos(database: Path) -> pl.DataFrame:
     return query_database(
         database,
         "SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation "
-        "FROM image_assets WHERE status = 'ok'",
+        f"FROM image_assets WHERE status = '{PhotoStatus.OK}'",
     )
 
 
@@ -116,11 +117,11 @@ def file_counts(database: Path) -> pl.DataFrame:
 
 def face_counts(database: Path) -> dict[str, int]:
     """How many faces, named faces, named people, faces in unknown clusters, unknown clusters, and single faces."""
-    sql = """
+    sql = f"""
         SELECT count(*) AS faces, count(person_id) AS named, count(DISTINCT person_id) AS people,
-               count(*) FILTER (cluster_id LIKE 'unknown_cluster_%') AS clustered,
-               count(DISTINCT cluster_id) FILTER (cluster_id LIKE 'unknown_cluster_%') AS clusters,
-               count(*) FILTER (cluster_id LIKE 'unknown_noise_%') AS single
+               count(*) FILTER (cluster_id LIKE '{CLUSTER_PREFIX}%') AS clustered,
+               count(DISTINCT cluster_id) FILTER (cluster_id LIKE '{CLUSTER_PREFIX}%') AS clusters,
+               count(*) FILTER (cluster_id LIKE '{NOISE_PREFIX}%') AS single
         FROM face_instances"""
     return query_database(database, sql).row(0, named=True)
 
@@ -129,7 +130,7 @@ def largest_unknown_clusters(database: Path, count: int = 5) -> pl.DataFrame:
     """The unknown clusters with most faces, largest first: cluster_id, size."""
     return query_database(
         database,
-        "SELECT cluster_id, size FROM clusters WHERE cluster_id LIKE 'unknown_cluster_%' "
+        f"SELECT cluster_id, size FROM clusters WHERE cluster_id LIKE '{CLUSTER_PREFIX}%' "
         "ORDER BY size DESC, cluster_id LIMIT ?",
         [count],
     )

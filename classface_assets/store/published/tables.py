@@ -62,7 +62,7 @@ def build_tables(
 
 
 def person_rows(decisions: Decisions) -> pl.DataFrame:
-    """PERSONS, a row a person, with a face or without; erased people have none."""
+    """PERSONS, one row per person, with a face or without; erased people have none."""
     rows = [
         (
             *(p.id, p.display_name, p.status, p.merged_into_id, _naive_utc(p.created_at), _naive_utc(p.updated_at)),

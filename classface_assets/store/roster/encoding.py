@@ -20,7 +20,7 @@ from classface_assets.store.roster.alphabets import FREQUENT_CHARACTERS, LANGUAG
 MAX_SAMPLED_LINES = 400
 """Lines with letters beyond ASCII that are weighed, evenly spread over the file."""
 TITLE_BYTES = 1024
-"""Bytes in which the titles stand, whose words tell the language."""
+"""Bytes that contain the titles, by whose words the language is recognised."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Natural logarithms: how much less likely each encoding is than the first, before anything is read.
 _RARENESS = """cp1252 0 cp1250 1 cp1251 1 cp1254 1 cp1253 1 cp1255 1 cp1256 1 cp1257 1 cp874 1.5

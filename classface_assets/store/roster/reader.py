@@ -67,7 +67,7 @@ def read_lines(content: bytes, encoding: str = "") -> RawRows:
         text = decode_text(content, encoding)
         read = RawRows(*_parse_text(text.text), text.encoding, text.guessed, text.replaced)
     if not read.lines:
-        raise RosterError("The file is empty; a roster has a line of column titles and a line a student.")
+        raise RosterError("The file is empty; a roster has a line of column titles and one line per student.")
     return read
 
 

@@ -31,7 +31,7 @@ class UnclearRefusal:
 
 @dataclass(frozen=True)
 class DroppedId:
-    """A student id of different names, or in place of one (`#N/A`), which so stands for nobody."""
+    """A student id of different names, or in place of one (`#N/A`), which therefore identifies nobody."""
 
     student_id: str
     lines: tuple[int, ...]

@@ -131,7 +131,15 @@ def _with_consent_columns(
             is_answered = _look_like_answers(cells, worded=True) and not is_unrelated(title)
             if is_answered and not matches_title(title, options.not_consent):
                 yes_or_no.append(title)
-    return RosterTable(header, columns, tuple(consents), lines, width, tuple(unused), tuple(yes_or_no))
+    return RosterTable(
+        header=header,
+        columns=columns,
+        consents=tuple(consents),
+        lines=lines,
+        width=width,
+        unused=tuple(unused),
+        yes_or_no=tuple(yes_or_no),
+    )
 
 
 def _consent_column(

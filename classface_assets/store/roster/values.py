@@ -115,7 +115,7 @@ _MONTH_OF = {word: number for number, words in enumerate(_MONTHS, 1) for word in
 
 
 class DateOrder(Enum):
-    """What stands first in a date of three numbers."""
+    """What comes first in a date of three numbers."""
 
     DAY = "day"
     MONTH = "month"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from classface_assets.core.geometry import Box
+from classface_assets.core.schemas import DetectionStatus
 from classface_assets.vision.alignment import warp_square
 from classface_assets.vision.detection.records import CHIP_FACE_PX, DetectionRow, face_columns
 from classface_assets.vision.photos.image_pyramid import ImagePyramid
@@ -46,7 +47,7 @@ def manual_face_rows(
             {
                 "asset_id": asset_id,
                 "face_id": face_id,
-                "status": "ok",
+                "status": DetectionStatus.FACE.value,
                 "reason": "" if found else ESTIMATED_LANDMARKS_REASON,
                 "detection_confidence": score,
                 "outside": 0.0,

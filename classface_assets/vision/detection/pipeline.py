@@ -8,7 +8,7 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.locations import Location
-from classface_assets.core.schemas import DETECTION_ROWS
+from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
@@ -93,9 +93,15 @@ def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) 
     try:
         return detect_photo(job.asset_id, open_pyramid(job.path), detector, settings, job.turnable)
     except UnreadablePhotoError as error:
-        return [{"asset_id": job.asset_id, "status": "failed", "reason": error.reason}]
+        return [{"asset_id": job.asset_id, "status": DetectionStatus.FAILED.value, "reason": error.reason}]
     except MemoryError:
-        return [{"asset_id": job.asset_id, "status": "failed", "reason": "too large for this machine's memory"}]
+        return [
+            {
+                "asset_id": job.asset_id,
+                "status": DetectionStatus.FAILED.value,
+                "reason": "too large for this machine's memory",
+            }
+        ]
 
 
 def detect_photo(
@@ -121,7 +127,7 @@ def detect_photo(
     found = detect_oriented(detector, pyramid, settings, turnable)
     faces, photo_columns["rotation"] = found.faces, found.rotation
     if not len(faces):
-        return [{**photo_columns, "status": "no face"}]
+        return [{**photo_columns, "status": DetectionStatus.NO_FACE.value}]
     picture, scale = pyramid.at_resolution(float(faces.boxes[:, 2].min()), CHIP_FACE_PX)
     pass_scale = min(1.0, base_side(detector, pyramid) / max(pyramid.width, pyramid.height))
     landmarks = refine_landmarks(detector, picture, faces.scaled(scale), faces.boxes[:, 2] * pass_scale)
@@ -132,7 +138,7 @@ def detect_photo(
         row = {
             **photo_columns,
             "face_id": face_id,
-            "status": "ok",
+            "status": DetectionStatus.FACE.value,
             "detection_confidence": float(score),
             "outside": float(found.outside[i]),
             **dict(zip(("yaw", "pitch", "roll"), poses[i], strict=True)),

@@ -113,7 +113,7 @@ class OpenVinoSession:
         return self._outputs
 
     def get_providers(self) -> Sequence[str]:
-        """The providers of the onnxruntime session that this one stands in for."""
+        """The providers of the onnxruntime session that this one replaces."""
         return self._providers
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -43,7 +43,7 @@ class DecodedPhoto(NamedTuple):
         note: What was wrong with a photo that could only partly be read, else "".
         width: The width of the upright photo at full size, in pixels.
         height: Its height, likewise.
-        factor: How many pixels of the photo, in each direction, one pixel here stands for.
+        factor: How many pixels of the photo, in each direction, one pixel here represents.
     """
 
     pixels: np.ndarray

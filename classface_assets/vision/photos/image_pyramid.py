@@ -12,7 +12,7 @@ from classface_assets.vision.photos.decoding import DecodedPhoto, load_photo
 # at full size after all.
 INITIAL_SIDE = 2400
 Decode = Callable[[int | None], DecodedPhoto]
-"""Decodes the photo with a long side of at least so many pixels; None: at full size."""
+"""Decodes the photo with a long side of at least that many pixels; None: at full size."""
 
 
 class ImagePyramid:

@@ -102,6 +102,6 @@ def _candidate_pairs(year: pl.DataFrame) -> np.ndarray:
 
 
 def _capture_seconds(year: pl.DataFrame, *sources: str) -> np.ndarray:
-    """When each photo was taken, in seconds; NaN if not known to the second (midnight stands for a date alone)."""
+    """When each photo was taken, in seconds; NaN if not known to the second (midnight: only the date is known)."""
     known = pl.col("taken_at_source").is_in(sources) & (pl.col("taken_at").dt.time() != pl.time(0, 0, 0))
     return year.select(pl.when(known).then(pl.col("taken_at").dt.epoch("us") / 1e6)).to_series().to_numpy()

@@ -66,7 +66,7 @@ def hash_bits(phash: str, rotation: int = 0) -> np.ndarray:
 
     Args:
         phash: 64 hex digits.
-        rotation: 0, 90, 180 or 270: returns the hash of the picture rotated clockwise by so many degrees.
+        rotation: 0, 90, 180 or 270: returns the hash of the picture rotated clockwise by that many degrees.
 
     Returns:
         (16, 16) bool; row and column are the vertical and the horizontal frequency.

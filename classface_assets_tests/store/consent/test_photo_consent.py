@@ -80,7 +80,9 @@ def test_each_purpose_has_a_verdict_of_its_own() -> None:
         ({"refused": EVERY, "consent_in_doubt": "perhaps"}, "withheld"),
     ],
 )
-def test_whom_nobody_asked_is_shown_and_who_refused_is_not(stated: dict[str, object], verdict: str) -> None:
+def test_people_without_an_answer_are_shown_and_people_who_refused_are_not(
+    stated: dict[str, object], verdict: str
+) -> None:
     assert reported(decided(person("anna", **stated)), faces(("1", "photo", "anna")))["photo"][0] == verdict
 
 
@@ -104,7 +106,7 @@ def test_a_labelled_face_that_no_detector_finds_any_more_is_still_in_its_photo()
     assert reported(decisions, faces(("1", "other", "ben")))["other"] == ("safe", [])
 
 
-def test_a_face_that_another_detector_drew_is_whose_it_is_now() -> None:
+def test_a_face_with_the_box_of_another_detector_belongs_to_its_present_person() -> None:
     """The old label has moved to the new face, of which somebody said later that it is Ben."""
     marks = {
         "old": FaceLabel("anna", "photo", (2, 12, 80, 80), 1),

@@ -298,7 +298,7 @@ def test_a_refusal_that_is_newer_than_what_is_published_counts_for_each_purpose(
     assert now.consents == {"album": True, "web": False, "yearbook": False}
 
 
-def test_an_old_ledger_whose_rows_were_put_together_wrongly_refuses_whom_its_rows_refuse() -> None:
+def test_an_old_ledger_with_wrongly_joined_rows_refuses_everybody_that_its_rows_refuse() -> None:
     """Three students with "N/A" for an id were one, and the last row had the last word."""
     rows = [{"name": n, "student_id": "N/A", "consent": c} for n, c in (("Anna", False), ("Ben", True), ("Cem", True))]
     events = [event(n, "person_created", person_id=name, name=name) for n, name in enumerate(("Anna", "Ben", "Cem"), 1)]

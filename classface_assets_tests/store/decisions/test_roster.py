@@ -160,7 +160,15 @@ def test_names_are_completed_from_the_roster_and_a_slip_of_the_keyboard_is_quest
     decisions = replay(events)
     persons = person_table(decisions, nothing)
     view = ArchiveView(
-        "1", nothing, nothing, persons, nothing, nothing, decisions, constraints_for(decisions, pl.DataFrame()), events
+        version="1",
+        faces=nothing,
+        clusters=nothing,
+        persons=persons,
+        photos=nothing,
+        published=nothing,
+        decisions=decisions,
+        constraints=constraints_for(decisions, pl.DataFrame()),
+        events=events,
     )
     assert search_roster(view, "we", 8) == [("Ben Weiss", (YEAR,))] and search_roster(view, "we", 0) == []
     assert search_roster(view, "ö", 8) == [("Cem Öz", (YEAR, "2020-2021"))]
@@ -197,7 +205,7 @@ def named(
     return dict(found.drop_nulls("person_id").select("face_id", "person_id").iter_rows())
 
 
-def test_a_face_of_a_year_in_which_the_roster_does_not_have_the_person_takes_more_likeness() -> None:
+def test_a_match_in_a_year_without_the_person_on_the_roster_needs_more_similarity() -> None:
     faces = {
         "label": (2015, [1.0, 0, 0, 0]),
         "alike": (2016, [0.95, 0.31, 0, 0]),

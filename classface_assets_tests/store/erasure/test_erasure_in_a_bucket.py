@@ -155,9 +155,7 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
         for calls in ("3", "40", "90"):
             ask_for_credentials(s3_server, calls)
             try:
-                with pytest.raises(
-                    ErasureUnfinishedError, match=r"refuses access .*`classface forget` does the rest\.$"
-                ):
+                with pytest.raises(ErasureUnfinishedError, match=r"refuses access .*`classface forget` finishes it\.$"):
                     erase_person(archive, instance, NAME)
             finally:
                 ask_for_credentials(s3_server, "inf")

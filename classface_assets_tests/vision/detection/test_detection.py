@@ -132,7 +132,7 @@ def test_a_scan_lying_on_its_side_is_turned_until_its_faces_are_upright(
     assert set(as_it_is.rows["rotation"]) == {0}, "a photo that says which way is up is believed"
 
 
-def test_landmarks_are_placed_anew_from_close_by(pack: ModelPack, group: Path) -> None:
+def test_landmarks_are_refined_from_close_by(pack: ModelPack, group: Path) -> None:
     large = np.asarray(Image.open(group).resize((2560, 1772)))
     rough = faces_in(pack, large)
     seen = np.full(len(rough), 20.0)

@@ -155,7 +155,7 @@ def test_mean_and_scale_are_in_the_order_of_the_channels() -> None:
     assert recipe.blob(pixel).ravel().tolist() == [0, 5, 0]
 
 
-def test_the_mirror_image_changes_the_vectors_and_makes_left_and_right_alike(tmp_path: Path, chips: np.ndarray) -> None:
+def test_averaging_with_the_mirror_image_makes_left_and_right_equal(tmp_path: Path, chips: np.ndarray) -> None:
     columns = onnx_model(
         tmp_path / "columns.onnx",
         [
@@ -224,7 +224,9 @@ def test_a_pack_of_insightfaces_format_mirrors_only_when_told_to(
         ("input_size = 160", r"its input is \(n, 3, 112, 112\), not \(n, 3, 160, 160\): give its input_size"),
     ],
 )
-def test_each_mistake_of_a_description_gets_a_sentence(text: str, message: str, folder: Path, tmp_path: Path) -> None:
+def test_each_mistake_in_a_pack_toml_is_reported_in_one_sentence(
+    text: str, message: str, folder: Path, tmp_path: Path
+) -> None:
     means_of_strips(tmp_path / "model.onnx")
     embedder = "" if text.startswith("embedder") else 'embedder = "model.onnx"\n'
     with pytest.raises(PackError, match=message) as raised:

@@ -106,7 +106,7 @@ def test_dates_are_read_as_cameras_and_programs_write_them(text: str, moment: st
         *("yesterday", "2019-06", "2019", "12.06.2019", "15603273301", (2019, 6, 12)),
     ],
 )
-def test_what_is_no_full_date_is_none(text: object) -> None:
+def test_an_incomplete_date_is_none(text: object) -> None:
     assert parse_date(text) is None
 
 
@@ -154,7 +154,7 @@ def test_the_surest_date_comes_first_from_exif_over_xmp_iptc_and_the_last_change
     assert first_of(plain, "2018-2019/DSC_0001.jpg") == ("None", "", None)
 
 
-def test_every_date_is_kept_once_the_surest_first(tmp_path: Path) -> None:
+def test_every_date_is_recorded_once_the_surest_first(tmp_path: Path) -> None:
     path = tmp_path / "2019-06-05.jpg"
     same = "2019:06:01 01:01:01"
     SMALL.save(path, exif=exif_of(original=same, digitized=same, changed="2024:01:01 10:00:00"))
@@ -219,7 +219,7 @@ def test_a_scan_of_1985_is_of_its_folders_year_and_not_of_the_day_it_was_scanned
     assert judged(None, scan) == ("2024-03-01 10:00:00", "exif", "")
 
 
-def test_the_next_sure_date_that_fits_stands_for_one_that_is_doubted() -> None:
+def test_the_next_sure_date_that_fits_replaces_one_that_is_doubted() -> None:
     found = judged("1984-09-01", ("2024-03-01T10:00:00", "exif"), ("2024-03-01", "file name"), ("1985-06-12", "folder"))
     assert found == ("1985-06-12 00:00:00", "folder", "exif 2024-03-01 10:00:00")
 
@@ -305,7 +305,7 @@ def put(layout: ArchiveLayout, year: str, facts: PhotoFacts) -> None:
     image_parts(layout, year).append(pl.DataFrame([row], schema=IMAGES))
 
 
-def test_the_parts_keep_every_date_so_that_a_folder_of_another_year_is_judged_anew(
+def test_the_parts_store_every_date_so_that_a_folder_of_another_year_is_judged_again(
     layout: ArchiveLayout, tmp_path: Path
 ) -> None:
     path = tmp_path / "2011-09-05.jpg"
@@ -326,7 +326,7 @@ def test_the_parts_keep_every_date_so_that_a_folder_of_another_year_is_judged_an
     assert stored["taken_at_doubt"].null_count() == 1
 
 
-def test_a_date_of_parts_from_before_dates_were_listed_is_judged_too(layout: ArchiveLayout) -> None:
+def test_dates_in_parts_of_older_versions_are_judged(layout: ArchiveLayout) -> None:
     add_images(layout, "1984-1985", ("a", "a.jpg"))
     parts = image_parts(layout, "1984-1985")
     (file,) = parts.files()

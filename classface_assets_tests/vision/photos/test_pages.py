@@ -40,7 +40,7 @@ def seen(path: Path) -> tuple[tuple[int, int], int, str]:
     return (facts.width, facts.height), int(photo.pixels.mean()), facts.reason
 
 
-def test_further_pages_of_a_scan_are_told(tmp_path: Path) -> None:
+def test_further_pages_of_a_scan_are_reported(tmp_path: Path) -> None:
     page = plain(900, 600, 200)
     assert seen(tiff(tmp_path / "one.tif", (page, 0))) == ((900, 600), 200, "")
     assert seen(tiff(tmp_path / "two.tif", (page, 0), (plain(900, 600, 90), 0))) == ((900, 600), 200, ONE)
@@ -74,7 +74,7 @@ def test_previews_halvings_and_masks_are_no_pages(tmp_path: Path) -> None:
     )
 
 
-def test_a_full_size_that_hangs_below_its_thumbnail_is_told(tmp_path: Path) -> None:
+def test_a_full_size_picture_below_its_thumbnail_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "camera.tif"
     for pages, note in (
         ([plain(160, 120, 9), plain(1600, 1200, 200)], ONE),
@@ -129,13 +129,13 @@ def mpo(path: Path, *others: tuple[np.ndarray, int], size: tuple[int, int] = (80
         ([(plain(700, 600, 20), 0x020001)], ONE),
     ],
 )
-def test_other_views_in_a_multi_picture_file_are_told_but_no_previews(
+def test_other_views_in_a_multi_picture_file_are_reported_but_no_previews(
     others: Sequence[tuple[np.ndarray, int]], note: str, tmp_path: Path
 ) -> None:
     assert seen(mpo(tmp_path / "camera.mpo", *others)) == ((800, 600), 200, note)
 
 
-def test_of_a_heic_of_several_pictures_the_primary_is_searched_and_the_others_are_told(tmp_path: Path) -> None:
+def test_of_a_heic_of_several_pictures_the_primary_is_searched_and_the_others_are_reported(tmp_path: Path) -> None:
     file = pillow_heif.HeifFile()
     for size, value in (((320, 240), 20), ((1200, 800), 200), ((1200, 800), 90)):
         file.add_from_pillow(Image.fromarray(plain(*size, value)))

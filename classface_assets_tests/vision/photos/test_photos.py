@@ -202,7 +202,7 @@ def test_a_photo_without_exif_is_dated_by_its_name(
     assert facts.taken_at_source == ("file name" if date else "") and facts.utc_offset is None
 
 
-def test_a_date_that_cannot_be_is_passed_over_and_one_that_is_to_come_is_kept_to_be_doubted_later(
+def test_an_impossible_date_is_skipped_and_one_in_the_future_is_recorded_to_be_doubted_later(
     astronaut: Image.Image, tmp_path: Path
 ) -> None:
     exif = Image.Exif()
@@ -377,7 +377,7 @@ def test_a_jpeg_is_decoded_no_larger_than_needed_and_tells_its_true_size(
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
-def test_a_truncated_jpeg_is_decoded_reduced_too(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
+def test_a_truncated_jpeg_is_decoded_at_reduced_size(mode: str, astronaut: Image.Image, tmp_path: Path) -> None:
     path = save_as_photo(astronaut.resize((2048, 2048)).convert(mode), tmp_path / "whole.jpg")
     whole = load_photo(path, 500)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])

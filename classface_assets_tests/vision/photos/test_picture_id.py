@@ -301,7 +301,7 @@ def test_turns_and_mirrors_follow_one_another_as_the_decoder_applies_them() -> N
         assert np.array_equal(upright(stored)[::-1], UPRIGHT_TRANSFORMS[MIRRORED_UPSIDE_DOWN[before]](stored))
 
 
-def test_a_file_that_has_no_structure_is_told_by_its_pixels_or_else_by_its_bytes(scene: Image.Image) -> None:
+def test_a_file_without_structure_is_identified_by_its_pixels_or_else_by_its_bytes(scene: Image.Image) -> None:
     png = encoded(scene, "PNG")
     by_pixels = picture_id(png, "a format of tomorrow")
     assert by_pixels == picture_id(PNG_EDITS["text"](png), "a format of tomorrow") != picture_id(png, "PNG")
@@ -311,7 +311,7 @@ def test_a_file_that_has_no_structure_is_told_by_its_pixels_or_else_by_its_bytes
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "HEIF", "AVIF"])
-def test_no_damaged_file_stops_it(format_name: str, scene: Image.Image) -> None:
+def test_no_damaged_file_stops_the_computation_of_ids(format_name: str, scene: Image.Image) -> None:
     data, rng = encoded(scene.resize((48, 32)), format_name), np.random.default_rng(5)
     for size in rng.integers(1, len(data), 40):
         assert len(picture_id(data[:size], format_name)) == 36

@@ -140,7 +140,7 @@ TURN = event(3, "photos_followed", photos=[{"from": "p", "to": "p", "transform":
 ADA = event(1, "person_created", person_id="ada", name="Ada")
 
 
-def test_a_label_holds_in_every_photo_of_its_shot_until_it_is_said_otherwise() -> None:
+def test_a_label_holds_in_every_photo_of_its_shot_until_another_decision() -> None:
     here = boxes(("f-new", "new", (20, 20, 100, 100)), ("g", "new", (200, 20, 100, 100)))
     label = label_event(2, "ada", face("f-old", "old", (10, 10, 50, 50)))
     assert constraints_for(replay([ADA, label, PAIR]), here).confirmed == {"f-new": "ada"}
@@ -180,7 +180,7 @@ def test_erased_and_drawn_faces_and_marks_of_photos_hold_in_every_photo_of_the_s
     assert decisions.photo_marks == {"old": "collage", "new": "collage"}
 
 
-def test_a_labelled_face_without_a_photo_is_told_and_one_that_is_followed_is_not() -> None:
+def test_a_labelled_face_without_a_photo_is_reported_and_one_that_is_followed_is_not() -> None:
     label = label_event(2, "ada", face("f-old", "old", (10, 10, 50, 50)))
     here = boxes(("f-new", "new", (20, 20, 100, 100)))
     assert lost_labels(replay([ADA, label]), here).keys() == {"f-old"}

@@ -47,7 +47,7 @@ class LabelledArchive:
     """An archive with ground truth.
 
     Attributes:
-        faces: One row a face.
+        faces: One row per face.
         vectors: (n, d) float32 of unit length, row by row with `faces`.
         graph: The nearest neighbours of these faces.
         material: The clustering input of these faces, with nobody labelled.

@@ -97,7 +97,7 @@ def write_archive(layout: ArchiveLayout, people: SyntheticPeople, faces: slice, 
     """Add these faces to an archive, as Parquet parts of up to PART_FACES faces.
 
     Returns:
-        face_id and person, one row a face.
+        face_id and person, one row per face.
     """
     rows = np.arange(len(people.who))[faces]
     written = [

@@ -62,7 +62,7 @@ def count_found(boxes: np.ndarray, faces: FaceDetections) -> int:
 
 
 def main(shapes: Sequence[tuple[int, int]] = SHAPES) -> None:
-    """Print a row a shape: faces found, other detections, seconds."""
+    """Print one row per shape: faces found, other detections, seconds."""
     print(f"| strip | faces of {FACE_PX} px found | others | seconds |\n| --- | --- | --- | --- |")
     with TemporaryDirectory() as folder:
         detector = load_pack("builtin", Path(folder), Path(folder)).detector

@@ -1,6 +1,6 @@
 """Commands about people: who there is, what they are called, who is the same, and what else is known of them.
 
-People are given by id or by name, whatever its case; somebody who was merged stands for the person they were merged
+People are given by id or by name, whatever its case; somebody who was merged means the person they were merged
 into.
 """
 
@@ -213,7 +213,7 @@ def create_student(tx: LedgerTransaction, name: str, student: RosterEntry, roste
 
 
 def preserve_refusals(tx: LedgerTransaction, keys: Set[str]) -> None:
-    """Record by hand, for every other person whom they concern, what the rows of these students refuse.
+    """Record by hand, for every other person that they concern, what the rows of these students refuse.
 
     The rows of these students are about to be removed.
     """

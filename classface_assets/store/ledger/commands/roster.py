@@ -29,10 +29,10 @@ class RosterImportResult:
     Attributes:
         event: The event that it appended; None when it changed nothing.
         new: Number of new students.
-        changed: Number of students of whom more, or something else, is known.
+        changed: Number of students with new or changed data.
         students: Number of students on all rosters.
         import_event: The event that imported these very rows, now or before.
-        notes: Sentences on people of whom it is not clear any more which student they are.
+        notes: Sentences on people who may now be one of several students.
     """
 
     event: int | None

@@ -78,7 +78,7 @@ def _import_of_event(con: sa.Connection, event_id: int) -> int:
 def _labels_of_import(con: sa.Connection, event_id: int) -> list[int]:
     """The events in force by which the import of a roster labelled faces.
 
-    People of whom more is recorded are not among them.
+    People with further records are not among them.
     """
     if not any(event.id == event_id for event in read_events_of(con, [RosterImported.kind])):
         return []

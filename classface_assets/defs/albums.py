@@ -21,11 +21,11 @@ from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint
-from classface_assets.defs.metadata import materialize_result, read_chips
+from classface_assets.defs.metadata import materialize_result
 from classface_assets.orchestration.progress import ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.artifacts.memoization import InputFingerprint
-from classface_assets.store.catalog.school_year import active_detection_settings
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.consent.allowed_photos import (
     WITHHELD_STATUS,
     AllowedPhotos,
@@ -60,15 +60,15 @@ def albums(
     originals stay as they are.
     """
     year, layout = context.partition_key, archive.layout
-    detector = models.describe(layout).detector_version
+    store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
     photos, faces = album_contents(archive, year)
 
     def make() -> Output:
-        with_chips = add_best_chips(layout, detector, year, faces)
+        with_chips = add_best_chips(store, faces)
         with progress.task(f"{year}: making the album", photos.height) as advance:
             return _make_album(layout, year, photos, with_chips, lambda *_: advance(1))
 
-    return compute_unless_cached(album_fingerprint(layout, detector, year, photos, faces), make)
+    return compute_unless_cached(album_fingerprint(store, photos, faces), make)
 
 
 def _make_album(
@@ -98,20 +98,16 @@ def _make_album(
     return Output(result, files, {"thumbnails_made": 0, **dict.fromkeys(copied, 0)})
 
 
-def album_fingerprint(
-    layout: ArchiveLayout, detector: str, year: str, photos: pl.DataFrame, faces: pl.DataFrame
-) -> InputFingerprint:
+def album_fingerprint(store: SchoolYearStore, photos: pl.DataFrame, faces: pl.DataFrame) -> InputFingerprint:
     """The fingerprint of a school year's album.
 
     Args:
-        layout: The archive.
-        detector: Version of the detector.
-        year: The school year.
+        store: The school year, with the faces of the detector in use.
         photos: See `album_contents`.
         faces: See `album_contents`.
     """
-    inputs = photos, faces, detector, active_detection_settings(layout, detector, year)
-    return input_fingerprint(layout, "albums", inputs, str(layout.data), year=year)
+    inputs = photos, faces, store.detector, store.active_settings()
+    return input_fingerprint(store.layout, "albums", inputs, str(store.layout.data), year=store.year)
 
 
 class SiteConfig(dg.Config):
@@ -211,7 +207,7 @@ def _faces_near_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
     ]
 
 
-def add_best_chips(layout: ArchiveLayout, detector: str, year: str, faces: pl.DataFrame) -> pl.DataFrame:
+def add_best_chips(store: SchoolYearStore, faces: pl.DataFrame) -> pl.DataFrame:
     """The faces with a column `chip`, filled only for the best of each student: an album shows one chip a student."""
     order = (
         faces.filter("cropped")
@@ -219,6 +215,6 @@ def add_best_chips(layout: ArchiveLayout, detector: str, year: str, faces: pl.Da
         .sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
     )
     best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_PER_STUDENT)["face_id"].to_list()
-    chips = list(read_chips(layout, detector, year, best).items())
+    chips = list(store.chips(best).items())
     frame = pl.DataFrame(chips, schema={"face_id": pl.String(), "chip": pl.Binary()}, orient="row")
     return faces.join(frame, on="face_id", how="left")

@@ -9,7 +9,7 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.evaluation.summary import summarize_assignments
-from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.vision.contact_sheet import contact_sheet
 
 MAX_CLUSTERS = 8
@@ -99,7 +99,7 @@ def cluster_contact_sheet(
     best = best.filter(pl.col("cluster_id").is_in(largest))
     chips: dict[str, bytes] = {}
     for (year,), group in best.group_by("school_year"):
-        chips |= read_chips(layout, detector, str(year), group["face_id"].to_list())
+        chips |= SchoolYearStore(layout, detector, str(year)).chips(group["face_id"].to_list())
     sheet: list[bytes] = []
     for _, group in best.group_by("cluster_id", maintain_order=True):
         row = [chips[face] for face in group["face_id"] if face in chips]
@@ -108,22 +108,6 @@ def cluster_contact_sheet(
         return {}
     image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
     return {"clusters": image_markdown(image, "the largest clusters, one a row")}
-
-
-def read_chips(layout: ArchiveLayout, detector: str, year: str, face_ids: Sequence[str]) -> dict[str, bytes]:
-    """Face id → the face's chip, an encoded image; without reading the whole school year into memory.
-
-    Args:
-        layout: Where the chips lie.
-        detector: Version of the detector that found the faces.
-        year: The school year of the faces.
-        face_ids: Of a few faces; those that are not found are left out.
-    """
-    settings = active_detection_settings(layout, detector, year)
-    if settings is None or not face_ids:
-        return {}
-    rows = detection_parts(layout, detector, year, settings).read_matching("face_id", face_ids, ["face_id", "chip"])
-    return dict(rows.iter_rows())
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

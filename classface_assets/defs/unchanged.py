@@ -26,14 +26,7 @@ from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.checkpoints import checkpoint_files
 from classface_assets.store.artifacts.memoization import InputFingerprint, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    year_detections,
-    year_images,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images
 from classface_assets.store.catalog.school_years import require_year_folders
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.decisions.replay import replay
@@ -41,6 +34,7 @@ from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.vision.models.pack_info import PackInfo
 from classface_assets.vision.photo_facts import to_read_again
 
 FileListing = list[tuple[str, int, int]]
@@ -103,13 +97,12 @@ class ChangeDetector:
         candidates = [year for year in years if year in materialized]
         if not candidates or not self.archive.layout.database.exists():
             return set()
-        layout, detector = self.archive.layout, self.models.describe(self.archive.layout).detector_version
         photos, faces = self._published
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
         return {
             year
             for year, year_photos, year_faces in contents
-            if album_fingerprint(layout, detector, year, year_photos, year_faces).cached_metadata() is not None
+            if album_fingerprint(self._school_year(year), year_photos, year_faces).cached_metadata() is not None
         }
 
     def site(self) -> bool:
@@ -124,6 +117,15 @@ class ChangeDetector:
     @cached_property
     def _published(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         return album_contents(self.archive)
+
+    @property
+    def _pack(self) -> PackInfo:
+        """The model pack in use."""
+        return self.models.describe(self.archive.layout)
+
+    def _school_year(self, year: str) -> SchoolYearStore:
+        """A school year, with the faces of the detector in use."""
+        return SchoolYearStore(self.archive.layout, self._pack.detector_version, year)
 
     @cached_property
     def _folders(self) -> dict[str, list[Location]]:
@@ -150,20 +152,16 @@ class ChangeDetector:
 
     def _year_parts(self, year: str) -> tuple[PartDataset, PartDataset | None, PartDataset]:
         """Files, faces (None where the year was never searched) and vectors."""
-        layout, pack = self.archive.layout, self.models.describe(self.archive.layout)
-        settings = active_detection_settings(layout, pack.detector_version, year)
-        return (
-            image_parts(layout, year),
-            None if settings is None else detection_parts(layout, pack.detector_version, year, settings),
-            embedding_parts(layout, pack.detector_version, pack.key, year),
-        )
+        store = self._school_year(year)
+        vectors = store.embedding_parts(self._pack.key)
+        return image_parts(store.layout, year), store.active_detection_parts(), vectors
 
     def _year_fingerprint(self, year: str) -> InputFingerprint:
-        layout, pack = self.archive.layout, self.models.describe(self.archive.layout)
+        layout, store = self.archive.layout, self._school_year(year)
         images, faces, vectors = self._year_parts(year)
         datasets = [one for one in (images, faces, vectors) if one is not None]
         parts = [[(part.path.name, part.size) for part in list_parts(one.folder)] for one in datasets]
-        models = pack.detector_version, pack.key, active_detection_settings(layout, pack.detector_version, year)
+        models = store.detector, self._pack.key, store.active_settings()
         manual = self._manual_faces_in(images.ids("asset_id")) if any(self._manual_faces) else []
         inputs = self._listing(year), parts, models, manual, layout.year_pattern, layout.year_start
         return input_fingerprint(layout, "ingest_year", inputs, year=year)
@@ -176,14 +174,14 @@ class ChangeDetector:
 
     def _is_complete(self, year: str) -> bool:
         """Whether every file was read, every photo searched and every face embedded, as far as that is possible."""
-        layout, detector = self.archive.layout, self.models.describe(self.archive.layout).detector_version
+        layout = self.archive.layout
         files, faces, vectors = self._year_parts(year)
         if faces is None or not _is_listing_read(files, self._listing(year)):
             return False
         photos = year_images(layout, year).filter(pl.col("status") == PhotoStatus.OK)
         if set(photos["asset_id"]) - faces.ids("asset_id") or _is_reoriented(faces, photos):
             return False
-        rows = year_detections(layout, detector, year, [*LOCATION_COLUMNS, "status"])
+        rows = self._school_year(year).detections([*LOCATION_COLUMNS, "status"])
         face_ids = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
         if face_ids - vectors.ids("face_id") - erased_ids_in(rows, self._manual_faces[1]):
             return False

@@ -17,6 +17,7 @@ from classface_assets.review.faces.uploads import UploadAnalyzer
 from classface_assets.review.problems import NotFoundError
 from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.model.face_ref import FaceRef
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class ReviewContext:
         context = copy.copy(self)
         context.ledger = replace(self.ledger, actor=actor)
         return context
+
+    def school_year(self, year: str) -> SchoolYearStore:
+        """A school year, with the faces of the detector in use."""
+        return SchoolYearStore(self.layout, self.pack.detector_version, year)
 
     def view(self) -> ArchiveView:
         """The published faces with all decisions up to now.

@@ -13,7 +13,7 @@ from classface_assets.defs.identity.evaluation import EvaluationConfig
 from classface_assets.defs.identity.identities import IdentityConfig
 from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings
 from classface_assets.store.catalog.faces import load_catalog
-from classface_assets.store.catalog.school_year import detection_parts
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
 from classface_assets_tests.conftest import World, register
 from classface_assets_tests.support.helpers import ASSETS
@@ -30,7 +30,7 @@ def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(
     assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
     large = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
     assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
-    old = detection_parts(world.layout, BUILTIN_DETECTOR, "2016-2017", "confidence-0.5 size-20")
+    old = SchoolYearStore(world.layout, BUILTIN_DETECTOR, "2016-2017").detection_parts("confidence-0.5 size-20")
     assert old.read().filter(pl.col("status") == "ok").height == 23
     assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
     stayed = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")

@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 from classface_assets.albums.files import find_broken_links
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, image_parts
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.pack_info import describe_pack
@@ -96,10 +96,11 @@ class Place:
     def parts(self, asset: str) -> PartDataset:
         layout = ArchiveLayout(self.photos, self.data)
         pack = describe_pack("builtin", layout.packs)
+        store = SchoolYearStore(layout, pack.detector_version, YEAR)
         return {
             "images": image_parts(layout, YEAR),
-            "detections": detection_parts(layout, pack.detector_version, YEAR, DetectionSettings().name),
-            "embeddings": embedding_parts(layout, pack.detector_version, pack.key, YEAR),
+            "detections": store.detection_parts(DetectionSettings().name),
+            "embeddings": store.embedding_parts(pack.key),
         }[asset]
 
     def raw(self, asset: str) -> pl.DataFrame:

@@ -29,7 +29,7 @@ from classface_assets.orchestration.resources import Models
 from classface_assets.services.queries import find_faces
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.catalog.faces import load_catalog
-from classface_assets.store.catalog.school_year import detection_parts, embedding_parts, year_images
+from classface_assets.store.catalog.school_year import SchoolYearStore, year_images
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.published.queries import boxes_in_files
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
@@ -208,9 +208,9 @@ def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
     )
     assert {f.asset_id for f in faces} <= set(named["asset_id"])
     info = describe_pack(str(SHARED_PACK), world.layout.packs)
-    vectors = embedding_parts(world.layout, info.detector_version, info.key, YEARS[0]).read()["vector"]
+    vectors = SchoolYearStore(world.layout, info.detector_version, YEARS[0]).embedding_parts(info.key).read()["vector"]
     assert vectors.dtype == pl.Array(pl.Float32, 128)
-    before = embedding_parts(world.layout, BUILTIN_DETECTOR, "builtin@1", YEARS[0])
+    before = SchoolYearStore(world.layout, BUILTIN_DETECTOR, YEARS[0]).embedding_parts("builtin@1")
     assert before.files(), "the first pack's vectors stay beside them"
 
 
@@ -221,7 +221,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     world = World(tmp_path, dg.DagsterInstance.ephemeral(), "builtin", "data of a killed run")
     places = ["--photos", str(world.layout.photos), "--data", str(world.layout.data)]
     command = [sys.executable, "-m", "classface_assets.cli", "run", *places]
-    parts = detection_parts(world.layout, BUILTIN_DETECTOR, "2017-2018", "confidence-0.5 size-20").folder
+    store = SchoolYearStore(world.layout, BUILTIN_DETECTOR, "2017-2018")
+    parts = store.detection_parts("confidence-0.5 size-20").folder
     victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(lambda: any(parts.glob("part-*.parquet")), victim)
     os.killpg(victim.pid, signal.SIGKILL)
@@ -255,7 +256,8 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def test_a_school_year_that_fails_is_reported_in_one_sentence_and_the_others_go_on(world: World) -> None:
-    settings = detection_parts(world.layout, BUILTIN_DETECTOR, "2018-2019", "confidence-0.5 size-20").folder
+    store = SchoolYearStore(world.layout, BUILTIN_DETECTOR, "2018-2019")
+    settings = store.detection_parts("confidence-0.5 size-20").folder
     shutil.rmtree(settings)
     settings.write_text("a file where the year's folder belongs")
     stopped = world.run()
@@ -333,7 +335,7 @@ def test_a_broken_chip_fails_a_check_that_says_what_to_do_and_nothing_else(world
     first = rows.filter(pl.col("face_id").is_not_null())["index"][0]
     chip = pl.when(pl.col("index") == first).then(pl.lit(b"broken")).otherwise(pl.col("chip"))
     rows.with_columns(chip.alias("chip")).drop("index").write_parquet(part)
-    shutil.rmtree(embedding_parts(world.layout, pack.detector_version, pack.key, year).folder)
+    shutil.rmtree(SchoolYearStore(world.layout, pack.detector_version, year).embedding_parts(pack.key).folder)
     assert world.run(year) == []
     faces = rows["face_id"].count()
     assert world.number("embeddings", "embedded_now", year) == faces - 1

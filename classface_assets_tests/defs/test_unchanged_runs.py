@@ -13,11 +13,7 @@ from classface_assets.defs.runner import select_years
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.resources import Models
 from classface_assets.services.queries import find_faces
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    set_active_detection_settings,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
@@ -68,9 +64,10 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
     layout, year = settled.layout, YEARS[0]
     folder = layout.photos / year
     photo = next(iter(sorted(folder.rglob("*.jpg"))))
-    sizes = active_detection_settings(layout, BUILTIN_DETECTOR, year)
+    store = SchoolYearStore(layout, BUILTIN_DETECTOR, year)
+    sizes = store.active_settings()
     assert sizes is not None
-    (part, *_) = detection_parts(layout, BUILTIN_DETECTOR, year, sizes).files()
+    (part, *_) = store.detection_parts(sizes).files()
     assert isinstance(part, Path)
     whole, changed = part.read_bytes(), photo.stat().st_mtime_ns
 
@@ -100,9 +97,9 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
 
     @contextmanager
     def with_other_thresholds() -> Iterator[None]:
-        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-120")
+        store.set_active_settings("confidence-0.5 size-120")
         yield
-        set_active_detection_settings(layout, BUILTIN_DETECTOR, year, sizes)
+        store.set_active_settings(sizes)
 
     @contextmanager
     def with_a_damaged_part() -> Iterator[None]:
@@ -147,7 +144,7 @@ def test_a_file_that_could_not_be_looked_at_is_tried_again_by_every_run(settled:
 
 def test_a_year_that_failed_is_run_again(settled: World) -> None:
     year, layout = YEARS[0], settled.layout
-    (part, *_) = detection_parts(layout, BUILTIN_DETECTOR, year, "confidence-0.5 size-20").files()
+    (part, *_) = SchoolYearStore(layout, BUILTIN_DETECTOR, year).detection_parts("confidence-0.5 size-20").files()
     assert isinstance(part, Path)
     whole = part.read_bytes()
     part.write_bytes(whole[:-100])

@@ -13,13 +13,7 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.services.queries import find_faces
-from classface_assets.store.catalog.school_year import (
-    detection_parts,
-    embedding_parts,
-    embedding_version,
-    image_parts,
-    year_detections,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, embedding_version, image_parts
 from classface_assets.store.maintenance.integrity import REPAIR
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
@@ -42,8 +36,9 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     world.archive.open_ledger().label("Kim", find_faces(layout.database, small["id"]))
     year = world.query(f"SELECT school_year FROM image_assets WHERE asset_id = '{small['asset_id']}'").item(0, 0)
     with_faces_of_at_least(120, world, year)
-    found = year_detections(layout, BUILTIN_DETECTOR, year)
-    old = detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name)
+    store = SchoolYearStore(layout, BUILTIN_DETECTOR, year)
+    found = store.detections()
+    old = store.detection_parts(DetectionSettings().name)
     assert small["id"] not in set(found["face_id"]) and small["id"] in old.ids("face_id")
     stale = old.folder / ".part-0.parquet.elsewhere~1~00000000.tmp"
     stale.write_bytes(b"half a part")
@@ -57,7 +52,7 @@ def test_prune_removes_what_nothing_uses_and_no_name(world: World) -> None:
     pruned = classface(layout, "prune", "--yes")
     assert pruned.returncode == 0 and pruned.stdout.endswith("Removed.\n"), pruned.stderr
     assert not old.folder.exists() and not stale.exists()
-    assert year_detections(layout, BUILTIN_DETECTOR, year).equals(found)
+    assert store.detections().equals(found)
     unchanged = [p for p in parts if p.exists() and p.read_bytes() == parts[p]]
     assert len(unchanged) == len(parts) - 1, "only the vectors of that year's small faces went with them"
     assert classface(layout, "prune", "--yes").stdout == "There is nothing that is not used.\n"
@@ -131,7 +126,10 @@ def test_a_newer_detector_gives_new_vectors_to_faces_whose_box_stayed(world: Wor
     detected.rename(detected.with_name("older"))
     newest = layout.parts("embeddings", embedding_version(pack.detector_version, pack.key))
     newest.rename(newest.with_name(embedding_version("older", pack.key)))
-    old, new = (embedding_parts(layout, detector, pack.key, year) for detector in ("older", pack.detector_version))
+    old, new = (
+        SchoolYearStore(layout, detector, year).embedding_parts(pack.key)
+        for detector in ("older", pack.detector_version)
+    )
     right = old.read().sort("face_id")
     true = old.files()
     old.append(right.with_columns(pl.Series("vector", -right["vector"].to_numpy(), right.schema["vector"])))
@@ -145,7 +143,7 @@ def test_a_newer_detector_gives_new_vectors_to_faces_whose_box_stayed(world: Wor
     assert world.run(year) == [] and world.instance.get_runs_count() == runs
     assert classface(layout, "prune", "--yes").returncode == 0
     assert [folder.name for folder in layout.parts("embeddings").iterdir()] == [newest.name]
-    assert embedding_parts(layout, pack.detector_version, pack.key, year).ids("face_id") == set(right["face_id"])
+    assert new.ids("face_id") == set(right["face_id"])
 
 
 def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> None:
@@ -167,8 +165,9 @@ def test_find_orphans_finds_each_kind_of_damage_and_mends_it(world: World) -> No
 
 def damage(layout: ArchiveLayout) -> None:
     """At least one of everything that can be wrong, over the four years."""
-    faces = {year: detection_parts(layout, BUILTIN_DETECTOR, year, DetectionSettings().name) for year in YEARS}
-    vectors = {year: embedding_parts(layout, BUILTIN_DETECTOR, "builtin@1", year) for year in YEARS}
+    stores = {year: SchoolYearStore(layout, BUILTIN_DETECTOR, year) for year in YEARS}
+    faces = {year: store.detection_parts(DetectionSettings().name) for year, store in stores.items()}
+    vectors = {year: store.embedding_parts("builtin@1") for year, store in stores.items()}
     (part,) = vectors[YEARS[0]].files()
     rows = pl.read_parquet(part)
     numbers = rows["vector"].to_numpy().copy()

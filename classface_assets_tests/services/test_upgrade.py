@@ -7,14 +7,7 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.catalog.former_ids import renamed_photos
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    all_images,
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    year_detections,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, all_images, image_parts
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.erasure.faces import photos_showing
 from classface_assets.store.erasure.tombstones import erased_faces
@@ -30,14 +23,14 @@ from classface_assets_tests.support.old_archive import YEARS, OldArchive
 def detections_of(world: World, year: str) -> pl.DataFrame:
     """All rows of the year's thresholds, as they lie in the parts, chips included."""
     layout, detector = world.layout, describe_pack("builtin", world.layout.packs).detector_version
-    settings = active_detection_settings(layout, detector, year)
-    assert settings
-    return detection_parts(layout, detector, year, settings).read()
+    parts = SchoolYearStore(layout, detector, year).active_detection_parts()
+    assert parts is not None
+    return parts.read()
 
 
 def vectors_of(world: World, year: str) -> pl.DataFrame:
     pack = describe_pack("builtin", world.layout.packs)
-    return embedding_parts(world.layout, pack.detector_version, pack.key, year).read()
+    return SchoolYearStore(world.layout, pack.detector_version, year).embedding_parts(pack.key).read()
 
 
 def old_world(upgraded: OldArchive, made_by_old_code: Path) -> World:
@@ -128,14 +121,14 @@ def test_photos_that_still_show_erased_people_are_found(upgraded: OldArchive) ->
 def test_before_faces_are_rewritten_none_is_missing(old_archive: OldArchive) -> None:
     """A run that stops between `images` and `detections`."""
     world, detector = old_archive.world, describe_pack("builtin", old_archive.world.layout.packs).detector_version
-    before = {year: year_detections(world.layout, detector, year) for year in YEARS}
+    before = {year: SchoolYearStore(world.layout, detector, year).detections() for year in YEARS}
     for year in YEARS:
         job = world.chain.definitions.resolve_job_def("ingest_year")
         selected = [dg.AssetKey("images")]
         assert job.execute_in_process(
             instance=world.instance, partition_key=register(world, year), asset_selection=selected
         ).success
-        rows = year_detections(world.layout, detector, year)
+        rows = SchoolYearStore(world.layout, detector, year).detections()
         faces = [frame["face_id"].drop_nulls() for frame in (before[year], rows)]
         assert len(faces[0]) - 1 == len(faces[1]) and set(faces[1]) < set(faces[0])
         photos = image_parts(world.layout, year).read().filter(status="ok")

@@ -14,12 +14,7 @@ from classface_assets.core.geometry import Box
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
 from classface_assets.store.catalog.faces import load_catalog
-from classface_assets.store.catalog.school_year import (
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    set_active_detection_settings,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts
 from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.events import Event
@@ -133,8 +128,9 @@ def face_rows(asset_id: str, *faces: str, status: str = "ok", reason: str = "", 
 
 
 def add_detections(layout: ArchiveLayout, year: str, *photos: pl.DataFrame, settings: str = SETTINGS) -> None:
-    detection_parts(layout, DETECTOR, year, settings).append(pl.concat(photos))
-    set_active_detection_settings(layout, DETECTOR, year, settings)
+    store = SchoolYearStore(layout, DETECTOR, year)
+    store.detection_parts(settings).append(pl.concat(photos))
+    store.set_active_settings(settings)
 
 
 def vector_of(face_id: str) -> np.ndarray:
@@ -144,7 +140,7 @@ def vector_of(face_id: str) -> np.ndarray:
 
 def add_vectors(layout: ArchiveLayout, year: str, *faces: str) -> None:
     frame = pl.DataFrame({"face_id": list(faces), "vector": np.stack([vector_of(f) for f in faces])})
-    embedding_parts(layout, DETECTOR, PACK, year).append(frame)
+    SchoolYearStore(layout, DETECTOR, year).embedding_parts(PACK).append(frame)
 
 
 def published(layout: ArchiveLayout, events: Sequence[Event], assignments: Sequence[tuple[object, ...]] = ()) -> Path:

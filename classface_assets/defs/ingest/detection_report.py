@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import DETECTIONS, DetectionStatus
 from classface_assets.defs.asset_factory import CheckRule
 from classface_assets.defs.memoized import input_fingerprint
@@ -15,10 +14,9 @@ from classface_assets.defs.metadata import (
     image_markdown,
     markdown_table,
     materialize_result,
-    read_chips,
     value_counts,
 )
-from classface_assets.store.catalog.school_year import year_detections
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.vision.contact_sheet import contact_sheet
 
 BEST_FACES = 48
@@ -52,9 +50,7 @@ class DetectionRun:
 
 
 def detection_report(
-    layout: ArchiveLayout,
-    detector: str,
-    year: str,
+    store: SchoolYearStore,
     photos: pl.DataFrame,
     run: DetectionRun,
     further: Mapping[str, Any],
@@ -62,14 +58,12 @@ def detection_report(
     """The result of `detections` for all photos of a school year.
 
     Args:
-        layout: The archive.
-        detector: Version of the detector.
-        year: The school year.
+        store: The school year, with the faces of the detector in use.
         photos: IMAGES of the year that can be searched.
         run: What this run did.
         further: Metadata of what else it did.
     """
-    rows = year_detections(layout, detector, year, [*REPORTED_COLUMNS])
+    rows = store.detections([*REPORTED_COLUMNS])
     rows = rows if rows.width else pl.DataFrame(schema={name: DETECTIONS[name] for name in REPORTED_COLUMNS})
     current = rows.join(photos, on="asset_id", how="semi")  # a deleted photo has rows until it is pruned
     faces = current.filter(pl.col("status") == DetectionStatus.FACE).sort(
@@ -101,16 +95,16 @@ def detection_report(
         failed=markdown_table(failed, most=50),
         not_opened=markdown_table(unopened.select("path", "reason"), most=50),
         **further,
-        **_best_faces(layout, detector, year, faces.head(BEST_FACES)["face_id"].to_list()),
+        **_best_faces(store, faces.head(BEST_FACES)["face_id"].to_list()),
     )
 
 
-def _best_faces(layout: ArchiveLayout, detector: str, year: str, face_ids: list[str]) -> dict[str, dg.MetadataValue]:
+def _best_faces(store: SchoolYearStore, face_ids: list[str]) -> dict[str, dg.MetadataValue]:
     """A contact sheet of these faces, the cached one when they are the same; empty when there are none."""
-    fingerprint = input_fingerprint(layout, "best_faces", detector, face_ids, year=year)
+    fingerprint = input_fingerprint(store.layout, "best_faces", store.detector, face_ids, year=store.year)
     sheet = fingerprint.cached_metadata()
     if sheet is None and face_ids:
-        chips = read_chips(layout, detector, year, face_ids)
+        chips = store.chips(face_ids)
         image = image_markdown(contact_sheet([chips[face] for face in face_ids]), "the faces of best quality")
         sheet = {"best_faces": image.value}
         fingerprint.record(sheet, [])

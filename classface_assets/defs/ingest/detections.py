@@ -22,12 +22,9 @@ from classface_assets.orchestration.progress import ProgressCallback, ProgressRe
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
+    SchoolYearStore,
     all_former_ids,
-    detection_parts,
-    list_school_years,
     migrate_former_ids,
-    set_active_detection_settings,
     year_images,
 )
 from classface_assets.store.catalog.school_years import require_year_folders
@@ -92,13 +89,13 @@ def detections(
     somebody drew where no face was found is a face too, until the drawing is undone.
     """
     year, layout = context.partition_key, archive.layout
-    detector = models.describe(layout).detector_version
+    store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
     files = year_images(layout, year)
     photos = files.filter(pl.col("status") == PhotoStatus.OK)
-    settings = config.settings(active_detection_settings(layout, detector, year))
-    parts = detection_parts(layout, detector, year, settings.name)
+    settings = config.settings(store.active_settings())
+    parts = store.detection_parts(settings.name)
     migrate_former_ids(layout, year, files)
-    pending = _copy_known(layout, parts, photos, (detector, year, settings.name))
+    pending = _copy_known(store, parts, photos, settings.name)
     run = DetectionRun()
     if pending:
         pack = models.load(layout)
@@ -113,30 +110,27 @@ def detections(
     reoriented = reorient_photos(archive, models, parts, photos, settings)
     manual = update_manual_faces(archive, models, parts, year)
     parts.compact()
-    set_active_detection_settings(layout, detector, year, settings.name)
-    result = detection_report(layout, detector, year, photos, run, {**manual, "photos_turned": reoriented})
+    store.set_active_settings(settings.name)
+    result = detection_report(store, photos, run, {**manual, "photos_turned": reoriented})
     return with_data_version(result, parts_version(parts))
 
 
-def _copy_known(layout: ArchiveLayout, parts: PartDataset, photos: pl.DataFrame, key: tuple[str, str, str]) -> set[str]:
+def _copy_known(store: SchoolYearStore, parts: PartDataset, photos: pl.DataFrame, settings: str) -> set[str]:
     """Copy the rows of photos that other school years or older versions have searched.
 
     Args:
-        layout: The archive.
+        store: The school year, with the faces of the detector in use.
         parts: Where the rows go.
         photos: IMAGES of the year.
-        key: Version of the detector, school year, and name of the detection settings.
+        settings: The name of the detection settings.
 
     Returns:
         The asset ids of the photos that are left to be searched.
     """
-    detector, year, settings = key
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
-    others = [
-        detection_parts(layout, detector, other, settings) for other in list_school_years(layout) if other != year
-    ]
+    others = [other.detection_parts(settings) for other in store.other_years()]
     pending = copy_rows_from(parts, others, "asset_id", pending)
-    return copy_former_rows(parts, others, all_former_ids(layout), pending) if pending else pending
+    return copy_former_rows(parts, others, all_former_ids(store.layout), pending) if pending else pending
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,7 @@ from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    embedding_parts,
-    list_school_years,
-    year_detections,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
@@ -93,26 +87,25 @@ def embeddings(
     """
     year, layout = context.partition_key, archive.layout
     info = models.describe(layout)
-    parts = embedding_parts(layout, info.detector_version, info.key, year)
-    faces = _faces_to_embed(archive, info.detector_version, year, parts)
-    elsewhere = [other for other in list_school_years(layout) if other != year]
-    others = [embedding_parts(layout, info.detector_version, info.key, other) for other in elsewhere]
+    store = SchoolYearStore(layout, info.detector_version, year)
+    parts = store.embedding_parts(info.key)
+    faces = _faces_to_embed(archive, store, parts)
+    others = [other.embedding_parts(info.key) for other in store.other_years()]
     pending = copy_rows_from(parts, others, "face_id", faces - parts.ids("face_id"))
     stats = EmbeddingStats()
-    settings = active_detection_settings(layout, info.detector_version, year)
-    if pending and settings is not None:
+    found = store.active_detection_parts()
+    if pending and found is not None:
         pack = models.load(layout)
         context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
-        found = detection_parts(layout, info.detector_version, year, settings)
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
             stats = embed_pending_faces(pending_chips(found, pending), parts, pack, config, advance)
     parts.compact()
     return with_data_version(embedding_report(parts, faces, stats, info.key), parts_version(parts))
 
 
-def _faces_to_embed(archive: Archive, detector: str, year: str, parts: PartDataset) -> set[str]:
+def _faces_to_embed(archive: Archive, store: SchoolYearStore, parts: PartDataset) -> set[str]:
     """The ids of the year's faces, without those of erased people where any face has no vector yet."""
-    rows = year_detections(archive.layout, detector, year, [*LOCATION_COLUMNS, "status"])
+    rows = store.detections([*LOCATION_COLUMNS, "status"])
     faces = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
     if faces - parts.ids("face_id"):
         faces -= erased_ids_in(rows, erased_faces(archive.layout, archive.open_ledger().events()))

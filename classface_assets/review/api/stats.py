@@ -10,7 +10,7 @@ from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, pr
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.store.catalog.school_year import embedding_parts, list_school_years, year_detections
+from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.model.person_kinds import PersonStatus
 
 MAX_LISTED_IDS = 100
@@ -124,10 +124,10 @@ def verify(
 
 def _vector_ids(context: ReviewContext, year: str) -> set[str]:
     """The faces of a school year that have a vector of the pack in use."""
-    return embedding_parts(context.layout, context.pack.detector_version, context.pack.key, year).ids("face_id")
+    return context.school_year(year).embedding_parts(context.pack.key).ids("face_id")
 
 
 def _detected_ids(context: ReviewContext, year: str) -> set[str]:
     """The faces of a school year that the detector in use found."""
-    rows = year_detections(context.layout, context.pack.detector_version, year, ["asset_id", "face_id", "status"])
+    rows = context.school_year(year).detections(["asset_id", "face_id", "status"])
     return set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()

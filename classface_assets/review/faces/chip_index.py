@@ -9,7 +9,7 @@ from datetime import datetime
 
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import Location
-from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.files.deletion import list_subfolders
 from classface_assets.store.files.parquet import read_row_group, row_group_values
 from classface_assets.store.files.parts import PartDataset
@@ -68,11 +68,10 @@ class ChipIndex:
 
     def _datasets(self, year: str) -> Iterator[PartDataset]:
         """The detections of a school year: those in use first, then of all other settings and detectors."""
-        settings = active_detection_settings(self._layout, self._detector, year)
-        active = None if settings is None else detection_parts(self._layout, self._detector, year, settings)
+        active = SchoolYearStore(self._layout, self._detector, year).active_detection_parts()
         if active is not None:
             yield active
         for detector in list_subfolders(self._layout.parts("detections")):
-            for folder in list_subfolders(self._layout.parts("detections", decode_folder_name(detector), year)):
-                if active is None or folder != active.folder:
-                    yield detection_parts(self._layout, decode_folder_name(detector), year, folder.name)
+            for parts in SchoolYearStore(self._layout, decode_folder_name(detector), year).all_detection_parts():
+                if active is None or parts.folder != active.folder:
+                    yield parts

@@ -4,7 +4,7 @@ Photos that are gone count too, if there are decisions about their faces: the Pa
 retain their faces and vectors until they are pruned.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.catalog.photo_records import camera_time
-from classface_assets.store.catalog.school_year import active_detection_settings, detection_parts, embedding_parts
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.files.deletion import list_subfolders
 from classface_assets.vision.models.pack_info import PackInfo
 from classface_assets.vision.photos.same_shot import PhotoAppearance, hash_bits
@@ -117,11 +117,10 @@ class PhotoAppearances:
                 schema=dict.fromkeys(["asset_id", "face_id", "status", "phash"], pl.String) | {"rotation": pl.Int16}
             )
         ]
-        detector = self.pack.detector_version
-        for year in self._years() if gone else ():
-            settings = active_detection_settings(self.layout, detector, year)
-            if settings is not None:
-                rows = detection_parts(self.layout, detector, year, settings).read_matching("asset_id", gone, columns)
+        for store in self._school_years() if gone else ():
+            parts = store.active_detection_parts()
+            if parts is not None:
+                rows = parts.read_matching("asset_id", gone, columns)
                 found += [rows] if rows.width else []
         return pl.concat(found, how="diagonal_relaxed").unique(["asset_id", "face_id"], keep="first")
 
@@ -129,23 +128,21 @@ class PhotoAppearances:
     def _gone_faces(self) -> pl.DataFrame:
         """The faces of photos that are gone, with their vectors."""
         rows = self._gone_detections.filter(pl.col("status") == DetectionStatus.FACE)
-        ids, version = rows["face_id"].to_list(), self.pack.detector_version
+        ids = rows["face_id"].to_list()
         found = [
-            embedding_parts(self.layout, version, self.pack.key, year).read_matching(
-                "face_id", ids, ["face_id", "vector"]
-            )
-            for year in (self._years() if ids else ())
+            store.embedding_parts(self.pack.key).read_matching("face_id", ids, ["face_id", "vector"])
+            for store in (self._school_years() if ids else ())
         ]
         frames = [frame for frame in found if frame.width]
         if not frames:
             return pl.DataFrame(schema={"asset_id": pl.String})
         return rows.join(pl.concat(frames).unique("face_id"), on="face_id")
 
-    def _years(self) -> Set[str]:
-        return {
-            decode_folder_name(year)
-            for year in list_subfolders(self.layout.parts("detections", self.pack.detector_version))
-        }
+    def _school_years(self) -> list[SchoolYearStore]:
+        """The school years in which the detector in use has searched, also those that are gone."""
+        detector = self.pack.detector_version
+        folders = list_subfolders(self.layout.parts("detections", detector))
+        return [SchoolYearStore(self.layout, detector, decode_folder_name(folder)) for folder in folders]
 
 
 def _to_float(value: object) -> float:

@@ -21,13 +21,7 @@ import polars as pl
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location, list_directory
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    list_school_years,
-)
+from classface_assets.store.catalog.school_year import image_parts, school_year_stores
 from classface_assets.store.files.parts import PartDataset
 
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
@@ -118,11 +112,11 @@ def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
     It does with every file, face or vector more or less, and with other thresholds or models.
     """
     years = []
-    for year in list_school_years(layout):
-        settings = active_detection_settings(layout, detector, year)
-        found = None if settings is None else _part_names(detection_parts(layout, detector, year, settings))
-        vectors = embedding_parts(layout, detector, pack, year)
-        years.append([year, _part_names(image_parts(layout, year)), settings, found, _part_names(vectors)])
+    for store in school_year_stores(layout, detector):
+        settings = store.active_settings()
+        found = None if settings is None else _part_names(store.detection_parts(settings))
+        images, vectors = image_parts(layout, store.year), store.embedding_parts(pack)
+        years.append([store.year, _part_names(images), settings, found, _part_names(vectors)])
     return content_digest(detector, pack, layout.year_pattern, layout.year_start, years)
 
 

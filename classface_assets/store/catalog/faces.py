@@ -15,12 +15,11 @@ from classface_assets.core.locations import list_directory
 from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
 from classface_assets.core.school_years.names import first_year
 from classface_assets.store.catalog.school_year import (
+    SchoolYearStore,
     all_images,
     conform_to_schema,
-    embedding_parts,
-    list_school_years,
     mark_duplicates,
-    year_detections,
+    school_year_stores,
 )
 from classface_assets.store.files.parts import PartDataset
 
@@ -56,10 +55,10 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
         DetectionMissingError: No face is by this detector, so everybody would vanish from what is published.
     """
     _require_detections(layout, detector)
-    years = list_school_years(layout)
     # A folder that came to another school year is in both until the old one is run.
     images = all_images(layout).unique("path", keep="first", maintain_order=True)
-    detected = list(_detections_of_years(layout, detector, years))
+    stores = school_year_stores(layout, detector)
+    detected = list(_detections_of_years(stores))
     if not detected:
         images = _merge_detection_results(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
         return FaceCatalog(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
@@ -69,14 +68,13 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     # Older versions detected faces in a picture once for each metadata that it had, and gave them other ids.
     rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
     images = _merge_detection_results(mark_duplicates(images), rows)
-    starts = {y: first_year(y) for y in years}
+    starts = {store.year: first_year(store.year) for store in stores}
     faces = (
         rows.drop("rotation", "phash", "orientation")
         .filter(pl.col("status") == DetectionStatus.FACE)
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
-    found = [embedding_parts(layout, detector, pack, year) for year in years]
-    faces, vectors = _join_vectors(found, faces.sort("face_id"))
+    faces, vectors = _join_vectors([store.embedding_parts(pack) for store in stores], faces.sort("face_id"))
     return FaceCatalog(images, faces, vectors)
 
 
@@ -111,11 +109,11 @@ def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.Dat
     return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 
 
-def _detections_of_years(layout: ArchiveLayout, detector: str, years: list[str]) -> Iterator[pl.DataFrame]:
-    for year in years:
-        rows = year_detections(layout, detector, year, list(DETECTIONS))
+def _detections_of_years(stores: list[SchoolYearStore]) -> Iterator[pl.DataFrame]:
+    for store in stores:
+        rows = store.detections(list(DETECTIONS))
         if rows.height:
-            yield conform_to_schema(DETECTIONS, rows).with_columns(pl.lit(year).alias("school_year"))
+            yield conform_to_schema(DETECTIONS, rows).with_columns(pl.lit(store.year).alias("school_year"))
 
 
 def _merge_detection_results(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:

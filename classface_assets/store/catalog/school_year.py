@@ -5,12 +5,14 @@ thresholds that the year was last detected with. Rows that are no longer current
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
-from classface_assets.core.locations import list_directory
+from classface_assets.core.locations import Location, list_directory
 from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
 from classface_assets.core.school_years.names import school_year_start
 from classface_assets.store.catalog.former_ids import (
@@ -32,45 +34,9 @@ def image_parts(layout: ArchiveLayout, year: str) -> PartDataset:
     return PartDataset(layout.parts("images", year=year), ("path", "size", "mtime_ns"))
 
 
-def detection_parts(layout: ArchiveLayout, detector: str, year: str, settings: str) -> PartDataset:
-    """Faces by detector version, school year and thresholds; `active_detection_settings` are those in use."""
-    return PartDataset(layout.parts("detections", detector, year) / settings, ("asset_id", "face_id"))
-
-
-def embedding_parts(layout: ArchiveLayout, detector: str, pack: str, year: str) -> PartDataset:
-    """The vectors of a school year's faces by detector version and model pack."""
-    return PartDataset(layout.parts("embeddings", embedding_version(detector, pack), year), ("face_id",))
-
-
-def embedding_version(detector: str, pack: str) -> str:
-    """The name of the folder of vectors.
-
-    It contains the detector's version: a face whose box another detector finds in the same place has the same id, but
-    another chip.
-    """
-    return f"{pack} {detector}"
-
-
 def list_school_years(layout: ArchiveLayout) -> list[str]:
     """The school years that were scanned so far, sorted."""
     return sorted(decode_folder_name(entry.path) for entry in list_directory(layout.parts("images")) if entry.is_folder)
-
-
-def set_active_detection_settings(layout: ArchiveLayout, detector: str, year: str, settings: str) -> None:
-    """Make the faces that were found with these thresholds the year's faces."""
-    if active_detection_settings(layout, detector, year) == settings:
-        return
-    content = json.dumps({"settings": settings}).encode()
-    write_file(layout.parts("detections", detector, year) / "current.json", lambda out: out.write(content))
-
-
-def active_detection_settings(layout: ArchiveLayout, detector: str, year: str) -> str | None:
-    """The thresholds that the year was last detected with; None before that."""
-    pointer = layout.parts("detections", detector, year) / "current.json"
-    try:
-        return json.loads(read_file(pointer))["settings"]
-    except FileNotFoundError:
-        return None
 
 
 def year_images(layout: ArchiveLayout, year: str) -> pl.DataFrame:
@@ -87,31 +53,6 @@ def conform_to_schema(schema: pl.Schema, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(missing).select(schema.names())
 
 
-def year_detections(layout: ArchiveLayout, detector: str, year: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """The detection rows of the photos that are in a school year now.
-
-    Rows that an older version wrote get the ids that their photos have now.
-
-    Args:
-        layout: The archive.
-        detector: The detector's version.
-        year: The school year.
-        columns: Some of DETECTION_ROWS; None for all.
-
-    Returns:
-        A frame without columns before the year was first detected.
-    """
-    settings = active_detection_settings(layout, detector, year)
-    if settings is None:
-        return pl.DataFrame()
-    rows = detection_parts(layout, detector, year, settings).read(columns)
-    if not rows.width:
-        return rows
-    images = year_images(layout, year)
-    ids = images["asset_id"].unique().to_list()
-    return map_to_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
-
-
 def all_images(layout: ArchiveLayout) -> pl.DataFrame:
     """The files of all school years, of each year as `year_images` has them."""
     years = list_school_years(layout)
@@ -121,6 +62,113 @@ def all_images(layout: ArchiveLayout) -> pl.DataFrame:
 def all_former_ids(layout: ArchiveLayout) -> FormerIds:
     """The former ids of the photos of all school years."""
     return former_ids(all_images(layout))
+
+
+@dataclass(frozen=True)
+class SchoolYearStore:
+    """The faces and vectors of one school year, of one version of the detector.
+
+    Attributes:
+        layout: The archive.
+        detector: The detector's version.
+        year: The school year.
+    """
+
+    layout: ArchiveLayout
+    detector: str
+    year: str
+
+    def other_years(self) -> list["SchoolYearStore"]:
+        """The other school years that were scanned so far, with the faces of the same detector."""
+        return [store for store in school_year_stores(self.layout, self.detector) if store.year != self.year]
+
+    @property
+    def detections_folder(self) -> Location:
+        """The folder of the year's detections, with one below it for each of the thresholds."""
+        return self.layout.parts("detections", self.detector, self.year)
+
+    @property
+    def settings_file(self) -> Location:
+        """The file that names the thresholds in use."""
+        return self.detections_folder / "current.json"
+
+    def active_settings(self) -> str | None:
+        """The name of the thresholds that the year was last detected with; None before that."""
+        try:
+            return json.loads(read_file(self.settings_file))["settings"]
+        except FileNotFoundError:
+            return None
+
+    def set_active_settings(self, settings: str) -> None:
+        """Make the faces that were found with these thresholds the year's faces."""
+        if self.active_settings() == settings:
+            return
+        content = json.dumps({"settings": settings}).encode()
+        write_file(self.settings_file, lambda out: out.write(content))
+
+    def detection_parts(self, settings: str) -> PartDataset:
+        """The faces that were found with these thresholds, in use or not (DETECTIONS)."""
+        return PartDataset(self.detections_folder / settings, ("asset_id", "face_id"))
+
+    def active_detection_parts(self) -> PartDataset | None:
+        """The faces that were found with the thresholds in use; None before the year was first detected."""
+        settings = self.active_settings()
+        return None if settings is None else self.detection_parts(settings)
+
+    def all_detection_parts(self) -> list[PartDataset]:
+        """The faces of each of the thresholds that the year was ever detected with."""
+        return [self.detection_parts(folder.name) for folder in list_subfolders(self.detections_folder)]
+
+    def embedding_parts(self, pack: str) -> PartDataset:
+        """The vectors of the year's faces by the model pack with this key."""
+        version = embedding_version(self.detector, pack)
+        return PartDataset(self.layout.parts("embeddings", version, self.year), ("face_id",))
+
+    def detections(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """The detection rows of the photos that are in the school year now.
+
+        Rows that an older version wrote get the ids that their photos have now.
+
+        Args:
+            columns: Some of DETECTION_ROWS; None for all.
+
+        Returns:
+            A frame without columns before the year was first detected.
+        """
+        parts = self.active_detection_parts()
+        if parts is None:
+            return pl.DataFrame()
+        rows = parts.read(columns)
+        if not rows.width:
+            return rows
+        images = year_images(self.layout, self.year)
+        ids = images["asset_id"].unique().to_list()
+        return map_to_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
+
+    def chips(self, face_ids: Sequence[str]) -> dict[str, bytes]:
+        """Face id → the face's chip, an encoded image; without reading the whole school year into memory.
+
+        Args:
+            face_ids: Of a few faces; those that are not found are left out.
+        """
+        parts = self.active_detection_parts() if face_ids else None
+        if parts is None:
+            return {}
+        return dict(parts.read_matching("face_id", face_ids, ["face_id", "chip"]).iter_rows())
+
+
+def embedding_version(detector: str, pack: str) -> str:
+    """The name of the folder of vectors.
+
+    It contains the detector's version: a face whose box another detector finds in the same place has the same id, but
+    another chip.
+    """
+    return f"{pack} {detector}"
+
+
+def school_year_stores(layout: ArchiveLayout, detector: str) -> list[SchoolYearStore]:
+    """The school years that were scanned so far, sorted, each with the faces of this version of the detector."""
+    return [SchoolYearStore(layout, detector, year) for year in list_school_years(layout)]
 
 
 def migrate_former_ids(layout: ArchiveLayout, year: str, images: pl.DataFrame) -> None:

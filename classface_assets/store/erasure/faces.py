@@ -14,9 +14,9 @@ from classface_assets.core.locations import remove_file
 from classface_assets.core.schemas import IMAGES
 from classface_assets.store.catalog.portraits import all_portrait_parts, remove_portrait_chips
 from classface_assets.store.catalog.school_year import (
+    SchoolYearStore,
     all_former_ids,
     conform_to_schema,
-    detection_parts,
     image_parts,
     list_school_years,
 )
@@ -92,12 +92,9 @@ def _all_detection_parts(layout: ArchiveLayout) -> Iterator[tuple[str, PartDatas
     """The detections of every detector, school year and thresholds, each with a description."""
     for detector in list_subfolders(layout.parts("detections")):
         for year in list_subfolders(detector):
-            for settings in list_subfolders(year):
-                where = f"{decode_folder_name(detector)}, {decode_folder_name(year)}, {settings.name}"
-                yield (
-                    where,
-                    detection_parts(layout, decode_folder_name(detector), decode_folder_name(year), settings.name),
-                )
+            store = SchoolYearStore(layout, decode_folder_name(detector), decode_folder_name(year))
+            for parts in store.all_detection_parts():
+                yield f"{store.detector}, {store.year}, {parts.folder.name}", parts
 
 
 def _erase_rows(parts: PartDataset, erased: Mapping[str, FaceRef]) -> int:

@@ -14,13 +14,7 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location, list_directory
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.store.catalog.former_ids import FormerIds, former_ids, map_to_current_ids
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    list_school_years,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, school_year_stores
 from classface_assets.store.files.deletion import abandoned_temporary_files, delete_path, drop_rows, filter_rows
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parts import PartDataset, RowDeduplicator
@@ -96,8 +90,7 @@ class SchoolYearCheck:
     """The check of a school year.
 
     Attributes:
-        layout: The archive.
-        name: The school year.
+        store: Its faces and vectors, of the detector in use.
         files: The paths of its files.
         faces: The ids of its faces that have a sound vector.
         found: What is wrong with it.
@@ -105,8 +98,7 @@ class SchoolYearCheck:
             the photo is searched again, and is left alone.
     """
 
-    layout: ArchiveLayout
-    name: str
+    store: SchoolYearStore
     files: set[str] = field(default_factory=set)
     faces: set[str] = field(default_factory=set)
     found: list[Inconsistency] = field(default_factory=list)
@@ -116,11 +108,12 @@ class SchoolYearCheck:
         self, kind: InconsistencyKind, names: Iterable[str], parts: PartDataset | None = None, key_column: str = ""
     ) -> None:
         """Add a finding about rows or ids."""
-        self.found.append(Inconsistency(kind, self.name, tuple(sorted(names)), (), parts, key_column))
+        self.found.append(Inconsistency(kind, self.store.year, tuple(sorted(names)), (), parts, key_column))
 
     def report_unreadable(self, *files: Location) -> None:
         """Add a finding about files that cannot be read."""
-        self.found.append(inconsistent_files(InconsistencyKind.UNREADABLE, self.layout, sorted(set(files)), self.name))
+        kind, where = InconsistencyKind.UNREADABLE, self.store
+        self.found.append(inconsistent_files(kind, where.layout, sorted(set(files)), where.year))
 
     def report_duplicates(self, parts: PartDataset, rows: pl.DataFrame, name: str) -> None:
         """Add a finding about rows of `parts` that are there twice, named by the column `name`."""
@@ -128,26 +121,24 @@ class SchoolYearCheck:
         self.report(InconsistencyKind.DUPLICATE_ROW, again[name].cast(pl.String), parts)
 
 
-def check_school_year(layout: ArchiveLayout, name: str, detector: str, pack: str, size: int) -> SchoolYearCheck:
+def check_school_year(store: SchoolYearStore, pack: str, size: int) -> SchoolYearCheck:
     """Check all that one model pack made of a school year.
 
     Args:
-        layout: The archive.
-        name: The school year.
-        detector: The detector's version.
+        store: The school year, with the faces of the pack's detector.
         pack: The key of the model pack.
         size: The dimension of its vectors.
     """
-    year = SchoolYearCheck(layout, name)
+    year = SchoolYearCheck(store)
     photos, former = _check_images(year)
-    every_face, faces = _check_faces(year, detector, photos, former)
-    _check_vectors(year, detector, pack, size, every_face, faces)
+    every_face, faces = _check_faces(year, photos, former)
+    _check_vectors(year, pack, size, every_face, faces)
     return year
 
 
 def _check_images(year: SchoolYearCheck) -> tuple[set[str], FormerIds]:
     """The ids of the photos in which faces are to be detected, and their former ids."""
-    parts = image_parts(year.layout, year.name)
+    parts = image_parts(year.store.layout, year.store.year)
     rows, broken = read_undamaged(parts, [*parts.key, "asset_id", "status", "file_digest"])
     year.report_unreadable(*broken)
     year.report_duplicates(parts, rows, "path")
@@ -155,19 +146,16 @@ def _check_images(year: SchoolYearCheck) -> tuple[set[str], FormerIds]:
     return set(rows.filter(pl.col("status").cast(pl.String) == PhotoStatus.OK)["asset_id"]), former_ids(rows)
 
 
-def _check_faces(
-    year: SchoolYearCheck, detector: str, photos: set[str], former: FormerIds
-) -> tuple[set[str], set[str]]:
+def _check_faces(year: SchoolYearCheck, photos: set[str], former: FormerIds) -> tuple[set[str], set[str]]:
     """Every face of the year's active thresholds, and those of them in photos that are still there."""
     try:
-        settings = active_detection_settings(year.layout, detector, year.name)
+        parts = year.store.active_detection_parts()
     except (ValueError, KeyError, TypeError):
-        settings = None
-        year.report_unreadable(year.layout.parts("detections", detector, year.name) / "current.json")
-    if settings is None:
+        parts = None
+        year.report_unreadable(year.store.settings_file)
+    if parts is None:
         year.report(InconsistencyKind.NEVER_SEARCHED, photos)
         return set(), set()
-    parts = detection_parts(year.layout, detector, year.name, settings)
     rows, broken = read_undamaged(parts, [*parts.key, "status"])
     without_chip, cut_off = photos_with_broken_chips(parts)
     year.report_unreadable(*broken, *cut_off)
@@ -180,11 +168,9 @@ def _check_faces(
     return set(rows["face_id"].drop_nulls()), set(current["face_id"].drop_nulls())
 
 
-def _check_vectors(
-    year: SchoolYearCheck, detector: str, pack: str, size: int, every_face: set[str], faces: set[str]
-) -> None:
+def _check_vectors(year: SchoolYearCheck, pack: str, size: int, every_face: set[str], faces: set[str]) -> None:
     """Vectors against faces. Vectors of faces of other thresholds or deleted photos are for `classface prune`."""
-    parts = embedding_parts(year.layout, detector, pack, year.name)
+    parts = year.store.embedding_parts(pack)
     rows, broken = read_undamaged(parts, ["face_id"])
     bad, cut_off = find_broken_vectors(parts, size)
     known = set(rows["face_id"])
@@ -195,27 +181,25 @@ def _check_vectors(
     year.report(InconsistencyKind.NO_VECTOR, faces - known)
     year.report(
         InconsistencyKind.NO_FACE,
-        stray - bad - _faces_of_all_thresholds(year, detector) if stray else (),
+        stray - bad - _faces_of_all_thresholds(year.store) if stray else (),
         parts,
         "face_id",
     )
     year.faces = faces & known - bad
 
 
-def _faces_of_all_thresholds(year: SchoolYearCheck, detector: str) -> set[str]:
+def _faces_of_all_thresholds(store: SchoolYearStore) -> set[str]:
     found: set[str] = set()
-    for folder in list_directory(year.layout.parts("detections", detector, year.name)):
-        if folder.is_folder:
-            parts = detection_parts(year.layout, detector, year.name, folder.path.name)
-            found.update(read_undamaged(parts, ["face_id"])[0]["face_id"].drop_nulls())
+    for parts in store.all_detection_parts():
+        found.update(read_undamaged(parts, ["face_id"])[0]["face_id"].drop_nulls())
     return found
 
 
 def check_integrity(layout: ArchiveLayout, detector: str, pack: str) -> list[Inconsistency]:
     """Find everything that does not agree, for one model pack's detector and vectors. Changes nothing."""
-    names = list_school_years(layout)
-    size = embedding_dimension(embedding_parts(layout, detector, pack, name) for name in names)
-    years = [check_school_year(layout, name, detector, pack, size) for name in names]
+    stores = school_year_stores(layout, detector)
+    size = embedding_dimension(store.embedding_parts(pack) for store in stores)
+    years = [check_school_year(store, pack, size) for store in stores]
     found = [finding for year in years for finding in year.found]
     tables = [e.path for e in list_directory(layout.data / "tables") if e.path.suffix == ".parquet"]
     found.append(inconsistent_files(InconsistencyKind.UNREADABLE, layout, find_unreadable(tables)))

@@ -16,13 +16,7 @@ from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import FileEntry, Location, list_directory
 from classface_assets.store.artifacts import cluster_memory
 from classface_assets.store.catalog.former_ids import former_ids
-from classface_assets.store.catalog.school_year import (
-    active_detection_settings,
-    detection_parts,
-    embedding_parts,
-    embedding_version,
-    image_parts,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, embedding_version, image_parts
 from classface_assets.store.files.deletion import (
     abandoned_temporary_files,
     delete_path,
@@ -168,38 +162,42 @@ def _unused_versions(
 
 def _other_thresholds(layout: ArchiveLayout, detector: str, years: Iterable[str]) -> Iterator[UnusedData]:
     """Faces of other thresholds; none where no thresholds are active yet, since a killed first run goes on there."""
-    for year in years:
-        current = active_detection_settings(layout, detector, year)
-        for folder in list_subfolders(layout.parts("detections", detector, year)) if current else ():
-            if folder.name != current:
-                yield unused_folder("faces of thresholds that are not in use", layout, folder)
+    for store in (SchoolYearStore(layout, detector, year) for year in years):
+        current = store.active_settings()
+        for parts in store.all_detection_parts() if current else ():
+            if parts.folder.name != current:
+                yield unused_folder("faces of thresholds that are not in use", layout, parts.folder)
 
 
 def _rows_of_deleted_photos(
     layout: ArchiveLayout, packs: Iterable[ActivePack], year: str, photos: Set[str]
 ) -> Iterator[UnusedData]:
     for pack in packs:
-        settings = active_detection_settings(layout, pack.detector, year)
-        if settings is not None:
-            found = detection_parts(layout, pack.detector, year, settings)
+        store = SchoolYearStore(layout, pack.detector, year)
+        found = store.active_detection_parts()
+        if found is not None:
             yield unused_rows("faces of deleted photos", layout, found, "asset_id", found.ids("asset_id") - photos)
-            vectors = embedding_parts(layout, pack.detector, pack.vectors, year)
-            faces = _faces_of_year(layout, pack.detector, year, photos)
+            vectors, faces = store.embedding_parts(pack.vectors), _faces_of_year(store, photos)
             yield unused_rows(
                 "vectors of faces no longer there", layout, vectors, "face_id", vectors.ids("face_id") - faces
             )
 
 
-def _faces_of_year(layout: ArchiveLayout, detector: str, year: str, photos: Set[str]) -> set[str]:
-    settings = active_detection_settings(layout, detector, year)
-    rows = detection_parts(layout, detector, year, settings).read(["asset_id", "face_id"]) if settings else None
-    if rows is None or not rows.width:
+def _faces_of_year(store: SchoolYearStore, photos: Set[str]) -> set[str]:
+    parts = store.active_detection_parts()
+    rows = pl.DataFrame() if parts is None else parts.read(["asset_id", "face_id"])
+    if not rows.width:
         return set()
     return set(rows.filter(pl.col("asset_id").is_in(list(photos)))["face_id"].drop_nulls())
 
 
 def _all_faces(layout: ArchiveLayout, detectors: Iterable[str], images: dict[str, set[str]]) -> set[str]:
-    return {f for d in detectors for year, photos in images.items() for f in _faces_of_year(layout, d, year, photos)}
+    of_years = (
+        _faces_of_year(SchoolYearStore(layout, detector, year), photos)
+        for detector in detectors
+        for year, photos in images.items()
+    )
+    return set().union(*of_years)
 
 
 def _unused_album_pictures(layout: ArchiveLayout, photos: Set[str], faces: Set[str]) -> UnusedData:

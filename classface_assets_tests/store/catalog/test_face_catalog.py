@@ -8,13 +8,7 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.catalog.faces import DetectionMissingError, FaceCatalog, load_catalog
-from classface_assets.store.catalog.school_year import (
-    embedding_parts,
-    image_parts,
-    list_school_years,
-    set_active_detection_settings,
-    year_detections,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years
 from classface_assets.store.files.duckdb import query_database
 from classface_assets_tests.support.helpers import (
     DETECTOR,
@@ -106,7 +100,7 @@ def test_faces_found_with_other_thresholds_are_not_gathered(layout: ArchiveLayou
     add_detections(layout, "2018-2019", face_rows("a", "a1"), settings="confidence-0.9 size-20")
     add_vectors(layout, "2018-2019", "a1", "a2")
     assert load_catalog(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1"]
-    set_active_detection_settings(layout, DETECTOR, "2018-2019", SETTINGS)
+    SchoolYearStore(layout, DETECTOR, "2018-2019").set_active_settings(SETTINGS)
     assert load_catalog(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1", "a2"]
 
 
@@ -114,7 +108,7 @@ def test_faces_of_photos_that_are_gone_are_not_gathered(layout: ArchiveLayout) -
     add_images(layout, "2018-2019", ("a", "a.jpg"))
     add_detections(layout, "2018-2019", face_rows("a", "a1"), face_rows("gone", "x1"))
     add_vectors(layout, "2018-2019", "a1", "x1")
-    assert year_detections(layout, DETECTOR, "2018-2019", ["asset_id"])["asset_id"].to_list() == ["a"]
+    assert SchoolYearStore(layout, DETECTOR, "2018-2019").detections(["asset_id"])["asset_id"].to_list() == ["a"]
     assert load_catalog(layout, DETECTOR, PACK).faces["face_id"].to_list() == ["a1"]
 
 
@@ -125,7 +119,7 @@ def test_each_row_of_vectors_belongs_to_the_face_of_that_row(layout: ArchiveLayo
         add_detections(layout, year, *(face_rows(p, f"{p}-a", f"{p}-b") for p in photos))
         for photo in reversed(photos):
             add_vectors(layout, year, f"{photo}-b", f"{photo}-a")
-    another = embedding_parts(layout, DETECTOR, "another pack", "Sommerfest")
+    another = SchoolYearStore(layout, DETECTOR, "Sommerfest").embedding_parts("another pack")
     another.append(pl.DataFrame({"face_id": ["q"], "vector": [[1.0]]}))
     facts = load_catalog(layout, DETECTOR, PACK)
     assert facts.vectors.shape == (12, 4) and facts.vectors.dtype == np.float32

@@ -18,13 +18,11 @@ from classface_assets.store.catalog.former_ids import (
     rewrite_former_ids,
 )
 from classface_assets.store.catalog.school_year import (
+    SchoolYearStore,
     all_former_ids,
-    detection_parts,
-    embedding_parts,
     image_parts,
     mark_duplicates,
     migrate_former_ids,
-    year_detections,
     year_images,
 )
 from classface_assets.store.erasure.faces import erase_faces
@@ -82,8 +80,9 @@ def test_copies_differ_from_the_same_picture_with_other_metadata() -> None:
 def test_rows_of_an_older_version_are_read_under_the_ids_of_today(layout: ArchiveLayout) -> None:
     add_files(layout, ("a.jpg", "A", "a"), ("b.jpg", "b", None))
     add_detections(layout, YEAR, face_rows("a", "a1", "a2"), face_rows("b", "b1"))
-    assert ids(year_detections(layout, DETECTOR, YEAR)) == [("A", "a1"), ("A", "a2"), ("b", "b1")]
-    assert year_detections(layout, DETECTOR, YEAR, ["face_id", "asset_id"]).columns == ["face_id", "asset_id"]
+    store = SchoolYearStore(layout, DETECTOR, YEAR)
+    assert ids(store.detections()) == [("A", "a1"), ("A", "a2"), ("b", "b1")]
+    assert store.detections(["face_id", "asset_id"]).columns == ["face_id", "asset_id"]
 
 
 def test_of_a_picture_that_was_two_photos_the_faces_of_one_stay(layout: ArchiveLayout) -> None:
@@ -100,7 +99,7 @@ def parts_of_two_photos(layout: ArchiveLayout) -> PartDataset:
     """Each in a part of its own, of the second one there are two."""
     for rows in (face_rows("d1", "f1", "f2"), face_rows("d2", "g1"), face_rows("d2", "drawn"), face_rows("x", "x1")):
         add_detections(layout, YEAR, rows)
-    return detection_parts(layout, DETECTOR, YEAR, SETTINGS)
+    return SchoolYearStore(layout, DETECTOR, YEAR).detection_parts(SETTINGS)
 
 
 @pytest.mark.parametrize("call", ["append", "remove"])
@@ -144,7 +143,7 @@ def test_every_detector_and_thresholds_of_the_year_are_rewritten_and_faces_found
     add_files(layout, ("a.jpg", "P", "d1"), ("b.jpg", "P", "d2"))
     add_detections(layout, YEAR, face_rows("d1", "f1"), settings="confidence-0.9 size-20")
     add_detections(layout, YEAR, face_rows("d1", "f1"), face_rows("d2", "f2"))
-    detection_parts(layout, "another", YEAR, SETTINGS).append(face_rows("d1", "o1"))
+    SchoolYearStore(layout, "another", YEAR).detection_parts(SETTINGS).append(face_rows("d1", "o1"))
     add_vectors(layout, YEAR, "f1", "f2", "o1")
     migrate_former_ids(layout, YEAR, year_images(layout, YEAR))
     for detector, settings, face in (
@@ -152,12 +151,12 @@ def test_every_detector_and_thresholds_of_the_year_are_rewritten_and_faces_found
         (DETECTOR, "confidence-0.9 size-20", "f1"),
         ("another", SETTINGS, "o1"),
     ):
-        assert ids(detection_parts(layout, detector, YEAR, settings).read()) == [("P", face)]
-    assert embedding_parts(layout, DETECTOR, PACK, YEAR).ids("face_id") == {"f1", "o1"}
+        assert ids(SchoolYearStore(layout, detector, YEAR).detection_parts(settings).read()) == [("P", face)]
+    assert SchoolYearStore(layout, DETECTOR, YEAR).embedding_parts(PACK).ids("face_id") == {"f1", "o1"}
 
 
 def test_a_photo_that_moved_to_another_year_meanwhile_takes_its_faces_along(layout: ArchiveLayout) -> None:
-    old, new = (detection_parts(layout, DETECTOR, year, SETTINGS) for year in ("2017-2018", YEAR))
+    old, new = (SchoolYearStore(layout, DETECTOR, year).detection_parts(SETTINGS) for year in ("2017-2018", YEAR))
     old.append(pl.concat([face_rows("a", "a1", "a2"), face_rows("b", "b1")]))
     add_files(layout, ("a.jpg", "A", "a"), ("never.jpg", "N", "n"))
     assert copy_former_rows(new, [old], all_former_ids(layout), {"A", "N"}) == {"N"}
@@ -182,7 +181,7 @@ def test_who_is_erased_is_erased_under_every_id_of_the_photo(layout: ArchiveLayo
     for photo in ("P", "d1"):
         erase_faces(layout, {"gone": FaceRef("gone", photo, (10, 10, 80, 80))}, {"somebody"})
         for year in ("2017-2018", YEAR):
-            left = detection_parts(layout, DETECTOR, year, SETTINGS).read()
+            left = SchoolYearStore(layout, DETECTOR, year).detection_parts(SETTINGS).read()
             assert left["face_id"].to_list() == ["f2"]
 
 

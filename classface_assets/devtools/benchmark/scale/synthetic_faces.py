@@ -20,12 +20,7 @@ import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import DETECTIONS, IMAGES
-from classface_assets.store.catalog.school_year import (
-    detection_parts,
-    embedding_parts,
-    image_parts,
-    set_active_detection_settings,
-)
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts
 
 DETECTOR, PACK, THRESHOLDS = "synthetic-1", "synthetic@1", "synthetic"
 DIMENSIONS = 512
@@ -131,9 +126,9 @@ def _write_part(layout: ArchiveLayout, people: SyntheticPeople, rows: np.ndarray
         pl.Series("vector", people.vectors(rows, rng), pl.Array(pl.Float32, DIMENSIONS))
     )
     image_parts(layout, year).append(_with_schema(IMAGES, images))
-    set_active_detection_settings(layout, DETECTOR, year, THRESHOLDS)
-    detection_parts(layout, DETECTOR, year, THRESHOLDS).append(_with_schema(DETECTIONS, detected))
-    embedding_parts(layout, DETECTOR, PACK, year).append(vectors)
+    SchoolYearStore(layout, DETECTOR, year).set_active_settings(THRESHOLDS)
+    SchoolYearStore(layout, DETECTOR, year).detection_parts(THRESHOLDS).append(_with_schema(DETECTIONS, detected))
+    SchoolYearStore(layout, DETECTOR, year).embedding_parts(PACK).append(vectors)
     return faces.select("face_id").with_columns(person=pl.Series(people.who[rows]))
 
 

@@ -126,9 +126,10 @@ def _write_part(layout: ArchiveLayout, people: SyntheticPeople, rows: np.ndarray
         pl.Series("vector", people.vectors(rows, rng), pl.Array(pl.Float32, DIMENSIONS))
     )
     image_parts(layout, year).append(_with_schema(IMAGES, images))
-    SchoolYearStore(layout, DETECTOR, year).set_active_settings(THRESHOLDS)
-    SchoolYearStore(layout, DETECTOR, year).detection_parts(THRESHOLDS).append(_with_schema(DETECTIONS, detected))
-    SchoolYearStore(layout, DETECTOR, year).embedding_parts(PACK).append(vectors)
+    store = SchoolYearStore(layout, DETECTOR, year)
+    store.set_active_settings(THRESHOLDS)
+    store.detection_parts(THRESHOLDS).append(_with_schema(DETECTIONS, detected))
+    store.embedding_parts(PACK).append(vectors)
     return faces.select("face_id").with_columns(person=pl.Series(people.who[rows]))
 
 

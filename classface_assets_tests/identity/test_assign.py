@@ -477,6 +477,7 @@ class Growing:
         return set(self.state.face_ids.filter(pl.Series(self.state.added))) if self.state else set()
 
 
+@pytest.mark.slow
 def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.11)
     everybody = Growing(faces, vectors)

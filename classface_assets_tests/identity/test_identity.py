@@ -55,6 +55,7 @@ def people_in_few_directions(seed: int, spoiled: float, blur: float = 0.35) -> t
     return unit(np.hstack([known, spoiled * rng.normal(size=(len(who), 48))])), [f"p{i}" for i in who]
 
 
+@pytest.mark.slow
 def test_the_head_is_promoted_when_a_projection_helps_and_says_by_how_much() -> None:
     vectors, persons = people_in_few_directions(0, spoiled=1.0)
     result = train_head(vectors, persons, TrainingSettings(learning_rate=1e-3))

@@ -218,6 +218,7 @@ def test_a_cluster_is_parted_where_it_is_weakest() -> None:
     assert partition(parted) == {frozenset(range(5)), frozenset(range(5, 10))}
 
 
+@pytest.mark.slow
 def test_thirty_thousand_faces_take_seconds() -> None:
     rng = np.random.default_rng(0)
     n, k = 30_000, 10

@@ -76,6 +76,7 @@ def tied(material: ClusteringInput) -> list[frozenset[int]]:
     return groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [-0.1, 0.2, 0.4, 0.6])
 def test_joining_in_rounds_gives_what_joining_one_pair_after_the_other_gives(threshold: float) -> None:
     joined = 0

@@ -316,6 +316,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
 
 
+@pytest.mark.slow
 def test_the_first_runs_of_an_archive_may_begin_in_one_moment(tmp_path: Path) -> None:
     """Of four processes, which fork from one that has imported all there is to import."""
     (tmp_path / "photos" / "2019-2020").mkdir(parents=True)

@@ -4,10 +4,13 @@ import sqlite3
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets_tests.support.old_archive import YEARS, OldArchive, open_world
+
+pytestmark = pytest.mark.slow
 
 
 def events_of(data: Path) -> list[tuple[object, ...]]:

@@ -121,6 +121,7 @@ def test_a_part_that_another_process_adds_during_compaction_stays(
     assert sorted(parts.read()["id"]) == ["a", "b", "late"]
 
 
+@pytest.mark.slow
 def test_readers_see_every_row_while_another_process_compacts(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     for number in range(4):

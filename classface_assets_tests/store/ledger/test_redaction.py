@@ -96,6 +96,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_while_a_name_is_overwritten_others_write_on_and_nobody_else_may_change_an_event(either: Ledger) -> None:
     gone = [with_one_erased(Ledger(either.url)) if n == 0 else either.erase(str(n)).person.id for n in _people(either)]
     writers = [python(WRITER, either.url, name, 12) for name in "ab"]

@@ -102,6 +102,7 @@ def count_passes(pack: ModelPack, image: Image.Image, turnable: bool = False) ->
     return counted.passes
 
 
+@pytest.mark.slow
 def test_a_plain_photo_is_looked_at_once_and_only_what_asks_for_it_more_often(
     pack: ModelPack, astronaut: Image.Image, group: Path
 ) -> None:

@@ -10,6 +10,7 @@ from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.image_pyramid import pyramid_from_pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(12_000, 2_000), (30_000, 2_000)])
 def test_small_faces_in_a_long_strip_are_found(width: int, height: int, builtin: ModelPack) -> None:
     picture, boxes = make_strip(width, height)

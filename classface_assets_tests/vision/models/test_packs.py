@@ -99,6 +99,7 @@ def means_of_strips(path: Path, rows: tuple[object, ...] = (0, -1)) -> Path:
 # Descriptions
 
 
+@pytest.mark.slow
 @needs_shared_pack
 def test_a_described_model_equals_the_same_pack_loaded_as_insightface_does(
     folder: Path, tmp_path: Path, chips: np.ndarray, group: np.ndarray

@@ -354,6 +354,7 @@ def test_an_asset_id_is_the_files_content_wherever_it_lies(tmp_path: Path, astro
     assert ids[0] == ids[1] != ids[2]
 
 
+@pytest.mark.slow
 def test_a_jpeg_is_decoded_no_larger_than_needed_and_tells_its_true_size(
     astronaut: Image.Image, tmp_path: Path
 ) -> None:

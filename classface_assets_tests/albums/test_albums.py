@@ -27,6 +27,8 @@ from classface_assets.albums.files import find_broken_links
 from classface_assets.albums.site import SiteReport, build_site
 from classface_assets.albums.year_page import YearAlbum, build_year_album
 
+pytestmark = pytest.mark.slow
+
 YEARS = ["2006-2007", "2007-2008"]
 # Six people at a table, in pixels of insightface's t1.jpg: x, y, width, height.
 TABLE = [

@@ -20,6 +20,8 @@ from classface_assets.defs.sensors import is_launched_here
 from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 from classface_assets.store.files.duckdb import publish_database
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [
     *([], ["run"], ["label"], ["rename"], ["undo"], ["history"], ["people"], ["stats"], ["release"]),
     *(
@@ -112,14 +114,12 @@ def test_what_needs_a_first_run_asks_for_one(layout: ArchiveLayout) -> None:
         assert sentence.endswith("does not exist yet; run the pipeline first, for example with `classface run`.")
 
 
-@pytest.mark.slow
 def test_a_mistake_ends_the_process_with_one_sentence_and_exit_code_1(layout: ArchiveLayout) -> None:
     outcome = in_a_process(layout, "stats")
     assert (outcome.returncode, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("classface: ") and outcome.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_a_missing_photos_folder_is_one_sentence(layout: ArchiveLayout, tmp_path: Path) -> None:
     nowhere = ArchiveLayout(tmp_path / "nowhere", layout.data)
     for arguments in (["run"], ["years", "sync"]):
@@ -132,7 +132,6 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(layout: ArchiveLay
     assert sentence.startswith(f"The data folder {tmp_path / 'a file'} cannot be written")
 
 
-@pytest.mark.slow
 def test_a_school_year_without_a_folder_is_one_sentence_that_lists_those_there(layout: ArchiveLayout) -> None:
     sentence = refused(layout, "run", "--years", "1900-1901")
     assert sentence == f"There is no folder for 1900-1901 in {layout.photos}; there are: 2018-2019, 2019-2020."

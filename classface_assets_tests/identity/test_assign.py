@@ -32,6 +32,8 @@ from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets_tests.support.clustering import people_in_photos
 from classface_assets_tests.support.vectors import unit
 
+pytestmark = pytest.mark.slow
+
 NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
 
@@ -477,7 +479,6 @@ class Growing:
         return set(self.state.face_ids.filter(pl.Series(self.state.added))) if self.state else set()
 
 
-@pytest.mark.slow
 def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
     faces, vectors, _ = school(3, people=80, photos=60, noise=0.11)
     everybody = Growing(faces, vectors)

@@ -19,6 +19,8 @@ from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, fr
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets_tests.support.vectors import unit
 
+pytestmark = pytest.mark.slow
+
 Edges = dict[str, list[tuple[str, float]]]
 
 
@@ -60,7 +62,6 @@ def test_neighbours_are_those_of_looking_at_every_pair(least: float) -> None:
     assert edges_of(build_graph(ids.tolist(), vectors, 12, least)) == by_hand(ids, vectors, 12, least)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("least", [0.05, 0.4])
 def test_neighbours_of_many_faces_found_by_low_precision_scores_are_exact(
     least: float, monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,8 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets_tests.support.clustering import clustering_input, partition, people_in_photos
 from classface_assets_tests.support.vectors import unit
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     "temporal": AssignmentSettings(),
     "hdbscan": AssignmentSettings(method="hdbscan", cluster_threshold=0.3),
@@ -218,7 +220,6 @@ def test_a_cluster_is_parted_where_it_is_weakest() -> None:
     assert partition(parted) == {frozenset(range(5)), frozenset(range(5, 10))}
 
 
-@pytest.mark.slow
 def test_thirty_thousand_faces_take_seconds() -> None:
     rng = np.random.default_rng(0)
     n, k = 30_000, 10

@@ -20,6 +20,8 @@ from classface_assets.identity.similarity.year_decay import YearDecay
 from classface_assets_tests.support.clustering import clustering_input, partition
 from classface_assets_tests.support.vectors import unit
 
+pytestmark = pytest.mark.slow
+
 GAPS = YearDecay(decay_years=2.0, penalty_per_year=0.01)
 NONE = np.empty((0, 2), np.int64)
 NEVER = -9.0
@@ -76,7 +78,6 @@ def tied(material: ClusteringInput) -> list[frozenset[int]]:
     return groups
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [-0.1, 0.2, 0.4, 0.6])
 def test_joining_in_rounds_gives_what_joining_one_pair_after_the_other_gives(threshold: float) -> None:
     joined = 0

@@ -17,6 +17,8 @@ from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets_tests.support.helpers import kill_at_output, python
 
+pytestmark = pytest.mark.slow
+
 
 def parts_in(folder: Path) -> PartDataset:
     return PartDataset(folder, ("id",))
@@ -121,7 +123,6 @@ def test_a_part_that_another_process_adds_during_compaction_stays(
     assert sorted(parts.read()["id"]) == ["a", "b", "late"]
 
 
-@pytest.mark.slow
 def test_readers_see_every_row_while_another_process_compacts(tmp_path: Path) -> None:
     parts = parts_in(tmp_path)
     for number in range(4):

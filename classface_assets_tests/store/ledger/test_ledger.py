@@ -27,6 +27,8 @@ from classface_assets.store.model.decisions import Decisions, FaceLabel
 from classface_assets.store.model.events import Event
 from classface_assets_tests.support.helpers import FACES, WRITER, event, face, label_event, names, python, who
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "statement",
@@ -93,7 +95,6 @@ print(current_actor())
     assert python(code).communicate() == ("user 54321\n", "")
 
 
-@pytest.mark.slow
 def test_eight_processes_that_write_at_once_lose_nothing_and_create_one_person(either: Ledger) -> None:
     writers = [python(WRITER, either.url, name, 8) for name in "abcdefgh"]
     assert [writer.communicate()[1] for writer in writers] == [""] * 8
@@ -385,7 +386,6 @@ def relative_cost(act: Callable[[], object], events: list[Event]) -> float:
     return cpu_seconds(act) / unit
 
 
-@pytest.mark.slow
 def test_a_ledger_of_a_hundred_thousand_faces_is_replayed_and_extended_quickly(ledger: Ledger) -> None:
     events = large_ledger()
     assert import_events(ledger, events) == 5000

@@ -21,6 +21,8 @@ from classface_assets.vision.photos.image_pyramid import open_pyramid, pyramid_f
 from classface_assets.vision.protocols import Detector
 from classface_assets_tests.support.searched import SETTINGS, boxes_of, detected, faces_in, save_as_photo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_truncated_photo_is_searched_as_far_as_it_goes(
@@ -102,7 +104,6 @@ def count_passes(pack: ModelPack, image: Image.Image, turnable: bool = False) ->
     return counted.passes
 
 
-@pytest.mark.slow
 def test_a_plain_photo_is_looked_at_once_and_only_what_asks_for_it_more_often(
     pack: ModelPack, astronaut: Image.Image, group: Path
 ) -> None:

@@ -224,3 +224,18 @@ def test_swagger_ui_loads_nothing_from_the_network(client: Client) -> None:
     assert {"/clusters", "/persons/{id}/merge", "/search", "/events/{id}/undo"} <= {
         p[len(API) :] for p in described["paths"]
     }
+
+
+def test_a_training_that_is_skipped_returns_no_old_checkpoint_and_the_page_has_its_reason(
+    client: Client, world: World
+) -> None:
+    world.layout.head.parent.mkdir(parents=True, exist_ok=True)
+    world.layout.head.write_bytes(b"of a training of long ago")
+    answer = client.post(f"{API}/train", {"epochs": 1, "architecture": "residual", "qualityThreshold": 0.2})
+    assert answer.status == 200, answer.json
+    assert answer.json["status"] == "skipped" and "label more faces" in answer.json["reason"]
+    assert answer.json["modelCheckpoint"] is None and answer.json["epochs"] == [] and not answer.json["promoted"]
+    assert client.post(f"{API}/train", {"architecture": "transformer"}).status == 422
+    page = client.get("/learning")
+    assert page.status == 200 and "label more faces" in page.body.decode() and "Not measured yet" in page.body.decode()
+    assert client.get("/learning/training.png").status == client.get("/learning/progress.png").status == 404

@@ -167,9 +167,13 @@ class _Trainer:
     def result(self, folds: Sequence[_Fold], final: StageResult) -> TrainingResult:
         """What came of it, and whether the head is used."""
         settings, faces = self.settings, self.faces
-        scores = [_first_measured([getattr(fold, name) for fold in folds]) for name in ("raw", "head")]
-        others = [_mean_measured([getattr(fold, name) for fold in folds]) for name in ("raw_others", "head_others")]
-        promotion = decide_promotion(*scores, *others, settings.promotion_margin)
+        promotion = decide_promotion(
+            _mean_scores([fold.raw for fold in folds]),
+            _mean_scores([fold.head for fold in folds]),
+            _mean_measured([fold.raw_others for fold in folds]),
+            _mean_measured([fold.head_others for fold in folds]),
+            settings.promotion_margin,
+        )
         raw, head, raw_strange, head_strange = (_mean_metrics([f.metrics[i] for f in folds]) for i in range(4))
         losses = [e.held_out_loss for f in folds for e in f.trained.history if e.epoch == f.trained.best_epoch]
         return TrainingResult(
@@ -234,7 +238,7 @@ def _choose_mix(network: "nn.Module", faces: TrainingFaces, probes: np.ndarray) 
 
 def _set_mix(network: "nn.Module", mix: float) -> None:
     if hasattr(network, "mix"):
-        network.mix.fill_(mix)  # type: ignore[union-attr,operator] # a buffer
+        network.mix.fill_(mix)  # type: ignore[operator] # a buffer
 
 
 def _mean_separation(vectors: np.ndarray, faces: TrainingFaces, probes: np.ndarray) -> float:
@@ -249,8 +253,8 @@ def _padded(scores: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([scores, np.full(size - len(scores), np.nan)])
 
 
-def _first_measured(scores: Sequence[PersonScores]) -> PersonScores:
-    """The scores of each person from the fold that held them out."""
+def _mean_scores(scores: Sequence[PersonScores]) -> PersonScores:
+    """The scores of each person, from the fold that held them out."""
     return PersonScores(_mean_measured([s.separation for s in scores]), _mean_measured([s.rank1 for s in scores]))
 
 

@@ -116,7 +116,7 @@ def reassign(archive: Archive, pack: str | None, use_trained_model: bool, person
 @click.option("--batch-size", type=click.IntRange(4), help="Faces a training step [32].")
 @click.option("--learning-rate", type=click.FloatRange(0, 1, min_open=True), help="Adam's step size [0.0001].")
 @click.option("--min-people", type=click.IntRange(2), help="With fewer people nothing is trained [5].")
-@click.option("--min-faces-per-person", type=click.IntRange(2), help="Labelled faces that a person needs [5].")
+@click.option("--min-faces-per-person", type=click.IntRange(2), help="Labelled faces that a person needs [2].")
 @click.option("--quality-threshold", type=click.FloatRange(0, 1), help="Faces of less quality do not train [0].")
 @click.option("--seed", type=int, help="The same seed and labels give the same head [0].")
 @click.option("--resume", is_flag=True, default=None, help="Train the last head on, rather than a new one.")

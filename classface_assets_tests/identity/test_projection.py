@@ -122,7 +122,7 @@ def test_no_fewer_than_five_people_are_trained_on_whatever_is_set() -> None:
     people = people_in_few_directions(3, spoiled=1.0)
     four = replace(people, vectors=people.vectors[:48], persons=people.persons[:48], years=people.years[:48])
     for least in (2, 5):
-        result = four.train(TrainingSettings(min_people=least))
+        result = four.train(TrainingSettings(min_people=least, min_faces_per_person=5))
         assert (result.status, result.people, result.checkpoint, result.promoted) == ("skipped", 4, None, False)
         assert "4 people have 5 confirmed faces or more, 5 are needed" in result.reason
     five = replace(people, vectors=people.vectors[:60], persons=people.persons[:60], years=people.years[:60])

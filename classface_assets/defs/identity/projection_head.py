@@ -60,7 +60,7 @@ class HeadConfig(dg.Config):
     min_people: int = Field(
         default=5, ge=2, description="Fewer people with enough labelled faces, or fewer than 5: no training."
     )
-    min_faces_per_person: int = Field(default=5, ge=2, description="Labelled faces a person needs to take part.")
+    min_faces_per_person: int = Field(default=2, ge=2, description="Labelled faces a person needs to take part.")
     quality_threshold: float = Field(default=0.0, ge=0, le=1, description="Faces of less quality do not train.")
     shrinkage: float = Field(
         default=2.0, gt=0, description="How little the directions in which one person's faces differ are changed."
@@ -93,7 +93,7 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
 
     Each person is held out once. The head is promoted, and so used by `identities`, only if it separates the people it
     never saw better than the pack's own vectors do, by a paired test, and names other faces no worse. With fewer than
-    five people of five labelled faces it is skipped, with a note.
+    five people of two labelled faces it is skipped, with a note.
     """
     state = state_of_clustering(archive, models)
     return compute_unless_cached(

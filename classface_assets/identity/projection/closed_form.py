@@ -25,10 +25,6 @@ class ClosedForm:
     """(d,) float32."""
     matrix: np.ndarray
     """(d, d) float32."""
-    age: np.ndarray
-    """(d,) float32 of unit length, the direction of age; zeros where too little shows it."""
-    age_scale: tuple[float, float]
-    """Mean and spread of the faces along it."""
 
 
 def closed_form(faces: TrainingFaces, clusters: UnlabelledClusters, shrinkage: float) -> ClosedForm:
@@ -52,14 +48,7 @@ def closed_form(faces: TrainingFaces, clusters: UnlabelledClusters, shrinkage: f
     keep = np.eye(size) if age is None else np.eye(size) - np.outer(age, age)
     within = differences * np.sqrt(weights)[:, None] @ keep
     matrix = keep @ _whitening(within.T @ within, shrinkage)
-    direction = np.zeros(size) if age is None else age
-    along = (everything - mean) @ direction
-    return ClosedForm(
-        mean.astype(np.float32),
-        matrix.astype(np.float32),
-        direction.astype(np.float32),
-        (float(along.mean()), float(along.std()) or 1.0),
-    )
+    return ClosedForm(mean.astype(np.float32), matrix.astype(np.float32))
 
 
 def _differences(vectors: np.ndarray, groups: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -201,12 +201,14 @@ def _train_epoch(state: _State, faces: TrainingFaces, settings: TrainingSettings
         for array in (faces.vectors, faces.people, faces.years, np.nan_to_num(faces.rivals))
     )
     has_rival = torch.from_numpy(np.isfinite(faces.rivals).all(axis=1)).to(place)
+    has_rivals = bool(has_rival.any())
     state.network.train()
     losses = []
     for batch in batches:
         chosen = torch.from_numpy(batch).to(place)
-        points = state.network(torch.cat([inputs[chosen], rivals[chosen]]))
-        own, other = points[: len(batch)], points[len(batch) :] * has_rival[chosen, None]
+        own, other = state.network(inputs[chosen]), None
+        if has_rivals:
+            other = state.network(rivals[chosen]) * has_rival[chosen, None]
         projected = ProjectedFaces(own, people[chosen], years[chosen], other)
         loss = triplet_loss(projected, projected, settings.margin)
         state.optimiser.zero_grad()

@@ -54,7 +54,13 @@ def verification_metrics(vectors: np.ndarray, targets: np.ndarray, probes: np.nd
     )
 
 
-def person_scores(vectors: np.ndarray, targets: np.ndarray, probes: np.ndarray, years: np.ndarray) -> PersonScores:
+def person_scores(
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    probes: np.ndarray,
+    years: np.ndarray,
+    most_pairs: int | None = None,
+) -> PersonScores:
     """Score each person whose faces are among the probes.
 
     The separation of a pair of faces is the logarithm of the share of the pairs of strangers that are as similar
@@ -66,9 +72,10 @@ def person_scores(vectors: np.ndarray, targets: np.ndarray, probes: np.ndarray, 
         targets: (n,) int64 from 0, the person of each face.
         probes: (n,) bool, the faces that are compared with every other one.
         years: (n,) float64, NaN where unknown.
+        most_pairs: Pairs of strangers that are sorted, evenly chosen of more; None: all.
     """
     people, pairs = int(targets.max(initial=-1)) + 1, _Pairs(vectors, targets, probes)
-    strange, own_row = pairs.strangers(), targets[pairs.rows]
+    strange, own_row = pairs.strangers(most_pairs), targets[pairs.rows]
     if not len(strange):
         return PersonScores(np.full(people, np.nan), np.full(people, np.nan))
     rarest = min(max(RAREST, MIN_STRANGERS / len(strange)), FALSE_MATCH_RATE)
@@ -97,9 +104,10 @@ class _Pairs:
         self.different = targets[self.rows][:, None] != targets[None, :]
         self.same = ~self.different & self.others
 
-    def strangers(self) -> np.ndarray:
-        """The similarities of pairs of different people, ascending."""
-        return np.sort(self.similarity[self.different])
+    def strangers(self, most: int | None = None) -> np.ndarray:
+        """The similarities of pairs of different people, or of at most so many of them, ascending."""
+        found = self.similarity[self.different]
+        return np.sort(found[:: -(-len(found) // most)] if most and len(found) else found)
 
     def nearest_is_same(self) -> np.ndarray:
         """(probes,) bool."""

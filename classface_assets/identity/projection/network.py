@@ -67,9 +67,9 @@ def build_mlp(size: int) -> "nn.Module":
 def build_residual(size: int, start: ClosedForm | None = None) -> "nn.Module":
     """A network that starts as a closed-form projection and learns a correction, which is zero at first.
 
-    The correction scales the directions, turns some into others (of rank RANK), and takes off a curve along the
-    direction of age, as a child of six changes otherwise than one of sixteen. The result is mixed with the centred
-    vectors in the share `mix`.
+    The correction scales the directions and turns some into others (of rank RANK). The result is mixed with the centred
+    vectors in the share `mix`. One that depends on the position along the direction of age was tried: trained on labels
+    that are mostly of adults, it made children of all ages alike.
 
     Args:
         size: Numbers of a vector.
@@ -81,36 +81,29 @@ def build_residual(size: int, start: ClosedForm | None = None) -> "nn.Module":
     class ResidualHead(nn.Module):
         mean: "Tensor"
         matrix: "Tensor"
-        age: "Tensor"
-        age_scale: "Tensor"
         mix: "Tensor"
 
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("mean", torch.zeros(size))
             self.register_buffer("matrix", torch.eye(size))
-            self.register_buffer("age", torch.zeros(size))
-            self.register_buffer("age_scale", torch.tensor([0.0, 1.0]))
             self.register_buffer("mix", torch.ones(()))
             self.log_scale = nn.Parameter(torch.zeros(size))
             self.down = nn.Parameter(torch.randn(RANK, size) / size**0.5)
             self.up = nn.Parameter(torch.zeros(size, RANK))
-            self.curve = nn.Parameter(torch.zeros(2, size))
 
         def forward(self, x: "Tensor") -> "Tensor":
             centred = x - self.mean
             start = centred @ self.matrix
-            position = ((centred @ self.age - self.age_scale[0]) / self.age_scale[1]).clamp(-3, 3)
-            powers = torch.stack([position**2 - 1, position**3 - 3 * position], dim=1)
-            changed = start * self.log_scale.exp() + (start @ self.down.T) @ self.up.T - powers @ self.curve
+            changed = start * self.log_scale.exp() + (start @ self.down.T) @ self.up.T
             plain, changed = nn.functional.normalize(centred, dim=1), nn.functional.normalize(changed, dim=1)
             return nn.functional.normalize((1 - self.mix) * plain + self.mix * changed, dim=1)
 
     head = ResidualHead()
     if start is not None:
         with torch.no_grad():
-            for name in ("mean", "matrix", "age", "age_scale"):
-                getattr(head, name).copy_(torch.tensor(np.asarray(getattr(start, name), np.float32)))
+            head.mean.copy_(torch.from_numpy(start.mean))
+            head.matrix.copy_(torch.from_numpy(start.matrix))
     return head
 
 

@@ -22,7 +22,7 @@ class TrainingSettings:
     """Adam's step."""
     min_people: int = 5
     """Fewer people with enough faces than this, or than FOLDS: no training."""
-    min_faces_per_person: int = 5
+    min_faces_per_person: int = 2
     """People with fewer confirmed faces are left out."""
     seed: int = 0
     """Same seed, same faces: same head."""

@@ -110,7 +110,7 @@ class TrainRequest(ApiModel):
     batch_size: Annotated[int, Field(ge=4, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
     min_people: Annotated[int, Field(ge=2, le=100_000)] = 5
-    min_faces_per_person: Annotated[int, Field(ge=2, le=1000)] = 5
+    min_faces_per_person: Annotated[int, Field(ge=2, le=1000)] = 2
     quality_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     resume: bool = False
     queue: bool = False

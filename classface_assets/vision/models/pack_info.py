@@ -34,7 +34,7 @@ class PackInfo:
         detector_version: Of its detections.
         licence: Of its models.
         stored_name: The name in `key` where it is not the pack's own.
-        former_keys: The keys of the vectors that a pack of this name made in earlier versions of the program.
+        former_packs: The packs that had this name in earlier versions of the program, and go by another one now.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PackInfo:
     detector_version: str
     licence: str
     stored_name: str = ""
-    former_keys: tuple[str, ...] = ()
+    former_packs: "tuple[PackInfo, ...]" = ()
 
     @property
     def key(self) -> str:
@@ -57,7 +57,7 @@ class PackInfo:
 
 # Until version 1 of its vectors the pack builtin had dlib's network: those are the vectors of the pack dlib now.
 DLIB_PACK = PackInfo(DLIB, "1", BUILTIN_DETECTOR, DLIB_LICENCE, stored_name=BUILTIN)
-BUILTIN_PACK = PackInfo(BUILTIN, "2", BUILTIN_DETECTOR, BUILTIN_LICENCE, former_keys=(DLIB_PACK.key,))
+BUILTIN_PACK = PackInfo(BUILTIN, "2", BUILTIN_DETECTOR, BUILTIN_LICENCE, former_packs=(DLIB_PACK,))
 
 
 def describe_pack(name: str, packs_dir: Path) -> PackInfo:

@@ -159,7 +159,7 @@ def test_a_folder_of_models_wins_over_a_known_name_and_any_other_folder_does_not
 
 def test_what_builtin_embedded_before_it_had_sface_are_the_vectors_of_the_pack_dlib(tmp_path: Path) -> None:
     builtin, dlib = describe_pack("builtin", tmp_path), describe_pack("dlib", tmp_path)
-    assert dlib.key == "builtin@1" and builtin.former_keys == ("builtin@1",) and builtin.key == "builtin@2"
+    assert dlib.key == "builtin@1" and builtin.former_packs == (dlib,) and builtin.key == "builtin@2"
     assert (builtin.embedder, dlib.embedder) == ("sface", "dlib")
     assert "Apache-2.0" in builtin.licence and "CC0" in dlib.licence
 

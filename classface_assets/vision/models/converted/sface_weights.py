@@ -92,7 +92,8 @@ def read_sface(data: bytes) -> SfaceWeights:
     nodes = [_Node.of(node) for node in graph.node]
     for node in nodes:
         if node.kind == "DequantizeLinear":
-            tensors[node.output] = dequantize(*(tensors[name] for name in node.inputs), **node.attributes)
+            quantized, scales, zero_points = (tensors[name] for name in node.inputs)
+            tensors[node.output] = dequantize(quantized, scales, zero_points, **node.attributes)
         elif node.kind == "Reshape":
             tensors[node.output] = tensors[node.inputs[0]].reshape(tensors[node.inputs[1]])
     return _read_layers([node for node in nodes if node.output not in tensors], tensors)

@@ -33,7 +33,7 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, ph
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
     from classface_assets.orchestration.resources import resolve_models
-    from classface_assets.services.pack_change import pack_change_note
+    from classface_assets.services.archive_view.pack_change import pack_change_note
 
     console, models = stderr_console(), resolve_models(pack)
     note = pack_change_note(archive.layout, models.describe(archive.layout))

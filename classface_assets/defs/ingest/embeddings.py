@@ -17,7 +17,7 @@ from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.pack_change import change_note
+from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.erasure.tombstones import erased_faces

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
+.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-embedders lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -65,6 +65,10 @@ bench-facts: .venv/ready
 # How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
 bench-strips: .venv/ready
 	@$(BIN)/python -m classface_assets.devtools.benchmark.speed.strips
+
+# How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
+bench-embedders: .venv/ready
+	@PACK="$(PACK)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.embedders
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -106,7 +106,8 @@ def _train(settings: TrainingSettings, archive: Archive, models: Models, state: 
     layout, catalog = archive.layout, archive.catalog(models)
     pack = models.describe(layout).key
     faces = labelled_faces(catalog, archive, state, settings)
-    clusters = unlabelled_clusters(catalog, read_parquet(layout.table("cluster_assignments")))
+    assignments = read_parquet(layout.table("cluster_assignments"))
+    clusters = unlabelled_clusters(catalog.faces, catalog.vectors, assignments)
     made_of = settings.key(faces.digest, pack)
     report = load_report(layout.head)
     if not _is_up_to_date(report, made_of, len(clusters)):
@@ -143,15 +144,21 @@ def labelled_faces(
     )
 
 
-def unlabelled_clusters(catalog: FaceCatalog, assignments: pl.DataFrame) -> UnlabelledClusters:
-    """The faces that are in clusters of unknown people. assignments: ASSIGNMENTS."""
-    if catalog.faces.is_empty() or assignments.is_empty():
+def unlabelled_clusters(faces: pl.DataFrame, vectors: np.ndarray, assignments: pl.DataFrame) -> UnlabelledClusters:
+    """The faces that are in clusters of unknown people.
+
+    Args:
+        faces: face_id, year.
+        vectors: (n, d) float32 of unit length, row by row with `faces`.
+        assignments: ASSIGNMENTS.
+    """
+    if faces.is_empty() or assignments.is_empty():
         return UnlabelledClusters()
-    found = catalog.faces.select("face_id", "year").with_row_index("row")
+    found = faces.select("face_id", "year").with_row_index("row")
     found = found.join(assignments.select("face_id", "cluster_id"), on="face_id", maintain_order="left")
     found = found.filter(pl.col("cluster_id").str.starts_with(CLUSTER_PREFIX))
     return UnlabelledClusters(
-        catalog.vectors[found["row"].to_numpy()],
+        vectors[found["row"].to_numpy()],
         found["cluster_id"].rank("dense").cast(pl.Int64).to_numpy() - 1,
         start_years(found),
     )

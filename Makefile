@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips lint
+.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -64,7 +64,16 @@ bench-facts: .venv/ready
 
 # How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
 bench-strips: .venv/ready
-	@$(BIN)/python -m classface_assets.devtools.benchmark.speed.strips
+	@$(BIN)/python -m classface_assets.devtools.benchmark.detection.strips
+
+# How many faces of composed whole-school panoramas are found, and how long it takes; without FACES of six people.
+#   FACES=folder    of photos of single people, with a labels.csv: file, x, y, w, h of the face in pixels of the file
+#   PACK=pack       (builtin)                     SHEETS=folder  for pictures of what is found beside the placed faces
+#   PHOTOS=folder   of other photos, whose faces go to SHEETS too, to be looked at
+bench-panorama: PHOTOS =
+bench-panorama: .venv/ready
+	@FACES="$(FACES)" PACK="$(PACK)" SHEETS="$(SHEETS)" PHOTOS="$(PHOTOS)" \
+		$(BIN)/python -m classface_assets.devtools.benchmark.detection.panorama
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -1,12 +1,13 @@
 """Composes whole-school panoramas with known faces: rows of people in one long picture, each row before the one above.
 
-The people are cut from single photos of a folder with a `labels.csv` (columns file, x, y, w, h: the face's box in
-pixels of that file), along head and shoulders, so that no background comes with them and the shoulders of one row cover
-the chests, and now and then a chin, of the row behind.
+The people are cut from photos along head and shoulders, so that hardly any background comes with them and the heads of
+one row cover the chests, and now and then a chin, of the row behind.
 """
 
 import csv
 from dataclasses import dataclass
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box
 
 LABELS_FILE = "labels.csv"
+# Left, top and width of the faces of InsightFace's sample photo, as the detectors see them; they are 1.3 times as high.
+SAMPLE_FACES = ((60, 277, 109), (746, 362, 101), (1134, 287, 92), (463, 285, 109), (274, 164, 97), (903, 80, 107))
 MIN_VISIBLE = 0.6  # a face of which less is to be seen does not count
 JITTER = 0.12  # of the face's height: nobody stands in the middle of their place
 HEIGHT_SPREAD = 0.2  # faces are that much larger or smaller than the mean
@@ -29,7 +32,7 @@ class PanoramaSourceError(UserError):
 
 @dataclass(frozen=True)
 class FaceSource:
-    """A photo of one person, and the face's box in it."""
+    """A photo, and the box of a person's face in it."""
 
     path: Path
     box: Box
@@ -79,8 +82,20 @@ class Panorama:
     boxes: np.ndarray
 
 
+def bundled_sources() -> list[FaceSource]:
+    """The six faces of the photo that InsightFace's package brings along."""
+    spec = find_spec("insightface")
+    if spec is None or spec.origin is None:
+        raise PanoramaSourceError("The package insightface, whose sample photo is used, is missing: run `make test`.")
+    photo = Path(spec.origin).parent / "data" / "images" / "t1.jpg"
+    return [FaceSource(photo, (float(x), float(y), float(w), 1.3 * w)) for x, y, w in SAMPLE_FACES]
+
+
 def read_sources(folder: Path) -> list[FaceSource]:
-    """The labelled photos of a folder.
+    """The labelled photos of a folder, each of one person.
+
+    Args:
+        folder: With a `labels.csv`, columns file, x, y, w, h: the face's box in pixels of that file.
 
     Raises:
         PanoramaSourceError: There is no labels.csv, it lacks a column, or it names no photo that exists.
@@ -106,8 +121,6 @@ def read_sources(folder: Path) -> list[FaceSource]:
 
 def compose_panorama(spec: PanoramaSpec, sources: list[FaceSource]) -> Panorama:
     """The panorama of a specification: the same pixels for the same sources and seed."""
-    from io import BytesIO
-
     rng = np.random.default_rng(spec.seed)
     width = round((spec.columns + 2) * spec.apart * spec.face_px)
     height = round((spec.around + spec.rows * spec.row_step) * spec.face_px)
@@ -181,6 +194,6 @@ def _silhouette(shape: tuple[int, int], face: Box) -> Image.Image:
 
 
 def _visible_share(visible: np.ndarray, box: Box, number: int) -> float:
-    """The share of a face's box (its inner ellipse is not told from its corners) that nobody in front covers."""
+    """The share of a face's box that this person's own picture still shows."""
     x, y, w, h = (round(v) for v in box)
     return float((visible[max(0, y) : y + h, max(0, x) : x + w] == number).mean())

@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama lint
+.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-embedders lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -74,6 +74,10 @@ bench-panorama: PHOTOS =
 bench-panorama: .venv/ready
 	@FACES="$(FACES)" PACK="$(PACK)" SHEETS="$(SHEETS)" PHOTOS="$(PHOTOS)" \
 		$(BIN)/python -m classface_assets.devtools.benchmark.detection.panorama
+
+# How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
+bench-embedders: .venv/ready
+	@PACK="$(PACK)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.embedders
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -199,12 +199,12 @@ def test_run_config_of_the_documentation_is_that_of_the_assets() -> None:
 
 
 def test_defaults_of_the_documentation_are_those_of_the_program() -> None:
-    usual, builtin = settings_for("a pack of ArcFace's kind"), settings_for("builtin")
+    settings = [settings_for(pack) for pack in ("builtin", "dlib", "a pack of ArcFace's kind")]
     for heading, rows in tables_of(CONFIGURATION):
         for key, default, *more in rows[1:] if rows[0][0] == "key" else []:
-            names = AssignmentSettings.__dataclass_fields__.keys() if len(more) == 2 else ()
+            names = AssignmentSettings.__dataclass_fields__.keys() if len(more) == 3 else ()
             if key in names:
-                assert [default, more[0]] == [text_of(getattr(usual, key)), text_of(getattr(builtin, key))], key
+                assert [default, *more[:2]] == [text_of(getattr(one, key)) for one in settings], key
             elif (field := config_of(heading.split(", ")[-1])[key]).default_provided:
                 assert field.default_value is None or default == text_of(field.default_value), key
 

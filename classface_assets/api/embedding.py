@@ -75,7 +75,7 @@ class EmbeddingService:
         >>> from classface_assets.api import EmbeddingService
         >>> service = EmbeddingService()
         >>> anna, later = service.generate_embedding("anna-2016.jpg"), service.generate_embedding("anna-2019.jpg")
-        >>> service.calculate_similarity(anna, later) > 0.96
+        >>> service.calculate_similarity(anna, later) > 0.5
         True
         >>> service.find_best_match(anna, {"Anna": later, "Ben": service.generate_embedding("ben.jpg")}).key
         'Anna'
@@ -154,7 +154,7 @@ class EmbeddingService:
 
         Returns:
             The cosine of the two embeddings, -1 to 1. What counts as similar depends on the pack: `person_threshold` of
-            its settings is 0.96 for `builtin` and 0.6 for others.
+            its settings, which is far higher for `dlib` than for others.
 
         Raises:
             ArrayError: the embeddings cannot be compared.

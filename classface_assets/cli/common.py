@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,11 +29,22 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
     def wrapped(photos: str | None, data: str | None, local: str | None, **options: object) -> object:
+        if options.get("pack"):
+            _require_pack(str(options["pack"]), local, data)
         from classface_assets.orchestration.resources import resolve_archive
 
         return command(resolve_archive(photos, data, local), **options)
 
     return wrapped
+
+
+def _require_pack(pack: str, local: str | None, data: str | None) -> None:
+    """Raises PackError for a pack that is not there, before Dagster is imported, which takes seconds."""
+    from classface_assets.vision.models.pack_info import describe_pack
+
+    folder = data or os.environ.get("CLASSFACE_DATA") or "data"
+    local = local or os.environ.get("CLASSFACE_LOCAL") or ("data" if "://" in folder else folder)
+    describe_pack(pack, Path(local).absolute() / "packs")
 
 
 def echo_result(result: CommandResult, sentence: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @archive_options
 @click.option("--years", help="Only these school years, separated by commas [all].")
-@click.option("--pack", help="Model pack: builtin, buffalo_l, … or a folder [builtin].")
+@click.option("--pack", help="Model pack: builtin, dlib, buffalo_l, … or a folder [builtin].")
 @click.option("--no-wait", is_flag=True, help="Do not wait for another run of this archive: end with exit code 1.")
 @click.option(
     "--photos-are-gone", is_flag=True, help="More than half of the known photos were removed, and that is intended."
@@ -33,14 +33,18 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, ph
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
     from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.services.archive_view.pack_change import pack_change_note
 
-    console = stderr_console()
+    console, models = stderr_console(), resolve_models(pack)
+    note = pack_change_note(archive.layout, models.describe(archive.layout))
+    if note:
+        console.print(note, soft_wrap=True)
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, "classface run", unwrapped_printer(console), wait=not no_wait):
         for dead in fail_dead_runs(instance):
             console.print(f"Run {dead.run_id[:8]} ({dead.job} {dead.partition}) was killed; going on where it was.")
         selected = select_years(archive.layout, years)
-        runner = PipelineRunner(instance, archive, resolve_models(pack), console)
+        runner = PipelineRunner(instance, archive, models, console)
         failures = runner.run(selected, console.print, photos_are_gone)
     echo_failures(console, failures)
     if failures:

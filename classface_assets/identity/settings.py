@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from classface_assets.core.embedders import EmbedderKind, embedder_kind
+
 ClusteringMethod = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
 MatchingStrategy = Literal["prototype", "centroid", "vote", "knn"]
 ClusteringScope = Literal["all", "school year", "event"]
@@ -187,6 +189,7 @@ DLIB_SETTINGS = replace(
     min_edge_similarity=0.90,
     year_penalty=0.0015,
 )
+SFACE_SETTINGS = replace(ARCFACE_SETTINGS)
 ARCFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "hdbscan": {"cluster_threshold": 0.44, "min_cluster_size": 3, "min_samples": 1},
     "dbscan": {"eps": 0.52, "min_samples": 2},
@@ -199,18 +202,25 @@ DLIB_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "agglomerative": {"eps": 0.072},
 }
 
+SFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {**ARCFACE_METHOD_SETTINGS}
+
+SETTINGS_OF_KIND: Mapping[EmbedderKind, tuple[AssignmentSettings, Mapping[str, dict[str, Any]]]] = {
+    EmbedderKind.SFACE: (SFACE_SETTINGS, SFACE_METHOD_SETTINGS),
+    EmbedderKind.DLIB: (DLIB_SETTINGS, DLIB_METHOD_SETTINGS),
+    EmbedderKind.ARCFACE: (ARCFACE_SETTINGS, ARCFACE_METHOD_SETTINGS),
+}
+"""Kind of embedder -> what was measured for `temporal`, and what the other methods have in its place."""
+
 
 def settings_for(pack_or_embedder: str, method: ClusteringMethod = "temporal") -> AssignmentSettings:
-    """The settings measured for a model pack.
+    """The settings measured for a kind of embedder.
 
     Args:
-        pack_or_embedder: Name of the pack or of its embedder; an unknown one counts as ArcFace-like.
+        pack_or_embedder: An `EmbedderKind`, or the name of a pack as `embedder_kind` takes it.
         method: How unknown faces are clustered.
 
     Returns:
         The settings of the embedder, with the values measured for the method.
     """
-    name = pack_or_embedder.lower()
-    dlib = name.startswith("builtin") or "dlib" in name
-    overrides = (DLIB_METHOD_SETTINGS if dlib else ARCFACE_METHOD_SETTINGS).get(method, {})
-    return replace(DLIB_SETTINGS if dlib else ARCFACE_SETTINGS, method=method, **overrides)
+    usual, by_method = SETTINGS_OF_KIND[embedder_kind(pack_or_embedder)]
+    return replace(usual, method=method, **by_method.get(method, {}))

@@ -118,9 +118,9 @@ class Models(dg.ConfigurableResource):
     """The model pack: detector, aligner and embedder under one name."""
 
     pack: str = Field(
-        description="`builtin` (no download), an InsightFace pack (`buffalo_l`, `buffalo_s`, `antelopev2`: downloaded "
-        "on first use, non-commercial), or the path of a folder in InsightFace's format, of one with a pack.toml, or "
-        "of an .onnx file with its description beside it. (CLASSFACE_PACK)",
+        description="`builtin` or `dlib` (no download), an InsightFace pack (`buffalo_l`, `buffalo_s`, `antelopev2`: "
+        "downloaded on first use, non-commercial), or the path of a folder in InsightFace's format, of one with a "
+        "pack.toml, or of an .onnx file with its description beside it. (CLASSFACE_PACK)",
     )
 
     def describe(self, layout: ArchiveLayout) -> PackInfo:

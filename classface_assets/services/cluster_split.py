@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from classface_assets.core.embedders import EmbedderKind
 from classface_assets.identity.clustering.splitting import split_into_people
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs_from_frames import unconstrained_input
@@ -14,14 +15,14 @@ from classface_assets.store.model.face_ref import FaceRef
 MAX_NEIGHBOURS = 100
 
 
-def split_cluster(faces: list[FaceRef], least: int, facts: FaceCatalog, pack: str) -> list[list[FaceRef]]:
-    """Split the faces of a cluster into people by the settings of a model pack.
+def split_cluster(faces: list[FaceRef], least: int, facts: FaceCatalog, embedder: EmbedderKind) -> list[list[FaceRef]]:
+    """Split the faces of a cluster into people by the settings of an embedder.
 
     Args:
         faces: The cluster's faces; those that the catalog does not have are left out.
         least: The fewest faces a person.
         facts: The faces and vectors of the archive.
-        pack: The name of the model pack.
+        embedder: The kind of embedder that made the vectors.
 
     Returns:
         The faces of each person, the largest group first.
@@ -32,7 +33,7 @@ def split_cluster(faces: list[FaceRef], least: int, facts: FaceCatalog, pack: st
     row_of = {face: row for row, face in enumerate(facts.faces["face_id"])}
     faces = [face for face in faces if face.face_id in row_of]
     rows = np.array([row_of[face.face_id] for face in faces], np.int64)
-    groups = split_faces(facts.faces[rows], facts.vectors[rows], facts.vectors, least, settings_for(pack))
+    groups = split_faces(facts.faces[rows], facts.vectors[rows], facts.vectors, least, settings_for(embedder))
     return [[faces[i] for i in group] for group in groups]
 
 

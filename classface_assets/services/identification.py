@@ -105,7 +105,7 @@ class IdentificationService:
                 f"{cluster} is no cluster of unknown faces; only those can be split, and names are removed with "
                 "`classface take-off`."
             )
-        groups = split_cluster(faces, min_size, self._catalog(), self.models.describe(self.archive.layout).name)
+        groups = split_cluster(faces, min_size, self._catalog(), self.models.describe(self.archive.layout).embedder)
         self.archive.open_ledger().split_cluster(cluster, groups)
         return [(f"{cluster}_sub_{i}", len(group)) for i, group in enumerate(groups, start=1)]
 
@@ -118,7 +118,7 @@ class IdentificationService:
         self.require_named_person()
         catalog, decisions = self._catalog(), self.archive.open_ledger().decisions()
         faces, vectors = catalog.faces, catalog.vectors
-        settings = settings_for(self.models.describe(self.archive.layout).name)
+        settings = settings_for(self.models.describe(self.archive.layout).embedder)
         rules = index_constraints(faces["face_id"], faces["asset_id"], constraints_for(decisions, faces))
         names = [decisions.persons[person].name for person in rules.persons]
         quality = faces["quality_score"].fill_null(0.0).to_numpy()

@@ -1,5 +1,6 @@
 """The settings of assets as Dagster shows and takes them: thresholds, model packs."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,10 +12,16 @@ from classface_assets.definitions import defs
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.evaluation import EvaluationConfig
 from classface_assets.defs.identity.identities import IdentityConfig
-from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings
+from classface_assets.identity.settings import (
+    ARCFACE_SETTINGS,
+    DLIB_SETTINGS,
+    SFACE_SETTINGS,
+    STORED_NAMES,
+    AssignmentSettings,
+)
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import SchoolYearStore
-from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, PackInfo
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, BUILTIN_PACK, PackInfo
 from classface_assets_tests.conftest import World, register
 from classface_assets_tests.support.helpers import ASSETS
 
@@ -28,12 +35,12 @@ def test_other_thresholds_make_new_parts_beside_the_old_and_count_from_then_on(
     job = world.chain.definitions.resolve_job_def("ingest_year")
     config = {"ops": {"detections": {"config": {"min_face_px": 120}}}}
     assert job.execute_in_process(run_config=config, instance=world.instance, partition_key="2016-2017").success
-    large = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
+    large = load_catalog(world.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key).faces.filter(school_year="2016-2017")
     assert 0 < large.height < 23 and min(large["bbox_w"].min(), large["bbox_h"].min()) >= 119
     old = SchoolYearStore(world.layout, BUILTIN_DETECTOR, "2016-2017").detection_parts("confidence-0.5 size-20")
     assert old.read().filter(pl.col("status") == "ok").height == 23
     assert job.execute_in_process(instance=world.instance, partition_key="2016-2017").success, "as the sensor runs it"
-    stayed = load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces.filter(school_year="2016-2017")
+    stayed = load_catalog(world.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key).faces.filter(school_year="2016-2017")
     assert stayed.height == large.height, "thresholds that a person chose stay in force"
 
 
@@ -66,13 +73,11 @@ def test_the_pack_and_every_threshold_are_in_the_launchpad_with_a_description() 
 
 def test_settings_that_are_not_given_are_the_packs_own(tmp_path: Path) -> None:
     layout = ArchiveLayout(tmp_path / "photos", tmp_path / "data")
-    builtin, other = (
-        PackInfo("builtin", "1", "centerface", ""),
-        PackInfo("x", "1", "scrfd", ""),
-    )
-    own, others = (AssignmentConfig().settings(pack, layout) for pack in (builtin, other))
-    assert own.cluster_threshold > others.cluster_threshold
-    assert AssignmentConfig(cluster_threshold=0.7).settings(builtin, layout).cluster_threshold == 0.7
+    packs = [PackInfo(name, "1", "a detector", "") for name in ("builtin", "dlib", "x")]
+    for pack, measured in zip(packs, (SFACE_SETTINGS, DLIB_SETTINGS, ARCFACE_SETTINGS), strict=True):
+        assert AssignmentConfig().settings(pack, layout) == measured
+        assert AssignmentConfig(cluster_threshold=0.7).settings(pack, layout).cluster_threshold == 0.7
+    assert DLIB_SETTINGS.cluster_threshold > ARCFACE_SETTINGS.cluster_threshold
 
 
 def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_measured_for_it() -> None:
@@ -87,7 +92,8 @@ def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_me
     described = {name: field.description or "" for name, field in AssignmentConfig.model_fields.items()}
     assert [key for key in keys if not described[key].startswith((docs[key] or "?").replace("\n", " "))] == []
     assert "exp(-g / follow_fade_years)" in described["follow_fade_years"]
-    assert described["person_threshold"].endswith("Default: 0.96 for builtin, 0.6 for other packs.")
+    assert re.search(r"Default: .*0\.96 for dlib.*\.$", described["person_threshold"])
+    assert "for builtin" in described["person_threshold"] and "other packs" in described["person_threshold"]
     assert described["min_cluster_size"].endswith("Default: 2 (hdbscan: 3).")
 
 

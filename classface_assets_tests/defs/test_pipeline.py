@@ -32,7 +32,7 @@ from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import SchoolYearStore, year_images
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.published.queries import boxes_in_files
-from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, BUILTIN_PACK, describe_pack
 from classface_assets_tests.conftest import SHARED_PACK, World, outcome, register
 from classface_assets_tests.support.helpers import ASSETS, BY_YEAR
 
@@ -210,7 +210,7 @@ def test_a_name_follows_the_faces_to_another_model_pack(world: World) -> None:
     info = describe_pack(str(SHARED_PACK), world.layout.packs)
     vectors = SchoolYearStore(world.layout, info.detector_version, YEARS[0]).embedding_parts(info.key).read()["vector"]
     assert vectors.dtype == pl.Array(pl.Float32, 128)
-    before = SchoolYearStore(world.layout, BUILTIN_DETECTOR, YEARS[0]).embedding_parts("builtin@1")
+    before = SchoolYearStore(world.layout, BUILTIN_DETECTOR, YEARS[0]).embedding_parts(BUILTIN_PACK.key)
     assert before.files(), "the first pack's vectors stay beside them"
 
 
@@ -237,8 +237,8 @@ def test_a_killed_run_resumes_with_the_rest(sample: SampleArchive, finished: Wor
     assert rows["asset_id"].n_unique() == 42 and rows.unique(["asset_id", "face_id"]).height == rows.height
     unchanged = rows.join(found.select("asset_id", "face_id", "created_at"), on=["asset_id", "face_id", "created_at"])
     assert unchanged.height == found.height, "what the killed run had found was not computed again"
-    undisturbed = load_catalog(finished.layout, BUILTIN_DETECTOR, "builtin@1").faces
-    assert set(load_catalog(world.layout, BUILTIN_DETECTOR, "builtin@1").faces["face_id"]) == set(
+    undisturbed = load_catalog(finished.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key).faces
+    assert set(load_catalog(world.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key).faces["face_id"]) == set(
         undisturbed["face_id"]
     )
 

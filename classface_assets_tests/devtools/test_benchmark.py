@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from classface_assets.definitions import defs
+from classface_assets.devtools.benchmark.speed import embedders
 from classface_assets.devtools.benchmark.speed.comparison import (
     Contender,
     count_shared_faces,
@@ -34,6 +35,13 @@ def test_faces_are_counted_against_the_labels_of_the_photos_that_were_looked_at(
     score = match_to_truth(truth, {"a.jpg": [BOX, (400.0, 20.0, 40.0, 50.0)], "unlabelled.jpg": [BOX]})
     assert (score.labelled, score.found, score.detected, score.unlabelled) == (2, 1, 2, 1)
     assert count_shared_faces({"a": [BOX, BOX], "b": [BOX]}, {"a": [BOX]}) == (3, 1)
+
+
+def test_embedders_are_timed_in_each_precision(capsys: pytest.CaptureFixture[str]) -> None:
+    embedders.main(faces=8, rounds=1)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert {("builtin", "float32"), ("dlib", "float32")} <= {(pack, precision) for pack, precision, _ in rows}
+    assert all(float(milliseconds) > 0.5 for *_, milliseconds in rows) and len(rows) in (2, 3)
 
 
 def test_a_box_in_a_rotated_photo_is_reported_where_it_was() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.core.embedders import EmbedderKind
 from classface_assets.core.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
@@ -169,8 +170,9 @@ def test_vectors_that_do_not_fit_the_faces_are_refused_in_one_sentence() -> None
 
 
 def test_dlib_and_arcface_vectors_have_thresholds_of_their_own() -> None:
-    assert settings_for("builtin").cluster_threshold > 0.85
-    assert settings_for("buffalo_l") == settings_for("something new") != settings_for("builtin")
+    assert settings_for("dlib").cluster_threshold > 0.85 > settings_for("builtin").cluster_threshold
+    assert settings_for("buffalo_l") == settings_for("something new") != settings_for("dlib")
+    assert settings_for("builtin") == settings_for("sface") == settings_for(EmbedderKind.SFACE)
 
 
 def clusters_of(found: pl.DataFrame, truth: list[str], who: str) -> set[str]:

@@ -28,7 +28,7 @@ from classface_assets.store.artifacts.memoization import (
     content_digest,
     program_digest,
 )
-from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, BUILTIN_PACK
 from classface_assets_tests.conftest import World
 
 
@@ -235,11 +235,11 @@ def test_assets_run_again_after_a_change_of_thresholds_or_of_the_schools_name(se
 
 
 def test_the_fingerprint_of_the_catalog_depends_on_pack_and_face_sizes(settled: World) -> None:
-    before = catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1")
+    before = catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key)
     assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "other@1") != before
     (pointer,) = (settled.layout.parts("detections", BUILTIN_DETECTOR, YEARS[0])).glob("current.json")
     pointer.write_text('{"settings": "confidence-0.5 size-120"}')
-    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, "builtin@1") != before
+    assert catalog_fingerprint(settled.layout, BUILTIN_DETECTOR, BUILTIN_PACK.key) != before
 
 
 def test_another_version_of_the_program_computes_everything_again(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from classface_assets.services.queries import find_faces
 from classface_assets.store.catalog.school_year import SchoolYearStore, embedding_version, image_parts
 from classface_assets.store.maintenance.integrity import REPAIR
 from classface_assets.vision.detection.search import DetectionSettings
-from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, describe_pack
+from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, BUILTIN_PACK, describe_pack
 from classface_assets_tests.cli.test_cli import classface, words
 from classface_assets_tests.conftest import SHARED_PACK, World, outcome
 
@@ -167,7 +167,7 @@ def damage(layout: ArchiveLayout) -> None:
     """At least one of everything that can be wrong, over the four years."""
     stores = {year: SchoolYearStore(layout, BUILTIN_DETECTOR, year) for year in YEARS}
     faces = {year: store.detection_parts(DetectionSettings().name) for year, store in stores.items()}
-    vectors = {year: store.embedding_parts("builtin@1") for year, store in stores.items()}
+    vectors = {year: store.embedding_parts(BUILTIN_PACK.key) for year, store in stores.items()}
     (part,) = vectors[YEARS[0]].files()
     rows = pl.read_parquet(part)
     numbers = rows["vector"].to_numpy().copy()

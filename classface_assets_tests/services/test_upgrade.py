@@ -22,14 +22,14 @@ from classface_assets_tests.support.old_archive import YEARS, OldArchive
 
 def detections_of(world: World, year: str) -> pl.DataFrame:
     """All rows of the year's thresholds, as they lie in the parts, chips included."""
-    layout, detector = world.layout, describe_pack("builtin", world.layout.packs).detector_version
+    layout, detector = world.layout, describe_pack("dlib", world.layout.packs).detector_version
     parts = SchoolYearStore(layout, detector, year).active_detection_parts()
     assert parts is not None
     return parts.read()
 
 
 def vectors_of(world: World, year: str) -> pl.DataFrame:
-    pack = describe_pack("builtin", world.layout.packs)
+    pack = describe_pack("dlib", world.layout.packs)
     return SchoolYearStore(world.layout, pack.detector_version, year).embedding_parts(pack.key).read()
 
 
@@ -94,7 +94,7 @@ def test_new_photo_ids_publish_the_same_faces(upgraded: OldArchive, made_by_old_
 
 
 def test_new_photo_ids_leave_no_unused_data_and_nothing_missing(upgraded: OldArchive) -> None:
-    pack = describe_pack("builtin", upgraded.world.layout.packs)
+    pack = describe_pack("dlib", upgraded.world.layout.packs)
     found = check_integrity(upgraded.world.layout, pack.detector_version, pack.key)
     assert [(orphans.kind, orphans.names) for orphans in found] == []
     left = find_unused(upgraded.world.layout, [ActivePack(pack.detector_version, pack.key)])
@@ -120,7 +120,7 @@ def test_photos_that_still_show_erased_people_are_found(upgraded: OldArchive) ->
 
 def test_before_faces_are_rewritten_none_is_missing(old_archive: OldArchive) -> None:
     """A run that stops between `images` and `detections`."""
-    world, detector = old_archive.world, describe_pack("builtin", old_archive.world.layout.packs).detector_version
+    world, detector = old_archive.world, describe_pack("dlib", old_archive.world.layout.packs).detector_version
     before = {year: SchoolYearStore(world.layout, detector, year).detections() for year in YEARS}
     for year in YEARS:
         job = world.chain.definitions.resolve_job_def("ingest_year")
@@ -134,7 +134,7 @@ def test_before_faces_are_rewritten_none_is_missing(old_archive: OldArchive) -> 
         photos = image_parts(world.layout, year).read().filter(status="ok")
         assert photos["file_digest"].null_count() == 0
         assert set(rows["asset_id"]) == set(photos["asset_id"])
-    pack = describe_pack("builtin", world.layout.packs)
+    pack = describe_pack("dlib", world.layout.packs)
     gone = [
         one
         for one in find_unused(world.layout, [ActivePack(detector, pack.key)])

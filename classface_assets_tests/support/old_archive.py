@@ -148,12 +148,12 @@ def make_old_archive(folder: Path, commit: str, last_run: bool = False) -> None:
     (folder / "archive" / "records").rename(folder / "records")
 
 
-def open_world(folder: Path) -> World:
-    """An archive with Dagster's records beside it."""
+def open_world(folder: Path, pack: str = "dlib") -> World:
+    """An archive with Dagster's records beside it; by default with the network that it was made with."""
     from classface_assets_tests.conftest import NO_OUTPUT_OF_STEPS
 
     instance = dg.DagsterInstance.local_temp(str(folder / "records"), overrides=NO_OUTPUT_OF_STEPS)
-    return World(folder / "archive", instance)
+    return World(folder / "archive", instance, pack)
 
 
 @pytest.fixture(scope="session")
@@ -192,13 +192,31 @@ def run_again(made_before_present_layout: Path, tmp_path_factory: pytest.TempPat
         yield OldArchive(read, json.loads((read.folder / "told.json").read_text()))
 
 
+@pytest.fixture(scope="session")
+def run_with_builtin(
+    made_before_present_layout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OldArchive]:
+    """As `run_again`, by the pack `builtin`, which had dlib's network when the archive was made. Only to be read."""
+
+    def make(folder: Path) -> None:
+        for name in ("archive", "records"):
+            shutil.copytree(made_before_present_layout / name, folder / name)
+        made = open_world(folder, "builtin")
+        with made.instance:
+            assert made.run() == []
+
+    read = open_world(made_once(tmp_path_factory, "archive with another network", make), "builtin")
+    with read.instance:
+        yield OldArchive(read, json.loads((read.folder / "told.json").read_text()))
+
+
 @pytest.fixture
 def old_archive(made_by_old_code: Path, tmp_path: Path) -> Iterator[OldArchive]:
     """A copy of the old archive, not yet run by today's code."""
     shutil.copytree(made_by_old_code, tmp_path / "archive")
     with dg.DagsterInstance.ephemeral() as instance:
         recorded = json.loads((tmp_path / "archive" / "told.json").read_text())
-        yield OldArchive(World(tmp_path / "archive", instance), recorded)
+        yield OldArchive(World(tmp_path / "archive", instance, "dlib"), recorded)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.names import join_names
 from classface_assets.identity.settings import (
     STORED_NAMES,
     AssignmentSettings,
@@ -18,6 +19,7 @@ from classface_assets.identity.settings import (
 )
 from classface_assets.store.artifacts.thresholds import load_thresholds
 from classface_assets.vision.models.pack_info import PackInfo
+from classface_assets.vision.models.pack_names import BUILTIN, DLIB
 
 ConfigT = TypeVar("ConfigT", bound=dg.Config)
 
@@ -75,9 +77,13 @@ def _with_keys(doc: str) -> str:
 
 
 def measured_values(name: str) -> str:
-    """`builtin: 0.933 (hdbscan: 0.94), other packs: 0.455 (hdbscan: 0.44).`, or one value where both have the same."""
-    builtin, others = _values_of_pack("builtin", name), _values_of_pack("other", name)
-    return f"Default: {builtin}." if builtin == others else f"Default: {builtin} for builtin, {others} for other packs."
+    """`Default: 0.455 (hdbscan: 0.44) for builtin and other packs, 0.933 (hdbscan: 0.94) for dlib.`, or one value."""
+    packs: dict[str, list[str]] = {}
+    for pack in (BUILTIN, DLIB, "other packs"):
+        packs.setdefault(_values_of_pack(pack, name), []).append(pack)
+    if len(packs) == 1:
+        return f"Default: {next(iter(packs))}."
+    return f"Default: {', '.join(f'{value} for {join_names(names)}' for value, names in packs.items())}."
 
 
 def _values_of_pack(pack: str, name: str) -> str:
@@ -107,6 +113,6 @@ class AssignmentConfig(dg.Config):
         given = {name: value for name, value in self.model_dump(include=keys).items() if value is not None}
         method: ClusteringMethod = given["method"]
         return with_values(
-            settings_for(pack.name, method),
+            settings_for(pack.embedder, method),
             {**load_thresholds(layout, pack.key, method), **given},
         )

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from classface_assets.core.embedders import EmbedderKind
 from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
@@ -64,7 +65,7 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
 
 def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> Output:
     layout = archive.layout
-    catalog = add_near_duplicate_groups(archive.catalog(models), models.describe(layout).name)
+    catalog = add_near_duplicate_groups(archive.catalog(models), models.describe(layout).embedder)
     assignments = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
     publish_database(layout.database, build_tables(catalog, assignments, archive.open_ledger().events()))
     photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
@@ -82,17 +83,17 @@ def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> O
     return Output(result)
 
 
-def add_near_duplicate_groups(catalog: FaceCatalog, pack: str) -> FaceCatalog:
+def add_near_duplicate_groups(catalog: FaceCatalog, embedder: EmbedderKind) -> FaceCatalog:
     """The catalog with a column near_group in `images`: the first photo of a burst or of copies, null when alone.
 
     Whether photos are near duplicates is decided by their hashes, their times and the faces in them.
 
     Args:
         catalog: The files and faces.
-        pack: Name of the model pack of the catalog's vectors.
+        embedder: The kind of embedder that made the catalog's vectors.
     """
     # Half-way between one person and one picture: a face in a copy or in the next shot is far closer than in another.
-    same_face = (1 + settings_for(pack).person_threshold) / 2
+    same_face = (1 + settings_for(embedder).person_threshold) / 2
     photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
     photo_of_face = catalog.faces["asset_id"] if catalog.faces.height else pl.Series(dtype=pl.String)
     groups = near_duplicate_groups(photos, photo_of_face, catalog.vectors, same_face)

@@ -119,7 +119,7 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
     write_parquet(changes, layout.table("changes"))
     remember_cluster_ids(layout, previous, rows)
     write_assignments(rows, table, state)
-    tables = build_tables(add_near_duplicate_groups(catalog, pack.name), rows, events, state.until)
+    tables = build_tables(add_near_duplicate_groups(catalog, pack.embedder), rows, events, state.until)
     publish_database(layout.database, tables)
     database_fingerprint(layout, state.state).record({}, [layout.database])
     result = materialize_result(

@@ -7,6 +7,7 @@ from pydantic import Field
 from classface_assets.core.locations import Location
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.identity.config import measured_values
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import markdown_table, materialize_result
@@ -16,8 +17,6 @@ from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.files.parquet import DamagedFileError, read_parquet, write_parquet
 
-_ARCFACE, _BUILTIN = settings_for("other").min_edge_similarity, settings_for("builtin").min_edge_similarity
-
 
 class GraphConfig(dg.Config):
     """Which faces are neighbours."""
@@ -26,7 +25,7 @@ class GraphConfig(dg.Config):
     least_similarity: float | None = Field(
         default=None,
         description="Faces that are less similar are no neighbours: far below any threshold at which faces are joined, "
-        f"so that strangers do not fill the graph. Default: {_BUILTIN} for builtin, {_ARCFACE} for other packs.",
+        f"so that strangers do not fill the graph. {measured_values('min_edge_similarity')}",
     )
 
 
@@ -57,7 +56,7 @@ def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
     ids = catalog.faces["face_id"] if catalog.faces.height else pl.Series("face_id", [], pl.String)
     least = config.least_similarity
     if least is None:
-        least = settings_for(models.describe(archive.layout).name).min_edge_similarity
+        least = settings_for(models.describe(archive.layout).embedder).min_edge_similarity
     previous = from_cached_frame(previous_graph_frame(table), ids, catalog.vectors, config.neighbours, least)
     built = update_graph(ids, catalog.vectors, config.neighbours, least, previous)
     write_parquet(to_cached_frame(built.graph, catalog.vectors, least), table)

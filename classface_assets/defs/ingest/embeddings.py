@@ -17,6 +17,7 @@ from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.erasure.tombstones import erased_faces
@@ -95,6 +96,9 @@ def embeddings(
     stats = EmbeddingStats()
     found = store.active_detection_parts()
     if pending and found is not None:
+        note = change_note([store], info)
+        if note:
+            context.log.info(note)
         pack = models.load(layout)
         context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:

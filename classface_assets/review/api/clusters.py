@@ -134,7 +134,7 @@ def split_cluster(context: Context, cluster_id: ClusterId, body: OptionalSplitRe
     rows = cluster_faces(face_similarity.view, cluster_id)
     if rows["person_id"][0] is not None:
         raise ProblemError(409, "These faces belong to a known person; reject those that are somebody else's.")
-    parts = find_subclusters(face_similarity, rows, body.min_cluster_size, settings_for(context.pack.name))
+    parts = find_subclusters(face_similarity, rows, body.min_cluster_size, settings_for(context.pack.embedder))
     if len(parts) > 1:
         context.ledger.split_cluster(cluster_id, [face_refs(face_similarity.view, part) for part in parts])
     return {

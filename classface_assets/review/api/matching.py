@@ -39,7 +39,7 @@ def assign_face(context: Context, face_id: FaceId, body: OptionalAssignRequest) 
     if face_similarity.view.face(str(face_id)) is None:
         raise NotFoundError("face", face_id)
     settings = replace(
-        settings_for(context.pack.name),
+        settings_for(context.pack.embedder),
         assign="knn",
         knn_neighbours=body.k,
         similarity_threshold=body.similarity_threshold,

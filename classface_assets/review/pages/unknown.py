@@ -110,7 +110,7 @@ def name_suggestions(context: Context, cluster: Annotated[list[str], Query(max_l
 
 def _person_threshold(context: ReviewContext) -> float:
     """The similarity from which faces are matched automatically."""
-    return settings_for(context.pack.name).person_threshold
+    return settings_for(context.pack.embedder).person_threshold
 
 
 def _single_faces(clusters: pl.DataFrame, year: str) -> pl.DataFrame:

@@ -115,7 +115,7 @@ def _new_pairs(
     photos: PhotoAppearances, decisions: Decisions, decided: Set[str], known: Set[frozenset[str]]
 ) -> list[SameShot]:
     """The pairs that show the same shot and were never recorded."""
-    person = settings_for(photos.pack.name).person_threshold
+    person = settings_for(photos.pack.embedder).person_threshold
     thresholds = SimilarityThresholds(person, (1 + person) / 2)
     found = []
     for photo, other in sorted(set(_candidates(photos, decisions, decided, thresholds))):

@@ -9,7 +9,7 @@ from pathlib import Path
 from upath import UPath
 
 from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, stat_entry
-from classface_assets.core.system_files import is_system_name
+from classface_assets.store.catalog.system_files import is_system_name
 
 
 @dataclass(frozen=True)

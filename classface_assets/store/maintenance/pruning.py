@@ -7,7 +7,7 @@ detector that is pruned keeps its label.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -109,8 +109,7 @@ def find_unused(layout: ArchiveLayout, in_use: Iterable[ActivePack]) -> list[Unu
     found += _unused_versions(
         layout, "detections", set(detectors), set(images), "faces of detectors that are not in use"
     )
-    vectors = {embedding_version(pack.detector, pack.vectors) for pack in packs}
-    found += _unused_versions(layout, "embeddings", vectors, set(images), "vectors of packs not in use")
+    found += _unused_vectors(layout, packs, images)
     for detector in detectors:
         found += _other_thresholds(layout, detector, images)
     named = {year: photos | _former_photo_ids(layout, year) for year, photos in images.items()}
@@ -153,11 +152,54 @@ def _unused_versions(
     layout: ArchiveLayout, asset: str, in_use: Set[str], years: Set[str], kind: str
 ) -> Iterator[UnusedData]:
     for version in list_subfolders(layout.parts(asset)):
-        if decode_folder_name(version) not in in_use:
-            yield unused_folder(kind, layout, version)
-        else:
-            gone = (year for year in list_subfolders(version) if decode_folder_name(year) not in years)
-            yield from (unused_folder("school years that are gone", layout, year) for year in gone)
+        yield from _unused_versions_of(layout, version, in_use, years, kind)
+
+
+def _unused_versions_of(
+    layout: ArchiveLayout, version: Location, in_use: Set[str], years: Set[str], kind: str
+) -> Iterator[UnusedData]:
+    """The folder of a version that is not in use; else those of its school years that are gone."""
+    if decode_folder_name(version) not in in_use:
+        yield unused_folder(kind, layout, version)
+        return
+    gone = (year for year in list_subfolders(version) if decode_folder_name(year) not in years)
+    yield from (unused_folder("school years that are gone", layout, year) for year in gone)
+
+
+def _unused_vectors(
+    layout: ArchiveLayout, packs: Sequence[ActivePack], images: Mapping[str, Set[str]]
+) -> Iterator[UnusedData]:
+    """Vectors of other packs, and of school years that are gone.
+
+    In a school year whose faces no pack in use has embedded yet, as after a change of the pack, the vectors of the same
+    chips by others are what its names and groups still rest on.
+    """
+    kind = "vectors of packs not in use"
+    in_use = {embedding_version(pack.detector, pack.vectors) for pack in packs}
+    same_chips = tuple(f" {pack.detector}" for pack in packs)
+    waiting = {year: _faces_to_embed(layout, packs, year, photos) for year, photos in images.items()}
+    for version in list_subfolders(layout.parts("embeddings")):
+        name = decode_folder_name(version)
+        retained = {year for year in list_subfolders(version) if waiting.get(decode_folder_name(year))}
+        if name in in_use or not name.endswith(same_chips) or not retained:
+            yield from _unused_versions_of(layout, version, in_use, set(images), kind)
+            continue
+        yield from (unused_folder(kind, layout, year) for year in list_subfolders(version) if year not in retained)
+        for year in retained:
+            parts = PartDataset(year, ("face_id",))
+            gone = parts.ids("face_id") - waiting[decode_folder_name(year)]
+            yield unused_rows("vectors of faces no longer there", layout, parts, "face_id", gone)
+
+
+def _faces_to_embed(layout: ArchiveLayout, packs: Iterable[ActivePack], year: str, photos: Set[str]) -> set[str]:
+    """The faces of a school year if no pack in use has a vector of any; else none."""
+    faces: set[str] = set()
+    for pack in packs:
+        store = SchoolYearStore(layout, pack.detector, year)
+        if store.embedding_parts(pack.vectors).files():
+            return set()
+        faces |= _faces_of_year(store, photos)
+    return faces
 
 
 def _other_thresholds(layout: ArchiveLayout, detector: str, years: Iterable[str]) -> Iterator[UnusedData]:

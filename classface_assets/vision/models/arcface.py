@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from classface_assets.vision.alignment import chip_to_arcface, warp_to_input
-from classface_assets.vision.models.dlib_resnet import CHIP_TO_DLIB
-from classface_assets.vision.models.dlib_resnet import INPUT_SIZE as DLIB_SIZE
+from classface_assets.vision.models.converted.dlib_resnet import CHIP_TO_DLIB
+from classface_assets.vision.models.converted.dlib_resnet import INPUT_SIZE as DLIB_SIZE
 from classface_assets.vision.models.download import PackError
 from classface_assets.vision.models.onnx_session import error_summary, open_session
 from classface_assets.vision.models.openvino_bf16 import accelerate, precision_of

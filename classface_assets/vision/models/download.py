@@ -1,13 +1,28 @@
 """Finds a pack's files, and downloads InsightFace's own packs on first use."""
 
+import contextlib
+import socket
 import tempfile
+import threading
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from classface_assets.core.errors import UserError
 from classface_assets.vision.models.onnx_session import onnxruntime_module
+from classface_assets.vision.models.pack_names import (
+    INSIGHTFACE_PACKS,
+    OWN_WEIGHTS,
+    PACK_NAMES,
+    canonical_name,
+    is_pack_path,
+    known_network,
+    plain_name,
+)
 from classface_assets.vision.models.scrfd import suppress_stdout
 
-INSIGHTFACE_PACKS = ("buffalo_l", "buffalo_s", "antelopev2")
+REACH_TIMEOUT_S = 0.9
+DOWNLOAD_SITE = "https://github.com"
 
 
 class PackError(UserError):
@@ -18,24 +33,41 @@ def resolve_pack_path(name: str, packs_dir: Path) -> Path:
     """The folder with a pack's ONNX files, or the single .onnx file of a pack.
 
     Args:
-        name: One of INSIGHTFACE_PACKS, which is downloaded if it is missing; or a path.
-        packs_dir: Where downloaded packs are stored, in `models/`.
+        name: One of INSIGHTFACE_PACKS, which is downloaded if it is missing; a name of KNOWN_NAMES or OWN_WEIGHTS; or a
+            path.
+        packs_dir: Where packs are stored, in `models/`.
 
     Raises:
         PackError: There is no such pack, or it cannot be downloaded.
     """
-    if name not in INSIGHTFACE_PACKS:
-        path = Path(name).expanduser()
-        if path.is_dir() or (path.suffix == ".onnx" and path.is_file()):
-            return path
-        known = ", ".join(("builtin", *INSIGHTFACE_PACKS))
-        raise PackError(
-            f"No model pack {name!r}: give one of {known}, or the path of a folder with ONNX files or of an .onnx file."
-        )
+    canonical = canonical_name(name)
+    if canonical not in INSIGHTFACE_PACKS:
+        return _own_pack(name, packs_dir)
     for root in (packs_dir, Path.home() / ".insightface"):
-        if (root / "models" / name).is_dir():
-            return _unnest(root / "models" / name)
-    return _unnest(_download_pack(name, packs_dir))
+        if (root / "models" / canonical).is_dir():
+            return _unnest(root / "models" / canonical)
+    return _unnest(_download_pack(canonical, packs_dir, known_network(name)))
+
+
+def _own_pack(name: str, packs_dir: Path) -> Path:
+    """A pack whose files people have put somewhere: at a path, or in `packs_dir` under the network's known name."""
+    path = Path(name).expanduser()
+    if path.is_dir() or is_pack_path(path):
+        return path
+    network = OWN_WEIGHTS.get(plain_name(name))
+    if network is None:
+        raise PackError(
+            f"No model pack {name!r}: give one of {', '.join(PACK_NAMES)}, or the path of a folder with ONNX files or "
+            "of an .onnx file."
+        )
+    places = [packs_dir / "models" / f"{plain_name(name)}{suffix}" for suffix in ("", ".onnx")]
+    found = next((place for place in places if is_pack_path(place)), None)
+    if found is None:
+        raise PackError(
+            f"The weights of {network.title} come with no package: export them to {places[1]}, and write "
+            f"{places[1].with_suffix('.toml').name} beside it with {network.description}, or use the pack builtin."
+        )
+    return found
 
 
 def _unnest(folder: Path) -> Path:
@@ -44,10 +76,11 @@ def _unnest(folder: Path) -> Path:
     return inner if inner.is_dir() and not any(folder.glob("*.onnx")) else folder
 
 
-def _download_pack(name: str, packs_dir: Path) -> Path:
+def _download_pack(name: str, packs_dir: Path, network: str = "") -> Path:
     """Downloads with insightface, into a folder that gets its name only when it is complete."""
     target = packs_dir / "models" / name
     try:
+        _require_network()
         target.parent.mkdir(parents=True, exist_ok=True)
         with suppress_stdout(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as root:
             onnxruntime_module()
@@ -58,7 +91,30 @@ def _download_pack(name: str, packs_dir: Path) -> Path:
                 fetched.replace(target)
     except Exception as error:
         raise PackError(
-            f"The model pack {name} is not in {target} and could not be downloaded ({type(error).__name__}): "
+            f"The model pack {name}{network} is not in {target} and could not be downloaded ({type(error).__name__}): "
             f"connect to the internet, or unpack {name}.zip of InsightFace's releases there, or use the pack builtin."
         ) from error
     return target
+
+
+def _require_network() -> None:
+    """Raises ConnectionError within a second where the site of the downloads, or the proxy to it, does not answer.
+
+    Without this a machine without a network waits for its resolver, or for a firewall that drops packets, for minutes.
+    """
+    reached = threading.Event()
+
+    def connect() -> None:
+        proxy = urllib.request.getproxies().get("https", "")
+        is_direct = not proxy or urllib.request.proxy_bypass("github.com")
+        url = urlsplit(DOWNLOAD_SITE if is_direct else proxy if "://" in proxy else f"http://{proxy}")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        with contextlib.suppress(OSError), socket.create_connection((url.hostname, port), REACH_TIMEOUT_S):
+            reached.set()
+        done.set()
+
+    done = threading.Event()
+    threading.Thread(target=connect, daemon=True).start()  # a resolver's answer cannot be waited for with a limit
+    done.wait(REACH_TIMEOUT_S)
+    if not reached.is_set():
+        raise ConnectionError(f"{DOWNLOAD_SITE} does not answer")

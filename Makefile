@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast ui bench bench-identity bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-embedders bench-gpu bench-gpu-wheels lint
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-embedders bench-gpu bench-gpu-wheels lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -39,6 +39,10 @@ bench: .venv/ready
 #   PACK=pack                   (builtin)       TUNE=1   chooses the other methods' settings anew
 bench-identity: .venv/ready
 	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" TUNE="$(TUNE)" $(BIN)/python -m classface_assets.devtools.benchmark.accuracy.accuracy
+
+# What a projection head that is trained on labels does for people it never saw. ARCHIVES, PACK as for bench-identity
+bench-head: .venv/ready
+	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" $(BIN)/python -m classface_assets.devtools.benchmark.accuracy.head
 
 # How long and in how much memory made-up faces are told apart, from 10,000 to a million, and a hundredth more of them.
 #   FACES="10000 100000"   how many (10000 30000)     WORK=folder   for their files, 8 GB for a million

@@ -26,8 +26,16 @@ if TYPE_CHECKING:
 )
 @click.option("--method", type=click.Choice(METHODS), default="temporal", show_default=True, help="Of the curve.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the curve, a PNG.")
-def evaluate(archive: Archive, pack: str | None, truth: Path | None, method: str, picture: Path | None) -> None:
+@click.option("--progress", is_flag=True, help="Instead: how well faces were named as the labels grew.")
+def evaluate(
+    archive: Archive, pack: str | None, truth: Path | None, method: str, picture: Path | None, progress: bool
+) -> None:
     """Measure how well people are identified: with a file of the ground truth, or with hidden labels."""
+    if progress:
+        if truth:
+            raise click.UsageError("--progress measures with the labels; leave --truth out.")
+        _echo_progress(archive, pack, method, picture)
+        return
     from classface_assets.identity.evaluation.report import report_rows
     from classface_assets.services.evaluation import evaluate_archive
 
@@ -44,9 +52,25 @@ def evaluate(archive: Archive, pack: str | None, truth: Path | None, method: str
         click.echo(f"\n{title}")
         click.echo("\n".join(text_table(table)))
     if picture:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(result.curve_png)
-        click.echo(f"\nThe curve: {picture}")
+        _save_picture(picture, result.curve_png)
+
+
+def _echo_progress(archive: Archive, pack: str | None, method: str, picture: Path | None) -> None:
+    """Print how well held-out faces were named with the labels of earlier days."""
+    from classface_assets.identity.evaluation.progress import draw_progress
+    from classface_assets.services.evaluation import measure_progress
+
+    progress = measure_progress(archive, *_models_and_settings(archive, pack, method))
+    click.echo("Held-out labelled faces, named with the labels that there were:")
+    click.echo("\n".join(text_table(progress)))
+    if picture:
+        _save_picture(picture, draw_progress(progress))
+
+
+def _save_picture(file: Path, png: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(png)
+    click.echo(f"\nThe curve: {file}")
 
 
 @click.command("calibrate")

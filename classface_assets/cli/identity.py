@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -105,6 +107,39 @@ def reassign(archive: Archive, pack: str | None, use_trained_model: bool, person
     _echo_summary(service)
 
 
+@click.command("train")
+@archive_options
+@PACK
+@click.option("--architecture", type=click.Choice(["residual", "mlp"]), help="What the head is made of [residual].")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the labelled faces, at most [20].")
+@click.option("--margin", type=click.FloatRange(0, 2, min_open=True), help="Margin of the triplet loss [0.2].")
+@click.option("--batch-size", type=click.IntRange(4), help="Faces a training step [32].")
+@click.option("--learning-rate", type=click.FloatRange(0, 1, min_open=True), help="Adam's step size [0.0001].")
+@click.option("--min-people", type=click.IntRange(2), help="With fewer people nothing is trained [5].")
+@click.option("--min-faces-per-person", type=click.IntRange(2), help="Labelled faces that a person needs [2].")
+@click.option("--quality-threshold", type=click.FloatRange(0, 1), help="Faces of less quality do not train [0].")
+@click.option("--seed", type=int, help="The same seed and labels give the same head [0].")
+@click.option("--resume", is_flag=True, default=None, help="Train the last head on, rather than a new one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome, with every epoch, as JSON.")
+def train(archive: Archive, pack: str | None, as_json: bool, **settings: Any) -> None:
+    """Train a projection head on the labels, test it on people it never saw, and publish with it if it won."""
+    from classface_assets.store.artifacts.checkpoints import load_report
+
+    service = _service(archive, pack)
+    service.require_named_person()
+    _run_or_exit(service, {}, training=settings, command="classface train")
+    report = load_report(archive.layout.head)
+    if as_json:
+        click.echo(json.dumps(report, indent=1))
+        return
+    _echo_training(report)
+    _echo_summary(service)
+
+
+train_matching = copy.copy(train)
+train_matching.name = "train-matching"
+
+
 @click.command("centroids")
 @archive_options
 @PACK
@@ -149,7 +184,7 @@ def changes(archive: Archive, most: int) -> None:
         click.echo(line)
 
 
-COMMANDS = (cluster_dual, assign_command, reassign, centroids, split, changes)
+COMMANDS = (cluster_dual, assign_command, reassign, train, train_matching, centroids, split, changes)
 
 
 def _service(archive: Archive, pack: str | None) -> IdentificationService:
@@ -160,16 +195,31 @@ def _service(archive: Archive, pack: str | None) -> IdentificationService:
 
 
 def _run_or_exit(
-    service: IdentificationService, settings: Mapping[str, object], *, use_head: bool = True, command: str
+    service: IdentificationService,
+    settings: Mapping[str, object],
+    *,
+    use_head: bool = True,
+    training: Mapping[str, object] | None = None,
+    command: str,
 ) -> None:
-    """Run with these settings; exit code 1 if a step failed."""
+    """Run with these settings, and those of the head's training; exit code 1 if a step failed."""
     from classface_assets.defs.runner import run_identification
 
-    reasons = run_identification(service, settings, use_head=use_head, command=command)
+    reasons = run_identification(service, settings, use_head=use_head, training=training or {}, command=command)
     for reason in reasons:
         click.echo(f"classface: {reason}", err=True)
     if reasons:
         sys.exit(1)
+
+
+def _echo_training(report: Mapping[str, Any]) -> None:
+    """Print each epoch, and whether the head is used."""
+    click.echo("epoch  train loss  held-out loss  separation of people held out")
+    for epoch in report.get("epochs", []):
+        numbers = [epoch[name] for name in ("train_loss", "held_out_loss", "held_out_separation")]
+        cells = ["-" if number is None else f"{number:.4f}" for number in numbers]
+        click.echo(f"{epoch['epoch']:>5}{cells[0]:>12}{cells[1]:>15}{cells[2]:>31}")
+    click.echo(report["reason"])
 
 
 def _echo_summary(service: IdentificationService) -> None:

@@ -226,6 +226,7 @@ def run_identification(
     settings: Mapping[str, object],
     *,
     use_head: bool = True,
+    training: Mapping[str, object] | None = None,
     command: str = "classface run",
 ) -> list[str]:
     """Cluster and name all faces in a Dagster run, and publish. Waits for other commands that run the archive.
@@ -234,6 +235,7 @@ def run_identification(
         service: With the archive and the model pack.
         settings: Run config of the assignment, by key; those that are None are left out.
         use_head: Whether a promoted projection head is used.
+        training: Run config of the head's training, by key; those that are None are left out.
         command: Shown to other commands that wait for this one.
 
     Returns:
@@ -245,6 +247,7 @@ def run_identification(
     ops = {
         "cluster_assignments": {"config": given},
         "identities": {"config": {**given, "use_head": use_head}},
+        "projection_head": {"config": {k: v for k, v in (training or {}).items() if v is not None}},
     }
     console = stderr_console()
     instance, _ = prepare_instance(archive.layout)

@@ -66,10 +66,18 @@ class AssignmentSettings:
     linkage on the graph."""
     cluster_threshold: float = 0.455
     """Least mean similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
-    whitened_gain: float = 1.1
-    """Number of spreads of the plain cosine that one spread of the whitened one counts for (temporal only)."""
+    cluster_reference: float = 0.455
+    """The cosine that `cluster_spreads` belongs to: with this threshold an archive of few people, which is compared by
+    the plain cosine, is clustered as one of many (temporal only)."""
+    cluster_spreads: float = 3.44
+    """At `cluster_reference` faces are this many spreads (standard deviations) of strangers' similarities more similar
+    than strangers are. One value for every embedder (temporal only)."""
+    cluster_size_penalty: Annotated[float, Field(ge=0)] = 0.10
+    """Spreads added to the threshold by the logarithm of the smaller group's number of faces (temporal only)."""
+    whitened_gain: float = 1.0
+    """Number of spreads of the plain cosine that one spread of the normalised one counts for (temporal only)."""
     whitened_share: float = 1.0
-    """Share of the whitened similarity against the plain one in an archive of many people (temporal only)."""
+    """Share of the normalised similarity against the plain one in an archive of many people (temporal only)."""
     cluster_year_decay: float = 1.0
     """Two faces that are g years apart weigh exp(-g / cluster_year_decay) in that mean (temporal only)."""
     shared_neighbour_weight: float = 0.0
@@ -171,16 +179,15 @@ DLIB_SETTINGS = replace(
     person_margin=0.015,
     lookalike_margin=0.02,
     lookalike_threshold=0.945,
-    propagation_threshold=0.021,
+    propagation_threshold=0.03,
     propagation_gap_penalty=0.008,
-    propagation_size_penalty=0.0045,
+    propagation_size_penalty=0.008,
     propagation_single=False,
     propagation_year_decay=4.0,
-    propagation_margin=0.004,
-    propagation_group_threshold=0.952,
+    propagation_margin=0.0105,
+    propagation_group_threshold=0.959,
     cluster_threshold=0.933,
-    whitened_gain=0.6,
-    whitened_share=0.5,
+    cluster_reference=0.933,
     cluster_year_decay=2.0,
     shared_neighbour_weight=0.04,
     shared_neighbour_offset=0.017,
@@ -189,7 +196,14 @@ DLIB_SETTINGS = replace(
     min_edge_similarity=0.90,
     year_penalty=0.0015,
 )
-SFACE_SETTINGS = replace(ARCFACE_SETTINGS)
+SFACE_SETTINGS = replace(
+    ARCFACE_SETTINGS,
+    cluster_threshold=0.40,
+    cluster_reference=0.40,
+    propagation_group_threshold=0.475,
+    propagation_threshold=0.09,
+    propagation_size_penalty=0.05,
+)
 ARCFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "hdbscan": {"cluster_threshold": 0.44, "min_cluster_size": 3, "min_samples": 1},
     "dbscan": {"eps": 0.52, "min_samples": 2},

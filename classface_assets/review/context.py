@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import polars as pl
 from fastapi import Request
 
 from classface_assets.core.errors import UserError
+from classface_assets.identity.evaluation.progress import PROGRESS_COLUMNS
 from classface_assets.review.faces.image_responses import ImageLoader
 from classface_assets.review.faces.similar_faces import FaceSimilarity, VectorCache
 from classface_assets.review.faces.uploads import UploadAnalyzer
@@ -18,6 +20,7 @@ from classface_assets.review.problems import NotFoundError
 from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.catalog.school_year import SchoolYearStore
+from classface_assets.store.files.parquet import read_parquet_or_empty
 from classface_assets.store.model.face_ref import FaceRef
 
 if TYPE_CHECKING:
@@ -79,6 +82,10 @@ class ReviewContext:
         """The report of the last training of the projection head; empty before the first."""
         file = self.layout.head.with_suffix(".json")
         return dict(json.loads(file.read_text())) if file.exists() else {}
+
+    def labelling_progress(self) -> pl.DataFrame:
+        """PROGRESS_COLUMNS as the asset `evaluation` measured them last; empty before that."""
+        return read_parquet_or_empty(self.layout.table("labelling_progress"), PROGRESS_COLUMNS)
 
     def warm_up(self) -> None:
         """Read and import what the first pages need, before somebody waits for it."""

@@ -19,6 +19,7 @@ from classface_assets.identity.evaluation.calibration import Calibration, calibr
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
 from classface_assets.identity.evaluation.ground_truth import GroundTruthError, match_to_ground_truth, validate_truth
 from classface_assets.identity.evaluation.holdout import evaluate_holdout
+from classface_assets.identity.evaluation.progress import LabelledFaces, labelling_progress
 from classface_assets.identity.evaluation.report import EvaluationReport, IdentificationMetrics, evaluation_report
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
@@ -28,10 +29,17 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.portraits import load_portrait_vectors
 from classface_assets.store.decisions.reconciliation import constraints_for
+from classface_assets.store.decisions.replay import replay
 from classface_assets.store.files.parquet import read_parquet
 
 MAX_EVALUATED_FACES = 50_000
 """Of a larger archive this many faces are assigned again: the labelled ones, and an even sample of the others."""
+
+
+MAX_PROGRESS_POINTS = 8
+"""Points of an archive's history at which faces are assigned again …"""
+MAX_PROGRESS_FACES = 10_000
+"""… and how many: the labelled ones, and an even sample of the others."""
 
 
 class NoFacesError(UserError):
@@ -57,8 +65,8 @@ class EvaluationContext:
         NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
     """
 
-    def __init__(self, archive: Archive, models: Models) -> None:
-        layout = archive.layout
+    def __init__(self, archive: Archive, models: Models, most_faces: int = MAX_EVALUATED_FACES) -> None:
+        layout, self._most_faces = archive.layout, most_faces
         catalog = archive.catalog(models)
         self.faces, self.vectors, self.images = catalog.faces, catalog.vectors, catalog.images
         try:
@@ -80,8 +88,8 @@ class EvaluationContext:
     def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
         """Assign all faces when only the labels `confirmed` (face id → person id) are known.
 
-        Of people whose labels are all hidden the portraits are hidden too. Of an archive with more than
-        MAX_EVALUATED_FACES faces, a sample is assigned.
+        Of people whose labels are all hidden the portraits are hidden too. Of an archive with more than `most_faces`
+        faces, a sample is assigned.
 
         Returns:
             ASSIGNMENTS, one row per face.
@@ -96,11 +104,11 @@ class EvaluationContext:
     @cached_property
     def _sampled_rows(self) -> np.ndarray | None:
         """The rows (m,) that are assigned again when labels are hidden; None: all."""
-        if self.faces.height <= MAX_EVALUATED_FACES:
+        if self.faces.height <= self._most_faces:
             return None
         labelled = self.faces["face_id"].is_in(list(self.constraints.confirmed)).to_numpy()
         others = np.flatnonzero(~labelled)
-        room = max(0, MAX_EVALUATED_FACES - int(labelled.sum()))
+        room = max(0, self._most_faces - int(labelled.sum()))
         chosen = evenly_spaced(others, room)
         return np.sort(np.concatenate([np.flatnonzero(labelled), chosen]))
 
@@ -165,6 +173,32 @@ def evaluate_archive(
     """
     context = EvaluationContext(archive, models)
     return _evaluate_by_truth(context, settings, truth) if truth else _evaluate_by_labels(context, settings)
+
+
+def measure_progress(archive: Archive, models: Models, settings: AssignmentSettings) -> pl.DataFrame:
+    """How well held-out labelled faces are named with the labels of earlier days: a replay of the ledger.
+
+    Args:
+        archive: The archive.
+        models: The model pack in use.
+        settings: How faces are assigned.
+
+    Returns:
+        PROGRESS_COLUMNS, at most MAX_PROGRESS_POINTS rows.
+
+    Raises:
+        NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
+        TooFewLabelsError: Too few people are labelled.
+    """
+    context, events = EvaluationContext(archive, models, MAX_PROGRESS_FACES), archive.open_ledger().events()
+    labelling = [event for event in events if event.kind in ("faces_labelled", "faces_confirmed")]
+    history = []
+    for index in evenly_spaced(np.arange(len(labelling) - 1), MAX_PROGRESS_POINTS - 1):
+        event = labelling[int(index)]
+        confirmed = constraints_for(replay(events, event.id), context.faces).confirmed
+        history.append(LabelledFaces(f"{event.at:%Y-%m-%d}", confirmed))
+    history.append(LabelledFaces("now", context.constraints.confirmed))
+    return labelling_progress(history, lambda labels: context.assign(labels, settings))
 
 
 def calibrate_archive(archive: Archive, models: Models, settings: AssignmentSettings) -> Calibration:

@@ -11,6 +11,8 @@ import pytest
 
 from classface_assets.cli.__main__ import main
 from classface_assets.defs.identity.assignment import AssignmentTask, PublishingRefusedError, require_labels_preserved
+from classface_assets.devtools.demo import label_clusters
+from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import Models
@@ -73,6 +75,22 @@ def test_commands_that_need_something_first_say_what(world: World) -> None:
     assert "cannot be split into two groups of 500" in refused(
         world, "split", largest_clusters(world)[1][0], "--min-cluster-size", "500"
     )
+
+
+def test_train_prints_every_epoch_and_its_test_and_progress_is_measured(world: World, sample: SampleArchive) -> None:
+    assert refused(world, "train").startswith("Nobody is named yet")
+    label_clusters(world.archive, pl.read_csv(sample.truth, infer_schema=False))
+    report = json.loads(output_of(world, "train", "--json", "--epochs", "2", "--min-faces-per-person", "2"))
+    assert report["status"] == "trained" and report["architecture"] == "residual"
+    assert [epoch["epoch"] for epoch in report["epochs"]] == [0, 1, 2]
+    assert report["test_on_strangers"]["people"] == report["people"] >= 5
+    again = output_of(world, "train-matching", "--epochs", "2", "--min-faces-per-person", "2")
+    assert "separation of people held out" in again and report["reason"] in again
+    skipped = json.loads(output_of(world, "train", "--json", "--quality-threshold", "1"))
+    assert skipped["status"] == "skipped" and "label more faces" in skipped["reason"] and not skipped["epochs"]
+    picture = world.folder / "progress.png"
+    progress = output_of(world, "evaluate", "--progress", "--picture", str(picture))
+    assert "people_labelled" in progress and " now " in progress and picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_cluster_dual_prints_the_summary_and_the_ui_shows_its_run(world: World) -> None:

@@ -23,7 +23,9 @@ from classface_assets.defs.identity.identities import assign_with_head
 from classface_assets.devtools.demo import label_clusters
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.identity.evaluation.report import evaluate
-from classface_assets.identity.projection.training import TrainingSettings, train_head
+from classface_assets.identity.projection.settings import TrainingSettings
+from classface_assets.identity.projection.training import train_head
+from classface_assets.identity.projection.training_faces import training_faces
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Models
 from classface_assets.services.queries import find_faces
@@ -172,7 +174,7 @@ def test_what_was_computed_with_a_projection_head_is_used_by_the_next_run(world:
     looks = rng.normal(size=(24, catalog.vectors.shape[1]))[np.repeat(np.arange(24), 12)]
     looks = looks + 0.3 * rng.normal(size=looks.shape)
     unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
-    head = train_head(unit, who, TrainingSettings(epochs=1)).checkpoint
+    head = train_head(training_faces(unit, who), TrainingSettings(epochs=1)).checkpoint
     assert head is not None
     events, settings = world.archive.open_ledger().events(), settings_for("builtin")
     task = AssignmentTask(layout, catalog, events, settings, portraits={}, recluster=True)

@@ -11,7 +11,10 @@ import polars as pl
 import skimage
 from PIL import Image
 
+from classface_assets.identity.evaluation.progress import PROGRESS_COLUMNS
 from classface_assets.services.archive_view.cache import MAX_RECENT_AGE_S
+from classface_assets.store.artifacts.checkpoints import save_checkpoint
+from classface_assets.store.files.parquet import write_parquet
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
 
@@ -224,3 +227,33 @@ def test_swagger_ui_loads_nothing_from_the_network(client: Client) -> None:
     assert {"/clusters", "/persons/{id}/merge", "/search", "/events/{id}/undo"} <= {
         p[len(API) :] for p in described["paths"]
     }
+
+
+def test_a_training_that_is_skipped_returns_no_old_checkpoint_and_the_page_has_its_reason(
+    client: Client, world: World
+) -> None:
+    world.layout.head.parent.mkdir(parents=True, exist_ok=True)
+    world.layout.head.write_bytes(b"of a training of long ago")
+    answer = client.post(f"{API}/train", {"epochs": 1, "architecture": "residual", "qualityThreshold": 0.2})
+    assert answer.status == 200, answer.json
+    assert answer.json["status"] == "skipped" and "label more faces" in answer.json["reason"]
+    assert answer.json["modelCheckpoint"] is None and answer.json["epochs"] == [] and not answer.json["promoted"]
+    assert client.post(f"{API}/train", {"architecture": "transformer"}).status == 422
+    page = client.get("/learning")
+    assert page.status == 200 and "label more faces" in page.body.decode() and "Not measured yet" in page.body.decode()
+    assert client.get("/learning/training.png").status == client.get("/learning/progress.png").status == 404
+
+
+def test_the_page_shows_the_training_and_the_progress_as_plots_and_tables(client: Client, world: World) -> None:
+    epochs = [{"epoch": 0, "train_loss": None, "held_out_loss": 0.3, "held_out_separation": 0.9123, "heads": 5}]
+    epochs += [{"epoch": 1, "train_loss": 0.2, "held_out_loss": 0.25, "held_out_separation": 0.9345, "heads": 5}]
+    report = {"status": "trained", "reason": "Better than <b>before</b>.", "people": 7, "architecture": "residual"}
+    save_checkpoint(world.layout.head, b"weights", report | {"epochs": [e | {"seconds": 0.1} for e in epochs]})
+    progress = pl.DataFrame([("now", 7, 40, 0.875, 0.9, 1.0)], schema=PROGRESS_COLUMNS, orient="row")
+    write_parquet(progress, world.layout.table("labelling_progress"))
+    page = client.get("/learning").body.decode()
+    assert "Better than &lt;b&gt;before" in page and "0.9345" in page and "87.5 %" in page
+    for name in ("training", "progress"):
+        picture = client.get(f"/learning/{name}.png")
+        assert picture.status == 200 and picture.body.startswith(b"\x89PNG")
+    assert "/learning" in client.get("/runs").body.decode()

@@ -14,11 +14,14 @@ from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import image_markdown, markdown_table, materialize_result
 from classface_assets.identity.evaluation.holdout import TooFewLabelsError
+from classface_assets.identity.evaluation.progress import draw_progress
 from classface_assets.identity.evaluation.report import report_rows
+from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.evaluation import EvaluationResult, NoFacesError, evaluate_archive
+from classface_assets.services.evaluation import EvaluationResult, NoFacesError, evaluate_archive, measure_progress
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
+from classface_assets.store.files.parquet import write_parquet
 
 
 class EvaluationConfig(AssignmentConfig):
@@ -42,8 +45,9 @@ class EvaluationConfig(AssignmentConfig):
 def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """How well this archive's faces are clustered and named, measured with held-out labels or a ground truth.
 
-    BCubed and pairwise scores, the naming of known people, by years between and by school year, and precision and
-    recall by threshold as a plot. With too few labels it reports the number that is needed.
+    BCubed and pairwise scores, the naming of known people, by years between and by school year, the accuracy of naming
+    as the labels grew, and precision and recall by threshold, both as plots. With too few labels it reports the number
+    that is needed.
     """
     layout = archive.layout
     truth = Path(config.truth) if config.truth else None
@@ -61,12 +65,26 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
 def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth: Path | None) -> dg.MaterializeResult:
     settings = config.settings(models.describe(archive.layout), archive.layout)
     try:
-        return _evaluation_metadata(evaluate_archive(archive, models, settings, truth))
+        evaluated = evaluate_archive(archive, models, settings, truth)
     except (TooFewLabelsError, NoFacesError) as error:
         return materialize_result(0, status="no labels yet", reason=str(error))
+    return _evaluation_metadata(evaluated, _progress_metadata(archive, models, settings))
 
 
-def _evaluation_metadata(evaluated: EvaluationResult) -> dg.MaterializeResult:
+def _progress_metadata(archive: Archive, models: Models, settings: AssignmentSettings) -> dict[str, Any]:
+    """How naming got better as people were labelled, stored for the review page too; nothing with too few labels."""
+    try:
+        progress = measure_progress(archive, models, settings)
+    except TooFewLabelsError:
+        return {}
+    write_parquet(progress, archive.layout.table("labelling_progress"))
+    return {
+        "labelling_progress": markdown_table(progress),
+        "progress_curve": image_markdown(draw_progress(progress), "accuracy of naming by people labelled"),
+    }
+
+
+def _evaluation_metadata(evaluated: EvaluationResult, progress: dict[str, Any]) -> dg.MaterializeResult:
     found, named = evaluated.report, evaluated.report.naming
     naming: dict[str, Any] = {"naming_accuracy": named.accuracy, "naming_precision": named.precision} if named else {}
     return materialize_result(
@@ -80,5 +98,6 @@ def _evaluation_metadata(evaluated: EvaluationResult) -> dg.MaterializeResult:
         summary=markdown_table(pl.DataFrame(report_rows(found), schema=["what", "measured"], orient="row"), most=20),
         by_years_between=markdown_table(found.by_gap),
         by_school_year=markdown_table(found.by_year, most=60),
+        **progress,
         threshold_curve=image_markdown(evaluated.curve_png, "precision and recall by threshold"),
     )

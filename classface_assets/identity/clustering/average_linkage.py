@@ -16,38 +16,42 @@ from classface_assets.identity.constraints.conflicts import (
     ragged_arange,
 )
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.whitening import SimilaritySpace
+from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 
-def average_linkage_in(
-    inputs: ClusteringInput, settings: AssignmentSettings, space: SimilaritySpace, fixed: np.ndarray | None = None
-) -> np.ndarray:
-    """`average_linkage` in this space, by the settings for unknown faces."""
-    decay = YearDecay(settings.cluster_year_decay, 0.0)
-    return average_linkage(inputs, space, settings.cluster_threshold, decay, fixed)
+@dataclass(frozen=True)
+class LinkageRule:
+    """What it takes for two groups to join."""
+
+    threshold: float
+    """Least mean similarity over all pairs of faces of two groups."""
+    decay: YearDecay
+    """The weight of pairs in that mean by the years between them."""
+    size_penalty: float = 0.0
+    """Times the logarithm of the smaller group's number of faces, added to the threshold: of two large groups of one
+    person the mean is plainly high, while one face may have been caught badly."""
+
+    def required(self, smaller: np.ndarray) -> np.ndarray:
+        """The least mean of pairs of groups, (m,), of which the smaller has so many faces, (m,) int64."""
+        return self.threshold + self.size_penalty * np.log(smaller)
 
 
 def average_linkage(
-    inputs: ClusteringInput,
-    space: SimilaritySpace,
-    threshold: float,
-    decay: YearDecay,
-    fixed: np.ndarray | None = None,
+    inputs: ClusteringInput, space: SimilaritySpace, rule: LinkageRule, fixed: np.ndarray | None = None
 ) -> np.ndarray:
-    """Join groups while their mean similarity reaches the threshold, the most similar first.
+    """Join groups while their mean similarity is what the rule requires, the most similar first.
 
     Only groups that share an edge of the graph may meet. All pairs of groups that are each other's nearest join at
     once, which gives what joining one after the other gives, for no mean exceeds the greater of those that it is made
     of (RAC: Sumengen et al. 2021). For the same reason what lies below the threshold is dropped, and computed again
-    only together with something that lies above. Ties go to the lower numbers.
+    only together with something that lies above. With a size penalty the nearest is sought among the pairs that may
+    join. Ties go to the lower numbers.
 
     Args:
         inputs: The faces, their graph and constraints.
         space: What the faces are compared in.
-        threshold: Least mean over all pairs of faces of two groups.
-        decay: The weight of pairs in that mean by the years between them.
+        rule: What two groups need to join.
         fixed: (n,) int64, groups to begin with, none of which joins another of them, -1 for the faces of none.
 
     Returns:
@@ -55,16 +59,19 @@ def average_linkage(
     """
     n = len(inputs)
     groups = must_link_groups(inputs) if fixed is None else merge_must_links(fixed, inputs)
-    conflicts, sums = Conflicts(inputs), GroupYearSums(space, inputs.years, groups, decay)
+    conflicts, sums = Conflicts(inputs), GroupYearSums(space, inputs.years, groups, rule.decay)
     is_fixed = np.zeros(n, bool)
     if fixed is not None:
         is_fixed[groups[fixed >= 0]] = True
     pairs = _measure_pairs(_initial_pairs(inputs, groups).except_within(is_fixed), sums, conflicts, groups)
     while True:
-        pairs = pairs.where(pairs.total >= threshold * pairs.weight)
-        if not len(pairs.a):
+        pairs = pairs.where(pairs.total >= rule.threshold * pairs.weight)
+        size = np.bincount(groups, minlength=n)
+        required = rule.required(np.minimum(size[pairs.a], size[pairs.b]))
+        joinable = pairs.where(pairs.total >= required * pairs.weight) if rule.size_penalty else pairs
+        if not len(joinable.a):
             return groups
-        a, b = reciprocal_nearest(pairs.links(), n)
+        a, b = reciprocal_nearest(joinable.links(), n)
         into, linked = np.arange(n), np.zeros(n, bool)
         into[b] = a
         linked[pairs.a] = linked[pairs.b] = True

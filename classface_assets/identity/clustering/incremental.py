@@ -22,7 +22,7 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.sampling import vector_hashes
 from classface_assets.identity.settings import AssignmentSettings, settings_key
 
-GROUPING_VERSION = 1
+GROUPING_VERSION = 2
 """Counts up when the same faces are clustered otherwise than before."""
 MAX_ADDED_SHARE = 0.1
 """When more than this share of the faces came since all were clustered, they all are again."""
@@ -155,6 +155,6 @@ def _constraint_hashes(face_ids: pl.Series, inputs: ClusteringInput) -> np.ndarr
 
 def _cache_key(inputs: ClusteringInput, settings: AssignmentSettings) -> str:
     """What all groups depend on, as text: see the module."""
-    model = inputs.similarity.refined if inputs.similarity else None
+    model = inputs.similarity.model if inputs.similarity else None
     numbers = (model.share, model.slope, model.offset) if model else ()
     return f"{GROUPING_VERSION} {pl.__version__} {numbers} {settings_key(settings)}"

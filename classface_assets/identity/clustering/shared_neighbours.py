@@ -10,7 +10,7 @@ import numpy as np
 
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.sampling import vector_hashes
-from classface_assets.identity.similarity.whitening import SimilaritySpace
+from classface_assets.identity.similarity.space import SimilaritySpace
 
 MAX_NEIGHBOURS = 8
 ONE_SIDED_WEIGHT = 0.3

@@ -1,36 +1,68 @@
-"""Fitting the similarity model of an archive to its own faces."""
+"""Fitting the similarity model of an archive to its own faces: group, learn from the groups, group again."""
 
 import numpy as np
 
-from classface_assets.identity.clustering.average_linkage import average_linkage_in
+from classface_assets.core.arrays import l2_normalize
+from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.sampling import stable_order, stable_sample, vector_hashes
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus, learn_ageing_direction
+from classface_assets.identity.similarity.fitting import SampleStatistics, refined_matrix
 from classface_assets.identity.similarity.model import FittedSimilarity, fitting_settings
-from classface_assets.identity.similarity.whitening import MAX_FACES_PER_PERSON, fit_similarity
+from classface_assets.identity.similarity.space import SimilarityModel
+from classface_assets.identity.similarity.year_decay import YearDecay
 
 MAX_FITTING_FACES = 20_000
 """Of more faces, a part shows how the faces of one person differ."""
 SEED_FACES = 2_000
 """Faces of that part whose neighbours belong to it too."""
+STRICTER_SPREADS = 0.9
+"""Spreads of strangers' similarities by which provisional groups are stricter than clusters."""
+MAX_ROUNDS = 4
+"""Rounds of grouping and learning; two or three are usual."""
+SETTLED_COSINE = 0.999
+"""The direction of age is settled when it agrees with that of the round before."""
 
 
 def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings) -> FittedSimilarity:
-    """How these faces are to be compared: what all have in common counts less, and so does what differs within people.
+    """How these faces are to be compared, learned from the archive itself without any label.
 
-    The latter is what a first linkage, of a part of a large archive, finds in the space that knows only of the former.
+    A strict linkage gives provisional groups; from their faces of different years comes the direction of age, from
+    all their faces what differs within people; and with both the groups are found again, until they agree.
     """
     sample = stable_sample(inputs.vectors) if inputs.sample is None else inputs.sample
-    arguments = settings.cluster_threshold, settings.whitened_gain, settings.whitened_share
-    preliminary, part = fit_similarity(sample, *arguments), _fitting_sample(inputs)
-    groups = average_linkage_in(part, settings, preliminary.transform(part.vectors))
-    refined = fit_similarity(sample, *arguments, _within_person_differences(part, groups))
+    statistics = SampleStatistics.of(sample, settings)
+    model, ageing = SimilarityModel(), AgeingDirection.absent(inputs.vectors.shape[1], AgeingStatus.TOO_FEW_PEOPLE)
+    if statistics.share > 0:
+        model, ageing = _refine(statistics, _fitting_sample(inputs), settings)
     return FittedSimilarity(
-        preliminary=preliminary,
-        refined=refined,
-        settings=fitting_settings(settings),
-        sample_hashes=vector_hashes(sample),
+        model=model, ageing=ageing, settings=fitting_settings(settings), sample_hashes=vector_hashes(sample)
     )
+
+
+def _refine(
+    statistics: SampleStatistics, part: ClusteringInput, settings: AssignmentSettings
+) -> tuple[SimilarityModel, AgeingDirection]:
+    """The model after rounds of grouping and learning, and the direction of age in it."""
+    size = part.vectors.shape[1]
+    centred = l2_normalize(part.vectors - statistics.mean)
+    model, ageing = statistics.model(np.eye(size, dtype=np.float32), settings), None
+    for _ in range(MAX_ROUNDS):
+        strict = LinkageRule(
+            threshold=settings.cluster_reference + STRICTER_SPREADS * model.spread,
+            decay=YearDecay(settings.cluster_year_decay, 0.0),
+        )
+        groups = average_linkage(part, model.transform(part.vectors), strict)
+        learned = learn_ageing_direction(centred, part.years, groups)
+        representatives = part.vectors[np.unique(groups)]
+        model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)
+        settled = ageing is not None and learned.agrees_with(ageing, SETTLED_COSINE)
+        ageing = learned
+        if settled:
+            break
+    assert ageing is not None
+    return model, ageing
 
 
 def _fitting_sample(inputs: ClusteringInput) -> ClusteringInput:
@@ -41,18 +73,3 @@ def _fitting_sample(inputs: ClusteringInput) -> ClusteringInput:
     chosen[stable_order(inputs.vectors)[:SEED_FACES]] = True
     chosen[inputs.pairs[chosen[inputs.pairs[:, 0]], 1]] = True
     return inputs.subset(chosen)
-
-
-def _within_person_differences(inputs: ClusteringInput, groups: np.ndarray) -> np.ndarray:
-    """How faces differ from the mean of their group, (r, d); a group counts for MAX_FACES_PER_PERSON at most."""
-    size = np.bincount(groups, minlength=len(groups))
-    order = np.argsort(groups, kind="stable")
-    order = order[size[groups[order]] > 1]
-    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    if not len(first):
-        return np.empty((0, inputs.vectors.shape[1]), np.float32)
-    sizes = size[groups[order[first]]]
-    means = np.add.reduceat(inputs.vectors[order], first, axis=0) / sizes[:, None]
-    weight = np.sqrt(np.minimum(1.0, MAX_FACES_PER_PERSON / sizes))
-    found = (inputs.vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
-    return found.astype(np.float32)

@@ -6,12 +6,13 @@ second chance for faces that were left alone: these may join a group that exists
 
 import numpy as np
 
-from classface_assets.identity.clustering.average_linkage import average_linkage_in
+from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
 from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.conflicts import Conflicts, merge_must_links
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.year_decay import YearDecay
 
 SINGLE_NEIGHBOUR_PENALTY = 0.1
 """Where a face has one neighbour in a group, the missing second counts as this much less similar than the first."""
@@ -34,18 +35,23 @@ def temporal_linkage(
         (n,) int64, the group of each face, numbered by a face of it; a face similar to nobody is a group of its own.
     """
     similarity = inputs.similarity or fit_archive_similarity(inputs, settings)
-    model = similarity.refined
+    model = similarity.model
+    rule = LinkageRule(
+        threshold=settings.cluster_threshold,
+        decay=YearDecay(settings.cluster_year_decay, 0.0),
+        size_penalty=settings.cluster_size_penalty * model.spread * model.share,
+    )
     enough = model.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
     shared = settings.shared_neighbour_weight * enough, settings.shared_neighbour_offset * enough
     attach = settings.attach_threshold, settings.attach_margin
     if fixed is None:
         space = add_shared_neighbours(model.transform(inputs.vectors), inputs, *shared)
-        return attach_singletons(average_linkage_in(inputs, settings, space), inputs, *attach)
+        return attach_singletons(average_linkage(inputs, space, rule), inputs, *attach)
     near = _adjacent_rows(fixed, inputs.pairs)
     part, fixed_part = inputs.subset(near), fixed[near]
     space = add_shared_neighbours(model.transform(part.vectors), inputs, *shared, rows=near)
     joined = merge_must_links(fixed, inputs)
-    groups = average_linkage_in(part, settings, space, fixed_part)
+    groups = average_linkage(part, space, rule, fixed_part)
     joined[near] = near[attach_singletons(groups, part, *attach, movable=fixed_part < 0)]
     return joined
 

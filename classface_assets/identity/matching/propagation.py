@@ -134,7 +134,7 @@ def _propagation_problem(
     portraits = len(constraints.portrait_persons)
     no_person = np.full(portraits, -1)
     every = np.concatenate([inputs.vectors, constraints.portrait_vectors]) if portraits else inputs.vectors
-    vectors = similarity.refined.transform(every).vectors
+    vectors = similarity.model.project(every)
     penalty = settings.roster_absence_penalty * settings.propagation_margin
     return PropagationProblem(
         vectors=vectors,

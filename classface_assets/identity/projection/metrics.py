@@ -1,20 +1,15 @@
-"""How well vectors separate people of the training set, and other people: what the promotion of a head depends on."""
+"""How well vectors separate people: over all pairs, and person by person, which is what a paired test compares."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class DataSplit:
-    """Which of n faces are for training and which for testing."""
-
-    train: np.ndarray
-    """(n,) bool, faces that train the head."""
-    held_out: np.ndarray
-    """(n,) bool, other faces of the same people."""
-    strangers: np.ndarray
-    """(n,) bool, all faces of people who are left out of the training altogether."""
+FALSE_MATCH_RATE = 1e-3
+"""Share of the pairs of strangers that the threshold of a true match lets pass."""
+RAREST = 1e-4
+"""Pairs of faces that fewer pairs of strangers than this share resemble one another as much count alike …"""
+MIN_STRANGERS = 20
+"""… or fewer than so many pairs, where there are few."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +24,14 @@ class VerificationMetrics:
     """Share of same-person pairs above the similarity that one in a thousand pairs of strangers reaches."""
 
 
-def split_faces(targets: np.ndarray, least: int, rng: np.random.Generator) -> DataSplit:
-    """Leave out of the training a fifth of the people, and a fifth of each other person's faces.
+@dataclass(frozen=True)
+class PersonScores:
+    """Scores of each person, (people,) float64; NaN of whoever was not measured."""
 
-    People with fewer faces than `least` are left out too. Of those with one face nothing can be measured but that
-    others are not it.
-
-    Args:
-        targets: (n,) int64, the person of each face.
-        least: Least number of faces of a person who is trained on.
-        rng: By which people and faces are drawn.
-    """
-    numbers, counts = np.unique(targets, return_counts=True)
-    people = rng.permutation(numbers[counts >= least])
-    left_out = people[: max(1, len(people) // 5)]
-    strangers = np.isin(targets, left_out) | np.isin(targets, numbers[(counts < least) & (counts >= 2)])
-    held_out = np.zeros(len(targets), bool)
-    for target in people[len(left_out) :]:
-        own = rng.permutation(np.flatnonzero(targets == target))
-        held_out[own[: max(1, len(own) // 5)]] = True
-    return DataSplit(np.isin(targets, people[len(left_out) :]) & ~held_out, held_out, strangers)
+    separation: np.ndarray
+    """How far the person's faces are from strangers', 0 to 1; pairs of faces of distant years weigh more."""
+    rank1: np.ndarray
+    """Share of the person's probes whose nearest other face is of the same person."""
 
 
 def verification_metrics(vectors: np.ndarray, targets: np.ndarray, probes: np.ndarray) -> VerificationMetrics:
@@ -59,25 +42,75 @@ def verification_metrics(vectors: np.ndarray, targets: np.ndarray, probes: np.nd
         targets: (n,) int64, the person of each face.
         probes: (n,) bool, the faces that are compared with every other one.
     """
-    rows = np.flatnonzero(probes)
-    similarity = vectors[rows] @ vectors.T
-    others = np.arange(len(vectors))[None, :] != rows[:, None]
-    same = (targets[rows][:, None] == targets[None, :]) & others
-    own, strange = similarity[same], np.sort(similarity[(targets[rows][:, None] != targets[None, :])])
+    pairs = _Pairs(vectors, targets, probes)
+    own, strange = pairs.similarity[pairs.same], pairs.strangers()
+    if not len(own) or not len(strange):
+        return VerificationMetrics(rank1=1.0, auc=1.0, tpr=1.0)
     below = np.searchsorted(strange, own, "left") + np.searchsorted(strange, own, "right")
-    nearest = np.where(others, similarity, -np.inf).argmax(axis=1)
     return VerificationMetrics(
-        rank1=float(np.mean(targets[nearest] == targets[rows])),
+        rank1=float(np.mean(pairs.nearest_is_same())),
         auc=float(below.mean() / (2 * len(strange))),
-        tpr=float(np.mean(own > strange[int(0.999 * (len(strange) - 1))])),
+        tpr=float(np.mean(own > strange[int((1 - FALSE_MATCH_RATE) * (len(strange) - 1))])),
     )
 
 
-def is_better(head: VerificationMetrics, raw: VerificationMetrics) -> bool:
-    """Whether the head is strictly better at separating pairs, and no worse at finding the nearest."""
-    return head.rank1 >= raw.rank1 and head.auc > raw.auc and head.tpr > raw.tpr
+def person_scores(
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    probes: np.ndarray,
+    years: np.ndarray,
+    most_pairs: int | None = None,
+) -> PersonScores:
+    """Score each person whose faces are among the probes.
+
+    The separation of a pair of faces is the logarithm of the share of the pairs of strangers that are as similar
+    (the false match rate at its similarity), as a share of the logarithm of the rarest that counts: 0 where all
+    strangers are as similar, 1 where next to none is. It weighs 1 + log(1 + years between).
+
+    Args:
+        vectors: (n, d) float32 of unit length.
+        targets: (n,) int64 from 0, the person of each face.
+        probes: (n,) bool, the faces that are compared with every other one.
+        years: (n,) float64, NaN where unknown.
+        most_pairs: Pairs of strangers that are sorted, evenly chosen of more; None: all.
+    """
+    people, pairs = int(targets.max(initial=-1)) + 1, _Pairs(vectors, targets, probes)
+    strange, own_row = pairs.strangers(most_pairs), targets[pairs.rows]
+    if not len(strange):
+        return PersonScores(np.full(people, np.nan), np.full(people, np.nan))
+    rarest = min(max(RAREST, MIN_STRANGERS / len(strange)), FALSE_MATCH_RATE)
+    row, other = np.nonzero(pairs.same)
+    as_similar = len(strange) - np.searchsorted(strange, pairs.similarity[row, other], "left")
+    separation = np.log(np.maximum(as_similar / len(strange), rarest)) / np.log(rarest)
+    weight = 1 + np.log1p(np.nan_to_num(np.abs(years[pairs.rows[row]] - years[other])))
+    total = np.bincount(own_row[row], weights=weight, minlength=people)
+    reached = np.bincount(own_row[row], weights=weight * separation, minlength=people)
+    has_pair = pairs.same.any(axis=1)
+    probed = np.bincount(own_row[has_pair], minlength=people)
+    nearest = np.bincount(own_row[has_pair], weights=pairs.nearest_is_same()[has_pair], minlength=people)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return PersonScores(
+            np.where(total > 0, reached / total, np.nan), np.where(probed > 0, nearest / probed, np.nan)
+        )
 
 
-def is_no_worse(head: VerificationMetrics, raw: VerificationMetrics) -> bool:
-    """Whether no figure of the head's is below that of the raw vectors."""
-    return head.rank1 >= raw.rank1 and head.auc >= raw.auc and head.tpr >= raw.tpr
+class _Pairs:
+    """Each probe with every other face."""
+
+    def __init__(self, vectors: np.ndarray, targets: np.ndarray, probes: np.ndarray) -> None:
+        self.rows = np.flatnonzero(probes)
+        self.similarity = vectors[self.rows] @ vectors.T
+        self.others = np.arange(len(vectors))[None, :] != self.rows[:, None]
+        self.different = targets[self.rows][:, None] != targets[None, :]
+        self.same = ~self.different & self.others
+
+    def strangers(self, most: int | None = None) -> np.ndarray:
+        """The similarities of pairs of different people, or of at most so many of them, ascending."""
+        found = self.similarity[self.different]
+        return np.sort(found[:: -(-len(found) // most)] if most and len(found) else found)
+
+    def nearest_is_same(self) -> np.ndarray:
+        """(probes,) bool."""
+        nearest = np.where(self.others, self.similarity, -np.inf).argmax(axis=1)
+        found: np.ndarray = self.same[np.arange(len(self.rows)), nearest]
+        return found

@@ -1,25 +1,42 @@
-"""The projection head: its network, batches and loss, its checkpoint, and vectors projected by it.
+"""The projection head's networks: S1's multilayer perceptron and the residual head, and vectors projected by them.
 
-When it is trained, and when it is used, is decided in `training`.
+How they are trained is in `training`, and when they are used in `promotion`.
 """
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from classface_assets.core.errors import UserError
+from classface_assets.identity.projection.closed_form import ClosedForm
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
+    from torch import Tensor, device, nn
 
 HIDDEN, OUTPUT = 256, 128
+"""Of the multilayer perceptron."""
+RANK = 8
+"""Directions that the residual head may turn into one another."""
 
 
-def build_network(size: int) -> "nn.Module":
+class Architecture(StrEnum):
+    """What a head is made of."""
+
+    RESIDUAL = "residual"
+    """A closed-form projection and a small correction of it."""
+    MLP = "mlp"
+    """A multilayer perceptron of size -> 256 -> 128 with a linear projection beside it."""
+
+
+class ProjectionHeadError(UserError):
+    """A checkpoint that cannot be used, or vectors that do not fit it."""
+
+
+def build_mlp(size: int) -> "nn.Module":
     """A network of `size` -> 256 -> 128, plus a linear projection beside it.
 
     The linear one starts as near to the identity as 128 numbers allow: so the head starts from the raw vectors and
@@ -47,6 +64,49 @@ def build_network(size: int) -> "nn.Module":
     return head
 
 
+def build_residual(size: int, start: ClosedForm | None = None) -> "nn.Module":
+    """A network that starts as a closed-form projection and learns a correction, which is zero at first.
+
+    The correction scales the directions and turns some into others (of rank RANK). The result is mixed with the centred
+    vectors in the share `mix`. One that depends on the position along the direction of age was tried: trained on labels
+    that are mostly of adults, it made children of all ages alike.
+
+    Args:
+        size: Numbers of a vector.
+        start: The projection; None where the weights are loaded afterwards.
+    """
+    import torch
+    from torch import nn
+
+    class ResidualHead(nn.Module):
+        mean: "Tensor"
+        matrix: "Tensor"
+        mix: "Tensor"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(size))
+            self.register_buffer("matrix", torch.eye(size))
+            self.register_buffer("mix", torch.ones(()))
+            self.log_scale = nn.Parameter(torch.zeros(size))
+            self.down = nn.Parameter(torch.randn(RANK, size) / size**0.5)
+            self.up = nn.Parameter(torch.zeros(size, RANK))
+
+        def forward(self, x: "Tensor") -> "Tensor":
+            centred = x - self.mean
+            start = centred @ self.matrix
+            changed = start * self.log_scale.exp() + (start @ self.down.T) @ self.up.T
+            plain, changed = nn.functional.normalize(centred, dim=1), nn.functional.normalize(changed, dim=1)
+            return nn.functional.normalize((1 - self.mix) * plain + self.mix * changed, dim=1)
+
+    head = ResidualHead()
+    if start is not None:
+        with torch.no_grad():
+            head.mean.copy_(torch.from_numpy(start.mean))
+            head.matrix.copy_(torch.from_numpy(start.matrix))
+    return head
+
+
 @contextmanager
 def single_thread() -> Iterator[None]:
     """One torch thread for the time being: the head is so small that several cost more than they save."""
@@ -60,84 +120,76 @@ def single_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def project_vectors(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
-    """The unit vectors (n, 128) float32 that the network makes of vectors (n, d) float32."""
+def training_device() -> "device":
+    """Where heads are trained and applied: a CUDA device where there is one."""
     import torch
 
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def project_vectors(network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
+    """The unit vectors (n, e) float32 that the network makes of vectors (n, d) float32."""
+    import torch
+
+    place = next(network.parameters()).device
     network.eval()
     with single_thread(), torch.no_grad():
-        return network(torch.from_numpy(np.ascontiguousarray(vectors, np.float32))).numpy()
+        found: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(vectors, np.float32)).to(place)).cpu().numpy()
+    return found
 
 
-def person_batches(rows: np.ndarray, targets: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Divide rows into batches that hold up to four faces of a person, so that every anchor has a positive.
-
-    Args:
-        rows: (m,) row numbers, each of which is in one batch.
-        targets: (m,) int64, the person of each.
-        size: Greatest number of faces of a batch.
-        rng: By which faces are drawn.
-    """
-    fours = []
-    for target in np.unique(targets):
-        own = rng.permutation(rows[targets == target])
-        fours += [own[i : i + 4] for i in range(0, len(own), 4)]
-    order = rng.permutation(len(fours))
-    a_batch = max(2, size // 4)
-    batches = [np.concatenate([fours[j] for j in order[i : i + a_batch]]) for i in range(0, len(order), a_batch)]
-    return [batch for batch in batches if len(batch) > 1]
-
-
-def triplet_loss(
-    anchors: "Tensor", anchor_class: "Tensor", others: "Tensor", other_class: "Tensor", margin: float
-) -> "Tensor":
-    """Mean of margin + farthest positive - nearest negative, where positive, over the anchors that have both."""
-    distance = (2 - 2 * anchors @ others.T).clamp(min=0)
-    same = anchor_class[:, None] == other_class[None, :]
-    positive = distance.masked_fill(~same, -1).amax(dim=1)
-    negative = distance.masked_fill(same, 9).amin(dim=1)
-    usable = (positive >= 0) & (negative < 9)
-    loss = (positive - negative + margin).clamp(min=0)
-    return (loss * usable).sum() / usable.sum().clamp(min=1)
-
-
-class ProjectionHeadError(UserError):
-    """A checkpoint that cannot be used, or vectors that do not fit it."""
-
-
-def serialize_network(trained: "nn.Module", size: int) -> bytes:
+def serialize_network(trained: "nn.Module", architecture: Architecture, size: int) -> bytes:
     """The checkpoint of a trained network that takes vectors of `size` numbers."""
+    weights = {name: value.cpu() for name, value in trained.state_dict().items()}
+    return save_tensors({"architecture": str(architecture), "input": size, "weights": weights})
+
+
+def save_tensors(content: dict[str, Any]) -> bytes:
+    """A mapping of plain values and tensors as bytes; the same one is the same bytes."""
     import torch
 
     file = io.BytesIO()
-    torch.save({"input": size, "weights": trained.state_dict()}, file)
+    torch.save(content, file)
     return file.getvalue()
+
+
+def load_tensors(content: bytes) -> dict[str, Any]:
+    """What `save_tensors` made.
+
+    Raises:
+        ProjectionHeadError: It is something else.
+    """
+    import torch
+
+    try:
+        return dict(torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"))
+    except Exception as error:
+        raise ProjectionHeadError("The projection head's checkpoint is broken: train the head again.") from error
 
 
 def apply_head(checkpoint: bytes, vectors: np.ndarray) -> np.ndarray:
     """Project vectors with a trained head.
 
     Args:
-        checkpoint: What `serialize_network` made.
+        checkpoint: What `serialize_network` made; one without an architecture is a multilayer perceptron, as all were.
         vectors: (n, d) float32 of unit length.
 
     Returns:
-        (n, 128) float32 of unit length.
+        (n, 128) float32 of unit length of a multilayer perceptron, (n, d) of a residual head.
 
     Raises:
         ProjectionHeadError: The checkpoint is broken, or was trained on vectors of another length.
     """
-    import torch
-
+    saved = load_tensors(checkpoint)
     try:
-        saved = torch.load(io.BytesIO(checkpoint), weights_only=True)
-        head = build_network(int(saved["input"]))
+        size, is_mlp = int(saved["input"]), saved.get("architecture", Architecture.MLP) == Architecture.MLP
+        head = build_mlp(size) if is_mlp else build_residual(size)
         head.load_state_dict(saved["weights"])
-    except Exception as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ProjectionHeadError("The projection head's checkpoint is broken: train the head again.") from error
-    if vectors.ndim != 2 or vectors.shape[1] != saved["input"]:
+    if vectors.ndim != 2 or vectors.shape[1] != size:
         raise ProjectionHeadError(
-            f"The projection head was trained on vectors of {saved['input']} numbers, not {vectors.shape[-1]}: "
+            f"The projection head was trained on vectors of {size} numbers, not {vectors.shape[-1]}: "
             "train it again for this model pack."
         )
-    return project_vectors(head, vectors)
+    return project_vectors(head.to(training_device()), vectors)

@@ -30,6 +30,7 @@ def transfer_thresholds(settings: AssignmentSettings, before: np.ndarray, after:
         settings,
         person_threshold=_transfer(settings.person_threshold, old, new),
         cluster_threshold=_transfer(settings.cluster_threshold, old, new),
+        cluster_reference=_transfer(settings.cluster_reference, old, new),
         attach_threshold=_transfer(settings.attach_threshold, old, new),
         lookalike_threshold=_transfer(settings.lookalike_threshold, old, new),
         propagation_group_threshold=_transfer(settings.propagation_group_threshold, old, new),

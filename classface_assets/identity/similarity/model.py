@@ -13,9 +13,10 @@ import polars as pl
 
 from classface_assets.identity.sampling import stable_sample, vector_hashes
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.whitening import SimilarityModel, WhiteningTransform
+from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus
+from classface_assets.identity.similarity.space import AffineTransform, SimilarityModel, StrangerCohort
 
-FITTING_VERSION = 1
+FITTING_VERSION = 2
 """Counts up when the same faces give another model than before."""
 MIN_SHARED_SAMPLE = 5 / 6
 """Least share of the sample that must be the same for a stored model to be valid."""
@@ -23,24 +24,30 @@ FITTED_SIMILARITY_SCHEMA = pl.Schema(
     [
         ("made_with", pl.List(pl.Float64)),
         ("marks", pl.List(pl.UInt64)),
-        ("turns", pl.Binary()),
         ("dimensions", pl.Int64()),
+        ("turns", pl.Binary()),
         ("share", pl.Float64()),
         ("slope", pl.Float64()),
         ("offset", pl.Float64()),
+        ("spread", pl.Float64()),
+        ("cohort", pl.Binary()),
+        ("mean_hubness", pl.Float64()),
+        ("ageing_direction", pl.Binary()),
+        ("ageing_amount", pl.Float64()),
+        ("ageing_tracks", pl.Int64()),
+        ("ageing_status", pl.String()),
     ]
 )
-"""Two rows: the preliminary model and the refined one. `turns` holds mean and matrix of each transform, as <f4."""
+"""One row. `turns` holds mean and matrix of the normalisation; all arrays are <f4."""
 
 
 @dataclass(frozen=True)
 class FittedSimilarity:
     """How the faces of an archive are compared."""
 
-    preliminary: SimilarityModel
-    """Fitted while nothing is known of which faces are one person."""
-    refined: SimilarityModel
-    """Fitted with the differences within the people that a first clustering finds."""
+    model: SimilarityModel
+    ageing: AgeingDirection
+    """The direction of age that the model takes off, in the space of centred vectors."""
     settings: tuple[float, ...]
     """What `fitting_settings` gave."""
     sample_hashes: np.ndarray
@@ -54,41 +61,52 @@ class FittedSimilarity:
         return self.settings == fitting_settings(settings) and same >= needed
 
     def to_frame(self) -> pl.DataFrame:
-        """Two rows of FITTED_SIMILARITY_SCHEMA."""
-        rows = [self._row(model) for model in (self.preliminary, self.refined)]
-        return pl.DataFrame(rows, schema=FITTED_SIMILARITY_SCHEMA)
+        """One row of FITTED_SIMILARITY_SCHEMA."""
+        normalisation, cohort = self.model.normalisation, self.model.cohort
+        parts = [] if normalisation is None else [normalisation.mean, *normalisation.matrix]
+        row = {
+            "made_with": list(self.settings),
+            "marks": self.sample_hashes,
+            "dimensions": len(self.ageing.direction),
+            "turns": b"".join(part.astype("<f4").tobytes() for part in parts),
+            "share": self.model.share,
+            "slope": self.model.slope,
+            "offset": self.model.offset,
+            "spread": self.model.spread,
+            "cohort": b"" if cohort is None else cohort.vectors.astype("<f4").tobytes(),
+            "mean_hubness": None if cohort is None else cohort.mean_hubness,
+            "ageing_direction": self.ageing.direction.astype("<f4").tobytes(),
+            "ageing_amount": self.ageing.amount,
+            "ageing_tracks": self.ageing.tracks,
+            "ageing_status": self.ageing.status.name,
+        }
+        return pl.DataFrame([row], schema=FITTED_SIMILARITY_SCHEMA)
 
     @staticmethod
     def from_frame(frame: pl.DataFrame) -> "FittedSimilarity | None":
         """What `to_frame` made; None when the frame is empty or of another version of the program."""
-        if frame.schema != FITTED_SIMILARITY_SCHEMA or frame.height != 2:
+        if frame.schema != FITTED_SIMILARITY_SCHEMA or frame.height != 1:
             return None
-        preliminary, refined = (_model_from_row(row) for row in frame.iter_rows(named=True))
+        row = frame.row(0, named=True)
         return FittedSimilarity(
-            preliminary=preliminary,
-            refined=refined,
-            settings=tuple(frame["made_with"][0]),
+            model=_model_from_row(row),
+            ageing=AgeingDirection(
+                direction=np.frombuffer(row["ageing_direction"], "<f4").astype(np.float32),
+                amount=row["ageing_amount"],
+                tracks=row["ageing_tracks"],
+                status=AgeingStatus[row["ageing_status"]],
+            ),
+            settings=tuple(row["made_with"]),
             sample_hashes=frame["marks"][0].to_numpy(),
         )
-
-    def _row(self, model: SimilarityModel) -> dict[str, object]:
-        transforms = b"".join(np.vstack([t.mean, t.matrix]).astype("<f4").tobytes() for t in model.transforms)
-        return {
-            "made_with": list(self.settings),
-            "marks": self.sample_hashes,
-            "turns": transforms,
-            "dimensions": len(model.transforms[0].mean) if model.transforms else 0,
-            "share": model.share,
-            "slope": model.slope,
-            "offset": model.offset,
-        }
 
 
 def fitting_settings(settings: AssignmentSettings) -> tuple[float, ...]:
     """The settings that a fit depends on, and FITTING_VERSION: the cache key of a stored model."""
     return (
         float(FITTING_VERSION),
-        settings.cluster_threshold,
+        settings.cluster_reference,
+        settings.cluster_spreads,
         settings.whitened_gain,
         settings.whitened_share,
         settings.cluster_year_decay,
@@ -96,9 +114,21 @@ def fitting_settings(settings: AssignmentSettings) -> tuple[float, ...]:
 
 
 def _model_from_row(row: dict[str, object]) -> SimilarityModel:
-    size, content = row["dimensions"], row["turns"]
-    assert isinstance(size, int) and isinstance(content, bytes)
-    parts = np.frombuffer(content, "<f4").reshape(-1, size + 1, size) if size else ()
-    transforms = tuple(WhiteningTransform(part[0].astype(np.float32), part[1:].astype(np.float32)) for part in parts)
-    share, slope, offset = (float(str(row[name])) for name in ("share", "slope", "offset"))
-    return SimilarityModel(transforms=transforms, share=share, slope=slope, offset=offset)
+    size, content, strangers = row["dimensions"], row["turns"], row["cohort"]
+    assert isinstance(size, int) and isinstance(content, bytes) and isinstance(strangers, bytes)
+    share, slope, offset, spread = (float(str(row[name])) for name in ("share", "slope", "offset", "spread"))
+    if not content:
+        return SimilarityModel(share=share, slope=slope, offset=offset, spread=spread)
+    values = np.frombuffer(content, "<f4").reshape(size + 1, size).astype(np.float32)
+    cohort = None
+    if strangers:
+        vectors = np.frombuffer(strangers, "<f4").reshape(-1, size).astype(np.float32)
+        cohort = StrangerCohort(vectors, float(str(row["mean_hubness"])))
+    return SimilarityModel(
+        normalisation=AffineTransform(values[0], values[1:]),
+        share=share,
+        slope=slope,
+        offset=offset,
+        spread=spread,
+        cohort=cohort,
+    )

@@ -98,17 +98,20 @@ def train(context: Context, body: OptionalTrainRequest, response: Response) -> A
     if isinstance(run, RunStarted):
         return run
     report = context.head_report()
+    trained = report.get("status") == "trained" and context.layout.head.exists()
     return {
         "status": report.get("status", "skipped"),
         "reason": report.get("reason", ""),
         "persons_used": report.get("people", 0),
-        "total_faces": report.get("training_faces", 0) + report.get("held_out_faces", 0),
+        "total_faces": report.get("training_faces", 0),
         "training_faces": report.get("training_faces", 0),
         "validation_faces": report.get("held_out_faces", 0),
         "final_train_loss": report.get("train_loss"),
         "final_val_loss": report.get("held_out_loss"),
         "promoted": report.get("promoted", False),
-        "model_checkpoint": context.layout.head.name if context.layout.head.exists() else None,
+        "architecture": report.get("architecture"),
+        "epochs": report.get("epochs", []),
+        "model_checkpoint": context.layout.head.name if trained else None,
         "training_time_seconds": (run.ended_at or 0) - (run.started_at or 0),
         "run_id": run.run_id,
     }

@@ -1,13 +1,15 @@
-"""Runs: the latest pipeline runs, starting one, and retrying one that failed."""
+"""Runs: the latest pipeline runs, starting one, retrying one that failed, and what was learned from the labels."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import polars as pl
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from classface_assets.review.api.common import Context
 from classface_assets.review.pages.components.layout import FormText, local_path, page_router, render_page, wants_json
+from classface_assets.review.problems import NotFoundError
 
 if TYPE_CHECKING:
     from classface_assets.review.runs.records import RunSummary
@@ -30,6 +32,43 @@ def runs(
     )
 
 
+@router.get("/learning")
+def learning(request: Request, context: Context) -> Response:
+    """What the projection head learned from the labels, and how naming got better as they grew."""
+    report, progress = context.head_report(), context.labelling_progress()
+    return render_page(
+        request,
+        context,
+        "learning.html.j2",
+        report=report,
+        epochs=report.get("epochs", []),
+        progress=progress.to_dicts(),
+    )
+
+
+@router.get("/learning/training.png")
+def training_curve(context: Context) -> Response:
+    """The losses and the separation by epoch of the last training."""
+    from classface_assets.identity.projection.curve import EPOCH_COLUMNS, draw_training
+
+    report = context.head_report()
+    if not report.get("epochs"):
+        raise NotFoundError("training", "curve")
+    table = pl.DataFrame(report["epochs"], schema=EPOCH_COLUMNS)
+    return _png(draw_training(table, f"{report['architecture']} head, {report['people']:,} people"))
+
+
+@router.get("/learning/progress.png")
+def progress_curve(context: Context) -> Response:
+    """The accuracy of naming by the number of people labelled."""
+    from classface_assets.identity.evaluation.progress import draw_progress
+
+    progress = context.labelling_progress()
+    if progress.is_empty():
+        raise NotFoundError("progress", "curve")
+    return _png(draw_progress(progress))
+
+
 @router.post("/runs/start")
 def start(request: Request, context: Context, back: FormText = "/runs") -> Response:
     """Start the run that updates all matches, with the names given since the last one."""
@@ -45,6 +84,10 @@ def retry_run(
 ) -> Response:
     """Retry a run; what is up to date already is skipped."""
     return _started_response(request, context.run_manager().retry(run_id), back)
+
+
+def _png(content: bytes) -> Response:
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
 
 
 def _started_response(request: Request, run_id: str, back: str) -> Response:

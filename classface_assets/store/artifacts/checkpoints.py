@@ -1,12 +1,22 @@
-"""The projection head on disk: its checkpoint, and the report of the pack it was trained on and whether it won."""
+"""The projection head on disk: its checkpoint, the report of the pack it was trained on and whether it won, and the
+checkpoints of each epoch of a training.
+"""
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
+
+EPOCHS_STORED = 3
+"""Checkpoints of a stage of a training that are stored, the last ones."""
+FINAL_STAGE = "final"
+"""The stage of a training whose head may be used; the others test it."""
+_EPOCH_FILE = re.compile(r"(?P<stage>[a-z0-9-]+)-(?P<epoch>\d{4,})\.pt")
 
 
 class CheckpointError(UserError):
@@ -27,9 +37,62 @@ def save_checkpoint(path: Path, checkpoint: bytes | None, report: Mapping[str, A
     _write(path.with_suffix(".json"), json.dumps(dict(report), indent=1).encode())
 
 
+@dataclass(frozen=True)
+class EpochCheckpoints:
+    """The checkpoints of the epochs of a training, by stage, in a folder: what a training goes on from."""
+
+    folder: Path
+
+    @staticmethod
+    def beside(path: Path) -> "EpochCheckpoints":
+        """Those that belong to the head whose checkpoint is this file."""
+        return EpochCheckpoints(path.with_name(f"{path.stem}_epochs"))
+
+    def latest(self, stage: str) -> bytes | None:
+        """The last checkpoint of a stage; None before the first."""
+        epochs = self._epochs(stage)
+        return epochs[max(epochs)].read_bytes() if epochs else None
+
+    def save(self, stage: str, epoch: int, content: bytes) -> None:
+        """Store the checkpoint of an epoch; of the stage's others the last EPOCHS_STORED before it stay."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(self.folder / f"{stage}-{epoch:04d}.pt", content)
+        epochs = self._epochs(stage)
+        for number in [n for n in epochs if n > epoch or n <= epoch - EPOCHS_STORED]:
+            epochs[number].unlink()
+
+    def prune(self) -> None:
+        """Delete what a finished training needs no more: all but the last checkpoint of the final head."""
+        last = self._epochs(FINAL_STAGE)
+        for file in self.files():
+            if file != last.get(max(last, default=-1)):
+                file.unlink()
+
+    def files(self) -> list[Path]:
+        """All checkpoints, by name."""
+        return sorted(self.folder.glob("*.pt")) if self.folder.is_dir() else []
+
+    def _epochs(self, stage: str) -> dict[int, Path]:
+        found = {file: _EPOCH_FILE.fullmatch(file.name) for file in self.files()}
+        return {int(name["epoch"]): file for file, name in found.items() if name and name["stage"] == stage}
+
+
 def checkpoint_files(path: Path) -> list[Path]:
     """The checkpoint, where one was ever trained, and its report."""
     return [file for file in (path, path.with_suffix(".json")) if file.exists()]
+
+
+def load_report(path: Path) -> dict[str, Any]:
+    """The report of the last training; empty where there is none that can be read, nor its checkpoint where it has one.
+
+    Args:
+        path: Where the checkpoint lies.
+    """
+    try:
+        report = dict(json.loads(path.with_suffix(".json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+    return report if report.get("status") != "trained" or path.exists() else {}
 
 
 def load_promoted_checkpoint(path: Path, pack: str) -> bytes | None:

@@ -15,7 +15,7 @@ import polars as pl
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, remove_file
 from classface_assets.core.schemas import DUCKDB_TABLES
-from classface_assets.store.artifacts.checkpoints import checkpoint_files
+from classface_assets.store.artifacts.checkpoints import EpochCheckpoints, checkpoint_files
 from classface_assets.store.erasure.receipt import RemovedItem
 from classface_assets.store.files.deletion import list_tree
 from classface_assets.store.files.duckdb import publish_database, query_database
@@ -120,7 +120,7 @@ def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
 
 def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
     """The projection head, which may have learned from them; the next run trains another."""
-    files = checkpoint_files(layout.head)
+    files = [*checkpoint_files(layout.head), *EpochCheckpoints.beside(layout.head).files()]
     for file in files:
         remove_file(file)
     yield RemovedItem("files of the trained head", "models", len(files))

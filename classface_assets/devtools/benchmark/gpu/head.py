@@ -9,7 +9,9 @@ import numpy as np
 from classface_assets.devtools.benchmark.gpu.machine import missing_cuda_in_torch
 from classface_assets.devtools.benchmark.gpu.measurements import Device, Measurement, Outcome
 from classface_assets.devtools.benchmark.gpu.search import DIMENSIONS, FACES_A_PERSON, synthetic_vectors
-from classface_assets.identity.projection.training import TrainingSettings, train_head
+from classface_assets.identity.projection.settings import TrainingSettings
+from classface_assets.identity.projection.training import train_head
+from classface_assets.identity.projection.training_faces import training_faces
 
 FACES, EPOCHS = 2000, 50
 TASK = "train the projection head"
@@ -25,7 +27,7 @@ def measure_head(device: Device) -> Iterator[Measurement]:
     vectors = synthetic_vectors(FACES)
     persons = [str(person) for person in np.arange(FACES) // FACES_A_PERSON]
     start = time.perf_counter()
-    result = train_head(vectors, persons, TrainingSettings(epochs=epochs))
+    result = train_head(training_faces(vectors, persons), TrainingSettings(epochs=epochs))
     seconds = time.perf_counter() - start
     outcome = Outcome.MEASURED if _trained_on() == device else Outcome.FELL_BACK
     note = f"{seconds:.1f} s, held-out loss {result.held_out_loss or 0:.4f}"

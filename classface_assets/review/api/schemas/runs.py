@@ -104,19 +104,38 @@ class DualClusterResponse(ApiModel):
 class TrainRequest(ApiModel):
     """Settings of the training."""
 
+    architecture: Literal["residual", "mlp"] = "residual"
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     margin: Annotated[float, Field(gt=0, le=2)] = 0.2
     batch_size: Annotated[int, Field(ge=4, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
-    min_faces_per_person: Annotated[int, Field(ge=2, le=1000)] = 5
+    min_people: Annotated[int, Field(ge=2, le=100_000)] = 5
+    min_faces_per_person: Annotated[int, Field(ge=2, le=1000)] = 2
+    quality_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    resume: bool = False
     queue: bool = False
 
 
 OptionalTrainRequest = Annotated[TrainRequest, Body(default_factory=TrainRequest)]
 
 
+class TrainingEpoch(ApiModel):
+    """An epoch of the training: the mean over the heads that were trained so long; 0 is before any training."""
+
+    epoch: int
+    train_loss: float | None
+    held_out_loss: float | None
+    held_out_separation: float | None
+    heads: int
+    seconds: float
+
+
 class TrainResponse(ApiModel):
-    """The result of the training, and whether the new projection head is used."""
+    """The result of the training, and whether the new projection head is used.
+
+    Each person is held out once, so `validation_faces` are the `training_faces` again. `model_checkpoint` is null where
+    nothing was trained.
+    """
 
     status: str
     reason: str
@@ -127,6 +146,8 @@ class TrainResponse(ApiModel):
     final_train_loss: float | None
     final_val_loss: float | None
     promoted: bool
+    architecture: str | None
+    epochs: list[TrainingEpoch]
     model_checkpoint: str | None
     training_time_seconds: float
     run_id: str

@@ -1,0 +1,141 @@
+"""Fits how faces are compared to a sample of an archive's faces and to provisional groups of them.
+
+What all faces have in common is subtracted (centring), the direction of age taken off (`ageing`), and the directions
+in which the faces of one person differ weakened (within-class covariance normalisation: Hatch, Kajarekar and Stolcke
+2006). A small archive says nothing about faces in general, and there the plain cosine is used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.ageing import AgeingDirection
+from classface_assets.identity.similarity.hubness import COHORT_SIZE, hubness
+from classface_assets.identity.similarity.space import AffineTransform, SimilarityModel, StrangerCohort
+
+MAX_PAIRED_FACES = 2_000
+"""Faces of a sample whose similarities with one another are compared."""
+WITHIN_PERSON_SHRINKAGE = 1.0
+"""Added to each direction's variance within people, in units of their mean, twice that where as many differences as
+dimensions are known: no direction is blown up for having next to none."""
+MAX_FACES_PER_PERSON = 5
+"""A person counts for no more faces than this: who is in every photo is not what all faces have in common."""
+MIN_PEOPLE = 30
+"""A sample of no more people than this shows nothing about faces in general."""
+PEOPLE_PER_DIMENSION = 1.5
+"""With this many people for each dimension the normalised similarity has its full share; less in between."""
+
+
+@dataclass(frozen=True)
+class SampleStatistics:
+    """What a sample shows before anything is known of who is who."""
+
+    sample: np.ndarray
+    """(s, d) float32 of unit length."""
+    mean: np.ndarray
+    """(d,) float32, each person counting for few faces."""
+    share: float
+    """Share of the normalised similarity that the number of people allows."""
+    spread: float
+    """Of the plain cosine among strangers."""
+
+    @staticmethod
+    def of(sample: np.ndarray, settings: AssignmentSettings) -> "SampleStatistics":
+        """The statistics of a sample, (s, d); people are counted as sets of faces above the plain cosine of one."""
+        size = sample.shape[1] if sample.ndim == 2 else 0
+        if len(sample) < 2:
+            return SampleStatistics(sample, np.zeros(size, np.float32), 0.0, 0.0)
+        plain = sample @ sample.T
+        similar = np.maximum((plain >= settings.cluster_reference).sum(axis=1), 1)
+        people, enough = float((1.0 / similar).sum()), max(PEOPLE_PER_DIMENSION * size, MIN_PEOPLE + 1)
+        share = settings.whitened_share * min(1.0, max(0.0, (people - MIN_PEOPLE) / (enough - MIN_PEOPLE)))
+        mean = np.average(sample, axis=0, weights=np.minimum(1.0, MAX_FACES_PER_PERSON / similar))
+        return SampleStatistics(sample, mean.astype(np.float32), share, _median_and_spread(plain)[1])
+
+    def model(
+        self, matrix: np.ndarray, settings: AssignmentSettings, representatives: np.ndarray | None = None
+    ) -> SimilarityModel:
+        """The model with a linear map, on the scale of the plain cosine.
+
+        At the reference similarity of the settings faces are `cluster_spreads` spreads more similar than strangers.
+
+        Args:
+            matrix: (d, d) float32, what centred vectors are multiplied by.
+            settings: Reference, spreads and gain.
+            representatives: (r, d) vectors of one face a person, from which hubness is measured; None: it is not.
+        """
+        normalisation = AffineTransform(self.mean, matrix)
+        compared = normalisation(self.sample[:MAX_PAIRED_FACES])
+        median, spread = _median_and_spread(compared @ compared.T)
+        slope = settings.whitened_gain * self.spread / max(spread, 1e-6)
+        at_reference = slope * (median + settings.cluster_spreads * spread)
+        cohort = None
+        if representatives is not None:
+            strangers = normalisation(representatives[:COHORT_SIZE])
+            cohort = StrangerCohort(strangers, float(hubness(compared, strangers).mean()))
+        return SimilarityModel(
+            normalisation=normalisation,
+            share=float(self.share),
+            slope=float(slope),
+            offset=float(self.share * (settings.cluster_reference - at_reference)),
+            spread=float(settings.whitened_gain * self.spread),
+            cohort=cohort,
+        )
+
+
+def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The linear map that takes the direction of age off and weakens what differs within people.
+
+    Args:
+        ageing: The direction.
+        centred: (n, d) float32 of unit length.
+        groups: (n,) int64, the group of each of these faces.
+
+    Returns:
+        (d, d) float32.
+    """
+    removal = ageing.removal()
+    vectors = centred @ removal
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    within = within_person_differences(vectors, groups)
+    if not len(within):
+        return removal
+    variance, directions = np.linalg.eigh(within.T.astype(np.float64) @ within)
+    variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
+    shrinkage = WITHIN_PERSON_SHRINKAGE * (1 + len(variance) / len(within))
+    return (removal @ (directions / np.sqrt(variance + shrinkage))).astype(np.float32)
+
+
+def within_person_differences(vectors: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """How faces differ from the mean of their group.
+
+    Args:
+        vectors: (n, d).
+        groups: (n,) int64; a group counts for MAX_FACES_PER_PERSON at most.
+
+    Returns:
+        (r, d) float32, for the faces that are not alone.
+    """
+    size = np.bincount(groups, minlength=len(groups))
+    order = np.argsort(groups, kind="stable")
+    order = order[size[groups[order]] > 1]
+    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    if not len(first):
+        return np.empty((0, vectors.shape[1]), np.float32)
+    sizes = size[groups[order[first]]]
+    means = np.add.reduceat(vectors[order], first, axis=0) / sizes[:, None]
+    weight = np.sqrt(np.minimum(1.0, MAX_FACES_PER_PERSON / sizes))
+    found = (vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
+    return found.astype(np.float32)
+
+
+def _median_and_spread(similarities: np.ndarray) -> tuple[float, float]:
+    """Median over all pairs of (s, s), and the distance from it down to the lowest sixth.
+
+    That distance is the standard deviation among strangers, if they are normal, whatever the pairs of one person do at
+    the upper end.
+    """
+    every = similarities[np.triu_indices(min(len(similarities), MAX_PAIRED_FACES), 1)]
+    low, median = np.quantile(every, [0.159, 0.5])
+    return float(median), float(median - low)

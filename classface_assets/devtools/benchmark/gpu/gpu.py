@@ -20,7 +20,7 @@ from classface_assets.devtools.benchmark.gpu.measurements import (
 )
 
 # Seconds on the card and on the CPU; together below 570.
-LIMITS = {"networks": (60, 80), "ingest": (60, 60), "search": (90, 110), "head": (40, 60)}
+LIMITS = {"networks": (50, 80), "ingest": (50, 60), "search": (80, 100), "head": (50, 80)}
 
 
 def measure(card: Card | None) -> list[Measurement]:

@@ -58,8 +58,8 @@ def smallest_face_px(min_face_px: int, pyramid: ImagePyramid) -> float:
 def confirm_in_strip(detector: Detector, pyramid: ImagePyramid, faces: FaceDetections) -> np.ndarray:
     """Which faces the detector finds again in an enlarged picture of each alone.
 
-    Hands and necks are rarely found twice: on composed panoramas faces scored 0.59 and more the second time, a thumb
-    0.16 and a collar nothing.
+    What is no face is rarely found twice: on composed panoramas faces scored 0.59 and more the second time, a thumb
+    0.16, and second boxes of another size on two faces nothing.
 
     Args:
         detector: One of a single input size confirms all: a picture of one face is as much work as a whole photo.

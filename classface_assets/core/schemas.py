@@ -96,6 +96,7 @@ DETECTIONS = pl.Schema(
         "rotation": pl.Int16(),  # degrees clockwise by which the photo, after EXIF, was turned to be upright
         "phash": pl.String(),  # hex of 256 bits
         "orientation": pl.Int16(),  # of the file when it was searched: boxes and rotation are of the photo upright so
+        "strip_search": pl.Int16(),  # the version of the search of long strips; null of other photos and in older parts
         "created_at": pl.Datetime("us"),
     }
 )

@@ -17,6 +17,7 @@ from classface_assets.defs.ingest.detection_report import RULES, DetectionRun, d
 from classface_assets.defs.ingest.images import images
 from classface_assets.defs.ingest.manual_faces import update_manual_faces
 from classface_assets.defs.ingest.reorientation import reorient_photos
+from classface_assets.defs.ingest.strips import search_strips_again
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
@@ -49,8 +50,8 @@ class DetectionConfig(dg.Config):
     min_face_px: int | None = Field(
         default=None,
         ge=1,
-        description="Shorter side of the smallest face box, in photo pixels; empty: as the year was searched last, "
-        "20 at first.",
+        description="Shorter side of the smallest face box, in photo pixels (three fifths of it in long panoramas); "
+        "empty: as the year was searched last, 20 at first.",
     )
     photos_at_once: int = Field(default=0, ge=0, description="Photos searched in parallel; 0: as the machine allows.")
     photos_a_part: int = Field(default=32, ge=1, description="Photos after which the faces found are written.")
@@ -108,10 +109,11 @@ def detections(
             search = PhotoSearch(layout, pack.detector, settings, config, erased)
             run = DetectionRun(len(pending), search.run(new, parts, advance), pack.device)
     reoriented = reorient_photos(archive, models, parts, photos, settings)
+    strips = search_strips_again(archive, models, parts, photos, settings)
     manual = update_manual_faces(archive, models, parts, year)
     parts.compact()
     store.set_active_settings(settings.name)
-    result = detection_report(store, photos, run, {**manual, "photos_turned": reoriented})
+    result = detection_report(store, photos, run, {**manual, "photos_turned": reoriented, **strips.as_metadata()})
     return with_data_version(result, parts_version(parts))
 
 

@@ -83,9 +83,9 @@ def reorient_photos(
     changed = stored.drop_nulls("orientation").join(now, on="asset_id").filter(pl.col("orientation") != pl.col("now"))
     if changed.is_empty():
         return 0
-    detected = _detect_again(archive, models, changed.unique("asset_id"), settings)
+    detected = detect_again(archive, models, changed.unique("asset_id"), settings)
     reorientations = [
-        _reorientation(rows, detected[photo]) for photo, rows in _group_by_photo(changed).items() if photo in detected
+        _reorientation(rows, detected[photo]) for photo, rows in group_by_photo(changed).items() if photo in detected
     ]
     erased = _record_reorientations(archive, [one.as_same_shot() for one in reorientations])
     _replace_rows(parts, reorientations, erased)
@@ -113,7 +113,7 @@ def _current_orientation(file: Row, before: Orientation, detected: Sequence[Row]
     return file["now"], rotation
 
 
-def _detect_again(
+def detect_again(
     archive: Archive, models: Models, photos: pl.DataFrame, settings: DetectionSettings
 ) -> dict[str, list[Row]]:
     """Photo → the rows that a search finds in its orientation now."""
@@ -127,7 +127,7 @@ def _detect_again(
     return {
         photo: rows
         for batch in detect_photos(jobs, detector, settings)
-        for photo, rows in _group_by_photo(batch.rows).items()
+        for photo, rows in group_by_photo(batch.rows).items()
     }
 
 
@@ -163,7 +163,7 @@ def _replace_rows(
 ) -> None:
     """Write the photos' rows as they are now, then delete the old ones."""
     photos = [one.photo for one in reorientations]
-    stored = _group_by_photo(parts.read_matching("asset_id", photos, list(DETECTION_ROWS)))
+    stored = group_by_photo(parts.read_matching("asset_id", photos, list(DETECTION_ROWS)))
     rows = [
         row
         for one in reorientations
@@ -204,7 +204,8 @@ def _with_orientation(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.lit(None, pl.Int16).alias("orientation"))
 
 
-def _group_by_photo(rows: pl.DataFrame) -> dict[str, list[Row]]:
+def group_by_photo(rows: pl.DataFrame) -> dict[str, list[Row]]:
+    """The rows of each photo, by its asset id."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows.iter_rows(named=True):
         groups[row["asset_id"]].append(row)

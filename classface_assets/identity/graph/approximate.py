@@ -53,28 +53,40 @@ def approximate_knn(vectors: np.ndarray, k: int, least: float) -> ApproximateRes
     Returns:
         None when no index reaches TARGET_RECALL.
     """
-    import faiss
-
     tuning, judging = sample_rows(len(vectors), 2)
-    truth = exact_knn(vectors, tuning, k, least)[0]
-    if faiss.get_num_gpus() > 0:
-        index: Any = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(vectors.shape[1]))
-        index.add(vectors)
-        method = "faiss flat index on the GPU"
-    else:
-        index = _train_index(vectors)
-        index.nprobe = index.nlist // 64
-        while neighbour_recall(_search_index(index, vectors, tuning, k, least)[0], truth) < TARGET_RECALL:
-            if 2 * index.nprobe > index.nlist:
-                return None
-            index.nprobe = 3 * index.nprobe // 2
-        method = f"faiss IVF{index.nlist},PQ{index.pq.M}x4fs, nprobe {index.nprobe}"
-    parts = [_search_index(index, vectors, rows, k, least) for rows in _row_blocks(np.arange(len(vectors)))]
+    built = build_index(vectors, tuning, k, least)
+    if built is None:
+        return None
+    index, method = built
+    parts = [search_index(index, vectors, rows, k, least) for rows in _row_blocks(np.arange(len(vectors)))]
     neighbours, similarities = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     recall = neighbour_recall(neighbours[judging], exact_knn(vectors, judging, k, least)[0])
-    found = _search_index(index, vectors, judging, k, NO_MIN_SIMILARITY)[0]
+    found = search_index(index, vectors, judging, k, NO_MIN_SIMILARITY)[0]
     recall_at_k = neighbour_recall(found, exact_knn(vectors, judging, k, NO_MIN_SIMILARITY)[0])
     return ApproximateResult((neighbours, similarities), recall, recall_at_k, method)
+
+
+def build_index(vectors: np.ndarray, tuning: np.ndarray, k: int, least: float) -> tuple[Any, str] | None:
+    """An index of all vectors that reaches TARGET_RECALL: on the GPU a flat one where there is one, else on the CPU.
+
+    Args:
+        vectors: As in `approximate_knn`.
+        tuning: (m,) the rows on which the recall is measured.
+        k: As in `approximate_knn`.
+        least: As in `approximate_knn`.
+
+    Returns:
+        The index (faiss has no type hints), and how it searches, as text, which says so where a GPU could not hold it;
+        None when no index reaches that recall.
+    """
+    try:
+        index = _gpu_index(vectors)
+    except RuntimeError as error:  # the GPU has too little memory, or its driver is too old for this build of faiss
+        built = _tuned_index(vectors, tuning, k, least)
+        return built and (built[0], f"{built[1]} (the GPU failed: {str(error).splitlines()[0][:120]})")
+    if index is not None:
+        return index, "faiss flat index on the GPU"
+    return _tuned_index(vectors, tuning, k, least)
 
 
 def sample_rows(n: int, halves: int = 1) -> list[np.ndarray]:
@@ -88,6 +100,29 @@ def neighbour_recall(found: np.ndarray, truth: np.ndarray) -> float:
     exists = truth != NO_NEIGHBOUR
     hits = (truth[:, :, None] == found[:, None, :]).any(axis=2) & exists
     return float(hits.sum() / exists.sum()) if exists.any() else 1.0
+
+
+def _gpu_index(vectors: np.ndarray) -> Any:
+    """A flat index over all GPUs; None where there is none. Raises RuntimeError of faiss when it does not fit."""
+    import faiss
+
+    if faiss.get_num_gpus() == 0:
+        return None
+    index: Any = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(vectors.shape[1]))
+    index.add(vectors)
+    return index
+
+
+def _tuned_index(vectors: np.ndarray, tuning: np.ndarray, k: int, least: float) -> tuple[Any, str] | None:
+    """An inverted file that probes as many lists as TARGET_RECALL needs, and its method; None when none suffice."""
+    truth = exact_knn(vectors, tuning, k, least)[0]
+    index = _train_index(vectors)
+    index.nprobe = index.nlist // 64
+    while neighbour_recall(search_index(index, vectors, tuning, k, least)[0], truth) < TARGET_RECALL:
+        if 2 * index.nprobe > index.nlist:
+            return None
+        index.nprobe = 3 * index.nprobe // 2
+    return index, f"faiss IVF{index.nlist},PQ{index.pq.M}x4fs, nprobe {index.nprobe}"
 
 
 def _train_index(vectors: np.ndarray) -> Any:
@@ -106,8 +141,16 @@ def _train_index(vectors: np.ndarray) -> Any:
     return index
 
 
-def _search_index(index: Any, vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> NeighbourLists:
-    """The k nearest of those that the index proposes, twice as many."""
+def search_index(index: Any, vectors: np.ndarray, rows: np.ndarray, k: int, least: float) -> NeighbourLists:
+    """The k nearest, by exact similarity, of those that the index proposes, twice as many.
+
+    Args:
+        index: Of `build_index`.
+        vectors: (n, d) float32, those in the index.
+        rows: (m,) the rows whose neighbours are wanted.
+        k: Greatest number of neighbours of a face.
+        least: Least similarity of a neighbour.
+    """
     proposed = index.search(vectors[rows], 2 * k + 4)[1]
 
     def part(start: int) -> NeighbourLists:

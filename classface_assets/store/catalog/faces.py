@@ -70,7 +70,7 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     images = _merge_detection_results(mark_duplicates(images), rows)
     starts = {store.year: first_year(store.year) for store in stores}
     faces = (
-        rows.drop("rotation", "phash", "orientation")
+        rows.drop("rotation", "phash", "orientation", "strip_search")
         .filter(pl.col("status") == DetectionStatus.FACE)
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )

@@ -11,7 +11,7 @@ from classface_assets.store.model.face_ref import FaceRef
 
 ERASED_REASON = "a face was erased"
 LOCATION_COLUMNS = ["asset_id", "face_id", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
-_PHOTO_COLUMNS = ("asset_id", "rotation", "phash", "created_at")
+_PHOTO_COLUMNS = ("asset_id", "rotation", "phash", "strip_search", "created_at")
 
 
 def erased_ids_in(rows: pl.DataFrame, erased: Mapping[str, FaceRef]) -> set[str]:

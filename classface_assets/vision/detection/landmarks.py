@@ -5,6 +5,8 @@ MobileFaceNet .916 with the landmarks of the pass alone, .929 with these; where 
 .832 and .931. CenterFace and dlib .725 and .774.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from classface_assets.vision.alignment import warp_square
@@ -14,6 +16,19 @@ from classface_assets.vision.protocols import Detector
 RELIABLE_FACE_PX = 48  # the landmarks of a face of that width in the pass do not become any better
 FACES_PER_MOSAIC = 64  # small pictures that are searched as one
 MIN_MOSAIC_CONFIDENCE = 0.3
+
+
+@dataclass(frozen=True)
+class SecondDetections:
+    """What a second search found, of n faces in an enlarged picture of each alone.
+
+    Attributes:
+        found: (n,) bool, which faces were found again.
+        landmarks: (n, 5, 2) float32 in pixels of the photo's picture; the first ones of those that were not.
+    """
+
+    found: np.ndarray
+    landmarks: np.ndarray
 
 
 def refine_landmarks(
@@ -33,14 +48,28 @@ def refine_landmarks(
     """
     landmarks = faces.landmarks.copy()
     rough = np.flatnonzero(widths_px < RELIABLE_FACE_PX) if not detector.fixed_input else np.empty(0, int)
-    for batch in np.split(rough, range(FACES_PER_MOSAIC, len(rough), FACES_PER_MOSAIC)):
-        if len(batch):
-            landmarks[batch] = _refine_in_mosaic(detector, picture, faces.select(batch))
+    landmarks[rough] = find_again(detector, picture, faces.select(rough)).landmarks
     return landmarks
 
 
-def _refine_in_mosaic(detector: Detector, picture: np.ndarray, faces: FaceDetections) -> np.ndarray:
-    """The landmarks of a few faces, all detected in one mosaic of their crops."""
+def find_again(detector: Detector, picture: np.ndarray, faces: FaceDetections) -> SecondDetections:
+    """Search an enlarged (or, of large faces, reduced) picture of each face alone.
+
+    Args:
+        detector: One that takes pictures of any size.
+        picture: (H, W, 3) uint8 RGB.
+        faces: n faces in pixels of the picture.
+    """
+    batches = np.split(np.arange(len(faces)), range(FACES_PER_MOSAIC, len(faces), FACES_PER_MOSAIC))
+    second = [_find_in_mosaic(detector, picture, faces.select(batch)) for batch in batches if len(batch)]
+    found = np.concatenate([np.empty(0, bool), *(one.found for one in second)])
+    return SecondDetections(
+        found, np.concatenate([np.empty((0, 5, 2), np.float32), *(one.landmarks for one in second)])
+    )
+
+
+def _find_in_mosaic(detector: Detector, picture: np.ndarray, faces: FaceDetections) -> SecondDetections:
+    """What is found again of a few faces, all of whose crops are searched as one mosaic."""
     crop, face = detector.landmark_crop
     scales = face / np.maximum(faces.boxes[:, 2:].max(axis=1), 1.0)
     shifts = crop / 2 - scales[:, None] * (faces.boxes[:, :2] + faces.boxes[:, 2:] / 2)
@@ -51,14 +80,15 @@ def _refine_in_mosaic(detector: Detector, picture: np.ndarray, faces: FaceDetect
         mosaic[y : y + crop, x : x + crop] = warp_square(picture, np.column_stack([np.eye(2) * scale, shift]), crop)
     found = detector.detect(mosaic, MIN_MOSAIC_CONFIDENCE)
     if not len(found):
-        return faces.landmarks
+        return SecondDetections(np.zeros(len(faces), bool), faces.landmarks)
     centers = found.boxes[:, :2] + found.boxes[:, 2:] / 2
     distances = np.linalg.norm(centers[None] - (corners + crop / 2)[:, None], axis=2)
     nearest = distances.argmin(axis=1)
     sizes = found.boxes[nearest, 2:].max(axis=1) / face
     found_again = (distances.min(axis=1) <= face / 3) & (sizes > 0.6) & (sizes < 1.6)
     refined = (found.landmarks[nearest] - (corners + shifts)[:, None]) / scales[:, None, None]
-    return np.where(found_again[:, None, None], refined, faces.landmarks).astype(np.float32)
+    landmarks = np.where(found_again[:, None, None], refined, faces.landmarks).astype(np.float32)
+    return SecondDetections(found_again, landmarks)
 
 
 def _mosaic_columns(count: int) -> int:

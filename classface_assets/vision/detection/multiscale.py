@@ -4,10 +4,16 @@ A photo that is too large for one pass is searched in overlapping tiles, whose f
 pixels of a pass; which way the photo is up is decided in `search`.
 """
 
-from threading import BoundedSemaphore
-
 import numpy as np
 
+from classface_assets.vision.detection.strips import (
+    ENLARGEMENT,
+    STRIP_RELIABLE_PX,
+    first_strip_side,
+    is_strip,
+    needs_enlargement,
+)
+from classface_assets.vision.detection.tiles import detect_tiled
 from classface_assets.vision.faces import FaceDetections, concat_detections, nms
 from classface_assets.vision.photos.image_pyramid import ImagePyramid
 from classface_assets.vision.protocols import Detector
@@ -20,12 +26,9 @@ ZOOM_MARGIN = 1.15
 # 0.20).
 TRACE_CONFIDENCE = 0.12
 BORDER_GREY = 127
-# A longer photo is searched as a row of ordinary ones: in one pass of so few pixels its faces would leave no trace.
-STRIP_ASPECT, ORDINARY_ASPECT = 2.5, 4 / 3  # long side by short side, of a strip and of an ordinary photo
-STRIP_RELIABLE_PX = 20  # strips are rare, and their faces small as a rule, so the finer passes start sooner
-STRIP_SCALE = 0.2  # a face of 50 pixels is at least 10 wide in the first pass
-# A network takes some 300 MB for a tile of 1600 pixels: two at a time, however many photos are searched in parallel.
-_TILE_SLOTS = BoundedSemaphore(2)
+# A crowd whose faces are 4 to 7 pixels wide in the first pass leaves no trace there. At 1.5 times that size 360 people in
+# rows left 120 traces and more; twelve scenes without a face, at twice the size, 4 at most.
+CROWD_SCALE, MIN_CROWD_TRACES = 1.5, 8
 
 
 def multiscale_search(detector: Detector, pyramid: ImagePyramid, min_confidence: float) -> FaceDetections:
@@ -40,12 +43,12 @@ def multiscale_search(detector: Detector, pyramid: ImagePyramid, min_confidence:
     side = base_side(detector, pyramid)
     candidates = detect_at_scale(detector, pyramid, side, min(TRACE_CONFIDENCE, min_confidence))
     faces = candidates.select(candidates.scores >= min_confidence)
-    judged = candidates if _is_strip(pyramid.width, pyramid.height) else faces
+    judged = candidates if is_strip(pyramid.width, pyramid.height) else faces
     if _has_many_small(judged, detector, side, pyramid):
         return _detect_finer(detector, pyramid, faces, min_confidence)
     if not len(faces):
         faces = detect_padded(detector, pyramid, min_confidence)
-    if not len(faces) and len(candidates):
+    if not len(faces) and (len(candidates) or _has_crowd(detector, pyramid, side)):
         faces = _detect_finer(detector, pyramid, faces, min_confidence)
     return faces
 
@@ -57,15 +60,15 @@ def base_side(detector: Detector, pyramid: ImagePyramid) -> int:
     """
     longest = max(pyramid.width, pyramid.height)
     aspect = longest / min(pyramid.width, pyramid.height)
-    if _is_strip(pyramid.width, pyramid.height):
-        return round(max(_tile_side(detector) / ORDINARY_ASPECT * aspect, STRIP_SCALE * longest))
+    if is_strip(pyramid.width, pyramid.height):
+        return first_strip_side(_tile_side(detector), pyramid.width, pyramid.height)
     return detector.fixed_input or round(detector.base_side * max(1.0, (aspect / 2) ** 0.5))
 
 
 def detect_at_scale(detector: Detector, pyramid: ImagePyramid, long_side: int, min_confidence: float) -> FaceDetections:
     """The faces of one pass with that long side, in pixels of the photo."""
     picture = pyramid.resized_to(long_side)
-    if _is_strip(*picture.shape[:2]):
+    if is_strip(*picture.shape[:2]):
         faces = detect_tiled(detector, picture, _tile_side(detector), min_confidence)
     else:
         faces = detector.detect(picture, min_confidence)
@@ -80,38 +83,18 @@ def detect_padded(detector: Detector, pyramid: ImagePyramid, min_confidence: flo
     return detector.detect(padded, min_confidence).translated(-dx, -dy).scaled(pyramid.width / small.shape[1])
 
 
-def detect_tiled(detector: Detector, image: np.ndarray, side: int, min_confidence: float) -> FaceDetections:
-    """The faces of the overlapping side×side tiles of an (H, W, 3) picture, in its pixels."""
-    found = []
-    for top in _tile_starts(image.shape[0], side):
-        for left in _tile_starts(image.shape[1], side):
-            with _TILE_SLOTS:
-                faces = detector.detect(image[top : top + side, left : left + side], min_confidence)
-            found.append(faces.translated(left, top))
-    return nms(concat_detections(found))
-
-
-def _tile_starts(length: int, side: int) -> list[int]:
-    """Where tiles start that cover a length, each overlapping the next by a quarter or more."""
-    if length <= side:
-        return [0]
-    count = 1 + int(np.ceil((length - side) / (0.75 * side)))
-    return [round(i * (length - side) / (count - 1)) for i in range(count)]
-
-
 def _tile_side(detector: Detector) -> int:
     """The long side of the first pass over an ordinary photo, and the side of the tiles of a strip."""
     return detector.fixed_input or detector.base_side
 
 
-def _is_strip(width: int, height: int) -> bool:
-    return max(width, height) > STRIP_ASPECT * min(width, height)
-
-
 def _detect_finer(
     detector: Detector, pyramid: ImagePyramid, faces: FaceDetections, min_confidence: float
 ) -> FaceDetections:
-    """Adds the faces of tiles at a finer scale, and at still finer ones as long as the faces found are small."""
+    """Adds the faces of tiles at a finer scale, and at still finer ones as long as the faces found are small.
+
+    A strip whose faces are small at its full size too is also searched enlarged.
+    """
     longest, side, found = max(pyramid.width, pyramid.height), base_side(detector, pyramid), [faces]
     while longest > 1.25 * side and len(found) <= MAX_FINER_SCALES:
         side = min(longest, round(side * _zoom(found[-1], detector, side, pyramid)))
@@ -120,7 +103,18 @@ def _detect_finer(
         found.append(tiles.scaled(pyramid.width / picture.shape[1]))
         if not _has_many_small(found[-1], detector, side, pyramid):
             break
+    if is_strip(pyramid.width, pyramid.height) and needs_enlargement(concat_detections(found)):
+        whole = pyramid.resized_to(longest)
+        found.append(detect_tiled(detector, whole, detector.fixed_input or TILE_SIDE, min_confidence, ENLARGEMENT))
     return nms(concat_detections(found)) if len(found) > 1 else faces
+
+
+def _has_crowd(detector: Detector, pyramid: ImagePyramid, side: int) -> bool:
+    """Whether a somewhat finer pass shows traces of many faces in a photo that seems to have none."""
+    finer = round(CROWD_SCALE * side)
+    if detector.fixed_input or is_strip(pyramid.width, pyramid.height) or finer > max(pyramid.width, pyramid.height):
+        return False
+    return len(detector.detect(pyramid.resized_to(finer), TRACE_CONFIDENCE)) >= MIN_CROWD_TRACES
 
 
 def _has_many_small(faces: FaceDetections, detector: Detector, long_side: int, pyramid: ImagePyramid) -> bool:
@@ -138,7 +132,7 @@ def _zoom(faces: FaceDetections, detector: Detector, long_side: int, pyramid: Im
 
 def _reliable_px(detector: Detector, pyramid: ImagePyramid) -> int:
     """The width below which faces may be missed, in pixels of a pass."""
-    return max(detector.reliable_px, STRIP_RELIABLE_PX if _is_strip(pyramid.width, pyramid.height) else 0)
+    return max(detector.reliable_px, STRIP_RELIABLE_PX if is_strip(pyramid.width, pyramid.height) else 0)
 
 
 def _lower_quartile_width(faces: FaceDetections, long_side: int, pyramid: ImagePyramid) -> float:

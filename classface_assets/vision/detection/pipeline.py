@@ -20,6 +20,7 @@ from classface_assets.vision.detection.records import (
     face_id_for,
 )
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
+from classface_assets.vision.detection.strips import strip_search_version
 from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
@@ -123,6 +124,7 @@ def detect_photo(
         "asset_id": asset_id,
         "reason": pyramid.note,
         "phash": perceptual_hash(pyramid.resized_to(base_side(detector, pyramid))),
+        "strip_search": strip_search_version(pyramid),
     }
     found = detect_oriented(detector, pyramid, settings, turnable)
     faces, photo_columns["rotation"] = found.faces, found.rotation

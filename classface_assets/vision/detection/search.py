@@ -6,6 +6,7 @@ import numpy as np
 
 from classface_assets.vision.detection.attributes import estimate_rolls, outside_share
 from classface_assets.vision.detection.multiscale import base_side, detect_at_scale, detect_padded, multiscale_search
+from classface_assets.vision.detection.strips import confirm_in_strip, is_strip, smallest_face_px
 from classface_assets.vision.faces import NO_DETECTIONS, FaceDetections
 from classface_assets.vision.photos.image_pyramid import ImagePyramid
 from classface_assets.vision.protocols import Detector
@@ -18,7 +19,12 @@ MAX_UPRIGHT_TILT = 45  # degrees
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """Faces below either bound are left out; `min_face_px` is the shorter side of the box in the upright photo."""
+    """Faces below either bound are left out.
+
+    Attributes:
+        min_confidence: Of the detector, 0 to 1.
+        min_face_px: The shorter side of the box in the upright photo; in long strips three fifths of it are enough.
+    """
 
     min_confidence: float = 0.5
     min_face_px: int = 20
@@ -49,6 +55,10 @@ class OrientedDetections:
     outside: np.ndarray
     rotation: int = 0
 
+    def select(self, keep: np.ndarray) -> "OrientedDetections":
+        """The faces at a boolean mask or an array of indices."""
+        return OrientedDetections(self.faces.select(keep), self.outside[keep], self.rotation)
+
 
 def detect_oriented(
     detector: Detector, pyramid: ImagePyramid, settings: DetectionSettings, turnable: bool = False
@@ -68,7 +78,10 @@ def detect_oriented(
         if rotation:
             pyramid.rotation = rotation
             faces = multiscale_search(detector, pyramid, settings.min_confidence)
-    return _clip_to_photo(faces, pyramid, settings.min_face_px)
+    oriented = _clip_to_photo(faces, pyramid, smallest_face_px(settings.min_face_px, pyramid))
+    if is_strip(pyramid.width, pyramid.height):
+        oriented = oriented.select(confirm_in_strip(detector, pyramid, oriented.faces))
+    return oriented
 
 
 def is_uncertain(faces: FaceDetections) -> bool:
@@ -104,7 +117,7 @@ def _upright_confidence(faces: FaceDetections) -> float:
     return float(faces.scores[upright].sum())
 
 
-def _clip_to_photo(faces: FaceDetections, pyramid: ImagePyramid, min_face_px: int) -> OrientedDetections:
+def _clip_to_photo(faces: FaceDetections, pyramid: ImagePyramid, min_face_px: float) -> OrientedDetections:
     if not len(faces):
         return OrientedDetections(NO_DETECTIONS, np.empty(0, np.float32), pyramid.rotation)
     size = [pyramid.width, pyramid.height]

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
+ExecutionProvider = str | tuple[str, dict[str, str]]
+"""An execution provider's name, alone or with its options."""
+# By default cuDNN tries every algorithm for each new input shape, and photos and batches have many.
+CUDA_PROVIDER: ExecutionProvider = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"})
+
+
 def onnxruntime_module() -> ModuleType:
     """The module onnxruntime, with its telemetry switched off.
 
@@ -41,14 +47,18 @@ def session_options() -> "onnxruntime.SessionOptions":
     return options
 
 
-def execution_providers() -> list[str]:
+def execution_providers() -> list[ExecutionProvider]:
     """CUDA first if this build of onnxruntime has it; onnxruntime itself falls back to the CPU when that fails."""
     onnxruntime = onnxruntime_module()
     available = onnxruntime.get_available_providers()
     if "CUDAExecutionProvider" in available and hasattr(onnxruntime, "preload_dlls"):
         with redirect_stdout(StringIO()):
             onnxruntime.preload_dlls()
-    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+    return [provider for provider in (CUDA_PROVIDER, "CPUExecutionProvider") if _provider_name(provider) in available]
+
+
+def _provider_name(provider: ExecutionProvider) -> str:
+    return provider if isinstance(provider, str) else provider[0]
 
 
 def open_session(model: ModelSource) -> InferenceSession:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from classface_assets.devtools.benchmark.speed.strips import FACES, count_found, make_strip
-from classface_assets.vision.detection.multiscale import STRIP_ASPECT, base_side
+from classface_assets.devtools.benchmark.detection.strips import FACES, count_found, make_strip
+from classface_assets.vision.detection.multiscale import base_side
 from classface_assets.vision.detection.search import DetectionSettings, detect_oriented
+from classface_assets.vision.detection.strips import STRIP_ASPECT
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.image_pyramid import pyramid_from_pixels
 

@@ -140,7 +140,7 @@ class _Trainer:
         known, probes = faces.subset(~strangers & ~others), stopping[~strangers & ~others]
 
         def measure(network: "nn.Module") -> tuple[float, float]:
-            separation = _mean_separation(self._compared(network, known.vectors), known, probes)
+            separation = _mean_separation(project_vectors(network, known.vectors), known, probes)
             return held_out_loss(network, known, probes, settings.margin), separation
 
         train = faces.subset(~strangers & ~stopping & ~others)

@@ -29,8 +29,9 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
     def wrapped(photos: str | None, data: str | None, local: str | None, **options: object) -> object:
-        if options.get("pack"):
-            _require_pack(str(options["pack"]), local, data)
+        pack = "pack" in options and (options["pack"] or os.environ.get("CLASSFACE_PACK"))
+        if pack:
+            _require_pack(str(pack), local, data)
         from classface_assets.orchestration.resources import resolve_archive
 
         return command(resolve_archive(photos, data, local), **options)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from classface_assets.albums.coverage import unread_files
 from classface_assets.defs.ingest.images import images
-from classface_assets.orchestration.resources import Archive, LoggedProgress
+from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
+from classface_assets_tests.conftest import World, register
 
 
 def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_the_listing_counts_doubted_dates_and_pages_that_were_not_searched(tmp_p
             [images],
             partition_key="1984-1985",
             instance=instance,
-            resources={"archive": archive, "progress": LoggedProgress()},
+            resources={"archive": archive, "models": Models(pack="builtin"), "progress": LoggedProgress()},
         )
     metadata = {name: value.value for name, value in done.asset_materializations_for_node("images")[0].metadata.items()}
     assert (metadata["doubted_dates"], metadata["photos_with_pages_not_searched"]) == (2, 1)
@@ -58,3 +59,18 @@ def test_the_coverage_page_lists_photos_of_which_pages_were_not_searched() -> No
         ("2018-2019", "a.tif", "partly searched", reason),
         ("2018-2019", "c.txt", "not a photo", "no"),
     ]
+
+
+def test_a_pack_that_is_not_there_is_refused_in_one_sentence_before_a_photo_is_read(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "2001-2002").mkdir(parents=True)
+    Image.new("RGB", (80, 60)).save(tmp_path / "photos" / "2001-2002" / "one.jpg")
+    world = World(tmp_path, dg.DagsterInstance.ephemeral(), "facenet")
+    with world.instance:
+        job, year = world.chain.definitions.resolve_job_def("ingest_year"), register(world, "2001-2002")
+        run = job.execute_in_process(instance=world.instance, partition_key=year, raise_on_error=False)
+    assert not run.success and [e for e in run.all_events if e.is_step_materialization] == []
+    (failed,) = (e for e in run.all_events if e.is_step_failure)
+    error = failed.step_failure_data.error
+    assert failed.step_key == "images" and error is not None
+    assert "The weights of FaceNet come with no package: export them to" in error.message
+    assert len(error.message.strip().splitlines()) == 1

@@ -12,7 +12,7 @@ from PIL import Image
 
 from classface_assets.albums.files import find_broken_links
 from classface_assets.defs.ingest.images import images
-from classface_assets.orchestration.resources import Archive, LoggedProgress
+from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets.store.catalog.school_year import image_parts, year_images
 from classface_assets_tests.conftest import World, become_nobody
 
@@ -103,7 +103,7 @@ def test_what_could_not_be_opened_is_looked_at_again_and_read_as_soon_as_it_can_
     def look() -> dict[str, Any]:
         result = dg.materialize(
             [images], partition_key="Sommerfest", instance=instance,
-            resources={"archive": archive, "progress": LoggedProgress()},
+            resources={"archive": archive, "models": Models(pack="builtin"), "progress": LoggedProgress()},
         )  # fmt: skip
         checks = result.get_asset_check_evaluations()
         assert checks and all(check.passed for check in checks)

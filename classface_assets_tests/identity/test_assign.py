@@ -425,7 +425,7 @@ def test_with_a_stored_similarity_one_more_photo_leaves_the_clusters_of_other_fa
     graph = build_graph(faces["face_id"], vectors, 15)
     embedded = EmbeddedFaces(faces, vectors, graph)
     fitted = load_or_fit_similarity(embedded, METHODS[0])
-    assert fitted.refined.share > 0
+    assert fitted.model.share > 0
     everybody = assign_identities(embedded, FaceConstraints(), METHODS[0], PreviousRun(similarity=fitted)).rows
     for photo in faces["asset_id"].unique().sort().to_list()[:10]:
         stays = faces["asset_id"] != photo
@@ -446,10 +446,10 @@ def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
     graph = build_graph(faces["face_id"], vectors, 15)
     embedded = EmbeddedFaces(faces, vectors, graph)
     fitted = load_or_fit_similarity(embedded, METHODS[0])
-    assert fitted.refined.share > 0
+    assert fitted.model.share > 0
     shuffled = np.random.default_rng(0).permutation(len(faces))
     again = load_or_fit_similarity(EmbeddedFaces(faces[shuffled], vectors[shuffled], graph), METHODS[0])
-    spaces = [model.refined.transform(vectors).vectors for model in (fitted, again)]
+    spaces = [one.model.transform(vectors).vectors for one in (fitted, again)]
     np.testing.assert_array_equal(*spaces)
     labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
     found = assign_identities(embedded, labels, METHODS[0]).rows

@@ -31,7 +31,7 @@ def test_a_setting_is_given_by_its_name_or_by_the_name_it_had() -> None:
 def test_the_key_of_stored_results_is_the_one_that_older_versions_stored() -> None:
     key = settings_key(settings_for("dlib"))
     assert key.startswith("AssignmentSettings(person_threshold=0.96, person_margin=0.015, person_exemplars=3, assign=")
-    assert "follow_threshold=0.021, follow_far=0.008" in key and "company=0.04, company_lift=0.017" in key
+    assert "follow_threshold=0.03, follow_far=0.008" in key and "company=0.04, company_lift=0.017" in key
     assert key.endswith("time_bucket='', scope='all', include_identified=False)")
     assert settings_key(replace(settings_for("dlib"), eps=0.4)) != key
 

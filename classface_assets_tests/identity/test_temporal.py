@@ -4,18 +4,14 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-import polars as pl
 import pytest
 
-from classface_assets.identity.clustering.average_linkage import average_linkage
+from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
 from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
-from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.clustering.temporal import attach_singletons, temporal_linkage
 from classface_assets.identity.inputs import ClusteringInput, ClusteringInputError
-from classface_assets.identity.sampling import stable_sample
-from classface_assets.identity.settings import ARCFACE_SETTINGS, DLIB_SETTINGS, AssignmentSettings
-from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
-from classface_assets.identity.similarity.whitening import SimilaritySpace, fit_similarity
+from classface_assets.identity.settings import ARCFACE_SETTINGS, DLIB_SETTINGS
+from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 from classface_assets_tests.support.clustering import clustering_input, partition
 from classface_assets_tests.support.vectors import unit
@@ -86,7 +82,7 @@ def test_joining_in_rounds_gives_what_joining_one_pair_after_the_other_gives(thr
         material = crowd(seed)
         if seed % 2:
             material = replace(material, must_link=some_pairs(rng, 60, 5), cannot_link=some_pairs(rng, 60, 8))
-        of = average_linkage(material, SimilaritySpace(material.vectors, -0.05), threshold, GAPS)
+        of = average_linkage(material, SimilaritySpace(material.vectors, -0.05), LinkageRule(threshold, GAPS))
         assert partition(of) == one_after_the_other(material, -0.05, threshold, GAPS)
         assert (of <= np.arange(60)).all() and (of[of] == of).all()
         joined += 60 - len(np.unique(of))
@@ -106,7 +102,9 @@ def test_equal_likenesses_give_the_same_groups_every_time() -> None:
     # Eight exact copies of each of four faces, of which only every second may join.
     vectors = np.repeat(np.eye(4, 16, dtype=np.float32), 8, axis=0)
     material = clustering_input(vectors, np.tile(np.arange(4), 8))
-    found = [average_linkage(material, SimilaritySpace(vectors, 0.0), 0.9, GAPS).tolist() for _ in range(3)]
+    found = [
+        average_linkage(material, SimilaritySpace(vectors, 0.0), LinkageRule(0.9, GAPS)).tolist() for _ in range(3)
+    ]
     assert found[0] == found[1] == found[2]
     assert sorted(len(group) for group in partition(np.array(found[0]))) == [4] * 8
 
@@ -142,10 +140,20 @@ def test_the_years_between_decide_whom_a_face_between_two_groups_joins() -> None
     # The last face is as like the child of 2010 as the one of 2020, and of 2011.
     vectors = unit(np.array([axes[0], axes[0], axes[1], axes[1], axes[0] + axes[1]]))
     years, photos = np.array([2010.0, 2010, 2020, 2020, 2011]), np.arange(5)
-    of = average_linkage(
-        clustering_input(vectors, photos, years), SimilaritySpace(vectors, 0.0), 0.6, YearDecay(2.0, 0.01)
-    )
+    rule = LinkageRule(0.6, YearDecay(2.0, 0.01))
+    of = average_linkage(clustering_input(vectors, photos, years), SimilaritySpace(vectors, 0.0), rule)
     assert partition(of) == {frozenset([0, 1, 4]), frozenset([2, 3])}
+
+
+def test_large_groups_need_a_higher_mean_than_single_faces() -> None:
+    axes = np.eye(2, dtype=np.float32)
+    one, other = axes[0], 0.5 * axes[0] + np.sqrt(0.75) * axes[1]  # 0.5 similar
+    for size, together in ((1, True), (4, False)):
+        vectors = np.array([one] * size + [other] * size, np.float32)
+        material, space = clustering_input(vectors, np.arange(2 * size)), SimilaritySpace(vectors, 0.0)
+        groups = average_linkage(material, space, LinkageRule(0.4, GAPS, size_penalty=0.1))
+        assert (len(np.unique(groups)) == 1) == together
+        assert len(np.unique(average_linkage(material, space, LinkageRule(0.4, GAPS)))) == 1
 
 
 def test_a_single_face_joins_the_group_of_its_two_most_similar_faces_but_none_of_its_photo() -> None:
@@ -171,76 +179,6 @@ def test_of_two_single_faces_of_one_photo_the_more_similar_one_joins() -> None:
     for photos, cannot in (([1, 2, 3, 3], NONE), ([1, 2, 3, 4], np.array([[2, 3]]))):
         material = replace(clustering_input(vectors, np.array(photos)), cannot_link=cannot)
         assert attach_singletons(groups, material, 0.5, 0.1).tolist() == [0, 0, 2, 0]
-
-
-def strangers(people: int, seed: int = 0) -> np.ndarray:
-    """Five faces of each of many people, in whom two of 32 directions are loud and say nothing about who it is."""
-    rng = np.random.default_rng(seed)
-    faces = np.repeat(rng.normal(size=(people, 32)), 5, axis=0) + 0.5 * rng.normal(size=(people * 5, 32))
-    faces[:, :2] = 6 * rng.normal(size=(len(faces), 2))
-    return unit(faces)
-
-
-def separated(similarity: np.ndarray) -> float:
-    """Share of the faces whose likest other face is of the same person."""
-    np.fill_diagonal(similarity, -9)
-    return float((similarity.argmax(axis=1) // 5 == np.arange(len(similarity)) // 5).mean())
-
-
-def space_of(vectors: np.ndarray, threshold: float, gain: float, within: np.ndarray | None = None) -> SimilaritySpace:
-    return fit_similarity(stable_sample(vectors), threshold, gain, 1.0, within).transform(vectors)
-
-
-def test_what_all_faces_of_an_archive_have_in_common_counts_less() -> None:
-    vectors = strangers(300)
-    space = space_of(vectors, 0.99, 1.0)
-    assert separated(space.vectors @ space.vectors.T) > separated(vectors @ vectors.T) + 0.2
-
-
-def test_a_small_archive_is_compared_by_plain_cosine() -> None:
-    for people in (0, 1, 3, 20):
-        vectors = unit(np.random.default_rng(people).normal(size=(people, 128)))[np.repeat(np.arange(people), 4)]
-        space = space_of(vectors, 0.5, 1.1)
-        assert space.offset == 0 and np.array_equal(space.vectors, vectors)
-
-
-def test_the_sample_of_a_grown_archive_is_mostly_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = unit(np.random.default_rng(0).normal(size=(2000, 16)))
-    monkeypatch.setattr("classface_assets.identity.sampling.SAMPLE_SIZE", 500)
-    before, after = stable_sample(vectors[:1900]), stable_sample(vectors[::-1])
-    assert len(before) == len(after) == 500
-    assert len({v.tobytes() for v in before} & {v.tobytes() for v in after}) > 450
-
-
-@pytest.mark.parametrize(
-    "settings", [replace(ARCFACE_SETTINGS, cluster_threshold=0.99), replace(DLIB_SETTINGS, cluster_threshold=0.99)]
-)
-def test_a_fitted_similarity_is_read_as_it_was_stored(settings: AssignmentSettings) -> None:
-    vectors = strangers(200)
-    material = clustering_input(vectors, np.arange(1000), k=15)
-    measured = fit_archive_similarity(material, settings)
-    retained = FittedSimilarity.from_frame(measured.to_frame())
-    assert retained is not None and len(retained.refined.transforms) == 2
-    assert retained.is_valid_for(vectors[::-1], settings)
-    for one, same in ((measured.preliminary, retained.preliminary), (measured.refined, retained.refined)):
-        assert (
-            np.array_equal(one.transform(vectors).vectors, same.transform(vectors).vectors)
-            and one.offset == same.offset
-        )
-    assert FittedSimilarity.from_frame(pl.DataFrame(schema=FITTED_SIMILARITY_SCHEMA)) is None
-    assert FittedSimilarity.from_frame(measured.to_frame().drop("share")) is None
-
-
-def test_a_fitted_similarity_is_reused_until_a_fifth_of_the_faces_is_new_or_its_inputs_change() -> None:
-    vectors, n = strangers(300), 1200
-    measured = fit_archive_similarity(clustering_input(vectors[:n], np.arange(n), k=5), ARCFACE_SETTINGS)
-    assert measured.is_valid_for(vectors[: n + n // 5], ARCFACE_SETTINGS)
-    assert not measured.is_valid_for(vectors[: n + n // 5 + 5], ARCFACE_SETTINGS)
-    assert measured.is_valid_for(vectors[n // 6 : n], ARCFACE_SETTINGS)
-    assert not measured.is_valid_for(vectors[n // 6 + 5 : n], ARCFACE_SETTINGS)
-    assert not measured.is_valid_for(-vectors[:n], ARCFACE_SETTINGS)
-    assert not measured.is_valid_for(vectors[:n], replace(ARCFACE_SETTINGS, cluster_threshold=0.4))
-    assert measured.is_valid_for(vectors[:n], replace(ARCFACE_SETTINGS, person_threshold=0.4))
 
 
 def test_two_faces_with_the_same_neighbours_are_liker_and_the_order_of_the_rows_changes_nothing() -> None:
@@ -275,15 +213,3 @@ def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence() -> Non
         replace(crowd(0), years=np.zeros(59))
     with pytest.raises(ClusteringInputError, match="Some must_link name faces outside the 60 that there are"):
         replace(crowd(0), must_link=np.array([[0, 60]]))
-
-
-def test_how_the_faces_of_one_person_differ_is_known_to_the_space() -> None:
-    rng = np.random.default_rng(0)
-    # All directions are equally loud, but twelve are so within a person: only `within` can tell them.
-    noise = np.concatenate([np.full(12, 2.2), np.full(20, 1.0)])
-    who = np.repeat(np.arange(300), 5)
-    person = rng.normal(size=(300, 32)) * np.sqrt(5.0 - noise**2)
-    vectors = unit(person[who] + rng.normal(size=(len(who), 32)) * noise)
-    within = (rng.normal(size=(400, 32)) * noise).astype(np.float32)
-    blind, reported = space_of(vectors, 0.99, 1.0), space_of(vectors, 0.99, 1.0, within)
-    assert separated(reported.vectors @ reported.vectors.T) > separated(blind.vectors @ blind.vectors.T) + 0.05

@@ -82,7 +82,8 @@ def test_a_drawn_face_is_embedded_and_named_until_its_drawing_is_taken_back(miss
         "SELECT f.id, p.name, f.detection_confidence, f.blur FROM face_instances f JOIN persons p ON p.id = f.person_id"
     )
     assert row.rows()[0][:2] == (drawn.face_id, "Ana") and row["detection_confidence"][0] > 0.3 and row["blur"][0] > 0
-    assert vector_of(missed, drawn.face_id) @ vector > 0.97, "the landmarks are those that the detector finds"
+    # With landmarks guessed from the box alone the cosine is .5 to .9 for most faces, with another person's .3.
+    assert vector_of(missed, drawn.face_id) @ vector > 0.93, "the landmarks are those that the detector finds"
     assert missed.number("detections", "photos_searched_now", YEAR) == 0
     assert missed.number("detections", "drawn_made_now", YEAR) == 1
     assert list(missed.layout.albums.rglob(f"{drawn.face_id}.jpg")), "the album shows it"

@@ -66,7 +66,10 @@ class HeadConfig(dg.Config):
         default=2.0, gt=0, description="How little the directions in which one person's faces differ are changed."
     )
     promotion_margin: float = Field(
-        default=0.002, ge=0, description="Least gain in separation of people it never saw for the head to be used."
+        default=0.05,
+        ge=0,
+        description="Least share of the separation that people it never saw lack with the raw vectors which the head "
+        "has to gain to be used.",
     )
     resume: bool = Field(
         default=False,

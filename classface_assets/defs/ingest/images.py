@@ -16,7 +16,7 @@ from classface_assets.defs.asset_factory import CheckRule, archive_asset
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result, value_counts
 from classface_assets.orchestration.progress import ProgressReporter
-from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
 from classface_assets.store.catalog.photo_folders import list_files
 from classface_assets.store.catalog.school_year import conform_to_schema, image_parts, year_images
@@ -51,6 +51,7 @@ def images(
     context: dg.AssetExecutionContext,
     config: ImagesConfig,
     archive: Archive,
+    models: Models,
     progress: dg.ResourceParam[ProgressReporter],
 ) -> dg.MaterializeResult:
     """Every file in a school year's folder: id of the picture, size, when it was taken, orientation, and a status.
@@ -62,6 +63,7 @@ def images(
     systems left there (thumbnails, recycle bins) is only counted.
     """
     year, layout = context.partition_key, archive.layout
+    models.describe(layout)  # a pack that is not there is refused before thousands of files are read for it
     parts = image_parts(layout, year)
     folders = _folders_of_year(layout, year, known=parts.folder.exists())
     files, left_out = list_files(layout.photos, folders)

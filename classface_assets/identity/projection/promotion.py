@@ -49,22 +49,26 @@ def decide_promotion(
 ) -> Promotion:
     """Promote a head that helps people it never saw by more than a margin, and names no others worse.
 
+    The margin is a share of what the raw vectors' separation lacks to 1: the better they are the less there is to gain.
+
     Args:
         raw: Scores of people while they were held out, by the raw vectors.
         head: The same by heads that never saw them.
         raw_others: (people,) rank-1 of held-out faces of people who trained, by the raw vectors; NaN where none.
         head_others: The same by the heads.
-        margin: Least mean gain of separation.
+        margin: Least share of the lacking separation that is gained, in the mean.
     """
-    strangers = paired_test(raw.separation, head.separation, margin)
+    measured = raw.separation[np.isfinite(raw.separation)]
+    least = margin * (1 - float(measured.mean())) if len(measured) else 0.0
+    strangers = paired_test(raw.separation, head.separation, least)
     nearest = paired_test(raw.rank1, head.rank1)
     others = paired_test(raw_others, head_others)
-    helps = strangers.gain > margin and strangers.p_value < SIGNIFICANCE
+    helps = strangers.gain > least and strangers.p_value < SIGNIFICANCE
     harmless = nearest.gain >= 0 and others.gain >= 0
     verdict = "Better" if helps and harmless else "Not better"
     reason = (
         f"{verdict} than the raw vectors. {strangers.people} people it never saw: separation {strangers.head:.4f} "
-        f"against {strangers.raw:.4f} (by people p {strangers.p_value:.3f}; a gain of {margin:g} and p below "
+        f"against {strangers.raw:.4f} (by people p {strangers.p_value:.3f}; a gain of {least:.4f} and p below "
         f"{SIGNIFICANCE:g} are needed), rank-1 {nearest.head:.4f} against {nearest.raw:.4f}; other faces of people it "
         f"knows: rank-1 {others.head:.4f} against {others.raw:.4f} (neither may fall)."
     )

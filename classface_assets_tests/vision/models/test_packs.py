@@ -36,8 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a processor without bfloat16."""
-    monkeypatch.setattr(openvino_bf16, "openvino_core", lambda: None)
+    """As on a processor without bfloat16, and without OpenVINO."""
+    for name in ("openvino_core", "installed_openvino_core"):
+        monkeypatch.setattr(openvino_bf16, name, lambda: None)
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,19 @@ CPU time is counted, of all threads, so that other programs on the machine chang
 """
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
 
 from classface_assets.vision.alignment import align_face
 from classface_assets.vision.embedding import BATCH_SIZES
-from classface_assets.vision.models.openvino_bf16 import openvino_core
+from classface_assets.vision.models import openvino_bf16
 from classface_assets.vision.models.registry import load_pack
 from classface_assets.vision.protocols import Embedder
 
@@ -57,21 +57,13 @@ def measure(packs: Sequence[str], faces: int, rounds: int) -> list[tuple[str, st
     with TemporaryDirectory() as text:
         folder = Path(text)
         chips = sample_chips(faces, folder)
-        has_openvino = sys.modules.get("openvino")
-        try:
-            for _ in range(2):
+        for core in (openvino_bf16.openvino_core, lambda: None):  # then as on a processor without bfloat16
+            with patch.object(openvino_bf16, "openvino_core", core):
                 for pack in packs:
                     loaded = load_pack(pack, folder, folder)
                     key = loaded.info.name, loaded.embedder.precision
                     if key not in rows:
                         rows[key] = milliseconds_a_face(loaded.embedder, chips, rounds)
-                sys.modules["openvino"] = None  # type: ignore[assignment] # as on a processor without bfloat16
-                openvino_core.cache_clear()
-        finally:
-            del sys.modules["openvino"]
-            if has_openvino is not None:
-                sys.modules["openvino"] = has_openvino
-            openvino_core.cache_clear()
     return [(*key, found) for key, found in rows.items()]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -98,7 +99,7 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     return result.rows
 
 
-def similarity_metadata(layout: ArchiveLayout) -> dict[str, str | float | int]:
+def similarity_metadata(layout: ArchiveLayout) -> dict[str, Any]:
     """What the archive has shown of how its faces are to be compared, for Dagster's UI."""
     fitted = FittedSimilarity.from_frame(read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA))
     if fitted is None:

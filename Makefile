@@ -92,7 +92,7 @@ bench-gpu: $(if $(WHEELS),.venv-gpu/ready,.venv/ready)
 	@PHOTOS="$(PHOTOS)" PACK="$(PACK)" COUNT="$(COUNT)" \
 		$(if $(WHEELS),.venv-gpu,.venv)/bin/python -m classface_assets.devtools.benchmark.gpu.gpu
 
-# Everything that bench-gpu needs on a machine without internet, some 8 GB of wheels, weights of builtin among them.
+# What bench-gpu needs on a machine without internet, weights of builtin among it: 3 GB of wheels, and torch's CUDA.
 bench-gpu-wheels: .venv/ready
 	@test -n "$(WHEELS)" || { echo "Name the folder for the wheels: make bench-gpu-wheels WHEELS=folder"; exit 1; }
 	$(BIN)/python -m pip wheel --constraint constraints.txt --wheel-dir "$(WHEELS)" \

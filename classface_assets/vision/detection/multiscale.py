@@ -26,8 +26,8 @@ ZOOM_MARGIN = 1.15
 # 0.20).
 TRACE_CONFIDENCE = 0.12
 BORDER_GREY = 127
-# A crowd whose faces are 4 to 7 pixels wide in the first pass leaves no trace there. At 1.5 times that size 360 people in
-# rows left 120 traces and more; twelve scenes without a face, at twice the size, 4 at most.
+# A crowd whose faces are 4 to 7 pixels wide in the first pass leaves no trace there. At 1.5 times that size 360 people
+# in rows left 120 traces and more; twelve scenes without a face, at twice the size, 4 at most.
 CROWD_SCALE, MIN_CROWD_TRACES = 1.5, 8
 
 

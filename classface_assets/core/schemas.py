@@ -113,6 +113,7 @@ ASSIGNMENTS = pl.Schema(
         "assignment_score": pl.Float32(),
         "assignment_reason": pl.String(),
         "assignment_margin": pl.Float32(),  # lead over the next best person; null where none was measured
+        "assignment_probability": pl.Float32(),  # that the face belongs there; null where labelled, alone or unknown
     }
 )
 PERSONS = pl.Schema(
@@ -151,7 +152,7 @@ DUCKDB_TABLES = {
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
         quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
         cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR,
-        assignment_margin FLOAT, created_at TIMESTAMP,
+        assignment_margin FLOAT, assignment_probability FLOAT, created_at TIMESTAMP,
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,

@@ -7,6 +7,7 @@ This module holds the order of the steps: index the constraints, assign known pe
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from classface_assets.core.face_constraints import FaceConstraints
@@ -15,11 +16,13 @@ from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState
 from classface_assets.identity.clustering.unknown_faces import ClusteringResult, cluster_unknown_faces
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints
+from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, clustering_input, load_or_fit_similarity
 from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.matching.matches import FaceAssignments
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
+from classface_assets.identity.similarity.probability import similarity_in_near_years
 
 
 def _no_assignments() -> pl.DataFrame:
@@ -91,6 +94,9 @@ def assign_identities(
         table["face_id"], clustered.labels, previous.assignments, previous.highest_cluster, previous.split_names
     )
     rows = _assignment_rows(table["face_id"], indexed, known, clustered, clusters)
+    probability = match_probability(inputs, known.persons, clustered.labels)
+    probability[indexed.confirmed >= 0] = np.nan
+    rows = rows.with_columns(pl.Series("assignment_probability", probability).fill_nan(None)).cast(ASSIGNMENTS)
     rows = faces.table.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     return AssignmentResult(rows, clustered.state)
 
@@ -102,7 +108,7 @@ def _assignment_rows(
     clustered: ClusteringResult,
     clusters: pl.Series,
 ) -> pl.DataFrame:
-    """ASSIGNMENTS, one row for each face id: that of its person where it has one, else that of its cluster."""
+    """ASSIGNMENTS but for the probability, a row for each face id: of its person if it has one, else of its cluster."""
     persons = pl.Series(["", *constraints.persons])[known.persons + 1].replace("", None)
     found = pl.DataFrame(
         {
@@ -134,4 +140,23 @@ def _assignment_rows(
         score.alias("assignment_score"),
         reason.alias("assignment_reason"),
         pl.when(has_person).then("margin").fill_nan(None).alias("assignment_margin"),
-    ).cast(ASSIGNMENTS)
+    )
+
+
+def match_probability(inputs: ClusteringInput, persons: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """The probability that each face belongs to its person or cluster, by its similarity to the other faces there.
+
+    Args:
+        inputs: The n faces, with the similarity model and its calibration.
+        persons: (n,) int64, the person of each face, -1 for none.
+        clusters: (n,) int64, the cluster of each face, -1 for none; the person counts first.
+
+    Returns:
+        (n,) float64; NaN for a face without others, and where the archive shows too few people.
+    """
+    fitted = inputs.similarity
+    if fitted is None or fitted.calibration is None:
+        return np.full(len(inputs), np.nan)
+    labels = np.where(persons >= 0, persons, np.where(clusters >= 0, clusters + persons.max(initial=-1) + 1, -1))
+    vectors = fitted.model.project(inputs.vectors)
+    return fitted.calibration.probability(similarity_in_near_years(vectors, inputs.years, labels))

@@ -216,7 +216,16 @@ DLIB_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
     "agglomerative": {"eps": 0.072},
 }
 
-SFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {**ARCFACE_METHOD_SETTINGS}
+SFACE_METHOD_SETTINGS: dict[str, dict[str, Any]] = {
+    "hdbscan": {
+        "cluster_threshold": 0.48,
+        "min_cluster_size": 3,
+        "min_samples": 1,
+        "cluster_selection_epsilon": 0.4,
+    },
+    "dbscan": {"eps": 0.48, "min_samples": 2},
+    "agglomerative": {"eps": 0.62},
+}
 
 SETTINGS_OF_KIND: Mapping[EmbedderKind, tuple[AssignmentSettings, Mapping[str, dict[str, Any]]]] = {
     EmbedderKind.SFACE: (SFACE_SETTINGS, SFACE_METHOD_SETTINGS),

@@ -117,9 +117,9 @@ def test_confirmed_faces_never_move_however_little_similar_they_are() -> None:
     confirmed = {ids[i]: f"p{i % 3}" for i in range(0, len(ids), 3)}
     found = assign(faces, vectors, confirmed).filter(pl.col("face_id").is_in(list(confirmed)))
     assert found.height == len(confirmed)
-    for face, cluster, person, score, reason, margin in found.iter_rows():
+    for face, cluster, person, score, reason, margin, probability in found.iter_rows():
         assert (cluster, person, score) == (f"person_{confirmed[face]}", confirmed[face], 1.0)
-        assert (reason, margin) == ("labelled", None)
+        assert (reason, margin, probability) == ("labelled", None, None)
 
 
 def test_named_people_are_found_again_with_a_reason() -> None:
@@ -396,7 +396,7 @@ def test_a_labelled_face_that_would_move_is_found() -> None:
 
 def test_changes_tell_from_where_to_where_and_why() -> None:
     def at(**clusters: str) -> pl.DataFrame:
-        rows = [(face, cluster, None, None, "because", None) for face, cluster in clusters.items()]
+        rows = [(face, cluster, None, None, "because", None, None) for face, cluster in clusters.items()]
         return pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
 
     moved = assignment_changes(

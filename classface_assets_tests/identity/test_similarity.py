@@ -17,6 +17,11 @@ from classface_assets.identity.similarity.ageing import (
 )
 from classface_assets.identity.similarity.fitting import SampleStatistics, refined_matrix
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
+from classface_assets.identity.similarity.probability import (
+    fit_match_calibration,
+    mean_similarity_to_others,
+    similarity_in_near_years,
+)
 from classface_assets_tests.support.clustering import clustering_input, partition
 from classface_assets_tests.support.vectors import unit
 
@@ -149,6 +154,42 @@ def test_directions_in_which_the_faces_of_one_person_differ_count_less() -> None
     assert separated(known @ known.T) > separated(blind @ blind.T) + 0.05
 
 
+def blurred_school() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors, years, photos and people: 150 people seen in four years, and 80 strangers who were seen once."""
+    rng = np.random.default_rng(1)
+    vectors, years, who = growing_school(150, 4, drift=0.6)
+    once = unit(rng.normal(size=(80, DIMENSIONS)))
+    vectors, years = np.concatenate([vectors, once]), np.concatenate([years, rng.integers(2010, 2014, 80)])
+    return vectors, years, np.arange(len(years)), np.concatenate([who, 1000 + np.arange(80)])
+
+
+def test_the_probability_of_a_match_is_high_for_people_and_low_for_strangers_among_them() -> None:
+    vectors, years, photos, who = blurred_school()
+    fitted = fit_archive_similarity(clustering_input(vectors, photos, years, k=15), ARCFACE_SETTINGS)
+    assert fitted.calibration is not None and fitted.calibration.slope > 0
+    projected = fitted.model.project(vectors)
+    right = fitted.calibration.probability(similarity_in_near_years(projected, years, np.where(who < 150, who, -1)))
+    assert np.isnan(right[who >= 150]).all() and np.median(right[who < 150]) > 0.97
+    wrong = np.where(who < 150, who, (who * 7) % 150)  # each stranger is put to somebody
+    doubted = fitted.calibration.probability(similarity_in_near_years(projected, years, wrong))
+    assert np.median(doubted[who >= 150]) < 0.05
+
+
+def test_near_years_weigh_more_in_the_similarity_to_a_person() -> None:
+    axes = np.eye(3, dtype=np.float32)
+    vectors = unit(np.array([axes[0], axes[0] + 0.2 * axes[1], axes[1], axes[2]]))
+    years, labels = np.array([2010.0, 2010, 2020, np.nan]), np.array([4, 4, 4, -1])
+    found = similarity_in_near_years(vectors, years, labels)
+    plain = mean_similarity_to_others(vectors, labels)
+    assert found[0] > plain[0] + 0.3 and np.isnan(found[3]) and np.isnan(plain[3])
+    assert found[0] == pytest.approx(vectors[0] @ vectors[1], abs=0.02)
+
+
+def test_without_faces_alone_nothing_is_known_of_probabilities() -> None:
+    vectors, years, _ = growing_school(50, 3, drift=0.0)
+    assert fit_match_calibration(vectors, years, np.repeat(np.arange(50), 3)) is None
+
+
 def test_a_small_archive_is_compared_by_plain_cosine() -> None:
     for people in (1, 3, 20):
         vectors = unit(np.random.default_rng(people).normal(size=(people, 128)))[np.repeat(np.arange(people), 4)]
@@ -179,6 +220,7 @@ def test_a_fitted_similarity_is_read_as_it_was_stored(settings: AssignmentSettin
     assert np.array_equal(one.vectors, same.vectors) and one.offset == same.offset
     assert (retained.ageing.status, retained.ageing.tracks) == (measured.ageing.status, measured.ageing.tracks)
     assert np.array_equal(retained.ageing.direction, measured.ageing.direction)
+    assert retained.calibration == measured.calibration
     assert FittedSimilarity.from_frame(pl.DataFrame(schema=FITTED_SIMILARITY_SCHEMA)) is None
     assert FittedSimilarity.from_frame(measured.to_frame().drop("share")) is None
 

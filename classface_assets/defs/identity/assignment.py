@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.ageing import AgeingStatus
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids
 from classface_assets.store.catalog.faces import FaceCatalog
@@ -95,6 +97,20 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     )
     write_parquet(pl.DataFrame({"highest": [highest]}, schema=_CLUSTER_NUMBERS), layout.table("cluster_numbers"))
     return result.rows
+
+
+def similarity_metadata(layout: ArchiveLayout) -> dict[str, Any]:
+    """What the archive has shown of how its faces are to be compared, for Dagster's UI."""
+    fitted = FittedSimilarity.from_frame(read_parquet_or_empty(layout.table("face_space"), FITTED_SIMILARITY_SCHEMA))
+    if fitted is None:
+        return {}
+    learned = fitted.ageing.status == AgeingStatus.LEARNED
+    return {
+        "direction_of_age": "learned and taken off" if learned else f"not used: {fitted.ageing.status}",
+        "direction_of_age_share": fitted.ageing.amount,
+        "groups_over_several_years": fitted.ageing.tracks,
+        "normalised_similarity_share": fitted.model.share,
+    }
 
 
 def is_fully_clustered(layout: ArchiveLayout) -> bool:

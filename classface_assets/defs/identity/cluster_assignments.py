@@ -5,7 +5,12 @@ import dagster as dg
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
-from classface_assets.defs.identity.assignment import AssignmentTask, assign_all_faces, is_fully_clustered
+from classface_assets.defs.identity.assignment import (
+    AssignmentTask,
+    assign_all_faces,
+    is_fully_clustered,
+    similarity_metadata,
+)
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.face_tables import face_tables
 from classface_assets.defs.identity.knn_graph import knn_graph
@@ -66,6 +71,7 @@ def _assign(config: AssignmentConfig, archive: Archive, models: Models, state: T
     result = materialize_result(
         rows.height,
         **assignment_metadata(rows),
+        **similarity_metadata(layout),
         people_known_by_a_portrait=len(portraits),
         portraits_lost=lost,
         **cluster_contact_sheet(layout, pack.detector_version, catalog.faces, rows),

@@ -68,8 +68,7 @@ class HeadConfig(dg.Config):
     promotion_margin: float = Field(
         default=0.05,
         ge=0,
-        description="Least share of the separation that people it never saw lack with the raw vectors which the head "
-        "has to gain to be used.",
+        description="Least share of the separation that people it never saw lack without a head which it has to gain.",
     )
     resume: bool = Field(
         default=False,
@@ -95,8 +94,8 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
     """A projection that separates this school's people better, trained with the labelled faces and a triplet loss.
 
     Each person is held out once. The head is promoted, and so used by `identities`, only if it separates the people it
-    never saw better than the pack's own vectors do, by a paired test, and names other faces no worse. With fewer than
-    five people of two labelled faces it is skipped, with a note.
+    never saw better than the pack's vectors and the archive's clusters do, by a paired test, and names other faces no
+    worse. With fewer than five people of two labelled faces it is skipped, with a note.
     """
     state = state_of_clustering(archive, models)
     return compute_unless_cached(

@@ -10,6 +10,7 @@ from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus, learn_ageing_direction
 from classface_assets.identity.similarity.fitting import SampleStatistics, refined_matrix
 from classface_assets.identity.similarity.model import FittedSimilarity, fitting_settings
+from classface_assets.identity.similarity.probability import fit_match_calibration
 from classface_assets.identity.similarity.space import SimilarityModel
 from classface_assets.identity.similarity.year_decay import YearDecay
 
@@ -34,20 +35,28 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
     sample = stable_sample(inputs.vectors) if inputs.sample is None else inputs.sample
     statistics = SampleStatistics.of(sample, settings)
     model, ageing = SimilarityModel(), AgeingDirection.absent(inputs.vectors.shape[1], AgeingStatus.TOO_FEW_PEOPLE)
+    calibration = None
     if statistics.share > 0:
-        model, ageing = _refine(statistics, _fitting_sample(inputs), settings)
+        part = _fitting_sample(inputs)
+        model, ageing, groups = _refine(statistics, part, settings)
+        calibration = fit_match_calibration(model.project(part.vectors), part.years, groups)
     return FittedSimilarity(
-        model=model, ageing=ageing, settings=fitting_settings(settings), sample_hashes=vector_hashes(sample)
+        model=model,
+        ageing=ageing,
+        settings=fitting_settings(settings),
+        sample_hashes=vector_hashes(sample),
+        calibration=calibration,
     )
 
 
 def _refine(
     statistics: SampleStatistics, part: ClusteringInput, settings: AssignmentSettings
-) -> tuple[SimilarityModel, AgeingDirection]:
-    """The model after rounds of grouping and learning, and the direction of age in it."""
+) -> tuple[SimilarityModel, AgeingDirection, np.ndarray]:
+    """The model after rounds of grouping and learning, the direction of age in it, and the groups, (n,) int64."""
     size = part.vectors.shape[1]
     centred = l2_normalize(part.vectors - statistics.mean)
     model, ageing = statistics.model(np.eye(size, dtype=np.float32), settings), None
+    groups = np.arange(len(part))
     for _ in range(MAX_ROUNDS):
         strict = LinkageRule(
             threshold=settings.cluster_reference + STRICTER_SPREADS * model.spread,
@@ -62,7 +71,7 @@ def _refine(
         if settled:
             break
     assert ageing is not None
-    return model, ageing
+    return model, ageing, groups
 
 
 def _fitting_sample(inputs: ClusteringInput) -> ClusteringInput:

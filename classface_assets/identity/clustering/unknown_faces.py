@@ -10,10 +10,9 @@ from classface_assets.identity.clustering.incremental import ClusterState, carry
 from classface_assets.identity.clustering.methods import drop_small_groups, group_faces
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.probability import mean_similarity_to_others
 
 NOISE_REASON = "no other face is near enough"
-GROUPS_AT_ONCE = 64
-"""Groups whose similarities are computed at a time: few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def cluster_unknown_faces(
     if not selected[unknown].all():
         passed_over = unknown & ~selected & has_enough_quality(table, settings)
         labels = keep_previous_clusters(labels, table, passed_over, previous)
-    scores = _cluster_similarity(labels, inputs.vectors)
+    scores = mean_similarity_to_others(inputs.vectors, labels)
     state = replace(carried or now, groups=groups) if incremental else None
     return ClusteringResult(labels, scores, _cluster_reasons(labels, scores, reasons), state)
 
@@ -182,25 +181,6 @@ def _largest_clusters(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     largest = groups[np.lexsort((groups, -counts))[:count]]
     dropped = (labels >= 0) & ~np.isin(labels, largest)
     return np.where(dropped, -1, labels), dropped
-
-
-def _cluster_similarity(labels: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Mean similarity of each face to the other faces of its cluster, (n,) float32; NaN for a face without others."""
-    scores = np.full(len(labels), np.nan, np.float32)
-    rows = np.flatnonzero(labels >= 0)
-    rows = rows[np.argsort(labels[rows], kind="stable")]
-    if not len(rows):
-        return scores
-    first = np.flatnonzero(np.diff(labels[rows], prepend=-1))
-    size = np.diff(np.append(first, len(rows)))
-    for start in range(0, len(first), GROUPS_AT_ONCE):
-        part = slice(start, start + GROUPS_AT_ONCE)
-        own = rows[first[start] : first[start] + size[part].sum()]
-        members, each = vectors[own], np.repeat(np.arange(len(size[part])), size[part])
-        sums = np.add.reduceat(members, first[part] - first[start], axis=0)
-        total = np.einsum("ij,ij->i", members, sums[each]) - 1.0
-        scores[own] = total / np.maximum(size[part][each] - 1, 1)
-    return scores
 
 
 def _cluster_reasons(labels: np.ndarray, scores: np.ndarray, reasons: pl.Series) -> pl.Series:

@@ -15,12 +15,12 @@ MAX_PATTERNS = 10_000
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A comparison of a head with the vectors it was given, person by person."""
+    """A comparison of a head with what faces are compared by without one, person by person."""
 
     people: int
     """Who was measured with both."""
     raw: float
-    """Mean score of the raw vectors over people."""
+    """Mean score without a head over people."""
     head: float
     """Of the head."""
     p_value: float
@@ -49,12 +49,12 @@ def decide_promotion(
 ) -> Promotion:
     """Promote a head that helps people it never saw by more than a margin, and names no others worse.
 
-    The margin is a share of what the raw vectors' separation lacks to 1: the better they are the less there is to gain.
+    The margin is a share of what separation lacks to 1 without a head: the better it is the less there is to gain.
 
     Args:
-        raw: Scores of people while they were held out, by the raw vectors.
+        raw: Scores of people while they were held out, without a head.
         head: The same by heads that never saw them.
-        raw_others: (people,) rank-1 of held-out faces of people who trained, by the raw vectors; NaN where none.
+        raw_others: (people,) rank-1 of held-out faces of people who trained, without a head; NaN where none.
         head_others: The same by the heads.
         margin: Least share of the lacking separation that is gained, in the mean.
     """
@@ -67,7 +67,7 @@ def decide_promotion(
     harmless = nearest.gain >= 0 and others.gain >= 0
     verdict = "Better" if helps and harmless else "Not better"
     reason = (
-        f"{verdict} than the raw vectors. {strangers.people} people it never saw: separation {strangers.head:.4f} "
+        f"{verdict} than without a head. {strangers.people} people it never saw: separation {strangers.head:.4f} "
         f"against {strangers.raw:.4f} (by people p {strangers.p_value:.3f}; a gain of {least:.4f} and p below "
         f"{SIGNIFICANCE:g} are needed), rank-1 {nearest.head:.4f} against {nearest.raw:.4f}; other faces of people it "
         f"knows: rank-1 {others.head:.4f} against {others.raw:.4f} (neither may fall)."

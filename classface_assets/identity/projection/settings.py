@@ -33,8 +33,8 @@ class TrainingSettings:
     shrinkage: float = 2.0
     """How much the directions in which one person's faces differ are spared by a residual head's start; times 0.01 the
     weight decay of its corrections."""
-    promotion_margin: float = 0.002
-    """Least gain in true matches of people it never saw for a head to be used."""
+    promotion_margin: float = 0.05
+    """Least share of the separation that people it never saw lack without a head which it has to gain."""
     resume: bool = False
     """Whether the head that was trained last is trained on when the labels have changed, rather than a new one."""
 

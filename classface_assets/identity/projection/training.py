@@ -6,12 +6,12 @@ that may be used is then trained in the same way on everybody.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from classface_assets.identity.projection.closed_form import closed_form
+from classface_assets.identity.projection.closed_form import as_compared, closed_form
 from classface_assets.identity.projection.epochs import (
     CheckpointStore,
     Epoch,
@@ -140,15 +140,15 @@ class _Trainer:
         known, probes = faces.subset(~strangers & ~others), stopping[~strangers & ~others]
 
         def measure(network: "nn.Module") -> tuple[float, float]:
-            separation = _mean_separation(project_vectors(network, known.vectors), known, probes)
+            separation = _mean_separation(self._compared(network, known.vectors), known, probes)
             return held_out_loss(network, known, probes, settings.margin), separation
 
         train = faces.subset(~strangers & ~stopping & ~others)
         trained = train_stage(
             self._stage(f"fold-{number}", train, settings.epochs, measure), settings, self.checkpoints
         )
-        mix = _choose_mix(trained.network, known, probes)
-        vectors = (faces.vectors, project_vectors(trained.network, faces.vectors))
+        mix = self._choose_mix(trained.network, known, probes)
+        vectors = (as_compared(faces.vectors, self.clusters), self._compared(trained.network, faces.vectors))
         raw, head = (person_scores(v, faces.people, strangers, faces.years) for v in vectors)
         seen = faces.subset(~strangers)
         raw_others, head_others = (
@@ -201,6 +201,25 @@ class _Trainer:
             epochs=tuple(epoch for stage in (*(fold.trained for fold in folds), final) for epoch in stage.history),
         )
 
+    def _compared(self, network: "nn.Module", vectors: np.ndarray) -> np.ndarray:
+        """Vectors (n, d) as an archive compares them that has this head in use, (n, e)."""
+        clusters = self.clusters
+        if len(clusters):
+            clusters = replace(clusters, vectors=project_vectors(network, clusters.vectors))
+        return as_compared(project_vectors(network, vectors), clusters)
+
+    def _choose_mix(self, network: "nn.Module", faces: TrainingFaces, probes: np.ndarray) -> float:
+        """Set the mix of a residual head to the share that is best for held-out people: the greatest of equals."""
+        if not hasattr(network, "mix"):
+            return 1.0
+        separation = {}
+        for mix in MIXES:
+            _set_mix(network, mix)
+            separation[mix] = _mean_separation(self._compared(network, faces.vectors), faces, probes)
+        best = max(MIXES, key=lambda mix: (separation[mix], mix))
+        _set_mix(network, best)
+        return best
+
     def _stage(
         self,
         name: str,
@@ -224,19 +243,6 @@ class _Trainer:
             measure=measure,
             resume=settings.resume and measure is None,
         )
-
-
-def _choose_mix(network: "nn.Module", faces: TrainingFaces, probes: np.ndarray) -> float:
-    """Set the mix of a residual head to the share that is best for held-out people: the greatest of equals."""
-    if not hasattr(network, "mix"):
-        return 1.0
-    separation = {}
-    for mix in MIXES:
-        _set_mix(network, mix)
-        separation[mix] = _mean_separation(project_vectors(network, faces.vectors), faces, probes)
-    best = max(MIXES, key=lambda mix: (separation[mix], mix))
-    _set_mix(network, best)
-    return best
 
 
 def _set_mix(network: "nn.Module", mix: float) -> None:

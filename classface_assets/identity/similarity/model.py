@@ -14,6 +14,7 @@ import polars as pl
 from classface_assets.identity.sampling import stable_sample, vector_hashes
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus
+from classface_assets.identity.similarity.probability import MatchCalibration
 from classface_assets.identity.similarity.space import AffineTransform, SimilarityModel, StrangerCohort
 
 FITTING_VERSION = 2
@@ -36,6 +37,8 @@ FITTED_SIMILARITY_SCHEMA = pl.Schema(
         ("ageing_amount", pl.Float64()),
         ("ageing_tracks", pl.Int64()),
         ("ageing_status", pl.String()),
+        ("log_odds_slope", pl.Float64()),
+        ("log_odds_intercept", pl.Float64()),
     ]
 )
 """One row. `turns` holds mean and matrix of the normalisation; all arrays are <f4."""
@@ -52,6 +55,8 @@ class FittedSimilarity:
     """What `fitting_settings` gave."""
     sample_hashes: np.ndarray
     """(s,) uint64, of the faces that it was fitted to."""
+    calibration: MatchCalibration | None = None
+    """Probability of a match by mean similarity in `model.project`; None where too little is known."""
 
     def is_valid_for(self, vectors: np.ndarray, settings: AssignmentSettings) -> bool:
         """Whether the sample of these faces, (n, d), is nearly the one of the fit, and the settings are the same."""
@@ -79,6 +84,8 @@ class FittedSimilarity:
             "ageing_amount": self.ageing.amount,
             "ageing_tracks": self.ageing.tracks,
             "ageing_status": self.ageing.status.name,
+            "log_odds_slope": None if self.calibration is None else self.calibration.slope,
+            "log_odds_intercept": None if self.calibration is None else self.calibration.intercept,
         }
         return pl.DataFrame([row], schema=FITTED_SIMILARITY_SCHEMA)
 
@@ -88,6 +95,9 @@ class FittedSimilarity:
         if frame.schema != FITTED_SIMILARITY_SCHEMA or frame.height != 1:
             return None
         row = frame.row(0, named=True)
+        calibration = None
+        if row["log_odds_slope"] is not None:
+            calibration = MatchCalibration(row["log_odds_slope"], row["log_odds_intercept"])
         return FittedSimilarity(
             model=_model_from_row(row),
             ageing=AgeingDirection(
@@ -98,6 +108,7 @@ class FittedSimilarity:
             ),
             settings=tuple(row["made_with"]),
             sample_hashes=frame["marks"][0].to_numpy(),
+            calibration=calibration,
         )
 
 

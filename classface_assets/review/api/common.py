@@ -63,6 +63,7 @@ class Face(ApiModel):
     created_at: datetime | None
     assignment_score: float | None
     assignment_reason: str | None
+    assignment_probability: float | None
     confirmed: bool
 
 

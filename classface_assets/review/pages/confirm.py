@@ -91,7 +91,8 @@ def _unconfirmed_faces(view: ArchiveView, person: str) -> pl.DataFrame:
     # A database that an older version published has the margin in the text of the reason alone.
     in_reason = pl.col("assignment_reason").str.extract(r"margin (\d+\.?\d*)").cast(pl.Float64)
     margin = pl.coalesce(pl.col("assignment_margin").cast(pl.Float64), in_reason)
-    certainty = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
+    lead = pl.coalesce(margin / CERTAIN_MARGIN, "assignment_score").fill_null(0)
+    certainty = pl.min_horizontal(lead, pl.col("assignment_probability").fill_null(1))
     return rows.with_columns((1 - certainty).clip(0.01, 1).alias("doubt"))
 
 

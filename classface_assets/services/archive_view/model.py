@@ -47,7 +47,8 @@ class ArchiveView:
         version: Changes with the view.
         faces: face_id, asset_id, path, school_year, taken_at, photo_width, photo_height, bbox_x/y/w/h (pixels of the
             upright photo), detection_confidence, quality_score, cluster_id, person_id, person_name,
-            assignment_score, assignment_reason, assignment_margin, confirmed, created_at; without non-faces and erased
+            assignment_score, assignment_reason, assignment_margin,
+            assignment_probability, confirmed, created_at; without non-faces and erased
             people. Sorted by face_id.
         clusters: cluster_id, size, mean_quality, mean_score, sample_faces (best first), school_years, person_id,
             person_name; largest first.

@@ -84,6 +84,7 @@ def _apply_labels(faces: pl.DataFrame, constraints: FaceConstraints, unlabelled:
         choose(1.0, None, pl.col("assignment_score")).alias("assignment_score"),
         choose(pl.lit("labelled"), pl.lit("name removed since the last run"), reason).alias("assignment_reason"),
         pl.when(labelled | lost).then(None).otherwise(pl.col("assignment_margin")).alias("assignment_margin"),
+        pl.when(labelled | lost).then(None).otherwise(pl.col("assignment_probability")).alias("assignment_probability"),
         labelled.alias("confirmed"),
     ).drop("label", "rejected")
 

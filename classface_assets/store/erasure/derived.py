@@ -111,7 +111,7 @@ def _affected_tables(layout: ArchiveLayout, ids: Set[str]) -> Iterator[_Affected
 
 
 def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
-    """The similarity model, which was fitted on their faces too and holds a hash of each vector; it is fitted again."""
+    """The similarity models, which were fitted on their faces too and hold vectors of some; they are fitted again."""
     files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith("face_space")]
     for file in files:
         remove_file(file)

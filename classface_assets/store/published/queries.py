@@ -21,15 +21,19 @@ def require_published(database: Path) -> None:
 
 def faces_with_photos(database: Path) -> pl.DataFrame:
     """Every face with the photo that it is in; photos are those that could be read, each once."""
-    # A file that an older version published has no margins.
-    has_margin = "assignment_margin" in query_database(database, "SELECT * FROM face_instances LIMIT 0").columns
-    margin = "f.assignment_margin" if has_margin else "NULL::FLOAT AS assignment_margin"
+    # A file that an older version published lacks these columns.
+    there = query_database(database, "SELECT * FROM face_instances LIMIT 0").columns
+    margin, probability = (
+        f"f.{column}" if column in there else f"NULL::FLOAT AS {column}"
+        for column in ("assignment_margin", "assignment_probability")
+    )
     return query_database(
         database,
         f"""
         SELECT f.id AS face_id, f.asset_id, a.path, a.school_year, a.taken_at, a.width AS photo_width,
                a.height AS photo_height, {_BOX}, f.detection_confidence, f.quality_score,
-               f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, {margin}, f.created_at
+               f.cluster_id, f.person_id, f.assignment_score, f.assignment_reason, {margin}, {probability},
+               f.created_at
         FROM {_FACES_IN_PHOTOS}""",
     )
 

@@ -153,7 +153,7 @@ LATER = {
         "page",
     ),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
-    *("blur", "yaw", "pitch", "roll", "brightness", "outside", "assignment_margin"),
+    *("blur", "yaw", "pitch", "roll", "brightness", "outside", "assignment_margin", "assignment_probability"),
 }
 
 

@@ -17,7 +17,7 @@ _CHRONOLOGICAL = ("school_year", "taken_at", "face_id")
 
 
 class FaceTile(NamedTuple):
-    """What a tile of a face shows; `assignment_score` is 0 to 1, None where the face has no automatic match."""
+    """What a tile of a face shows; score and probability are 0 to 1, None where the face has no automatic match."""
 
     face_id: str
     asset_id: str
@@ -25,6 +25,7 @@ class FaceTile(NamedTuple):
     person_id: str | None
     confirmed: bool
     assignment_score: float | None
+    assignment_probability: float | None
 
 
 def cluster_cards(view: ArchiveView, clusters: pl.DataFrame, shown: int = TILES_PER_CARD) -> list[dict[str, Any]]:

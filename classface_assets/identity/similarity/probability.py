@@ -1,0 +1,118 @@
+"""The probability that a face belongs where it was put, from its similarity to the other faces there.
+
+Calibration by logistic regression (Platt 1999; for scores of verification Brümmer and du Preez 2006), fitted without
+labels: how similar faces are to the rest of their provisional group, against how similar faces that are alone are to
+the group that is nearest to them. Some of these do belong there, so the probability is rather too low than too high.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classface_assets.identity.similarity.year_decay import YearDecay, year_gaps
+
+NEAR_YEARS = YearDecay(decay_years=2.0, penalty_per_year=0.0)
+"""How much a face of another year counts for the similarity to a person."""
+MAX_ROWS = 1_000
+"""Faces compared with all others of their label at a time."""
+MAX_FACES = 2_000
+"""Faces alone that are compared with all groups."""
+MIN_FACES = 20
+"""Fewer faces in groups, or alone, show nothing."""
+GROUPS_AT_ONCE = 64
+"""Groups whose similarities are computed at a time: few enough to stay in the cache."""
+
+
+@dataclass(frozen=True)
+class MatchCalibration:
+    """The logistic function from mean similarity to probability."""
+
+    slope: float
+    """Log odds that one of similarity counts for."""
+    intercept: float
+    """Log odds at similarity 0."""
+
+    def probability(self, similarity: np.ndarray) -> np.ndarray:
+        """Of mean similarities, any shape; NaN stays NaN."""
+        return 1.0 / (1.0 + np.exp(-(self.slope * similarity.astype(np.float64) + self.intercept)))
+
+
+def fit_match_calibration(vectors: np.ndarray, years: np.ndarray, groups: np.ndarray) -> MatchCalibration | None:
+    """Fit the calibration to provisional groups.
+
+    Args:
+        vectors: (n, k) float32, whose inner product is similarity.
+        years: (n,) calendar years, NaN where unknown.
+        groups: (n,) int64, the group of each face, a face alone being a group of its own.
+
+    Returns:
+        None where too few faces are in groups, or too few are alone.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    of, size = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    members, single = np.flatnonzero(size[of] > 1), np.flatnonzero(size[of] == 1)
+    if min(len(members), len(single)) < MIN_FACES:
+        return None
+    single = single[np.linspace(0, len(single) - 1, min(len(single), MAX_FACES)).astype(np.int64)]
+    sums = np.zeros((len(size), vectors.shape[1]), np.float64)
+    np.add.at(sums, of[members], vectors[members])
+    means = (sums[size > 1] / size[size > 1][:, None]).astype(np.float32)
+    own = similarity_in_near_years(vectors, years, np.where(size[of] > 1, of, -1))[members]
+    strange = np.concatenate([(vectors[rows] @ means.T).max(axis=1) for rows in np.array_split(single, 20)])
+    scores = np.concatenate([own, strange]).astype(np.float64)
+    fitted = LogisticRegression(C=1e6).fit(scores[:, None], np.arange(len(scores)) < len(own))
+    return MatchCalibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+
+
+def mean_similarity_to_others(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean inner product of each face with the other faces of its label.
+
+    Args:
+        vectors: (n, k) float32.
+        labels: (n,) int64, negative for none.
+
+    Returns:
+        (n,) float32; NaN for a face without others.
+    """
+    found = np.full(len(labels), np.nan, np.float32)
+    rows = np.flatnonzero(labels >= 0)
+    rows = rows[np.argsort(labels[rows], kind="stable")]
+    if not len(rows):
+        return found
+    first = np.flatnonzero(np.diff(labels[rows], prepend=-1))
+    size = np.diff(np.append(first, len(rows)))
+    for start in range(0, len(first), GROUPS_AT_ONCE):
+        part = slice(start, start + GROUPS_AT_ONCE)
+        own = rows[first[start] : first[start] + size[part].sum()]
+        members, each = vectors[own], np.repeat(np.arange(len(size[part])), size[part])
+        sums = np.add.reduceat(members, first[part] - first[start], axis=0)
+        total = np.einsum("ij,ij->i", members, sums[each] - members)
+        others = size[part][each] - 1
+        found[own] = np.where(others > 0, total / np.maximum(others, 1), np.nan)
+    return found
+
+
+def similarity_in_near_years(vectors: np.ndarray, years: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The same mean, in which faces of near years weigh more: a child is compared with itself at about that age.
+
+    Args:
+        vectors: (n, k) float32.
+        years: (n,) calendar years, NaN where unknown.
+        labels: (n,) int64, negative for none.
+
+    Returns:
+        (n,) float32; NaN for a face without others.
+    """
+    found = np.full(len(labels), np.nan, np.float32)
+    order = np.flatnonzero(labels >= 0)
+    order = order[np.argsort(labels[order], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        if len(rows) < 2:
+            continue
+        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // MAX_ROWS)):
+            weights = NEAR_YEARS.weights(year_gaps(years[rows[part]], years[rows]))
+            weights[np.arange(len(part)), part] = 0.0
+            similarity = vectors[rows[part]] @ vectors[rows].T
+            found[rows[part]] = (weights * similarity).sum(axis=1) / weights.sum(axis=1)
+    return found

@@ -48,6 +48,8 @@ def test_the_table_has_the_card_beside_the_cpu_and_says_why_something_was_not_ru
     assert table[2] == "| embed faces | batch 8 | 250 faces/s | 10.0 faces/s | 25.0 | cuda: why; cpu: why |"
     (line,) = markdown_table([row(Device.CUDA, Outcome.NOT_RUN, None), row(Device.CPU)]).splitlines()[2:]
     assert line == "| embed faces | batch 8 | not run | 10.0 faces/s |  | cuda: why; cpu: why |"
+    fallen = markdown_table([row(Device.CUDA, Outcome.FELL_BACK), row(Device.CPU)]).splitlines()[2]
+    assert fallen.startswith("| embed faces | batch 8 | 10.0 faces/s (fell back to the CPU) | 10.0 faces/s |  |")
 
 
 def test_the_exit_code_is_one_only_where_something_fell_back_or_failed() -> None:

@@ -64,7 +64,8 @@ def markdown_table(rows: Sequence[Measurement]) -> str:
     lines = ["| task | setting | cuda | cpu | times as fast | notes |", "| --- | --- | --- | --- | --- | --- |"]
     for task, setting in dict.fromkeys((row.task, row.setting) for row in rows):
         cuda, cpu = (by_place.get((task, setting, device)) for device in Device)
-        faster = cuda.rate / cpu.rate if cuda and cpu and cuda.rate and cpu.rate else None
+        measured = cuda and cpu and cuda.outcome == cpu.outcome == Outcome.MEASURED
+        faster = cuda.rate / cpu.rate if measured and cuda and cpu and cuda.rate and cpu.rate else None
         notes = "; ".join(f"{row.device}: {row.note}" for row in (cuda, cpu) if row and row.note)
         cells = (task, setting, _cell(cuda), _cell(cpu), f"{faster:.1f}" if faster else "", notes)
         lines.append("| " + " | ".join(cells) + " |")

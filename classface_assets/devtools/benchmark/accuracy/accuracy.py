@@ -108,7 +108,7 @@ def _print_identification(archives: Sequence[LabelledArchive], pack: str) -> Non
             found = [measure_recognition(archive, settings_for(pack), faces_a_year, selected) for archive in archives]
             faces, accuracy, precision = (
                 float(np.mean([getattr(metrics, field) for metrics in found]))
-                for field in ("asked", "accuracy", "precision")
+                for field in ("queried", "accuracy", "precision")
             )
             rows.append([f"{labelled}; {title}", f"{faces:,.0f}", f"{accuracy:.3f}", f"{precision:.3f}"])
     print(markdown_table(["labelled", "faces to identify", "accuracy", "precision of the names given"], rows))

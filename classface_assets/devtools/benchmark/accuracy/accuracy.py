@@ -19,6 +19,7 @@ import numpy as np
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.devtools.benchmark.accuracy.certainty import certainty_rows
 from classface_assets.devtools.benchmark.accuracy.ground_truth import (
     LabelledArchive,
     PersonFilter,
@@ -67,6 +68,9 @@ def bench(options: Mapping[str, str], folder: Path) -> None:
     print(f"\n## {pack_name}: {len(archives)} archives, {sum(a.faces.height for a in archives):,} faces\n")
     _print_clustering(archives, pack_name, _compared_methods(archives, pack_name, bool(options.get("TUNE"))))
     _print_identification(archives, pack_name)
+    print("\n### How sure a face is, nobody named\n")
+    certainty = certainty_rows(archives, settings_for(pack_name))
+    print(markdown_table(["probability", "faces", "mean probability", "right"], certainty))
 
 
 def _compared_methods(

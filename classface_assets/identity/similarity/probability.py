@@ -66,10 +66,10 @@ def fit_match_calibration(vectors: np.ndarray, years: np.ndarray, groups: np.nda
 
 
 def mean_similarity_to_others(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean inner product of each face with the other faces of its label.
+    """The mean cosine of each face with the other faces of its label.
 
     Args:
-        vectors: (n, k) float32.
+        vectors: (n, d) float32 of unit length.
         labels: (n,) int64, negative for none.
 
     Returns:
@@ -87,14 +87,13 @@ def mean_similarity_to_others(vectors: np.ndarray, labels: np.ndarray) -> np.nda
         own = rows[first[start] : first[start] + size[part].sum()]
         members, each = vectors[own], np.repeat(np.arange(len(size[part])), size[part])
         sums = np.add.reduceat(members, first[part] - first[start], axis=0)
-        total = np.einsum("ij,ij->i", members, sums[each] - members)
-        others = size[part][each] - 1
+        total, others = np.einsum("ij,ij->i", members, sums[each]) - 1.0, size[part][each] - 1
         found[own] = np.where(others > 0, total / np.maximum(others, 1), np.nan)
     return found
 
 
 def similarity_in_near_years(vectors: np.ndarray, years: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The same mean, in which faces of near years weigh more: a child is compared with itself at about that age.
+    """The mean inner product, in which faces of near years weigh more: a child is compared with itself at that age.
 
     Args:
         vectors: (n, k) float32.

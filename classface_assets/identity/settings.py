@@ -74,6 +74,9 @@ class AssignmentSettings:
     than strangers are. One value for every embedder (temporal only)."""
     cluster_size_penalty: Annotated[float, Field(ge=0)] = 0.10
     """Spreads added to the threshold by the logarithm of the smaller group's number of faces (temporal only)."""
+    cluster_overlap_penalty: Annotated[float, Field(ge=0)] = 0.6
+    """Spreads added to the threshold by the logarithm of the number of school years in which both groups are seen
+    (temporal only)."""
     whitened_gain: float = 1.0
     """Number of spreads of the plain cosine that one spread of the normalised one counts for (temporal only)."""
     whitened_share: float = 1.0

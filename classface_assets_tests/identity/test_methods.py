@@ -10,7 +10,7 @@ import pytest
 
 from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
 from classface_assets.identity.clustering.density import HdbscanParameters, dbscan_groups, hdbscan_groups
-from classface_assets.identity.clustering.links import Linkage
+from classface_assets.identity.clustering.linkage.links import Linkage
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings

@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
+from classface_assets.identity.clustering.linkage.average import average_linkage
+from classface_assets.identity.clustering.linkage.rule import GroupYears, LinkageRule
 from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
 from classface_assets.identity.clustering.temporal import attach_singletons, temporal_linkage
 from classface_assets.identity.inputs import ClusteringInput, ClusteringInputError
@@ -213,3 +214,22 @@ def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence() -> Non
         replace(crowd(0), years=np.zeros(59))
     with pytest.raises(ClusteringInputError, match="Some must_link name faces outside the 60 that there are"):
         replace(crowd(0), must_link=np.array([[0, 60]]))
+
+
+def test_groups_that_are_seen_in_the_same_years_need_a_higher_mean_than_groups_of_different_years() -> None:
+    axes = np.eye(2, dtype=np.float32)
+    one, other = axes[0], 0.5 * axes[0] + np.sqrt(0.75) * axes[1]  # 0.5 similar
+    vectors = np.array([one] * 4 + [other] * 4, np.float32)
+    rule = LinkageRule(0.4, YearDecay(100.0, 0.0), overlap_penalty=0.1)
+    for years, together in (([2010, 2011, 2012, 2013] * 2, False), ([*range(2010, 2018)], True)):
+        material = clustering_input(vectors, np.arange(8), np.array(years, float))
+        groups = average_linkage(material, SimilaritySpace(vectors, 0.0), rule)
+        assert (len(np.unique(groups)) == 1) == together
+
+
+def test_the_years_that_groups_share_are_counted_also_beyond_a_word_of_bits() -> None:
+    years = np.array([1900.0, 1990, 2020, np.nan, 1990, 2020, 2021, np.nan, 1900])
+    seen = GroupYears(np.concatenate([years, np.arange(1900.0, 2022)]), np.r_[[0] * 4, [4] * 5, np.arange(9, 131)])
+    assert seen.shared(np.array([0, 0, 4]), np.array([4, 9, 9])).tolist() == [3, 1, 1]
+    seen.join(np.array([9]), np.array([129]))  # 1900 and 2020
+    assert seen.shared(np.array([0]), np.array([9])).tolist() == [2]

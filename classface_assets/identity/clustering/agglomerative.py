@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from classface_assets.identity.clustering.links import (
+from classface_assets.identity.clustering.linkage.links import (
     ClusterLinks,
     Linkage,
     reciprocal_nearest,

@@ -3,7 +3,8 @@
 import numpy as np
 
 from classface_assets.core.arrays import l2_normalize
-from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
+from classface_assets.identity.clustering.linkage.average import average_linkage
+from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.sampling import stable_order, stable_sample, vector_hashes
 from classface_assets.identity.settings import AssignmentSettings

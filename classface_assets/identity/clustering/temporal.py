@@ -6,7 +6,8 @@ second chance for faces that were left alone: these may join a group that exists
 
 import numpy as np
 
-from classface_assets.identity.clustering.average_linkage import LinkageRule, average_linkage
+from classface_assets.identity.clustering.linkage.average import average_linkage
+from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.conflicts import Conflicts, merge_must_links
@@ -40,6 +41,7 @@ def temporal_linkage(
         threshold=settings.cluster_threshold,
         decay=YearDecay(settings.cluster_year_decay, 0.0),
         size_penalty=settings.cluster_size_penalty * model.spread * model.share,
+        overlap_penalty=settings.cluster_overlap_penalty * model.spread * model.share,
     )
     enough = model.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
     shared = settings.shared_neighbour_weight * enough, settings.shared_neighbour_offset * enough

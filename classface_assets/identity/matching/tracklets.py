@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.clustering.links import rowwise_dot
+from classface_assets.identity.clustering.linkage.links import rowwise_dot
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.similarity.year_decay import YearDecay
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classface_assets.identity.clustering.links import BATCH_ROWS, ClusterLinks, reciprocal_nearest, rowwise_dot
+from classface_assets.identity.clustering.linkage.links import BATCH_ROWS, ClusterLinks, reciprocal_nearest, rowwise_dot
+from classface_assets.identity.clustering.linkage.rule import GroupYears, LinkageRule
 from classface_assets.identity.constraints.conflicts import (
     Conflicts,
     chunks_by_size,
@@ -20,23 +21,6 @@ from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 
-@dataclass(frozen=True)
-class LinkageRule:
-    """What it takes for two groups to join."""
-
-    threshold: float
-    """Least mean similarity over all pairs of faces of two groups."""
-    decay: YearDecay
-    """The weight of pairs in that mean by the years between them."""
-    size_penalty: float = 0.0
-    """Times the logarithm of the smaller group's number of faces, added to the threshold: of two large groups of one
-    person the mean is plainly high, while one face may have been caught badly."""
-
-    def required(self, smaller: np.ndarray) -> np.ndarray:
-        """The least mean of pairs of groups, (m,), of which the smaller has so many faces, (m,) int64."""
-        return self.threshold + self.size_penalty * np.log(smaller)
-
-
 def average_linkage(
     inputs: ClusteringInput, space: SimilaritySpace, rule: LinkageRule, fixed: np.ndarray | None = None
 ) -> np.ndarray:
@@ -45,8 +29,8 @@ def average_linkage(
     Only groups that share an edge of the graph may meet. All pairs of groups that are each other's nearest join at
     once, which gives what joining one after the other gives, for no mean exceeds the greater of those that it is made
     of (RAC: Sumengen et al. 2021). For the same reason what lies below the threshold is dropped, and computed again
-    only together with something that lies above. With a size penalty the nearest is sought among the pairs that may
-    join. Ties go to the lower numbers.
+    only together with something that lies above. Where the threshold rises with size or shared years the nearest is
+    sought among the pairs that may join. Ties go to the lower numbers.
 
     Args:
         inputs: The faces, their graph and constraints.
@@ -60,15 +44,13 @@ def average_linkage(
     n = len(inputs)
     groups = must_link_groups(inputs) if fixed is None else merge_must_links(fixed, inputs)
     conflicts, sums = Conflicts(inputs), GroupYearSums(space, inputs.years, groups, rule.decay)
-    is_fixed = np.zeros(n, bool)
+    seen, is_fixed = GroupYears(inputs.years, groups), np.zeros(n, bool)
     if fixed is not None:
         is_fixed[groups[fixed >= 0]] = True
     pairs = _measure_pairs(_initial_pairs(inputs, groups).except_within(is_fixed), sums, conflicts, groups)
     while True:
         pairs = pairs.where(pairs.total >= rule.threshold * pairs.weight)
-        size = np.bincount(groups, minlength=n)
-        required = rule.required(np.minimum(size[pairs.a], size[pairs.b]))
-        joinable = pairs.where(pairs.total >= required * pairs.weight) if rule.size_penalty else pairs
+        joinable = _joinable(pairs, rule, groups, seen)
         if not len(joinable.a):
             return groups
         a, b = reciprocal_nearest(joinable.links(), n)
@@ -76,9 +58,19 @@ def average_linkage(
         into[b] = a
         linked[pairs.a] = linked[pairs.b] = True
         groups = into[groups]
+        seen.join(a, b)
         sums.join(into, linked)
         is_fixed[into[is_fixed.nonzero()]] = True
         pairs = _measure_pairs(_relabel_pairs(pairs, into).except_within(is_fixed), sums, conflicts, groups)
+
+
+def _joinable(pairs: "_PairSums", rule: LinkageRule, groups: np.ndarray, seen: GroupYears) -> "_PairSums":
+    """The pairs of groups that the rule lets join."""
+    if rule.is_constant:
+        return pairs
+    size = np.bincount(groups, minlength=len(groups))
+    required = rule.required(np.minimum(size[pairs.a], size[pairs.b]), seen.shared(pairs.a, pairs.b))
+    return pairs.where(pairs.total >= required * pairs.weight)
 
 
 class GroupYearSums:

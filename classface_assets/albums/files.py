@@ -33,7 +33,8 @@ def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataF
 
 def site_files(out: Path) -> list[Path]:
     """The pages over all years and their style sheet."""
-    return [*sorted(out.glob("*.html")), *sorted((out / "students").glob("*.html")), out / "style.css"]
+    below = (page for folder in ("students", "classes") for page in sorted((out / folder).glob("*.html")))
+    return [*sorted(out.glob("*.html")), *below, out / "style.css"]
 
 
 def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[str]:
@@ -133,6 +134,7 @@ def _album_pages(out: Path) -> list[Path]:
     return [
         *out.glob("*.html"),
         *out.glob("students/*.html"),
+        *out.glob("classes/*.html"),
         *(page for page in out.glob("years/*/index.html") if not page.parent.name.startswith(".")),
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import CLUSTER_PREFIX
 
 FOLDER_BYTES = 120
@@ -71,7 +72,7 @@ def student_slug(key: str, name: str) -> str:
 def unknown_student_name(cluster_id: str) -> str:
     """What an unknown student is called on pages, by the number of the cluster."""
     unknown = UNKNOWN_CLUSTER.fullmatch(cluster_id)
-    return f"Unknown student {unknown[1]}" if unknown else "Unnamed student"
+    return gettext("Unknown student %(number)s", number=unknown[1]) if unknown else gettext("Unnamed student")
 
 
 def encode_url(*parts: str) -> str:
@@ -100,6 +101,12 @@ def sort_key(name: str) -> list[tuple[int, int | str]]:
     """Sorts names without regard to case and accents, and `Unknown student 9` before `Unknown student 10`."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", plain) if part]
+
+
+def index_letter(name: str) -> str:
+    """The letter under which a name is in an index: `É` is under `E`; `#` for a name that begins with no letter."""
+    first = next((c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)), "").upper()
+    return first if first.isalpha() else "#"
 
 
 def years_span(years: Iterable[str]) -> str:

@@ -16,8 +16,9 @@ from pathlib import Path
 from upath import UPath
 
 from classface_assets.albums.disk import write_atomically
+from classface_assets.core.errors import translate_storage_errors
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.locations import FileEntry, list_files_recursive
-from classface_assets.core.storage_errors import translate_storage_errors
 
 PARALLEL_UPLOADS = 8
 FileStamp = tuple[int, int]
@@ -57,9 +58,12 @@ def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bo
     with translate_storage_errors(target), ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
         for pages in _upload_stages(new):
             list(pool.map(lambda path: _upload(out / path, target, path), pages))
+            reached(Failpoint.FILES_UPLOADED)
         list(pool.map(lambda path: target.fs.rm_file(f"{target.path}/{path}"), gone))
+        reached(Failpoint.FILES_REMOVED)
     others = {path: stamp for path, stamp in _read_manifest(out).items() if not _is_within(path, below)}
     write_atomically(_manifest_path(out), json.dumps(others | here))
+    reached(Failpoint.MANIFEST_WRITTEN)
     return PublishResult(len(new), len(gone))
 
 

@@ -1,6 +1,5 @@
 """Students and their faces: grouped by person or cluster, the best faces first, and arranged in the rows of a photo."""
 
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.albums.names import album_folder_name, sort_key, student_slug, unique_name, unknown_student_name
+from classface_assets.albums.names import (
+    album_folder_name,
+    index_letter,
+    sort_key,
+    student_slug,
+    unique_name,
+    unknown_student_name,
+)
+from classface_assets.core.faces.photo_rows import arrange_rows
 from classface_assets.core.geometry import Box
 from classface_assets.core.schemas import NOISE_PREFIX
 
@@ -26,6 +33,7 @@ class Face:
         box: x, y, w, h in pixels of the photo.
         quality: Its quality score, 0 to 1.
         chip: Its chip as JPEG bytes, where they were read.
+        chosen: Whether somebody chose it as the cover of its person.
         cropped: Whether it may be shown as a picture of its own, because no covered face is next to it.
     """
 
@@ -37,6 +45,7 @@ class Face:
     quality: float
     chip: bytes | None = field(default=None, repr=False)
     cropped: bool = True
+    chosen: bool = False
 
 
 # Compared by identity: comparing by value would compare every face each time a student is a key.
@@ -57,8 +66,8 @@ class Student:
 
     @cached_property
     def best_faces(self) -> list[Face]:
-        """Best first; equal ones in the order of their ids, so that every run chooses the same."""
-        return sorted(self.faces, key=lambda face: (-face.quality, face.face_id))
+        """The chosen one, then the best first; equal ones in the order of their ids: every run chooses the same."""
+        return sorted(self.faces, key=lambda face: (not face.chosen, -face.quality, face.face_id))
 
     @cached_property
     def photo_keys(self) -> set[tuple[str, str]]:
@@ -67,7 +76,7 @@ class Student:
 
 
 def faces_from_frame(frame: pl.DataFrame) -> list[Face]:
-    """The rows of an APPEARANCES frame as faces; its columns `chip` and `cropped` are optional."""
+    """The rows of an APPEARANCES frame as faces; its columns `chip`, `cropped` and `chosen` are optional."""
     return [
         Face(
             face_id=row["face_id"],
@@ -78,6 +87,7 @@ def faces_from_frame(frame: pl.DataFrame) -> list[Face]:
             quality=row["quality_score"] or 0.0,
             chip=row.get("chip"),
             cropped=row.get("cropped", True),
+            chosen=row.get("chosen", False),
         )
         for row in frame.iter_rows(named=True)
     ]
@@ -120,35 +130,19 @@ def assign_folder_names(students: Iterable[Student]) -> dict[str, str]:
     return {student.key: unique_name(album_folder_name(student.name), taken) for student in ordered}
 
 
+def first_of_letters(students: Iterable[Student]) -> dict[str, str]:
+    """Student key → the first letter of the name, for the first student of each letter, in their order."""
+    first: dict[str, str] = {}
+    for student in students:
+        letter = index_letter(student.name)
+        if letter not in first.values():
+            first[student.key] = letter
+    return first
+
+
 def arrange_in_rows(faces: Sequence[Face]) -> list[list[Face]]:
-    """Arrange the faces of a photo in the rows that the people form.
-
-    A face whose center is lower than the mean of its row by 0.7 median face heights or more starts the next row.
-
-    Returns:
-        The rows, back row first, each from left to right as seen in the photo.
-    """
-    rows: list[list[Face]] = []
-    if not faces:
-        return rows
-    height = statistics.median(face.box[3] for face in faces)
-    for face in sorted(faces, key=_center_y):
-        if rows and _center_y(face) - statistics.fmean(map(_center_y, rows[-1])) < 0.7 * height:
-            rows[-1].append(face)
-        else:
-            rows.append([face])
-    return [sorted(row, key=lambda face: face.box[0]) for row in rows]
-
-
-def row_names(count: int) -> list[str]:
-    """The names of `count` rows in a caption, from back to front; a single row has the name ""."""
-    if count < 2:
-        return [""] * count
-    return ["Back row", *(f"Row {number}" for number in range(2, count)), "Front row"]
-
-
-def _center_y(face: Face) -> float:
-    return face.box[1] + face.box[3] / 2
+    """The faces of a photo in the rows that the people form, back row first, each from left to right."""
+    return [[faces[at] for at in row] for row in arrange_rows([face.box for face in faces]).rows]
 
 
 def _student_key(row: dict[str, Any]) -> str | None:

@@ -5,14 +5,15 @@ Also the photos they are made from, and full-size copies of photos in which face
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from classface_assets.albums.anonymization import cover_faces, cover_key
 from classface_assets.albums.disk import write_atomically
@@ -60,6 +61,44 @@ class Originals:
         original = self.find(path).path
         return original if isinstance(original, Path) else BytesIO(original.read_bytes())
 
+    @contextmanager
+    def picture(self, photo: "Photo", long_side: int = 0) -> Iterator[Image.Image]:
+        """The decoded picture of a photo; of a JPEG without its end, as much as there is, the rest grey.
+
+        Args:
+            photo: The photo.
+            long_side: Below which a JPEG need not be decoded, in pixels: many times faster; 0: at its full size.
+
+        Raises:
+            FileNotFoundError: The photo no longer exists.
+            OSError: It cannot be opened, is damaged, or has more pixels than the one that was searched.
+        """
+        register_heif()
+        source = self.open(photo.path)
+        with Image.open(source) as image:
+            try:
+                _load(image, photo, long_side)
+            except OSError:
+                if image.format not in ("JPEG", "MPO"):
+                    raise
+            else:
+                yield image
+                return
+        data = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        with Image.open(BytesIO(data + END_OF_JPEG)) as image:
+            _load(image, photo, long_side)
+            yield image
+
+
+def _load(image: Image.Image, photo: "Photo", long_side: int) -> None:
+    if photo.page:
+        image.seek(photo.page)
+    if long_side:
+        image.draft("RGB", (long_side, long_side))
+    if image.width * image.height > photo.width * photo.height:
+        raise OSError("the file holds a larger picture than the one that was searched; the next run searches it")
+    image.load()
+
 
 def list_originals(root: Location, paths: Iterable[str]) -> Originals:
     """The photos of these paths; at a URL their folders are listed, once each. Raises StorageError."""
@@ -74,6 +113,7 @@ def list_originals(root: Location, paths: Iterable[str]) -> Originals:
     return Originals(root, {encode_relative_path(entry.path, root): entry for entry in found if not entry.is_folder})
 
 
+END_OF_JPEG = b"\xff\xd9"
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0
 """Long sides of pictures in pixels. FULL_SIZE: the photo's own size, for photos in which a face is covered."""
 CLOCKWISE_TRANSPOSES = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -147,7 +187,6 @@ def make_thumbnails(
         photos: The photos.
         progress: Called with the photos done and the photos in all.
     """
-    register_heif()
     todo = {photo.asset_id: photo for photo in photos}
     made, failed = 0, {}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -184,8 +223,7 @@ def _make_thumbnails_for(out: Path, originals: Originals, photo: Photo) -> int:
     missing = {path: size for path, size in targets.items() if not path.exists()}
     if not missing:
         return 0
-    with Image.open(originals.open(photo.path)) as image:
-        image.draft("RGB", (LARGE, LARGE))  # JPEG decodes at a fraction of the size, many times faster
+    with originals.picture(photo, LARGE) as image:
         picture, profile = _load_upright(image, photo)
     for path, size in sorted(missing.items(), key=lambda item: -item[1]):
         picture.thumbnail((size, size), Image.Resampling.LANCZOS)
@@ -207,9 +245,8 @@ def make_covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
     """
     target, original = out / thumbnail_path(photo, FULL_SIZE), originals.find(photo.path)
     if not target.exists():
-        register_heif()
         try:
-            with Image.open(originals.open(photo.path)) as image:
+            with originals.picture(photo) as image:
                 dates = _copy_dates(image.getexif())
                 picture, profile = _load_upright(image, photo)
         except (ValueError, SyntaxError, MemoryError) as error:  # what decoders raise on a broken file
@@ -221,8 +258,6 @@ def make_covered_copy(out: Path, originals: Originals, photo: Photo) -> Path:
 
 def _load_upright(image: Image.Image, photo: Photo) -> tuple[Image.Image, bytes | None]:
     """The upright picture with faces covered, and its colour profile."""
-    if photo.page:
-        image.seek(photo.page)
     picture = _to_rgb(ImageOps.exif_transpose(image))
     if photo.rotation in CLOCKWISE_TRANSPOSES:
         picture = picture.transpose(CLOCKWISE_TRANSPOSES[photo.rotation])
@@ -252,3 +287,38 @@ def _save_jpeg(picture: Image.Image, path: Path, **options: object) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", progressive=True, **options)
     write_atomically(path, buffer.getvalue())
+
+
+def read_upright(originals: Originals, photo: Photo, long_side: int = 0) -> Image.Image:
+    """The upright photo in sRGB with faces covered, for prints.
+
+    Args:
+        originals: Where the photos are.
+        photo: The photo.
+        long_side: Of the picture at most, in pixels; 0: as large as it is.
+
+    Raises:
+        FileNotFoundError: The photo no longer exists.
+        OSError: It cannot be opened.
+    """
+    try:
+        with originals.picture(photo, long_side) as image:
+            picture, profile = _load_upright(image, photo)
+            picture = _to_srgb(picture, profile)
+    except (ValueError, SyntaxError, MemoryError) as error:  # what decoders raise on a broken file
+        raise OSError(str(error)) from error
+    if long_side:
+        picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """The picture in sRGB; unchanged where its colour profile is missing or broken."""
+    if not profile:
+        return picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+    return converted or picture

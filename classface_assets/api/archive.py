@@ -83,7 +83,8 @@ class Archive:
         from classface_assets.orchestration.resources import resolve_archive, resolve_models
 
         folders = (None if folder is None else os.fspath(folder) for folder in (photos, data, local))
-        self._archive, self._models = resolve_archive(*folders), resolve_models(pack)
+        self._archive = resolve_archive(*folders)
+        self._models = resolve_models(pack, self._archive)
         self._actor = actor
 
     @property
@@ -201,6 +202,7 @@ class Archive:
         from dataclasses import replace
 
         ledger = self._archive.open_ledger()
+        self._archive.backup_scheduler.start()
         return replace(ledger, actor=self._actor) if self._actor else ledger
 
     @cached_property

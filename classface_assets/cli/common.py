@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from classface_assets.cli.completion import complete_packs
+from classface_assets.cli.messages import name_the_archive
+from classface_assets.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +21,12 @@ if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive
     from classface_assets.store.ledger.transaction import CommandResult
 
+PRESETS = ("high-precision", "balanced", "fast")
+PRESET = click.option(
+    "--preset", type=click.Choice(PRESETS), help="Rather no name than a wrong one, the archive's settings, or quick."
+)
 METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
-PACK = click.option("--pack", help="The model pack in use [builtin].")
+PACK = click.option("--pack", shell_complete=complete_packs, help="The model pack in use [builtin].")
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,14 +37,31 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
     def wrapped(photos: str | None, data: str | None, local: str | None, **options: object) -> object:
-        pack = "pack" in options and (options["pack"] or os.environ.get("CLASSFACE_PACK"))
-        if pack:
-            _require_pack(str(pack), local, data)
-        from classface_assets.orchestration.resources import resolve_archive
-
-        return command(resolve_archive(photos, data, local), **options)
+        try:
+            return _call(command, (photos, data, local), options)
+        except UserError as error:
+            name_the_archive(error)
+            raise
 
     return wrapped
+
+
+def _call(
+    command: Callable[..., Any], places: tuple[str | None, str | None, str | None], options: Mapping[str, object]
+) -> object:
+    """Call a command with the archive at these places: photos, data, local."""
+    pack = "pack" in options and (options["pack"] or os.environ.get("CLASSFACE_PACK"))
+    if pack:
+        _require_pack(str(pack), places[2], places[1])
+    from classface_assets.orchestration.resources import resolve_archive
+
+    archive = resolve_archive(*places)
+    try:
+        return command(archive, **options)
+    finally:
+        problem = archive.backup_scheduler.flush()
+        if problem:
+            click.echo(problem, err=True)
 
 
 def _require_pack(pack: str, local: str | None, data: str | None) -> None:
@@ -54,7 +79,8 @@ def echo_result(result: CommandResult, sentence: str) -> None:
 
 
 def echo_failures(console: Console, failures: Iterable[StepFailure]) -> None:
-    """Print which steps of a run failed, and why."""
+    """Print which steps of a run failed, and why; also where the console is quiet."""
+    console.quiet = False
     for failure in failures:
         console.print(f"{failure.year} ({failure.job}): {failure.reason}", style="red", soft_wrap=True)
 
@@ -72,17 +98,22 @@ def echo_stats(archive: Archive) -> None:
 
 def echo_newer_decisions(archive: Archive) -> None:
     """Print how many decisions came while the run was in progress, if any did."""
+    newer = newer_decisions(archive)
+    if newer:
+        click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")
+
+
+def newer_decisions(archive: Archive) -> int:
+    """How many decisions came while the last run was in progress."""
     from classface_assets.store.artifacts.assignment_tables import count_newer_decisions, read_table_inputs
 
     try:
         inputs = read_table_inputs(archive.layout.table("identities"))
     except FileNotFoundError:
-        return
+        return 0
     if inputs is None:
-        return
-    newer = count_newer_decisions(archive.open_ledger().events(after=inputs.until), inputs.until)
-    if newer:
-        click.echo(f"{newer:,} newer {'decision counts' if newer == 1 else 'decisions count'} at the next run.")
+        return 0
+    return count_newer_decisions(archive.open_ledger().events(after=inputs.until), inputs.until)
 
 
 def echo_school_year_notes(archive: Archive) -> None:

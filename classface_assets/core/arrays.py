@@ -1,10 +1,12 @@
 """Array operations that several rooms share (unit vectors, samples, connected components), and the CPU cores to use."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+CHUNK_SIZE = 1 << 22
+"""Rows, such as pairs of faces, that are looked up at a time."""
 MIN_NORM = 1e-12
 """A vector shorter than this is taken for a vector of zeros, which has no direction."""
 
@@ -72,3 +74,12 @@ def connected_components(count: int, pairs: np.ndarray) -> np.ndarray:
 def available_cores() -> int:
     """The CPU cores that this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chunks_by_size(counts: np.ndarray, most: int = CHUNK_SIZE) -> Iterator[slice]:
+    """Slices of as many rows as their counts sum to about `most` together."""
+    ends = np.cumsum(counts)
+    cuts = np.searchsorted(ends, np.arange(most, ends[-1] if len(ends) else 0, most), side="right")
+    bounds = np.unique([0, *cuts, len(counts)])
+    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        yield slice(start, stop)

@@ -6,8 +6,10 @@ process), so that of two processes at work in one folder neither removes what th
 process left behind is recognised. Parquet files belong in `store.files.parquet`.
 """
 
+import itertools
 import os
 import platform
+import random
 import re
 import shutil
 import time
@@ -20,12 +22,15 @@ from typing import BinaryIO
 
 import psutil
 
+from classface_assets.core.errors import translate_storage_errors
 from classface_assets.core.locations import Location
-from classface_assets.core.storage_errors import translate_storage_errors
 
 ABANDONED_AFTER_S = 3600
 """Seconds without a write after which a temporary file of another machine counts as abandoned."""
-_TEMPORARY_NAME = re.compile(r"\.([^.]+)~(\d+)~[0-9a-f]{8}\.tmp")
+_TEMPORARY_NAME = re.compile(r"\.([^.]+)~(\d+)~([0-9a-f]{4})[0-9a-f]{4}\.tmp")
+_OWN_TOKEN = uuid.uuid4().hex[:4]
+"""Tells the files of this process from those of a dead one with the same number, whatever the clock says."""
+_numbers = itertools.count(random.randrange(1 << 16))
 
 
 def read_file(file: Location) -> bytes:
@@ -70,7 +75,7 @@ def fsync_directory(folder: Location) -> None:
 
 def temporary_path(path: Path) -> Path:
     """A hidden name beside `path` that no other process and no other thread uses."""
-    return path.with_name(f".{path.name}.{_host_name()}~{os.getpid()}~{uuid.uuid4().hex[:8]}.tmp")
+    return path.with_name(f".{path.name}.{_host_name()}~{os.getpid()}~{_OWN_TOKEN}{next(_numbers) % (1 << 16):04x}.tmp")
 
 
 def abandoned_files(folder: Path) -> Iterator[Path]:
@@ -101,6 +106,8 @@ def is_abandoned(file: Path) -> bool:
         return False
     owner = _TEMPORARY_NAME.search(file.name)
     if owner and owner[1] == _host_name():
+        if (int(owner[2]), owner[3]) == (os.getpid(), _OWN_TOKEN):
+            return False  # also after the clock was set forward, which makes the file look older than this process
         return not _is_process_running(int(owner[2]), written)
     return time.time() - written > ABANDONED_AFTER_S
 

@@ -12,6 +12,9 @@ from upath import UPath
 
 from classface_assets.core.locations import Location
 
+MOST_NEW_YEARS = 200
+"""No school has photographed for so long."""
+
 
 @dataclass(frozen=True)
 class ArchiveLayout:
@@ -23,6 +26,7 @@ class ArchiveLayout:
         local_folder: The folder on this machine for what needs a local disk; None for the default, see `local`.
         year_pattern: Regular expression for school years in folder names; "" for the built-in rules.
         year_start: The day on which a school year starts, month-day.
+        most_new_years: So many new school years at once are run without a question; 0 for any number.
     """
 
     photos: Location
@@ -30,6 +34,7 @@ class ArchiveLayout:
     local_folder: Path | None = None
     year_pattern: str = ""
     year_start: str = "09-01"
+    most_new_years: int = MOST_NEW_YEARS
 
     @property
     def local(self) -> Path:
@@ -47,6 +52,21 @@ class ArchiveLayout:
     def ledger_url(self) -> str:
         """The SQLAlchemy URL of the ledger of decisions, unless another database is configured for it."""
         return f"sqlite:///{self.local / 'ledger.sqlite'}"
+
+    @property
+    def ledger_record(self) -> Location:
+        """The small file that says which ledger the archive has, and the last decision that was seen in it."""
+        return self.data / "ledger.json"
+
+    @property
+    def ledger_backups(self) -> Path:
+        """The backups of the ledger, and ledgers that a backup took the place of."""
+        return self.local / "ledger_backups"
+
+    @property
+    def sessions(self) -> Path:
+        """Who is logged in to the review server of this machine."""
+        return self.local / "review_sessions.sqlite"
 
     @property
     def dagster_home(self) -> Path:

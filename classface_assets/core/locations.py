@@ -2,7 +2,7 @@
 
 Names in a URL are taken literally (a key may hold spaces, `#`, `?` or `%`), and nothing here matches patterns.
 Credentials and endpoints come from the environment variables that the storage's own tools read. The error messages for
-locations that fail belong in storage_errors.
+locations that fail belong in errors.
 """
 
 import os
@@ -18,11 +18,13 @@ from urllib.parse import unquote, urlsplit
 
 from upath import UPath
 
-from classface_assets.core.storage_errors import StorageError, translate_storage_errors
+from classface_assets.core.errors import StorageError, translate_storage_errors
 
 Location = Path | UPath
 LocationT = TypeVar("LocationT", Path, UPath, Location)
 
+MIN_LOST_FILES = 10
+"""Fewer missing files than this are ordinary tidying up, unless they are all that there were."""
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2})")
 _URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
@@ -177,3 +179,8 @@ def _modified_ns(info: Mapping[str, Any]) -> int:
         when = datetime.fromisoformat(when)
     seconds = when.timestamp() if isinstance(when, datetime) else float(when)
     return round(seconds * 1_000_000) * 1_000
+
+
+def are_lost(known: int, gone: int) -> bool:
+    """Whether so many missing files look like a drive that is not connected, and not like ordinary tidying up."""
+    return 2 * gone > known and (gone >= MIN_LOST_FILES or gone == known)

@@ -11,6 +11,16 @@ from functools import lru_cache
 from classface_assets.core.errors import InvalidNameError
 
 MAX_NAME_LENGTH = 255
+_CONTROLS = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+_SPACES = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_INVISIBLE = (
+    r"\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    r"\ufeff\ufff9-\ufffb"
+    # As they are: dialects of regular expressions write characters beyond the first plane differently.
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+NAME_PATTERN = f"^[^{_CONTROLS}]*[^{_CONTROLS}{_SPACES}{_INVISIBLE}][^{_CONTROLS}]*$"
+"""What `clean_name` accepts, besides the length, as a regular expression of JSON Schema: something can be seen."""
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "-": " "}
 )

@@ -152,7 +152,8 @@ DUCKDB_TABLES = {
         bbox_w FLOAT NOT NULL, bbox_h FLOAT NOT NULL, landmarks FLOAT[], detection_confidence FLOAT,
         quality_score FLOAT, blur FLOAT, yaw FLOAT, pitch FLOAT, roll FLOAT, brightness FLOAT, outside FLOAT,
         cluster_id VARCHAR, person_id VARCHAR, assignment_score FLOAT, assignment_reason VARCHAR,
-        assignment_margin FLOAT, assignment_probability FLOAT, created_at TIMESTAMP,
+        assignment_margin FLOAT, assignment_probability FLOAT, created_at TIMESTAMP, updated_at TIMESTAMP,
+        model VARCHAR, embedding_size INTEGER,
         UNIQUE (asset_id, bbox_x, bbox_y, bbox_w, bbox_h)""",
     "persons": """
         id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, status VARCHAR NOT NULL, merged_into_id VARCHAR,
@@ -170,4 +171,7 @@ DUCKDB_TABLES = {
     "photo_consent": """
         asset_id VARCHAR NOT NULL, purpose VARCHAR NOT NULL, verdict VARCHAR NOT NULL,
         withheld_persons VARCHAR[] NOT NULL, unknown_faces INTEGER NOT NULL, PRIMARY KEY (asset_id, purpose)""",
+    "ledger": """
+        ledger_id VARCHAR NOT NULL, decisions BIGINT NOT NULL, last_event_id BIGINT, last_event_at VARCHAR,
+        last_event_kind VARCHAR""",
 }

@@ -1,8 +1,9 @@
 """What all assets of an archive share: the decorator `archive_asset`, its pools, and the rules that assets check."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from dataclasses import dataclass, replace
+from typing import Required, TypedDict, Unpack
 
 import dagster as dg
 import polars as pl
@@ -10,9 +11,8 @@ import polars as pl
 from classface_assets.defs.metadata import column_schema
 from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.partitions import school_year_partitions
-from classface_assets.store.artifacts.memoization import program_digest
+from classface_assets.orchestration.school_year_runs.range_step import for_each_year
 
-OWNERS = ["team:archive"]
 INFERENCE_POOL = "inference"
 """Steps that keep all cores busy with a model: one at a time on a machine."""
 PUBLISH_POOL = "publish"
@@ -25,6 +25,7 @@ class AssetOptions(TypedDict, total=False):
     deps: Iterable[dg.AssetsDefinition]
     group_name: str
     kinds: set[str]
+    code_version: Required[str]
     pool: str
     automation_condition: dg.AutomationCondition
 
@@ -49,6 +50,10 @@ class CheckRule:
         """As the asset declares it."""
         return dg.AssetCheckSpec(self.name, asset=asset, description=self.description, blocking=self.blocking)
 
+    def as_warning(self) -> "CheckRule":
+        """The same rule where its failure is known to do no harm: it never blocks."""
+        return replace(self, severity=dg.AssetCheckSeverity.WARN)
+
     def result(self, passed: bool, **metadata: int | float | str) -> dg.AssetCheckResult:
         """As the asset reports it."""
         return dg.AssetCheckResult(check_name=self.name, passed=bool(passed), severity=self.severity, metadata=metadata)
@@ -56,33 +61,36 @@ class CheckRule:
 
 def archive_asset(
     *, rules: Sequence[CheckRule] = (), columns: Mapping[str, pl.DataType | str] | None = None, per_year: bool = False,
-    memoized: bool = False,
     **options: Unpack[AssetOptions],
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:  # fmt: skip
     """Decorates a function as an asset of the archive.
 
     Its user errors fail the step with one sentence. Its name is that of the function.
 
+    The one rule of code versions: an asset's counts up when the same inputs give other outputs than before, and by
+    nothing else. Dagster's page then marks what was made by an older version as unsynced, since its code changed.
+
     Args:
         rules: What it checks itself.
         columns: Name → type, of the table that it writes; for Dagster's UI.
         per_year: Whether it is partitioned by school year.
-        memoized: Whether another version of the program computes it again: its code version is that of the program.
-        **options: As for `dagster.asset`.
+        **options: As for `dagster.asset`; `code_version` is required.
 
     Returns:
         The decorator.
     """
 
     def decorate(compute: Callable[..., dg.MaterializeResult]) -> dg.AssetsDefinition:
-        asset = dg.asset(
-            **options,
-            owners=OWNERS,
-            partitions_def=school_year_partitions if per_year else None,
-            code_version=program_digest() if memoized else None,
-            check_specs=[rule.spec(compute.__name__) for rule in rules] or None,
-            metadata={} if columns is None else {"dagster/column_schema": column_schema(columns)},
-        )
-        return asset(report_user_errors(compute))
+        with warnings.catch_warnings():  # that Dagster calls its backfill policies beta is for us to know
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            asset = dg.asset(
+                **options,
+                partitions_def=school_year_partitions if per_year else None,
+                backfill_policy=dg.BackfillPolicy.single_run() if per_year else None,
+                check_specs=[rule.spec(compute.__name__) for rule in rules] or None,
+                metadata={} if columns is None else {"dagster/column_schema": column_schema(columns)},
+            )
+        reported = report_user_errors(compute)
+        return asset(for_each_year(reported, rules) if per_year else reported)
 
     return decorate

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location
 from classface_assets.orchestration.resources import Archive, Models
@@ -28,12 +30,14 @@ class Output:
         files: Without which it has to be computed again.
         metadata_when_unchanged: What replaces the result's metadata when nothing is done.
         is_complete: False where the next run has to try the rest again.
+        digested: The folder of which the files have no checksum of their own, see `InputFingerprint.record`.
     """
 
     result: dg.MaterializeResult
     files: Iterable[Location] = ()
     metadata_when_unchanged: Mapping[str, object] = field(default_factory=dict)
     is_complete: bool = True
+    digested: Path | None = None
 
 
 def compute_unless_cached(
@@ -60,10 +64,14 @@ def compute_unless_cached(
             metadata={**cached, "unchanged": True}, data_version=_data_version(fingerprint, tables)
         )
     output = compute()
+    reached(Failpoint.OUTPUT_COMPUTED)
     if not output.is_complete:
         return output.result
     metadata = {**(output.result.metadata or {}), **output.metadata_when_unchanged}
-    fingerprint.record({name: _to_json(value) for name, value in metadata.items()}, output.files)
+    fingerprint.record(
+        {name: _to_json(value) for name, value in metadata.items()}, output.files, digested=output.digested
+    )
+    reached(Failpoint.OUTPUT_RECORDED)
     return with_data_version(output.result, _data_version(fingerprint, tables))
 
 

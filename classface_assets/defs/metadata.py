@@ -62,13 +62,13 @@ def assignment_metadata(assignments: pl.DataFrame) -> dict[str, Any]:
     return {
         "faces_processed": summary.faces,
         "faces_named": summary.assigned,
-        "faces_named_share": summary.share(summary.assigned),
+        "faces_named_share": round(summary.share(summary.assigned), 4),
         "people": summary.persons,
         "unlabelled": summary.unlabelled,
         "faces_in_unknown_clusters": summary.clustered,
         "unknown_clusters": summary.clusters,
         "single_faces": summary.noise,
-        "single_faces_share": summary.share(summary.noise),
+        "single_faces_share": round(summary.share(summary.noise), 4),
         "distribution": markdown_table(summary.sizes, most=20),
         "largest": markdown_table(largest, most=12),
     }
@@ -97,9 +97,7 @@ def cluster_contact_sheet(
     best = order.group_by("cluster_id", maintain_order=True).head(FACES_PER_CLUSTER)
     largest = best["cluster_id"].unique(maintain_order=True).head(MAX_CLUSTERS).to_list()
     best = best.filter(pl.col("cluster_id").is_in(largest))
-    chips: dict[str, bytes] = {}
-    for (year,), group in best.group_by("school_year"):
-        chips |= SchoolYearStore(layout, detector, str(year)).chips(group["face_id"].to_list())
+    chips = _chips(layout, detector, best)
     sheet: list[bytes] = []
     for _, group in best.group_by("cluster_id", maintain_order=True):
         row = [chips[face] for face in group["face_id"] if face in chips]
@@ -108,6 +106,46 @@ def cluster_contact_sheet(
         return {}
     image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
     return {"clusters": image_markdown(image, "the largest clusters, one a row")}
+
+
+def moved_contact_sheet(
+    layout: ArchiveLayout, detector: str, faces: pl.DataFrame, moved: pl.DataFrame
+) -> dict[str, Any]:
+    """A contact sheet of the faces that moved, those of best quality of each former cluster in one row.
+
+    Args:
+        layout: Where the chips lie.
+        detector: Version of the detector that found the faces.
+        faces: The catalog's faces.
+        moved: The face_id and the cluster that it was in (from) of each face that moved.
+
+    Returns:
+        The metadata `moved_faces`; nothing where none moved.
+    """
+    if moved.is_empty() or faces.is_empty():  # of an archive without a face the catalog has no columns
+        return {}
+    order = moved.join(faces, on="face_id").with_columns(pl.len().over("from").alias("size"))
+    order = order.sort(["size", "from", "quality_score", "face_id"], descending=[True, False, True, False])
+    best = order.group_by("from", maintain_order=True).head(FACES_PER_CLUSTER)
+    rows = best["from"].unique(maintain_order=True).head(MAX_CLUSTERS).to_list()
+    best = best.filter(pl.col("from").is_in(rows))
+    chips = _chips(layout, detector, best)
+    sheet: list[bytes] = []
+    for _, group in best.group_by("from", maintain_order=True):
+        row = [chips[face] for face in group["face_id"] if face in chips]
+        sheet += row + [b""] * (FACES_PER_CLUSTER - len(row)) if row else []
+    if not sheet:
+        return {}
+    image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
+    return {"moved_faces": image_markdown(image, "faces that moved, those of one former cluster in one row")}
+
+
+def _chips(layout: ArchiveLayout, detector: str, faces: pl.DataFrame) -> dict[str, bytes]:
+    """face_id → the aligned crop of these faces (face_id, school_year)."""
+    chips: dict[str, bytes] = {}
+    for (year,), group in faces.group_by("school_year"):
+        chips |= SchoolYearStore(layout, detector, str(year)).chips(group["face_id"].to_list())
+    return chips
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

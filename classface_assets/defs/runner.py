@@ -1,51 +1,90 @@
 """Runs jobs in this process, without a daemon: every school year, then the students, then the albums."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from classface_assets.core.errors import did_you_mean
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.build import definitions_with
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.archive_lock import archive_lock
-from classface_assets.orchestration.failures import failure_reason
+from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
 from classface_assets.orchestration.instance import assign_pending_pool_slots, fail_dead_runs, prepare_instance
-from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.partitions import held_back_years, school_year_partitions
 from classface_assets.orchestration.progress import Progress, ProgressListener, TaskProgress, asset_event_listener
+from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.identification import IdentificationService
+from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
+from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
+from classface_assets.orchestration.updates.recorder import UpdateRecorder
+from classface_assets.services.identity.identification import IdentificationService
 from classface_assets.services.maintenance import SUPERFLUOUS
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
-from classface_assets.store.catalog.school_year import list_school_years
+from classface_assets.services.photos.new_photos import NewPhotoCounter
+from classface_assets.store.catalog.school_year import list_school_years, year_images
 from classface_assets.store.catalog.school_years import PhotosFolderError, year_folders
+from classface_assets.store.files.duckdb import DatabaseError
+from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.maintenance.integrity import Inconsistency, repair
 
-SILENT_CONSOLE_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+def console_log() -> dict[str, Any]:
+    """Run config of what Dagster prints of a run: nothing, unless the log level (`classface --log-level`) says so."""
+    level = logging.getLogger().getEffectiveLevel()
+    name = logging.getLevelName(level) if level <= logging.INFO else "CRITICAL"
+    return {"loggers": {"console": {"config": {"log_level": name}}}}
 
 
 def stderr_console() -> Console:
     """A console on a copy of this process's error output: Dagster redirects the original one into each step's log.
 
-    Without markup, since names may hold [brackets].
+    Without markup, since names may hold [brackets]. It prints nothing where only errors are logged (`classface
+    --quiet`).
     """
+    quiet = logging.getLogger().getEffectiveLevel() >= logging.ERROR
     try:
         stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
     except OSError:
-        return Console(stderr=True, markup=False, highlight=False)
-    return Console(file=stream, markup=False, highlight=False)
+        return Console(stderr=True, markup=False, highlight=False, quiet=quiet)
+    return Console(file=stream, markup=False, highlight=False, quiet=quiet)
 
 
 def unwrapped_printer(console: Console) -> Callable[[str], None]:
     """Prints sentences without wrapping them at the width of the terminal."""
     return lambda sentence: console.print(sentence, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """What a run is to do with photos.
+
+    Attributes:
+        photos_are_gone: Whether most photos may be missing.
+        detection: Run config of the search for faces, by key; with any, no school year is skipped as unchanged.
+    """
+
+    photos_are_gone: bool = False
+    detection: Mapping[str, float] = field(default_factory=dict)
+
+    def ops(self) -> dict[str, Any]:
+        """The run config of the steps that it is about."""
+        images = {"images": {"config": {"photos_are_gone": True}}} if self.photos_are_gone else {}
+        return {**images, **({"detections": {"config": dict(self.detection)}} if self.detection else {})}
+
+
+NO_OPTIONS = IngestOptions()
 
 
 @dataclass(frozen=True)
@@ -56,11 +95,13 @@ class StepFailure:
         job: Name of the job.
         year: The school year, or `all years`.
         reason: A sentence that says why.
+        may_be_damage: Whether a damaged file may be why.
     """
 
     job: str
     year: str
     reason: str
+    may_be_damage: bool = True
 
 
 def progress_bar(console: Console) -> ProgressListener:
@@ -83,55 +124,131 @@ def progress_bar(console: Console) -> ProgressListener:
 class PipelineRunner:
     """The jobs of one archive, run in this process and recorded in its Dagster instance."""
 
-    def __init__(self, instance: dg.DagsterInstance, archive: Archive, models: Models, console: Console) -> None:
-        resources = {
-            "archive": archive,
-            "models": models,
-            "progress": Progress((progress_bar(console), asset_event_listener())),
-        }
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        archive: Archive,
+        models: Models,
+        console: Console,
+        recorder: UpdateRecorder | None = None,
+    ) -> None:
+        """Prepare the definitions.
+
+        Args:
+            instance: Where the runs are recorded.
+            archive: The archive.
+            models: The model pack.
+            console: Shows a progress bar where it is a terminal.
+            recorder: Writes the record of the update that these runs are; None for runs that are no update.
+        """
+        listeners = [progress_bar(console), asset_event_listener(), *([recorder.listen] if recorder else [])]
+        resources = {"archive": archive, "models": models, "progress": Progress(listeners, self._enter_year)}
         self.definitions, self.instance = definitions_with(resources), instance
-        self.archive, self.models = archive, models
+        self.archive, self.models, self.recorder = archive, models, recorder
+        self._on_year: Callable[[str, str], None] | None = None
+        layout = archive.layout
+        self.tags = {
+            UPDATE_TAG: recorder.record.update_id if recorder else new_update_id(),
+            "classface/by": recorder.record.command if recorder else "classface",
+            "classface/pack": models.pack,
+            "classface/photos": str(layout.photos),
+            "classface/data": str(layout.data),
+        }
 
     def run(
-        self, years: Sequence[str], report: Callable[[str], None], photos_are_gone: bool = False
+        self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions = NO_OPTIONS
     ) -> list[StepFailure]:
         """Run everything for these school years but what is unchanged. After a year that fails the others go on.
+
+        What is damaged is reported, and made again: before anything is run, and once more where something failed.
 
         Args:
             years: The school years.
             report: Called with a sentence for each step.
-            photos_are_gone: Whether most photos may be missing.
+            options: What the run is to do with photos.
 
         Returns:
             The steps that failed.
 
         Raises:
             LostPhotosError: Most known photos are gone, and that is not on purpose; nothing was done.
+            LostLedgerError: The ledger is not the one that the archive knows; nothing was done.
         """
+        self.archive.open_ledger().require_known()
         self.instance.add_dynamic_partitions(str(school_year_partitions.name), list(years))
+        layout = self.archive.layout
+        repair_before_a_run(layout, report)
+        try:
+            failures = self._run_everything(years, report, options)
+        except (DamagedFileError, DatabaseError):
+            if not repair_after_a_failure(layout, report):
+                raise
+        else:
+            if not any(one.may_be_damage for one in failures) or not repair_after_a_failure(layout, report):
+                return failures
+        if self.recorder:
+            self.recorder.step_failed = False  # what failed is tried again
+        return self._run_everything(years, report, options)
+
+    def _run_everything(
+        self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions
+    ) -> list[StepFailure]:
         before = ChangeDetector(self.archive, self.models, self.instance)
-        unchanged = before.years(years)
-        if not photos_are_gone and len(unchanged) < len(years):
+        unchanged = set() if options.detection else before.years(years)
+        changed = [year for year in years if year not in unchanged]
+        if self.recorder:
+            self.recorder.begin(changed, NewPhotoCounter(self.archive.layout).count())
+        if not options.photos_are_gone and len(unchanged) < len(years):
             refuse_lost_photos(self.archive.layout)
         if unchanged:
             report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
-        failures = []
-        for year in years:
-            if year not in unchanged:
-                report(f"{year}: files, faces, vectors")
-                failed = self.run_job("ingest_year", year, _images_config(photos_are_gone))
-                failures += failed
-                if not failed:
-                    before.record_year(year)
+        failures = self._ingest(changed, report, options)
         failed = self._run_students(report)
         return [*failures, *failed, *([] if failed else self._run_albums(years, report))]
+
+    def _ingest(self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions) -> list[StepFailure]:
+        """Run the ingest of these school years, those that follow one another in one run."""
+        failures = []
+        with self._reporting_years("detections", lambda year: f"{year}: files, faces, vectors", report, years):
+            for some in ranges_of(self.instance, years):
+                failures += self.run_job("ingest_year", some, options.ops())
+                for year in some:
+                    self._record_unreadable(year)
+        return failures
+
+    @contextmanager
+    def _reporting_years(
+        self, asset: str, sentence: Callable[[str], str], report: Callable[[str], None], years: Sequence[str] = ()
+    ) -> Iterator[None]:
+        """Within it a sentence is reported of each school year with which a step of this asset begins.
+
+        Args:
+            asset: The asset.
+            sentence: Of a school year.
+            report: Called with it.
+            years: Where the place of a school year among them says how many are through.
+        """
+
+        def on_year(step: str, year: str) -> None:
+            if step == asset:
+                self._report(report, sentence(year), years.index(year) if year in years else None)
+
+        self._on_year = on_year
+        try:
+            yield
+        finally:
+            self._on_year = None
+
+    def _enter_year(self, asset: str, year: str) -> None:
+        if self._on_year:
+            self._on_year(asset, year)
 
     def _run_students(self, report: Callable[[str], None]) -> list[StepFailure]:
         """Run `identify` over all school years, unless nothing changed."""
         current = ChangeDetector(self.archive, self.models, self.instance)
         if current.students():
             return []
-        report("all years: students")
+        self._report(report, "all years: students", len(self.recorder.record.years) if self.recorder else None)
         failures = self.run_job("identify")
         if not failures:
             current.record_students()
@@ -141,19 +258,30 @@ class PipelineRunner:
         """Run the albums of these school years, and the pages over all years, without those that are unchanged."""
         failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
         unchanged = current.albums(years)
-        for year in years:
-            if year not in unchanged:
-                report(f"{year}: album")
-                failures += self.run_job("year_album", year)
+        with self._reporting_years("albums", lambda year: f"{year}: album", report):
+            ranges = ranges_of(self.instance, [year for year in years if year not in unchanged])
+            for some in ranges:
+                failures += self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
         if not current.site():
-            report("all years: index and reports")
+            self._report(report, "all years: index and reports")
             failures += self.run_job("school_site")
         return failures
+
+    def _report(self, report: Callable[[str], None], sentence: str, years_done: int | None = None) -> None:
+        report(sentence)
+        if self.recorder:
+            self.recorder.enter_stage(sentence, years_done)
+
+    def _record_unreadable(self, year: str) -> None:
+        """Record which files of a school year could not be read, for who watches the update."""
+        if self.recorder:
+            files = year_images(self.archive.layout, year).filter(pl.col("status") == PhotoStatus.UNREADABLE)
+            self.recorder.add_problems([f"{path}: {reason}" for path, reason in files.select("path", "reason").rows()])
 
     def run_job(
         self,
         name: str,
-        year: str | None = None,
+        years: str | Sequence[str] | None = None,
         ops: Mapping[str, Any] | None = None,
         *,
         run_id: str | None = None,
@@ -163,7 +291,7 @@ class PipelineRunner:
 
         Args:
             name: Of the job.
-            year: The school year, for a job of yearly assets.
+            years: The school year, for a job of yearly assets, or several that follow one another in Dagster's order.
             ops: Run config of the assets.
             run_id: Of the run; None for a new one.
             tags: Of the run.
@@ -171,20 +299,32 @@ class PipelineRunner:
         Returns:
             The steps and blocking checks that failed.
         """
+        some = [years] if isinstance(years, str) else list(years or ())
         job = self.definitions.resolve_job_def(name)
         outcome = job.execute_in_process(
-            run_config={**SILENT_CONSOLE_LOG, "ops": dict(ops or {})},
+            run_config={**console_log(), "ops": dict(ops or {})},
             instance=self.instance,
-            partition_key=year,
             raise_on_error=False,
             run_id=run_id,
-            tags=tags,
+            tags={**self.tags, **(tags or {}), **(range_tags(some) if some else {})},
         )
         assign_pending_pool_slots(self.instance)
         if outcome.success:
             return []
-        reasons = [failure_reason(e.step_failure_data) for e in outcome.all_events if e.is_step_failure]
-        return [StepFailure(name, year or "all years", reason) for reason in reasons or ["it stopped without a reason"]]
+        failed = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
+        where = " to ".join(dict.fromkeys((some[0], some[-1]))) if some else "all years"
+        failures = [one for data in failed for one in _step_failures(name, where, data)] or [
+            StepFailure(name, where, "it stopped without a reason")
+        ]
+        if self.recorder:
+            self.recorder.add_failures([f"{one.year}: {one.reason}" for one in failures])
+        return failures
+
+
+def _step_failures(job: str, where: str, data: object) -> list[StepFailure]:
+    """What failed in a step: school years of a range, or all of it."""
+    years = [StepFailure(job, one.year, one.reason, one.may_be_of_damage) for one in failed_years(data)]
+    return years or [StepFailure(job, where, failure_reason(data), may_be_of_damage(data))]
 
 
 def _years_phrase(some: int, of_all: int) -> str:
@@ -192,17 +332,14 @@ def _years_phrase(some: int, of_all: int) -> str:
     return what if some == of_all else f"{some:,} of {what}"
 
 
-def _images_config(photos_are_gone: bool) -> dict[str, Any]:
-    return {"images": {"config": {"photos_are_gone": True}}} if photos_are_gone else {}
-
-
-def select_years(layout: ArchiveLayout, years_option: str | None) -> list[str]:
+def select_years(layout: ArchiveLayout, years_option: str | None, accept_new: bool = False) -> list[str]:
     """The school years to run.
 
     Args:
         layout: The archive.
         years_option: A comma-separated list. None: all that have a folder, and those that had one, so that their
             photos drop out of the albums.
+        accept_new: Whether new ones are run too where they are more than the archive allows.
 
     Raises:
         PhotosFolderError: A year has no folder, or there is none at all.
@@ -211,12 +348,14 @@ def select_years(layout: ArchiveLayout, years_option: str | None) -> list[str]:
     if not folders:
         raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder per school year into it.")
     if years_option is None:
-        return sorted({*folders, *list_school_years(layout)})
+        held = [] if accept_new else held_back_years(layout, folders)
+        return sorted({*folders, *list_school_years(layout)} - set(held))
     years = [years_option] if years_option in folders else [year.strip() for year in years_option.split(",")]
     unknown = [year for year in years if year not in folders]
     if unknown:
         raise PhotosFolderError(
             f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(folders)}."
+            f"{did_you_mean(unknown[0], folders)}"
         )
     return years
 
@@ -260,7 +399,7 @@ def run_identification(
 def repair_and_rerun(
     runner: PipelineRunner, found: Sequence[Inconsistency], report: Callable[[str], None]
 ) -> list[StepFailure]:
-    """Remove what is inconsistent, then run the school years that lack something, the students and the albums.
+    """Remove what is inconsistent, then run what lacks something: school years, the students and the albums.
 
     Args:
         runner: Of the archive.
@@ -270,6 +409,14 @@ def repair_and_rerun(
     Returns:
         The steps that failed.
     """
-    repair(found)
+    layout = runner.archive.layout
+    for sentence in repair(layout, found):
+        report(sentence)
     lacking = [one for one in found if one.kind not in SUPERFLUOUS]
-    return runner.run(sorted({one.year for one in lacking} - {""}), report) if lacking else []
+    if not lacking:
+        return []
+    try:
+        years = select_years(layout, None)
+    except PhotosFolderError:  # their drive is away: what needs no photo is made again all the same
+        years = sorted({one.year for one in lacking} - {""})
+    return runner.run(years, report)

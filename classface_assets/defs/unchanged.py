@@ -1,8 +1,6 @@
 """What a run skips without asking Dagster: school years and jobs whose results would be the same.
 
-A school year's fingerprint covers its files as listed, all that was computed of them, the faces that people drew in its
-photos, the models and the program. It is recorded only when nothing of the year is left to be done or tried again. What
-Dagster has no record of is always run, so that its UI shows what there is.
+What Dagster has no record of is always run, so that its UI shows what there is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,32 +11,18 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from classface_assets.albums.pages.site import SiteContents
 from classface_assets.albums.publication import is_published
-from classface_assets.core.locations import Location, encode_relative_path
-from classface_assets.core.schemas import DetectionStatus, PhotoStatus
-from classface_assets.defs.albums import SiteConfig, album_contents, album_fingerprint, site_fingerprint
+from classface_assets.defs.albums.albums import SiteConfig, album_fingerprint, site_contents, site_fingerprint
 from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
+from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import archive_state, input_fingerprint
-from classface_assets.orchestration.partitions import year_listing
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.photos.manual_faces import find_manual_face_changes
+from classface_assets.orchestration.settings.file import lasting_assignment
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.checkpoints import checkpoint_files
 from classface_assets.store.artifacts.memoization import InputFingerprint, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
-from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images
-from classface_assets.store.catalog.school_years import require_year_folders
-from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
-from classface_assets.store.decisions.replay import replay
-from classface_assets.store.erasure.tombstones import erased_faces
-from classface_assets.store.files.parts import PartDataset, list_parts
-from classface_assets.store.model.events import DRAWING_KINDS
-from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.photo_facts import to_read_again
-
-FileListing = list[tuple[str, int, int]]
-"""Path below the photos folder, size in bytes and mtime in ns of every file."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +46,12 @@ class ChangeDetector:
             PhotosFolderError: The photos folder cannot be read.
         """
         materialized = self._materialized_years(YEAR_ASSETS)
-        return {
-            year
-            for year in years
-            if year in materialized and self._year_fingerprint(year).cached_metadata() is not None
-        }
-
-    def record_year(self, year: str) -> None:
-        """Record that the ingest of a school year succeeded, unless something is left to be tried again."""
-        fingerprint = self._year_fingerprint(year)
-        if self._is_complete(year):
-            fingerprint.record({}, [])
+        return {year for year in years if year in materialized and self._years.is_unchanged(year)}
 
     def students(self) -> bool:
         """Whether the job `identify` would change nothing."""
         return (
-            self._are_materialized((*GLOBAL_ASSETS, "evaluation"))
+            self._are_materialized((*GLOBAL_ASSETS, "evaluation", "student_coverage"))
             and self._students_fingerprint().cached_metadata() is not None
         )
 
@@ -97,12 +71,15 @@ class ChangeDetector:
         candidates = [year for year in years if year in materialized]
         if not candidates or not self.archive.layout.database.exists():
             return set()
-        photos, faces = self._published
+        photos, faces = self._published.photos, self._published.faces
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
         return {
             year
             for year, year_photos, year_faces in contents
-            if album_fingerprint(self._school_year(year), year_photos, year_faces).cached_metadata() is not None
+            if album_fingerprint(
+                self._years.school_year(year), year_photos, year_faces, self.archive.language
+            ).cached_metadata()
+            is not None
         }
 
     def site(self) -> bool:
@@ -110,32 +87,17 @@ class ChangeDetector:
         layout = self.archive.layout
         if not self._are_materialized(["album_site"]) or not layout.database.exists():
             return False
-        if site_fingerprint(layout, *self._published, SiteConfig()).cached_metadata() is None:
+        if site_fingerprint(layout, self._published, SiteConfig(), self.archive.language).cached_metadata() is None:
             return False
         return layout.published_albums is None or is_published(layout.albums, layout.published_albums)
 
     @cached_property
-    def _published(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return album_contents(self.archive)
-
-    @property
-    def _pack(self) -> PackInfo:
-        """The model pack in use."""
-        return self.models.describe(self.archive.layout)
-
-    def _school_year(self, year: str) -> SchoolYearStore:
-        """A school year, with the faces of the detector in use."""
-        return SchoolYearStore(self.archive.layout, self._pack.detector_version, year)
+    def _published(self) -> SiteContents:
+        return site_contents(self.archive)
 
     @cached_property
-    def _folders(self) -> dict[str, list[Location]]:
-        return require_year_folders(self.archive.layout)
-
-    @cached_property
-    def _manual_faces(self) -> tuple[list[FaceRef], dict[str, FaceRef]]:
-        """The faces that people drew, and those of erased people by id, in all school years."""
-        events = self.archive.open_ledger().events(kinds=DRAWING_KINDS)
-        return list(replay(events).drawn.values()), erased_faces(self.archive.layout, events)
+    def _years(self) -> YearChanges:
+        return YearChanges(self.archive, self.models)
 
     def _materialized_years(self, assets: Sequence[str]) -> set[str]:
         """The school years of which all of these assets were materialized."""
@@ -145,71 +107,14 @@ class ChangeDetector:
         records = self.instance.get_asset_records([dg.AssetKey(asset) for asset in assets])
         return sum(record.asset_entry.last_materialization is not None for record in records) == len(assets)
 
-    def _listing(self, year: str) -> FileListing:
-        photos = self.archive.layout.photos
-        files = year_listing(photos, self._folders.get(year, ()))
-        return [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
-
-    def _year_parts(self, year: str) -> tuple[PartDataset, PartDataset | None, PartDataset]:
-        """Files, faces (None where the year was never searched) and vectors."""
-        store = self._school_year(year)
-        vectors = store.embedding_parts(self._pack.key)
-        return image_parts(store.layout, year), store.active_detection_parts(), vectors
-
-    def _year_fingerprint(self, year: str) -> InputFingerprint:
-        layout, store = self.archive.layout, self._school_year(year)
-        images, faces, vectors = self._year_parts(year)
-        datasets = [one for one in (images, faces, vectors) if one is not None]
-        parts = [[(part.path.name, part.size) for part in list_parts(one.folder)] for one in datasets]
-        models = store.detector, self._pack.key, store.active_settings()
-        manual = self._manual_faces_in(images.ids("asset_id")) if any(self._manual_faces) else []
-        inputs = self._listing(year), parts, models, manual, layout.year_pattern, layout.year_start
-        return input_fingerprint(layout, "ingest_year", inputs, year=year)
-
-    def _manual_faces_in(self, photos: set[str]) -> list[tuple[str, str]]:
-        """The ids of drawn faces and of erased ones in these photos, each with which of both it is."""
-        drawn, erased = self._manual_faces
-        faces = [("drawn", face) for face in drawn] + [("erased", face) for face in erased.values()]
-        return sorted((kind, face.face_id) for kind, face in faces if face.asset_id in photos)
-
-    def _is_complete(self, year: str) -> bool:
-        """Whether every file was read, every photo searched and every face embedded, as far as that is possible."""
-        layout = self.archive.layout
-        files, faces, vectors = self._year_parts(year)
-        if faces is None or not _is_listing_read(files, self._listing(year)):
-            return False
-        photos = year_images(layout, year).filter(pl.col("status") == PhotoStatus.OK)
-        if set(photos["asset_id"]) - faces.ids("asset_id") or _is_reoriented(faces, photos):
-            return False
-        rows = self._school_year(year).detections([*LOCATION_COLUMNS, "status"])
-        face_ids = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
-        if face_ids - vectors.ids("face_id") - erased_ids_in(rows, self._manual_faces[1]):
-            return False
-        manual = find_manual_face_changes(layout, faces, year, self.archive.open_ledger())
-        return not manual.new and not manual.gone
-
     def _students_fingerprint(self) -> InputFingerprint:
         layout = self.archive.layout
-        inputs: tuple[Any, ...] = (archive_state(self.archive, self.models), file_signature(calibration_file(layout)))
+        inputs: tuple[Any, ...] = (
+            archive_state(self.archive, self.models),
+            file_signature(calibration_file(layout)),
+            lasting_assignment(layout),
+        )
         return input_fingerprint(layout, "identify", *inputs, str(layout.database))
-
-
-def _is_listing_read(files: PartDataset, listing: FileListing) -> bool:
-    """Whether just these files are known, and none is to be read again."""
-    rows = files.read([*files.key, "reason", "read_again"])
-    known = set(rows.select(files.key).iter_rows()) if rows.width else set()
-    if known != set(listing) or any(size < 0 for _, size, _ in listing):
-        return False
-    return not (rows.width and to_read_again(rows).any())
-
-
-def _is_reoriented(faces: PartDataset, photos: pl.DataFrame) -> bool:
-    """Whether a photo's file has another orientation than when it was searched: it could not be opened since."""
-    stored = faces.read(["asset_id", "orientation"])
-    if "orientation" not in stored.columns:
-        return False
-    both = stored.join(photos.select("asset_id", pl.col("orientation").alias("now")), on="asset_id")
-    return both.filter(pl.col("orientation") != pl.col("now")).height > 0
 
 
 def _rows_of_year(rows: pl.DataFrame, year: str) -> pl.DataFrame:

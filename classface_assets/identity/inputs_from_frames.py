@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
 from classface_assets.identity.graph.knn_graph import KnnGraph

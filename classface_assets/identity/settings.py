@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from classface_assets.core.embedders import EmbedderKind, embedder_kind
+from classface_assets.core.faces.embedders import EmbedderKind, embedder_kind
 
 ClusteringMethod = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
 MatchingStrategy = Literal["prototype", "centroid", "vote", "knn"]

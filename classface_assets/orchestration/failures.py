@@ -1,14 +1,24 @@
 """How a failure is reported: one sentence where the user can do something about it, else the innermost error."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
-from classface_assets.core.errors import UserError
-from classface_assets.core.storage_errors import as_storage_error
+from classface_assets.core.errors import UnreachableError, UserError, as_storage_error
+from classface_assets.store.artifacts.checkpoints import CheckpointError
+from classface_assets.store.files.duckdb import DatabaseError
+from classface_assets.store.files.parquet import DamagedFileError
 
+ERROR_KEY = "error"
+"""Key of a failure's metadata: the name of the error's class."""
+DAMAGE_ERRORS = frozenset({DamagedFileError.__name__, DatabaseError.__name__, CheckpointError.__name__})
+FAILED_YEARS_KEY = "failed school years"
+"""Key of a failure's metadata: the `YearFailure` of each school year of a range."""
+RETRIES, RETRY_AFTER_S = 2, 10.0
+"""How often a step is tried again that did not reach a drive or server, or found a file in use, and after how long."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -16,23 +26,85 @@ R = TypeVar("R")
 def report_user_errors(compute: Callable[P, R]) -> Callable[P, R]:
     """Decorates an asset: its user errors, and those of a disk or server, fail the step with a sentence.
 
+    What a moment may mend, a server that cannot be reached or a file in use, is tried again; nothing else is: a photo
+    that is broken, or a ledger that is lost, stays so.
+
     Raises:
         dagster.Failure: With that sentence as its description instead of a traceback, and without retries.
+        dagster.RetryRequested: From such a failure, where the step is to be tried again.
     """
 
     @functools.wraps(compute)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return compute(*args, **kwargs)
+        except UnreachableError as error:
+            raise _as_retry(error) from _as_failure(error)
         except UserError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
+            raise _as_failure(error) from None
         except Exception as error:
             sentence = as_storage_error(error, getattr(error, "filename", None) or "the archive")
             if sentence is None:
                 raise
-            raise dg.Failure(description=str(sentence), allow_retries=False) from error
+            failure = _as_failure(sentence)
+            if isinstance(sentence, UnreachableError):
+                raise _as_retry(sentence) from failure
+            raise failure from error
 
     return wrapped
+
+
+def _as_retry(error: UnreachableError) -> dg.RetryRequested:
+    dg.get_dagster_logger("retries").warning(f"{error} It is tried again {RETRIES} times, after {RETRY_AFTER_S:g} s.")
+    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER_S)
+
+
+def _as_failure(error: UserError) -> dg.Failure:
+    return dg.Failure(description=str(error), metadata={ERROR_KEY: type(error).__name__}, allow_retries=False)
+
+
+def may_be_of_damage(failure: object) -> bool:
+    """Whether a step may have failed because a stored file is damaged: it says so, or nobody expected its error.
+
+    Args:
+        failure: Dagster's step failure data.
+    """
+    user = getattr(failure, "user_failure_data", None)
+    name = None if user is None else user.metadata.get(ERROR_KEY)
+    return name is None or name.value in DAMAGE_ERRORS
+
+
+def impersonal_reason(failure: object) -> str:
+    """Why a step failed, without any name, path or number that its own sentence may have: what its kind of error means.
+
+    Args:
+        failure: Dagster's step failure data.
+    """
+    of_years = failed_years(failure)
+    if of_years:
+        return " ".join(dict.fromkeys(_meaning(one.error, "") for one in of_years))
+    user = getattr(failure, "user_failure_data", None)
+    stated = None if user is None else user.metadata.get(ERROR_KEY)
+    error = getattr(failure, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return _meaning(None if stated is None else str(stated.value), error.cls_name if error is not None else "")
+
+
+def _meaning(name: str | None, class_name: str) -> str:
+    """What an error means: by the name of a UserError, or by the class of one that nobody expected."""
+    kind = next((one for one in _kinds_of(UserError) if one.__name__ == name), None)
+    if kind is not None and kind.__doc__:
+        return kind.__doc__.split("\n\n")[0].replace("\n    ", " ").strip()
+    if class_name == "DagsterAssetCheckFailedError":
+        return "A check found a result that nothing may be made of."
+    return f"An error that nobody expected ({class_name or 'unknown'})."
+
+
+def _kinds_of(error: type[UserError]) -> Iterator[type[UserError]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 def failure_reason(failure: object) -> str:
@@ -51,3 +123,52 @@ def failure_reason(failure: object) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return str(error.message).strip() if error is not None else "it stopped without a reason"
+
+
+@dataclass(frozen=True)
+class YearFailure:
+    """A school year that failed in a run over several of them.
+
+    Attributes:
+        asset: The asset of it that failed.
+        year: The school year.
+        reason: A sentence that says why.
+        error: The name of the error's class; None where nobody expected it.
+    """
+
+    asset: str
+    year: str
+    reason: str
+    error: str | None
+
+    @property
+    def may_be_of_damage(self) -> bool:
+        """Whether a damaged file may be why."""
+        return self.error is None or self.error in DAMAGE_ERRORS
+
+
+def years_failure(failures: Iterable[YearFailure]) -> dg.Failure:
+    """The failure of a step over a range of school years: each reason once, with the years that it is of."""
+    failures = list(failures)
+    kinds = [one.error for one in failures if one.error is not None]
+    by_reason: dict[str, list[YearFailure]] = {}
+    for one in failures:
+        by_reason.setdefault(one.reason, []).append(one)
+    sentences = [f"{', '.join(one.year for one in some)}: {reason}" for reason, some in by_reason.items()]
+    details = [asdict(one) for some in by_reason.values() for one in some]
+    return dg.Failure(
+        description=" ".join(sentences),
+        metadata={FAILED_YEARS_KEY: dg.MetadataValue.json(details), **({ERROR_KEY: kinds[0]} if kinds else {})},
+        allow_retries=False,
+    )
+
+
+def failed_years(failure: object) -> list[YearFailure]:
+    """The school years of a range that failed; none where a step of one school year, or of all, failed.
+
+    Args:
+        failure: Dagster's step failure data.
+    """
+    user = getattr(failure, "user_failure_data", None)
+    details = None if user is None else user.metadata.get(FAILED_YEARS_KEY)
+    return [] if details is None else [YearFailure(**one) for one in details.value]

@@ -16,6 +16,9 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
 from classface_assets.orchestration.partitions import register_school_years
+from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
+from classface_assets.orchestration.records.database import as_database_error
+from classface_assets.orchestration.school_year_runs.years import years_phrase
 
 PID_REPORT_TIMEOUT_S = 60
 UNFINISHED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -40,6 +43,7 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
     Raises:
         DataFolderError: The data folder cannot be written.
         StorageError: The data are at a URL that cannot be reached.
+        DamagedRecordsError: Dagster's records are damaged.
     """
     home = layout.dagster_home
     settings = home / "dagster.yaml"
@@ -48,6 +52,7 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
         home.mkdir(parents=True, exist_ok=True)
         # Dagster creates its tables on first use, and fails where a second process creates them in the same moment.
         with FileLock(home / ".being_made.lock"):
+            require_sound_records(home)
             if not settings.exists():
                 settings.write_text((files("classface_assets.orchestration") / "dagster.yaml").read_text())
             return _load_instance(home)
@@ -61,7 +66,13 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
 def _load_instance(home: Path) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(home)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return dg.DagsterInstance.get()
+    try:
+        return dg.DagsterInstance.get()
+    except Exception as error:
+        sentence = as_damaged_records_error(error) or as_database_error(error, home)
+        if sentence is None:
+            raise
+        raise sentence from error
 
 
 def _folder_option(layout: ArchiveLayout) -> str:
@@ -88,7 +99,7 @@ def fail_dead_runs(
         if not of_this_machine(run) or _is_alive(instance, run.run_id, record.start_time):
             continue
         instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
-        released.append(ReleasedRun(run.run_id, run.job_name, run.tags.get("dagster/partition", "")))
+        released.append(ReleasedRun(run.run_id, run.job_name, years_phrase(run.tags)))
     storage = instance.event_log_storage
     finished = {r.run_id for r in released} | {
         run_id for run_id in storage.get_concurrency_run_ids() if _is_finished(instance, run_id)
@@ -142,7 +153,8 @@ def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | Non
     pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events if e.dagster_event]
     numbers = [int(str(pid.value)) for pid in pids if pid is not None]
     if not numbers:  # a run reports its process a moment after it has started
-        return started_at is None or time.time() - started_at < PID_REPORT_TIMEOUT_S
+        # A start in the future is that of a clock which was wrong, and no reason to wait until then.
+        return started_at is None or abs(time.time() - started_at) < PID_REPORT_TIMEOUT_S
     try:
         process = psutil.Process(numbers[-1])
         is_zombie = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not collected it yet

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import dagster as dg
 
+from classface_assets.orchestration.school_year_runs.years import current_year_step
+
 
 class ProgressCallback(Protocol):
     """What a long task calls while it goes on."""
@@ -97,12 +99,21 @@ class ProgressReporter(Protocol):
         """
         ...
 
+    def enter_year(self, asset: str, year: str) -> None:
+        """Report that a step begins with a school year."""
+        ...
+
 
 @dataclass(frozen=True)
 class Progress:
     """A ProgressReporter for these listeners."""
 
     listeners: Sequence[ProgressListener] = ()
+    on_year: Callable[[str, str], None] = lambda _asset, _year: None
+
+    def enter_year(self, asset: str, year: str) -> None:
+        """See ProgressReporter."""
+        self.on_year(asset, year)
 
     @contextmanager
     def task(self, label: str, total: int, unit: str = "photos") -> Iterator[ProgressCallback]:
@@ -140,7 +151,8 @@ def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
     @contextmanager
     def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
         context = dg.AssetExecutionContext.get()
-        year = context.partition_key if context.has_partition_key else None
+        step = current_year_step()
+        year = None if step is None else step.year
 
         def observe() -> None:
             metadata = {"progress": progress.sentence, **progress.metadata}
@@ -148,7 +160,10 @@ def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
 
         yield throttle(every_s, observe)
         observe()
-        context.add_asset_metadata(progress.metadata, context.asset_key, year)
+        if step is None:
+            context.add_asset_metadata(progress.metadata, context.asset_key)
+        else:
+            step.metadata |= progress.metadata
 
     return listen
 

@@ -11,17 +11,25 @@ import dagster as dg
 from pydantic import Field
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.languages import ENGLISH, LANGUAGES
+from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
+from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
+from classface_assets.orchestration.settings.file import read_settings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
+from classface_assets.store.backups.generations import Backup, Retention
 from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
 from classface_assets.store.consent.allowed_photos import RefusedFaces
 from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.published.ledger_record import ArchiveExpectation
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
 
+RETENTION_DAYS = 90
+
 RefusedMode = Literal["withhold", "blur", "box"]
+AlbumLanguage = Literal["en", "de", "fr", "es", "pl"]
 """RefusedFaces as Dagster's run configuration shows them."""
 
 ENVIRONMENT = {
@@ -29,9 +37,14 @@ ENVIRONMENT = {
     "data": "CLASSFACE_DATA",
     "local": "CLASSFACE_LOCAL",
     "ledger": "CLASSFACE_LEDGER",
+    "ledger_backups": "CLASSFACE_LEDGER_BACKUPS",
     "year_pattern": "CLASSFACE_YEAR_PATTERN",
     "year_start": "CLASSFACE_YEAR_START",
+    "most_new_years": "CLASSFACE_MOST_NEW_YEARS",
+    "retention_days": "CLASSFACE_RETENTION_DAYS",
 }
+NUMBERS = ("most_new_years", "retention_days")
+"""Fields of Archive that are whole numbers."""
 """Field of Archive → the environment variable that it comes from. (CLASSFACE_REFUSED is checked when it is read.)"""
 
 
@@ -56,6 +69,11 @@ class Archive(dg.ConfigurableResource):
         description="SQLAlchemy URL of the ledger of people's decisions; empty: ledger.sqlite in the local folder. "
         "(CLASSFACE_LEDGER)",
     )
+    ledger_backups: str = Field(
+        default="",
+        description="How many backups of the ledger stay: `5+7`, the default, are the last five and one a day for seven"
+        " days; `0` makes none. (CLASSFACE_LEDGER_BACKUPS)",
+    )
     year_pattern: str = Field(
         default="",
         description=r"Regular expression that finds the school year in a folder's name, with groups first and perhaps "
@@ -65,11 +83,27 @@ class Archive(dg.ConfigurableResource):
     year_start: str = Field(
         default="09-01", description="Month and day on which a school year starts. (CLASSFACE_YEAR_START)"
     )
+    most_new_years: int = Field(
+        default=MOST_NEW_YEARS,
+        ge=0,
+        description="So many new folders of the photos folder are run as school years without a question; more are "
+        "held back until `classface run --yes`. 0: any number. (CLASSFACE_MOST_NEW_YEARS)",
+    )
+    retention_days: int = Field(
+        default=RETENTION_DAYS,
+        ge=0,
+        description="Days after which Dagster's records of finished runs are removed; what each asset was last "
+        "materialized with stays. 0: never. (CLASSFACE_RETENTION_DAYS)",
+    )
     refused: RefusedMode = Field(
         default="withhold",
         description="What albums do with a photo of somebody who may not be shown: `withhold` it, or show it with that "
         "face covered, as a `blur` or a grey `box`, when it shows others too. The original stays as it is. "
         "(CLASSFACE_REFUSED)",
+    )
+    language: AlbumLanguage = Field(
+        default="en",
+        description="The language of the albums: English, German, French, Spanish or Polish. (CLASSFACE_LANGUAGE)",
     )
 
     @cached_property
@@ -77,8 +111,18 @@ class Archive(dg.ConfigurableResource):
         """Where everything of the archive lies."""
         local = parse_local_folder(self.local) if self.local else None
         return ArchiveLayout(
-            parse_location(self.photos), parse_location(self.data), local, self.year_pattern, self.year_start
+            photos=parse_location(self.photos),
+            data=parse_location(self.data),
+            local_folder=local,
+            year_pattern=self.year_pattern,
+            year_start=self.year_start,
+            most_new_years=self.most_new_years,
         )
+
+    @cached_property
+    def _expectation(self) -> ArchiveExpectation:
+        """What the archive knows of its ledger."""
+        return ArchiveExpectation(self.layout)
 
     @cached_property
     def _catalogs(self) -> dict[str, FaceCatalog]:
@@ -86,8 +130,33 @@ class Archive(dg.ConfigurableResource):
         return {}
 
     def open_ledger(self) -> Ledger:
-        """The ledger of people's decisions."""
-        return Ledger(self.ledger or self.layout.ledger_url)
+        """The ledger of people's decisions. Each transaction checks that it is the one that the archive knows.
+
+        Raises:
+            UserError: What the archive knows of its ledger cannot be read.
+            StorageError: The disk, drive or server fails.
+        """
+        scheduler = self.backup_scheduler
+        return Ledger(self.ledger_url, expected=self._expectation, after_write=scheduler.notice)
+
+    def open_unchecked_ledger(self) -> Ledger:
+        """The ledger, whether it is the archive's or not: to be looked at, or put back."""
+        return Ledger(self.ledger_url)
+
+    @property
+    def ledger_url(self) -> str:
+        """The SQLAlchemy URL of the ledger."""
+        return self.ledger or self.layout.ledger_url
+
+    def back_up_ledger(self) -> Backup | None:
+        """Back up the ledger if it has new events; see `LedgerBackups.make`."""
+        retention = Retention.parse(self.ledger_backups) if self.ledger_backups else Retention()
+        return LedgerBackups(self.layout, self.open_ledger, retention).make()
+
+    @cached_property
+    def backup_scheduler(self) -> BackupScheduler:
+        """Makes backups after bursts of decisions, in processes that start it, or flush it at their end."""
+        return BackupScheduler(self.back_up_ledger)
 
     def catalog(self, models: "Models") -> FaceCatalog:
         """All files, faces and embeddings of the pack in use.
@@ -112,6 +181,7 @@ class Archive(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
         self.release_catalog()
+        self.backup_scheduler.flush()
 
 
 class Models(dg.ConfigurableResource):
@@ -149,41 +219,67 @@ class LoggedProgress(dg.ConfigurableResource):
         log = log_listener(dg.get_dagster_logger("progress").info, self.log_every_s)
         return Progress((log, asset_event_listener(self.event_every_s))).task(label, total, unit)
 
+    def enter_year(self, asset: str, year: str) -> None:
+        """The run's log has a line for each school year anyway."""
+
 
 def resolve_archive(
     photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
 ) -> Archive:
-    """The archive of these folders or URLs; what is not given comes from the environment.
+    """The archive of these folders or URLs; what is not given comes from the environment, then from `classface.toml`.
 
     Args:
-        photos: Else CLASSFACE_PHOTOS, else the folder `photos` below the data.
+        photos: Else CLASSFACE_PHOTOS, else as the archive's settings say, else the folder `photos` below the data.
         data: Else CLASSFACE_DATA, else `data`.
         local: Else CLASSFACE_LOCAL, else the data folder, or `data` where that is at a URL.
 
     Raises:
         StorageError: A URL cannot be one.
-        UserError: An environment variable has a value that is not allowed.
+        UserError: An environment variable or a setting has a value that is not allowed.
     """
-    refused = os.environ.get("CLASSFACE_REFUSED") or RefusedFaces.WITHHOLD.value
+    data_location = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
+    local = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(data_location, Path) else "data")
+    lasting = read_settings(parse_local_folder(str(local or data_location)))
+    refused = os.environ.get("CLASSFACE_REFUSED") or lasting.refused or RefusedFaces.WITHHOLD.value
+    Retention.parse(os.environ.get("CLASSFACE_LEDGER_BACKUPS") or "5+7")
     if refused not in list(RefusedFaces):
         raise UserError(f"CLASSFACE_REFUSED is {refused!r}; set it to {' or '.join(RefusedFaces)}, or to nothing.")
-    data_location = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
-    photos = photos or os.environ.get("CLASSFACE_PHOTOS")
-    local = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(data_location, Path) else "data")
+    language = os.environ.get("CLASSFACE_LANGUAGE") or lasting.language or ENGLISH
+    if language not in LANGUAGES:
+        raise UserError(f"CLASSFACE_LANGUAGE is {language!r}; set it to {' or '.join(LANGUAGES)}, or to nothing.")
+    photos = photos or os.environ.get("CLASSFACE_PHOTOS") or lasting.photos
     return Archive(
         photos=str(parse_location(str(photos)) if photos else data_location / "photos"),
         data=str(data_location),
         local=str(parse_local_folder(str(local))) if local else "",
         ledger=os.environ.get("CLASSFACE_LEDGER", ""),
-        year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN", ""),
-        year_start=os.environ.get("CLASSFACE_YEAR_START") or "09-01",
+        ledger_backups=os.environ.get("CLASSFACE_LEDGER_BACKUPS") or lasting.ledger_backups or "",
+        year_pattern=os.environ.get("CLASSFACE_YEAR_PATTERN") or lasting.year_pattern or "",
+        year_start=os.environ.get("CLASSFACE_YEAR_START") or lasting.year_start or "09-01",
+        most_new_years=_number("CLASSFACE_MOST_NEW_YEARS", lasting.most_new_years, MOST_NEW_YEARS),
+        retention_days=_number("CLASSFACE_RETENTION_DAYS", lasting.retention_days, RETENTION_DAYS),
         refused=cast("RefusedMode", refused),
+        language=cast("AlbumLanguage", language),
     )
 
 
-def resolve_models(pack: str | None = None) -> Models:
-    """The model pack of that name, else that of CLASSFACE_PACK, else `builtin`."""
-    return Models(pack=pack or os.environ.get("CLASSFACE_PACK") or "builtin")
+def _number(variable: str, lasting: int | None, default: int) -> int:
+    """The whole number that an environment variable is set to, else the setting. Raises UserError for anything else."""
+    given = os.environ.get(variable) or str(default if lasting is None else lasting)
+    if not given.isascii() or not given.isdigit():
+        raise UserError(f"{variable} is {given!r}; set it to a whole number from 0, or to nothing.")
+    return int(given)
+
+
+def resolve_models(pack: str | None = None, archive: Archive | None = None) -> Models:
+    """The model pack of that name, else that of CLASSFACE_PACK, else of the archive's settings, else `builtin`.
+
+    Raises:
+        UserError: The settings of the archive cannot be read.
+    """
+    given = pack or os.environ.get("CLASSFACE_PACK")
+    lasting = None if given or archive is None else read_settings(archive.layout.local).pack
+    return Models(pack=given or lasting or "builtin")
 
 
 def default_resources() -> dict[str, Any]:
@@ -192,7 +288,9 @@ def default_resources() -> dict[str, Any]:
     Variables that are set are given to Dagster by name (`dg.EnvVar`): it reads them when a run starts, and its UI shows
     the name instead of the value, which may hold a password.
     """
-    archive = resolve_archive().model_dump()
-    archive |= {field: dg.EnvVar(name) for field, name in ENVIRONMENT.items() if os.environ.get(name)}
-    pack = dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else resolve_models().pack
+    resolved = resolve_archive()
+    archive = resolved.model_dump()
+    given = {field: name for field, name in ENVIRONMENT.items() if os.environ.get(name)}
+    archive |= {field: dg.EnvVar.int(name) if field in NUMBERS else dg.EnvVar(name) for field, name in given.items()}
+    pack = dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else resolve_models(archive=resolved).pack
     return {"archive": Archive(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

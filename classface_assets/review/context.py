@@ -1,7 +1,7 @@
 """What a request needs of the archive: its ledger, images, models and runs, created once for the server."""
 
 import copy
-import json
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,19 +13,27 @@ from fastapi import Request
 
 from classface_assets.core.errors import UserError
 from classface_assets.identity.evaluation.progress import PROGRESS_COLUMNS
+from classface_assets.identity.settings import AssignmentSettings, ClusteringMethod
 from classface_assets.review.faces.image_responses import ImageLoader
 from classface_assets.review.faces.similar_faces import FaceSimilarity, VectorCache
 from classface_assets.review.faces.uploads import UploadAnalyzer
 from classface_assets.review.problems import NotFoundError
+from classface_assets.review.runs.dagster_page import DAGSTER_UI, DagsterPage
+from classface_assets.review.runs.updates import UpdateCenter
 from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.services.exports.jobs import ExportJobs
+from classface_assets.services.identity.presets import Preset, calibrated_settings, preset_values
+from classface_assets.store.artifacts.checkpoints import load_report
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.files.parquet import read_parquet_or_empty
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.published.queries import require_published
 
 if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive, Models
     from classface_assets.review.runs.manager import RunManager
+    from classface_assets.store.erasure.receipt import ErasureReceipt
 
 T = TypeVar("T")
 
@@ -38,15 +46,19 @@ class ReviewContext:
 
         Raises:
             PackError: The model pack does not exist.
-            StorageError: The ledger cannot be opened.
+            LedgerError: The ledger is not the one that the archive knows, or cannot be used.
         """
         self.archive, self.models = archive, models
         self.layout, self.ledger = archive.layout, archive.open_ledger()
+        self.ledger.require_known()
         self.pack = models.describe(self.layout)
         self.images = ImageLoader(self.layout, self.pack.detector_version)
         self.upload_analyzer = UploadAnalyzer(lambda: models.load(self.layout))
         self.run_manager = _created_once(self._create_run_manager)
+        self.updates = UpdateCenter(archive, models)
+        self.dagster_page = DagsterPage(os.environ.get("CLASSFACE_DAGSTER_URL") or DAGSTER_UI)
         self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches)
+        self.export_jobs = ExportJobs()
         self._vectors = VectorCache(self.layout, self.pack)
 
     def for_actor(self, actor: str) -> "ReviewContext":
@@ -68,6 +80,8 @@ class ReviewContext:
             DatabaseError: Nothing is published yet, or the file cannot be read.
             LedgerError: The ledger cannot be read.
         """
+        if not self.layout.database.exists():  # before the ledger is opened, which would make its folder
+            require_published(self.layout.database)
         return self._views.current()
 
     def recent_view(self) -> ArchiveView | None:
@@ -78,10 +92,17 @@ class ReviewContext:
         """Similarity search over the current view; the vectors are read once for each published database."""
         return FaceSimilarity(self.view(), self._vectors.current(), self._vectors)
 
+    def settings(self, preset: Preset | None = None, method: ClusteringMethod | None = None) -> AssignmentSettings:
+        """The settings of the archive: of its pack, calibrated on its labels, and changed by a preset."""
+        return calibrated_settings(self.layout, self.pack, method, preset)
+
+    def preset_values(self, preset: Preset | None) -> dict[str, Any]:
+        """The run config that a preset comes to in this archive."""
+        return preset_values(self.settings(), preset)
+
     def head_report(self) -> dict[str, Any]:
         """The report of the last training of the projection head; empty before the first."""
-        file = self.layout.head.with_suffix(".json")
-        return dict(json.loads(file.read_text())) if file.exists() else {}
+        return load_report(self.layout.head)
 
     def labelling_progress(self) -> pl.DataFrame:
         """PROGRESS_COLUMNS as the asset `evaluation` measured them last; empty before that."""
@@ -91,24 +112,26 @@ class ReviewContext:
         """Read and import what the first pages need, before somebody waits for it."""
         with suppress(UserError):  # the request that needs it reports the error
             self.view()
+            self.ledger.read_people()
             self.run_manager().warm_up()
 
-    def erase(self, person_id: str) -> dict[str, Any]:
+    def erase(self, person_id: str) -> tuple["ErasureReceipt", str]:
         """Erase a person from the archive and from this server's memory.
 
         Returns:
-            The receipt, with `runId` of the run that recomputes the identities.
+            The receipt, and the id of the run that recomputes the identities.
         """
         try:
-            receipt, run_id = self.run_manager().erase(person_id)
+            return self.run_manager().erase(person_id)
         finally:
             self._clear_caches()
             self._views.clear()
-        return receipt | {"runId": run_id}
 
     def _clear_caches(self) -> None:
-        """Drop images and vectors: they may show somebody who was erased."""
+        """Drop images, vectors and names: they may show somebody who was erased."""
+        self.ledger.known.forget()
         self.images.clear()
+        self.export_jobs.clear()
         self._vectors.clear()
 
     def _create_run_manager(self) -> "RunManager":

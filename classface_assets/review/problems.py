@@ -6,16 +6,30 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from classface_assets.core.errors import UserError
-from classface_assets.core.storage_errors import StorageError
+from classface_assets.core.errors import StorageError, UserError
+from classface_assets.services.identity.method_options import MethodOptionError
 from classface_assets.store.files.duckdb import DatabaseError
+from classface_assets.store.files.parquet import DamagedFileError
+from classface_assets.store.ledger.event_store import DamagedLedgerError
+from classface_assets.store.ledger.identity import LostLedgerError
 from classface_assets.store.ledger.transaction import ConflictError, LedgerError, UnknownError
 
 # The other errors of a ledger are errors of the request, such as a name that no page can show.
-_STATUS_BY_ERROR = {UnknownError: 404, ConflictError: 409, LedgerError: 422, DatabaseError: 503, StorageError: 503}
+_STATUS_BY_ERROR = {
+    UnknownError: 404,
+    ConflictError: 409,
+    LostLedgerError: 503,
+    DamagedLedgerError: 503,
+    LedgerError: 422,
+    MethodOptionError: 409,
+    DatabaseError: 503,
+    DamagedFileError: 503,
+    StorageError: 503,
+}
 _LOGGER = logging.getLogger("classface.review")
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -57,17 +71,31 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def _validation_problem(_: Request, error: Exception) -> Response:
+    """Status 404 where the path has an id that nothing can have, else 422."""
     assert isinstance(error, RequestValidationError)
     # The rejected values are not sent back: they may be anything.
     errors = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
     detail = "; ".join(f"{one['where']}: {one['what']}" for one in errors[:3]) or "The request is not valid."
-    return problem_response(422, detail, errors=errors)
+    in_path = any(e["loc"][0] == "path" for e in error.errors())
+    return problem_response(404 if in_path else 422, detail, errors=errors)
 
 
-def _http_problem(_: Request, error: Exception) -> Response:
+def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = ", ".join(allowed_methods(request))
+        return problem_response(405, f"{request.method} is not possible here, only {allowed}.", {"Allow": allowed})
     status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
     return problem_response(status, str(error.detail), dict(error.headers or {}))
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of all calls at the path of a request; the framework names those of the first one only."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if getattr(route, "path_regex", None) is not None and route.path_regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 def _user_error_problem(_: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -9,21 +10,31 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
 from classface_assets.orchestration.partitions import school_year_partitions, year_files
+from classface_assets.orchestration.records.retention import old_runs
+from classface_assets.orchestration.records.run_history import outdated_runs, record_size_bytes
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.run_history import outdated_runs, record_size_bytes
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import year_folders
 from classface_assets.store.maintenance.integrity import (
+    NOT_REPAIRED,
     REPAIR,
     Inconsistency,
     InconsistencyKind,
+    IntegrityReport,
     check_integrity,
 )
 from classface_assets.store.maintenance.pruning import ActivePack, UnusedData, find_unused
 
 SHOWN_EXAMPLES = 3
 OUTDATED_RUN_RECORDS = "records of runs, with pictures, all of whose outputs later runs have replaced"
-SUPERFLUOUS = frozenset({InconsistencyKind.NO_FACE, InconsistencyKind.DUPLICATE_ROW, InconsistencyKind.TEMPORARY})
+SUPERFLUOUS = frozenset(
+    {
+        InconsistencyKind.NO_FACE,
+        InconsistencyKind.DUPLICATE_ROW,
+        InconsistencyKind.TEMPORARY,
+        InconsistencyKind.NOT_REPAIRABLE,
+    }
+)
 """Kinds of inconsistencies that are only removed; nothing has to be computed again."""
 
 
@@ -31,8 +42,10 @@ class PhotosChangedError(UserError):
     """The photos folder has changed since the last run, so what is in use is not known."""
 
 
-def find_unused_data(archive: Archive, models: Sequence[Models]) -> list[UnusedData]:
-    """What no run with one of these model packs uses any more.
+def find_unused_data(
+    archive: Archive, models: Sequence[Models], further: Sequence[ActivePack] = ()
+) -> list[UnusedData]:
+    """What no run with one of these model packs, or with the further ones, uses any more.
 
     In use is what the last run found. After a change of the folder, or with a drive that was not connected then, a run
     has to come first: else photos that are still there would count as deleted.
@@ -49,13 +62,21 @@ def find_unused_data(archive: Archive, models: Sequence[Models]) -> list[UnusedD
             "run `classface run` first, so that prune knows what is in use."
         )
     packs = [model.describe(layout) for model in models]
-    return find_unused(layout, [ActivePack(pack.detector_version, pack.key) for pack in packs])
+    return find_unused(layout, [*(ActivePack(pack.detector_version, pack.key) for pack in packs), *further])
 
 
 def outdated_run_records(instance: dg.DagsterInstance, layout: ArchiveLayout) -> tuple[set[str], list[UnusedData]]:
     """The runs whose outputs were all replaced, whose records show faces that may be gone, and their size."""
     runs, home = outdated_runs(instance, _school_years_in_use(layout)), layout.dagster_home
     return runs, [UnusedData(OUTDATED_RUN_RECORDS, home.name, len(runs), record_size_bytes(home, runs))] if runs else []
+
+
+def old_run_records(instance: dg.DagsterInstance, archive: Archive) -> list[UnusedData]:
+    """The records of runs that are older than the archive retains them, and their size."""
+    days, home = archive.retention_days, archive.layout.dagster_home
+    runs = old_runs(instance, datetime.now(UTC) - timedelta(days=days)) if days else []
+    kind = f"records of runs older than {days:,} days"
+    return [UnusedData(kind, home.name, len(runs), record_size_bytes(home, runs))] if runs else []
 
 
 def delete_empty_partitions(instance: dg.DagsterInstance, layout: ArchiveLayout) -> None:
@@ -85,8 +106,8 @@ def unused_data_lines(found: Iterable[UnusedData]) -> Iterator[str]:
     yield f"Together {_format_size(total)}. The ledger, and with it every name, stays; photos are never touched."
 
 
-def find_inconsistencies(archive: Archive, models: Models) -> list[Inconsistency]:
-    """Compare photos, faces, vectors and the database both ways, for the model pack in use."""
+def find_inconsistencies(archive: Archive, models: Models) -> IntegrityReport:
+    """Check every stored file, and compare photos, faces, vectors and the database, for the model pack in use."""
     pack = models.describe(archive.layout)
     return check_integrity(archive.layout, pack.detector_version, pack.key)
 
@@ -99,7 +120,17 @@ def inconsistency_lines(found: Iterable[Inconsistency]) -> Iterator[str]:
     for kind, of_kind in kinds.items():
         names = [f"{one.year} {name}".strip() for one in of_kind for name in one.names]
         yield f"{len(names):>9,}  {kind}: {_examples(names)}"
-    yield "; ".join(f"{kind}: --fix {REPAIR[kind]}" for kind in kinds) + "."
+    advice = (f"{kind}: --fix {REPAIR[kind]}" if kind in REPAIR else f"{kind}: {NOT_REPAIRED[kind]}" for kind in kinds)
+    yield "; ".join(advice) + "."
+
+
+def checksum_note(report: IntegrityReport) -> str:
+    """How many files have no checksum yet; "" where all have one."""
+    count = report.without_checksum
+    if not count:
+        return ""
+    files = "1 file of an older version has" if count == 1 else f"{count:,} files of older versions have"
+    return f"{files} no checksum yet: damage of it shows only where it cannot be read. It gets one when it is written."
 
 
 def _changes_since_last_run(layout: ArchiveLayout) -> tuple[int, int]:

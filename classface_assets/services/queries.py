@@ -79,10 +79,20 @@ def stats_lines(database: Path) -> Iterator[str]:
     yield "Files:    " + (", ".join(f"{n:,} {status}" for status, n in statuses.iter_rows()) or "none")
     n = queries.face_counts(database)
     named = f"{n['faces']:,}: {n['named']:,} named"
-    yield f"Faces:    {named}, {n['clustered']:,} in unknown clusters, {n['single']:,} single"
+    hidden = f", {n['hidden']:,} of hidden people" if n["hidden"] else ""
+    yield f"Faces:    {named}{hidden}, {n['clustered']:,} in unknown clusters, {n['single']:,} single"
     yield f"Students: {n['people']:,} named, {n['clusters']:,} unknown"
     for cluster, size in queries.largest_unknown_clusters(database).iter_rows():
         yield f'  {size:>4} faces  name them: classface label {cluster} "Name"'
+
+
+def archive_counts(database: Path) -> dict[str, object]:
+    """Files by status, the numbers of `queries.face_counts`, and the largest unknown clusters by size."""
+    return {
+        "files": dict(queries.file_counts(database).iter_rows()),
+        "faces": queries.face_counts(database),
+        "largest_unknown_clusters": dict(queries.largest_unknown_clusters(database).iter_rows()),
+    }
 
 
 def change_lines(archive: Archive, name_of: Callable[[str], str], most: int) -> Iterator[str]:

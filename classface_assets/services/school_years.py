@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from classface_assets.core.languages import gettext, ngettext
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location, encode_relative_path
 from classface_assets.core.school_years.names import Exactness
@@ -107,12 +108,26 @@ def listing_notes(layout: ArchiveLayout) -> list[str]:
 def _listing_notes(layout: ArchiveLayout, folders: Sequence[FolderYear]) -> Iterator[str]:
     gone = manual_school_years(layout).keys() - set(_names(folders))
     if gone:
-        yield f"A school year is set for folders that are not there: {', '.join(sorted(gone))}."
+        yield gettext("A school year is set for folders that are not there: %(names)s.", names=", ".join(sorted(gone)))
+    links = [f"{one.name}/{link}".removeprefix("./") for one in folders for link in one.folder.links_left_out]
+    if links:
+        left = len(links) - SHOWN_GUESSES
+        more = " … " + ngettext("and %(num)s more", "and %(num)s more", left) if left > 0 else ""
+        yield gettext(
+            "Links that are not followed, since they lead to what is read in its own place, or to a folder above: "
+            "%(links)s.",
+            links=", ".join(links[:SHOWN_GUESSES]) + more,
+        )
     systems = count_ignored_names(folders)
     if systems:
         names = ", ".join(f"{name.strip()} {count:,}" for name, count in systems.most_common(SHOWN_GUESSES))
         more = ", …" if len(systems) > SHOWN_GUESSES else ""
-        yield f"Left out, as systems and programs made them: {systems.total():,} files and folders ({names}{more})."
+        yield ngettext(
+            "Left out, as systems and programs made it: %(num)s file or folder (%(names)s).",
+            "Left out, as systems and programs made them: %(num)s files and folders (%(names)s).",
+            systems.total(),
+            names=names + more,
+        )
 
 
 def set_folder_year(layout: ArchiveLayout, folder: str, year: str) -> str:

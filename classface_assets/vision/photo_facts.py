@@ -15,9 +15,9 @@ from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
+from classface_assets.core.errors import as_storage_error
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import PhotoStatus
-from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
 from classface_assets.vision.photos.metadata import (
     CaptureTime,

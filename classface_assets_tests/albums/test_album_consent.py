@@ -13,13 +13,14 @@ from PIL import ExifTags, Image
 from classface_assets.albums.anonymization import COVER_GREY, head_area
 from classface_assets.albums.thumbnails import Originals, Photo, make_covered_copy
 from classface_assets.core.errors import UserError
-from classface_assets.defs.albums import album_contents
+from classface_assets.defs.albums.albums import album_contents, site_contents
 from classface_assets.orchestration.resources import Archive, RefusedMode, resolve_archive
 from classface_assets.store.artifacts.memoization import content_digest
 from classface_assets.store.erasure.derived import erase_derived
 from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.roster.file import read_roster
 from classface_assets_tests.support.helpers import published
 from classface_assets_tests.support.named_school import ANNA, CHANGED_NS, PEOPLE, TAKEN, YEAR, School
 
@@ -280,3 +281,66 @@ def test_a_years_part_of_what_is_shown_is_the_same_as_what_is_shown_of_the_year(
     archive = replace(school, refused=how).archive
     whole, one = album_contents(archive), album_contents(archive, YEAR)
     assert content_digest(*(rows.filter(school_year=YEAR) for rows in whole)) == content_digest(*one)
+
+
+ROSTER = """Name,Class,School years,Photo consent
+Anna,3a,2019-2020,
+Ben,3a,2019-2020,
+Dora Unseen,3a,2019-2020,yes
+Emil Refused,3a,2019-2020,no
+"""
+
+
+@pytest.fixture
+def on_roster(school: School) -> School:
+    """The three are on a roster, with somebody who is in no photo, and somebody in none who refused."""
+    school.ledger.import_roster(read_roster(ROSTER.encode()).entries, "roster.csv")
+    school.ledger.declare_siblings(["Anna", "Ben"])
+    return school
+
+
+def class_page(out: Path) -> str:
+    return next((out / "classes").glob("*3a*")).read_text()
+
+
+def test_classes_and_the_search_list_only_who_may_be_shown(on_roster: School) -> None:
+    out = on_roster.build()
+    assert all(name in class_page(out) for name in ("Anna", "Ben", "Dora Unseen"))
+    assert "Emil Refused" not in texts(out)
+    assert "3a" in (out / "index.html").read_text() and "Brother or sister" in texts(out / "students")
+    on_roster.ledger.set_consent("Anna", False)
+    on_roster.build()
+    assert "Anna" not in texts(out) and "Ben" in class_page(out), "class page, index, captions and siblings among them"
+    assert "Brother or sister" not in texts(out / "students")
+
+
+@pytest.mark.parametrize("how", ["hide", "erase", "merge"])
+def test_who_is_hidden_erased_or_merged_is_in_no_class(how: str, on_roster: School) -> None:
+    ledger = on_roster.ledger
+    out = on_roster.build()
+    assert "Anna" in class_page(out)
+    if how == "merge":
+        ledger.merge("Anna", "Ben")
+        on_roster.build()
+        assert class_page(out).count('title="Ben"') == 1
+    else:
+        ledger.hide("Anna") if how == "hide" else ledger.erase("Anna")
+        on_roster.build()
+        assert "Anna" not in texts(out)
+
+
+def test_captions_in_albums_name_nobody_who_is_covered(on_roster: School) -> None:
+    on_roster.ledger.set_consent("Anna", False)
+    out = replace(on_roster, refused="box").build()
+    assert "Anna" not in texts(out) and "Ben" in (out / "years" / YEAR / "index.html").read_text()
+
+
+def test_the_pages_over_all_years_are_made_again_when_a_class_changes_and_only_then(on_roster: School) -> None:
+    def inputs() -> tuple[object, ...]:
+        people = site_contents(on_roster.archive).people
+        return content_digest(people.members, people.siblings), on_roster.layout.albums
+
+    before = inputs()
+    assert inputs() == before
+    on_roster.ledger.hide("Ben")
+    assert inputs() != before

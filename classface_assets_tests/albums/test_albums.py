@@ -24,8 +24,9 @@ from PIL import Image
 
 from classface_assets.albums.disk import AlbumError
 from classface_assets.albums.files import find_broken_links
-from classface_assets.albums.site import SiteReport, build_site
-from classface_assets.albums.year_page import YearAlbum, build_year_album
+from classface_assets.albums.pages.classes import SchoolPeople
+from classface_assets.albums.pages.site import SiteContents, SiteReport, build_site
+from classface_assets.albums.pages.year_page import YearAlbum, build_year_album
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +59,7 @@ class Archive:
         self.root, self.out = folder / "photos", folder / "albums"
         self.images: list[dict[str, object]] = []
         self.faces: list[dict[str, object]] = []
+        self.people = SchoolPeople()
 
     def add(
         self,
@@ -121,7 +123,8 @@ class Archive:
     def build(self, names: Sequence[str] = NAMES) -> SiteReport:
         for year in YEARS:
             self.build_year(year, names)
-        return build_site(self.out, YEARS, self.photos(), self.appearances(names).drop("chip"), "St <Mary>")
+        contents = SiteContents(self.photos(), self.appearances(names).drop("chip"), self.people)
+        return build_site(self.out, YEARS, contents, "St <Mary>")
 
 
 @pytest.fixture
@@ -278,7 +281,7 @@ def test_a_year_that_is_no_more_is_removed(archive: Archive) -> None:
     archive.build()
     archive.images = [row for row in archive.images if row["school_year"] == YEARS[0]]
     archive.faces = [row for row in archive.faces if row["school_year"] == YEARS[0]]
-    report = build_site(archive.out, YEARS[:1], archive.photos(), archive.appearances(NAMES))
+    report = build_site(archive.out, YEARS[:1], SiteContents(archive.photos(), archive.appearances(NAMES)))
     assert report.removed == ("years/2007-2008",)
     assert find_broken_links(archive.out) == []
 
@@ -361,7 +364,7 @@ def test_a_vanished_or_broken_photo_is_listed(archive: Archive) -> None:
     gone = archive.add("2007-2008/gone.jpg", t1().rotate(180), {0: TABLE[0]})
     broken = archive.add("2007-2008/broken.jpg", t1().convert("L"), {0: TABLE[0]})
     gone.unlink()
-    broken.write_bytes(broken.read_bytes()[:2000])
+    broken.write_bytes(b"no picture" + broken.read_bytes()[:2000])
     album = archive.build_year("2007-2008")
     assert album.missing == ("2007-2008/broken.jpg", "2007-2008/gone.jpg")
     archive.build()
@@ -372,12 +375,25 @@ def test_a_vanished_or_broken_photo_is_listed(archive: Archive) -> None:
         assert "2007-2008/broken.jpg" in text
 
 
+def test_of_a_photo_without_its_end_the_album_shows_what_there_is(archive: Archive) -> None:
+    whole = archive.add("2007-2008/cut.jpg", t1(), {0: TABLE[0]})
+    with Image.open(whole) as image:
+        expected = np.asarray(image.convert("RGB"))
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert archive.build_year("2007-2008").missing == (), "what is incomplete would be tried again at every run"
+    asset = str(archive.images[-1]["asset_id"])
+    with Image.open(next((archive.out / "thumbs" / asset[:2]).glob(f"{asset}-*.jpg"))) as made:
+        shown = np.asarray(made.convert("RGB").resize((expected.shape[1], expected.shape[0])))
+    top, bottom = slice(0, len(expected) // 4), slice(-len(expected) // 8, None)
+    assert np.abs(shown[top].astype(int) - expected[top]).mean() < 12
+    assert np.ptp(shown[bottom].astype(int)) < 20, "the rest is grey"
+
+
 def test_a_photo_that_vanished_after_its_thumbnail_is_listed_as_missing(archive: Archive) -> None:
     archive.build()
-    (archive.root / "2007-2008" / "nobody.jpg").unlink()
     (archive.root / "2007-2008" / "class.png").unlink()
     album = archive.build_year("2007-2008")
-    assert album.missing == ("2007-2008/class.png", "2007-2008/nobody.jpg")
+    assert album.missing == ("2007-2008/class.png",)
     assert album.thumbnails_made == 0
 
 
@@ -403,9 +419,9 @@ def test_empty_years_and_archives_give_pages(archive: Archive) -> None:
     archive.images = [row for row in archive.images if row["status"] != "ok"]
     nobody = archive.appearances(NAMES).clear()
     build_year_album(archive.out, archive.root, "2006-2007", archive.photos(), nobody)
-    report = build_site(archive.out, YEARS, archive.photos(), nobody)
+    report = build_site(archive.out, YEARS, SiteContents(archive.photos(), nobody))
     assert (report.named, report.unknown) == (0, 0)
-    build_site(archive.out, [], archive.photos().clear(), nobody)
+    build_site(archive.out, [], SiteContents(archive.photos().clear(), nobody))
     assert find_broken_links(archive.out) == []
 
 
@@ -419,7 +435,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import polars as pl
-from classface_assets.albums.year_page import build_year_album
+from classface_assets.albums.pages.year_page import build_year_album
 folder = Path(sys.argv[1])
 photos, faces = pl.read_parquet(folder / "photos.parquet"), pl.read_parquet(folder / "faces.parquet")
 for number in range(10_000):
@@ -471,3 +487,17 @@ def test_photos_stand_in_the_order_of_the_day(archive: Archive) -> None:
     archive.build_year("2006-2007")
     text = Text(archive.out / "years" / "2006-2007" / "index.html").text
     assert text.index("1 September 2006") < text.index("2 September 2006") < text.index("3 September 2006")
+
+
+def test_an_album_whose_photos_are_all_away_stays_as_it_is(archive: Archive) -> None:
+    """A drive that is pulled between the search for faces and the albums is no reason to empty them."""
+    archive.build()
+    before = {file: file.stat().st_mtime_ns for file in archive.out.rglob("*")}
+    archive.root.rename(archive.root.with_name("drive that was pulled"))
+    archive.root.mkdir()
+    with pytest.raises(AlbumError, match=r"photos of 2007-2008 are gone from .*; its album stays as it is\. Connect"):
+        archive.build_year("2007-2008")
+    assert {file: file.stat().st_mtime_ns for file in archive.out.rglob("*")} == before
+    archive.root.rmdir()
+    archive.root.with_name("drive that was pulled").rename(archive.root)
+    assert archive.build_year("2007-2008").missing == ()

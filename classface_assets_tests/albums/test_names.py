@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from classface_assets.albums.names import album_file_name, album_folder_name, student_slug, unique_name
-from classface_assets.albums.students import Face, arrange_in_rows
+from classface_assets.core.faces.photo_rows import reading_order
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,4 @@ def test_slugs_are_stable_readable_and_differ_by_person() -> None:
 
 def test_names_are_read_row_by_row_from_left_to_right() -> None:
     boxes = [(500, 210, 80, 100), (100, 200, 80, 100), (300, 60, 80, 100), (120, 40, 80, 100), (300, 190, 80, 100)]
-    faces = [Face(str(i), None, "a", "2006", box, 0.5) for i, box in enumerate(boxes)]
-    assert [[face.face_id for face in row] for row in arrange_in_rows(faces)] == [["3", "2"], ["1", "4", "0"]]
-    assert arrange_in_rows([]) == []
+    assert reading_order(boxes) == [3, 2, 1, 4, 0] and reading_order([]) == []

@@ -16,7 +16,7 @@ import pytest
 
 from classface_assets.cli.__main__ import main
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.sensors import is_launched_here
+from classface_assets.defs.sensors.upkeep import is_launched_here
 from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 from classface_assets.store.files.duckdb import publish_database
 
@@ -111,7 +111,8 @@ assert time.process_time() < 1, time.process_time()
 def test_what_needs_a_first_run_asks_for_one(layout: ArchiveLayout) -> None:
     for arguments in (["stats"], ["label", "unknown_cluster_1", "Anna"]):
         sentence = refused(layout, *arguments)
-        assert sentence.endswith("does not exist yet; run the pipeline first, for example with `classface run`.")
+        run = f"classface run --photos {layout.photos} --data {layout.data}"
+        assert sentence.endswith(f"does not exist yet; run the pipeline first, for example with `{run}`.")
 
 
 def test_a_mistake_ends_the_process_with_one_sentence_and_exit_code_1(layout: ArchiveLayout) -> None:
@@ -143,7 +144,7 @@ def test_years_lists_sets_and_unsets_before_any_run(layout: ArchiveLayout) -> No
     assert listed[0] == "2018-19\t2018-2019\tclear\tits name says 2018-19"
     assert output_of(layout, "years", "list").splitlines() == listed
     assert output_of(layout, "years", "set", "Primary", "2011-12").startswith(
-        "Primary: 2011-2012. The next `classface run`"
+        "Primary: 2011-2012. The next `classface run --photos"
     )
     assert "Primary\t2011-2012\tset by hand\tset by hand" in output_of(layout, "years")
     assert "is no school year" in refused(layout, "years", "set", "Primary", "soon")
@@ -249,7 +250,7 @@ def test_a_ledger_is_written_to_a_file_and_read_into_another_archive(published: 
 
 def test_what_cannot_be_decided_is_one_sentence(published: ArchiveLayout) -> None:
     assert refused(published, "label", "unknown_cluster_9", "Anna").startswith(
-        "There is no cluster or face unknown_cluster_9; `classface stats` shows"
+        "There is no cluster or face unknown_cluster_9; `classface stats --photos"
     )
     assert refused(published, "label", "f3", " ") == "A name is needed: an empty one was given."
     assert refused(published, "rename", "Nobody", "Anna").startswith("Nobody is called 'Nobody'")

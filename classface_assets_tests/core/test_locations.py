@@ -16,14 +16,15 @@ from upath import UPath
 
 from classface_assets.cli.__main__ import main
 from classface_assets.core.atomic_files import write_file
+from classface_assets.core.errors import StorageError, as_storage_error
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory, list_files_recursive, parse_location
-from classface_assets.core.storage_errors import StorageError, as_storage_error
 from classface_assets.defs.runner import select_years
-from classface_assets.defs.sensors import photo_folders
+from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.orchestration.partitions import year_listing
-from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.school_years import PhotosFolderError, listing_fingerprint, year_folders
+from classface_assets_tests.support.helpers import requested_years
 from classface_assets_tests.support.remote import ask_for_credentials
 
 ODD_NAMES = ["a b.jpg", "é.jpg", "#1.jpg", "why?.jpg", "50%.jpg", "50%20.jpg", "[x]*.jpg", "a::b.jpg", "a&b=c+d.jpg"]
@@ -85,7 +86,8 @@ def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
     archive = Archive(photos=str(bucket / "photos"), data=str(bucket / "data"))
 
     def look(cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"archive": archive}) as context:
+        resources = {"archive": archive, "models": Models(pack="builtin")}
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
             return photo_folders(context)
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -93,10 +95,10 @@ def test_the_sensor_runs_years_at_a_url_when_they_change(bucket: UPath) -> None:
         for name in ("2018/a.jpg", "2019/b.jpg"):
             (bucket / "photos" / name).write_bytes(b"photo")
         first = look()
-        assert [request.partition_key for request in first.run_requests] == ["2018-2019", "2019-2020"]
+        assert requested_years(first) == ["2018-2019", "2019-2020"]
         assert "Nothing new in the 2 school years" in str(look(first.cursor).skip_message)
         (bucket / "photos" / "2019" / "c.jpg").write_bytes(b"photo")
-        assert [request.partition_key for request in look(first.cursor).run_requests] == ["2019-2020"]
+        assert requested_years(look(first.cursor)) == ["2019-2020"]
 
 
 def test_the_errors_of_disks_and_servers_say_what_to_do() -> None:

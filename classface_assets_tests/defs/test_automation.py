@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 
 from classface_assets.definitions import defs
 from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS, nightly
-from classface_assets.defs.sensors import failed_runs, photo_folders
-from classface_assets.orchestration.resources import Archive
+from classface_assets.defs.sensors.automatic_runs import automatic_runs
+from classface_assets.defs.sensors.failed_runs import failed_runs
+from classface_assets.defs.sensors.failure_reports import FailureReports
+from classface_assets.defs.sensors.photo_folders import photo_folders
+from classface_assets.orchestration.resources import Archive, Models
+from classface_assets_tests.support.helpers import requested_years
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +32,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
+def stored(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on the disk: a schedule takes no other."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as on_disk:
+        yield on_disk
+
+
+@pytest.fixture
 def photos(tmp_path: Path) -> Path:
     for year in YEARS:
         (tmp_path / "photos" / year).mkdir(parents=True)
@@ -34,10 +46,16 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+def resources(photos: Path) -> dict[str, Archive | Models]:
+    return {
+        "archive": Archive(photos=str(photos), data=str(photos.parent / "data")),
+        "models": Models(pack="builtin"),
+    }
+
+
 def look(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
     """One tick of the sensor that watches the photos folder."""
-    archive = Archive(photos=str(photos), data=str(photos.parent / "data"))
-    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"archive": archive}) as context:
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources(photos)) as context:
         answer = photo_folders(context)
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     return answer
@@ -47,10 +65,6 @@ def found(photos: Path, instance: dg.DagsterInstance, cursor: str | None = None)
     answer = look(photos, instance, cursor)
     assert isinstance(answer, dg.SensorResult), answer
     return answer
-
-
-def requested_years(result: dg.SensorResult) -> list[str | None]:
-    return [request.partition_key for request in result.run_requests or []]
 
 
 def test_each_new_year_folder_is_registered_and_run_once(photos: Path, instance: dg.DagsterInstance) -> None:
@@ -70,7 +84,7 @@ def test_a_changed_year_is_run_and_the_others_are_left_alone(photos: Path, insta
     back = found(photos, instance, after.cursor)
     assert requested_years(back) == [YEARS[1]]
     keys = [r.run_key for result in (before, after, back) for r in result.run_requests or []]
-    assert keys == [None] * 4, "Dagster would skip a run whose key it knows, and the photo taken out would stay"
+    assert keys == [None] * 3, "Dagster would skip a run whose key it knows, and the photo taken out would stay"
 
 
 def test_a_year_whose_folder_is_gone_is_run_so_that_it_drops_out(photos: Path, instance: dg.DagsterInstance) -> None:
@@ -115,10 +129,14 @@ class Ticks:
         requested = {key: result.get_requested_partitions(key) for key in self.keys}
         return {key.to_user_string(): sorted(year or "" for year in years) for key, years in requested.items() if years}
 
-    def made(self, *assets: str, year: str | None = None) -> None:
-        """Assets were materialized, and their blocking checks passed, but for that of the identities."""
+    def made(self, *assets: str, year: str | None = None, version: str = "") -> None:
+        """Assets were materialized, and their blocking checks passed, but for that of the identities.
+
+        Their result is another one each time, unless its version is given.
+        """
         for asset in assets:
-            self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year))
+            tags = {"dagster/data_version": version or uuid.uuid4().hex}
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year, tags=tags))
             for key in self.blocking:
                 if key.asset_key == dg.AssetKey(asset) and asset != "identities":
                     self.checked(passed=True, key=key)
@@ -139,6 +157,17 @@ class Ticks:
             run_config={**quiet, "resources": away}, instance=self.instance, partition_key=year, raise_on_error=False
         )
         assert not outcome.success
+
+
+def test_every_condition_and_what_it_asks_for_has_a_name_that_an_operator_reads() -> None:
+    graph = defs().resolve_asset_graph()
+    conditions = {key: graph.get(key).automation_condition for key in graph.get_all_asset_keys()}
+    assert [key.to_user_string() for key, one in conditions.items() if one is None] == ["images"]
+    for key, condition in conditions.items():
+        if condition is not None:
+            parts = [part.get_label() or "" for part in condition.children]
+            assert str(condition.get_label()).startswith("when "), key
+            assert len(parts) >= 6 and all(len(part.split()) > 4 for part in parts), parts
 
 
 def test_nothing_starts_while_a_year_is_still_to_come_and_then_all_go_together(instance: dg.DagsterInstance) -> None:
@@ -165,8 +194,8 @@ def test_albums_of_all_years_follow_the_identities_and_the_site_follows_them_onc
     for _ in range(2):  # the first time, and when albums are there already
         ticks.made(*GLOBAL_ASSETS)
         ticks.checked(passed=True)
-        assert ticks.tick() == {"albums": list(YEARS), "evaluation": [""]}
-        ticks.made("evaluation")
+        assert ticks.tick() == {"albums": list(YEARS), "evaluation": [""], "student_coverage": [""]}
+        ticks.made("evaluation", "student_coverage")
         ticks.made("albums", year=YEARS[0])
         ticks.made("albums", year=YEARS[1])
         assert ticks.tick() == {"album_site": [""]}
@@ -206,7 +235,7 @@ def test_no_album_is_made_of_identities_that_lost_a_name(instance: dg.DagsterIns
     ticks.checked(passed=False)
     assert ticks.tick() == {}
     ticks.checked(passed=True)
-    assert set(ticks.tick()) == {"albums", "evaluation"}
+    assert set(ticks.tick()) == {"albums", "evaluation", "student_coverage"}
 
 
 def test_after_a_new_search_by_hand_the_faces_are_embedded_first(instance: dg.DagsterInstance) -> None:
@@ -222,14 +251,69 @@ def test_after_a_new_search_by_hand_the_faces_are_embedded_first(instance: dg.Da
     assert set(GLOBAL_ASSETS) <= set(ticks.tick())
 
 
-def test_the_nightly_run_groups_all_faces_once_a_night(instance: dg.DagsterInstance) -> None:
-    night = datetime(2024, 5, 4, 3, tzinfo=UTC)
-    with dg.build_schedule_context(instance=instance, scheduled_execution_time=night) as context:
-        request = nightly(context)
+def test_what_was_materialized_with_the_same_result_starts_nothing(instance: dg.DagsterInstance) -> None:
+    ticks = Ticks(instance)
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year, version="first")
+    assert set(ticks.tick()) == set(GLOBAL_ASSETS)
+    ticks.made(*GLOBAL_ASSETS, version="first")
+    ticks.checked(passed=True)
+    assert set(ticks.tick()) == {"albums", "evaluation", "student_coverage"}
+    for year in YEARS:
+        ticks.made("albums", year=year, version="first")
+    assert set(ticks.tick()) == {"album_site"}
+    ticks.made("album_site", "evaluation", "student_coverage", version="first")
+    assert ticks.tick() == {}
+    for year in YEARS:
+        ticks.made(*YEAR_ASSETS, year=year, version="first")
+    assert ticks.tick() == {}, "somebody has materialized all years by hand"
+    ticks.made(*GLOBAL_ASSETS, version="first")
+    ticks.checked(passed=True)
+    assert ticks.tick() == {}
+    ticks.made("embeddings", year=YEARS[0], version="second")
+    assert set(GLOBAL_ASSETS) <= set(ticks.tick())
+
+
+def tonight(photos: Path, instance: dg.DagsterInstance, day: int) -> dg.RunRequest | dg.SkipReason:
+    """What the nightly schedule answers on a day of May."""
+    night = datetime(2024, 5, day, 3, tzinfo=UTC)
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=night, resources=resources(photos))
+    with context:
+        answer = nightly(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def test_the_nightly_run_groups_all_faces_once_a_night(photos: Path, stored: dg.DagsterInstance) -> None:
+    request = tonight(photos, stored, 4)
     assert isinstance(request, dg.RunRequest) and request.run_key == "2024-05-04"
     for asset in ("cluster_assignments", "identities"):
         assert request.run_config["ops"][asset]["config"] == {"all_anew": True}
     assert nightly.cron_schedule == "0 3 * * *" and nightly.job_name == "identify"
+
+
+def test_a_night_after_a_day_without_anything_new_runs_nothing(photos: Path, stored: dg.DagsterInstance) -> None:
+    first = tonight(photos, stored, 4)
+    assert isinstance(first, dg.RunRequest)
+
+    @dg.job(name="identify")
+    def ran() -> None: ...
+
+    @dg.op
+    def fails() -> None:
+        raise dg.Failure("The disk is full.")
+
+    @dg.job(name="identify")
+    def failed() -> None:
+        fails()
+
+    failed.execute_in_process(instance=stored, tags=first.tags, raise_on_error=False)
+    assert isinstance(tonight(photos, stored, 5), dg.RunRequest), "what failed is tried again"
+    ran.execute_in_process(instance=stored, tags=first.tags)
+    second = tonight(photos, stored, 6)
+    assert isinstance(second, dg.SkipReason) and "No face and no decision is new" in str(second.skip_message)
+    Archive(photos=str(photos), data=str(photos.parent / "data")).open_ledger().create_person("Kim")
+    assert isinstance(tonight(photos, stored, 7), dg.RunRequest)
 
 
 def test_a_failed_run_is_logged_with_its_school_year_and_its_reason(
@@ -246,8 +330,48 @@ def test_a_failed_run_is_logged_with_its_school_year_and_its_reason(
     outcome = sorrow.execute_in_process(instance=instance, raise_on_error=False, tags={"dagster/partition": YEARS[0]})
     failure = next(e for e in outcome.all_events if e.event_type_value == "PIPELINE_FAILURE")
     context = dg.build_run_status_sensor_context(
-        "failed_runs", dagster_event=failure, dagster_run=outcome.dagster_run, dagster_instance=instance
+        "failed_runs",
+        dagster_event=failure,
+        dagster_run=outcome.dagster_run,
+        dagster_instance=instance,
+        resources={"failure_reports": FailureReports()},
     ).for_run_failure()
     failed_runs(context)
     log = capsys.readouterr().err
     assert f"of {YEARS[0]} failed: There is no folder for the school year." in log
+
+
+def test_a_run_that_starts_by_itself_belongs_to_the_update_that_it_carries_on(
+    photos: Path, instance: dg.DagsterInstance
+) -> None:
+    @dg.job(name="identify")
+    def follows() -> None: ...
+
+    def start(tags: dict[str, str]) -> str:
+        return follows.execute_in_process(instance=instance, tags=tags).run_id
+
+    def tags_of(run_id: str) -> dict[str, str]:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        event = next(one for one in instance.all_logs(run_id) if one.is_dagster_event)
+        assert event.dagster_event is not None
+        context = dg.build_run_status_sensor_context(
+            "automatic_runs", event.dagster_event, instance, run, resources=resources(photos)
+        )
+        with context:
+            automatic_runs(context)
+        after = instance.get_run_by_id(run_id)
+        assert after is not None
+        return dict(after.tags)
+
+    automatic = {"classface/by": "automatic"}
+    alone = tags_of(start(automatic))
+    assert alone["classface/pack"] == "builtin" and len(alone["classface/update"]) > 10
+    photos_run = start({"classface/update": "20240504-030000-abcdef", "classface/by": "photo_folders"})
+    first, second = start(automatic), start(automatic)
+    assert tags_of(first)["classface/update"] == tags_of(second)["classface/update"] == "20240504-030000-abcdef"
+    assert "classface/update" not in tags_of(start({})), "somebody has started it by hand"
+    assert tags_of(photos_run)["classface/by"] == "photo_folders"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classface_assets.defs.sensors.automatic_runs.CARRIED_ON_S", -1.0)
+        assert tags_of(start(automatic))["classface/update"] != "20240504-030000-abcdef", "that one has ended long ago"

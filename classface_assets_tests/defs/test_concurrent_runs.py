@@ -75,7 +75,7 @@ def test_naming_every_third_of_a_second_while_a_run_goes_fails_nothing_and_loses
         naming.communicate()
     noted, last = read_table_inputs(world.layout.table("identities")), world.archive.open_ledger().last()
     assert noted and last and 0 < noted.until < last[0]
-    assert world.number("identities", "decisions_that_count_at_the_next_run") > 0
+    assert world.number("identities", "decisions_for_the_next_run") > 0
     assert world.run() == []
     expected = {face.face_id: f"Person {number}" for number, group in enumerate(groups) for face in group}
     assert expected.items() <= names(world).items()
@@ -191,7 +191,7 @@ def test_every_command_that_runs_something_takes_its_turn(layout: ArchiveLayout,
     from click.testing import CliRunner
 
     places = ["--photos", str(layout.photos), "--data", str(layout.data)]
-    layout.photos.mkdir()
+    (layout.photos / "2018-2019").mkdir(parents=True)
     for words in (["run", "--no-wait"], ["prune", "--yes"]):
         ended = CliRunner().invoke(cli, [*words, *places])
         assert isinstance(ended.exception, ArchiveLockedError), ended.exception

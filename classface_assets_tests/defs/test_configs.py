@@ -19,6 +19,8 @@ from classface_assets.identity.settings import (
     STORED_NAMES,
     AssignmentSettings,
 )
+from classface_assets.orchestration.settings.file import set_values
+from classface_assets.services.identity.presets import Preset, calibrated_settings
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR, BUILTIN_PACK, PackInfo
@@ -109,3 +111,25 @@ def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_me
 def test_a_value_that_a_setting_cannot_have_is_refused(key: str, wrong: object) -> None:
     with pytest.raises(ValidationError, match=key):
         AssignmentConfig.model_validate({key: wrong})
+
+
+def test_presets_in_the_launchpad_are_jobs_and_change_what_is_not_given_beside_them(tmp_path: Path) -> None:
+    layout, pack = ArchiveLayout(tmp_path / "photos", tmp_path / "data"), BUILTIN_PACK
+    for name, preset in (("identify_high_precision", "high-precision"), ("identify_fast", "fast")):
+        job = defs().resolve_job_def(name)
+        assert job.tags["classface/preset"] == preset
+        for asset in ("cluster_assignments", "identities"):
+            config = AssignmentConfig.model_validate(job.run_config["ops"][asset]["config"])
+            assert config.settings(pack, layout) == calibrated_settings(layout, pack, preset=Preset(preset))
+    usual = AssignmentConfig()
+    assert usual.settings(pack, layout) == calibrated_settings(layout, pack)
+    assert "preset" not in usual.fingerprint_inputs(layout), "what was computed before there were presets stays valid"
+    fast = AssignmentConfig(preset="fast", person_threshold=0.7)
+    assert fast.fingerprint_inputs(layout) != AssignmentConfig(person_threshold=0.7).fingerprint_inputs(layout)
+    settings = fast.settings(pack, layout)
+    assert (settings.person_threshold, settings.assign, settings.propagation) == (0.7, "centroid", False)
+    set_values(layout.local, {"assignment.person_threshold": 0.65, "assignment.method": "dbscan"})
+    strict = AssignmentConfig(preset="high-precision").settings(pack, layout)
+    assert strict.method == "dbscan" and strict.person_threshold == pytest.approx(0.65 + 0.125 * 0.35, abs=1e-4)
+    with pytest.raises(ValidationError, match="preset"):
+        AssignmentConfig.model_validate({"preset": "sloppy"})

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from classface_assets.albums.coverage import unread_files
+from classface_assets.albums.pages.coverage import unread_files
 from classface_assets.defs.ingest.images import images
 from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets_tests.conftest import World, register

@@ -4,16 +4,24 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from PIL import Image
 
-from classface_assets.defs.runner import select_years
+from classface_assets.core import failpoints
+from classface_assets.defs.ingest.year_changes import YearChanges
+from classface_assets.defs.runner import IngestOptions, select_years
+from classface_assets.defs.sensors.decisions import decisions, is_quiet
+from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.defs.unchanged import ChangeDetector
+from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.years import ranges_of, years_phrase
 from classface_assets.services.queries import find_faces
-from classface_assets.store.catalog.school_year import SchoolYearStore
+from classface_assets.store.catalog.school_year import SchoolYearStore, year_images
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
@@ -35,7 +43,7 @@ def run(world: World) -> tuple[Counter[str], list[str]]:
     before, messages = {run.run_id for run in world.instance.get_runs()}, []
     assert world.chain.run(select_years(world.layout, None), messages.append) == []
     runs = [run for run in world.instance.get_runs() if run.run_id not in before]
-    return Counter(f"{run.job_name} {run.tags.get('dagster/partition', '')}".strip() for run in runs), messages
+    return Counter(f"{run.job_name} {years_phrase(run.tags)}".strip() for run in runs), messages
 
 
 def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only_what_it_touches(
@@ -50,14 +58,46 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
     )
     cluster, years = rows.row(0)
     settled.archive.open_ledger().label("Kim", find_faces(settled.layout.database, cluster))
-    assert run(settled)[0] == Counter(["identify", "school_site", *(f"year_album {year}" for year in years)])
+    ranges = [" to ".join(dict.fromkeys((some[0], some[-1]))) for some in ranges_of(settled.instance, years)]
+    albums = [f"year_album {some}" for some in ranges[:-1]]
+    assert run(settled)[0] == Counter(["identify", *albums, f"all_albums {ranges[-1]}"])
     (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
-    assert run(settled)[0] == Counter([f"year_album {YEARS[0]}"])
+    assert run(settled)[0] == Counter([f"all_albums {YEARS[0]}"])
     (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
     recorded, messages = run(settled)
-    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"year_album {YEARS[1]}", "school_site"])
+    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"all_albums {YEARS[1]}"])
     assert messages[0] == "Nothing is new in 3 of 4 school years."
     assert run(settled)[0] == Counter()
+
+
+def test_sensors_that_are_switched_on_run_nothing_that_a_run_has_done(settled: World) -> None:
+    """A sensor that was never on, or was reset, has no memory of its own: all years and decisions are new to it."""
+    first = tick(settled, photo_folders)
+    assert first.run_requests == [] and "Nothing new in the 4 school years" in str(first.skip_reason)
+    ledger = settled.archive.open_ledger()
+    ledger.create_person("Kim")
+    last = ledger.last()
+    assert last is not None and run(settled)[0]["identify"] == 1
+    quiet = datetime.fromisoformat(last[1]) + timedelta(hours=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classface_assets.defs.sensors.decisions.is_quiet", lambda _last, _now: is_quiet(last[1], quiet))
+        counted = tick(settled, decisions)
+        assert counted.run_requests == [] and "count already" in str(counted.skip_reason)
+        ledger.create_person("Lou")
+        assert [request.job_name for request in tick(settled, decisions).run_requests or []] == ["identify"]
+    (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
+    requests = tick(settled, photo_folders, first.cursor).run_requests or []
+    assert [request.partition_key for request in requests] == [YEARS[1]]
+    assert settled.chain.run_job("ingest_year", YEARS[1]) == []
+    assert unchanged(settled) == set(YEARS), "whoever started the run"
+
+
+def tick(world: World, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult:
+    resources = {"archive": world.archive, "models": Models(pack="builtin")}
+    with dg.build_sensor_context(instance=world.instance, cursor=cursor, resources=resources) as context:
+        answer = sensor(context)
+    assert isinstance(answer, dg.SensorResult)
+    return answer
 
 
 def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(settled: World) -> None:
@@ -115,7 +155,7 @@ def test_a_year_is_run_again_when_anything_of_it_could_come_out_differently(sett
         assert unchanged(settled) == set(YEARS)
         with change():
             assert unchanged(settled) == set(YEARS) - {year}, change.__name__
-        ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance).record_year(year)
+        YearChanges(settled.archive, Models(pack="builtin")).record(year)
 
 
 def test_what_somebody_draws_or_takes_back_in_a_photo_runs_its_year_and_no_other(settled: World) -> None:
@@ -123,8 +163,7 @@ def test_what_somebody_draws_or_takes_back_in_a_photo_runs_its_year_and_no_other
     ledger = settled.archive.open_ledger()
     ledger.draw_face(FaceRef("drawn", settled.query(sql)["asset_id"][0], (1.0, 1.0, 30.0, 30.0)))
     assert unchanged(settled) == set(YEARS) - {"2017-2018"}
-    now = ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance)
-    now.record_year("2017-2018")
+    YearChanges(settled.archive, Models(pack="builtin")).record("2017-2018")
     assert unchanged(settled) == set(YEARS) - {"2017-2018"}, "not before the face was made"
     assert run(settled)[0]["ingest_year 2017-2018"] == 1
     assert unchanged(settled) == set(YEARS)
@@ -142,17 +181,18 @@ def test_a_file_that_could_not_be_looked_at_is_tried_again_by_every_run(settled:
     assert unchanged(settled) == set(YEARS)
 
 
-def test_a_year_that_failed_is_run_again(settled: World) -> None:
-    year, layout = YEARS[0], settled.layout
-    (part, *_) = SchoolYearStore(layout, BUILTIN_DETECTOR, year).detection_parts("confidence-0.5 size-20").files()
-    assert isinstance(part, Path)
-    whole = part.read_bytes()
-    part.write_bytes(whole[:-100])
+def test_a_year_that_failed_is_run_again(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    year, photos = YEARS[0], settled.layout.photos
+    assert isinstance(photos, Path)
+    original = next((photos / year).rglob("*.jpg"))
+    Image.open(original).rotate(3).save(original.with_name("new.jpg"))
+    monkeypatch.setenv(failpoints.VARIABLE, f"{failpoints.Failpoint.PART_APPENDED}=raise")
     for _ in range(2):
+        monkeypatch.setattr(failpoints, "_reached", {})
         stopped = settled.run()
         assert {(stop.job, stop.year) for stop in stopped} >= {("ingest_year", year)}
-        assert "is damaged" in stopped[0].reason
-    part.write_bytes(whole)
+        assert year not in unchanged(settled)
+    monkeypatch.delenv(failpoints.VARIABLE)
     assert run(settled)[0][f"ingest_year {year}"] == 1
     assert unchanged(settled) == set(YEARS)
 
@@ -169,3 +209,33 @@ def test_assets_without_a_record_in_dagster_are_run(settled: World) -> None:
 
 def unchanged(world: World) -> set[str]:
     return ChangeDetector(world.archive, Models(pack="builtin"), world.instance).years(YEARS)
+
+
+def test_a_run_may_search_some_of_the_photos_and_the_next_one_searches_the_others(
+    finished: World, tmp_path: Path
+) -> None:
+    year = YEARS[0]
+    photos = sorted((finished.layout.photos / year).rglob("*.jpg"))[:4]
+    for photo in photos:
+        copy = tmp_path / "photos" / photo.relative_to(finished.layout.photos)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(photo.read_bytes())
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = World(tmp_path, instance)
+        register_school_years(instance, world.layout)
+
+        def searched(**detection: float) -> list[str]:
+            options = IngestOptions(detection=detection)
+            assert world.chain.run_job("ingest_year", year, options.ops()) == []
+            faces = SchoolYearStore(world.layout, BUILTIN_DETECTOR, year).detections(["asset_id"])
+            images = year_images(world.layout, year).join(faces, on="asset_id", how="semi")
+            return sorted(Path(path).name for path in images["path"])
+
+        names = [photo.name for photo in photos]
+        assert searched(most_photos=1, skip_photos=1) == names[1:2]
+        assert not YearChanges(world.archive, Models(pack=world.pack)).is_unchanged(year)
+        assert searched(most_photos=1) == names[:2]
+        assert searched() == names
+        assert world.number("detections", "photos_searched_now", year) == 2
+        assert searched(min_confidence=0.9) == names
+        assert world.number("detections", "photos_searched_now", year) == len(names)

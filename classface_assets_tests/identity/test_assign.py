@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.embedders import EmbedderKind
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.embedders import EmbedderKind
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
 from classface_assets.identity.clustering.incremental import ClusterState

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.margins import margin_rule

@@ -6,10 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.identity.clustering.linkage.average import average_linkage
+from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.sampling import stable_sample
 from classface_assets.identity.settings import ARCFACE_SETTINGS, DLIB_SETTINGS, AssignmentSettings
+from classface_assets.identity.similarity import fitting
 from classface_assets.identity.similarity.ageing import (
     AgeingDirection,
     AgeingStatus,
@@ -22,6 +25,8 @@ from classface_assets.identity.similarity.probability import (
     mean_similarity_to_others,
     similarity_in_near_years,
 )
+from classface_assets.identity.similarity.space import SimilaritySpace
+from classface_assets.identity.similarity.year_decay import YearDecay
 from classface_assets_tests.support.clustering import clustering_input, partition
 from classface_assets_tests.support.vectors import unit
 
@@ -236,3 +241,38 @@ def test_a_fitted_similarity_is_reused_until_a_fifth_of_the_faces_is_new_or_its_
     assert not measured.is_valid_for(vectors[:n], replace(ARCFACE_SETTINGS, cluster_spreads=4.0))
     assert measured.is_valid_for(vectors[:n], replace(ARCFACE_SETTINGS, person_threshold=0.4))
     assert measured.is_valid_for(vectors[:n], replace(ARCFACE_SETTINGS, cluster_threshold=0.4))
+
+
+def test_what_differs_within_people_is_the_same_some_groups_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _, who = growing_school(60, 4, drift=1.0)
+    groups = np.where(np.arange(len(who)) % 7 == 0, np.arange(len(who)) + 1000, who)
+    groups = np.unique(groups, return_inverse=True)[1]
+    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS)))[0].astype(np.float32)
+    found = []
+    for rows in (17, 10_000):
+        monkeypatch.setattr(fitting, "BLOCK_ROWS", rows)
+        found.append(fitting.within_person_scatter(vectors, groups, matrix))
+    turned = unit(vectors @ matrix)
+    expected = np.zeros((DIMENSIONS, DIMENSIONS))
+    several = [group for group in np.unique(groups) if (groups == group).sum() > 1]
+    for group in several:
+        own = turned[groups == group].astype(np.float64)
+        expected += (own - own.mean(axis=0)).T @ (own - own.mean(axis=0)) * min(1.0, 5 / len(own))
+    for scatter, count in found:
+        assert count == sum((groups == group).sum() for group in several)
+        np.testing.assert_allclose(scatter, expected, atol=1e-4)
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-5)
+
+
+def test_a_space_that_somebody_needs_afterwards_is_not_overwritten_by_the_linkage() -> None:
+    vectors, years, who = growing_school(40, 4, drift=0.0)
+    inputs = clustering_input(vectors, np.arange(len(who)), np.full(len(years), 2010.0), k=10)
+    rule = LinkageRule(threshold=0.4, decay=YearDecay(4.0, 0.0))
+    space = SimilaritySpace(vectors.copy(), 0.0)
+    before = average_linkage(inputs, space, rule)
+    assert np.array_equal(space.vectors, vectors)
+    assert np.array_equal(average_linkage(inputs, space, rule, consume=True), before)
+    assert not np.array_equal(space.vectors, vectors)
+    original = inputs.vectors.copy()
+    average_linkage(inputs, SimilaritySpace(inputs.vectors, 0.0), rule, consume=True)
+    assert np.array_equal(inputs.vectors, original), "the faces' own vectors are copied whatever the caller says"

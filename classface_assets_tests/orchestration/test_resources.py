@@ -3,6 +3,7 @@
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -44,7 +45,7 @@ def test_the_catalog_is_read_again_when_a_part_came(world: World) -> None:
 
 
 @dg.op
-def read_resources(archive: Archive, models: Models) -> dict[str, str]:
+def read_resources(archive: Archive, models: Models) -> dict[str, Any]:
     return {**archive.model_dump(), "pack": models.pack}
 
 
@@ -62,6 +63,7 @@ def test_what_the_environment_configures_is_read_when_a_run_starts(
     monkeypatch.setenv("CLASSFACE_DATA", str(tmp_path / "first"))
     monkeypatch.setenv("CLASSFACE_PACK", "builtin")
     monkeypatch.setenv("CLASSFACE_REFUSED", "blur")
+    monkeypatch.setenv("CLASSFACE_RETENTION_DAYS", "7")
     resources = default_resources()
     monkeypatch.setenv("CLASSFACE_DATA", str(tmp_path / "second"))
     definitions = dg.Definitions(jobs=[reading], resources=resources)
@@ -70,6 +72,7 @@ def test_what_the_environment_configures_is_read_when_a_run_starts(
     found = outcome.output_for_node("read_resources")
     assert found["data"] == str(tmp_path / "second") and found["photos"] == str(tmp_path / "first" / "photos")
     assert (found["pack"], found["refused"], found["year_start"]) == ("builtin", "blur", "09-01")
+    assert (found["retention_days"], found["most_new_years"]) == (7, 200)
 
 
 def test_a_password_in_the_ledgers_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

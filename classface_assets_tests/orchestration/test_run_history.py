@@ -9,7 +9,7 @@ import pytest
 
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.partitions import register_school_years
-from classface_assets.orchestration.run_history import UnknownRecordsError, require_known_records
+from classface_assets.orchestration.records.run_history import UnknownRecordsError, require_known_records
 from classface_assets_tests.cli.test_cli import classface
 from classface_assets_tests.conftest import World
 

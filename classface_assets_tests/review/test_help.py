@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from classface_assets import review
 from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.orchestration.resources import Models
 from classface_assets.review.app import create_app
@@ -54,6 +55,7 @@ def test_help_pages_are_read_from_page_to_page(world: World, served: str, browse
     with browser.new_context(viewport={"width": 420, "height": 900}, has_touch=True) as context:
         window = open_window(context.new_page(), served, world)
         page = window.open("/")
+        page.get_by_text("Menu", exact=True).click()
         page.get_by_role("link", name="Help").click()
         page.get_by_role("link", name="Model packs").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Model packs")
@@ -62,3 +64,15 @@ def test_help_pages_are_read_from_page_to_page(world: World, served: str, browse
             page = window.open(address)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert window.errors == []
+
+
+def test_pages_link_headings_of_the_help_that_exist() -> None:
+    templates = Path(review.__file__).parent / "templates"
+    links = {
+        link
+        for file in templates.glob("*.j2")
+        for link in re.findall(r'"/help/([a-z_/]+)#([a-z-]+)"', file.read_text())
+    }
+    assert ("troubleshooting/tuning", "not-enough-labelled-data") in links
+    for name, anchor in links:
+        assert f'id="{anchor}"' in rendered_page(f"{name}.md").html, (name, anchor)

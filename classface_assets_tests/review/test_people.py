@@ -156,7 +156,7 @@ def test_automatic_matches_are_confirmed_and_rejected_by_keys(window: ReviewWind
     decisions = window.decisions
     assert decisions.labels[first or ""].person_id == person
     assert (second, person) in decisions.rejected
-    expect(page.locator("[data-count=confirm]")).to_have_text(str(len(ids) - 2))
+    expect(page.locator(".wide [data-count=confirm]")).to_have_text(str(len(ids) - 2))
 
 
 def test_a_school_year_is_confirmed_at_once_except_for_excluded_faces(window: ReviewWindow) -> None:

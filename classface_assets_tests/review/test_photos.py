@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from playwright.sync_api import expect
 
@@ -30,6 +31,7 @@ def test_a_missed_face_is_drawn_by_pointer_and_by_numbers(window: ReviewWindow) 
     page.keyboard.press("Escape")
     expect(draw).to_have_attribute("aria-pressed", "false")
     draw.click()
+    page.evaluate("scrollTo(0, 0)")
     stage = page.locator("[data-stage]").bounding_box()
     assert stage is not None
     x, y = stage["x"] + 30, stage["y"] + 20
@@ -78,5 +80,62 @@ def test_a_dropped_photo_shows_who_is_in_it(window: ReviewWindow) -> None:
     expect(first).to_be_visible(timeout=30_000)
     expect(page.locator("[data-preview] rect").first).to_be_attached()
     page.set_input_files("#photo", files=[{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}])
-    expect(page.locator("#found")).to_contain_text("cannot be used")
+    expect(page.locator("#found [role=alert]")).to_contain_text("cannot be used")
+    expect(page.locator("#found [role=alert]")).to_contain_text("Choose a photo: JPEG")
     window.errors.clear()  # the console notes the 422
+
+
+def test_only_matches_above_the_calibrated_threshold_are_shown_and_each_face_can_be_chosen(
+    window: ReviewWindow,
+) -> None:
+    from classface_assets.identity.settings import settings_for
+
+    photo, _ = photo_with_most_faces(window.world)
+    path = window.world.query(f"SELECT path FROM image_assets WHERE asset_id = '{photo}'").item()
+    page = window.open("/search")
+    page.set_input_files("#photo", Path(window.world.archive.photos) / path)
+    cards = page.locator("[data-box]")
+    expect(cards.first).to_be_visible(timeout=30_000)
+    least = round(settings_for("builtin").person_threshold * 100)
+    near, far = (
+        [int(text.split(" %")[0]) for text in page.locator(selector).all_text_contents()]
+        for selector in ("[data-box] > .matches .by", "[data-box] details .by")
+    )
+    assert near and min(near) >= least
+    assert far and max(far) <= least
+    folded = page.locator("[data-box] details .matches").first
+    expect(folded).to_be_hidden()
+    page.get_by_text("Less similar faces").first.click()
+    expect(folded).to_be_visible()
+    page.get_by_role("button", name="Face 2", exact=True).click()
+    expect(cards.nth(1)).to_be_visible()
+    expect(cards.first).to_be_hidden()
+    page.get_by_role("button", name="All faces").click()
+    expect(cards.first).to_be_visible()
+
+
+def test_photos_are_found_by_names_and_filters_on_a_phone(window: ReviewWindow) -> None:
+    _, faces = window.label("Ana Weiss")
+    photos = set(
+        window.world.query("SELECT id, asset_id FROM face_instances").filter(pl.col("id").is_in(faces))["asset_id"]
+    )
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    page = window.open("/photos")
+    page.get_by_label("Search for people").fill("ana")
+    page.keyboard.press("Enter")
+    expect(page.locator(".explained")).to_have_text("Every photo that shows Ana Weiss.")
+    links = page.locator(".photos a")
+    assert {(link.get_attribute("href") or "").rpartition("/")[2] for link in links.all()} == photos
+    page.get_by_label("Search for people").fill("ana AND (")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("is missing")
+    expect(page.get_by_label("Search for people")).to_have_value("ana AND (")
+    page = window.open("/photos")
+    page.get_by_text("Choose people and filters").click()
+    page.get_by_label("Without", exact=True).fill("Ana Weiss")
+    page.get_by_label("Number of faces").select_option("No face")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".explained").first).to_have_text("Every photo that does not show Ana Weiss and has no face.")
+    assert "without=Ana+Weiss" in page.url and "faces=0" in page.url
+    page.get_by_role("link", name="without Ana Weiss: remove").click()
+    expect(page.locator(".explained").first).to_have_text("Every photo that has no face.")

@@ -16,7 +16,10 @@ import dagster as dg
 import pytest
 
 from classface_assets import review
+from classface_assets.identity.settings import settings_for
+from classface_assets.orchestration.resources import Models
 from classface_assets.services.queries import find_faces
+from classface_assets.store.artifacts.thresholds import save_thresholds
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
@@ -113,7 +116,8 @@ def test_a_face_is_matched_to_the_labelled_faces(client: Client) -> None:
     cluster = client.clusters()[0]["clusterId"]
     faces = [face["id"] for face in client.get(f"{API}/clusters/{cluster}").json["faces"]]
     assert client.post(f"{API}/{faces[0]}/assign").json == {
-        "personId": None, "personName": None, "similarity": 0.0, "votes": 0
+        "personId": None, "personName": None, "similarity": 0.0, "votes": 0,
+        "threshold": settings_for("builtin").person_threshold, "dryRun": True, "eventIds": [],
     }  # fmt: skip
     person = client.post(f"{API}/clusters/{cluster}/label", {"name": "Ana", "faceIds": faces[1:]}).json["personId"]
     found = client.post(f"{API}/{faces[0]}/assign", {"k": 3}).json
@@ -121,6 +125,69 @@ def test_a_face_is_matched_to_the_labelled_faces(client: Client) -> None:
     assert found["similarity"] > 0.6 and 1 <= found["votes"] <= 3
     assert client.post(f"{API}/persons/{person}/reject", {"faceIds": [faces[0]]}).status == 200
     assert client.post(f"{API}/{faces[0]}/assign").json["personId"] is None
+
+
+def test_a_match_is_stored_only_when_that_is_asked_for_and_can_be_undone(client: Client) -> None:
+    cluster = client.clusters()[0]["clusterId"]
+    faces = [face["id"] for face in client.get(f"{API}/clusters/{cluster}").json["faces"]]
+    person = client.post(f"{API}/clusters/{cluster}/label", {"name": "Ana", "faceIds": faces[1:]}).json["personId"]
+    before = client.get(f"{API}/events").json["total"]
+    assert client.post(f"{API}/{faces[0]}/assign").json["dryRun"]
+    assert client.get(f"{API}/events").json["total"] == before
+    stored = client.post(f"{API}/{faces[0]}/assign", {"commit": True}).json
+    assert not stored["dryRun"] and client.get(f"{API}/persons/{person}").json["confirmedCount"] == len(faces)
+    (event,) = stored["eventIds"]
+    assert client.get(f"{API}/events").json["items"][0]["payload"]["how"] == "match"
+    assert client.post(f"{API}/{faces[0]}/assign", {"commit": True}).status == 409
+    assert client.post(f"{API}/events/{event}/undo").status == 200
+    assert client.get(f"{API}/persons/{person}").json["confirmedCount"] == len(faces) - 1
+
+
+def test_a_strict_threshold_of_a_calibration_holds_for_single_faces(client: Client, world: World) -> None:
+    cluster = client.clusters()[0]["clusterId"]
+    faces = [face["id"] for face in client.get(f"{API}/clusters/{cluster}").json["faces"]]
+    client.post(f"{API}/clusters/{cluster}/label", {"name": "Ana", "faceIds": faces[1:]})
+    key = Models(pack=world.pack).describe(world.layout).key
+    save_thresholds(world.layout, key, "temporal", {"person_threshold": 0.999})
+    refused = client.post(f"{API}/{faces[0]}/assign").json
+    assert refused["personId"] is None and refused["threshold"] == 0.999
+
+
+def test_new_faces_of_other_thresholds_are_added_when_that_is_asked_for(client: Client, world: World) -> None:
+    face = client.get(f"{API}/clusters/{client.clusters()[0]['clusterId']}").json["faces"][0]
+    path = f"{API}/detect/{face['assetId']}"
+    lower = {"minConfidence": 0.02, "minFaceSize": 4}
+    found = client.post(path, lower).json
+    assert found["dryRun"] and found["eventIds"] == []
+    stored = client.post(path, lower | {"commit": True}).json
+    assert stored["newFaceIds"] == found["newFaceIds"] and stored["dryRun"] == (not found["newFaceIds"])
+    drawn = world.archive.open_ledger().decisions().drawn
+    assert set(drawn) == set(found["newFaceIds"])
+    assert client.post(path, lower | {"commit": True}).json["newFaceIds"] == []
+
+
+def test_matching_one_school_year_leaves_every_other_face_as_it_was(client: Client, world: World) -> None:
+    columns = "f.id, f.person_id, f.cluster_id, f.assignment_score, f.updated_at"
+    query = (
+        f"SELECT {columns} FROM face_instances f JOIN image_assets USING (asset_id) WHERE school_year {{}} ORDER BY 1"
+    )
+    groups = [c["clusterId"] for c in client.clusters()[:2]]
+    for name, group in zip(("Ana", "Bea"), groups, strict=True):
+        ids = [face["id"] for face in client.get(f"{API}/clusters/{group}").json["faces"]]
+        client.post(f"{API}/clusters/{group}/label", {"name": name, "faceIds": ids[: len(ids) // 2]})
+    assert client.post(f"{API}/assign").status == 200
+    year = client.clusters()[0]["schoolYears"][0]
+    others = world.query(query.format(f"<> '{year}'"))
+    assert others["person_id"].count() > 0
+    strict = client.post(f"{API}/assign", {"schoolYear": year, "similarityThreshold": 1.0, "strategy": "knn"})
+    assert strict.status == 200 and strict.json["assigned"] == 0
+    assert world.query(query.format(f"<> '{year}'")).equals(others)
+    inside = world.query(query.format(f"= '{year}'"))
+    assert inside.join(world.query("SELECT id, embedding_size, model FROM face_instances"), on="id")["embedding_size"][
+        0
+    ]
+    again = client.post(f"{API}/assign", {"schoolYear": year, "preset": "high-precision"})
+    assert again.json["assigned"] > 0 and world.query(query.format(f"<> '{year}'")).equals(others)
 
 
 def test_a_photo_is_detected_again_with_other_thresholds(client: Client) -> None:
@@ -149,10 +216,12 @@ def test_an_erased_person_is_gone_from_every_response_and_the_receipt_lists_what
 def test_the_sensor_waits_for_a_pause_and_then_runs_once(world: World) -> None:
     from datetime import UTC, datetime, timedelta
 
-    from classface_assets.defs import sensors
+    from classface_assets.defs.sensors import decisions as sensors
+
+    resources = {"archive": world.archive, "models": Models(pack=world.pack)}
 
     def look(cursor: str | None) -> Any:
-        with dg.build_sensor_context(world.instance, cursor, resources={"archive": world.archive}) as context:
+        with dg.build_sensor_context(world.instance, cursor, resources=resources) as context:
             return sensors.decisions(context)
 
     assert isinstance(look(None), dg.SkipReason)

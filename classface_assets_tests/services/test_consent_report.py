@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from classface_assets.cli.people import consent
-from classface_assets.services.consent_report import ConsentReport, consent_report, report_lines
+from classface_assets.cli.people.people import consent
+from classface_assets.services.exports.consent_report import ConsentReport, consent_report, report_lines
 from classface_assets.store.consent.refusal_sources import refusal_events
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.purposes import Purpose

@@ -9,7 +9,7 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner import IngestOptions, select_years
 from classface_assets.services.photos.lost_photos import LostPhotosError, refuse_lost_photos
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids, remember_cluster_ids
 from classface_assets.store.catalog.school_year import image_parts
@@ -141,7 +141,7 @@ def test_a_drive_that_is_away_removes_nothing_until_it_is_meant_and_numbers_come
     assert "known photos are gone" in stopped.reason
     assert sorted(world.layout.albums.rglob("*")) == pages and numbers(world) == before
 
-    assert world.chain.run(years, lambda _: None, photos_are_gone=True) == []
+    assert world.chain.run(years, lambda _: None, IngestOptions(photos_are_gone=True)) == []
     assert numbers(world) == {} and not list(world.layout.albums.rglob("*.jpg"))
     shutil.rmtree(here)
     away.rename(here)

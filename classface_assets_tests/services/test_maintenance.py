@@ -79,7 +79,7 @@ def test_prune_takes_a_deleted_photo_out_of_everything(world: World) -> None:
     (layout.photos / path).unlink()
     shutil.rmtree(layout.photos / "2019-2020")
     too_early = classface(layout, "prune", "--yes")
-    assert too_early.returncode == 1 and "run `classface run` first" in too_early.stderr
+    assert too_early.returncode == 1 and "run `classface run --" in too_early.stderr
     assert world.run() == []
     holding = [p for p in layout.data.rglob("part-*.parquet") if {photo, face} & ids_in(p)]
     assert len(holding) == 2, "faces and vectors are still there"
@@ -191,3 +191,9 @@ def damage(layout: ArchiveLayout) -> None:
     os.utime(stale, (1, 1))
     with duckdb.connect(layout.database) as database:
         database.execute("DELETE FROM face_instances WHERE id = ?", [vectors[YEARS[0]].read()["face_id"][20]])
+        database.execute(
+            "UPDATE face_instances SET cluster_id = 'unknown_cluster_77' WHERE id = ?",
+            [vectors[YEARS[0]].read()["face_id"][21]],
+        )
+    other = image_parts(layout, YEARS[2])
+    other.append(image_parts(layout, YEARS[0]).read()[:1])

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.defs import sensors
+from classface_assets.defs.sensors import decisions as sensors
 from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
 from classface_assets.services.erasure import erase_person
@@ -96,7 +96,7 @@ def test_a_drawn_face_is_embedded_and_named_until_its_drawing_is_taken_back(miss
     assert missed.run() == []
     pack = Models(pack=missed.pack).describe(missed.layout)
     assert missed.query("SELECT * FROM face_instances").is_empty()
-    assert check_integrity(missed.layout, pack.detector_version, pack.key) == []
+    assert check_integrity(missed.layout, pack.detector_version, pack.key).found == ()
 
 
 def test_a_person_who_was_drawn_and_erased_is_not_drawn_again(missed: World, finished: World) -> None:
@@ -175,9 +175,10 @@ def test_photos_are_looked_at_again_when_a_drawing_comes_or_goes() -> None:
 def test_the_sensor_looks_at_the_years_in_which_faces_were_drawn(missed: World, finished: World) -> None:
     drawn, _ = found_in(finished, PORTRAITS[1])
     missed.archive.open_ledger().draw_face(drawn)
+    resources = {"archive": missed.archive, "models": Models(pack=missed.pack)}
     with (
         pytest.MonkeyPatch.context() as patch,
-        dg.build_sensor_context(missed.instance, None, resources={"archive": missed.archive}) as context,
+        dg.build_sensor_context(missed.instance, None, resources=resources) as context,
     ):
         patch.setattr(sensors, "QUIET_PERIOD", timedelta())
         ready = sensors.decisions(context)

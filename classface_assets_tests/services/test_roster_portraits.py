@@ -5,7 +5,7 @@ import unicodedata
 import polars as pl
 import pytest
 
-from classface_assets.services.roster_portraits import PortraitMatcher, PortraitMatches
+from classface_assets.services.photos.roster_portraits import PortraitMatcher, PortraitMatches
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.roster.file import read_roster

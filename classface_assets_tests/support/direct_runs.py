@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from classface_assets.defs.albums import album_site, albums
+from classface_assets.defs.albums.albums import album_site, albums
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.identity.face_tables import face_tables
 from classface_assets.defs.identity.identities import identities
@@ -46,7 +46,9 @@ def call(asset: dg.AssetsDefinition, archive: Archive, models: Models, year: str
     given["config"] = parameters["config"].annotation() if "config" in parameters else None
     if "context" in parameters:
         given["context"] = dg.build_asset_context(partition_key=year, instance=_instance())
-    function(**{name: value for name, value in given.items() if name in parameters})
+    outcome = function(**{name: value for name, value in given.items() if name in parameters})
+    if inspect.isgenerator(outcome):
+        list(outcome)
 
 
 @functools.cache

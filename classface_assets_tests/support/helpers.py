@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import polars as pl
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from classface_assets.core.geometry import Box
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
+from classface_assets.orchestration.school_year_runs.years import expand_range, years_of_run
 from classface_assets.store.catalog.faces import load_catalog
 from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts
 from classface_assets.store.files.duckdb import publish_database
@@ -26,6 +29,7 @@ BY_YEAR = ["images", "detections", "embeddings", "albums"]
 ASSETS = [
     *BY_YEAR,
     *("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities", "evaluation", "album_site"),
+    "student_coverage",
 ]
 TOKEN = "a token of some length"
 """Of the review servers that tests start."""
@@ -149,3 +153,14 @@ def published(layout: ArchiveLayout, events: Sequence[Event], assignments: Seque
     frame = pl.DataFrame(rows, schema=ASSIGNMENTS, orient="row")
     publish_database(layout.database, build_tables(load_catalog(layout, DETECTOR, PACK), frame, list(events)))
     return layout.database
+
+
+def requested_years(result: dg.SensorResult) -> list[str]:
+    """The school years that the runs of a sensor's tick are of, those of a range one by one."""
+    added = [key for one in result.dynamic_partitions_requests or [] for key in one.partition_keys]
+    years: list[str] = []
+    for request in result.run_requests or []:
+        ends = years_of_run({PARTITION_NAME_TAG: request.partition_key} if request.partition_key else request.tags)
+        assert ends is not None
+        years += expand_range(*ends, added)
+    return years

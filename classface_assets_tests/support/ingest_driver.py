@@ -33,13 +33,13 @@ def ingest(job: Job) -> dict[str, Any]:
     import dagster as dg
     from rich.console import Console
 
-    from classface_assets.defs.runner import SILENT_CONSOLE_LOG, PipelineRunner
+    from classface_assets.defs.runner import PipelineRunner, console_log
     from classface_assets.orchestration.failures import failure_reason
     from classface_assets.orchestration.resources import Archive, Models
 
     archive = Archive(photos=job["photos"], data=job["data"], local=job.get("local", ""))
     config = {
-        **SILENT_CONSOLE_LOG,
+        **console_log(),
         "ops": {
             "detections": {"config": {"photos_a_part": 1}},
             "embeddings": {"config": {"batch": 1, "faces_a_part": 1}},

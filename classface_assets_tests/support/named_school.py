@@ -10,10 +10,10 @@ import pytest
 from PIL import ExifTags, Image
 
 from classface_assets.albums.files import find_broken_links
-from classface_assets.albums.site import build_site
-from classface_assets.albums.year_page import build_year_album
+from classface_assets.albums.pages.site import build_site
+from classface_assets.albums.pages.year_page import build_year_album
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.albums import album_contents
+from classface_assets.defs.albums.albums import album_contents, site_contents
 from classface_assets.orchestration.resources import Archive, RefusedMode
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.model.face_ref import FaceRef
@@ -44,11 +44,16 @@ class School:
     def original(self, name: str) -> Path:
         return Path(str(self.layout.photos)) / YEAR / f"{name}.jpg"
 
+    def face(self, face_id: str) -> FaceRef:
+        """A face as it was labelled."""
+        label = self.ledger.decisions().labels[face_id]
+        return FaceRef(face_id, label.asset_id, label.box)
+
     def build(self) -> Path:
         """The album and the pages over all years; nothing is recognised or published anew."""
         out = self.layout.albums
         build_year_album(out, self.layout.photos, YEAR, *album_contents(self.archive, YEAR))
-        build_site(out, [YEAR], *album_contents(self.archive))
+        build_site(out, [YEAR], site_contents(self.archive))
         assert find_broken_links(out) == []
         return out
 

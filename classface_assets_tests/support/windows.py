@@ -53,6 +53,12 @@ class ReviewWindow:
 
         expect(self.page.locator("#toasts .toast").last).to_contain_text(text)
 
+    def face_refs(self, *face_ids: str) -> list[FaceRef]:
+        """Faces as the ledger stores them."""
+        columns = "id, asset_id, bbox_x, bbox_y, bbox_w, bbox_h"
+        rows = self.world.query(f"SELECT {columns} FROM face_instances").filter(pl.col("id").is_in(face_ids))
+        return [FaceRef(f, a, (x, y, w, h)) for f, a, x, y, w, h in rows.iter_rows()]
+
     def label(self, name: str, *, most: int = 10_000) -> tuple[str, list[str]]:
         """Name the largest group that has no name, or its first faces: the person's id and the faces' ids."""
         named = set(self.decisions.labels)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.school_years.names import Exactness, YearReading, parse_folder_name
 
 NO_YEAR = "none"
@@ -73,7 +74,7 @@ def combine_with_parent(above: YearGuess, read: YearReading, level: int, by_hand
     """
     if by_hand is not None:
         key = "" if by_hand == NO_YEAR else by_hand
-        return YearGuess(key, Exactness.HAND, "set by hand", level=level)
+        return YearGuess(key, Exactness.HAND, gettext("set by hand"), level=level)
     if read.first is None:
         return replace(above, reason=read.reason) if above.exactness == Exactness.NONE else above
     own = YearGuess(f"{read.first}-{read.first + 1}", read.exactness, read.reason, read.is_guess, level)
@@ -84,5 +85,7 @@ def combine_with_parent(above: YearGuess, read: YearReading, level: int, by_hand
         return above if above.exactness >= own.exactness else own
     if not above.key:
         return above
-    why = f"it lies in a folder of {above.key}, but {own.reason} ({own.key})"
+    why = gettext(
+        "it lies in a folder of %(above)s, but %(reason)s (%(own)s)", above=above.key, reason=own.reason, own=own.key
+    )
     return replace(above, reason=why, is_guess=True, level=level)

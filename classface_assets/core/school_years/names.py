@@ -11,9 +11,16 @@ from enum import IntEnum
 from functools import cache, lru_cache
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import current_language, gettext, marked
 from classface_assets.core.school_years import words
 
 _PATTERN_HINT = r"set CLASSFACE_YEAR_PATTERN to one like (?P<first>\d{4})-(?P<second>\d\d), or leave it empty."
+_SEASON_REASONS = {
+    "spring": marked("the spring of %(year)s lies in it"),
+    "summer": marked("the summer of %(year)s lies in it"),
+    "autumn": marked("the autumn of %(year)s lies in it"),
+    "winter": marked("the winter of %(year)s lies in it"),
+}
 _KEY = re.compile(r"(19\d\d|20\d\d)-(\d{4})")
 _JOINT = r"\s*(?:[-_.~+&/]|to|bis|til|au|a|al|ate)\s*"
 _PAIR = re.compile(
@@ -61,7 +68,6 @@ class YearReading:
     is_guess: bool = False
 
 
-@lru_cache(20_000)
 def parse_folder_name(
     name: str, pattern: str = "", year_start: str = "09-01", siblings: Collection[str] = ()
 ) -> YearReading:
@@ -76,6 +82,12 @@ def parse_folder_name(
     Raises:
         YearSettingError: The pattern or the start of the year cannot be understood.
     """
+    return _parsed(name, pattern, year_start, tuple(siblings), current_language())
+
+
+@lru_cache(20_000)
+def _parsed(name: str, pattern: str, year_start: str, siblings: Collection[str], language: str) -> YearReading:  # noqa: ARG001
+    """As `parse_folder_name`, with a cache that has the reasons in each language."""
     if pattern:
         return _by_pattern(name, pattern)
     text = words.normalize_folder_name(name)
@@ -93,7 +105,7 @@ def parse_folder_name(
         found = next(read, None)
         if found:
             return found
-    return YearReading(None, Exactness.NONE, why_not or "its name tells no school year")
+    return YearReading(None, Exactness.NONE, why_not or gettext("its name tells no school year"))
 
 
 def _by_pattern(name: str, pattern: str) -> YearReading:
@@ -102,8 +114,8 @@ def _by_pattern(name: str, pattern: str) -> YearReading:
         first, second = expand_year(found["first"]), found.groupdict().get("second")
         if not second or int(second) % 100 == (first + 1) % 100:
             exactness = Exactness.SPELLED if second else Exactness.YEAR
-            return YearReading(first, exactness, "CLASSFACE_YEAR_PATTERN finds it in its name")
-    return YearReading(None, Exactness.NONE, "CLASSFACE_YEAR_PATTERN finds no school year in its name")
+            return YearReading(first, exactness, gettext("CLASSFACE_YEAR_PATTERN finds it in its name"))
+    return YearReading(None, Exactness.NONE, gettext("CLASSFACE_YEAR_PATTERN finds no school year in its name"))
 
 
 def first_year(key: str) -> int | None:
@@ -180,18 +192,20 @@ def _mask_other_numbers(text: str) -> tuple[str, str]:
     """The text with decades and other numbers masked by `?`, and why such a number is no year."""
     why = ""
     for found in words.DECADE_PATTERN.finditer(text):
-        text, why = _masked(text, *found.span()), f"{found[0].strip()} is a decade, not a year"
+        text, why = _masked(text, *found.span()), gettext("%(text)s is a decade, not a year", text=found[0].strip())
     for pattern in (words.NUMBERED_PATTERN, words.MEASURE_PATTERN):
         for found in pattern.finditer(text):
             groups = found.groupdict()
             number = "number" if groups["number"] else "bare"
             text = _masked(text, *found.span(number))
-            why = f"{groups[number]} in “{found[0].strip()}” is a number, not a year"
+            why = gettext(
+                "%(number)s in “%(text)s” is a number, not a year", number=groups[number], text=found[0].strip()
+            )
     for found in _PAIR.finditer(text):  # 2019-2021, 2019-18: two numbers that are no school year
         if not found["full"] and len(found["second"]) == 2 and found["joint"].strip() not in ("-", "_", "."):
             continue
         text = _masked(text, *found.span())
-        why = why or f"{found[0].strip()} is no school year"
+        why = why or gettext("%(text)s is no school year", text=found[0].strip())
     return text, why
 
 
@@ -209,7 +223,7 @@ def _read_year_pairs(text: str) -> Iterator[YearReading]:
         first, day = int(found["first"]), _YEAR_MONTH_DAY.match(text, found.start())
         is_day = day is not None and _date_or_none(day[1], day[3], day[4]) is not None
         if not is_day and _is_next_year(first, found["full"] or found["second"]):
-            yield YearReading(first, Exactness.SPELLED, f"its name says {found[0].strip()}")
+            yield YearReading(first, Exactness.SPELLED, gettext("its name says %(text)s", text=found[0].strip()))
 
 
 def _read_prefixed_pairs(text: str, siblings: Collection[str]) -> Iterator[YearReading]:
@@ -218,7 +232,7 @@ def _read_prefixed_pairs(text: str, siblings: Collection[str]) -> Iterator[YearR
         first = expand_year(found["first"])
         may_be_a_year = not found["joint"] and found["first"] == "20"
         if _is_next_year(first, found["second"]) and (not may_be_a_year or any(map(_is_joined_pair, siblings))):
-            yield YearReading(first, Exactness.SPELLED, f"its name says {found[0].strip()}")
+            yield YearReading(first, Exactness.SPELLED, gettext("its name says %(text)s", text=found[0].strip()))
 
 
 def _is_joined_pair(name: str) -> bool:
@@ -253,7 +267,7 @@ def _read_dates(text: str, year_start: str) -> Iterator[YearReading]:
     for day, turned, written in _find_dates(text):
         first = start_year_of_date(day.year, day.month, day.day, year_start)
         doubtful = turned and start_year_of_date(day.year, day.day, day.month, year_start) != first
-        yield YearReading(first, Exactness.DATE, f"the day {written} lies in it", doubtful)
+        yield YearReading(first, Exactness.DATE, gettext("the day %(day)s lies in it", day=written), doubtful)
 
 
 def _read_months(text: str, masked: str, year_start: str) -> Iterator[YearReading]:
@@ -262,12 +276,14 @@ def _read_months(text: str, masked: str, year_start: str) -> Iterator[YearReadin
     if year and month:
         number = next(int(name[1:]) for name, found in month.groupdict().items() if found)
         first = start_year_of_date(int(year[0]), number, 28, year_start)
-        yield YearReading(first, Exactness.DATE, f"{month[0]} {year[0]} lies in it")
+        yield YearReading(first, Exactness.DATE, gettext("%(month)s %(year)s lies in it", month=month[0], year=year[0]))
     for found in _PAIR.finditer(text):
         second = found["second"] or ""
         if len(second) == 2 and 1 <= int(second) <= 12:
             first = start_year_of_date(int(found["first"]), int(second), 28, year_start)
-            yield YearReading(first, Exactness.DATE, f"{found[0].strip()} is taken for a month", is_guess=True)
+            yield YearReading(
+                first, Exactness.DATE, gettext("%(text)s is taken for a month", text=found[0].strip()), is_guess=True
+            )
 
 
 def _read_terms(text: str, year_start: str) -> Iterator[YearReading]:
@@ -280,17 +296,23 @@ def _read_terms(text: str, year_start: str) -> Iterator[YearReading]:
         if any(int(found[0]) < int(ends[0]) for found in years):
             return  # “2017 Class of 2020”: photos of 2017
         first = start_year_ending_in(int(ends[0]), year_start)
-        yield YearReading(first, Exactness.TERM, f"“{graduation[0]}” {ends[0]}: the school year that ends then")
+        yield YearReading(
+            first,
+            Exactness.TERM,
+            gettext("“%(word)s” %(year)s: the school year that ends then", word=graduation[0], year=ends[0]),
+        )
     elif short and not years:
         first = start_year_ending_in(expand_year(short[1]), year_start)
-        yield YearReading(first, Exactness.TERM, f"“{short[0]}”: the school year that ends then")
+        yield YearReading(first, Exactness.TERM, gettext("“%(text)s”: the school year that ends then", text=short[0]))
     seasons = [(found, name) for name, (pattern, _) in words.SEASON_PATTERNS.items() if (found := pattern.search(text))]
     if seasons and years:
         word, season = min(seasons, key=lambda one: one[0].start())
         year = int(_year_near(years, word)[0])
         ends_then = parse_year_start(year_start)[0] <= EARLY_START_MONTH
         first = year if ends_then else start_year_of_date(year, *words.SEASON_PATTERNS[season][1], year_start)
-        yield YearReading(first, Exactness.TERM, f"the {season} of {year} lies in it", is_guess=season == "winter")
+        yield YearReading(
+            first, Exactness.TERM, gettext(_SEASON_REASONS[season], year=year), is_guess=season == "winter"
+        )
 
 
 def _year_near(years: Sequence[re.Match[str]], word: re.Match[str]) -> re.Match[str]:
@@ -305,11 +327,11 @@ def _read_short_pairs(text: str, siblings: Collection[str]) -> Iterator[YearRead
         if _is_next_year(first, found["second"]) and any(
             next(_read_year_pairs(words.normalize_folder_name(name)), None) for name in siblings
         ):
-            why = f"{found[0]} is taken for two years, as the folders beside it name school years"
+            why = gettext("%(text)s is taken for two years, as the folders beside it name school years", text=found[0])
             yield YearReading(first, Exactness.SPELLED, why, is_guess=True)
 
 
 def _read_single_years(text: str) -> Iterator[YearReading]:
     for found in _YEAR.finditer(text):
-        why = f"its name says {found[0]} alone; taken for the school year that starts then"
+        why = gettext("its name says %(year)s alone; taken for the school year that starts then", year=found[0])
         yield YearReading(int(found[0]), Exactness.YEAR, why, is_guess=True)

@@ -1,13 +1,14 @@
 """How the two assets that assign faces do it: by the decisions of the ledger, and upon the tables of the last run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.identity.clustering.cluster_ids import highest_cluster_number
@@ -28,7 +29,7 @@ from classface_assets.store.files.parquet import read_parquet_or_empty, write_pa
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event
 
-_CLUSTER_NUMBERS = pl.Schema({"highest": pl.Int64})
+CLUSTER_NUMBERS = pl.Schema({"highest": pl.Int64})
 
 
 class PublishingRefusedError(UserError):
@@ -47,6 +48,7 @@ class AssignmentTask:
         portraits: Person id → unit vector (d,) in this space, of people who were enrolled with a portrait.
         suffix: Of the names of the tables that are of this space.
         recluster: Whether all unknown faces are clustered from scratch.
+        numbered: Cluster ids that this run has given in another space already; new clusters get others.
     """
 
     layout: ArchiveLayout
@@ -56,13 +58,15 @@ class AssignmentTask:
     portraits: Mapping[str, np.ndarray]
     suffix: str = ""
     recluster: bool = False
+    numbered: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
 
 
 def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph) -> pl.DataFrame:
     """Assign all faces of a task.
 
     The similarity model that was fitted is used again until a fifth of the archive has changed, and the clusters of
-    unknown faces, which new faces join, until a tenth is new. The highest cluster number ever given is stored.
+    unknown faces, which new faces join, until a tenth is new. New clusters are numbered above all that were published:
+    a run that was killed before it published has used up no number, so the next one gives the same.
 
     Args:
         task: The faces, and by what they are assigned.
@@ -80,7 +84,7 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     state = ClusterState.from_frame(read_parquet_or_empty(state_file, CLUSTER_STATE_SCHEMA))
     last = PreviousRun(
         assignments=previous,
-        highest_cluster=_highest_cluster_number(layout),
+        highest_cluster=max(_highest_cluster_number(layout), highest_cluster_number(task.numbered)),
         split_names=split_cluster_names(task.events),
         similarity=_cached_similarity(task, vectors, graph),
         cluster_state=None if task.recluster else state,
@@ -90,13 +94,25 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     result = assign_identities(faces, constraints, task.settings, last)
     if result.cluster_state is not None:
         write_parquet(result.cluster_state.to_frame(), state_file)
-    highest = max(
-        _highest_cluster_number(layout),
-        highest_cluster_number(previous["cluster_id"]),
-        highest_cluster_number(result.rows["cluster_id"]),
-    )
-    write_parquet(pl.DataFrame({"highest": [highest]}, schema=_CLUSTER_NUMBERS), layout.table("cluster_numbers"))
+        reached(Failpoint.GROUPS_WRITTEN)
     return result.rows
+
+
+def record_cluster_numbers(layout: ArchiveLayout, *published: pl.DataFrame) -> None:
+    """Record the greatest number that a published cluster ever had, so that none is given twice.
+
+    To be called after the assignments are written: until then their numbers are known to nobody. Where a run is killed
+    between the two, the assignments themselves have the number.
+
+    Args:
+        layout: The archive.
+        *published: Frames with a column cluster_id.
+    """
+    known = _highest_cluster_number(layout)
+    highest = max(known, *(highest_cluster_number(rows["cluster_id"]) for rows in published))
+    if highest > known:
+        write_parquet(pl.DataFrame({"highest": [highest]}, schema=CLUSTER_NUMBERS), layout.table("cluster_numbers"))
+        reached(Failpoint.NUMBERS_WRITTEN)
 
 
 def similarity_metadata(layout: ArchiveLayout) -> dict[str, Any]:
@@ -179,9 +195,10 @@ def _cached_similarity(task: AssignmentTask, vectors: np.ndarray, graph: KnnGrap
     current = load_or_fit_similarity(EmbeddedFaces(task.catalog.faces, vectors, graph), task.settings, cached)
     if current is not cached:
         write_parquet(current.to_frame(), file)
+        reached(Failpoint.SIMILARITY_WRITTEN)
     return current
 
 
 def _highest_cluster_number(layout: ArchiveLayout) -> int:
-    highest = read_parquet_or_empty(layout.table("cluster_numbers"), _CLUSTER_NUMBERS)["highest"].max()
+    highest = read_parquet_or_empty(layout.table("cluster_numbers"), CLUSTER_NUMBERS)["highest"].max()
     return highest if isinstance(highest, int) else 0

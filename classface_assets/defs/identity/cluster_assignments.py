@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
@@ -14,16 +15,17 @@ from classface_assets.defs.identity.assignment import (
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.face_tables import face_tables
 from classface_assets.defs.identity.knn_graph import knn_graph
+from classface_assets.defs.identity.only import keep_others
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import assignment_metadata, cluster_contact_sheet, materialize_result
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.portraits import load_portrait_vectors
+from classface_assets.services.photos.portraits import load_portrait_vectors
 from classface_assets.store.artifacts.assignment_tables import TableInputs, events_until, write_assignments
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.files.parquet import read_parquet
+from classface_assets.store.files.parquet import read_parquet, read_parquet_or_empty
 
 
 @archive_asset(
@@ -33,7 +35,7 @@ from classface_assets.store.files.parquet import read_parquet
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     columns=ASSIGNMENTS,
-    memoized=True,
+    code_version="1",
 )
 def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """Who each face is: first the people who were named, by their labelled faces, then clusters of unknown faces.
@@ -49,7 +51,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
     inputs = (
         state.state,
         file_signature(graph),
-        config.fingerprint_inputs(),
+        config.fingerprint_inputs(layout),
         file_signature(calibration_file(layout)),
     )
     return compute_unless_cached(
@@ -67,7 +69,12 @@ def _assign(config: AssignmentConfig, archive: Archive, models: Models, state: T
     portraits, lost = load_portrait_vectors(archive, models, replay(events))
     task = AssignmentTask(layout, catalog, events, config.settings(pack, layout), portraits, recluster=config.all_anew)
     rows = assign_all_faces(task, catalog.vectors, KnnGraph.from_frame(read_parquet(layout.table("knn_graph"))))
+    if config.restricts():
+        rows = keep_others(
+            rows, read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS), catalog, events, config
+        )
     write_assignments(rows, table, state)
+    reached(Failpoint.CLUSTERS_WRITTEN)
     result = materialize_result(
         rows.height,
         **assignment_metadata(rows),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Optional, TypeVar, get_args
+from typing import Annotated, Any, Literal, Optional, TypeVar, get_args
 
 import dagster as dg
 from pydantic import Field, create_model
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import join_names
+from classface_assets.defs.identity.only import OnlyConfig
 from classface_assets.identity.settings import (
     STORED_NAMES,
     AssignmentSettings,
@@ -17,10 +18,13 @@ from classface_assets.identity.settings import (
     settings_for,
     with_values,
 )
-from classface_assets.store.artifacts.thresholds import load_thresholds
+from classface_assets.orchestration.settings.file import lasting_assignment
+from classface_assets.services.identity.presets import Preset, calibrated_settings
 from classface_assets.vision.models.pack_info import PackInfo
 from classface_assets.vision.models.pack_names import BUILTIN, DLIB
 
+PresetName = Literal["high-precision", "balanced", "fast"]
+"""Preset as Dagster's run configuration shows it."""
 ConfigT = TypeVar("ConfigT", bound=dg.Config)
 
 SETTINGS: Mapping[str, FieldInfo] = AssignmentSettings.__pydantic_fields__  # type: ignore[attr-defined] # by pydantic
@@ -94,7 +98,7 @@ def _values_of_pack(pack: str, name: str) -> str:
 
 
 @with_assignment_settings
-class AssignmentConfig(dg.Config):
+class AssignmentConfig(OnlyConfig):
     """When a face is a known person, and when unknown faces are one person. Empty: what was measured for the pack."""
 
     all_anew: bool = Field(
@@ -103,16 +107,47 @@ class AssignmentConfig(dg.Config):
         "clusters, and these are not split, until a tenth of the faces is new.",
     )
 
-    def fingerprint_inputs(self) -> dict[str, object]:
-        """What the result depends on: all but whether it is computed from scratch."""
-        return self.model_dump(exclude={"all_anew"})
+    preset: PresetName = Field(
+        default="balanced",
+        description="`high-precision`: rather no name than a wrong one; `fast`: one mean a person and year, nothing is "
+        "followed through the years, poor faces are not clustered; `balanced`: the settings as they are. Settings that "
+        "are given beside it count more.",
+    )
+
+    def fingerprint_inputs(self, layout: ArchiveLayout) -> dict[str, object]:
+        """What the result depends on: all but whether it is computed from scratch.
+
+        Restrictions that are not given are left out: results that were stored before there were any stay valid.
+        """
+        unused = {name for name in OnlyConfig.model_fields if not getattr(self, name)}
+        unused |= {"preset"} if self.preset == "balanced" else set()
+        return {**self.model_dump(exclude={"all_anew", *unused}), **self._given(layout)}
 
     def settings(self, pack: PackInfo, layout: ArchiveLayout) -> AssignmentSettings:
-        """The settings given here; for the rest those fitted to the archive, else those measured for the pack."""
-        keys = {STORED_NAMES.get(name, name) for name in SETTINGS}
-        given = {name: value for name, value in self.model_dump(include=keys).items() if value is not None}
+        """The settings given here; for the rest those that last, were fitted, or were measured for the pack.
+
+        A preset changes all but those given here.
+        """
+        given = self._given(layout)
         method: ClusteringMethod = given["method"]
-        return with_values(
-            settings_for(pack.embedder, method),
-            {**load_thresholds(layout, pack.key, method), **given},
-        )
+        if self.preset == "balanced":
+            return with_values(calibrated_settings(layout, pack, method), given)
+        return with_values(calibrated_settings(layout, pack, method, Preset(self.preset)), self._given_here())
+
+    def _given_here(self) -> dict[str, Any]:
+        """The settings given here: a choice that is its default is none, so that a preset may change it."""
+        chosen = self._values().items()
+        return {key: value for key, value in chosen if key not in CHOICES or value != SETTINGS[key].default}
+
+    def _values(self) -> dict[str, Any]:
+        keys = {STORED_NAMES.get(name, name) for name in SETTINGS}
+        return {name: value for name, value in self.model_dump(include=keys).items() if value is not None}
+
+    def _given(self, layout: ArchiveLayout) -> dict[str, Any]:
+        """The settings given here, else in the archive's `classface.toml`."""
+        given = self._values()
+        for name, value in lasting_assignment(layout).items():
+            # A choice always has a value: one that is its default may be overruled.
+            if name not in given or (name in CHOICES and given[name] == SETTINGS[name].default):
+                given[name] = value
+        return given

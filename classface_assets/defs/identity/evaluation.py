@@ -11,6 +11,7 @@ from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.identities import identities
+from classface_assets.defs.identity.publications import record_accuracy
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import image_markdown, markdown_table, materialize_result
 from classface_assets.identity.evaluation.holdout import TooFewLabelsError
@@ -18,7 +19,12 @@ from classface_assets.identity.evaluation.progress import draw_progress
 from classface_assets.identity.evaluation.report import report_rows
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.evaluation import EvaluationResult, NoFacesError, evaluate_archive, measure_progress
+from classface_assets.services.identity.evaluation import (
+    EvaluationResult,
+    NoFacesError,
+    evaluate_archive,
+    measure_progress,
+)
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 from classface_assets.store.files.parquet import write_parquet
@@ -37,10 +43,10 @@ class EvaluationConfig(AssignmentConfig):
 @archive_asset(
     deps=[identities],
     group_name="identity",
-    kinds={"matplotlib"},
+    kinds={"matplotlib", "parquet"},
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
-    memoized=True,
+    code_version="1",
 )
 def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """How well this archive's faces are clustered and named, measured with held-out labels or a ground truth.
@@ -58,17 +64,22 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
     )
     return compute_unless_cached(
         input_fingerprint(layout, "evaluation", inputs, file_signature(truth) if truth else None),
-        lambda: Output(_evaluate(config, archive, models, truth)),
+        lambda: _evaluate(config, archive, models, truth),
     )
 
 
-def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth: Path | None) -> dg.MaterializeResult:
+def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth: Path | None) -> Output:
     settings = config.settings(models.describe(archive.layout), archive.layout)
     try:
         evaluated = evaluate_archive(archive, models, settings, truth)
     except (TooFewLabelsError, NoFacesError) as error:
-        return materialize_result(0, status="no labels yet", reason=str(error))
-    return _evaluation_metadata(evaluated, _progress_metadata(archive, models, settings))
+        return Output(materialize_result(0, status="no labels yet", reason=str(error)))
+    progress = _progress_metadata(archive, models, settings)
+    record_accuracy(
+        archive.layout, evaluated, "labels" if truth is None else "truth", models.describe(archive.layout).key
+    )
+    written = [archive.layout.table(name) for name in ("accuracy", *(["labelling_progress"] if progress else []))]
+    return Output(_evaluation_metadata(evaluated, progress), written)
 
 
 def _progress_metadata(archive: Archive, models: Models, settings: AssignmentSettings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from classface_assets.core.embedders import EmbedderKind
+from classface_assets.core.faces.embedders import EmbedderKind
 from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
@@ -26,8 +26,8 @@ from classface_assets.defs.metadata import markdown_table, materialize_result, v
 from classface_assets.identity.settings import settings_for
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.faces import FaceCatalog
-from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.files.parquet import read_parquet_or_empty
+from classface_assets.store.published.ledger_record import publish_with_record
 from classface_assets.store.published.tables import build_tables
 from classface_assets.vision.photos.near_duplicates import near_duplicate_groups
 
@@ -38,7 +38,7 @@ from classface_assets.vision.photos.near_duplicates import near_duplicate_groups
     kinds={"duckdb", "polars"},
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
-    memoized=True,
+    code_version="1",
 )
 def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
     """The DuckDB file `classface.duckdb`: every file and every face of all school years, from the Parquet parts.
@@ -47,6 +47,7 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
     clusters of the last run stay in it until `identities` has the new ones.
     """
     layout = archive.layout
+    archive.back_up_ledger()
     followed = follow_photos_if_changed(archive, models)
     state = archive_state(archive, models)
     database = database_fingerprint(layout, state)
@@ -67,7 +68,10 @@ def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> O
     layout = archive.layout
     catalog = add_near_duplicate_groups(archive.catalog(models), models.describe(layout).embedder)
     assignments = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
-    publish_database(layout.database, build_tables(catalog, assignments, archive.open_ledger().events()))
+    ledger = archive.open_ledger()
+    record = ledger.record()
+    tables = build_tables(catalog, assignments, ledger.events(), model=models.describe(layout).key)
+    publish_with_record(layout, tables, record)
     photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
     years = value_counts(catalog.faces, "school_year").sort("school_year") if catalog.faces.height else None
     result = materialize_result(

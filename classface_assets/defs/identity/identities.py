@@ -10,15 +10,24 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
-from classface_assets.defs.identity.assignment import AssignmentTask, assign_all_faces, require_labels_preserved
+from classface_assets.defs.identity.assignment import (
+    AssignmentTask,
+    assign_all_faces,
+    record_cluster_numbers,
+    require_labels_preserved,
+)
+from classface_assets.defs.identity.changes import write_changes
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.face_tables import add_near_duplicate_groups
 from classface_assets.defs.identity.knn_graph import GraphConfig, previous_graph_frame
+from classface_assets.defs.identity.only import keep_others
 from classface_assets.defs.identity.projection_head import projection_head
+from classface_assets.defs.identity.publications import record_publication
 from classface_assets.defs.memoized import (
     Output,
     compute_unless_cached,
@@ -31,15 +40,16 @@ from classface_assets.defs.metadata import (
     cluster_contact_sheet,
     markdown_table,
     materialize_result,
+    moved_contact_sheet,
 )
-from classface_assets.identity.evaluation.summary import assignment_changes, change_counts
+from classface_assets.identity.evaluation.summary import change_counts
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import from_cached_frame, to_cached_frame
 from classface_assets.identity.projection.network import apply_head
 from classface_assets.identity.projection.thresholds import transfer_thresholds
 from classface_assets.identity.settings import AssignmentSettings, settings_key, stored_values, with_values
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.portraits import load_portrait_vectors
+from classface_assets.services.photos.portraits import load_portrait_vectors
 from classface_assets.store.artifacts.assignment_tables import (
     TableInputs,
     count_newer_decisions,
@@ -48,13 +58,13 @@ from classface_assets.store.artifacts.assignment_tables import (
     write_assignments,
 )
 from classface_assets.store.artifacts.checkpoints import checkpoint_files, load_promoted_checkpoint
-from classface_assets.store.artifacts.cluster_memory import remember_cluster_ids
+from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids, remember_cluster_ids
 from classface_assets.store.artifacts.memoization import content_digest, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.files.parquet import read_parquet, read_parquet_or_empty, write_parquet
 from classface_assets.store.model.events import Event
+from classface_assets.store.published.ledger_record import publish_with_record
 from classface_assets.store.published.tables import build_tables
 
 
@@ -71,7 +81,7 @@ class IdentityConfig(AssignmentConfig):
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     columns=ASSIGNMENTS,
-    memoized=True,
+    code_version="1",
 )
 def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """The final assignment of each face: as clustered, or by the vectors of the projection head if one was promoted.
@@ -84,7 +94,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
     state = state_of_clustering(archive, models)
     inputs = (
         state.state,
-        config.fingerprint_inputs(),
+        config.fingerprint_inputs(layout),
         file_signature(clustered),
         file_signature(calibration_file(layout)),
         [file_signature(file) for file in checkpoint_files(layout.head)],
@@ -100,7 +110,8 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
 def _publish(config: IdentityConfig, archive: Archive, models: Models, state: TableInputs) -> Output:
     layout, pack, catalog = archive.layout, models.describe(archive.layout), archive.catalog(models)
     table, clustered = layout.table("identities"), layout.table("cluster_assignments")
-    events = archive.open_ledger().events()
+    ledger = archive.open_ledger()
+    record, events = ledger.record(), ledger.events()
     task = AssignmentTask(
         layout,
         catalog,
@@ -113,15 +124,22 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
     head = load_promoted_checkpoint(layout.head, pack.key) if config.use_head else None
     if head is not None and catalog.faces.height:
         portraits = load_portrait_vectors(archive, models, replay(task.events))[0]
-        rows = assign_with_head(replace(task, portraits=portraits), head)
+        rows = assign_with_head(replace(task, portraits=portraits, numbered=rows["cluster_id"]), head)
+        rows = keep_others(rows, previous, catalog, task.events, config)
     require_labels_preserved(task, rows, head is not None or is_made_from(clustered, state.facts))
-    changes = assignment_changes(previous, rows)
-    write_parquet(changes, layout.table("changes"))
+    numbered = previous_cluster_ids(layout)
+    changes = write_changes(layout, previous, rows)
+    reached(Failpoint.CHANGES_WRITTEN)
     remember_cluster_ids(layout, previous, rows)
+    reached(Failpoint.MEMORY_WRITTEN)
     write_assignments(rows, table, state)
-    tables = build_tables(add_near_duplicate_groups(catalog, pack.embedder), rows, events, state.until)
-    publish_database(layout.database, tables)
+    reached(Failpoint.ASSIGNMENTS_WRITTEN)
+    record_cluster_numbers(layout, numbered, rows)
+    tables = build_tables(add_near_duplicate_groups(catalog, pack.embedder), rows, events, state.until, pack.key)
+    publish_with_record(layout, tables, record)
+    record_publication(layout, catalog, rows, pack.key)
     database_fingerprint(layout, state.state).record({}, [layout.database])
+    reached(Failpoint.DATABASE_RECORDED)
     result = materialize_result(
         rows.height,
         head_used=head is not None,
@@ -130,6 +148,7 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
         database=dg.MetadataValue.path(layout.database),
         **assignment_metadata(rows),
         **cluster_contact_sheet(layout, pack.detector_version, catalog.faces, rows),
+        **moved_contact_sheet(layout, pack.detector_version, catalog.faces, changes.drop_nulls("from")),
     )
     return Output(result, [table], {"faces_moved_since_last_time": 0})
 
@@ -138,7 +157,7 @@ def _change_metadata(changes: pl.DataFrame, events: Sequence[Event], state: Tabl
     """What is different from the last run, and how many decisions are still to count."""
     moved = changes.filter(pl.col("from").is_not_null())
     return {
-        "decisions_that_count_at_the_next_run": count_newer_decisions(events, state.until),
+        "decisions_for_the_next_run": count_newer_decisions(events, state.until),
         "faces_moved_since_last_time": moved.height,
         "changes": markdown_table(change_counts(changes), most=20),
         "changed_faces": markdown_table(moved, most=20),

@@ -36,7 +36,7 @@ class GraphConfig(dg.Config):
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     columns={"face_id": pl.String(), "neighbours": "Array(Int32, k)", "similarities": "Array(Float32, k)"},
-    memoized=True,
+    code_version="1",
 )
 def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """The nearest neighbours of each face by cosine similarity, over all school years.

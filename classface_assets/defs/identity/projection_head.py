@@ -88,7 +88,7 @@ class HeadConfig(dg.Config):
     kinds={"torch"},
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
-    memoized=True,
+    code_version="1",
 )
 def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:
     """A projection that separates this school's people better, trained with the labelled faces and a triplet loss.

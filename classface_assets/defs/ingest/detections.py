@@ -20,7 +20,9 @@ from classface_assets.defs.ingest.reorientation import reorient_photos
 from classface_assets.defs.ingest.strips import search_strips_again
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
+from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.years import step_year
 from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
     SchoolYearStore,
@@ -53,6 +55,15 @@ class DetectionConfig(dg.Config):
         description="Shorter side of the smallest face box, in photo pixels (three fifths of it in long panoramas); "
         "empty: as the year was searched last, 20 at first.",
     )
+    most_photos: int = Field(
+        default=0,
+        ge=0,
+        description="Search at most so many photos that are not searched yet, in the order of their paths; a later run "
+        "searches the others. 0: all.",
+    )
+    skip_photos: int = Field(
+        default=0, ge=0, description="Leave out so many photos that are not searched yet, before the first is searched."
+    )
     photos_at_once: int = Field(default=0, ge=0, description="Photos searched in parallel; 0: as the machine allows.")
     photos_a_part: int = Field(default=32, ge=1, description="Photos after which the faces found are written.")
 
@@ -64,9 +75,14 @@ class DetectionConfig(dg.Config):
             before.min_face_px if self.min_face_px is None else self.min_face_px,
         )
 
+    def chosen(self, pending: pl.DataFrame) -> pl.DataFrame:
+        """Those of the photos (IMAGES) without a search that this run searches."""
+        return pending.sort("path").slice(self.skip_photos, self.most_photos or None)
+
 
 @archive_asset(
     per_year=True,
+    code_version="1",
     deps=[images],
     group_name="ingest",
     kinds={"onnx", "parquet"},
@@ -89,8 +105,9 @@ def detections(
     continues there. A photo that moved between years, or whose metadata changed, is not searched again. A box that
     somebody drew where no face was found is a face too, until the drawing is undone.
     """
-    year, layout = context.partition_key, archive.layout
+    year, layout = step_year(context), archive.layout
     store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
+    log_repaired(context, layout, *store.all_detection_parts())
     files = year_images(layout, year)
     photos = files.filter(pl.col("status") == PhotoStatus.OK)
     settings = config.settings(store.active_settings())
@@ -98,16 +115,16 @@ def detections(
     migrate_former_ids(layout, year, files)
     pending = _copy_known(store, parts, photos, settings.name)
     run = DetectionRun()
-    if pending:
+    new = config.chosen(photos.filter(pl.col("asset_id").is_in(list(pending))))
+    if new.height:
         pack = models.load(layout)
         context.log.info(
-            f"{pack.info.name} searches {len(pending)} photos on: {pack.device}, in {pack.detector.precision}"
+            f"{pack.info.name} searches {new.height} photos on: {pack.device}, in {pack.detector.precision}"
         )
-        new = photos.filter(pl.col("asset_id").is_in(list(pending)))
         with progress.task(f"{year}: finding faces", new.height) as advance:
             erased = erased_faces(layout, archive.open_ledger().events())
             search = PhotoSearch(layout, pack.detector, settings, config, erased)
-            run = DetectionRun(len(pending), search.run(new, parts, advance), pack.device)
+            run = DetectionRun(new.height, search.run(new, parts, advance), pack.device)
     reoriented = reorient_photos(archive, models, parts, photos, settings)
     strips = search_strips_again(archive, models, parts, photos, settings)
     manual = update_manual_faces(archive, models, parts, year)
@@ -161,8 +178,10 @@ class PhotoSearch:
         """
         orientations = photos.select("asset_id", pl.col("orientation").cast(pl.Int16)).unique("asset_id")
         jobs = [
-            PhotoJob(photo, decode_relative_path(self.layout.photos, path), not has_orientation)
-            for photo, path, has_orientation in photos.select("asset_id", "path", "has_orientation").iter_rows()
+            PhotoJob(photo, decode_relative_path(self.layout.photos, path), not has_orientation, (size, changed))
+            for photo, path, has_orientation, size, changed in photos.select(
+                "asset_id", "path", "has_orientation", "size", "mtime_ns"
+            ).iter_rows()
         ]
         config = self.config
         unopened: dict[str, str] = {}

@@ -13,10 +13,13 @@ from classface_assets.core.schemas import DetectionStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, CheckRule, archive_asset
 from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
 from classface_assets.defs.ingest.detections import detections
+from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
+from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.years import step_year
 from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
@@ -24,9 +27,14 @@ from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets.store.maintenance.damage import read_undamaged
 from classface_assets.vision.embedding import BATCH_SIZES, EmbeddingBatch, embed_faces, parallel_batches
+from classface_assets.vision.models.pack_info import PackInfo
 from classface_assets.vision.models.registry import ModelPack
 
-ONE_VECTOR_A_FACE = CheckRule("one_vector_a_face", "Every face has one vector.", severity=dg.AssetCheckSeverity.WARN)
+ONE_VECTOR_A_FACE = CheckRule(
+    "one_vector_a_face",
+    "Every face has one vector. A warning where all that lack one have a broken chip.",
+    blocking=True,
+)
 UNIT_LENGTH = CheckRule("vectors_have_unit_length", "Length 1 within 0.001.", blocking=True)
 FINITE = CheckRule("vectors_are_finite", "No vector holds NaN or infinity.", blocking=True)
 NO_VECTOR_TWICE = CheckRule(
@@ -66,6 +74,7 @@ class EmbeddingStats:
 
 @archive_asset(
     per_year=True,
+    code_version="1",
     deps=[detections],
     group_name="ingest",
     kinds={"onnx", "parquet"},
@@ -86,10 +95,11 @@ def embeddings(
     Vectors of another version of the detector are stored separately, since its chips are cut out differently. Only
     faces without a vector of this pack are embedded, also after a killed run or when photos moved between years.
     """
-    year, layout = context.partition_key, archive.layout
+    year, layout = step_year(context), archive.layout
     info = models.describe(layout)
     store = SchoolYearStore(layout, info.detector_version, year)
     parts = store.embedding_parts(info.key)
+    log_repaired(context, layout, parts)
     faces = _faces_to_embed(archive, store, parts)
     others = [other.embedding_parts(info.key) for other in store.other_years()]
     pending = copy_rows_from(parts, others, "face_id", faces - parts.ids("face_id"))
@@ -104,7 +114,10 @@ def embeddings(
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
             stats = embed_pending_faces(pending_chips(found, pending), parts, pack, config, advance)
     parts.compact()
-    return with_data_version(embedding_report(parts, faces, stats, info.key), parts_version(parts))
+    result = with_data_version(embedding_report(parts, faces, stats, info), parts_version(parts))
+    if all(check.passed or check.severity == dg.AssetCheckSeverity.WARN for check in result.check_results or ()):
+        YearChanges(archive, models).record(year)
+    return result
 
 
 def _faces_to_embed(archive: Archive, store: SchoolYearStore, parts: PartDataset) -> set[str]:
@@ -171,14 +184,16 @@ def pending_chips(found: PartDataset, pending: set[str]) -> Iterator[pl.DataFram
             yield chips
 
 
-def embedding_report(parts: PartDataset, faces: set[str], stats: EmbeddingStats, pack: str) -> dg.MaterializeResult:
+def embedding_report(
+    parts: PartDataset, faces: set[str], stats: EmbeddingStats, pack: PackInfo
+) -> dg.MaterializeResult:
     """The result of `embeddings` for all faces of a school year; a bounded frame of vectors is read at a time.
 
     Args:
         parts: The vectors.
         faces: The ids of the year's faces.
         stats: What this run did.
-        pack: Key of the model pack.
+        pack: The model pack; its key and detector are what prune later knows it by.
     """
     ids = pl.DataFrame({"face_id": list(faces)}, schema={"face_id": pl.String})
     count, not_finite, deviation = 0, 0, 0.0
@@ -193,18 +208,20 @@ def embedding_report(parts: PartDataset, faces: set[str], stats: EmbeddingStats,
         deviation = max(deviation, float(np.abs(lengths - 1).max(initial=0.0)))
     stored = read_undamaged(parts, ["face_id"])[0]
     twice = stored.height - stored.unique().height if stored.width else 0
+    one_vector = ONE_VECTOR_A_FACE if count + len(stats.undecoded) < len(faces) else ONE_VECTOR_A_FACE.as_warning()
     hint = {"what to do": REPAIR_HINT} if count < len(faces) else {}
     speed = {"device": stats.device, "faces_a_second": round(stats.faces / stats.seconds, 1)} if stats.seconds else {}
     undecoded = pl.DataFrame({"face_id": stats.undecoded}, schema={"face_id": pl.String})
     return materialize_result(
         count,
         [
-            ONE_VECTOR_A_FACE.result(count == len(faces), faces=len(faces), vectors=count, **hint),
+            one_vector.result(count == len(faces), faces=len(faces), vectors=count, **hint),
             UNIT_LENGTH.result(deviation < 1e-3, **{"largest deviation": deviation}),
             FINITE.result(not not_finite, **{"not finite": not_finite}),
             NO_VECTOR_TWICE.result(not twice, **{"rows too many": twice}),
         ],
-        model_pack=pack,
+        model_pack=pack.key,
+        detector=pack.detector_version,
         embedded_now=stats.faces,
         **speed,
         chips_not_decoded=len(stats.undecoded),

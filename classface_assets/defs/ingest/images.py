@@ -16,7 +16,9 @@ from classface_assets.defs.asset_factory import CheckRule, archive_asset
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result, value_counts
 from classface_assets.orchestration.progress import ProgressReporter
+from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.years import step_year
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
 from classface_assets.store.catalog.photo_folders import list_files
 from classface_assets.store.catalog.school_year import conform_to_schema, image_parts, year_images
@@ -26,7 +28,7 @@ from classface_assets.vision.photo_facts import read_photo_facts, to_read_again
 
 BATCH_SIZE = 256
 EVERY_FILE_ACCOUNTED_FOR = CheckRule(
-    "every_file_is_accounted_for", "There is a row for each file of the folder.", severity=dg.AssetCheckSeverity.WARN
+    "every_file_is_accounted_for", "There is a row for each file of the folder.", blocking=True
 )
 
 
@@ -42,6 +44,7 @@ class ImagesConfig(dg.Config):
 
 @archive_asset(
     per_year=True,
+    code_version="1",
     group_name="ingest",
     kinds={"pillow", "parquet"},
     rules=[EVERY_FILE_ACCOUNTED_FOR],
@@ -62,9 +65,10 @@ def images(
     here and in all assets downstream; but where most photos of the archive are gone, nothing is done. What operating
     systems left there (thumbnails, recycle bins) is only counted.
     """
-    year, layout = context.partition_key, archive.layout
+    year, layout = step_year(context), archive.layout
     models.describe(layout)  # a pack that is not there is refused before thousands of files are read for it
     parts = image_parts(layout, year)
+    log_repaired(context, layout, parts)
     folders = _folders_of_year(layout, year, known=parts.folder.exists())
     files, left_out = list_files(layout.photos, folders)
     listing = _listing_frame(files, layout.photos)

@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
+from classface_assets.core.errors import as_storage_error
 from classface_assets.core.locations import Location, decode_relative_path
 from classface_assets.core.schemas import DETECTION_ROWS, PhotoStatus
-from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.defs.metadata import markdown_table
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.manual_faces import drop_manual_faces, find_manual_face_changes, mark_as_manual

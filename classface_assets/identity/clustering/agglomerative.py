@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from classface_assets.core.arrays import chunks_by_size
 from classface_assets.identity.clustering.linkage.links import (
     ClusterLinks,
     Linkage,
@@ -18,7 +19,6 @@ from classface_assets.identity.clustering.linkage.links import (
 )
 from classface_assets.identity.constraints.conflicts import (
     Conflicts,
-    chunks_by_size,
     conflicting_groups,
     merge_must_links,
     must_link_groups,

@@ -63,7 +63,7 @@ def _refine(
             threshold=settings.cluster_reference + STRICTER_SPREADS * model.spread,
             decay=YearDecay(settings.cluster_year_decay, 0.0),
         )
-        groups = average_linkage(part, model.transform(part.vectors), strict)
+        groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
         learned = learn_ageing_direction(centred, part.years, groups)
         representatives = part.vectors[np.unique(groups)]
         model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)

@@ -48,5 +48,5 @@ def split_into_people(inputs: ClusteringInput, min_size: int, settings: Assignme
             return rank[labels]
     raise SplitError(
         f"These {len(inputs)} faces cannot be split into two groups of {min_size} or more; give a smaller "
-        "--min-cluster-size, or name the faces one by one."
+        "--min-cluster-size, or name the faces one by one. (Help: “Clusters are mixed” in Tuning and troubleshooting.)"
     )

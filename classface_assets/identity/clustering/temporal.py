@@ -48,12 +48,12 @@ def temporal_linkage(
     attach = settings.attach_threshold, settings.attach_margin
     if fixed is None:
         space = add_shared_neighbours(model.transform(inputs.vectors), inputs, *shared)
-        return attach_singletons(average_linkage(inputs, space, rule), inputs, *attach)
+        return attach_singletons(average_linkage(inputs, space, rule, consume=True), inputs, *attach)
     near = _adjacent_rows(fixed, inputs.pairs)
     part, fixed_part = inputs.subset(near), fixed[near]
     space = add_shared_neighbours(model.transform(part.vectors), inputs, *shared, rows=near)
     joined = merge_must_links(fixed, inputs)
-    groups = average_linkage(part, space, rule, fixed_part)
+    groups = average_linkage(part, space, rule, fixed_part, consume=True)
     joined[near] = near[attach_singletons(groups, part, *attach, movable=fixed_part < 0)]
     return joined
 

@@ -4,15 +4,10 @@ Faces of one photo and faces with a cannot-link never end in one group, through 
 holds, and where it contradicts one of those it wins, since a person has decided it.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from classface_assets.core.arrays import connected_components
+from classface_assets.core.arrays import chunks_by_size, connected_components
 from classface_assets.identity.inputs import ClusteringInput
-
-CHUNK_SIZE = 1 << 22
-"""Pairs of faces that are looked up at a time."""
 
 
 def must_link_groups(inputs: ClusteringInput) -> np.ndarray:
@@ -97,15 +92,6 @@ class Conflicts:
             hit = _is_in_sorted(large[chunk][pair] * photos + photo, present)
             shared[chunk.start + pair[hit]] = True
         return shared
-
-
-def chunks_by_size(counts: np.ndarray) -> Iterator[slice]:
-    """Slices of as many rows as their counts sum to about CHUNK_SIZE together."""
-    ends = np.cumsum(counts)
-    cuts = np.searchsorted(ends, np.arange(CHUNK_SIZE, ends[-1] if len(ends) else 0, CHUNK_SIZE), side="right")
-    bounds = np.unique([0, *cuts, len(counts)])
-    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        yield slice(start, stop)
 
 
 def ragged_arange(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.arrays import connected_components
-from classface_assets.core.face_constraints import FaceConstraints, Pairs
+from classface_assets.core.faces.face_constraints import FaceConstraints, Pairs
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def _time_product(numbers: Any) -> float:
     return time.thread_time() - start
 
 
-MAX_BLOCK_SCORES = 32 << 20
+MAX_BLOCK_SCORES = 16 << 20
+"""Scores that a thread holds at once."""
 T = TypeVar("T")
 NeighbourLists = tuple[np.ndarray, np.ndarray]
 """Neighbours (m, k) int32, nearest first, equally near ones by row, NO_NEIGHBOUR at the end; similarities (m, k)."""

@@ -39,11 +39,13 @@ class BestMatches:
         persons: (m,) int64, -1 where nobody is similar enough.
         similarities: (m,) float32, of that person or of the most similar one that is not similar enough.
         votes: (m,) int64, how many labelled faces or prototypes support the person.
+        leads: (m,) float32, how much more similar that person is than the next one; infinite where there is no other.
     """
 
     persons: np.ndarray
     similarities: np.ndarray
     votes: np.ndarray
+    leads: np.ndarray
 
 
 def match_single_faces(
@@ -64,7 +66,9 @@ def match_single_faces(
     """
     m = len(vectors)
     if not m or not len(labelled.owners):
-        return BestMatches(np.full(m, -1), np.zeros(m, np.float32), np.zeros(m, np.int64))
+        return BestMatches(
+            np.full(m, -1), np.zeros(m, np.float32), np.zeros(m, np.int64), np.full(m, np.inf, np.float32)
+        )
     known = build_prototypes(
         vectors=np.concatenate([vectors, labelled.vectors]),
         years=np.concatenate([years, labelled.years]),
@@ -75,7 +79,9 @@ def match_single_faces(
     )
     known = known.only(~known.centroid) if settings.assign == "knn" else known
     found = find_candidates(QueryFaces(np.arange(m), vectors, years), known, forbidden, settings)
+    others = np.where(found.persons[:, 1:] >= 0, found.scores[:, 1:], -np.inf)
+    leads = found.scores[:, 0] - others.max(axis=1, initial=-np.inf)
     near = (found.persons[:, 0] >= 0) & (found.scores[:, 0] >= settings.person_threshold)
     return BestMatches(
-        np.where(near, found.persons[:, 0], -1), found.scores[:, 0], np.where(near, found.support[:, 0], 0)
+        np.where(near, found.persons[:, 0], -1), found.scores[:, 0], np.where(near, found.support[:, 0], 0), leads
     )

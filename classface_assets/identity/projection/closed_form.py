@@ -6,38 +6,16 @@ fitted to the vectors of a head too: taken off twice, with other directions weak
 found worse (BCubed F -.01 at a fifth of the people labelled, +.005 so).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from classface_assets.core.arrays import l2_normalize
-from classface_assets.identity.projection.training_faces import (
-    TrainingFaces,
-    UnlabelledClusters,
-    training_faces,
-)
-
-MAX_FACES_PER_GROUP = 5
-"""A person or cluster counts for no more faces than this."""
-UNLABELLED_SHRINKAGE = 1.0
-"""Of the projection that clusters give without labels."""
-MIN_SPANS = 10
-"""People or clusters of two or more years that the direction of age takes."""
+from classface_assets.identity.projection.training_faces import TrainingFaces, UnlabelledClusters
+from classface_assets.identity.similarity.ageing import learn_ageing_direction
+from classface_assets.identity.similarity.fitting import refined_matrix, within_person_scatter
+from classface_assets.identity.similarity.space import AffineTransform
 
 
-@dataclass(frozen=True)
-class ClosedForm:
-    """A linear projection: subtract a mean, multiply by a matrix."""
-
-    mean: np.ndarray
-    """(d,) float32."""
-    matrix: np.ndarray
-    """(d, d) float32."""
-
-
-def closed_form(
-    faces: TrainingFaces, clusters: UnlabelledClusters, shrinkage: float, without_age: bool = False
-) -> ClosedForm:
+def closed_form(faces: TrainingFaces, clusters: UnlabelledClusters, shrinkage: float) -> AffineTransform:
     """Fit the projection to labelled people and to clusters of unlabelled faces.
 
     Args:
@@ -45,28 +23,27 @@ def closed_form(
         clusters: Of other faces.
         shrinkage: Added to the variance of each direction within people, in units of their mean: infinity leaves all
             directions as they are.
-        without_age: Whether the direction of age is taken off.
+
+    Returns:
+        A mean, and a symmetric matrix of a spectral norm of at most 1.
     """
-    size = faces.vectors.shape[1]
     everything = np.vstack([faces.vectors, clusters.vectors]) if len(clusters) else faces.vectors
-    groups = np.concatenate([faces.people, clusters.clusters + faces.count])
-    years = np.concatenate([faces.years, clusters.years])
-    mean = everything.mean(axis=0, dtype=np.float64)
-    centred = l2_normalize(everything - mean)
-    differences, weights, gaps = _differences(centred, groups, years)
-    spanning = len(np.unique(groups[np.nonzero(gaps)[0]])) if without_age else 0
-    age = l2_normalize((differences * (weights * gaps)[:, None]).sum(axis=0)) if spanning >= MIN_SPANS else None
-    keep = np.eye(size) if age is None else np.eye(size) - np.outer(age, age)
-    within = differences * np.sqrt(weights)[:, None] @ keep
-    matrix = keep @ _whitening(within.T @ within, shrinkage)
-    return ClosedForm(mean.astype(np.float32), matrix.astype(np.float32))
+    groups = _numbered(np.concatenate([faces.people, clusters.clusters + faces.count]))
+    mean = everything.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scatter, differences = within_person_scatter(l2_normalize(everything - mean), groups)
+    if not differences:
+        return AffineTransform(mean, np.eye(everything.shape[1], dtype=np.float32))
+    variance, directions = np.linalg.eigh(scatter)
+    variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
+    scale = np.sqrt(shrinkage / (variance + shrinkage))
+    return AffineTransform(mean, ((directions * scale) @ directions.T).astype(np.float32))
 
 
 def as_compared(vectors: np.ndarray, clusters: UnlabelledClusters) -> np.ndarray:
     """Vectors as an archive compares them: with what its unlabelled clusters show taken off.
 
-    This stands for the archive's similarity model (`similarity.fitting`), which is fitted without labels to whatever
-    vectors are in use, those of a head too.
+    This is the map of the archive's similarity model (`similarity.fitting`), fitted in one round to given clusters; how
+    much an archive of few people trusts it, its scale and hubness are left out.
 
     Args:
         vectors: (n, d) float32 of unit length.
@@ -74,28 +51,13 @@ def as_compared(vectors: np.ndarray, clusters: UnlabelledClusters) -> np.ndarray
     """
     if not len(clusters):
         return vectors
-    nobody = training_faces(np.empty((0, vectors.shape[1]), np.float32), [])
-    start = closed_form(nobody, clusters, UNLABELLED_SHRINKAGE, without_age=True)
-    found: np.ndarray = l2_normalize((vectors - start.mean) @ start.matrix).astype(np.float32)
-    return found
+    mean = clusters.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred, groups = l2_normalize(clusters.vectors - mean), _numbered(clusters.clusters)
+    ageing = learn_ageing_direction(centred, clusters.years, groups)
+    return AffineTransform(mean, refined_matrix(ageing, centred, groups))(vectors)
 
 
-def _differences(vectors: np.ndarray, groups: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Of each face: how it differs from the mean of its group (n, d), its weight (n,), years from that mean (n,)."""
-    number, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    means = np.zeros((len(counts), vectors.shape[1]))
-    np.add.at(means, number, vectors)
-    means /= counts[:, None]
-    known = np.isfinite(years)
-    dated = np.maximum(np.bincount(number, weights=known, minlength=len(counts)), 1)
-    middle = np.bincount(number, weights=np.where(known, years, 0.0), minlength=len(counts)) / dated
-    gaps = np.where(known, years - middle[number], 0.0)
-    return vectors - means[number], np.minimum(1.0, MAX_FACES_PER_GROUP / counts)[number], gaps
-
-
-def _whitening(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
-    """The symmetric matrix (d, d) after which directions of great variance count less, of a spectral norm of 1."""
-    variance, directions = np.linalg.eigh(covariance)
-    variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
-    scale = np.sqrt(shrinkage / (variance + shrinkage))
-    return (directions * scale) @ directions.T
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """The same groups, numbered from 0."""
+    number: np.ndarray = np.unique(groups, return_inverse=True)[1]
+    return number

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classface_assets.core.errors import UserError
-from classface_assets.identity.projection.closed_form import ClosedForm
+from classface_assets.identity.similarity.space import AffineTransform
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -64,7 +64,7 @@ def build_mlp(size: int) -> "nn.Module":
     return head
 
 
-def build_residual(size: int, start: ClosedForm | None = None) -> "nn.Module":
+def build_residual(size: int, start: AffineTransform | None = None) -> "nn.Module":
     """A network that starts as a closed-form projection and learns a correction, which is zero at first.
 
     The correction scales the directions and turns some into others (of rank RANK). The result is mixed with the centred

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import numpy as np
 
+BLOCK_ROWS = 8_192
+"""Faces at a time."""
 MIN_SCHOOL_YEARS = 3
 """In fewer years a slope is mostly noise."""
 MIN_TRACKS = 10
@@ -77,7 +79,10 @@ def learn_ageing_direction(vectors: np.ndarray, years: np.ndarray, groups: np.nd
     if tracks < MIN_TRACKS:
         return AgeingDirection.absent(dimensions, AgeingStatus.TOO_FEW_TRACKS, tracks)
     weight = from_mean * np.minimum(1.0, MAX_FACES_PER_TRACK / size)[of]
-    slope = vectors[known].T.astype(np.float64) @ weight
+    rows, slope = np.flatnonzero(known), np.zeros(dimensions)
+    for start in range(0, len(rows), BLOCK_ROWS):  # all at once would need the room of the vectors three times over
+        block = slice(start, start + BLOCK_ROWS)
+        slope += vectors[rows[block]].T.astype(np.float64) @ weight[block]
     length = float(np.linalg.norm(slope))
     if length == 0:
         return AgeingDirection.absent(dimensions, AgeingStatus.TOO_FEW_TRACKS, tracks)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import chunks_by_size, l2_normalize
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingDirection
 from classface_assets.identity.similarity.hubness import COHORT_SIZE, hubness
-from classface_assets.identity.similarity.space import AffineTransform, SimilarityModel, StrangerCohort
+from classface_assets.identity.similarity.space import BLOCK_ROWS, AffineTransform, SimilarityModel, StrangerCohort
 
 MAX_PAIRED_FACES = 2_000
 """Faces of a sample whose similarities with one another are compared."""
@@ -96,38 +97,47 @@ def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndar
         (d, d) float32.
     """
     removal = ageing.removal()
-    vectors = centred @ removal
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    within = within_person_differences(vectors, groups)
-    if not len(within):
+    scatter, differences = within_person_scatter(centred, groups, removal)
+    if not differences:
         return removal
-    variance, directions = np.linalg.eigh(within.T.astype(np.float64) @ within)
+    variance, directions = np.linalg.eigh(scatter)
     variance = np.maximum(variance, 0) / max(float(variance.mean()), 1e-12)
-    shrinkage = WITHIN_PERSON_SHRINKAGE * (1 + len(variance) / len(within))
+    shrinkage = WITHIN_PERSON_SHRINKAGE * (1 + len(variance) / differences)
     return (removal @ (directions / np.sqrt(variance + shrinkage))).astype(np.float32)
 
 
-def within_person_differences(vectors: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """How faces differ from the mean of their group.
+def within_person_scatter(
+    vectors: np.ndarray, groups: np.ndarray, matrix: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
+    """How faces differ from the mean of their group: the sum of outer products, and the number of faces in it.
+
+    Some groups at a time, for all at once would need the room of the vectors several times over.
 
     Args:
-        vectors: (n, d).
+        vectors: (n, d) float32 of unit length.
         groups: (n,) int64; a group counts for MAX_FACES_PER_PERSON at most.
+        matrix: (d, d) float32, what the vectors are multiplied by before, and are of unit length again; None: nothing.
 
     Returns:
-        (r, d) float32, for the faces that are not alone.
+        (d, d) float64, and how many faces are not alone.
     """
+    scatter = np.zeros((vectors.shape[1], vectors.shape[1]))
     size = np.bincount(groups, minlength=len(groups))
     order = np.argsort(groups, kind="stable")
     order = order[size[groups[order]] > 1]
     first = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    if not len(first):
-        return np.empty((0, vectors.shape[1]), np.float32)
     sizes = size[groups[order[first]]]
-    means = np.add.reduceat(vectors[order], first, axis=0) / sizes[:, None]
-    weight = np.sqrt(np.minimum(1.0, MAX_FACES_PER_PERSON / sizes))
-    found = (vectors[order] - np.repeat(means, sizes, axis=0)) * np.repeat(weight, sizes)[:, None]
-    return found.astype(np.float32)
+    weight = np.sqrt(np.minimum(1.0, MAX_FACES_PER_PERSON / np.maximum(sizes, 1)))
+    for chunk in chunks_by_size(sizes, BLOCK_ROWS):
+        start = first[chunk.start]
+        some = vectors[order[start : start + sizes[chunk].sum()]]
+        if matrix is not None:
+            some = l2_normalize(some @ matrix)
+        means = np.add.reduceat(some, first[chunk] - start, axis=0) / sizes[chunk, None]
+        found = (some - np.repeat(means, sizes[chunk], axis=0)) * np.repeat(weight[chunk], sizes[chunk])[:, None]
+        found = found.astype(np.float32).astype(np.float64)
+        scatter += found.T @ found
+    return scatter, len(order)
 
 
 def _median_and_spread(similarities: np.ndarray) -> tuple[float, float]:

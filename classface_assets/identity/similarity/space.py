@@ -12,7 +12,7 @@ import numpy as np
 from classface_assets.core.arrays import l2_normalize
 from classface_assets.identity.similarity.hubness import hubness
 
-BLOCK_ROWS = 20_000
+BLOCK_ROWS = 8_192
 """Faces transformed at a time."""
 HUBNESS_WEIGHT = 0.5
 """Share of a face's similarity to strangers that is taken off each of its similarities."""
@@ -72,24 +72,30 @@ class SimilarityModel:
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """The vectors (n, d) on whose inner products similarity rests, without offset and hubness, (n, d or 2 d)."""
-        if self.normalisation is None or self.share <= 0:
-            return vectors
-        n, d = vectors.shape
-        projected = np.empty((n, d if self.share == 1 else 2 * d), np.float32)
-        for start in range(0, n, BLOCK_ROWS):  # all at once would need the room of the vectors several times over
-            rows = slice(start, start + BLOCK_ROWS)
-            projected[rows, :d] = self.normalisation(vectors[rows]) * np.float32(np.sqrt(self.share * self.slope))
-            if self.share < 1:
-                projected[rows, d:] = vectors[rows] * np.float32(np.sqrt(1 - self.share))
-        return projected
+        return vectors if self.normalisation is None or self.share <= 0 else self._project(self.normalisation, vectors)
 
     def transform(self, vectors: np.ndarray) -> SimilaritySpace:
         """The space of these faces, (n, d) float32 of unit length; the vectors themselves where the share is 0."""
-        projected = self.project(vectors)
-        if self.cohort is None or self.share <= 0:
-            return SimilaritySpace(projected, self.offset)
+        if self.normalisation is None or self.cohort is None or self.share <= 0:
+            return SimilaritySpace(self.project(vectors), self.offset)
         # (1 - a)(1 - b) - 1 is -a - b, but for their small product: so both faces' hubness is in the inner product too.
         scale = self.share * self.slope
-        own = projected[:, : vectors.shape[1]] / np.float32(np.sqrt(scale))
-        column = 1.0 - HUBNESS_WEIGHT * scale * self.cohort.deviation(own)
-        return SimilaritySpace(np.column_stack([projected, column.astype(np.float32)]), self.offset - 1.0)
+        projected = self._project(self.normalisation, vectors, more=1)
+        for rows in _blocks(len(vectors)):
+            own = projected[rows, : vectors.shape[1]] / np.float32(np.sqrt(scale))
+            projected[rows, -1] = 1.0 - HUBNESS_WEIGHT * scale * self.cohort.deviation(own)
+        return SimilaritySpace(projected, self.offset - 1.0)
+
+    def _project(self, normalisation: AffineTransform, vectors: np.ndarray, more: int = 0) -> np.ndarray:
+        """`project`, with room for more columns at the end."""
+        n, d = vectors.shape
+        projected = np.empty((n, (d if self.share == 1 else 2 * d) + more), np.float32)
+        for rows in _blocks(n):  # all at once would need the room of the vectors several times over
+            projected[rows, :d] = normalisation(vectors[rows]) * np.float32(np.sqrt(self.share * self.slope))
+            if self.share < 1:
+                projected[rows, d : 2 * d] = vectors[rows] * np.float32(np.sqrt(1 - self.share))
+        return projected
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + BLOCK_ROWS) for start in range(0, count, BLOCK_ROWS)]

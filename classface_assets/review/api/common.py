@@ -2,13 +2,16 @@
 
 import re
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import polars as pl
 from fastapi import Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
+from classface_assets.core.names import MAX_NAME_LENGTH, NAME_PATTERN
 from classface_assets.review.context import ReviewContext, get_context
 
 API_PREFIX = "/api/v1/faces"
@@ -21,22 +24,27 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-class Problem(BaseModel):
-    """Problem details of an error (RFC 9457)."""
+def _require_number(value: object) -> object:
+    """Refuse a text, and yes or no, which Python would read as numbers."""
+    if isinstance(value, str | bytes | bool):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    return value
 
-    type: str
-    title: str
-    status: int
-    detail: str
+
+# JSON has types: in a body 0 is not false, and "5" no number.
+Flag = Annotated[bool, Strict()]
+NO_TEXT = BeforeValidator(_require_number)
+"""The last annotation of a number in a body; the bounds come before it, else the OpenAPI document lacks them."""
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 
 
 class Page(ApiModel, Generic[T]):
     """A page of a list; `total` counts all pages."""
 
     items: list[T]
-    total: int
-    page: int
-    page_size: int
+    total: Annotated[int, Field(ge=0)]
+    page: Annotated[int, Field(ge=1)]
+    page_size: Annotated[int, Field(ge=1, le=100)]
 
 
 class Box(ApiModel):
@@ -51,13 +59,13 @@ class Box(ApiModel):
 class Face(ApiModel):
     """A face of a photo, with its cluster and person, if any."""
 
-    id: str
-    asset_id: str
+    id: Id
+    asset_id: Id
     bbox: Box
     detection_confidence: float | None
     quality_score: float | None
     cluster_id: str
-    person_id: str | None
+    person_id: Id | None
     person_name: str | None
     school_year: str
     created_at: datetime | None
@@ -72,10 +80,10 @@ class Cluster(ApiModel):
 
     cluster_id: str
     face_count: int
-    sample_face_ids: list[str]
+    sample_face_ids: list[Id]
     avg_quality: float | None
     school_years: list[str]
-    person_id: str | None
+    person_id: Id | None
     person_name: str | None
 
 
@@ -102,14 +110,13 @@ CLUSTER_ID_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
 Context = Annotated[ReviewContext, Depends(get_context)]
 PageParams = Annotated[Pagination, Depends()]
 ClusterId = Annotated[str, Path(alias="clusterId", pattern=CLUSTER_ID_PATTERN.pattern)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH, pattern=NAME_PATTERN)]
 Status = Literal["active", "merged", "hidden"]
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a call, for OpenAPI; 401, 403 and 422 may always occur."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": "Problem details", "content": content} for status in (*statuses, 401, 403, 422)}
+    """The error responses of a call, for OpenAPI, besides those that every call may have."""
+    return {status: {"description": HTTPStatus(status).phrase} for status in sorted({*statuses, 422})}
 
 
 def face_models(rows: pl.DataFrame) -> list[Face]:

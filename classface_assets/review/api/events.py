@@ -6,7 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, Page, PageParams, problem_responses
+from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, Id, Page, PageParams, problem_responses
+from classface_assets.review.api.schemas.assignments import UndoEvents, UndoneEvents
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.model.events import Event, people_of_event, undone_event_ids
 
@@ -22,10 +23,10 @@ class LedgerEvent(ApiModel):
     at: datetime
     actor: str
     kind: str
-    person_id: str | None
+    person_id: Id | None
     person_name: str | None
     faces: int
-    face_ids: list[str]
+    face_ids: list[Id]
     undone: bool
     payload: dict[str, Any]
 
@@ -66,6 +67,13 @@ def list_events(
     start, undone = (pagination.page - 1) * pagination.page_size, undone_event_ids(view.events)
     on_page = events[start : start + pagination.page_size]
     return pagination.response([_event_model(view, event, event.id in undone) for event in on_page], len(events))
+
+
+@router.post("/undo", response_model=UndoneEvents, responses=problem_responses(404, 409))
+def undo_several(context: Context, body: UndoEvents) -> dict[str, Any]:
+    """Undo several events, as those of one call, or none of them."""
+    events = context.ledger.undo_all(body.event_ids)
+    return {"undone_event_ids": [event.id for event in events]}
 
 
 @router.post("/{id}/undo", response_model=UndoResponse, responses=problem_responses(404, 409))

@@ -20,6 +20,7 @@ from classface_assets.review.api.schemas.runs import (
 from classface_assets.review.api.stats import count_faces
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import ProblemError
+from classface_assets.services.identity.method_options import cosine_distance, with_method
 
 if TYPE_CHECKING:
     from classface_assets.review.runs.launcher import RunSpec
@@ -35,8 +36,15 @@ router = APIRouter(prefix=API_PREFIX, tags=["work"])
     responses=problem_responses(409) | {202: {"model": RunStarted}},
 )
 def cluster(context: Context, body: OptionalClusterRequest, response: Response) -> Any:
-    """Cluster all faces and publish the result; waits for the end, or with `queue` returns the started run."""
-    spec = context.run_manager().assignment_spec(**body.model_dump(exclude={"queue"}))
+    """Cluster all faces, or those of a school year or event, and publish the result.
+
+    Waits for the end, or with `queue` returns the started run.
+    """
+    if body.school_year is not None and body.event is not None:
+        raise ProblemError(409, "Give a schoolYear or an event, not both.")
+    given = body.model_dump(exclude={"queue", "preset", "school_year", "event"})
+    only = {"only_school_year": body.school_year, "only_event": body.event and body.event.rstrip("/")}
+    spec = context.run_manager().assignment_spec(**context.preset_values(body.preset) | with_method(given | only))
     run = execute_run(context, spec, body.queue, response)
     if isinstance(run, RunStarted):
         return run
@@ -58,11 +66,19 @@ def cluster(context: Context, body: OptionalClusterRequest, response: Response) 
 def cluster_dual(context: Context, body: OptionalDualClusterRequest, response: Response) -> Any:
     """Match the known people first, then cluster the unknown faces, as every run does, with your own settings."""
     spec = context.run_manager().assignment_spec(
-        person_threshold=body.person_threshold,
-        method=body.unknown_method,
-        min_cluster_size=body.unknown_min_cluster_size,
-        eps=body.unknown_eps,
-        max_faces=body.max_faces,
+        **context.preset_values(body.preset)
+        | with_method(
+            {
+                "person_threshold": body.person_threshold,
+                "method": body.unknown_method,
+                "min_cluster_size": body.unknown_min_cluster_size,
+                "eps": cosine_distance(body.unknown_eps, body.metric),
+                "min_samples": body.min_samples,
+                "cluster_selection_epsilon": cosine_distance(body.epsilon, body.metric),
+                "linkage": body.linkage,
+                "max_faces": body.max_faces,
+            }
+        )
     )
     run = execute_run(context, spec, body.queue, response)
     if isinstance(run, RunStarted):

@@ -25,9 +25,10 @@ class FaceShare(ApiModel):
 
 
 class Distribution(ApiModel):
-    """The faces that have a person, an unknown cluster, or neither."""
+    """The faces that have a person, a hidden person, an unknown cluster, or neither."""
 
     person: FaceShare
+    hidden: FaceShare
     unknown: FaceShare
     noise: FaceShare
 
@@ -40,6 +41,8 @@ class Stats(ApiModel):
     confirmed_faces: int
     clustered_faces: int
     noise_faces: int
+    hidden_faces: int
+    """Of hidden people, who do not count as named."""
     unknown_clusters: int
     persons_matched: int
     photos: int
@@ -63,17 +66,20 @@ class VerifyResponse(ApiModel):
 
 
 def count_faces(view: ArchiveView) -> dict[str, int]:
-    """Count the faces that have a person, an unknown cluster or neither."""
-    cluster = pl.col("cluster_id")
+    """Count the faces that have a person, a hidden person, an unknown cluster or neither."""
+    persons = view.decisions.persons.values()
+    hidden_people = [person.id for person in persons if person.status == PersonStatus.HIDDEN]
+    cluster, hidden = pl.col("cluster_id"), pl.col("person_id").is_in(hidden_people).fill_null(value=False)
     unknown, noise = pl.col("person_id").is_null(), is_noise()
     row = view.faces.select(
         pl.len().alias("total_faces"),
-        pl.col("person_id").count().alias("assigned_faces"),
-        pl.col("confirmed").sum().alias("confirmed_faces"),
+        pl.col("person_id").filter(~hidden).count().alias("assigned_faces"),
+        (pl.col("confirmed") & ~hidden).sum().alias("confirmed_faces"),
+        hidden.sum().alias("hidden_faces"),
         (unknown & ~noise).sum().alias("clustered_faces"),
         (unknown & noise).sum().alias("noise_faces"),
         cluster.filter(unknown & ~noise).n_unique().alias("unknown_clusters"),
-        pl.col("person_id").drop_nulls().n_unique().alias("persons_matched"),
+        pl.col("person_id").filter(~hidden).drop_nulls().n_unique().alias("persons_matched"),
     ).row(0, named=True)
     return dict(row)
 
@@ -84,7 +90,12 @@ def stats(context: Context) -> dict[str, Any]:
     view = context.view()
     counts = count_faces(view)
     total = max(1, counts["total_faces"])
-    groups = {"person": "assigned_faces", "unknown": "clustered_faces", "noise": "noise_faces"}
+    groups = {
+        "person": "assigned_faces",
+        "hidden": "hidden_faces",
+        "unknown": "clustered_faces",
+        "noise": "noise_faces",
+    }
     statuses = dict(view.persons.group_by("status").len().iter_rows())
     return counts | {
         "photos": view.photos.height,

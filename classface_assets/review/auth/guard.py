@@ -1,10 +1,10 @@
-"""The ASGI middleware before all routes: host names, sessions, forged requests and the size of bodies.
+"""The ASGI middleware before all routes: host names, sessions, forged requests, and the size and time of requests.
 
 A change that a browser sends with its cookie needs the session's CSRF token; a script sends `Authorization: Bearer`
 instead. Without an access token (on loopback only) everybody on this machine may use the server.
 """
 
-import ipaddress
+import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,15 +15,24 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from classface_assets.review.auth.attempts import TooManyAttemptsError
 from classface_assets.review.auth.headers import Send, with_security_headers
-from classface_assets.review.auth.sessions import Session, Sessions
+from classface_assets.review.auth.host_names import is_own_name
+from classface_assets.review.auth.sessions import Session, Sessions, client_address
 from classface_assets.review.problems import problem_response
 
 MAX_BODY_BYTES, MAX_UPLOAD_BYTES = 2 << 20, 48 << 20
+MAX_LOGIN_BYTES = 8 << 10
+"""Of the only body that is read without a session: the login form."""
 MAX_DISCARDED_BYTES = 128 << 20
+MAX_HEADERS = 100
+BODY_TIMEOUT_S, LOGIN_TIMEOUT_S = 10 * 60, 10
 UPLOAD_PATHS = ("/search", "/profiles", "/roster")
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-PUBLIC_PATHS = ("/login", "/static/", "/healthz")
+PUBLIC_PATHS = frozenset({"/login", "/healthz"})
+PUBLIC_FOLDER = "/static/"
+CLOSE = {"Connection": "close"}
+"""Of answers to requests whose body is not read: the connection ends, and with it what is still being sent."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -32,6 +41,10 @@ _MULTIPART_CSRF_FIELD = re.compile(rb'--[^\r\n]+\r\n[^\r\n]*name="csrf_token"\r\
 
 class BodyTooLargeError(Exception):
     """The request's body has more bytes than its path allows."""
+
+
+class BodyTooSlowError(Exception):
+    """The request's body did not come within its time."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +66,18 @@ class SecurityMiddleware:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
             return
         request, send = Request(scope), with_security_headers(send)
         response = self._check_access(request)
         if response is None:
             try:
-                body = await read_body(request, receive)
+                body = await self._read_body(request, receive)
+            except BodyTooSlowError:
+                response = problem_response(408, "The request's body came too slowly.", CLOSE)
             except BodyTooLargeError:
-                await discard_body(receive)
-                limit = max_body_bytes(request) >> 20
-                response = problem_response(413, f"The request is too large: at most {limit} MB may be sent here.")
+                response = await self._refuse_large_body(request, receive)
             else:
                 response = self._check_forgery(request, body)
         if response is not None:
@@ -70,31 +85,44 @@ class SecurityMiddleware:
             return
         await self.app(scope, replay_body(body, receive), send)
 
+    async def _read_body(self, request: Request, receive: Receive) -> bytes:
+        if request.state.session is None and request.url.path != "/login":
+            return b""
+        try:
+            async with asyncio.timeout(LOGIN_TIMEOUT_S if request.state.session is None else BODY_TIMEOUT_S):
+                return await read_body(request, receive)
+        except TimeoutError:
+            raise BodyTooSlowError from None
+
+    async def _refuse_large_body(self, request: Request, receive: Receive) -> Response:
+        if request.state.session is None:
+            return problem_response(413, "The request is too large for a login.", CLOSE)
+        await discard_body(receive)
+        limit = max_body_bytes(request) >> 20
+        return problem_response(413, f"The request is too large: at most {limit} MB may be sent here.")
+
     def _check_access(self, request: Request) -> Response | None:
         """The refusal or redirect of a request; None to go on, with `request.state.session` set."""
-        if not self._is_own_name(request.headers.get("host", "")):
-            return problem_response(421, "Unknown host name: use the server's address or `localhost`.")
-        session, path = self.sessions.find(request), request.url.path
-        request.state.session = session
-        if path == "/" and (given := request.query_params.get("token")) is not None and request.method == "GET":
-            return self._log_in(request, given)
-        if session is None and not path.startswith(PUBLIC_PATHS):
+        if len(request.headers.raw) > MAX_HEADERS:
+            return problem_response(431, f"The request has more than {MAX_HEADERS} header fields.", CLOSE)
+        if not is_own_name(request.headers.get("host", ""), self.names):
+            detail = "Unknown host name: use the server's address or `localhost`, or start it with --allowed-host."
+            return problem_response(421, detail, CLOSE)
+        request.state.session, path = None, request.url.path
+        try:
+            session = request.state.session = self.sessions.find(request)
+            if path == "/" and (given := request.query_params.get("token")) is not None and request.method == "GET":
+                return self._log_in(request, given)
+        except TooManyAttemptsError as error:
+            return problem_response(429, str(error), CLOSE | {"Retry-After": str(error.wait_s)})
+        if session is None and path not in PUBLIC_PATHS and not path.startswith(PUBLIC_FOLDER):
             return _login_required(request)
         return None
 
     def _log_in(self, request: Request, token: str) -> Response:
-        if not self.sessions.is_token(token):
+        if not self.sessions.is_token(token, client_address(request)):
             return RedirectResponse("/login?wrong=1", 303)
         return self.sessions.start(request, RedirectResponse("/", 303))
-
-    def _is_own_name(self, host: str) -> bool:
-        """Whether a `Host` header names this server.
-
-        An attacker's page can rebind its own name to this machine (DNS rebinding), but not an address.
-        """
-        name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-        name = name.lower().rstrip(".")
-        return name == "localhost" or name in self.names or _is_address(name)
 
     def _check_forgery(self, request: Request, body: bytes) -> Response | None:
         """The refusal of a change that another site's page may have sent; None where it is genuine."""
@@ -113,6 +141,8 @@ class SecurityMiddleware:
 
 def max_body_bytes(request: Request) -> int:
     """How many bytes the body of a request to this path may have."""
+    if request.state.session is None:
+        return MAX_LOGIN_BYTES
     return MAX_UPLOAD_BYTES if any(part in request.url.path for part in UPLOAD_PATHS) else MAX_BODY_BYTES
 
 
@@ -186,13 +216,9 @@ def _login_required(request: Request) -> Response:
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if wants_page:
         return RedirectResponse("/login", 303)
-    headers = {"WWW-Authenticate": "Bearer"}
+    headers = {"WWW-Authenticate": "Bearer"} | (CLOSE if _has_body(request) else {})
     return problem_response(401, "Log in, or send the token as `Authorization: Bearer …`.", headers)
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers

@@ -6,31 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.arrays import unit_mean
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.services.archive_view.cache import file_version
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.store.catalog.faces import DetectionMissingError, load_catalog
-from classface_assets.store.catalog.portraits import portrait_vectors
+from classface_assets.services.identity.face_matching import FaceVectors, read_face_vectors
+from classface_assets.store.catalog.portraits import portrait_means, portrait_vectors
 from classface_assets.store.model.decisions import Portrait
 from classface_assets.vision.models.pack_info import PackInfo
 
 MAX_REFERENCE_FACES = 64
 """How many confirmed faces of a person, the best first, a candidate is compared with."""
 MIN_SUGGESTION_SIMILARITY = 0.0
-
-
-@dataclass(frozen=True)
-class FaceVectors:
-    """The vectors of all faces of the archive.
-
-    Attributes:
-        rows: face_id, year (the first of its school year, null where unknown) and row, its number in `vectors`.
-        vectors: (n, d) float32 of unit length.
-    """
-
-    rows: pl.DataFrame
-    vectors: np.ndarray
 
 
 class VectorCache:
@@ -46,7 +32,7 @@ class VectorCache:
         version = file_version(self.layout.database)
         with self._lock:
             if self._cached is None or self._cached[0] != version:
-                self._cached = version, self._read()
+                self._cached = version, read_face_vectors(self.layout, self.pack)
             return self._cached[1]
 
     def portraits(self, portraits: tuple[Portrait, ...]) -> np.ndarray:
@@ -57,14 +43,6 @@ class VectorCache:
         """Drop the vectors: somebody was erased."""
         with self._lock:
             self._cached = None
-
-    def _read(self) -> FaceVectors:
-        try:
-            catalog = load_catalog(self.layout, self.pack.detector_version, self.pack.key)
-        except DetectionMissingError:  # after an upgrade the published faces have no vectors until the next run
-            return FaceVectors(_no_faces(), np.zeros((0, 0), np.float32))
-        faces = catalog.faces.select("face_id", "year") if catalog.faces.width else _no_faces().drop("row")
-        return FaceVectors(faces.with_row_index("row"), catalog.vectors)
 
 
 @dataclass(frozen=True)
@@ -128,21 +106,15 @@ class FaceSimilarity:
 
     def portraits(self) -> dict[str, np.ndarray]:
         """Person id → the mean vector (d,) of their portraits, of those that the pack in use has embedded."""
-        portraits = self.view.decisions.portraits.items()
-        vectors = {person: self.cache.portraits(of_person) for person, of_person in portraits}
-        return {person: unit_mean(of_person) for person, of_person in vectors.items() if len(of_person)}
+        return portrait_means(self.cache.layout, self.cache.pack.key, self.view.decisions.portraits)
 
     def join_vectors(self, faces: pl.DataFrame) -> pl.DataFrame:
         """Those of the faces that have a vector, with its `row`."""
-        return faces.join(self.known.rows, on="face_id", how="inner", maintain_order="left")
+        return self.known.join(faces)
 
     def vectors_of(self, rows: pl.DataFrame) -> np.ndarray:
         """The vectors (n, d) of rows of `join_vectors`."""
-        return self.known.vectors[rows["row"].to_numpy()] if rows.height else self.known.vectors[:0]
-
-
-def _no_faces() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.UInt32, "face_id": pl.String, "year": pl.Int32})
+        return self.known.of(rows)
 
 
 def _most_similar(rows: pl.DataFrame, scores: np.ndarray, k: int, threshold: float) -> pl.DataFrame:

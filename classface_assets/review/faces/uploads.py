@@ -4,28 +4,26 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable
-from io import BytesIO
 
 import polars as pl
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
+from classface_assets.review.faces.decoding_worker import DecodingWorker
 from classface_assets.review.problems import ProblemError
 from classface_assets.vision.analysis import AnalyzedFace, analyze_picture
 from classface_assets.vision.detection.pipeline import detect_photo
 from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
-from classface_assets.vision.photos.decoding import decode_photo
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, pyramid_from_pixels
-from classface_assets.vision.photos.metadata import UnreadablePhotoError, open_picture
-
-MAX_PIXELS = 64_000_000
+from classface_assets.vision.photos.metadata import UnreadablePhotoError
 
 
 class UploadAnalyzer:
     """Detects and embeds faces; the model pack is loaded when first needed, and used by one request at a time."""
 
     def __init__(self, load: Callable[[], ModelPack]) -> None:
-        self._load, self._lock = load, threading.Lock()
+        self._load, self._lock, self._decoder = load, threading.Lock(), DecodingWorker()
 
     def detect(self, asset_id: str, photo: ImagePyramid, settings: DetectionSettings) -> pl.DataFrame:
         """The faces of a photo of the archive, as rows of DETECTION_ROWS."""
@@ -44,17 +42,12 @@ class UploadAnalyzer:
             The faces, largest first.
 
         Raises:
-            ProblemError: The file is no picture, or has too many pixels.
+            ProblemError: The file is no picture, or too large.
         """
-        try:
-            picture = open_picture(BytesIO(data))
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ProblemError(
-                    422, f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; send a smaller one."
-                )
-            photo = pyramid_from_pixels(decode_photo(data).pixels)
-        except UnreadablePhotoError as error:
-            raise ProblemError(422, f"The picture cannot be used: {error.reason}.") from None
         asset_id = str(uuid.UUID(bytes=hashlib.blake2b(data, digest_size=16).digest()))
-        with self._lock:
-            return analyze_picture(asset_id, photo, self._load(), settings)
+        try:
+            with self._lock:  # decoding too: only one picture at a time is in memory
+                photo = pyramid_from_pixels(self._decoder.decode(data))
+                return analyze_picture(asset_id, photo, self._load(), settings)
+        except UnreadablePhotoError as error:
+            raise ProblemError(422, gettext("The picture cannot be used: %(why)s.", why=error.reason)) from None

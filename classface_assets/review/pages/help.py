@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import gettext, marked
 from classface_assets.review.api.common import Context
 from classface_assets.review.pages.components.layout import page_router, render_template, section_counts
 from classface_assets.review.problems import NotFoundError
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 INDEX = "index.md"
+SECTIONS = {
+    "archivists": marked("Archivists"),
+    "engineers": marked("Engineers"),
+    "troubleshooting": marked("Troubleshooting"),
+    "contributors": marked("Contributors"),
+}
+"""The folders of the documentation, as they are called in the page."""
 router = page_router()
 
 
@@ -32,7 +41,7 @@ class HelpPage:
     Attributes:
         title: its first heading.
         html: the whole page as HTML without scripts, styles or images.
-        section: the folder it lies in, "" for the pages beside the index.
+        section: its `section_of`.
     """
 
     title: str
@@ -54,9 +63,9 @@ def help_page(request: Request, context: Context, name: str = "") -> Response:
         counts = None
     siblings = [(address_of(other), rendered_page(other).title) for other in documents() if is_beside(other, page)]
     sections = [
-        ("/help", "Overview"),
-        *((address_of(first), section.capitalize()) for section, first in first_pages().items()),
-        (address_of("changelog.md"), "Changelog"),
+        ("/help", gettext("Overview")),
+        *((address_of(first), gettext(SECTIONS[section])) for section, first in first_pages().items()),
+        (address_of("changelog.md"), gettext("Changelog")),
     ]
     values = {"page": page, "siblings": siblings if page.section else [], "sections": sections}
     return HTMLResponse(render_template(request, "help.html.j2", counts=counts, done=None, **values))
@@ -75,7 +84,7 @@ def first_pages() -> dict[str, str]:
     found: dict[str, str] = {}
     for file in documents():
         if "/" in file:
-            found.setdefault(posixpath.dirname(file), file)
+            found.setdefault(section_of(file), file)
     return found
 
 
@@ -90,12 +99,17 @@ def rendered_page(file: str) -> HelpPage:
     title = next(token.content for token in tokens if token.type == "inline")
     renderer = md.renderer
     assert isinstance(renderer, RendererHTML)
-    return HelpPage(title, renderer.render(tokens, md.options, {}), posixpath.dirname(file))
+    return HelpPage(title, renderer.render(tokens, md.options, {}), section_of(file))
 
 
 def is_beside(file: str, page: HelpPage) -> bool:
     """Whether a file lies in the section of a page."""
-    return posixpath.dirname(file) == page.section
+    return section_of(file) == page.section
+
+
+def section_of(file: str) -> str:
+    """The first folder of a file's path; "" for the pages beside the index."""
+    return file.split("/")[0] if "/" in file else ""
 
 
 def address_of(file: str) -> str:
@@ -114,9 +128,16 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("fence", _code)
+    parser.add_render_rule("code_block", _code)
     parser.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table>\n')
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
+
+
+def _code(_renderer: object, tokens: Sequence["Token"], at: int, *_: object) -> str:
+    """Code as a block that scrolls, also by keys."""
+    return f'<pre tabindex="0"><code>{escape(tokens[at].content)}</code></pre>\n'
 
 
 def _adapt(tokens: Sequence["Token"], file: str) -> None:

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from classface_assets.orchestration.resources import Archive, Models
 
 
+COMMAND = "classface review"
+"""What the records of runs name as their origin."""
+UPDATE_JOB = "update"
+"""In place of a job: the whole chain, from new photos to albums; the id of the run is then that of the update."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """What to run.
@@ -21,11 +27,13 @@ class RunSpec:
         job: The name of the Dagster job.
         year: The school year; None for a job over all of them.
         ops: The config of its assets, by asset.
+        until: The last school year of a range that begins with `year`; None for that one alone.
     """
 
     job: str
     year: str | None = None
     ops: Mapping[str, Any] = field(default_factory=dict)
+    until: str | None = None
 
 
 def launch(spec: RunSpec, run_id: str, archive: "Archive", models: "Models") -> "subprocess.Popen[bytes]":

@@ -16,11 +16,15 @@ from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.years import years_of_run
+from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.review.problems import NotFoundError, ProblemError
-from classface_assets.review.runs.launcher import RunSpec, launch
+from classface_assets.review.runs.launcher import COMMAND, RunSpec, launch
 from classface_assets.review.runs.records import RunSummary, op_configs, summarize_runs
+from classface_assets.store.erasure.receipt import ErasureReceipt
 
 MAX_CONCURRENT_RUNS = 4
+RECORDS_AT_ONCE = 100
 _FINAL_STATUSES = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -71,9 +75,7 @@ class RunManager:
         Raises:
             ProblemError: MAX_CONCURRENT_RUNS processes that were started here are still running.
         """
-        running = sum(process.poll() is None for _, process, _ in list(self._started.values()))
-        if running >= MAX_CONCURRENT_RUNS:
-            raise ProblemError(409, f"{running} runs that were started here are still running; wait for one of them.")
+        self._require_free_process()
         run_id = str(uuid.uuid4())
         process = launch(spec, run_id, self._archive, self._models)
         self._started[run_id] = (spec, process, time.time())
@@ -87,22 +89,23 @@ class RunManager:
             time.sleep(0.2)
         return run
 
-    def erase(self, person_id: str) -> tuple[dict[str, Any], str]:
+    def erase(self, person_id: str) -> tuple[ErasureReceipt, str]:
         """Erase a person and start the run that recomputes the identities without them.
 
         Returns:
             The receipt, and the id of the run.
 
         Raises:
-            ProblemError: A run is under way.
+            ProblemError: A run is under way, or the one after the erasure could not be started; nothing is erased then.
         """
         from classface_assets.services.erasure import erase_person
 
+        self._require_free_process()
         try:
             receipt = erase_person(self._archive, self.instance, person_id)
         except (ArchiveLockedError, RunInProgressError) as error:
             raise ProblemError(409, str(error)) from None
-        return receipt.to_json(), self.start(self.assignment_spec())
+        return receipt, self.start(self.assignment_spec())
 
     def runs(self, page: int, page_size: int) -> tuple[list[RunSummary], int]:
         """A page of the runs, newest first, and the number of all runs."""
@@ -111,6 +114,42 @@ class RunManager:
         records = self.instance.get_run_records(limit=end)[max(0, start - len(pending)) : max(0, end - len(pending))]
         on_page = [*pending[start:end], *summarize_runs(self.instance, records)]
         return on_page, self.instance.get_runs_count() + len(pending)
+
+    def updates(self, before: str, most: int) -> tuple[list[list[RunSummary]], str]:
+        """The runs, newest first, those of one update together.
+
+        Args:
+            before: The id of a run: only those that were created before it; "" for the newest.
+            most: So many updates at most, where a run on its own counts as one.
+
+        Returns:
+            The runs of each update, newest first; and the id to go on with, "" at the end.
+        """
+        pending = [run for run_id in reversed(self._started) if (run := self._pending(run_id)) is not None]
+        groups: dict[str, list[dg.RunRecord]] = {}
+        cursor, last = before or None, ""
+        while len(groups) <= most:
+            records = self.instance.get_run_records(limit=RECORDS_AT_ONCE, cursor=cursor)
+            for record in records:
+                dagster_run = record.dagster_run
+                key = dagster_run.tags.get(UPDATE_TAG) or dagster_run.run_id
+                if key not in groups and len(groups) == most:
+                    return self._summarized(pending if not before else [], groups), last
+                groups.setdefault(key, []).append(record)
+                last = dagster_run.run_id
+            if len(records) < RECORDS_AT_ONCE:
+                break
+            cursor = last
+        return self._summarized(pending if not before else [], groups), ""
+
+    def _summarized(self, pending: list[RunSummary], groups: dict[str, list[dg.RunRecord]]) -> list[list[RunSummary]]:
+        """The summaries of runs that did not begin yet, one each, and of these groups."""
+        by_id = {
+            run.run_id: run
+            for run in summarize_runs(self.instance, [one for group in groups.values() for one in group])
+        }
+        recorded = [[by_id[record.dagster_run.run_id] for record in group] for group in groups.values()]
+        return [*([run] for run in pending), *recorded]
 
     def run(self, run_id: str) -> RunSummary:
         """One run.
@@ -145,7 +184,13 @@ class RunManager:
             run = self.instance.get_run_by_id(run_id) or run
         if run.status not in _FINAL_STATUSES:
             raise ProblemError(409, f"The run {run_id[:8]} is still running.")
-        return self.start(RunSpec(run.job_name, run.tags.get("dagster/partition"), op_configs(run)))
+        first, last = years_of_run(run.tags) or (None, None)
+        return self.start(RunSpec(run.job_name, first, op_configs(run), last))
+
+    def _require_free_process(self) -> None:
+        running = sum(process.poll() is None for _, process, _ in list(self._started.values()))
+        if running >= MAX_CONCURRENT_RUNS:
+            raise ProblemError(409, f"{running} runs that were started here are still running; wait for one of them.")
 
     def _spec_of_failed_start(self, run_id: str) -> RunSpec:
         """What a run was to do whose process ended before Dagster recorded it."""
@@ -174,4 +219,8 @@ class RunManager:
             counts={},
             reason="" if code is None else f"the run did not start (exit code {code})",
             url="",
+            started_by=COMMAND,
+            pack=self._models.pack,
+            photos_folder=str(self._archive.layout.photos),
+            data_folder=str(self._archive.layout.data),
         )

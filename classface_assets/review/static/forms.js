@@ -5,6 +5,7 @@ import { $, $$, chip, make } from "./dom.js";
 import { reloadWith } from "./reload.js";
 import { send } from "./server.js";
 import { suggestSoon } from "./suggestions.js";
+import { formatNumber, gettext, ngettext } from "./texts.js";
 import { toast } from "./toasts.js";
 
 document.addEventListener("submit", (event) => {
@@ -34,6 +35,7 @@ async function submit(form, url, body, then) {
   }
   const { ok, result } = await send(url, body);
   form.classList.remove("busy");
+  if (ok && result.namesake) return void offerMerge(form, result);
   if (ok && !result.near) {
     showCounts(result.counts);
     if (result.go) reloadWith(result, result.go);
@@ -45,7 +47,7 @@ async function submit(form, url, body, then) {
   if (card) card.classList.remove("leaving");
   if (result.near) askWhichName(form, url, body, then, result);
   else {
-    toast({ message: result.detail ?? "That did not work.", bad: true });
+    toast({ message: result.detail ?? gettext("That did not work."), bad: true });
     if (card) activate(card, typing);
   }
 }
@@ -54,7 +56,8 @@ function removeCard(card, result) {
   card?.remove();
   for (const count of $$("[data-left]")) {
     const removed = count.dataset.left === "faces" ? Number(card?.dataset.size ?? 0) : 1;
-    count.textContent = Math.max(0, Number(count.textContent.replaceAll(",", "")) - removed).toLocaleString("en");
+    const left = Math.max(0, Number(count.textContent.replace(/\D/g, "")) - removed);
+    count.textContent = formatNumber(left);
   }
   for (const stale of $$("[data-once]")) stale.remove();
   toast(result);
@@ -65,10 +68,11 @@ function removeCard(card, result) {
 // A similar name exists already: ask which person is meant.
 function askWhichName(form, url, body, then, { near, name }) {
   $(".ask-name", form)?.remove();
-  const box = make("div", { className: "ask-name", role: "group", "aria-label": "Did you mean" });
-  box.append(make("p", {}, "Did you mean"));
-  const addAnswer = (text, chosenName, face) => {
+  const box = make("div", { className: "ask-name", role: "group", tabIndex: -1, "aria-label": gettext("Did you mean") });
+  box.append(make("p", {}, gettext("Did you mean")));
+  const addAnswer = (text, chosenName, face, known = "") => {
     const button = make("button", { type: "button" }, ...(face ? [chip(face, 28)] : []), make("bdi", { textContent: text }));
+    if (known) button.append(make("small", { textContent: known }));
     button.addEventListener("click", () => {
       box.remove();
       $("[data-names]", form)?.focus(); // so that typing continues in the next card
@@ -77,21 +81,50 @@ function askWhichName(form, url, body, then, { near, name }) {
       submit(form, url, body, then);
     });
     box.append(button);
-    return button;
   };
-  const first = near.map((person) => addAnswer(person.name, person.name, person.face))[0];
-  addAnswer(`No, ${name} is another person`, name, null);
+  for (const person of near) addAnswer(person.name, person.name, person.face, person.known);
+  addAnswer(gettext("No, %(name)s is another person", { name }), name, null);
   form.append(box);
   const card = form.closest(".card");
   if (card) activate(card);
-  first.focus();
+  box.focus(); // on no answer, so that pressing Enter again does no harm
 }
 
-function showCounts(counts = {}) {
+// Somebody else has the name already: offer to merge the two. The focus is on no answer.
+function offerMerge(form, { namesake, merge }) {
+  $(".ask-name", form)?.remove();
+  const box = make("div", { className: "ask-name", role: "group", tabIndex: -1, "aria-label": gettext("Is this the same person?") });
+  const faces = ngettext("%(num)s face", "%(num)s faces", namesake.faces);
+  const link = make("a", { href: `/people/${namesake.id}` }, make("bdi", { textContent: namesake.name }));
+  const sentence = gettext("There is already a person called %(name)s (%(faces)s). Is this the same person?", { name: "\n", faces });
+  const [before, after] = sentence.split("\n");
+  const text = make("p", {}, before, link, after);
+  const yes = make("button", { type: "button", textContent: gettext("Yes, merge the two") });
+  yes.addEventListener("click", () => {
+    box.remove();
+    submit(form, merge, new URLSearchParams({ into: namesake.name }), "reload");
+  });
+  const no = make("button", { type: "button", textContent: gettext("No, choose another name") });
+  no.addEventListener("click", () => {
+    box.remove();
+    $("input[name=name]", form).select();
+  });
+  box.append(...(namesake.face ? [chip(namesake.face, 40)] : []), text, yes, no);
+  form.append(box);
+  box.focus();
+}
+
+export function showCounts(counts = {}) {
   for (const [name, number] of Object.entries(counts)) {
-    const shown = $(`[data-count=${name}]`);
-    if (shown) shown.textContent = number.toLocaleString("en");
+    for (const shown of $$(`[data-count=${name}]`)) shown.textContent = formatNumber(number);
   }
 }
 
+for (const box of $$("[data-must-equal]")) {
+  const expected = box.dataset.mustEqual.trim().toLowerCase();
+  const check = () => ($("button", box.form).disabled = box.value.trim().toLowerCase() !== expected);
+  box.addEventListener("input", check);
+  check();
+}
+for (const panel of matchMedia("(max-width: 48rem)").matches ? $$("[data-closed-on-phones]") : []) panel.open = false;
 for (const form of $$("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());

@@ -46,7 +46,8 @@ document.addEventListener("keydown", (event) => {
     closeMenus();
     const question = target.closest(".ask-name");
     if (question) {
-      $("[data-names]", question.closest("form")).focus();
+      const form = question.closest("form");
+      ($("[data-names]", form) ?? $("input:not([type=hidden])", form))?.focus();
       question.remove();
       return;
     }
@@ -56,7 +57,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const action = KEYS[event.key];
-  const native = event.key === "Enter" && target.matches("button, a, summary");
+  const native = event.key === "Enter" && target.matches("button, a, summary, .ask-name");
   if (typing || !action || native) return;
   event.preventDefault();
   action();

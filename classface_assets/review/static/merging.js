@@ -3,6 +3,7 @@
 import { $$ } from "./dom.js";
 import { reloadWith } from "./reload.js";
 import { send } from "./server.js";
+import { gettext } from "./texts.js";
 import { toast } from "./toasts.js";
 
 let marked = null;
@@ -14,7 +15,7 @@ export async function merge(card) {
     marked = id;
     for (const each of $$(".card.marked")) each.classList.remove("marked");
     card.classList.add("marked");
-    return toast({ message: "Marked. Go to the other group of this person and press m again to merge the two." });
+    return toast({ message: gettext("Marked. Go to the other group of this person and press m again to merge the two.") });
   }
   const { ok, result } = await send(`/clusters/${encodeURIComponent(id)}/join`, new URLSearchParams({ other: marked }));
   if (ok) reloadWith(result);

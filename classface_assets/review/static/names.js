@@ -3,6 +3,7 @@
 import { move } from "./cards.js";
 import { $, $$, chip, make } from "./dom.js";
 import { read } from "./server.js";
+import { gettext, ngettext } from "./texts.js";
 
 const PAUSE_MS = 90;
 let request = 0;
@@ -22,16 +23,18 @@ document.addEventListener("focusout", (event) => {
 async function complete(input) {
   const q = input.value.trim();
   const number = ++request;
+  const photo = input.dataset.photo;
   if (!q) return closeList();
-  const known = await read(`/names?q=${encodeURIComponent(q)}`);
+  const known = await read(`/names?${new URLSearchParams({ q, ...(photo ? { photo } : {}) })}`);
   if (known && number === request && document.activeElement === input) openList(input, known.items, q);
 }
 
 function openList(input, items, q) {
   closeList();
-  list = make("ul", { id: "names", className: "names-list", role: "listbox", "aria-label": "Known people" });
+  list = make("ul", { id: "names", className: "names-list", role: "listbox", "aria-label": gettext("Known people") });
   for (const [i, item] of items.entries()) {
-    const count = item.faces ? `${item.faces} ${item.faces === 1 ? "face" : "faces"}` : "no faces yet";
+    const known = [item.class_name, item.student_id && gettext("no. %(id)s", { id: item.student_id })].filter(Boolean).join(" · ");
+    const count = known || (item.faces ? ngettext("%(num)s face", "%(num)s faces", item.faces) : gettext("no faces yet"));
     const option = make("li", { id: `names-${i}`, role: "option", "aria-selected": "false" });
     option.append(item.face ? chip(item.face, 32) : make("span", { className: "no-face tiny" }));
     option.append(make("bdi", { textContent: item.name }), make("small", { textContent: count }));
@@ -42,10 +45,24 @@ function openList(input, items, q) {
     option.dataset.value = item.name;
     list.append(option);
   }
-  if (!items.some((item) => item.name.toLowerCase() === q.toLowerCase())) {
-    list.append(make("li", { className: "new", role: "presentation" }, "New person: ", make("bdi", { textContent: q })));
+  const isNew = !("known" in input.dataset) && !items.some((item) => item.name.toLowerCase() === q.toLowerCase());
+  const completes = "completes" in input.dataset;
+  if (isNew) {
+    const added = make("li", { className: "new", role: "presentation" }, `${gettext("New person:")} `, make("bdi", { textContent: q }));
+    if (completes) {
+      Object.assign(added, { id: `names-${items.length}` });
+      added.setAttribute("role", "option");
+      added.setAttribute("aria-selected", "false");
+      added.dataset.value = q;
+    }
+    // On a phone the list covers the button below the box: a tap on this line closes it.
+    added.addEventListener("pointerdown", (event) => (event.preventDefault(), pick(input, q)));
+    list.append(added);
   }
   input.closest(".combo").append(list);
+  // Where names are completed, Enter takes the first one that begins so; ↓ leads to the new person.
+  const starts = items.length && items[0].in_class && ` ${items[0].name.toLowerCase()}`.includes(` ${q.toLowerCase()}`);
+  if (completes && starts) select(input, 1);
   input.setAttribute("aria-expanded", "true");
 }
 

@@ -2,16 +2,17 @@
 
 import { activate, mark, moveSkippedToEnd, skipTabStops } from "./cards.js";
 import { $, $$ } from "./dom.js";
+import "./documents.js";
 import "./forms.js";
 import "./keys.js";
+import { followUpdate } from "./progress.js";
 import { searchBy } from "./photo_search.js";
 import { pendingToast, previousCard } from "./reload.js";
 import "./selection.js";
 import { suggest } from "./suggestions.js";
+import { followTask } from "./tasks.js";
 import "./times.js";
 import { removeLater, toast } from "./toasts.js";
-
-const RUNS_RELOAD_MS = 5000;
 
 const pending = pendingToast();
 for (const box of $$("#toasts .toast")) removeLater(box);
@@ -28,8 +29,9 @@ const previous = previousCard();
 const firstCard = $("[data-cards=unknown] .card, [data-cards=confirm] .card");
 if (previous) activate(previous);
 else if (firstCard) mark(firstCard), firstCard.focus({ preventScroll: true });
-// Running runs are refreshed, but not while the user reads details.
-if ($(".runs .busy")) setInterval(() => document.hidden || $(".runs details[open]") || location.reload(), RUNS_RELOAD_MS);
+followUpdate();
 const search = $("[data-search-photo]");
 if (search) searchBy(search);
+const task = $("[data-task]");
+if (task) followTask(task);
 suggest();

@@ -1,6 +1,7 @@
 // Requests to the server. `send` and `read` never throw: what went wrong is in their result.
 
 import { $ } from "./dom.js";
+import { gettext } from "./texts.js";
 
 const token = $("meta[name=csrf-token]").content;
 
@@ -14,7 +15,7 @@ export async function send(url, body) {
     const response = await post(url, body, "application/json");
     return { ok: response.ok, result: await response.json().catch(() => ({})) };
   } catch {
-    return { ok: false, result: { detail: "The server does not answer; nothing was changed." } };
+    return { ok: false, result: { detail: gettext("The server does not answer; nothing was changed.") } };
   }
 }
 

@@ -3,6 +3,7 @@
 import { formOf } from "./cards.js";
 import { $, $$, chip, make } from "./dom.js";
 import { read } from "./server.js";
+import { gettext } from "./texts.js";
 
 const PAUSE_MS = 700;
 const MAX_GROUPS = 100;
@@ -21,10 +22,11 @@ export async function suggest() {
     const card = groups.get(id);
     const slot = $("[data-suggestion]", card);
     if (!slot || slot.textContent.startsWith(`${found.name}?`)) continue;
-    const score = make("small", { textContent: `${Math.round(found.similarity * 100)} % similar` });
+    const similar = gettext("%(percent)s %% similar", { percent: Math.round(found.similarity * 100) });
+    const score = make("small", { textContent: found.known ? `${found.known} · ${similar}` : similar });
     const name = make("bdi", { textContent: `${found.name}?` });
     const button = make("button", { type: "button", className: "suggestion-button" }, chip(found.face, 28), name, score);
-    button.setAttribute("aria-label", `Yes, this is ${found.name}`);
+    button.setAttribute("aria-label", gettext("Yes, this is %(name)s", { name: found.name }));
     button.addEventListener("click", () => {
       const form = formOf(card);
       $("[name=name]", form).value = found.name;

@@ -3,6 +3,7 @@
 import { $, $$, make } from "./dom.js";
 import { reloadWith } from "./reload.js";
 import { send } from "./server.js";
+import { gettext } from "./texts.js";
 
 const SHOWN_MS = 9000;
 
@@ -11,7 +12,7 @@ export function toast({ message, notes = [], undo = [], bad = false }) {
   if (bad) box.setAttribute("role", "alert");
   for (const note of notes) box.append(make("p", { className: "note", textContent: note }));
   if (undo.length) {
-    const button = make("button", { type: "button", textContent: message.startsWith("Undone") ? "Redo" : "Undo" });
+    const button = make("button", { type: "button", textContent: message.startsWith(gettext("Undone:")) ? gettext("Redo") : gettext("Undo") });
     button.addEventListener("click", () => undoEvents(undo));
     box.append(button);
   }

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.services.archive_view.model import ArchiveView, PublishedSnapshot, build_archive_view
+from classface_assets.store.decisions.growing_replay import GrowingReplay
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.files.duckdb import query_database
@@ -38,6 +39,7 @@ class ArchiveViewCache:
     def clear(self) -> None:
         """Read everything again the next time: names may have been removed from the ledger."""
         self._events: list[Event] = []
+        self._replay = GrowingReplay()
         self._snapshot: tuple[object, PublishedSnapshot] | None = None
         self._view: tuple[object, ArchiveView] | None = None
         self._checked = 0.0
@@ -57,7 +59,8 @@ class ArchiveViewCache:
                 view = self._view
                 if view is None or view[0] != version:
                     events = self._read_events(self._snapshot is not None and self._snapshot[0] != version[0])
-                    view = self._view = version, build_archive_view(self._read_snapshot(version[0], events), events)
+                    snapshot, decisions = self._read_snapshot(version[0], events), self._replay.decisions(events)
+                    view = self._view = version, build_archive_view(snapshot, events, decisions)
         self._checked = checked
         return view[1]
 

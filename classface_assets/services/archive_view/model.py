@@ -3,23 +3,26 @@
 Decisions are applied to faces by joins, not by loops over faces.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
 
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
-from classface_assets.core.names import normalize_name
+from classface_assets.core.faces.face_constraints import FaceConstraints
+from classface_assets.core.names import normalized_name
+from classface_assets.services.archive_view.derived import DerivedValues
 from classface_assets.services.archive_view.overlay import overlay_decisions
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.decisions import Decisions
-from classface_assets.store.model.events import Event
+from classface_assets.store.model.events import Event, LastEvent
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
 
 SAMPLE_FACES = 5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class ArchiveView:
             person_name; largest first.
         persons: id, name, folded (`normalize_name`), status, kind, merged_into_id, face_count, confirmed_count,
             prototype_count, school_years, created_at, updated_at; by name.
-        photos: asset_id, path, school_year, taken_at, width, height, rotation. Sorted by asset_id.
+        photos: asset_id, path, school_year, taken_at, width, height, rotation, near_group. Sorted by asset_id.
         published: The faces as they were published, without later decisions.
         decisions: The state of the ledger.
         constraints: The decisions as constraints on the published faces.
@@ -70,6 +73,24 @@ class ArchiveView:
     decisions: Decisions
     constraints: FaceConstraints
     events: Sequence[Event]
+    _derived: DerivedValues = field(init=False, default_factory=DerivedValues, repr=False, compare=False)
+
+    def derived(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What follows from this view alone: computed at its first use, and cached until another view takes its place.
+
+        Args:
+            key: What it is, with everything else that it depends on.
+            compute: Computes it.
+        """
+        return self._derived.get(key, compute)
+
+    def decisions_at(self, last: LastEvent | None) -> Decisions | None:
+        """The decisions, if this is the last event that the view knows; None where the ledger has gone on."""
+        if last is None or not self.events:
+            return None
+        number, at, kind = last
+        end = self.events[-1]
+        return self.decisions if (end.id, end.at, end.kind) == (number, datetime.fromisoformat(at), kind) else None
 
     def face(self, face_id: str) -> dict[str, Any] | None:
         """The row of one face; None where there is none."""
@@ -94,14 +115,17 @@ class ArchiveView:
         return [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in rows.iter_rows()]
 
 
-def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> ArchiveView:
+def build_archive_view(
+    snapshot: PublishedSnapshot, events: Sequence[Event], decisions: Decisions | None = None
+) -> ArchiveView:
     """Apply the events to the snapshot.
 
     Args:
         snapshot: The published faces and photos.
         events: All events of the ledger, oldest first.
+        decisions: The decisions that they come to, where these are known.
     """
-    decisions = replay(events)
+    decisions = replay(events) if decisions is None else decisions
     constraints = constraints_for(decisions, snapshot.faces)
     faces = overlay_decisions(snapshot.faces, decisions, constraints, snapshot.confirmed, events, snapshot.known_until)
     last = events[-1].id if events else 0
@@ -120,7 +144,7 @@ def build_archive_view(snapshot: PublishedSnapshot, events: Sequence[Event]) -> 
 
 def cluster_table(faces: pl.DataFrame) -> pl.DataFrame:
     """One row for each cluster, largest first; columns as in `ArchiveView.clusters`."""
-    best_first = faces.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
+    best_first = faces.sort("quality_score", descending=True, nulls_last=True, maintain_order=True)  # then by face_id
     return (
         best_first.group_by("cluster_id", maintain_order=True)
         .agg(
@@ -143,32 +167,41 @@ def person_table(decisions: Decisions, faces: pl.DataFrame) -> pl.DataFrame:
     fields = ("id", "name", "status", "kind", "merged_into_id", "created_at", "updated_at")
     people = [person for person in decisions.persons.values() if not person.erased]
     attribute = {"name": "display_name"}
-    rows = [tuple(getattr(person, attribute.get(field, field)) for field in fields) for person in people]
     schema = dict.fromkeys(fields, pl.String()) | dict.fromkeys(fields[-2:], pl.Datetime("us", "UTC"))
-    persons = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.Series("folded", [normalize_name(person.display_name) for person in people], pl.String)
+    columns = {field: [getattr(person, attribute.get(field, field)) for person in people] for field in fields}
+    persons = pl.DataFrame(columns, schema=schema).with_columns(
+        pl.Series("folded", [normalized_name(person.display_name) for person in people], pl.String)
+    )
+    of_year = (
+        faces.drop_nulls("person_id")
+        .group_by("person_id", "school_year")
+        .agg(pl.len().alias("face_count"), pl.col("confirmed").sum().alias("confirmed_count"))
     )
     counts = (
-        faces.drop_nulls("person_id")
+        of_year.sort("school_year")
         .group_by("person_id")
         .agg(
-            pl.len().alias("face_count"),
-            pl.col("confirmed").sum().alias("confirmed_count"),
+            pl.col("face_count", "confirmed_count").sum(),
             prototype_count().alias("prototype_count"),
-            pl.col("school_year").unique().sort().alias("school_years"),
+            pl.col("school_year").alias("school_years"),
         )
     )
+    portraits = pl.col("id").is_in(list(decisions.portraits)).cast(pl.UInt32)
     return (
         persons.join(counts, left_on="id", right_on="person_id", how="left", maintain_order="left")
         .with_columns(pl.col("^.*_count$").fill_null(0), pl.col("school_years").fill_null([]))
+        .with_columns(pl.col("prototype_count") + portraits)
         .sort("folded", "id")
     )
 
 
 def prototype_count() -> pl.Expr:
-    """The number of prototypes that a person's confirmed faces give: in each school year exemplars and a centroid."""
-    faces_of_year = pl.col("school_year").filter("confirmed").value_counts().struct.field("count")
-    return faces_of_year.clip(upper_bound=EXEMPLARS_PER_YEAR).sum() + faces_of_year.len()
+    """The number of prototypes that a person's confirmed faces give (`published.tables.prototype_rows`).
+
+    Of `confirmed_count`, one value a school year: in each exemplars, and a centroid where there are several faces.
+    """
+    confirmed = pl.col("confirmed_count")
+    return confirmed.clip(upper_bound=EXEMPLARS_PER_YEAR).sum() + (confirmed > 1).sum()
 
 
 def _find_row(rows: pl.DataFrame, column: str, value: str) -> dict[str, Any] | None:

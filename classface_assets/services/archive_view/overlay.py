@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.schemas import noise_id
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids

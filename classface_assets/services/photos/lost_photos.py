@@ -9,14 +9,12 @@ from collections import Counter
 import polars as pl
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.locations import encode_relative_path
+from classface_assets.core.locations import are_lost, encode_relative_path
 from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.partitions import year_listing
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
 
-MIN_LOST_PHOTOS = 10
-"""Fewer missing photos than this are ordinary tidying up, unless they are all that there were."""
 SHOWN_FOLDERS = 5
 _PHOTOS = pl.Schema({"path": pl.String, "size": pl.Int64})
 
@@ -45,7 +43,7 @@ def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: 
     if not known.height:
         return
     gone = _gone(known, _present(layout))
-    if _are_lost(known.height, gone.height):
+    if are_lost(known.height, gone.height):
         raise LostPhotosError(_error_message(layout, known, gone))
 
 
@@ -70,10 +68,6 @@ def _gone(known: pl.DataFrame, present: pl.DataFrame) -> pl.DataFrame:
     name = pl.col("path").str.split("/").list.last().alias("name")
     missing = known.join(present, on="path", how="anti").with_columns(name)
     return missing.join(present.with_columns(name), on=["name", "size"], how="anti")
-
-
-def _are_lost(known: int, gone: int) -> bool:
-    return 2 * gone > known and (gone >= MIN_LOST_PHOTOS or gone == known)
 
 
 def _error_message(layout: ArchiveLayout, known: pl.DataFrame, gone: pl.DataFrame) -> str:

@@ -4,6 +4,7 @@ A manual face is a row among the detector's, with a reason that starts with MANU
 the ledger.
 """
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from classface_assets.store.model.events import DRAWING_KINDS, Event
 from classface_assets.store.model.face_ref import FaceRef
 
 MANUAL_REASON = "drawn by hand"
+MIN_BOX_SIDE = 8
+"""Pixels; a smaller box holds no face."""
 REQUIRED_COLUMNS = ["asset_id", "face_id", "status", "reason", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
 
 
@@ -43,6 +46,24 @@ class ManualFaceChanges:
     gone: frozenset[str] = frozenset()
     existing: int = 0
     refused: tuple[tuple[str, str], ...] = ()
+
+
+def drawn_face(asset_id: str, size: tuple[int, int], box: Box) -> FaceRef | None:
+    """The face of a box in a photo; None where the box is too small for one.
+
+    Args:
+        asset_id: The photo.
+        size: Its width and height in pixels, upright.
+        box: x, y, width and height in pixels; what lies outside the photo is cut off.
+    """
+    x, y, w, h = box
+    left, top = max(0, round(x)), max(0, round(y))
+    right, bottom = min(size[0], round(x + w)), min(size[1], round(y + h))
+    if right - left < MIN_BOX_SIDE or bottom - top < MIN_BOX_SIDE:
+        return None
+    clipped = (left, top, right - left, bottom - top)
+    face_id = str(uuid.uuid5(uuid.UUID(asset_id), ",".join(map(str, clipped))))
+    return FaceRef(face_id, asset_id, clipped)
 
 
 def photos_with_new_boxes(events: Iterable[Event], since: int) -> set[str]:

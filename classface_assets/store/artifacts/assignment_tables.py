@@ -11,13 +11,9 @@ import polars as pl
 
 from classface_assets.core.locations import Location
 from classface_assets.store.files.parquet import read_parquet_metadata, write_parquet
-from classface_assets.store.model.events import Event
+from classface_assets.store.model.events import AUTOMATIC_EVENT_KINDS, Event, LastEvent
 
 METADATA_KEY = "made_of"
-AUTOMATIC_EVENT_KINDS = ("photos_followed",)
-"""Events that runs add by themselves."""
-LastEvent = tuple[int, str, str]
-"""Number, time and kind of an event, as `Ledger.last` returns them."""
 
 
 @dataclass(frozen=True)

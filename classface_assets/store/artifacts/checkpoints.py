@@ -4,14 +4,18 @@ checkpoints of each epoch of a training.
 
 import json
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from classface_assets.core.atomic_files import remove_abandoned, temporary_path
+from classface_assets.core.atomic_files import remove_abandoned, remove_tree, temporary_path
 from classface_assets.core.errors import UserError
 
+CHECKPOINT_DIGEST, REPORT_DIGEST = "checkpoint_sha256", "sha256"
+"""Keys of the report: the digests of the checkpoint, and of the report without this one."""
 EPOCHS_STORED = 3
 """Checkpoints of a stage of a training that are stored, the last ones."""
 FINAL_STAGE = "final"
@@ -32,9 +36,12 @@ def save_checkpoint(path: Path, checkpoint: bytes | None, report: Mapping[str, A
         report: The outcome of the training.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = {name: value for name, value in report.items() if name not in (CHECKPOINT_DIGEST, REPORT_DIGEST)}
     if checkpoint is not None:
         _write(path, checkpoint)
-    _write(path.with_suffix(".json"), json.dumps(dict(report), indent=1).encode())
+        content[CHECKPOINT_DIGEST] = sha256(checkpoint).hexdigest()
+    content[REPORT_DIGEST] = _digest_of_report(content)
+    _write(path.with_suffix(".json"), json.dumps(content, indent=1).encode())
 
 
 @dataclass(frozen=True)
@@ -82,33 +89,88 @@ def checkpoint_files(path: Path) -> list[Path]:
     return [file for file in (path, path.with_suffix(".json")) if file.exists()]
 
 
+def damaged_head_files(path: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a head that are not as they were written, each with why.
+
+    A checkpoint of an epoch is an archive with a checksum of each of its members. Files of versions that wrote no
+    digests are only read.
+    """
+    why = _damage_of_head(path)
+    if why:
+        yield path.with_suffix(".json"), why
+    for file in EpochCheckpoints.beside(path).files():
+        try:
+            with zipfile.ZipFile(file) as archive:
+                member = archive.testzip()
+        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+            member = "all of it"
+        if member is not None:
+            yield file, "the checksum of a part of it does not match"
+
+
+def delete_head(path: Path) -> None:
+    """Delete a head and its report, whatever lies there; the checkpoints of its epochs stay."""
+    for file in (path, path.with_suffix(".json")):
+        remove_tree(file)
+
+
+def _damage_of_head(path: Path) -> str:
+    report_file = path.with_suffix(".json")
+    if not report_file.exists() and not path.exists():
+        return ""
+    try:
+        report = json.loads(report_file.read_bytes())
+        if REPORT_DIGEST in report and report[REPORT_DIGEST] != _digest_of_report(report):
+            return "its checksum does not match"
+        if report["status"] != "trained":
+            return ""
+        found = sha256(path.read_bytes()).hexdigest()
+        return "" if report.get(CHECKPOINT_DIGEST, found) == found else "the checksum of the checkpoint does not match"
+    except FileNotFoundError:
+        return "one of the two files is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "it cannot be read"
+
+
+def _digest_of_report(report: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in report.items() if name != REPORT_DIGEST}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def load_report(path: Path) -> dict[str, Any]:
     """The report of the last training; empty where there is none that can be read, nor its checkpoint where it has one.
 
     Args:
         path: Where the checkpoint lies.
     """
+    if _damage_of_head(path):
+        return {}
     try:
         report = dict(json.loads(path.with_suffix(".json").read_text()))
     except (OSError, ValueError, TypeError):
         return {}
-    return report if report.get("status") != "trained" or path.exists() else {}
+    return {name: value for name, value in report.items() if name not in (CHECKPOINT_DIGEST, REPORT_DIGEST)}
 
 
 def load_promoted_checkpoint(path: Path, pack: str) -> bytes | None:
     """The checkpoint in use: the last one trained, if it won on held-out faces of this very model pack.
 
     Raises:
-        CheckpointError: The files do not belong together or cannot be read.
+        CheckpointError: The files do not belong together, cannot be read, or are not as they were written.
     """
     report_file = path.with_suffix(".json")
     if not report_file.exists():
         return None
+    why = _damage_of_head(path)
     try:
-        report = json.loads(report_file.read_text())
-        return path.read_bytes() if report["promoted"] and report["pack"] == pack else None
+        report = {} if why else json.loads(report_file.read_text())
+        if not why:
+            return path.read_bytes() if report["promoted"] and report["pack"] == pack else None
     except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{report_file} cannot be used ({error}); delete it, and train again.") from None
+        why = str(error)
+    raise CheckpointError(
+        f"{report_file} cannot be used ({why}); `classface find-orphans --fix` deletes it and trains again."
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from classface_assets.store.files.parquet import read_parquet_or_empty, write_pa
 TABLE = "cluster_memory"
 MAX_FACES = 2_000_000
 """The most faces that are remembered; beyond that those that have been gone longest are forgotten."""
-_MEMORY = pl.Schema({"face_id": pl.String, "cluster_id": pl.String})
+CLUSTER_MEMORY = pl.Schema({"face_id": pl.String, "cluster_id": pl.String})
 
 
 def previous_cluster_ids(layout: ArchiveLayout) -> pl.DataFrame:
@@ -21,7 +21,7 @@ def previous_cluster_ids(layout: ArchiveLayout) -> pl.DataFrame:
     Returns:
         Columns face_id and cluster_id.
     """
-    last = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS).select(_MEMORY.names())
+    last = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS).select(CLUSTER_MEMORY.names())
     return pl.concat([last, _read_memory(layout).join(last, on="face_id", how="anti")])
 
 
@@ -37,7 +37,7 @@ def remember_cluster_ids(layout: ArchiveLayout, before: pl.DataFrame, rows: pl.D
         rows: ASSIGNMENTS that are to be published.
     """
     known = _read_memory(layout)
-    numbered = before.filter(is_unknown_cluster()).select(_MEMORY.names())
+    numbered = before.filter(is_unknown_cluster()).select(CLUSTER_MEMORY.names())
     gone = numbered.join(rows, on="face_id", how="anti")
     memory = pl.concat([known.join(before, on="face_id", how="anti"), gone]).tail(MAX_FACES)
     if not memory.equals(known):
@@ -45,4 +45,4 @@ def remember_cluster_ids(layout: ArchiveLayout, before: pl.DataFrame, rows: pl.D
 
 
 def _read_memory(layout: ArchiveLayout) -> pl.DataFrame:
-    return read_parquet_or_empty(layout.table(TABLE), _MEMORY).select(_MEMORY.names())
+    return read_parquet_or_empty(layout.table(TABLE), CLUSTER_MEMORY).select(CLUSTER_MEMORY.names())

@@ -1,14 +1,16 @@
 """Memoization: an output is not made again from the same inputs.
 
 The record of an output is a small JSON file on this machine: a digest of all inputs, every output file with its size
-and time of change, and the metadata that Dagster shows. It holds as long as all of these are unchanged. A Parquet part
+and time of change, and the metadata that Dagster shows. It holds as long as all of these are unchanged. Files that have
+no checksum of their own, as the pages and pictures of albums, have one in the record. A Parquet part
 is never changed and its name never comes back, so the names of the parts stand for their content.
 """
 
 import functools
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,12 +20,14 @@ from typing import Any
 
 import polars as pl
 
-from classface_assets.core.atomic_files import write_file
+from classface_assets.core.atomic_files import remove_tree, write_file
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location, list_directory
 from classface_assets.store.catalog.school_year import image_parts, school_year_stores
 from classface_assets.store.files.parts import PartDataset
 
+RECORD_DIGEST = "digest"
+"""Key of a record: the digest of the rest of it."""
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 
@@ -52,26 +56,41 @@ class InputFingerprint:
         Returns:
             None when the output must be made.
         """
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            recorded = json.loads(self.file.read_text(encoding="utf-8"))
-            if recorded["made_of"] == self.made_of and recorded["outputs"] == self._outputs(recorded["outputs"]):
-                return dict(recorded["told"])
-        self.file.unlink(missing_ok=True)
+        with suppress(DamagedRecordError, FileNotFoundError):
+            recorded = read_record(self.file)
+            if recorded.made_of == self.made_of and recorded.outputs == self._outputs(recorded.outputs):
+                return dict(recorded.metadata)
+        remove_tree(self.file)
         return None
 
-    def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location]) -> None:
+    def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location], digested: Path | None = None) -> None:
         """Record that the output was made from these inputs.
 
         Args:
             metadata: What Dagster shows of the output.
             outputs: The files that were written.
+            digested: The folder whose files have no checksum of their own, so that the record has one of each. Of a
+                file that is also there under another name, as a photo in an album is, it has none.
 
         Raises:
             StorageError: The disk fails.
             ValueError: A file lies below none of the roots.
         """
-        content = {"made_of": self.made_of, "told": metadata, "outputs": self._outputs(map(self._name, outputs))}
+        files = {self._name(file): file for file in outputs}
+        content = {
+            "made_of": self.made_of,
+            "told": metadata,
+            "outputs": self._outputs(files),
+            "digests": {name: digest for name in files if (digest := self._digest(files[name], digested)) is not None},
+        }
+        content[RECORD_DIGEST] = _record_digest(content)
         write_file(self.file, lambda out: out.write(json.dumps(content).encode()))
+
+    @staticmethod
+    def _digest(file: Location, folder: Path | None) -> str | None:
+        if folder is None or not isinstance(file, Path) or not str(file).startswith(f"{folder}{os.sep}"):
+            return None
+        return file_digest(file)
 
     def _name(self, file: Location) -> str:
         for number, root in enumerate(map(str, self.roots)):
@@ -88,6 +107,77 @@ class InputFingerprint:
                 _local_file_signature(f"{root}/{path}") if isinstance(root, Path) else file_signature(root / path)
             )
         return found
+
+
+class DamagedRecordError(ValueError):
+    """The file of a fingerprint is not as it was written."""
+
+
+@dataclass(frozen=True)
+class OutputRecord:
+    """What the file of a fingerprint holds.
+
+    Attributes:
+        made_of: The digest of the inputs.
+        metadata: What Dagster shows of the output.
+        outputs: Size and time of change of the output files, by number of the root and path below it.
+        digests: The digests of some of them.
+    """
+
+    made_of: str
+    metadata: dict[str, Any]
+    outputs: dict[str, list[int] | None]
+    digests: dict[str, str]
+
+    def damaged(self, roots: Sequence[Location], is_read: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
+        """The output files with a digest that are not as they were written, or not there, each with why.
+
+        Args:
+            roots: The folders below which output files lie.
+            is_read: Whether the file of that name is read although its size and time of change are the same.
+        """
+        for name, digest in self.digests.items():
+            number, _, path = name.partition("/")
+            file = Path(f"{roots[int(number)]}/{path}")
+            if not is_read(name) and _local_file_signature(str(file)) == self.outputs.get(name):
+                continue
+            if file.is_dir():
+                yield file, "it is a folder"
+            elif not file.exists():
+                yield file, "it is missing"
+            elif file_digest(file) not in (digest, None):
+                yield file, "its checksum does not match"
+
+
+def read_record(file: Path) -> OutputRecord:
+    """What the file of a fingerprint holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedRecordError: It is damaged.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+        if content.get(RECORD_DIGEST, _record_digest(content)) != _record_digest(content):
+            raise DamagedRecordError("its checksum does not match")
+        outputs, metadata = dict(content["outputs"]), dict(content["told"])
+        return OutputRecord(content["made_of"], metadata, outputs, dict(content.get("digests", {})))
+    except FileNotFoundError:
+        raise
+    except DamagedRecordError:
+        raise
+    except IsADirectoryError:
+        raise DamagedRecordError("it is a folder") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DamagedRecordError("it cannot be read") from None
+
+
+def file_digest(file: Path) -> str | None:
+    """A digest of a file's bytes; None where it is not there, or there under another name too."""
+    with suppress(OSError), file.open("rb") as opened:
+        status = os.fstat(opened.fileno())
+        return None if status.st_nlink > 1 else hashlib.file_digest(opened, "sha256").hexdigest()
+    return None
 
 
 def content_digest(*things: object) -> str:
@@ -137,6 +227,11 @@ def _local_file_signature(file: str) -> list[int] | None:
 
 def _part_names(parts: PartDataset) -> list[str]:
     return [file.name for file in parts.files()]
+
+
+def _record_digest(content: Mapping[str, Any]) -> str:
+    plain = {name: value for name, value in content.items() if name != RECORD_DIGEST}
+    return _hash(json.dumps(plain, sort_keys=True).encode())
 
 
 def _frame_digest(thing: object) -> str:

@@ -5,6 +5,7 @@ a run under a wrong system clock must spoil nothing.
 """
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
@@ -72,13 +73,19 @@ def _is_doubted(start_of_year: datetime | None) -> pl.Expr:
     """
     at, by_clock = pl.col("at"), pl.col("source").is_in(EMBEDDED_SOURCES)
     reset = by_clock & at.is_in(pl.lit(pl.Series(RESET_MOMENTS, dtype=pl.Datetime("us"))).implode())
-    future = at > datetime.now() + timedelta(days=1)  # noqa: DTZ005
+    future = at > _latest_today() + timedelta(days=1)
     if start_of_year is None:
         first_day = by_clock & at.dt.date().is_in(pl.lit(pl.Series(RESET_DAYS)).implode())
         return reset | future | first_day
     last = _years_later(start_of_year, 1)
     outside = (at < _years_later(start_of_year, -1)) | (at >= _years_later(start_of_year, 2))
     return reset | outside | (future & ~at.is_between(start_of_year, last, closed="left"))
+
+
+def _latest_today() -> datetime:
+    """The time now; where the clock was set back, that of the installation of this program, which was not earlier."""
+    installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime)  # noqa: DTZ006
+    return max(datetime.now(), installed)  # noqa: DTZ005
 
 
 def _years_later(day: datetime, years: int) -> datetime:

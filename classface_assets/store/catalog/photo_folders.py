@@ -3,45 +3,27 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from upath import UPath
 
 from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, stat_entry
+from classface_assets.store.catalog.local_folders import FileLinks, PhotoFolder, is_folder, walk_local
 from classface_assets.store.catalog.system_files import is_system_name
-
-
-@dataclass(frozen=True)
-class PhotoFolder:
-    """One folder of photos.
-
-    Attributes:
-        path: Where it lies.
-        parts: The names on its path below the photos folder, which itself has none.
-        subfolders: The names of the folders right in it.
-        has_files: Whether files lie right in it; also of a folder that cannot be opened, so that it is reported.
-        left_out: The names in it that systems left there; folders among them are not read.
-    """
-
-    path: Location
-    parts: tuple[str, ...]
-    subfolders: tuple[str, ...]
-    has_files: bool
-    left_out: tuple[str, ...] = ()
 
 
 def walk_photo_folders(photos: Location) -> list[PhotoFolder]:
     """List the photos folder and every folder below it, each before those in it.
 
-    Links are followed, each folder once. A URL takes two listings, whatever is there.
+    Each folder is read once: in its own place if it lies in the photos folder, else by the first link to it. A link to
+    a folder above is not followed. A URL takes two listings, whatever is there.
 
     Raises:
         OSError: The photos folder cannot be read.
         StorageError: The disk, drive or server fails.
     """
     return sorted(
-        _walk_local(photos) if isinstance(photos, Path) else _walk_url(photos), key=lambda folder: folder.parts
+        walk_local(photos) if isinstance(photos, Path) else _walk_url(photos), key=lambda folder: folder.parts
     )
 
 
@@ -54,65 +36,23 @@ def list_files(photos: Location, folders: Sequence[Location]) -> tuple[list[File
     """
     left_out: Counter[str] = Counter()
     found: list[FileEntry] = []
+    links = FileLinks.below(photos) if isinstance(photos, Path) else None
     for folder in folders:
-        if isinstance(folder, Path):
-            found += map(stat_entry, _files_in(folder, left_out))
+        if isinstance(folder, Path) and links is not None:
+            found += map(stat_entry, _files_in(folder, links, left_out))
     found += _files_at_url(photos, [folder for folder in folders if isinstance(folder, UPath)], left_out)
     return sorted(found, key=lambda entry: str(entry.path)), left_out
 
 
-def _walk_local(photos: Path) -> Iterator[PhotoFolder]:
-    root = _scan_folder(photos, ())
-    yield root
-    for name in root.subfolders:
-        seen = {_inode(photos)}
-        waiting: list[tuple[Path, tuple[str, ...]]] = [(photos / name, (name,))]
-        while waiting:
-            path, parts = waiting.pop()
-            try:
-                if (identity := _inode(path)) in seen:
-                    continue
-                seen.add(identity)
-                folder = _scan_folder(path, parts)
-            except OSError:
-                folder = PhotoFolder(path, parts, (), has_files=True)
-            yield folder
-            waiting += [(path / name, (*parts, name)) for name in reversed(folder.subfolders)]
-
-
-def _inode(folder: Path) -> tuple[int, int]:
-    info = folder.stat()
-    return info.st_dev, info.st_ino
-
-
-def _scan_folder(folder: Path, parts: tuple[str, ...]) -> PhotoFolder:
-    subfolders, left_out, has_files = [], [], False
-    with os.scandir(folder) as inside:
-        for entry in inside:
-            if is_system_name(entry.name):
-                left_out.append(entry.name)
-            elif _is_folder(entry):
-                subfolders.append(entry.name)
-            else:
-                has_files = True
-    return PhotoFolder(folder, parts, tuple(sorted(subfolders)), has_files, tuple(sorted(left_out)))
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a folder that may be listed but not entered
-        return False
-
-
-def _files_in(folder: Path, left_out: Counter[str]) -> list[Path]:
+def _files_in(folder: Path, links: FileLinks, left_out: Counter[str]) -> list[Path]:
     try:
         with os.scandir(folder) as inside:
             entries_ = list(inside)
     except OSError:
         return [folder]
     left_out.update(entry.name for entry in entries_ if is_system_name(entry.name))
-    return [folder / e.name for e in entries_ if not is_system_name(e.name) and not _is_folder(e)]
+    files = (e for e in entries_ if not is_system_name(e.name) and not is_folder(e))
+    return [folder / entry.name for entry in files if not links.is_left_out(entry)]
 
 
 def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:

@@ -6,6 +6,7 @@ made again; the uploaded picture itself is not stored.
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from classface_assets.core.arrays import unit_mean
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import Location, list_directory, remove_file
+from classface_assets.store.files.parquet import DamagedFileError, read_parquet
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.model.decisions import Portrait
 
@@ -40,13 +42,21 @@ def save_portrait(layout: ArchiveLayout, pack: str, portrait: Portrait, vector: 
         chip: The upright picture of the face alone, JPEG.
     """
     write_file(portrait_chip_file(layout, portrait), lambda out: out.write(chip))
-    _save_vectors(portrait_parts(layout, pack), [portrait], vector[None])
+    _save_vectors(portrait_parts(layout, pack), {portrait: chip}, vector[None])
 
 
 def portrait_vectors(layout: ArchiveLayout, pack: str, portraits: Iterable[Portrait]) -> np.ndarray:
     """The vectors (n, d) float32 of those portraits that have one of this pack; (0, 0) where there are none."""
     found = [v for v in _read_vectors(portrait_parts(layout, pack), list(portraits)) if v is not None]
     return np.stack(found) if found else np.zeros((0, 0), np.float32)
+
+
+def portrait_means(
+    layout: ArchiveLayout, pack: str, people: Mapping[str, tuple[Portrait, ...]]
+) -> dict[str, np.ndarray]:
+    """Person id → the mean vector (d,) of their portraits, of those that the pack has embedded."""
+    vectors = {person: portrait_vectors(layout, pack, portraits) for person, portraits in people.items()}
+    return {person: unit_mean(of_person) for person, of_person in vectors.items() if len(of_person)}
 
 
 def portrait_prototypes(
@@ -73,7 +83,7 @@ def portrait_prototypes(
     chips = {p: chip for p in every if p not in known and (chip := _read_chip(portrait_chip_file(layout, p)))}
     if chips:
         made = embed(list(chips.values()))
-        _save_vectors(parts, list(chips), made)
+        _save_vectors(parts, chips, made)
         known |= dict(zip(chips, made, strict=True))
     shown = {person: [known[p] for p in portraits if p in known] for person, portraits in people.items()}
     return {person: unit_mean(vectors) for person, vectors in shown.items() if vectors}, len(every) - len(known)
@@ -98,8 +108,31 @@ def all_portrait_parts(layout: ArchiveLayout) -> list[PartDataset]:
     return [PartDataset(folder, ("face_id", "person_id")) for folder in folders]
 
 
+def portraits_folder(layout: ArchiveLayout) -> Location:
+    """Where the chips of all portraits lie, in a folder for each person."""
+    return layout.data / "portraits"
+
+
+def portrait_chip_digests(layout: ArchiveLayout) -> dict[str, str]:
+    """The path of each portrait's chip → the SHA-256 that it had when it was first embedded.
+
+    Portraits that only older versions embedded, and those in parts that are damaged, are left out.
+    """
+    found: dict[str, str] = {}
+    for file in (file for parts in all_portrait_parts(layout) for file in parts.files()):
+        try:
+            rows = read_parquet(file, ["person_id", "face_id", "chip_sha256", "created_at"])
+        except (DamagedFileError, FileNotFoundError):
+            continue
+        if "chip_sha256" not in rows.columns:
+            continue
+        for person, face, digest in rows.sort("created_at").select("person_id", "face_id", "chip_sha256").iter_rows():
+            found.setdefault(str(portrait_chip_file(layout, (person, face))), digest)
+    return {path: digest for path, digest in found.items() if digest}
+
+
 def _person_folder(layout: ArchiveLayout, person_id: str) -> Location:
-    return layout.data / "portraits" / encode_folder_name(person_id)
+    return portraits_folder(layout) / encode_folder_name(person_id)
 
 
 def _read_vectors(parts: PartDataset, portraits: list[Portrait]) -> list[np.ndarray | None]:
@@ -112,9 +145,14 @@ def _read_vectors(parts: PartDataset, portraits: list[Portrait]) -> list[np.ndar
     return [known.get(portrait) for portrait in portraits]
 
 
-def _save_vectors(parts: PartDataset, portraits: list[Portrait], vectors: np.ndarray) -> None:
+def _save_vectors(parts: PartDataset, chips: Mapping[Portrait, bytes], vectors: np.ndarray) -> None:
+    """Store the vectors (n, d) of portraits, and the digests of the chips that they were made of."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    rows = pl.DataFrame(portraits, schema=["person_id", "face_id"], orient="row").with_columns(created_at=pl.lit(now))
+    rows = pl.DataFrame(
+        [(*portrait, sha256(chip).hexdigest()) for portrait, chip in chips.items()],
+        schema=["person_id", "face_id", "chip_sha256"],
+        orient="row",
+    ).with_columns(created_at=pl.lit(now))
     parts.append(rows.with_columns(pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))))
 
 

@@ -24,6 +24,7 @@ from classface_assets.store.catalog.former_ids import (
 )
 from classface_assets.store.catalog.photo_dates import resolve_dates
 from classface_assets.store.files.deletion import drop_rows, list_subfolders
+from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.files.parts import PartDataset
 
 FILE_DIGEST = "file_digest"
@@ -93,11 +94,19 @@ class SchoolYearStore:
         return self.detections_folder / "current.json"
 
     def active_settings(self) -> str | None:
-        """The name of the thresholds that the year was last detected with; None before that."""
+        """The name of the thresholds that the year was last detected with; None before that.
+
+        Raises:
+            DamagedFileError: The file with the name is damaged.
+        """
         try:
-            return json.loads(read_file(self.settings_file))["settings"]
+            return str(json.loads(read_file(self.settings_file))["settings"])
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            raise DamagedFileError(self.settings_file, "it is a folder") from None
+        except (ValueError, KeyError, TypeError):
+            raise DamagedFileError(self.settings_file, "it cannot be read") from None
 
     def set_active_settings(self, settings: str) -> None:
         """Make the faces that were found with these thresholds the year's faces."""

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import StorageError, UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, encode_relative_path
 from classface_assets.core.school_years.folders import NO_GUESS, NO_YEAR, YearGuess, combine_with_parent
@@ -21,9 +21,9 @@ from classface_assets.core.school_years.names import (
     first_year,
     parse_folder_name,
 )
-from classface_assets.core.storage_errors import StorageError
 from classface_assets.store.catalog.photo_folders import PhotoFolder, walk_photo_folders
 from classface_assets.store.catalog.school_year import list_school_years
+from classface_assets.store.catalog.system_files import ignored_name_kind
 from classface_assets.store.catalog.year_file import manual_school_years
 
 UNSORTED = "unsorted"
@@ -114,8 +114,8 @@ def group_by_school_year(folders: Sequence[FolderYear]) -> dict[str, list[Locati
 
 
 def count_ignored_names(folders: Iterable[FolderYear]) -> Counter[str]:
-    """How many system files and folders, hidden ones included, lie in these folders, by name."""
-    return Counter(name for one in folders for name in one.folder.left_out)
+    """How many system files and folders, hidden ones included, lie in these folders, by name; sidecars as one."""
+    return Counter(ignored_name_kind(name) for one in folders for name in one.folder.left_out)
 
 
 def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:

@@ -1,10 +1,13 @@
 """Names of the files that operating systems, network storage and photo programs leave among photos.
 
-Thumbnails, recycle bins, snapshots and indexes are ignored at every level, whatever the case of their names.
+Thumbnails, recycle bins, snapshots, indexes and sidecars (`photo.jpg.xmp`) are ignored at every level, whatever the
+case of their names.
 """
 
 import re
 
+SIDECARS = "*.xmp"
+"""Stands for all sidecars, of which there may be one a photo."""
 _SYSTEM_NAMES = frozenset(
     {
         # Synology, QNAP, Asustor, NetApp, ZFS; what begins with a dot is left out whatever it is
@@ -22,7 +25,7 @@ _SYSTEM_NAMES = frozenset(
     }
 )
 _SYSTEM_PATTERN = re.compile(
-    r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache)$|.*@synoeastream$", re.DOTALL
+    r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache|xmp)$|.*@synoeastream$", re.DOTALL
 )
 
 
@@ -30,3 +33,8 @@ def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name is ignored with all that is in it: it is hidden, or made by a system."""
     lowered = name.casefold()
     return lowered in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(lowered) is not None
+
+
+def ignored_name_kind(name: str) -> str:
+    """How an ignored file or folder is counted: by its name, sidecars all as `*.xmp`."""
+    return SIDECARS if name.casefold().endswith(SIDECARS[1:]) else name

@@ -22,6 +22,7 @@ from classface_assets.store.consent.photos import (
 )
 from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
 from classface_assets.store.model.purposes import Purpose
 
@@ -67,6 +68,7 @@ def load_allowed_photos(
     purpose: Purpose,
     refused: RefusedFaces = RefusedFaces.WITHHOLD,
     year: str | None = None,
+    decisions: Decisions | None = None,
 ) -> AllowedPhotos:
     """Load the files of an archive and whether they may be shown.
 
@@ -76,6 +78,7 @@ def load_allowed_photos(
         purpose: What the photos are to be shown for.
         refused: What to do with photos of people who refused.
         year: One school year; None for all.
+        decisions: The ledger's decisions now, if they were read already.
 
     Returns:
         The files by path.
@@ -87,7 +90,7 @@ def load_allowed_photos(
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     images = query_database(database, f"SELECT * FROM image_assets a WHERE TRUE {of_year} ORDER BY path", given)
     faces = query_database(database, _FACES_SQL.format(status=PhotoStatus.OK, of_year=of_year), given)
-    refusals = _combine_refusals(current_refusals(ledger), _published_refusals(database))
+    refusals = load_refusals(database, ledger, decisions)
     ids = images.filter(pl.col("status") == PhotoStatus.OK)["asset_id"]
     verdicts = photo_verdicts(ids, faces, refusals).filter(pl.col("purpose") == purpose.value).drop("purpose")
     theirs = withheld_faces(faces, refusals, purpose)
@@ -103,6 +106,37 @@ def load_allowed_photos(
         pl.when(withheld).then(pl.lit(WITHHELD_REASON)).otherwise("reason").alias("reason"),
     )
     return AllowedPhotos(photos, frozenset(theirs["face_id"]))
+
+
+def load_refused_faces(
+    database: Path, ledger: Ledger, purpose: Purpose, faces: pl.DataFrame, now: Refusals | None = None
+) -> frozenset[str]:
+    """The ids of those of some faces whose people may not be shown, by what is published and by the ledger now.
+
+    Args:
+        database: The DuckDB file.
+        ledger: The ledger of decisions.
+        purpose: What the faces are to be named or shown for.
+        faces: CONSENT_FACES, every face of the photos in question.
+        now: Who may not be shown according to the ledger now, if that is known already.
+
+    Raises:
+        DatabaseError: Nothing is published yet.
+        LedgerError: The ledger cannot be read.
+    """
+    refusals = _combine_refusals(current_refusals(ledger) if now is None else now, _published_refusals(database))
+    return frozenset(withheld_faces(faces, refusals, purpose)["face_id"])
+
+
+def load_refusals(database: Path, ledger: Ledger, decisions: Decisions | None = None) -> Refusals:
+    """Who may not be shown by what is published or by the ledger now; its `decisions`, if they were read already.
+
+    Raises:
+        DatabaseError: Nothing is published yet.
+        LedgerError: The ledger cannot be read.
+    """
+    now = current_refusals(ledger) if decisions is None else collect_refusals(decisions)
+    return _combine_refusals(now, _published_refusals(database))
 
 
 def current_refusals(ledger: Ledger) -> Refusals:

@@ -10,7 +10,7 @@ from itertools import chain, product
 
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.geometry import SAME_FACE_IOU, box_iou, box_iou_expr
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, person_node, resolve_conflicts
 from classface_assets.store.decisions.roster import enrolled_years
@@ -126,6 +126,28 @@ def locate_faces(recorded: Mapping[str, LocatedFace], faces: pl.DataFrame, shots
         if face.face_id in matches:
             found[f] = (*found.get(f, ()), matches[face.face_id])
     return found
+
+
+def chosen_covers(decisions: Decisions, faces: pl.DataFrame, persons: Sequence[str] | None = None) -> dict[str, str]:
+    """The face of today that was chosen as each person's cover and is still theirs.
+
+    Args:
+        decisions: The decisions in force.
+        faces: The faces of today (face_id, asset_id, person_id, bbox_x, bbox_y, bbox_w, bbox_h).
+        persons: Ids of the persons that are asked about; None for all.
+
+    Returns:
+        Person id → face id. People for whom no face was chosen are left out, and those who are not that face any more.
+    """
+    ids = decisions.covers.keys() if persons is None else decisions.covers.keys() & set(persons)
+    covers = {person: decisions.covers[person] for person in sorted(ids)}
+    if not covers:
+        return {}
+    theirs = faces.filter(pl.col("person_id").is_in(list(covers)))
+    matches = locate_faces({face.face_id: face for face in covers.values()}, theirs, decisions.same_shots)
+    owner = dict(theirs.select("face_id", "person_id").iter_rows())
+    located = ((person, face) for person, cover in covers.items() for face, _ in matches.get(cover.face_id, ())[:1])
+    return {person: face for person, face in located if owner[face] == person}
 
 
 def match_faces_by_iou(recorded: Mapping[str, LocatedFace], faces: pl.DataFrame) -> dict[str, tuple[str, float]]:

@@ -6,12 +6,13 @@ from datetime import date
 from itertools import combinations, pairwise
 from typing import TypeVar
 
-from classface_assets.store.decisions.refusals import purposes_of_event
+from classface_assets.store.decisions.people.refusals import purposes_of_event
 from classface_assets.store.decisions.state import ReplayState
 from classface_assets.store.model.decisions import FaceLabel, FaceLink, Person
 from classface_assets.store.model.events import Event
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.person_kinds import PersonStatus
+from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.same_shots import IDENTITY, SameShot, Transform, reorient_pair, transform_box
 
 Located = TypeVar("Located", FaceLabel, FaceRef)
@@ -74,6 +75,10 @@ def _portrait_given(state: ReplayState, event: Event) -> None:
     state.portraits[event.payload["person_id"]] = event.payload["portrait"]
 
 
+def _cover_chosen(state: ReplayState, event: Event) -> None:
+    state.covers[event.payload["person_id"]] = _face_refs(event)[0]
+
+
 def _consent_given(state: ReplayState, event: Event) -> None:
     """It ends the refusals of all who are that person now; once a merge is undone, only those of the one it names."""
     person_id = event.payload["person_id"]
@@ -103,6 +108,7 @@ def _person_erased(state: ReplayState, event: Event) -> None:
         state.drawn.pop(face_id, None)
     state.links = [link for link in state.links if not {link.a.face_id, link.b.face_id} & erased.keys()]
     state.labels = {f: m for f, m in state.labels.items() if f not in erased and m.person_id not in gone}
+    state.covers = {p: face for p, face in state.covers.items() if face.face_id not in erased and p not in gone}
 
 
 def _student_linked(state: ReplayState, event: Event) -> None:
@@ -212,12 +218,30 @@ def _reorient_photo(state: ReplayState, photo: str, turn: Transform) -> None:
 
     for labels in (state.labels, state.removed_labels):
         labels.update((face_id, moved(label)) for face_id, label in list(labels.items()) if label.asset_id == photo)
-    for faces in (state.drawn, state.erased_faces):
+    for faces in (state.drawn, state.erased_faces, state.covers):
         faces.update((face_id, moved(face)) for face_id, face in list(faces.items()) if face.asset_id == photo)
     for rejections in state.rejected.values():
         rejections.update((person, moved(label)) for person, label in list(rejections.items()))
     state.links = [replace(link, a=moved(link.a), b=moved(link.b)) for link in state.links]
     state.same_shots = [reorient_pair(pair, photo, turn) for pair in state.same_shots]
+
+
+def _session_described(state: ReplayState, event: Event) -> None:
+    session = PhotoSession.of(event.payload)
+    if event.kind == "session_created" or session.id in state.sessions:
+        state.sessions[session.id] = session
+        state.session_events[session.id] = event.id
+
+
+def _session_deleted(state: ReplayState, event: Event) -> None:
+    state.sessions.pop(event.payload["session_id"], None)
+    state.session_events.pop(event.payload["session_id"], None)
+
+
+def _attendance_corrected(state: ReplayState, event: Event) -> None:
+    key = event.payload["session_id"], event.payload["person_id"]
+    state.attendance.pop(key, None)  # the latest is the last
+    state.attendance[key] = event.payload["present"]
 
 
 REDUCERS: dict[str, Callable[[ReplayState, Event], None]] = {
@@ -244,8 +268,13 @@ REDUCERS: dict[str, Callable[[ReplayState, Event], None]] = {
     "photos_followed": _photos_followed,
     "face_drawn": _face_drawn,
     "portrait_given": _portrait_given,
+    "cover_chosen": _cover_chosen,
     "roster_imported": _roster_imported,
     "student_linked": _student_linked,
     "roster_struck": _student_removed,
+    "session_created": _session_described,
+    "session_changed": _session_described,
+    "session_deleted": _session_deleted,
+    "attendance_corrected": _attendance_corrected,
 }
 """Kind of event -> its reducer. Events of other kinds, as those of a later version, are skipped."""

@@ -7,21 +7,40 @@ from datetime import date
 from typing import TypedDict
 
 from classface_assets.core.names import normalized_name
-from classface_assets.store.decisions.refusals import ConsentRecords
+from classface_assets.store.decisions.people.refusals import ConsentRecords
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.student_ids import normalize_student_id
 
 
-def unlinked_students(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
-    """(display name, school years) of the students on the roster who are no person yet, by name."""
+def roster_people(decisions: Decisions) -> Iterator[tuple[RosterEntry, Person | None, str]]:
+    """(student, the person who they are, display name) of all rosters; None where a student is no person yet."""
+    for entry in decisions.roster:
+        person_id = decisions.students.get(entry.key)
+        person = decisions.persons.get(decisions.canonical_id(person_id)) if person_id else None
+        name = person.display_name if person else decisions.student_names.get(entry.key) or entry.name
+        yield entry, person, name
+
+
+def entries_by_person(decisions: Decisions) -> dict[str, RosterEntry]:
+    """Person id → the student on the roster who they are; of two the last."""
+    return {person.id: entry for entry, person, _ in roster_people(decisions) if person is not None}
+
+
+def unlinked_entries(decisions: Decisions) -> list[tuple[str, RosterEntry]]:
+    """(display name, student) of the students on the roster who are no person yet, by name."""
     names: dict[str, list[RosterEntry]] = defaultdict(list)
     for entry in decisions.roster:
         names[normalized_name(entry.name)].append(entry)
     unlinked = [entry for namesakes in names.values() for entry in decisions.without_person(namesakes)]
-    shown = [(decisions.student_names.get(entry.key, entry.name), tuple(sorted(entry.classes))) for entry in unlinked]
+    shown = [(decisions.student_names.get(entry.key, entry.name), entry) for entry in unlinked]
     return sorted(shown, key=lambda student: student[0].casefold())
+
+
+def unlinked_students(decisions: Decisions) -> list[tuple[str, tuple[str, ...]]]:
+    """(display name, school years) of the students on the roster who are no person yet, by name."""
+    return [(name, tuple(sorted(entry.classes))) for name, entry in unlinked_entries(decisions)]
 
 
 def student_choices(decisions: Decisions, person: Person) -> list[tuple[str, str]]:
@@ -173,6 +192,8 @@ def consent_status(consents: ConsentRecords, people: Collection[str], entries: I
 def sibling_pairs(roster: Iterable[RosterEntry], students: Mapping[str, str]) -> Iterator[list[str]]:
     """Pairs of person ids that a roster calls siblings; `students`: `RosterEntry.key` -> person id."""
     roster = tuple(roster)
+    if not any(entry.siblings for entry in roster):
+        return
     ids: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
     for entry in roster:

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from classface_assets.store.decisions.display_names import display_names
-from classface_assets.store.decisions.enrolment import StudentMatcher
+from classface_assets.store.decisions.people.display_names import display_names
+from classface_assets.store.decisions.people.enrolment import StudentMatcher
+from classface_assets.store.decisions.people.refusals import ConsentRecords
+from classface_assets.store.decisions.people.students import merge_imports
 from classface_assets.store.decisions.roster import (
+    ConsentStatus,
     birth_date_of,
     consent_status,
     drop_erased_students,
     sibling_pairs,
 )
-from classface_assets.store.decisions.students import merge_imports
 from classface_assets.store.model.decisions import Decisions, FaceLabel, FaceLink, Person, Portrait
 from classface_assets.store.model.events import Event, undone_event_ids
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShot, SameShots
 
@@ -39,10 +42,16 @@ class ReplayState:
         drawn: Face id -> a face that no detector found.
         erased_faces: Face id -> a face of an erased person.
         portraits: Person id -> the face id of the portrait that they were enrolled with.
+        covers: Person id -> the face by which they are shown.
         same_shots: Pairs of photos that show one shot.
         imports: Ids of the events of the rosters in force.
         undone_merges: Merges that were undone later.
         undos: All undo events, by which it is found who was one person at some time.
+        sessions: Session id -> the set of photos.
+        session_events: Session id -> the event that described it last.
+        attendance: (session id, person id) -> the correction, latest last; None where it was taken back.
+        enrolled: Person id -> the person, their students, and the person completed by these, when they were last
+            completed.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -57,10 +66,15 @@ class ReplayState:
     drawn: dict[str, FaceRef] = field(default_factory=dict)
     erased_faces: dict[str, FaceRef] = field(default_factory=dict)
     portraits: dict[str, str] = field(default_factory=dict)
+    covers: dict[str, FaceRef] = field(default_factory=dict)
     same_shots: list[SameShot] = field(default_factory=list)
     imports: tuple[int, ...] = ()
     undone_merges: tuple[Event, ...] = ()
     undos: tuple[Event, ...] = ()
+    sessions: dict[str, PhotoSession] = field(default_factory=dict)
+    session_events: dict[str, int] = field(default_factory=dict)
+    attendance: dict[tuple[str, str], bool | None] = field(default_factory=dict)
+    enrolled: dict[str, tuple[Person, Sequence[RosterEntry], Person]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Sequence[Event], undone: Set[int]) -> "ReplayState":
@@ -109,7 +123,10 @@ class ReplayState:
 
 
 def finalize(state: ReplayState) -> Decisions:
-    """The decisions with every merged person resolved, and without those about people who do not exist."""
+    """The decisions with every merged person resolved, and without those about people who do not exist.
+
+    They share nothing with the state that a further event changes.
+    """
     canonical = {p: state.canonical_id(p) for p in state.persons}
     rows = _entries_by_person(state.student_matcher, canonical)
     roster, students = _finalize_roster(state, canonical)
@@ -122,7 +139,7 @@ def finalize(state: ReplayState) -> Decisions:
     return Decisions(
         persons=persons,
         labels=labels,
-        removed_labels=state.removed_labels,
+        removed_labels=dict(state.removed_labels),
         rejected=_finalize_rejected(state, canonical, labels),
         links=tuple(state.links),
         photo_marks=photo_marks | state.photo_marks,
@@ -131,9 +148,13 @@ def finalize(state: ReplayState) -> Decisions:
         erased_faces=shots.with_others(state.erased_faces),
         roster=roster,
         portraits=_finalize_portraits(state, canonical, persons),
+        covers=_finalize_covers(state, canonical),
         same_shots=shots,
         students=students,
         student_names=shown.students,
+        sessions=dict(state.sessions),
+        session_events=dict(state.session_events),
+        attendance=_finalize_attendance(state, canonical),
     )
 
 
@@ -154,6 +175,15 @@ def _finalize_rejected(
         for person, rejection in people.items()
         if person in canonical and not (face in labels and labels[face].person_id == canonical[person])
     }
+
+
+def _finalize_attendance(state: ReplayState, canonical: Mapping[str, str]) -> dict[tuple[str, str], bool]:
+    """The corrections of sessions that there are; of those about people who are one person now the latest counts."""
+    found: dict[tuple[str, str], bool | None] = {}
+    for (session, person), present in state.attendance.items():
+        if session in state.sessions and person in canonical and not state.persons[canonical[person]].erased:
+            found[session, canonical[person]] = present
+    return {key: present for key, present in found.items() if present is not None}
 
 
 def _finalize_siblings(
@@ -177,6 +207,13 @@ def _finalize_portraits(
     return portraits
 
 
+def _finalize_covers(state: ReplayState, canonical: Mapping[str, str]) -> dict[str, FaceRef]:
+    """What was chosen for a person themselves counts before what was chosen for those who were merged into them."""
+    known = {p: face for p, face in state.covers.items() if p in canonical}
+    merged = {canonical[p]: face for p, face in known.items() if canonical[p] != p}
+    return merged | {p: face for p, face in known.items() if canonical[p] == p}
+
+
 def _entries_by_person(matcher: StudentMatcher, canonical: Mapping[str, str]) -> dict[str, list[RosterEntry]]:
     """Canonical person id -> the students on the rosters that they are."""
     rows: dict[str, list[RosterEntry]] = defaultdict(list)
@@ -196,16 +233,34 @@ def _finalize_persons(
     for p, current in canonical.items():
         if current in answered:
             groups[current].append(p)
-    statuses = {current: consent_status(consents, group, rows.get(current, ())) for current, group in groups.items()}
     persons = dict(state.persons)
-    for p in (p for group in groups.values() for p in group):
-        persons[p] = replace(
-            persons[p],
-            birth_date=persons[p].birth_date or birth_date_of(rows.get(p, ())),
-            student_id=next((entry.student_id for entry in rows.get(p, ()) if entry.student_id), ""),
-            **statuses[canonical[p]],
-        )
+    for current, group in groups.items():
+        entries = rows.get(current, ())
+        if len(group) == 1 and current not in consents.refused and current not in consents.given:
+            persons[current] = _enrolled(state, persons[current], entries)
+            continue
+        status = consent_status(consents, group, entries)
+        for p in group:
+            persons[p] = _complete(persons[p], rows.get(p, ()), status)
     return persons
+
+
+def _enrolled(state: ReplayState, person: Person, entries: Sequence[RosterEntry]) -> Person:
+    """A person of whom only the rosters say more; computed again when they, or the person, change."""
+    known = state.enrolled.get(person.id)
+    if known is None or known[0] is not person or known[1] != entries:
+        enrolled = _complete(person, entries, consent_status(ConsentRecords(), (), entries))
+        known = state.enrolled[person.id] = person, entries, enrolled
+    return known[2]
+
+
+def _complete(person: Person, entries: Sequence[RosterEntry], status: ConsentStatus) -> Person:
+    return replace(
+        person,
+        birth_date=person.birth_date or birth_date_of(entries),
+        student_id=next((entry.student_id for entry in entries if entry.student_id), ""),
+        **status,
+    )
 
 
 def _finalize_roster(

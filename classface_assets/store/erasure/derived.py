@@ -1,7 +1,8 @@
 """Erasing people from what was made from all faces together, and from what shows or names them.
 
 That is: tables, the DuckDB file, the trained head, the records of memoization, and the albums here and where they are
-published. What the next call starts from is removed last, so a call that was killed is finished by the next one.
+published. What people can see goes first, and what the next call starts from last, so a call that was killed has left
+nothing to be seen and is finished by the next one.
 """
 
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.failpoints import Failpoint, reached
+from classface_assets.core.languages import marked
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, remove_file
 from classface_assets.core.schemas import DUCKDB_TABLES
@@ -39,9 +42,10 @@ def erase_albums(layout: ArchiveLayout, ids: Set[str], new: bool) -> Iterator[Re
         if not crops and not new:
             continue
         layout.albums.with_name(f"{layout.albums.name}.copied.json").unlink(missing_ok=True)  # it lists names of files
-        where = "albums" if isinstance(albums, Path) else str(albums)
-        yield RemovedItem("pages and files of albums, to be made again", where, _remove_files(pages))
-        yield RemovedItem("face crops", where, _remove_files(crops))
+        where = marked("albums") if isinstance(albums, Path) else str(albums)
+        yield RemovedItem(marked("pages and files of albums, to be made again"), where, _remove_files(pages))
+        yield RemovedItem(marked("face crops"), where, _remove_files(crops))
+        reached(Failpoint.CROPS_REMOVED)
 
 
 def _album_files(folder: Location) -> list[FileEntry]:
@@ -51,7 +55,12 @@ def _album_files(folder: Location) -> list[FileEntry]:
 def _remove_files(files: Iterable[Location]) -> int:
     """Remove files, several at once since a server takes its time over each. Returns how many."""
     with ThreadPoolExecutor(REMOVAL_THREADS) as pool:
-        return len(list(pool.map(remove_file, files)))
+        return len(list(pool.map(_remove_album_file, files)))
+
+
+def _remove_album_file(file: Location) -> None:
+    remove_file(file)
+    reached(Failpoint.PAGE_REMOVED)
 
 
 def erase_derived(layout: ArchiveLayout, ids: Set[str], persons: Set[str], new: bool) -> Iterator[RemovedItem]:
@@ -66,16 +75,21 @@ def erase_derived(layout: ArchiveLayout, ids: Set[str], persons: Set[str], new: 
     Yields:
         What was removed.
     """
+    yield from erase_albums(layout, ids, new)
+    yield from _erase_database_rows(layout, ids, persons)
+    reached(Failpoint.ROWS_UNPUBLISHED)
     tables = list(_affected_tables(layout, ids))
     if new or any(table.count for table in tables):
         yield from _erase_similarity(layout)
+        reached(Failpoint.SIMILARITY_REMOVED)
         yield from _erase_checkpoint(layout)
+        reached(Failpoint.CHECKPOINT_REMOVED)
         yield from _erase_fingerprints(layout)
-    yield from erase_albums(layout, ids, new)
-    yield from _erase_database_rows(layout, ids, persons)
+        reached(Failpoint.FINGERPRINTS_REMOVED)
     for table in tables:
         table.delete_rows()
-        yield RemovedItem("rows", f"table {table.name}", table.count)
+        reached(Failpoint.TABLE_REWRITTEN)
+        yield RemovedItem(marked("rows"), f"table {table.name}", table.count)
 
 
 @dataclass(frozen=True)
@@ -115,7 +129,7 @@ def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
     files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith("face_space")]
     for file in files:
         remove_file(file)
-    yield RemovedItem("similarity models, to be fitted again", "tables", len(files))
+    yield RemovedItem(marked("similarity models, to be fitted again"), marked("tables"), len(files))
 
 
 def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
@@ -123,7 +137,7 @@ def _erase_checkpoint(layout: ArchiveLayout) -> Iterator[RemovedItem]:
     files = [*checkpoint_files(layout.head), *EpochCheckpoints.beside(layout.head).files()]
     for file in files:
         remove_file(file)
-    yield RemovedItem("files of the trained head", "models", len(files))
+    yield RemovedItem(marked("files of the trained head"), marked("models"), len(files))
 
 
 def _erase_fingerprints(layout: ArchiveLayout) -> Iterator[RemovedItem]:
@@ -131,7 +145,7 @@ def _erase_fingerprints(layout: ArchiveLayout) -> Iterator[RemovedItem]:
     files = [entry.path for entry in list_tree(layout.local / "stamps")]
     for file in files:
         remove_file(file)
-    yield RemovedItem("records of the inputs of outputs", "stamps", len(files))
+    yield RemovedItem(marked("records of the inputs of outputs"), marked("stamps"), len(files))
 
 
 def _erase_database_rows(layout: ArchiveLayout, ids: Set[str], persons: Set[str]) -> Iterator[RemovedItem]:
@@ -157,7 +171,7 @@ def _erase_database_rows(layout: ArchiveLayout, ids: Set[str], persons: Set[str]
     counts = {name: tables[name].filter(which).height for name, which in gone.items()}
     if any(counts.values()):
         publish_database(layout.database, tables | {name: tables[name].filter(~which) for name, which in gone.items()})
-    yield from (RemovedItem("rows", f"DuckDB {name}", count) for name, count in counts.items())
+    yield from (RemovedItem(marked("rows"), f"DuckDB {name}", count) for name, count in counts.items())
 
 
 def _reveals_erased(persons: list[str], faces: list[str]) -> pl.Expr:

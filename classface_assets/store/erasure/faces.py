@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import polars as pl
 
+from classface_assets.core.failpoints import Failpoint, reached
+from classface_assets.core.languages import marked
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
-from classface_assets.core.locations import remove_file
 from classface_assets.core.schemas import IMAGES
 from classface_assets.store.catalog.portraits import all_portrait_parts, remove_portrait_chips
 from classface_assets.store.catalog.school_year import (
@@ -55,13 +56,16 @@ def erase_faces(
         rows = parts.read(LOCATION_COLUMNS)
         known |= set(rows["face_id"].drop_nulls()) if rows.width else set()
         ids |= erased_ids_in(rows, erased)
-    removed = [
-        _erase_temporary_files(layout),
-        *erase_derived(layout, ids, persons, new),
-        *_erase_portraits(layout, persons),
-        *_erase_vectors(layout, ids, known),
-        *(RemovedItem("faces and their chips", where, _erase_rows(parts, erased)) for where, parts in found),
+    removed = [*erase_derived(layout, ids, persons, new), _erase_temporary_files(layout)]
+    reached(Failpoint.TEMPORARY_FILES_REMOVED)
+    removed += _erase_portraits(layout, persons)
+    reached(Failpoint.PORTRAITS_REMOVED)
+    removed += _erase_vectors(layout, ids, known)
+    reached(Failpoint.VECTORS_REMOVED)
+    removed += [
+        RemovedItem(marked("faces and their chips"), where, _erase_rows(parts, erased)) for where, parts in found
     ]
+    reached(Failpoint.FACES_REMOVED)
     return [one for one in removed if one.count]
 
 
@@ -103,9 +107,10 @@ def _erase_rows(parts: PartDataset, erased: Mapping[str, FaceRef]) -> int:
     for file in parts.files():
         ids = erased_ids_in(read_parquet(file, LOCATION_COLUMNS), erased)
         if ids:
-            parts.append(drop_erased(read_parquet(file), erased))
-            remove_file(file)
+            parts.append_in_place_of(file, drop_erased(read_parquet(file), erased))
             count += len(ids)
+    if count:  # one that was killed before may have left the other rows twice
+        parts.compact()
     return count
 
 
@@ -114,13 +119,13 @@ def _erase_vectors(layout: ArchiveLayout, ids: Set[str], known: Set[str]) -> Ite
     is_theirs = pl.col("face_id").is_in(list(ids)) | ~pl.col("face_id").is_in(list(known))
     for pack in list_subfolders(layout.parts("embeddings")):
         for year in list_subfolders(pack):
-            yield _erase_part_rows("vectors", layout, PartDataset(year, ("face_id",)), is_theirs)
+            yield _erase_part_rows(marked("vectors"), layout, PartDataset(year, ("face_id",)), is_theirs)
 
 
 def _erase_portraits(layout: ArchiveLayout, persons: Set[str]) -> Iterator[RemovedItem]:
     for parts in all_portrait_parts(layout):
         yield _erase_part_rows("portraits", layout, parts, pl.col("person_id").is_in(list(persons)))
-    yield RemovedItem("chips of portraits", "portraits", remove_portrait_chips(layout, persons))
+    yield RemovedItem(marked("chips of portraits"), marked("portraits"), remove_portrait_chips(layout, persons))
 
 
 def _erase_part_rows(what: str, layout: ArchiveLayout, parts: PartDataset, is_theirs: pl.Expr) -> RemovedItem:
@@ -136,4 +141,4 @@ def _erase_temporary_files(layout: ArchiveLayout) -> RemovedItem:
     left = abandoned_temporary_files(layout)
     for entry in left:
         delete_path(entry.path)
-    return RemovedItem("temporary files of killed runs", "this machine", len(left))
+    return RemovedItem(marked("temporary files of killed runs"), marked("this machine"), len(left))

@@ -6,11 +6,10 @@ from typing import Any
 
 from upath import UPath
 
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import StorageError, UserError, translate_storage_errors
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.storage_errors import StorageError, translate_storage_errors
 
-FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits")
+FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits", "face_regions")
 """The folders of the data folder that hold faces or names."""
 REMOVAL_THREADS = 8
 _KEYS, _VERSIONS = "KeyMarker", "VersionIdMarker"

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from classface_assets.core.languages import gettext, translated
+
 
 @dataclass(frozen=True)
 class RemovedItem:
@@ -34,10 +36,12 @@ class ErasureReceipt:
 
     def lines(self) -> Iterator[str]:
         """The receipt as lines of text."""
-        yield f"Erased: {', '.join(self.person_ids) or 'nobody'}"
-        yield from (f"{one.count:>9,}  {one.what}: {one.where}" for one in self.removed)
-        yield f"{self.face_count:>9,}  faces that will never be detected or embedded again"
-        yield f"{len(self.photos):>9,}  photos still show them; they are never touched:"
+        yield gettext("Erased: %(people)s", people=", ".join(self.person_ids) or gettext("nobody"))
+        yield from (f"{one.count:>9,}  {translated(one.what)}: {translated(one.where)}" for one in self.removed)
+        erased = gettext("faces that will never be detected or embedded again")
+        yield f"{self.face_count:>9,}  {erased}"
+        shown = gettext("photos still show them; they are never touched:")
+        yield f"{len(self.photos):>9,}  {shown}"
         yield from (f"           {path}" for path in self.photos)
         yield from self.notes
 

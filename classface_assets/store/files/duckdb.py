@@ -12,6 +12,7 @@ import polars as pl
 
 from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.schemas import DUCKDB_TABLES
 
 
@@ -38,7 +39,9 @@ def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
                     con.register("new_rows", rows.to_arrow())
                     con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
                     con.unregister("new_rows")
+        reached(Failpoint.DATABASE_WRITTEN)
         temporary.replace(path)
+        reached(Failpoint.DATABASE_SWAPPED)
     finally:
         for left in path.parent.glob(f"{temporary.name}*"):
             left.unlink(missing_ok=True)

@@ -1,31 +1,50 @@
 """Parquet files in the data place, written whole, and read by column, in pieces or by row group.
 
-A damaged file raises one error that says so in a sentence. Files of other kinds belong in core.atomic_files.
+All that is read is compared with the checksums that were written with it (store.files.checksums); a file of an older
+version without any is read as it is. A damaged file raises one error that says so in a sentence. Files of other kinds
+belong in core.atomic_files.
 """
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import StorageError, UserError, translate_storage_errors
 from classface_assets.core.locations import Location
-from classface_assets.core.storage_errors import StorageError, translate_storage_errors
+from classface_assets.store.files.checksums import FLAG, ChecksumError, VerifiedFile, with_checksums
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 BATCH_ROWS = 1024
 ROW_GROUP_BYTES = 4 << 20
 
 
 class DamagedFileError(UserError):
-    """A Parquet file is cut off, or is no Parquet file."""
+    """A file of the data folder, of Parquet or other, is cut off, cannot be read, or is not as it was written.
+
+    Args:
+        file: The file.
+        why: What is the matter with it.
+    """
+
+    def __init__(self, file: Location, why: str) -> None:
+        super().__init__(
+            f"{file} is damaged ({why}); `classface find-orphans --fix` removes what is damaged and makes it again."
+        )
+        self.file, self.why = file, why
 
 
 def write_parquet(rows: pl.DataFrame, file: Location, metadata: Mapping[str, str] | None = None) -> None:
     """Write a Parquet file that appears whole, in row groups of about 4 MB so that it can be read in pieces.
+
+    Every byte of it is covered by a checksum (store.files.checksums).
 
     Args:
         rows: What to write.
@@ -37,8 +56,10 @@ def write_parquet(rows: pl.DataFrame, file: Location, metadata: Mapping[str, str
     """
     group = round(rows.height * ROW_GROUP_BYTES / max(1, rows.estimated_size()))
     group = min(max(group, 64), 100_000)
-    pairs = dict(metadata) if metadata else None
-    write_file(file, lambda out: rows.write_parquet(out, row_group_size=group, metadata=pairs))
+    written = BytesIO()
+    rows.write_parquet(written, row_group_size=group, metadata={**(metadata or {}), FLAG: "1"})
+    content = with_checksums(written.getvalue(), _kind_of(file))
+    write_file(file, lambda out: out.write(content))
 
 
 def read_parquet_metadata(file: Location) -> dict[str, str]:
@@ -68,10 +89,14 @@ def read_parquet(file: Location, columns: list[str] | None = None) -> pl.DataFra
     """
     with _translate_damage(file):
         if isinstance(file, Path):
+            with _open_binary(file) as source:
+                source.check(columns)
             has = None if columns is None else set(pl.read_parquet_schema(file))
             return pl.read_parquet(file, columns=None if has is None else [c for c in columns or () if c in has])
         if columns is None:
-            return pl.read_parquet(BytesIO(file.fs.cat_file(file.path)))
+            content = file.fs.cat_file(file.path)
+            VerifiedFile(BytesIO(content), _kind_of(file)).check()
+            return pl.read_parquet(BytesIO(content))
     frames = list(iter_parquet_batches(file, columns, rows=1 << 20))
     return pl.concat(frames) if frames else pl.DataFrame()
 
@@ -162,14 +187,91 @@ def read_row_group(file: Location, number: int, columns: list[str]) -> pl.DataFr
         return cast(pl.DataFrame, pl.from_arrow(pq.ParquetFile(source).read_row_group(number, columns)))
 
 
+def check_parquet(file: Location, thorough: bool = False) -> bool:
+    """Check every byte of a Parquet file.
+
+    Args:
+        file: Local or at a URL.
+        thorough: Whether a file without checksums is read to its end.
+
+    Returns:
+        Whether it has checksums.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedFileError: It is damaged.
+    """
+    with _translate_damage(file), _open_binary(file) as source:
+        source.check()
+        has_checksums = source.has_checksums
+    if has_checksums:
+        return True
+    if thorough:
+        for _ in iter_parquet_batches(file):
+            pass
+    else:
+        read_parquet_metadata(file)
+    return False
+
+
+def read_sound_row_groups(file: Location, group_by: str = "") -> pl.DataFrame:
+    """What is left of a damaged Parquet file: the rows of the row groups of which no byte is damaged.
+
+    Args:
+        file: Local or at a URL.
+        group_by: Rows with one value of this column belong together: where any of them is damaged, none is left.
+
+    Returns:
+        A frame without columns where nothing is left, as of a file without checksums.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with _translate_damage(file), _open_binary(file) as source:
+            if not source.has_checksums:
+                return pl.DataFrame()
+            parquet = pq.ParquetFile(source)
+            broken = _damaged_row_groups(parquet, source)
+            lost: set[object] = set()
+            for group in broken if group_by else ():
+                lost.update(parquet.read_row_group(group, [group_by])[group_by].to_pylist())
+            sound = [n for n in range(parquet.num_row_groups) if n not in broken]
+            if not sound:
+                return pl.DataFrame()
+            rows = cast(pl.DataFrame, pl.from_arrow(parquet.read_row_groups(sound)))
+            return rows.filter(~pl.col(group_by).is_in(list(lost))) if lost else rows
+    except (DamagedFileError, FileNotFoundError):
+        return pl.DataFrame()
+
+
+def _kind_of(file: Location) -> str:
+    """What a file is by its place: of a part the asset, of any other file its name."""
+    if not file.name.startswith("part-"):
+        return file.name
+    folders = file.parts[:-1]
+    return next((folders[n + 1] for n in range(len(folders) - 2, -1, -1) if folders[n] == "parts"), "parts")
+
+
+def _damaged_row_groups(parquet: "ParquetFile", source: VerifiedFile) -> set[int]:
+    starts = [
+        min(
+            min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
+            for chunk in (parquet.metadata.row_group(n).column(c) for c in range(parquet.metadata.num_columns))
+        )
+        for n in range(parquet.num_row_groups)
+    ]
+    bad = (segment.start for segment, is_damaged in source.damaged_columns() if is_damaged and segment.column)
+    return {bisect_right(starts, start) - 1 for start in bad}
+
+
 @contextmanager
-def _open_binary(file: Location) -> Iterator[BinaryIO]:
+def _open_binary(file: Location) -> Iterator[VerifiedFile]:
     if isinstance(file, Path):
         with file.open("rb") as source:
-            yield source
+            yield VerifiedFile(source, _kind_of(file))
     else:
         with file.fs.open(file.path, "rb", cache_type="none") as source:
-            yield source
+            yield VerifiedFile(source, _kind_of(file))
 
 
 @contextmanager
@@ -177,12 +279,13 @@ def _translate_damage(file: Location) -> Iterator[None]:
     try:
         with translate_storage_errors(file):
             yield
-    except (FileNotFoundError, PermissionError, StorageError):
+    except (FileNotFoundError, PermissionError, StorageError, DamagedFileError):
         raise
-    except (pl.exceptions.ComputeError, ValueError, OSError) as error:
+    except ChecksumError as error:
+        raise DamagedFileError(file, str(error)) from error
+    except IsADirectoryError as error:
+        raise DamagedFileError(file, "it is a folder") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DamagedFileError(
-            f"{file} is damaged and cannot be read; `classface find-orphans --fix` removes it, "
-            "and the next run makes it again."
-        ) from error
+        raise DamagedFileError(file, "it cannot be read") from error

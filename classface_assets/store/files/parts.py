@@ -3,9 +3,12 @@
 A part appears whole or not at all, so a killed run leaves only finished parts and the next run does the rest: pending
 work is the current ids minus the ids in the parts. A row leaves a part only when another part, already on the disk,
 holds it; so several processes may append, compact and read at once, and after a run that was killed between the two a
-row may be there twice, of which readers take one. The meaning of the rows is the caller's business.
+row may be there twice, of which readers take one: that of the part whose name comes first. A part that replaces rows
+has a name before those of all parts that it found, so from the moment that it is there all its rows count and none of
+those that they replace. The meaning of the rows is the caller's business.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +19,16 @@ from typing import TypeVar
 import polars as pl
 
 from classface_assets.core.atomic_files import fsync_directory, remove_abandoned
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.locations import FileEntry, Location, list_directory, remove_file
 from classface_assets.store.files.parquet import iter_parquet_batches, read_matching_rows, read_parquet, write_parquet
 
 MAX_PART_BYTES = 64 << 20
 REMOTE_READ_THREADS = 8
 T = TypeVar("T")
+_REPLACING = re.compile(r"^part--(\d{8})-")
+_PLAIN = 10**8
+"""In place of the number of a part that replaces none; replacing ones count down from here, and `-` is before `0`."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,12 @@ class PartDataset:
         )
         return set().union(*found)
 
-    def append(self, rows: pl.DataFrame) -> Location | None:
+    def append(self, rows: pl.DataFrame, order: int = _PLAIN) -> Location | None:
         """Write one more part.
+
+        Args:
+            rows: Its rows.
+            order: Of parts that have rows with the same key, those of the least number count.
 
         Returns:
             The new part; None when there are no rows to write.
@@ -118,16 +129,24 @@ class PartDataset:
         """
         if rows.is_empty():
             return None
-        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+        replacing = f"-{order:08}-" if order < _PLAIN else ""
+        part = self.folder / f"part-{replacing}{uuid.uuid4().hex}.parquet"
         write_parquet(rows, part)
         return part
+
+    def append_in_place_of(self, part: Location, rows: pl.DataFrame) -> None:
+        """Write the rows that are left of a part, which then goes."""
+        self.append(rows, _order([part]))
+        reached(Failpoint.PART_REWRITTEN)
+        remove_file(part)
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Write these rows in place of those with the same keys; readers meanwhile see the old ones or these."""
         old, frames = read_all_parts(self.folder, read_parquet)
         others = concat_unique(frames, self.key)
         others = others.join(rows, on=list(self.key), how="anti") if others.width else others
-        self._replace_parts(pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows, old)
+        rows = pl.concat([others, rows], how="diagonal_relaxed") if others.width else rows
+        self._replace_parts(rows, old, _order(self.files()) - 1)
 
     def retain(self, keys: pl.DataFrame) -> None:
         """Drop the rows whose key is not in `keys`; a part that another process adds meanwhile stays as it is."""
@@ -138,7 +157,7 @@ class PartDataset:
             return
         retained = rows.join(keys, on=list(self.key), how="semi", maintain_order="left")
         if len(old) > 1 or retained.height < rows.height:
-            self._replace_parts(retained, old)
+            self._replace_parts(retained, old, _order(old))
 
     def compact(self) -> None:
         """Merge small parts into a few of up to 64 MB, one group after the other, without changing a row.
@@ -152,19 +171,24 @@ class PartDataset:
                 rows = concat_unique([read_parquet(file) for file in group], self.key)
             except FileNotFoundError:
                 return
-            self._replace_parts(rows, group)
+            self._replace_parts(rows, group, _order(group))
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left behind; an object storage has nothing half written."""
         if isinstance(self.folder, Path):
             remove_abandoned(self.folder)
 
-    def _replace_parts(self, rows: pl.DataFrame, old: list[Location]) -> None:
-        """Write rows in place of these parts; a part that another process has added meanwhile stays."""
-        if self.append(rows) is not None:
+    def _replace_parts(self, rows: pl.DataFrame, old: list[Location], order: int) -> None:
+        """Write rows in place of these parts; a part that another process has added meanwhile stays.
+
+        The parts go in the order from the last to the first, so that at every moment those whose rows count are there.
+        """
+        if self.append(rows, order) is not None:
             fsync_directory(self.folder)
-        for file in old:
+            reached(Failpoint.PART_APPENDED)
+        for file in sorted(old, key=lambda file: file.name, reverse=True):
             remove_file(file)
+            reached(Failpoint.PART_REMOVED)
 
     def _with_key(self, columns: list[str]) -> list[str]:
         return list(dict.fromkeys([*self.key, *columns]))
@@ -283,6 +307,12 @@ def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
         size += part.size
     if len(group) > 1:
         yield group
+
+
+def _order(parts: Iterable[Location]) -> int:
+    """The least number that one of these parts has; `_PLAIN` where none replaces others."""
+    found = (_REPLACING.match(part.name) for part in parts)
+    return min((int(one[1]) for one in found if one), default=_PLAIN)
 
 
 def _is_part(name: str) -> bool:

@@ -1,10 +1,12 @@
 """The ledger's database: its tables, the triggers that keep them append-only, and how rows are read and appended.
 
-`events` is the ledger. `touched` says which events are about which photos, so that a check reads only these; a ledger
-that an older version made gets it, with the triggers it lacks, by the first command.
+`events` is the ledger. `touched` says which events are about which photos, so that a check reads only these.
+`ledger_identity` says which ledger it is, in its last row. A ledger of an older version gets what it lacks by the first
+command that writes.
 """
 
 import json
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from classface_assets.store.model.events import Event
+from classface_assets.store.model.events import Event, LastEvent
 
+EventRow = tuple[Any, ...]
+"""id, at, actor, kind and payload of an event, the payload as text."""
 MAX_QUERY_PARAMETERS = 400
 """Photos or events that one query names."""
 metadata = sa.MetaData()
@@ -34,12 +38,20 @@ touched = sa.Table(
     sa.Column("asset_id", sa.String(64), nullable=False, index=True),
     sa.Column("person_id", sa.String(64), index=True),
 )
+identities = sa.Table(
+    "ledger_identity",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("ledger_id", sa.String(64), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+)
+_GROWING_TABLES = ("events", "touched", "ledger_identity")
 _TRIGGERS = {
     "sqlite": [
         *(
             f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb} ON {table} "
             "BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END"
-            for table in ("events", "touched")
+            for table in _GROWING_TABLES
             for verb in ("UPDATE", "DELETE")
         ),
         # INSERT OR REPLACE deletes without calling the trigger that guards deleting.
@@ -53,7 +65,7 @@ _TRIGGERS = {
         *(
             f"CREATE OR REPLACE TRIGGER {table}_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION events_only_grow()"
-            for table in ("events", "touched")
+            for table in _GROWING_TABLES
         ),
     ],
 }
@@ -62,6 +74,18 @@ _BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_x
 _BEGIN_READ = {"sqlite": "BEGIN"}
 _LOCK_TIMEOUT = 30
 """Seconds that a writer waits for another one."""
+
+
+class UnreadableEventError(Exception):
+    """A row that is no event: the file was damaged, or somebody else wrote into it."""
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite ledger; None for other databases."""
+    location = sa.make_url(url)
+    if location.get_backend_name() != "sqlite" or location.database in (None, "", ":memory:"):
+        return None
+    return Path(location.database)
 
 
 def open_engine(url: str, writing: bool) -> sa.Engine:
@@ -85,6 +109,15 @@ def autocommit_engine(url: str) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
 
 
+def check_database(url: str) -> str | None:
+    """What SQLite's own check finds wrong with a ledger; None where nothing is, and of other databases."""
+    if sqlite_file(url) is None:
+        return None
+    with autocommit_engine(url).connect() as con:
+        found = con.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    return None if found == "ok" else str(found)
+
+
 def hide_password(url: str) -> str:
     """The URL without its password."""
     try:
@@ -94,17 +127,38 @@ def hide_password(url: str) -> str:
 
 
 def has_tables(con: sa.Connection) -> bool:
-    """Whether the ledger has all its tables."""
+    """Whether the ledger has the tables that are read."""
     return sa.inspect(con).has_table(touched.name)
 
 
-def create_tables(con: sa.Connection) -> None:
-    """Create the tables and triggers that do not exist yet."""
-    if has_tables(con):
+def create_tables(con: sa.Connection, ledger_id: str | None = None) -> None:
+    """Create the tables and triggers that do not exist yet, and give a ledger without an identity one.
+
+    Args:
+        con: A connection that may write.
+        ledger_id: The identity that a ledger without one gets; None for a new one.
+    """
+    inspector = sa.inspect(con)
+    if inspector.has_table(identities.name):
         return
+    is_indexed = inspector.has_table(touched.name)
     metadata.create_all(con)
     create_triggers(con)
-    _index_photos(con, ((event.id, event.payload) for event in read_events(con)))
+    if not is_indexed:
+        _index_photos(con, ((event.id, event.payload) for event in read_events(con)))
+    append_identity(con, ledger_id or uuid.uuid4().hex)
+
+
+def append_identity(con: sa.Connection, ledger_id: str) -> None:
+    """Give the ledger this identity, in place of the one that it has."""
+    con.execute(identities.insert().values(ledger_id=ledger_id, at=datetime.now(UTC).isoformat()))
+
+
+def read_identity(con: sa.Connection) -> str | None:
+    """The ledger's identity; None before the first command of this version that writes."""
+    if not sa.inspect(con).has_table(identities.name):
+        return None
+    return con.scalar(sa.select(identities.c.ledger_id).order_by(identities.c.number.desc()).limit(1))
 
 
 def create_triggers(con: sa.Connection) -> None:
@@ -115,7 +169,7 @@ def create_triggers(con: sa.Connection) -> None:
 
 def read_events(con: sa.Connection, after: int = 0) -> list[Event]:
     """All events later than the event `after`, oldest first."""
-    return _events_of(con.execute(_select_events(after)).all())
+    return parse_rows(con.execute(_select_events(after)).all())
 
 
 def read_events_of(
@@ -124,9 +178,14 @@ def read_events_of(
     """The events of these kinds and those of the ids `also`, later than the event `after`; oldest first."""
     query = _select_events(after)
     if len(also) <= MAX_QUERY_PARAMETERS:
-        return _events_of(con.execute(query.where(events.c.kind.in_(kinds) | events.c.id.in_(also))).all())
+        return parse_rows(con.execute(query.where(events.c.kind.in_(kinds) | events.c.id.in_(also))).all())
     kind_set, id_set = set(kinds), set(also)
-    return _events_of(row for row in con.execute(query) if row.id in id_set or row.kind in kind_set)
+    return parse_rows(row for row in con.execute(query) if row.id in id_set or row.kind in kind_set)
+
+
+def read_rows(con: sa.Connection, kinds: Collection[str], after: int) -> list[EventRow]:
+    """The rows of the events of these kinds, later than the event `after`, as they are stored; oldest first."""
+    return [tuple(row) for row in con.execute(_select_events(after).where(events.c.kind.in_(kinds)))]
 
 
 def read_events_by_id(con: sa.Connection, ids: Collection[int]) -> list[Event]:
@@ -134,9 +193,10 @@ def read_events_by_id(con: sa.Connection, ids: Collection[int]) -> list[Event]:
     return read_events_of(con, (), ids)
 
 
-def read_last_event(con: sa.Connection) -> tuple[int, str, str] | None:
-    """Number, time and kind of the last event; None when there is none yet."""
-    row = con.execute(sa.select(events.c.id, events.c.at, events.c.kind).order_by(events.c.id.desc()).limit(1)).first()
+def read_last_event(con: sa.Connection, without: Collection[str] = ()) -> LastEvent | None:
+    """Number, time and kind of the last event that is of none of the kinds `without`; None when there is none yet."""
+    query = sa.select(events.c.id, events.c.at, events.c.kind).order_by(events.c.id.desc()).limit(1)
+    row = con.execute(query.where(events.c.kind.not_in(without)) if without else query).first()
     return None if row is None else (row.id, row.at, row.kind)
 
 
@@ -180,11 +240,20 @@ def _select_events(after: int) -> sa.Select[Any]:
     return sa.select(*columns).where(events.c.id > after).order_by(events.c.id)
 
 
-def _events_of(rows: Iterable[Sequence[Any]]) -> list[Event]:
-    return [
-        Event(number, datetime.fromisoformat(at), actor, kind, json.loads(payload))
-        for number, at, actor, kind, payload in rows
-    ]
+def parse_rows(rows: Iterable[Sequence[Any]]) -> list[Event]:
+    """The events of rows as `read_rows` returns them.
+
+    Raises:
+        UnreadableEventError: A row is no event.
+    """
+    number = 0
+    try:
+        return [
+            Event(number, datetime.fromisoformat(at), actor, kind, json.loads(payload))
+            for number, at, actor, kind, payload in rows
+        ]
+    except (ValueError, TypeError) as error:
+        raise UnreadableEventError(f"event {number} cannot be read: {error}") from None
 
 
 def _index_photos(con: sa.Connection, payloads: Iterable[tuple[int, Mapping[str, Any]]]) -> None:

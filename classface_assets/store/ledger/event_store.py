@@ -2,16 +2,18 @@
 
 import getpass
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import (
+    UnreadableEventError,
     create_tables,
     has_tables,
     hide_password,
@@ -19,13 +21,25 @@ from classface_assets.store.ledger.database import (
     read_events,
     read_events_of,
     read_last_event,
+    sqlite_file,
 )
+from classface_assets.store.ledger.identity import (
+    LedgerExpectation,
+    LedgerRecord,
+    LostLedgerError,
+    RecordSource,
+    missing_ledger_error,
+    read_record,
+    require_known_ledger,
+)
+from classface_assets.store.ledger.known_people import LastKnownPeople
 from classface_assets.store.ledger.transaction import LedgerError, LedgerTransaction
 from classface_assets.store.model.decisions import Decisions
-from classface_assets.store.model.events import Event
+from classface_assets.store.model.events import Event, LastEvent
 
 T = TypeVar("T")
 _MAX_ACTOR_LENGTH = 255
+_DAMAGE_MESSAGES = ("malformed", "file is not a database", "unsupported file format")
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,16 @@ class EventStore:
     Attributes:
         url: A SQLAlchemy URL.
         actor: Who acts; empty for `current_actor`.
+        expected: What is known of the ledger; a transaction on another one fails and writes nothing. None to take any.
+        after_write: Called after each transaction that may have appended events.
+        known: What the last transaction read of people, for the next one.
     """
 
     url: str
     actor: str = ""
+    expected: LedgerExpectation | None = field(default=None, compare=False, repr=False)
+    after_write: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    known: LastKnownPeople = field(default_factory=LastKnownPeople, compare=False, repr=False)
 
     def events(self, after: int = 0, kinds: Collection[str] = ()) -> list[Event]:
         """The events later than the event `after`, of these kinds or, without any, of all; oldest first."""
@@ -46,9 +66,43 @@ class EventStore:
             return self._read(lambda con: read_events_of(con, kinds, after=after))
         return self._read(lambda con: read_events(con, after))
 
-    def last(self) -> tuple[int, str, str] | None:
+    def last(self) -> LastEvent | None:
         """Number, time and kind of the last event: since no event is ever changed, these stand for all of them."""
         return self._read(read_last_event)
+
+    def read_people(self) -> None:
+        """Read the people and rosters, so that the first command finds them known.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+
+        def read(con: sa.Connection) -> None:
+            with self.known.borrowed() as known:
+                known.read(con, only_new=False)
+                known.decisions()
+
+        self._read(read)
+
+    def require_known(self) -> None:
+        """Check that the ledger is the one that is expected; nothing is created.
+
+        Raises:
+            LostLedgerError: It is missing, empty, older, another one, or diverged.
+            DamagedLedgerError: It cannot be read.
+            LedgerError: The database cannot be used.
+        """
+        if self._records():
+            self._connected(False, lambda _: None)
+
+    def record(self, source: RecordSource = RecordSource.PUBLICATION) -> LedgerRecord:
+        """Which ledger this is, and the last decision in it; a ledger without an identity gets one."""
+
+        def read(con: sa.Connection) -> LedgerRecord | None:
+            found = read_record(con, source) if has_tables(con) else None
+            return None if found is None or found.ledger_id is None else found
+
+        return self._connected(False, read) or self.write(lambda tx: read_record(tx.con, source))
 
     def decisions(self, until: int | None = None) -> Decisions:
         """The decisions in force, or those in force after the event `until`."""
@@ -62,14 +116,26 @@ class EventStore:
         """
 
         def run(con: sa.Connection) -> T:
-            create_tables(con)
-            try:
-                return command(LedgerTransaction(con, self.actor or current_actor()))
-            except ValidationError as error:
-                reason = error.errors()[0]["msg"]
-                raise LedgerError(f"This cannot be recorded ({reason}); check what was given.") from None
+            create_tables(con, self._known_id())
+            with self.known.borrowed() as known:
+                try:
+                    return command(LedgerTransaction(con, self.actor or current_actor(), known))
+                except ValidationError as error:
+                    reason = error.errors()[0]["msg"]
+                    raise LedgerError(f"This cannot be recorded ({reason}); check what was given.") from None
 
-        return self._connected(True, run)
+        result = self._connected(True, run)
+        if self.after_write is not None:
+            self.after_write()
+        return result
+
+    def require_writable(self) -> None:
+        """Check that a command could be recorded now, before something is done that has to be recorded.
+
+        Raises:
+            LedgerError: The database cannot be used.
+        """
+        self.write(lambda _: None)
 
     def _read(self, read: Callable[[sa.Connection], T]) -> T:
         """Read without keeping a writer waiting; a ledger that does not exist yet is created first."""
@@ -83,8 +149,40 @@ class EventStore:
         return self.write(lambda tx: read(tx.con))
 
     def _connected(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
-        with translate_database_errors(self.url), open_engine(self.url, writing).begin() as con:
-            return use(con)
+        try:
+            return self._use_known(writing, use)
+        except LostLedgerError:
+            if self.expected is None or not self.expected.refresh():
+                raise
+            return self._use_known(writing, use)  # another process has put another ledger in its place meanwhile
+
+    def _use_known(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
+        records = self._records()
+        with translate_database_errors(self.url):
+            file = sqlite_file(self.url) if records else None
+            lost = missing_ledger_error(records, hide_password(self.url)) if file and not file.exists() else None
+            if lost is not None:
+                raise lost
+            with open_engine(self.url, writing).begin() as con:
+                if records:
+                    require_known_ledger(con, has_tables(con), records, hide_password(self.url))
+                found = use(con)
+                if writing:
+                    reached(Failpoint.EVENT_APPENDED)
+        if writing:
+            reached(Failpoint.EVENTS_COMMITTED)
+        return found
+
+    def _records(self) -> Sequence[LedgerRecord]:
+        return () if self.expected is None else self.expected.records()
+
+    def _known_id(self) -> str | None:
+        """The identity that the archive knows, for a ledger that fits with it and has none yet."""
+        return next((one.ledger_id for one in self._records() if one.ledger_id and one.decisions), None)
+
+
+class DamagedLedgerError(LedgerError):
+    """A ledger whose file is damaged."""
 
 
 @contextmanager
@@ -92,12 +190,28 @@ def translate_database_errors(url: str) -> Iterator[None]:
     """Raise LedgerError, one sentence, in place of what a database raises."""
     try:
         yield
+    except UnreadableEventError as error:
+        raise _damaged(url, str(error)) from None
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).strip()
+        if any(message in reason for message in _DAMAGE_MESSAGES):
+            raise _damaged(url, reason) from None
+        if "database is locked" in reason:
+            raise LedgerError(
+                f"The ledger {hide_password(url)} is in use by another program, which did not finish in time; nothing "
+                "was recorded: close that program, or wait until it is done, and try again."
+            ) from None
         raise LedgerError(
             f"The ledger {hide_password(url)} cannot be used ({reason}); make it writable, or name "
             "another one with CLASSFACE_LEDGER."
         ) from None
+
+
+def _damaged(url: str, reason: str) -> DamagedLedgerError:
+    return DamagedLedgerError(
+        f"The ledger {hide_password(url)} cannot be used (it is damaged: {reason}); put its last backup back with "
+        "`classface ledger restore`, or name another one with CLASSFACE_LEDGER."
+    )
 
 
 def current_actor() -> str:

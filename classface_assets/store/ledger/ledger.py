@@ -4,7 +4,7 @@ Any SQLAlchemy URL serves; SQLite is the default. Events are keyed by face id, n
 lose a name. SQLite and PostgreSQL themselves refuse to update or delete a row, and writers queue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from classface_assets.store.ledger.commands import faces as face_commands
@@ -12,6 +12,7 @@ from classface_assets.store.ledger.commands import links as link_commands
 from classface_assets.store.ledger.commands import people as people_commands
 from classface_assets.store.ledger.commands import photos as photo_commands
 from classface_assets.store.ledger.commands import roster as roster_commands
+from classface_assets.store.ledger.commands import sessions as session_commands
 from classface_assets.store.ledger.commands import undo as undo_commands
 from classface_assets.store.ledger.commands.roster import RosterImportResult
 from classface_assets.store.ledger.event_store import EventStore
@@ -19,6 +20,7 @@ from classface_assets.store.ledger.redaction import remove_student_rows
 from classface_assets.store.ledger.transaction import CommandResult
 from classface_assets.store.model.events import Event
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShot
 
@@ -37,6 +39,10 @@ class Ledger(EventStore):
     def label(self, name: str, faces: Sequence[FaceRef], method: str = "hand") -> CommandResult:
         """Label faces as the person of that name or id; see `commands.faces.label`."""
         return self.write(lambda tx: face_commands.label(tx, name, faces, method))
+
+    def label_groups(self, named: Sequence[tuple[str, Sequence[FaceRef]]], method: str) -> CommandResult:
+        """Label groups of faces as one person each; see `commands.faces.label_groups`."""
+        return self.write(lambda tx: face_commands.label_groups(tx, named, method))
 
     def label_imported(
         self,
@@ -62,6 +68,12 @@ class Ledger(EventStore):
     def remove_labels(self, faces: Sequence[FaceRef]) -> CommandResult:
         """Remove the labels of faces; see `commands.faces.remove_labels`."""
         return self.write(lambda tx: face_commands.remove_labels(tx, faces))
+
+    def remove_assignments(
+        self, labelled: Sequence[FaceRef], matched: Sequence[tuple[str, Sequence[FaceRef]]]
+    ) -> CommandResult:
+        """Remove labels and automatic matches; see `commands.faces.remove_assignments`."""
+        return self.write(lambda tx: face_commands.remove_assignments(tx, labelled, matched))
 
     def must_link(self, faces: Sequence[FaceRef]) -> CommandResult:
         """Record that faces are of one person; see `commands.links.must_link`."""
@@ -111,6 +123,10 @@ class Ledger(EventStore):
         """Enrol a person with a portrait; see `commands.people.set_portrait`."""
         return self.write(lambda tx: people_commands.set_portrait(tx, who, face_id))
 
+    def choose_cover(self, who: str, face: FaceRef) -> CommandResult:
+        """Choose the face by which a person is shown; see `commands.people.choose_cover`."""
+        return self.write(lambda tx: people_commands.choose_cover(tx, who, face))
+
     def declare_siblings(self, people: Sequence[str]) -> CommandResult:
         """Record that people are siblings; see `commands.people.declare_siblings`."""
         return self.write(lambda tx: people_commands.declare_siblings(tx, people))
@@ -131,6 +147,10 @@ class Ledger(EventStore):
         """Add a face that no detector found; see `commands.photos.draw_face`."""
         return self.write(lambda tx: photo_commands.draw_face(tx, face))
 
+    def draw_faces(self, faces: Sequence[FaceRef]) -> CommandResult:
+        """Add several faces that no detector of a run found; see `commands.photos.draw_faces`."""
+        return self.write(lambda tx: photo_commands.draw_faces(tx, faces))
+
     def follow_photos(self, pairs: Sequence[SameShot]) -> CommandResult:
         """Record that pairs of photos show one shot each; see `commands.photos.follow_photos`."""
         return self.write(lambda tx: photo_commands.follow_photos(tx, pairs))
@@ -143,19 +163,42 @@ class Ledger(EventStore):
         """Record which student of the rosters a person is; see `commands.roster.link_student`."""
         return self.write(lambda tx: roster_commands.link_student(tx, who, student))
 
-    def remove_student(self, who: str) -> int:
+    def remove_student(self, who: str, before: Callable[[str], None] | None = None) -> int:
         """Remove a student from every roster for good; returns from how many imports.
 
         It cannot be undone: nothing of them is left, and the same files do not bring them back. What they refused stays
         refused for everybody that it concerned.
 
+        Args:
+            who: Name or student id.
+            before: Is called with the student's key before anything is removed.
+
         Raises:
             UnknownError: No student has that name or id.
             ConflictError: Several students have that name.
         """
-        count = remove_student_rows(self.url, self.write(lambda tx: roster_commands.preserve_refusals_of(tx, who)))
+        key = self.write(lambda tx: roster_commands.preserve_refusals_of(tx, who))
+        if before is not None:
+            before(key)
+        count = remove_student_rows(self.url, key)
         self.write(lambda tx: roster_commands.record_removal(tx, count))
         return count
+
+    def create_session(self, session: PhotoSession) -> CommandResult:
+        """Store a session, a set of photos; see `commands.sessions.create_session`."""
+        return self.write(lambda tx: session_commands.create_session(tx, session))
+
+    def change_session(self, session: PhotoSession) -> CommandResult:
+        """Give a session another title or other photos; see `commands.sessions.change_session`."""
+        return self.write(lambda tx: session_commands.change_session(tx, session))
+
+    def delete_session(self, which: str) -> CommandResult:
+        """Remove a session; see `commands.sessions.delete_session`."""
+        return self.write(lambda tx: session_commands.delete_session(tx, which))
+
+    def correct_attendance(self, which: str, who: str, present: bool | None) -> CommandResult:
+        """Record whether somebody was at a session; see `commands.sessions.correct_attendance`."""
+        return self.write(lambda tx: session_commands.correct_attendance(tx, which, who, present))
 
     def undo(self, event_id: int | None = None) -> Event:
         """Undo one event, or the last one in force; see `commands.undo.undo`."""

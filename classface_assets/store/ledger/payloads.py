@@ -291,6 +291,13 @@ class PortraitGiven(_PersonPayload):
     portrait: Text
 
 
+class CoverChosen(_PersonPayload):
+    """The one face by which a person is shown in albums and lists."""
+
+    kind: ClassVar[str] = "cover_chosen"
+    faces: Annotated[list[FacePayload], Field(min_length=1, max_length=1)]
+
+
 class RosterImported(EventPayload):
     """The rows of a roster's file."""
 
@@ -314,6 +321,44 @@ class StudentRemoved(EventPayload):
     imports: EventId
 
 
+class _SessionPayload(EventPayload):
+    session_id: Text
+    title: Name
+    event: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_without_controls)] = ""
+    school_year: Cell = ""
+    classes: list[Cell] = Field(default_factory=list)
+    from_day: Day | None = None
+    to_day: Day | None = None
+    asset_ids: list[Text] = Field(default_factory=list)
+
+
+class SessionCreated(_SessionPayload):
+    """There is a session, a set of photos of one occasion."""
+
+    kind: ClassVar[str] = "session_created"
+
+
+class SessionChanged(_SessionPayload):
+    """A session has another title, or other photos."""
+
+    kind: ClassVar[str] = "session_changed"
+
+
+class SessionDeleted(EventPayload):
+    """A session is gone, with its corrections."""
+
+    kind: ClassVar[str] = "session_deleted"
+    session_id: Text
+
+
+class AttendanceCorrected(_PersonPayload):
+    """A person was, or was not, at a session; null: what the photos show counts again."""
+
+    kind: ClassVar[str] = "attendance_corrected"
+    session_id: Text
+    present: bool | None
+
+
 class Undone(EventPayload):
     """An event has no effect any more."""
 
@@ -325,10 +370,11 @@ PAYLOADS: dict[str, type[EventPayload]] = {
     model.kind: model
     for model in (
         *(PersonCreated, PersonRenamed, PersonMerged, PersonHidden, PersonShown, PersonKindSet, PersonErased),
-        *(SiblingsDeclared, BirthDateSet, ConsentGiven, ConsentWithdrawn, PortraitGiven),
+        *(SiblingsDeclared, BirthDateSet, ConsentGiven, ConsentWithdrawn, PortraitGiven, CoverChosen),
         *(FacesLabelled, FacesConfirmed, FacesRejected, FacesTakenOff, FaceDrawn),
         *(MustLinked, CannotLinked, ClusterSplit, PhotoMarked, PhotoUnmarked, PhotosFollowed),
         *(RosterImported, StudentRemoved, StudentLinked, Undone),
+        *(SessionCreated, SessionChanged, SessionDeleted, AttendanceCorrected),
     )
 }
 

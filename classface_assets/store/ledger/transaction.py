@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.names import clean_name, join_names, normalize_name, normalized_name
-from classface_assets.store.decisions.enrolment import StudentMatcher
+from classface_assets.core.names import clean_name, join_names, normalize_name, normalized_name, similar_names
+from classface_assets.store.decisions.people.enrolment import StudentMatcher
 from classface_assets.store.decisions.reconciliation import rekey_to_faces
-from classface_assets.store.decisions.replay import replay, replay_state
-from classface_assets.store.decisions.state import finalize
+from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import append_event, event_ids_of_photos, read_events_of
 from classface_assets.store.ledger.followed_pairs import FollowedPairs
+from classface_assets.store.ledger.known_people import KnownPeople
 from classface_assets.store.ledger.payloads import EventPayload, PhotosFollowed
 from classface_assets.store.model.decisions import Decisions, Person
-from classface_assets.store.model.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS, ROSTER_KINDS
+from classface_assets.store.model.events import LINK_KINDS, PEOPLE_KINDS, PHOTO_KINDS
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.person_kinds import PersonStatus
 from classface_assets.store.model.roster_entry import RosterEntry
@@ -28,6 +28,14 @@ class LedgerError(UserError):
 
 class UnknownError(LedgerError):
     """No person has that name or id, or there is no such event."""
+
+
+def unknown_person_sentence(people: Decisions, who: str) -> str:
+    """That nobody has a name, and who has a similar one."""
+    names = {person.display_name for person in people.persons.values() if not person.erased}
+    similar = similar_names(who, names)[:3]
+    hint = f" Did you mean {join_names(similar, 'or')}?" if similar else ""
+    return f"Nobody is called {who!r}; `classface people` lists the names.{hint}"
 
 
 class ConflictError(LedgerError):
@@ -67,12 +75,20 @@ class LedgerTransaction:
         notes: Sentences for `CommandResult.notes`.
     """
 
-    def __init__(self, con: sa.Connection, actor: str) -> None:
+    def __init__(self, con: sa.Connection, actor: str, known: KnownPeople | None = None) -> None:
+        """Begin.
+
+        Args:
+            con: The open database connection.
+            actor: Who acts.
+            known: What an earlier transaction read of people; the transaction changes it.
+        """
         self.con = con
         self.actor = actor
         self.appended: list[int] = []
         self.notes: list[str] = []
-        self._people: tuple[int, Decisions, StudentMatcher] | None = None
+        self._known = KnownPeople() if known is None else known
+        self._read: int | None = None
         self._followed: FollowedPairs | None = None
 
     def append(self, payload: EventPayload) -> None:
@@ -86,27 +102,28 @@ class LedgerTransaction:
 
     def people(self) -> Decisions:
         """The decisions about people, including what this command appended; without any face."""
-        return self._replayed()[1]
+        return self._people_now().decisions()
 
     def student_matcher(self) -> StudentMatcher:
-        """Which students of the rosters the people are, and whose refusals concern them."""
-        return self._replayed()[2]
+        """Which students of the rosters the people are, and whose refusals concern them, until the next event."""
+        return self._people_now().student_matcher()
 
-    def _replayed(self) -> tuple[int, Decisions, StudentMatcher]:
-        if self._people is None or self._people[0] != len(self.appended):
-            state = replay_state(read_events_of(self.con, (*PEOPLE_KINDS, *ROSTER_KINDS)))
-            self._people = (len(self.appended), finalize(state), state.student_matcher)
-        return self._people
+    def _people_now(self) -> KnownPeople:
+        """What is recorded of people; once it was read, nobody but this transaction appends to it."""
+        if self._read != len(self.appended):
+            self._known.read(self.con, only_new=self._read is not None)
+            self._read = len(self.appended)
+        return self._known
 
     def decisions_for_photos(self, photos: Collection[str]) -> Decisions:
         """The decisions about people, all links, and those about faces of these photos and of others of their shots."""
         if self._followed is None:
             self._followed = FollowedPairs.of(read_events_of(self.con, (PhotosFollowed.kind,)))
         same_shots, followed = self._followed.around(photos)
-        kinds = (*PEOPLE_KINDS, *PHOTO_KINDS, *LINK_KINDS)
-        events = read_events_of(self.con, kinds, event_ids_of_photos(self.con, same_shots))
-        events = [event for event in events if event.kind != PhotosFollowed.kind]
-        return replay(sorted([*events, *followed], key=lambda event: event.id))
+        about = read_events_of(self.con, (*PHOTO_KINDS, *LINK_KINDS), event_ids_of_photos(self.con, same_shots))
+        people = (event for event in self._people_now().events if event.kind in PEOPLE_KINDS)
+        events = {event.id: event for event in (*about, *people) if event.kind != PhotosFollowed.kind}
+        return replay(sorted([*events.values(), *followed], key=lambda event: event.id))
 
     def decisions_for_faces(self, faces: Sequence[FaceRef]) -> Decisions:
         """The same for the photos of these faces, with their labels under the ids that the faces have here."""
@@ -121,7 +138,7 @@ class LedgerTransaction:
         """
         found = self.people().persons.get(who) or find_person_by_name(self.people(), who)
         if found is None or found.erased:
-            raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
+            raise UnknownError(unknown_person_sentence(self.people(), who))
         return found
 
     def find_current_person(self, who: str) -> Person:

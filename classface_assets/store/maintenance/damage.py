@@ -62,7 +62,7 @@ def photos_with_broken_chips(parts: PartDataset) -> tuple[set[str], list[Locatio
     def look(rows: pl.DataFrame) -> None:
         faces = rows.filter(pl.col("face_id").is_not_null())
         found.update(
-            photo for photo, chip in faces.select("asset_id", "chip").iter_rows() if not _is_readable_jpeg(chip)
+            photo for photo, chip in faces.select("asset_id", "chip").iter_rows() if not is_readable_jpeg(chip)
         )
 
     return found, find_unreadable(parts.files(), look, ["asset_id", "face_id", "chip"])
@@ -102,8 +102,8 @@ def embedding_dimension(all_parts: Iterable[PartDataset]) -> int:
     return sizes.most_common(1)[0][0] if sizes else 0
 
 
-def _is_readable_jpeg(chip: bytes | None) -> bool:
-    """Decoded to its end, at an eighth of its size, which is quick."""
+def is_readable_jpeg(chip: bytes | None) -> bool:
+    """Whether a picture can be decoded to its end, which is tried at an eighth of its size, because that is quick."""
     try:
         with Image.open(BytesIO(chip or b""), formats=["JPEG"]) as picture:
             picture.draft("RGB", (picture.width // 8, picture.height // 8))

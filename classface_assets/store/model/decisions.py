@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from classface_assets.core.names import normalize_name, normalized_name
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
+from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShots
 
@@ -22,7 +23,7 @@ Portrait = tuple[str, str]
 NOT_A_FACE = "Not a face"
 """The name of the one person that collects everything that is no face at all."""
 
-LABEL_METHODS = ("cluster", "hand", "import", "confirmed")
+LABEL_METHODS = ("cluster", "hand", "import", "confirmed", "match")
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,14 @@ class Decisions:
         roster: The students of the school's rosters, whether seen or not. What it says of consent, birth dates and
             siblings is in the fields above, too.
         portraits: Person id -> the portraits that they, and those who were merged into them, are enrolled with.
+        covers: Person id -> the face by which somebody chose that they are shown; see `reconciliation.chosen_covers`.
         same_shots: Which photos show one shot.
         students: `RosterEntry.key` -> the person who that student is, also of one that no roster lists at present.
         student_names: `RosterEntry.key` -> the name that tells a student apart, for those who are no person yet and
             have a name that others have, too.
+        sessions: Session id -> the set of photos.
+        session_events: Session id -> the event that described it last.
+        attendance: (session id, person id) -> whether the person was there, where somebody corrected what photos show.
     """
 
     persons: dict[str, Person] = field(default_factory=dict)
@@ -131,9 +136,13 @@ class Decisions:
     erased_faces: dict[str, FaceRef] = field(default_factory=dict)
     roster: tuple[RosterEntry, ...] = ()
     portraits: dict[str, tuple[Portrait, ...]] = field(default_factory=dict)
+    covers: dict[str, FaceRef] = field(default_factory=dict)
     same_shots: SameShots = field(default_factory=SameShots)
     students: dict[str, str] = field(default_factory=dict)
     student_names: dict[str, str] = field(default_factory=dict)
+    sessions: dict[str, PhotoSession] = field(default_factory=dict)
+    session_events: dict[str, int] = field(default_factory=dict)
+    attendance: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def canonical_id(self, person_id: str) -> str:
         """The person that this one is after all merges."""

@@ -11,10 +11,18 @@ PEOPLE_KINDS = (
     *("siblings_declared", "birth_date_set", "consent_given", "consent_withdrawn", "person_erased", "undone"),
     "student_linked",
 )
+SESSION_KINDS = ("session_created", "session_changed", "session_deleted", "attendance_corrected")
 ROSTER_KINDS = ("roster_imported",)  # long, and only needed where names and refusals are
+NAMING_KINDS = (*PEOPLE_KINDS, *ROSTER_KINDS, *SESSION_KINDS)
+"""What may name somebody, and is read when somebody is removed from the ledger."""
 LINK_KINDS = ("must_linked", "cannot_linked", "cluster_split")
 PHOTO_KINDS = ("photo_marked", "photo_unmarked")
 DRAWING_KINDS = ("face_drawn", "person_erased", "photos_followed", "undone")
+COVER_KINDS = (*PEOPLE_KINDS, "cover_chosen", "photos_followed")
+AUTOMATIC_EVENT_KINDS = ("photos_followed",)
+"""Events that runs add by themselves; all others are decisions of people."""
+LastEvent = tuple[int, str, str]
+"""Number, ISO time and kind of an event, as `Ledger.last` returns them."""
 
 
 @dataclass(frozen=True)

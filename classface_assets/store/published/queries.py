@@ -39,10 +39,10 @@ def faces_with_photos(database: Path) -> pl.DataFrame:
 
 
 def readable_photos(database: Path) -> pl.DataFrame:
-    """Every photo that could be read, once, with its size and the quarter turns (degrees) it was given."""
+    """Every photo that could be read, once, with its size, the quarter turns (degrees) it was given and near_group."""
     return query_database(
         database,
-        "SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation "
+        "SELECT asset_id, path, school_year, taken_at, width, height, coalesce(rotation, 0) AS rotation, near_group "
         f"FROM image_assets WHERE status = '{PhotoStatus.OK}'",
     )
 
@@ -50,6 +50,13 @@ def readable_photos(database: Path) -> pl.DataFrame:
 def files(database: Path) -> pl.DataFrame:
     """Every file of the photos folder, with what became of it: asset_id, school_year, path, status, reason."""
     return query_database(database, "SELECT asset_id, school_year, path, status, reason FROM image_assets")
+
+
+def face_measures(database: Path) -> pl.DataFrame:
+    """What was measured of every face: face_id, landmarks (x, y of five points), blur, yaw, pitch, roll, outside."""
+    return query_database(
+        database, "SELECT id AS face_id, landmarks, blur, yaw, pitch, roll, outside FROM face_instances"
+    )
 
 
 def face_boxes(database: Path) -> pl.DataFrame:
@@ -120,13 +127,17 @@ def file_counts(database: Path) -> pl.DataFrame:
 
 
 def face_counts(database: Path) -> dict[str, int]:
-    """How many faces, named faces, named people, faces in unknown clusters, unknown clusters, and single faces."""
+    """How many faces, faces and people with a name, faces of hidden people, in unknown clusters, clusters, and single.
+
+    Hidden people do not count as named.
+    """
     sql = f"""
-        SELECT count(*) AS faces, count(person_id) AS named, count(DISTINCT person_id) AS people,
+        SELECT count(*) AS faces, count(p.id) AS named, count(DISTINCT p.id) AS people,
+               count(f.person_id) - count(p.id) AS hidden,
                count(*) FILTER (cluster_id LIKE '{CLUSTER_PREFIX}%') AS clustered,
                count(DISTINCT cluster_id) FILTER (cluster_id LIKE '{CLUSTER_PREFIX}%') AS clusters,
                count(*) FILTER (cluster_id LIKE '{NOISE_PREFIX}%') AS single
-        FROM face_instances"""
+        FROM face_instances f LEFT JOIN persons p ON p.id = f.person_id AND p.status <> 'hidden'"""
     return query_database(database, sql).row(0, named=True)
 
 

@@ -25,7 +25,7 @@ _PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
 
 
 def build_tables(
-    facts: FaceCatalog, assignments: pl.DataFrame, events: list[Event], last: int | None = None
+    facts: FaceCatalog, assignments: pl.DataFrame, events: list[Event], last: int | None = None, model: str = ""
 ) -> dict[str, pl.DataFrame]:
     """Build every table of the DuckDB file.
 
@@ -35,6 +35,7 @@ def build_tables(
         events: The events of the whole ledger.
         last: The number of the last event by which faces were assigned: newer ones are not published, except refusals
             and erasures. None when all events count.
+        model: The key of the model pack that made the vectors.
 
     Returns:
         The name of each table of DUCKDB_TABLES → its rows.
@@ -45,6 +46,9 @@ def build_tables(
         events = events_until(events, last)
         known = drop_erased_faces(known, assignments, decisions)
     faces = _face_instances(known, assignments) if known.height else pl.DataFrame()
+    if faces.width:
+        size = pl.lit(facts.vectors.shape[1], pl.Int32).alias("embedding_size")
+        faces = faces.with_columns(pl.lit(model).alias("model"), size)
     columns = [
         *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason"),
         *("taken_at_source", "utc_offset", "rotation", "near_group", "file_digest", "taken_at_doubt"),
@@ -88,8 +92,8 @@ def cluster_rows(faces: pl.DataFrame) -> pl.DataFrame:
 def prototype_rows(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     """The prototypes of each person.
 
-    For each school year the three labelled faces of best quality and a centroid of all labelled faces; and the portrait
-    that a person was enrolled with, an exemplar of no year and no face of the archive.
+    For each school year the three labelled faces of best quality, and a centroid of all labelled faces where there are
+    several; and the portrait that a person was enrolled with, an exemplar of no year and no face of the archive.
     """
     rows = pl.concat([_face_prototypes(faces, confirmed_faces(decisions, faces)), _portrait_prototypes(decisions)])
     if rows.is_empty():
@@ -112,8 +116,15 @@ def _face_prototypes(faces: pl.DataFrame, confirmed: dict[str, str]) -> pl.DataF
     exemplars = groups.head(EXEMPLARS_PER_YEAR).select(
         "person_id", "school_year", pl.col("face_id").alias("face_instance_id"), pl.lit("exemplar").alias("role")
     )
-    centroids = groups.len().select(
-        "person_id", "school_year", pl.lit(None, pl.String).alias("face_instance_id"), pl.lit("centroid").alias("role")
+    centroids = (
+        groups.len()
+        .filter(pl.col("len") > 1)
+        .select(
+            "person_id",
+            "school_year",
+            pl.lit(None, pl.String).alias("face_instance_id"),
+            pl.lit("centroid").alias("role"),
+        )
     )
     return pl.concat([exemplars, centroids])
 

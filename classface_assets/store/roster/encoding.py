@@ -15,6 +15,7 @@ from functools import cache
 from itertools import pairwise
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import gettext
 from classface_assets.store.roster.alphabets import FREQUENT_CHARACTERS, LANGUAGES
 
 MAX_SAMPLED_LINES = 400
@@ -146,7 +147,7 @@ def _decode_wide(content: bytes) -> DecodedText:
         plain = sum(c in " ,;\t|\r\n" or (c.isascii() and c.isalnum()) for c in text)
         if "\0" not in text and odd * 50 <= len(text) and plain:
             return DecodedText(text, encoding)
-    raise RosterError("The file is no list of text; save it as .xlsx or as CSV (UTF-8) and import that.")
+    raise RosterError(gettext("The file is no list of text; save it as .xlsx or as CSV (UTF-8) and import that."))
 
 
 def _is_mostly_utf8(content: bytes) -> bool:

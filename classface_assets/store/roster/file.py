@@ -10,7 +10,7 @@ from classface_assets.store.roster.encoding import find_mojibake, non_ascii_exam
 from classface_assets.store.roster.reader import is_sheet, read_lines
 from classface_assets.store.roster.report import RosterReport
 from classface_assets.store.roster.rows import parse_rows
-from classface_assets.store.roster.table import RosterOptions, find_table
+from classface_assets.store.roster.table import RosterOptions, RosterTable, find_table
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class RosterFile:
         notes: Sentences on the file.
         lines: The line of each student.
         report: What is to be reported of columns, encoding and unclear answers.
+        table: The titles, and what each column was taken for.
     """
 
     entries: tuple[RosterEntry, ...]
@@ -30,6 +31,7 @@ class RosterFile:
     notes: tuple[str, ...] = ()
     lines: tuple[int, ...] = ()
     report: RosterReport = field(default_factory=RosterReport)
+    table: RosterTable | None = None
 
     @property
     def needs_review(self) -> bool:
@@ -69,4 +71,6 @@ def read_roster(content: bytes, school_year: str = "", options: RosterOptions | 
         sheets=rows.sheets,
         garbled=find_mojibake(names),
     )
-    return RosterFile(parsed.entries, tuple(sorted([*rows.bad, *parsed.bad])), parsed.notes, parsed.lines, report)
+    return RosterFile(
+        parsed.entries, tuple(sorted([*rows.bad, *parsed.bad])), parsed.notes, parsed.lines, report, table
+    )

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from classface_assets.core.languages import gettext
 from classface_assets.store.roster.columns import identify_columns, is_header, is_pspa
 from classface_assets.store.roster.encoding import RosterError, decode_text
 
@@ -21,7 +22,6 @@ MAX_ROW_LINES = 20
 HEADER_SEARCH_ROWS = 10
 _ZIP = b"PK\x03\x04"
 _DELIMITERS = ",;\t|"
-_SAVE_HINT = "save it as .xlsx or as CSV (UTF-8) and import that"
 NumberedRow = tuple[int, list[str]]
 
 
@@ -57,9 +57,18 @@ def read_lines(content: bytes, encoding: str = "") -> RawRows:
         RosterError: The file cannot be read, or is empty.
     """
     if len(content) > MAX_BYTES:
-        raise RosterError(f"The file has more than {MAX_BYTES >> 20} MB; a roster is a list of names, not of pictures.")
+        raise RosterError(
+            gettext(
+                "The file has more than %(limit)s MB; a roster is a list of names, not of pictures.",
+                limit=MAX_BYTES >> 20,
+            )
+        )
     if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise RosterError(f"This is an old Excel file, or one with a password; {_SAVE_HINT}.")
+        raise RosterError(
+            gettext(
+                "This is an old Excel file, or one with a password; save it as .xlsx or as CSV (UTF-8) and import that."
+            )
+        )
     if is_sheet(content):
         rows, others = _parse_sheet(content)
         read = RawRows(rows, [], sheets=others)
@@ -67,7 +76,7 @@ def read_lines(content: bytes, encoding: str = "") -> RawRows:
         text = decode_text(content, encoding)
         read = RawRows(*_parse_text(text.text), text.encoding, text.guessed, text.replaced)
     if not read.lines:
-        raise RosterError("The file is empty; a roster has a line of column titles and one line per student.")
+        raise RosterError(gettext("The file is empty; a roster has a line of column titles and one line per student."))
     return read
 
 
@@ -106,10 +115,10 @@ def _csv_records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]
             length = reader.line_num
         except csv.Error as error:
             row, length = [], 1
-            bad.append((at + 1, f"it cannot be read ({error})"))
+            bad.append((at + 1, gettext("it cannot be read (%(reason)s)", reason=error)))
         if length > 1 and "".join(lines[at : at + length]).count('"') % 2:
             row, length = [], 1
-            bad.append((at + 1, "a quotation mark is opened in it and not closed"))
+            bad.append((at + 1, gettext("a quotation mark is opened in it and not closed")))
         if any(field.strip() for field in row):
             yield at + 1, row
         at += length
@@ -122,7 +131,13 @@ def _parse_sheet(content: bytes) -> tuple[list[NumberedRow], tuple[str, ...]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(file.file_size for file in packed.infolist()) > MAX_UNPACKED_BYTES:
-                raise RosterError(f"The file unpacks to more than {MAX_UNPACKED_BYTES >> 20} MB; {_SAVE_HINT}.")
+                raise RosterError(
+                    gettext(
+                        "The file unpacks to more than %(limit)s MB; save it as .xlsx or as CSV (UTF-8) and import "
+                        "that.",
+                        limit=MAX_UNPACKED_BYTES >> 20,
+                    )
+                )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that matter to nobody here
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -132,7 +147,11 @@ def _parse_sheet(content: bytes) -> tuple[list[NumberedRow], tuple[str, ...]]:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise RosterError(
-            f"The Excel file is broken or of another kind ({type(error).__name__}); {_SAVE_HINT}."
+            gettext(
+                "The Excel file is broken or of another kind (%(kind)s); save it as .xlsx or as CSV (UTF-8) and import "
+                "that.",
+                kind=type(error).__name__,
+            )
         ) from None
     titled = [
         (title, rows)

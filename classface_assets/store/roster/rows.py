@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from classface_assets.core.errors import InvalidNameError
+from classface_assets.core.languages import gettext, marked
 from classface_assets.core.names import MAX_NAME_LENGTH, normalize_name
 from classface_assets.core.school_years.names import first_year
 from classface_assets.store.model.roster_entry import RosterEntry
@@ -26,12 +27,12 @@ from classface_assets.store.roster.values import (
 MAX_EXAMPLES = 5
 _MAX_SHOWN = 80
 _OUTCOMES = {
-    "birth_date": "birth dates were left out",
-    "years": "these rows were taken in without a school year",
-    "siblings": "siblings were left out",
-    "student_id": "student ids were left out",
-    "class": "classes were left out",
-    "file": "portraits were left out",
+    "birth_date": marked("birth dates were left out"),
+    "years": marked("these rows were taken in without a school year"),
+    "siblings": marked("siblings were left out"),
+    "student_id": marked("student ids were left out"),
+    "class": marked("classes were left out"),
+    "file": marked("portraits were left out"),
 }
 NumberedReason = tuple[int, str]
 """A line and what is wrong with it."""
@@ -83,7 +84,8 @@ def parse_rows(table: RosterTable, school_year: str) -> ParsedRows:
             read.append((number, parser.parse(number, cells, consent)))
         except (ValueError, InvalidNameError) as error:
             texts = "; ".join(text for _, text in answers)[:_MAX_SHOWN]
-            bad.append((number, f"{error} (it refuses: {texts})" if consent.refuses else str(error)))
+            refusal = gettext("%(error)s (it refuses: %(answers)s)", error=error, answers=texts)
+            bad.append((number, refusal if consent.refuses else str(error)))
     dropped = _invalid_ids(read)
     students = _StudentList()
     for number, entry in read:
@@ -158,7 +160,7 @@ class _RowParser:
             self.unreadable["birth_date"].append((line, str(error)))
             return None
         if born is None:
-            reason = f"nothing shows which is the month in {text[:40]}; write 2011-04-03"
+            reason = gettext("nothing shows which is the month in %(text)s; write 2011-04-03", text=text[:40])
             self.unreadable["birth_date"].append((line, reason))
         return born
 
@@ -179,7 +181,7 @@ class _RowParser:
         if self.has_years and fields.get("years"):
             found = parse_school_years(fields["years"])
             if found is None:
-                reason = f"{fields['years'][:60]!r} is no school year; write it like 2019-2020"
+                reason = gettext("%(text)s is no school year; write it like 2019-2020", text=repr(fields["years"][:60]))
                 self.unreadable["years"].append((line, reason))
             years = found or []
         return {**{year: name if year == years[-1] else "" for year in years}, **by_title}
@@ -201,11 +203,20 @@ class _StudentList:
             other = self.entries[at].classes.get(year, "") if at < len(self.entries) else name
             if name and other and name != other:
                 self._retain_refusal(at, entry, line)
-                where = f"is in {other} already in {year} (line {self.lines[at]})"
+                values = {"class": other, "year": year, "line": self.lines[at]}
                 raise ValueError(
-                    f"student {entry.student_id} {where}"
+                    gettext(
+                        "student %(id)s is in %(class)s already in %(year)s (line %(line)s)",
+                        id=entry.student_id,
+                        **values,
+                    )
                     if entry.student_id
-                    else f"{entry.name} {where}; student ids would tell two apart"
+                    else gettext(
+                        "%(name)s is in %(class)s already in %(year)s (line %(line)s); student ids would tell two "
+                        "apart",
+                        name=entry.name,
+                        **values,
+                    )
                 )
         self.entries.append(entry)
         self.lines.append(line)

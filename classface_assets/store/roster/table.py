@@ -6,9 +6,10 @@ that are no student are recognised: totals, page numbers, titles that are repeat
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from classface_assets.core.languages import gettext
 from classface_assets.store.roster.answers import is_answer
 from classface_assets.store.roster.columns import PSPA_FIELDS, Columns, identify_columns, is_header, is_pspa
 from classface_assets.store.roster.consent_titles import (
@@ -24,6 +25,8 @@ from classface_assets.store.roster.reader import HEADER_SEARCH_ROWS, NumberedRow
 from classface_assets.store.roster.titles import strip_accents, word_list
 
 _DASHES = frozenset("-–—")
+CONSENT = "consent"
+"""What a column holds that is about consent to be shown, in `RosterOptions.columns`."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,14 @@ class RosterOptions:
         encoding: Its encoding, empty to detect it.
         consent: Titles of columns that are about consent to be shown.
         not_consent: Titles of columns that are not.
+        columns: Column number -> what it holds, as somebody chose it: a field of `columns.identify_columns`, `consent`,
+            or nothing. The titles are then in the first line, if no line has a title of a name.
     """
 
     encoding: str = ""
     consent: tuple[str, ...] = ()
     not_consent: tuple[str, ...] = ()
+    columns: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,12 @@ class RosterTable:
         """What is wrong with a row with surplus fields, whose cells are not under their titles; empty if nothing is."""
         if not self.width or not any(field.strip() for field in row[self.width :]):
             return ""
-        counts = f"it has {len(row)} fields and the titles are {self.width}"
-        return f"{counts}: quotation marks belong around a field that holds the delimiter"
+        return gettext(
+            "it has %(fields)s fields and the titles are %(titles)s: quotation marks belong around a field that holds "
+            "the delimiter",
+            fields=len(row),
+            titles=self.width,
+        )
 
     def answers(self, row: Sequence[str]) -> list[tuple[ConsentColumn, str]]:
         """The cells about consent that are not empty."""
@@ -78,7 +88,7 @@ class RosterTable:
     def title(self, field: str) -> str:
         """The title of the column of a field, empty where there is none."""
         place = next((place for place, name in self.columns.items() if name == field), None)
-        return _column_title(self.header, place) if place is not None else ""
+        return column_title(self.header, place) if place is not None else ""
 
 
 def find_table(lines: Sequence[NumberedRow], of_sheet: bool, options: RosterOptions) -> RosterTable:
@@ -95,21 +105,36 @@ def find_table(lines: Sequence[NumberedRow], of_sheet: bool, options: RosterOpti
     for place, (_, row) in enumerate(lines[:HEADER_SEARCH_ROWS]):
         columns = identify_columns(row)
         if is_header(columns):
+            columns = _with_choices(columns, options.columns)
             return _with_consent_columns(tuple(row), columns, lines[place + 1 :], 0 if of_sheet else len(row), options)
     if is_pspa(lines[0][1]):
-        return RosterTable((), dict(enumerate(PSPA_FIELDS)), (), lines)
+        return RosterTable((), _with_choices(dict(enumerate(PSPA_FIELDS)), options.columns), (), lines)
+    first = lines[0][1]
+    chosen = _with_choices(identify_columns(first), options.columns)
+    if options.columns and is_header(chosen):
+        return _with_consent_columns(tuple(first), chosen, lines[1:], 0 if of_sheet else len(first), options)
     titles = ", ".join(" ".join(title.split())[:40] for title in lines[0][1][:12] if title.strip())
     raise RosterError(
-        f"No column of names was found (the first line reads: {titles}); "
-        "title one Name, or two Last name and First name."
+        gettext(
+            "No column of names was found (the first line reads: %(titles)s); title one Name, or two Last name and "
+            "First name.",
+            titles=titles,
+        )
     )
+
+
+def _with_choices(columns: Columns, chosen: Mapping[int, str]) -> Columns:
+    """What the columns hold, with what somebody chose; a field is in the column that was chosen for it alone."""
+    fields = {name for name in chosen.values() if name and name != CONSENT}
+    found = {place: name for place, name in columns.items() if place not in chosen and name not in fields}
+    return found | {place: name for place, name in chosen.items() if name in fields}
 
 
 def _with_consent_columns(
     header: tuple[str, ...], columns: Columns, lines: Sequence[NumberedRow], width: int, options: RosterOptions
 ) -> RosterTable:
     """Which columns are about consent, and which are used for nothing."""
-    shown = [_column_title(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
+    shown = [column_title(header, place) for place in range(max([len(header), *(len(row) for _, row in lines)]))]
     for title in (*options.consent, *options.not_consent):
         if not any(matches_title(column, [title]) for column in shown):
             titles = ", ".join(shown[:40])
@@ -119,17 +144,20 @@ def _with_consent_columns(
     for place, title in enumerate(shown):
         cells = [row[place].strip() for _, row in lines if place < len(row) and row[place].strip()]
         titled = place < len(header) and bool(header[place].strip())
-        column = _consent_column(place, title, titled, cells, columns.get(place), options)
+        if (choice := options.columns.get(place)) is not None:
+            column = consent_column(place, title) if choice == CONSENT else None
+        else:
+            column = _consent_column(place, title, titled, cells, columns.get(place), options)
         if column is not None:
             consents.append(column)
             columns = {at: field for at, field in columns.items() if at != place}
             continue
-        if columns.get(place) == "file" and _look_like_answers(cells):
+        if choice is None and columns.get(place) == "file" and _look_like_answers(cells):
             columns = {at: field for at, field in columns.items() if at != place}
         if place not in columns and (titled or cells):
             unused.append(title)
             is_answered = _look_like_answers(cells, worded=True) and not is_unrelated(title)
-            if is_answered and not matches_title(title, options.not_consent):
+            if choice is None and is_answered and not matches_title(title, options.not_consent):
                 yes_or_no.append(title)
     return RosterTable(
         header=header,
@@ -173,7 +201,8 @@ def _are_dates(cells: Sequence[str]) -> bool:
     return bool(cells) and all(sum(c.isdigit() for c in cell) >= 3 for cell in cells)
 
 
-def _column_title(header: Sequence[str], place: int) -> str:
+def column_title(header: Sequence[str], place: int) -> str:
+    """The title of a column, and its number where it has none."""
     title = " ".join(header[place].split()) if place < len(header) else ""
     return title[:80] or f"column {place + 1}"
 
@@ -231,20 +260,20 @@ def skip_reason(row: Sequence[str], header: Sequence[str], answers: Sequence[str
     """
     cells = [cell.strip() for cell in row if cell.strip()]
     if _repeats_header(row, header):
-        return "the titles again"
+        return gettext("the titles again")
     if any(any(c.isalpha() for c in answer) for answer in answers):
         return ""
     if not any(c.isalnum() for cell in cells for c in cell):
-        return "no letters"
+        return gettext("no letters")
     worded = [cell for cell in cells if any(c.isalpha() for c in cell)]
     if not worded:
-        return "no letters" if len(cells) == 1 else ""
+        return gettext("no letters") if len(cells) == 1 else ""
     if len(worded) > _MAX_FOOTER_CELLS:
         return ""
     worded = [strip_accents(cell).strip() for cell in worded]
     if all(_TOTAL.fullmatch(cell) for cell in worded):
-        return "a total"
-    return "a footer" if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
+        return gettext("a total")
+    return gettext("a footer") if all(_FOOTER.fullmatch(cell) or _TOTAL.fullmatch(cell) for cell in worded) else ""
 
 
 def _repeats_header(row: Sequence[str], header: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import MAX_NAME_LENGTH, clean_name, normalize_name
 from classface_assets.store.roster.titles import strip_accents, title_words, word_list
 
@@ -31,12 +32,12 @@ def parse_name(fields: Mapping[str, str]) -> str:
     """
     whole, first, last = fields.get("name", ""), fields.get("first", ""), fields.get("last", "")
     if not whole and not first and not last:
-        raise ValueError("it has no name")
+        raise ValueError(gettext("it has no name"))
     if whole and last and not first and normalize_name(last) not in normalize_name(whole):
         whole, first = "", whole  # columns `Name` and `Surname`
     name = _first_name_first(clean_name(whole)) if whole else clean_name(_join_name(first, last))
     if not any(c.isalpha() for c in name):
-        raise ValueError(f"there are no letters in its name {name!r}")
+        raise ValueError(gettext("there are no letters in its name %(name)s", name=repr(name)))
     return name
 
 
@@ -171,9 +172,9 @@ class DateColumn:
         except (ValueError, OverflowError):
             born = None
         if born is None:
-            raise ValueError(f"{text[:40]!r} is no birth date; write it like 2011-02-03")
+            raise ValueError(gettext("%(text)s is no birth date; write it like 2011-02-03", text=repr(text[:40])))
         if not _EARLIEST <= born <= date.today():  # noqa: DTZ011 a day has no time zone
-            raise ValueError(f"nobody in a school's photos was born on {born.isoformat()}")
+            raise ValueError(gettext("nobody in a school's photos was born on %(day)s", day=born.isoformat()))
         return born
 
 

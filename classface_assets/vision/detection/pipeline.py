@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
 from classface_assets.core.arrays import available_cores
+from classface_assets.core.errors import as_storage_error
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
-from classface_assets.core.storage_errors import as_storage_error
 from classface_assets.vision.detection.attributes import estimate_poses
 from classface_assets.vision.detection.landmarks import refine_landmarks
 from classface_assets.vision.detection.multiscale import base_side
@@ -30,13 +31,36 @@ from classface_assets.vision.protocols import Detector
 MAX_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
 
 
+class ChangedPhotoError(OSError):
+    """A photo was changed or replaced while it was searched."""
+
+    def __str__(self) -> str:
+        """What the report of the year says of it."""
+        return "it changed after it was read; the next run reads it again"
+
+
 @dataclass(frozen=True)
 class PhotoJob:
-    """A photo to search. `turnable`: the file does not say which way is up."""
+    """A photo to search.
+
+    Attributes:
+        asset_id: Its id.
+        path: Its file.
+        turnable: Whether the file does not say which way is up.
+        listed: Size in bytes and time of change in ns of the local file of which that is the id; None: not compared.
+    """
 
     asset_id: str
     path: Location
     turnable: bool = False
+    listed: tuple[int, int] | None = None
+
+    def require_unchanged(self) -> None:
+        """Raises OSError where the file is another one by now, whose faces are not those of that id."""
+        if self.listed is not None and isinstance(self.path, Path):
+            status = self.path.stat()
+            if (status.st_size, status.st_mtime_ns) != self.listed:
+                raise ChangedPhotoError
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,12 @@ def detect_photos(
 
 
 def _detect_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[DetectionRow]:
+    rows = _rows_of_job(job, detector, settings)
+    job.require_unchanged()  # a photo that is being copied, or was replaced, gets neither faces nor a failure
+    return rows
+
+
+def _rows_of_job(job: PhotoJob, detector: Detector, settings: DetectionSettings) -> list[DetectionRow]:
     try:
         return detect_photo(job.asset_id, open_pyramid(job.path), detector, settings, job.turnable)
     except UnreadablePhotoError as error:

@@ -8,7 +8,14 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import UserError, did_you_mean
+from classface_assets.vision.models.digests import (
+    PACK_DIGESTS,
+    WrongDigestError,
+    record_digests,
+    require_digest,
+    require_digests,
+)
 from classface_assets.vision.models.onnx_session import onnxruntime_module
 from classface_assets.vision.models.pack_names import (
     INSIGHTFACE_PACKS,
@@ -39,14 +46,15 @@ def resolve_pack_path(name: str, packs_dir: Path) -> Path:
 
     Raises:
         PackError: There is no such pack, or it cannot be downloaded.
+        WrongDigestError: A file of one of INSIGHTFACE_PACKS is not the one that was published.
     """
     canonical = canonical_name(name)
     if canonical not in INSIGHTFACE_PACKS:
         return _own_pack(name, packs_dir)
     for root in (packs_dir, Path.home() / ".insightface"):
         if (root / "models" / canonical).is_dir():
-            return _unnest(root / "models" / canonical)
-    return _unnest(_download_pack(canonical, packs_dir, known_network(name)))
+            return _checked_pack(canonical, root / "models" / canonical)
+    return _checked_pack(canonical, _download_pack(canonical, packs_dir, known_network(name)))
 
 
 def _own_pack(name: str, packs_dir: Path) -> Path:
@@ -58,7 +66,7 @@ def _own_pack(name: str, packs_dir: Path) -> Path:
     if network is None:
         raise PackError(
             f"No model pack {name!r}: give one of {', '.join(PACK_NAMES)}, or the path of a folder with ONNX files or "
-            "of an .onnx file."
+            f"of an .onnx file.{did_you_mean(canonical_name(name), PACK_NAMES)}"
         )
     places = [packs_dir / "models" / f"{plain_name(name)}{suffix}" for suffix in ("", ".onnx")]
     found = next((place for place in places if is_pack_path(place)), None)
@@ -68,6 +76,11 @@ def _own_pack(name: str, packs_dir: Path) -> Path:
             f"{places[1].with_suffix('.toml').name} beside it with {network.description}, or use the pack builtin."
         )
     return found
+
+
+def _checked_pack(name: str, folder: Path) -> Path:
+    require_digests(name, folder)
+    return _unnest(folder)
 
 
 def _unnest(folder: Path) -> Path:
@@ -87,8 +100,15 @@ def _download_pack(name: str, packs_dir: Path, network: str = "") -> Path:
             from insightface.utils.storage import ensure_available
 
             fetched = Path(ensure_available("models", name, root=root))
+            archive = fetched.with_name(f"{name}.zip")
+            if archive.exists():
+                require_digest(archive, PACK_DIGESTS[name].get(archive.name), target)
+            require_digests(name, fetched)
             if not target.is_dir():
+                record_digests(fetched, target)
                 fetched.replace(target)
+    except WrongDigestError:
+        raise
     except Exception as error:
         raise PackError(
             f"The model pack {name}{network} is not in {target} and could not be downloaded ({type(error).__name__}): "

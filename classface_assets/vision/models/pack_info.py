@@ -5,10 +5,10 @@ A version is a hash of the models' files and of a pack's own description.
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from classface_assets.core.embedders import EmbedderKind, embedder_kind
+from classface_assets.core.faces.embedders import EmbedderKind, embedder_kind
+from classface_assets.vision.models.digests import file_sha256
 from classface_assets.vision.models.download import PackError, resolve_pack_path
 from classface_assets.vision.models.pack_names import BUILTIN, DLIB, INSIGHTFACE_PACKS, canonical_name
 from classface_assets.vision.models.pack_toml import PackDescription, find_description, read_description
@@ -115,12 +115,6 @@ def detector_files(path: Path) -> list[Path]:
 def _version_of(files: list[Path], also: bytes = b"") -> str:
     digest = hashlib.sha256()
     for path in files:
-        digest.update(_file_hash(path, path.stat().st_size, path.stat().st_mtime_ns))
+        digest.update(bytes.fromhex(file_sha256(path)))
     digest.update(also)
     return digest.hexdigest()[:12]
-
-
-@cache
-def _file_hash(path: Path, size: int, mtime_ns: int) -> bytes:  # noqa: ARG001 - a changed file is hashed again
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

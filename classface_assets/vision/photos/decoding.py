@@ -3,7 +3,7 @@
 Ordinary JPEGs and WebPs are decoded by OpenCV, in half of Pillow's time; everything else by Pillow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from classface_assets.core.locations import Location
 from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
+from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits
 from classface_assets.vision.photos.metadata import (
     UnreadablePhotoError,
     exif_orientation,
@@ -31,7 +32,9 @@ UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
     8: lambda stored: np.rot90(stored),
 }
+BAND_PIXELS = 1 << 20
 PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
+TOO_MUCH_MEMORY = "decoding it takes more memory than there is: save it smaller"
 TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
 
 
@@ -72,18 +75,19 @@ def load_photo(path: Location, min_side: int | None = None) -> DecodedPhoto:
     return decode_photo(data, min_side)
 
 
-def decode_photo(data: bytes, min_side: int | None = None) -> DecodedPhoto:
+def decode_photo(data: bytes, min_side: int | None = None, limits: PictureLimits = ARCHIVE_LIMITS) -> DecodedPhoto:
     """Decode a picture; of a truncated JPEG as much as there is.
 
     Args:
         data: The bytes of the file.
         min_side: If given, a JPEG is decoded at a half, a quarter or an eighth of its size if its long side still has
             that many pixels: libjpeg then skips most of the work.
+        limits: How large the picture may be.
 
     Raises:
-        UnreadablePhotoError: It cannot be decoded.
+        UnreadablePhotoError: It cannot be decoded, or is too large.
     """
-    picture, note = open_picture(BytesIO(data)), ""
+    picture, note = open_picture(BytesIO(data), limits), ""
     width, height = upright_size(picture)
     orientation = 1 if is_decoded_upright(picture) else exif_orientation(picture)
     factor = _reduction_factor(picture, min_side)
@@ -107,12 +111,16 @@ def _decode_with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple
     _draft_reduced(picture, factor)
     try:
         picture.load()
+    except MemoryError:
+        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
     except Exception as error:
         if picture.format not in ("JPEG", "MPO"):
             raise UnreadablePhotoError(f"damaged {picture.format} file: its pixels cannot be decoded") from error
         picture, note = _load_truncated(data, factor), TRUNCATED_NOTE
     try:
-        return np.asarray(_to_rgb(picture)), note
+        return _rgb_pixels(picture), note
+    except MemoryError:
+        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
     except Exception as error:
         raise UnreadablePhotoError(f"its colours ({picture.mode}) cannot be converted to RGB") from error
 
@@ -128,23 +136,53 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
         picture = open_picture(BytesIO(data + END_OF_JPEG))
         _draft_reduced(picture, factor)
         picture.load()
+    except MemoryError:
+        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
     except Exception as error:
         raise UnreadablePhotoError("truncated or damaged JPEG: nothing of it can be decoded") from error
     return picture
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode[0] in "IF":  # grey of more than 8 bits, which Pillow would clip instead of scaling
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-        largest = values.max(initial=0)
-        white = 1 if picture.mode == "F" and largest <= 1 else 255 if largest <= 255 else max(65535, largest)
-        if _white_is_zero(picture):
-            values = white - values
-        return Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return picture.convert("RGB")
+def _rgb_pixels(picture: Image.Image) -> np.ndarray:
+    """The (h, w, 3) uint8 RGB pixels, converted band by band: Pillow's copies of the whole took as much again."""
+    to_rgb = _grey_scaling(picture) if picture.mode[0] in "IF" else _to_rgb
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    for top, band in _bands(picture):
+        pixels[top : top + band.height] = to_rgb(band)
+    return pixels
+
+
+def _bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The first row, and the picture, of each band of about BAND_PIXELS."""
+    rows = max(1, BAND_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _to_rgb(band: Image.Image) -> np.ndarray:
+    """(h, w, 3) uint8 RGB, on white where it is transparent."""
+    if band.has_transparency_data:
+        band = band.convert("RGBA")
+        band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+    return np.asarray(band.convert("RGB"))
+
+
+def _grey_scaling(picture: Image.Image) -> Callable[[Image.Image], np.ndarray]:
+    """How bands of grey of more than 8 bits, which Pillow would clip, are scaled to 8: (h, w, 1), by the largest."""
+    largest = max(float(_exact_grey(band).max(initial=0)) for _, band in _bands(picture))
+    white = 1 if picture.mode == "F" and largest <= 1 else 255 if largest <= 255 else max(65535, largest)
+    inverted = _white_is_zero(picture)
+
+    def scale(band: Image.Image) -> np.ndarray:
+        exact = _exact_grey(band)
+        scaled = (white - exact if inverted else exact) * (255 / white)
+        return scaled.clip(0, 255).astype(np.uint8)[..., None]
+
+    return scale
+
+
+def _exact_grey(band: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(band).astype(np.float64))
 
 
 def _white_is_zero(picture: Image.Image) -> bool:
@@ -163,6 +201,9 @@ def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.nda
     Returns:
         The (h, w, 3) uint8 RGB pixels as stored, not rotated; None for all that Pillow does better: CMYK, transparency,
         truncated files, files with several pictures.
+
+    Raises:
+        UnreadablePhotoError: There is not enough memory.
     """
     if not _opencv_decodes(data, picture):
         return None
@@ -171,7 +212,12 @@ def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.nda
     # The names of the reduced sizes contain grey, but the flag of the colours overrides that.
     size = {1: 0, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
     flags = size.get(factor, cv2.IMREAD_REDUCED_GRAYSCALE_8) | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
+        return None
 
 
 def _opencv_decodes(data: bytes, picture: Image.Image) -> bool:

@@ -13,11 +13,11 @@ from typing import BinaryIO
 from PIL import Image, TiffImagePlugin
 
 from classface_assets.vision.photos.embedded_dates import read_embedded_dates
+from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits, size_problem
 from classface_assets.vision.photos.pages import seek_page, select_page
 from classface_assets.vision.photos.written_dates import parse_date_in_file_name, parse_date_in_folder_name
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")
-MAX_PIXELS = 250_000_000  # 750 MB decoded; larger files are decompression bombs or need to be scaled down first
 ORIENTATION = 0x0112
 
 
@@ -45,8 +45,12 @@ def _register_formats() -> tuple[str, ...]:
     return FORMATS
 
 
-def open_picture(file: BinaryIO) -> Image.Image:
+def open_picture(file: BinaryIO, limits: PictureLimits = ARCHIVE_LIMITS) -> Image.Image:
     """Open a picture, parsing its header only, at the page that is searched (`select_page`).
+
+    Args:
+        file: The file.
+        limits: How large the picture may be.
 
     Raises:
         UnreadablePhotoError: There is no picture inside, or it is too large.
@@ -59,9 +63,9 @@ def open_picture(file: BinaryIO) -> Image.Image:
         raise UnreadablePhotoError(
             "no picture inside that can be opened: the file is damaged or something else"
         ) from error
-    if picture.width * picture.height > MAX_PIXELS:
-        size = f"{picture.width} × {picture.height} pixels"
-        raise UnreadablePhotoError(f"{size} are more than {MAX_PIXELS // 1_000_000} million: save it smaller")
+    problem = size_problem(picture.size, picture.mode, picture.format or "", limits)
+    if problem is not None:
+        raise UnreadablePhotoError(problem)
     return picture
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces

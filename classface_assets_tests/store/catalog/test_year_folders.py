@@ -112,6 +112,64 @@ def test_names_that_only_look_like_a_systems_are_photos(layout: ArchiveLayout) -
     assert len(listed(layout)["2019-2020"]) == 3
 
 
+def link(place: Path, target: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target)
+
+
+def links_note(layout: ArchiveLayout) -> str:
+    return next((note for note in year_notes(layout) if note.startswith("Links that are not followed")), "")
+
+
+def test_a_link_to_a_folder_above_gives_no_photo_twice_and_nothing_from_outside(layout: ArchiveLayout) -> None:
+    photos = Path(str(layout.photos))
+    fill(photos, "2018-19/a.jpg", "2019-20/trip/b.jpg")
+    fill(photos.parent, "beside the photos/album.jpg")
+    for number, above in enumerate((photos, photos.parent, photos.parent.parent, Path("/"), photos / "2019-20")):
+        link(photos / "2019-20" / "trip" / f"up {number}", above)
+    link(photos / "all", photos)
+    assert listed(layout) == {"2018-2019": ["2018-19/a.jpg"], "2019-2020": ["2019-20/trip/b.jpg"]}
+    ups = ", ".join(f"2019-20/trip/up {number}" for number in range(4))
+    assert links_note(layout) == (
+        "Links that are not followed, since they lead to what is read in its own place, or to a folder above: "
+        f"all, {ups} … and 1 more."
+    )
+
+
+def test_a_folder_that_several_links_lead_to_is_read_once(layout: ArchiveLayout) -> None:
+    photos = Path(str(layout.photos))
+    outside = photos.parent / "other disk"
+    fill(outside, "shots/b.jpg", "shots/more/c.jpg")
+    fill(photos, "2017-18/a.jpg")
+    link(photos / "2018-19", outside / "shots")
+    link(photos / "2019-20", outside / "shots")
+    link(photos / "2020-21" / "same", outside / "shots" / "more")
+    link(photos / "2021-22", photos / "2017-18")
+    link(outside / "shots" / "round", outside)
+    assert listed(layout) == {
+        "2017-2018": ["2017-18/a.jpg"],
+        "2018-2019": ["2018-19/b.jpg", "2018-19/more/c.jpg"],
+        "2020-2021": [],
+    }
+    assert links_note(layout).endswith(": 2019-20, 2021-22, 2018-19/round, 2020-21/same.")
+
+
+def test_a_link_to_a_photo_that_is_listed_itself_is_no_second_photo(layout: ArchiveLayout) -> None:
+    photos = Path(str(layout.photos))
+    fill(photos, "2018-19/a.jpg", ".git/annex/objects/b.jpg")
+    fill(photos.parent, "other disk/c.jpg")
+    link(photos / "Best of" / "1.jpg", photos / "2018-19" / "a.jpg")
+    link(photos / "2018-19" / "again.jpg", Path("a.jpg"))
+    link(photos / "2018-19" / "annexed.jpg", Path("../.git/annex/objects/b.jpg"))
+    link(photos / "2018-19" / "elsewhere.jpg", photos.parent / "other disk" / "c.jpg")
+    link(photos / "2018-19" / "lost.jpg", Path("nowhere.jpg"))
+    link(photos / "2018-19" / "round.jpg", Path("round.jpg"))
+    names = ("a", "annexed", "elsewhere", "lost", "round")
+    assert listed(layout)["2018-2019"] == [f"2018-19/{name}.jpg" for name in names]
+    assert listed(layout).get("Best of", []) == []
+    assert links_note(layout).endswith(": 2018-19/again.jpg, Best of/1.jpg.")
+
+
 def test_links_are_followed_once(layout: ArchiveLayout) -> None:
     fill(layout.photos, "2019-20/a/b.jpg", "2018-19/c.jpg")
     photos = Path(str(layout.photos))

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.geometry import Box, box_iou
 from classface_assets.store.decisions.links import PairConstraint, bridge_missing_faces, resolve_conflicts
 from classface_assets.store.decisions.reconciliation import confirmed_faces, constraints_for

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from classface_assets.cli.__main__ import cli
+from classface_assets.store.decisions.people.students import merge_imports
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.decisions.roster import enrolled_years, person_of_row, student_choices, unlinked_students
-from classface_assets.store.decisions.students import merge_imports
 from classface_assets.store.ledger.jsonl import from_jsonl, import_events, to_jsonl
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.redaction import redact_people

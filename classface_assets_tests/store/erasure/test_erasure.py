@@ -59,6 +59,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     assert ids <= every_face(world, "detections") and ids <= every_face(world, "embeddings")
     others = every_face(world, "embeddings") - ids
     assert files_that_hold(world.folder / "data" / "albums", NAME)
+    assert len(files_that_hold(world.layout.ledger_backups, NAME)) == 1, "the run backed the ledger up"
     theirs = {face.face_id for face in find_person_to_erase(world.archive, NAME)[1]}
     database, tables_folder = world.layout.database, world.folder / "data" / "tables"
     inode, context = database.stat().st_ino, ReviewContext(world.archive, Models(pack="builtin"))
@@ -82,6 +83,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     with pytest.raises(NotFoundError):
         context.images.chip(view, shown, 192).read()  # a server that runs on learns of it, whoever erased
     vectors = sum(one.count for one in receipt.removed if one.what == "vectors")
+    assert "backups with names and birthdays" in {one.what for one in receipt.removed}
     assert vectors == len(theirs) and "face crops" in {one.what for one in receipt.removed}
     assert receipt.photos and all((world.folder / "photos" / path).exists() for path in receipt.photos)
     assert NAME not in json.dumps(receipt.to_json()) and NAME not in "\n".join(receipt.lines())

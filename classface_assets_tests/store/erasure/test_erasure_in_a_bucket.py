@@ -1,6 +1,7 @@
 """Erasing a person whose data lie in a bucket: what an attacker would search is searched, object by object."""
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,11 @@ class Known:
     vectors: np.ndarray
 
     def in_bytes(self, content: bytes) -> set[str]:
-        forms = {form for word in self.words for form in (word.encode(), word.encode("unicode_escape"))}
+        forms = {
+            form
+            for word in self.words
+            for form in (word.encode(), word.encode("unicode_escape"), json.dumps(word)[1:-1].encode())
+        }
         return {repr(piece[:40]) for piece in forms | self.pieces if piece in content}
 
     def in_rows(self, rows: pl.DataFrame) -> set[str]:
@@ -60,15 +65,15 @@ def traces(known: Known, name: str, content: bytes) -> set[str]:
 
 
 def everywhere(known: Known, world: Remote, data: UPath) -> set[str]:
-    """What is left in any object of the data and in any local file; of the ledger and the list of erased faces only
-    the names count."""
+    """What is left in any object of the data and in any local file; of the ledger, its backups and the list of erased
+    faces only the names count."""
     nameless = Known(frozenset({NAME}), known.pieces, known.vectors)
     found = set()
     for entry in list_files_recursive(data):
         here = nameless if entry.path == tombstones_file(world.layout) else known
         found |= traces(here, str(entry.path)[len(str(data)) :], entry.path.read_bytes())
     for file in (f for f in (world.folder / "local").rglob("*") if f.is_file()):
-        here = nameless if file.name == "ledger.sqlite" else known
+        here = nameless if file.name == "ledger.sqlite" or file.parent == world.layout.ledger_backups else known
         found |= traces(here, str(file.relative_to(world.folder)), file.read_bytes())
     for table in DUCKDB_TABLES:
         found |= {f"DuckDB {table}: {one}" for one in known.in_rows(world.query(f"SELECT * FROM {table}"))}
@@ -149,6 +154,7 @@ def test_nothing_is_left_in_a_bucket_nor_here_though_erasing_stopped_halfway(
             "tables",
             "albums",
             "dagster_home",
+            "ledger_backups",
         ):
             assert any(place in trace for trace in before), f"there is something to find in {place}"
 

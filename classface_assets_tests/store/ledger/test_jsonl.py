@@ -12,6 +12,7 @@ from classface_assets.store.ledger.jsonl import InvalidLinesError, from_jsonl, i
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.payloads import PAYLOADS
 from classface_assets.store.ledger.transaction import ConflictError
+from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.model.same_shots import SameShot
 from classface_assets_tests.support.helpers import FACES, event, face
@@ -46,9 +47,16 @@ def a_bit_of_everything(ledger: Ledger) -> None:
         ledger.draw_face(FACES[0]),
     )
     ledger.follow_photos([SameShot("p", "q", (0.5, 0, 1, 0, 0.5, 2)), SameShot("p", "p", orientation=(1, 1))])
-    ledger.set_portrait("Dora", "a face of no photo")
+    ledger.set_portrait("Dora", "a face of no photo"), ledger.choose_cover("Dora", FACES[1])
     ledger.mark_not_faces(FACES[7:]), ledger.erase("Dora"), ledger.undo()
     ledger.import_roster([RosterEntry("Bella", "7", {"2019-2020": "3a"}, ("Ünal",), True, date(2011, 2, 3))], "a.csv")
+    day = date(2020, 5, 6)
+    made = PhotoSession("", "Sports", event="2019-2020/sports", classes=("3a",), from_day=day, photos=("p",))
+    session = ledger.create_session(made)
+    stored = next(iter(ledger.decisions().sessions.values()))
+    assert stored == replace(made, id=stored.id) and len(session.events) == 1
+    ledger.correct_attendance("sports", "Bella", True), ledger.change_session(replace(stored, title="Run"))
+    ledger.delete_session("Run")
     ledger.link_student("Bella", "007"), ledger.set_consent("Bella", True, ["web", "yearbook"])
     ledger.import_roster([RosterEntry("Ünal")], "b.csv"), ledger.remove_student("Ünal")
 

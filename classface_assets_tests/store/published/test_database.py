@@ -138,6 +138,7 @@ DESIGNED = {
     "face_assignment_events": ["id", "created_at", "actor", "kind", "payload", "undone"],
     "clusters": ["cluster_id", "size", "mean_quality", "sample_faces", "school_years"],
     "photo_consent": ["asset_id", "purpose", "verdict", "withheld_persons", "unknown_faces"],
+    "ledger": ["ledger_id", "decisions", "last_event_id", "last_event_at", "last_event_kind"],
 }
 
 
@@ -154,6 +155,7 @@ LATER = {
     ),
     *("kind", "consent", "consent_album", "consent_yearbook", "consent_web"),
     *("blur", "yaw", "pitch", "roll", "brightness", "outside", "assignment_margin", "assignment_probability"),
+    *("updated_at", "model", "embedding_size"),
 }
 
 
@@ -235,8 +237,7 @@ def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(la
     assert query_database(published(layout, events), sql).rows() == [
         ("2018-2019", "centroid", None),
         *(("2018-2019", "exemplar", f"a{n}") for n in (2, 3, 4)),
-        ("2019-2020", "centroid", None),
-        ("2019-2020", "exemplar", "b5"),
+        ("2019-2020", "exemplar", "b5"),  # the mean of one face would be the face again
     ]
     ids = query_database(layout.database, "SELECT id FROM person_prototypes ORDER BY id")
     assert ids.equals(query_database(published(layout, events), "SELECT id FROM person_prototypes ORDER BY id")), (

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.defs.checks import (
+from classface_assets.defs.catalog.checks.integrity import (
     labelled_faces_keep_their_name,
     labelled_faces_keep_their_name_in_clusters,
     one_face_a_photo_in_identities,
@@ -70,14 +70,14 @@ def test_a_name_given_between_two_steps_of_a_run_waits_for_the_next(world: World
     ledger.label("Ben", second)
     ledger.rename("Ada", "Ada Lovelace")
     found = publish(world)
-    assert found["decisions_that_count_at_the_next_run"] == 3, "Ben was made a person and given faces, Ada a new name"
+    assert found["decisions_for_the_next_run"] == 3, "Ben was made a person and given faces, Ada a new name"
     assert names(world).keys() == {"Ada"} and names(world)["Ada"] >= len(first)
     assert world.query("SELECT max(id) AS last FROM face_assignment_events").item() == 2
     assert passed(world) == [True] * 3
     assert "unchanged" in publish(world), "nothing is newer than the assignments that it publishes"
     assign(world)
     ledger.label("Cem", third)
-    assert publish(world)["decisions_that_count_at_the_next_run"] == 2
+    assert publish(world)["decisions_for_the_next_run"] == 2
     assert names(world).keys() == {"Ada Lovelace", "Ben"}
     assert passed(world) == [True] * 3
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classface_assets.cli.roster import reading_notes, review_notes
+from classface_assets.cli.people.roster import reading_notes, review_notes
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.roster.answers import Answer, ConsentAnswer, combine_answers, parse_answer

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from classface_assets.cli.roster import reading_notes, review_notes
+from classface_assets.cli.people.roster import reading_notes, review_notes
 from classface_assets.store.roster.file import RosterFile, read_roster
 from classface_assets.store.roster.values import DateColumn
 from classface_assets_tests.store.roster.test_roster_file import xlsx

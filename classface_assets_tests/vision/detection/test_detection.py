@@ -1,5 +1,6 @@
 """Finding faces: at any size and turn, in photos that can only partly be read, and no more looks than needed."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,21 @@ def test_a_face_id_depends_on_the_photo_and_whole_pixels(builtin: ModelPack, gro
     assert near != face_id_for(asset_id, np.array([11, 20, 30, 40]))
     first, second = (detected(builtin, group)["face_id"].to_list() for _ in range(2))
     assert first == second and len(set(first)) == 6
+
+
+def test_a_photo_that_changed_since_it_was_read_gets_neither_faces_nor_a_failure(
+    builtin: ModelPack, group: Path, tmp_path: Path
+) -> None:
+    """It is being copied, or another one has its name: its id is that of what it was."""
+    jobs = []
+    whole, replaced, cut_off = ids = [digit * 32 for digit in "012"]
+    for name in ids:
+        file = tmp_path / f"{name}.jpg"
+        shutil.copy2(group, file)
+        jobs.append(PhotoJob(name, file, listed=(file.stat().st_size, file.stat().st_mtime_ns)))
+    Image.new("RGB", (64, 64)).save(jobs[1].path)
+    jobs[2].path.write_bytes(group.read_bytes()[:3000])
+    (batch,) = detect_photos(jobs, builtin.detector, SETTINGS)
+    assert batch.rows["asset_id"].unique().to_list() == [whole] and batch.rows["face_id"].count() == 6
+    reason = "cannot be opened: it changed after it was read; the next run reads it again"
+    assert batch.unopened == {replaced: reason, cut_off: reason}

@@ -1,19 +1,24 @@
 """Packs by name and by folder: what is told of them, and what is refused."""
 
+import re
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from classface_assets.vision.models import centerface
 from classface_assets.vision.models.converted import dlib_weights
-from classface_assets.vision.models.download import PackError
+from classface_assets.vision.models.digests import PACK_DIGESTS, WrongDigestError
+from classface_assets.vision.models.download import PackError, resolve_pack_path
 from classface_assets.vision.models.pack_info import describe_pack
+from classface_assets.vision.models.pack_names import INSIGHTFACE_PACKS
 from classface_assets.vision.models.registry import load_pack
 
 
@@ -178,3 +183,73 @@ def test_changed_weights_are_refused() -> None:
     data[5_000_000] ^= 1
     with pytest.raises(ValueError, match="SHA-256"):
         dlib_weights.read_dlib_resnet(bytes(data))
+
+
+@pytest.fixture
+def served_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes]], None]:
+    """A download as insightface makes it, of a pack with these files."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("classface_assets.vision.models.download._require_network", lambda: None)
+
+    def serve(files: dict[str, bytes]) -> None:
+        def fetch(url: str, path: str, overwrite: bool) -> None:
+            assert url.endswith("/buffalo_s.zip") and overwrite
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+
+        monkeypatch.setattr("insightface.utils.storage.download_file", fetch)
+
+    return serve
+
+
+def with_digests(monkeypatch: pytest.MonkeyPatch, **digests: str) -> None:
+    """Other digests than those of InsightFace's files, which cannot be made here."""
+    monkeypatch.setattr("classface_assets.vision.models.download.PACK_DIGESTS", {"buffalo_s": digests})
+    monkeypatch.setattr("classface_assets.vision.models.digests.PACK_DIGESTS", {"buffalo_s": digests})
+
+
+def test_a_download_of_other_files_than_were_published_is_not_used(
+    tmp_path: Path, served_pack: Callable[[dict[str, bytes]], None]
+) -> None:
+    served_pack({"det_500m.onnx": b"somebody else's", "w600k_mbf.onnx": b"models"})
+    message = r"^[^\n]* SHA-256 is [0-9a-f]{64}, not d85a87f5[^\n]* is not used: [^\n]*\.$"
+    with pytest.raises(WrongDigestError, match=message):
+        resolve_pack_path("buffalo_s", tmp_path / "packs")
+    assert [path.name for path in (tmp_path / "packs").rglob("*")] == ["models"]
+
+
+def test_a_model_that_differs_from_what_was_published_is_not_used(
+    tmp_path: Path, served_pack: Callable[[dict[str, bytes]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_digests(monkeypatch, **{"det_500m.onnx": sha256(b"detector").hexdigest()})
+    served_pack({"det_500m.onnx": b"detector", "w600k_mbf.onnx": b"recogniser"})
+    folder = resolve_pack_path("buffalo_s", tmp_path / "packs")
+    assert (folder / "w600k_mbf.onnx").read_bytes() == b"recogniser"
+    (folder / "det_500m.onnx").write_bytes(b"detectoR")
+    with pytest.raises(
+        WrongDigestError, match=r"det_500m\.onnx is not the file that it should be .*delete .*buffalo_s"
+    ):
+        resolve_pack_path("buffalo_s", tmp_path / "packs")
+
+
+def test_a_model_without_a_published_digest_may_not_change_after_its_download(
+    tmp_path: Path, served_pack: Callable[[dict[str, bytes]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_digests(monkeypatch)
+    served_pack({"det_500m.onnx": b"detector", "w600k_mbf.onnx": b"recogniser"})
+    folder = resolve_pack_path("buffalo_s", tmp_path / "packs")
+    sums = folder.with_name("buffalo_s.sha256")
+    assert f"{sha256(b'recogniser').hexdigest()}  buffalo_s/w600k_mbf.onnx" in sums.read_text().splitlines()
+    (folder / "w600k_mbf.onnx").write_bytes(b"recogniseR")
+    with pytest.raises(WrongDigestError, match=r"w600k_mbf\.onnx is not the file that it should be"):
+        describe_pack("buffalo_s", tmp_path / "packs")
+
+
+def test_every_pack_that_can_be_downloaded_has_digests_of_its_archive_and_its_models() -> None:
+    assert set(PACK_DIGESTS) == set(INSIGHTFACE_PACKS)
+    for name, files in PACK_DIGESTS.items():
+        assert f"{name}.zip" in files and len([file for file in files if file.endswith(".onnx")]) == 5
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in files.values())
+        assert len(set(files.values())) == len(files)

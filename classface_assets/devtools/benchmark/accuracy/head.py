@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.defs.identity.projection_head import unlabelled_clusters
 from classface_assets.devtools.benchmark.accuracy.accuracy import ensure_data_folder
 from classface_assets.devtools.benchmark.accuracy.ground_truth import (

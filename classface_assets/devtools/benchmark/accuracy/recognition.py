@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from classface_assets.core.face_constraints import FaceConstraints
+from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.devtools.benchmark.accuracy.ground_truth import LabelledArchive, PersonFilter
 from classface_assets.identity.evaluation.report import IdentificationMetrics, identification_metrics
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces

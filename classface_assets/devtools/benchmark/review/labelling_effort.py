@@ -23,7 +23,7 @@ from classface_assets.devtools.benchmark.review.oracle_labeller import OracleLab
 from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.identity.evaluation.ground_truth import match_to_ground_truth
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.evaluation import read_ground_truth
+from classface_assets.services.identity.evaluation import read_ground_truth
 from classface_assets.store.published.queries import faces_with_photos
 
 TARGET_CLICKS, TARGET_SHARE = 1.5, 0.95

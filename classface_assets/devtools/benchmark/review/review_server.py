@@ -1,98 +1,149 @@
-"""`make bench-review`: how long the review server takes over a synthetic archive of 100,000 faces.
+"""`make bench-review`: how long every page of the review server takes over a made-up school of 100,000 faces.
 
-FACES and LABELLED change the numbers. Printed are CPU seconds and wall seconds of the first request, a page of 100
-clusters, the start page, a label, and the page after it, for which the view of the archive is built again.
+FACES changes the number; ARCHIVE=folder makes the school there, or uses the one that is there. A table in Markdown: CPU
+milliseconds of the first request, and the least CPU and wall milliseconds of three more. On a machine with other work
+the CPU time says what a page costs.
 """
 
+import functools
 import json
 import os
+import re
 import tempfile
 import time
-import urllib.request
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
-from classface_assets.core.schemas import CLUSTER_PREFIX
+from classface_assets.devtools.benchmark.review.made_up_school import compose_school, person_name
+from classface_assets.devtools.benchmark.review.pages import (
+    LIMIT_S,
+    PageCrawl,
+    PageTime,
+    Response,
+    fetch,
+    measure_pages,
+)
 from classface_assets.devtools.benchmark.review.server_thread import running_server
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.store.files.duckdb import publish_database
-from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.published.queries import people_with_faces
 
 API = "/api/v1/faces"
-LARGEST_CLUSTER = 200
 
 
-def compose_archive(folder: Path, faces: int, labelled: int) -> Archive:
-    """A published archive without photo files: five faces a photo, a long tail of cluster sizes, some people named."""
-    rng, photos = np.random.default_rng(0), max(1, faces // 5)
-    photo_ids = [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(photos)]
-    years = [f"{year}-{year + 1}" for year in range(1990, 2020)]
-    clusters = np.repeat(np.arange(faces), np.minimum(rng.zipf(1.6, faces), LARGEST_CLUSTER))[:faces]
-    rng.shuffle(clusters)
-    left = np.arange(faces) % 5 * 100.0
-    images = {
-        "asset_id": photo_ids,
-        "school_year": [years[i % len(years)] for i in range(photos)],
-        "path": [f"{years[i % len(years)]}/{i}.jpg" for i in range(photos)],
-    }
-    rows = {
-        "id": [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(faces)],
-        "asset_id": [photo_ids[i // 5 % photos] for i in range(faces)],
-        **dict(zip(_BOX_COLUMNS, (left, *[np.full(faces, 80.0)] * 3), strict=True)),
-        "quality_score": rng.random(faces),
-        "cluster_id": [f"{CLUSTER_PREFIX}{n}" for n in clusters],
-        "assignment_score": rng.random(faces),
-    }
-    archive, now = Archive(photos=str(folder / "photos"), data=str(folder / "data")), datetime.now(UTC)
-    table = pl.DataFrame(rows).with_columns(created_at=pl.lit(now.replace(tzinfo=None)))
-    photo_rows = pl.DataFrame(images).with_columns(status=pl.lit("ok"), reason=pl.lit(""), width=4000, height=3000)
-    publish_database(archive.layout.database, {"image_assets": photo_rows, "face_instances": table})
-    ledger = archive.open_ledger()
-    for number, (_, group) in enumerate(table.sort("cluster_id").head(labelled).group_by("cluster_id")):
-        faces_of_group = group.select("id", "asset_id", *_BOX_COLUMNS).iter_rows()
-        ledger.label(
-            f"Person {number}", [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in faces_of_group]
-        )
-    return archive
-
-
-_BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+def extra_addresses(archive: Archive) -> list[str]:
+    """Pages that look otherwise with a query: searches, filters, the last pages, choices of exports and coverage."""
+    decisions = archive.open_ledger().decisions()
+    ids = people_with_faces(archive.layout.database).sort("faces", "person_id", descending=True)["person_id"]
+    names = [person.display_name for one in ids[:3] if (person := decisions.persons.get(one))]
+    a, b, c = (name.replace(" ", "+") for name in names)
+    years, classes = zip(*sorted({one for row in decisions.roster for one in row.classes.items()}), strict=True)
+    year, name = years[len(years) // 2], classes[len(years) // 2]
+    return [
+        "/?single=true",
+        "/confirm?by=face",
+        "/names?q=person",
+        "/people?page=2",
+        f"/people?q={person_name(1).replace(' ', '+')}",
+        "/photos?page=200",
+        f"/photos?with={a}",
+        f'/photos?q="{a}"+OR+"{b}"+NOT+"{c}"+faces:2-9',
+        f"/photos?with={a}&with={b}&only=1",
+        f"/photos?year={year}&class={name}&event=event&file=1&faces=3-9&unnamed=1&duplicates=1",
+        f"/coverage?year={year}&class={name}",
+        f"/export?year={year}",
+        f"/sessions/register?year={year}",
+    ]
 
 
 def main() -> None:
-    """Print a line for each measurement."""
+    """Print a line for each page."""
+    faces = int(os.environ.get("FACES") or 100_000)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(os.environ.get("ARCHIVE") or temporary)
+        archive = Archive(photos=str(folder / "photos"), data=str(folder / "data"))
+        if not archive.layout.database.exists():
+            archive = compose_school(folder, faces)
+        print_pages(archive, faces)
+
+
+def print_pages(archive: Archive, faces: int, repeats: int = 3) -> None:
+    """Serve the archive, and print how long its pages take."""
     from classface_assets.review.app import create_app
 
-    faces, labelled = int(os.environ.get("FACES") or 100_000), int(os.environ.get("LABELLED") or 2_000)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_server(create_app(compose_archive(Path(folder), faces, labelled), Models(pack="builtin"))) as url,
-    ):
-        page = f"{url}{API}/clusters?pageSize=100"
-        print(f"{faces:,} faces, {labelled:,} of them labelled")
-        _timed("first request", lambda: _fetch(page))
-        cluster = json.loads(_timed("page of 100 clusters", lambda: _fetch(page)))["items"][0]["clusterId"]
-        _timed("start page", lambda: _fetch(f"{url}/"))
-        _timed("label", lambda: _fetch(f"{url}{API}/clusters/{cluster}/label", b'{"name": "Somebody"}'))
-        _timed("page after the label", lambda: _fetch(page))
+    app = create_app(archive, Models(pack="builtin"))
+    crawl, slow = PageCrawl(app), list[PageTime]()
+    with running_server(app) as url:
+        print(f"{faces:,} faces\n\n| page | first, CPU ms | CPU ms | wall ms | KB |\n|---|--:|--:|--:|--:|")
+        _print_start(url)
+        extra = [*extra_addresses(archive), *guesses(url), *upload_roster(url), *create_document(url)]
+        for page in measure_pages(crawl, url, extra, repeats):
+            note = "" if page.is_page else f" ({page.status})"
+            numbers = (1000 * page.first, 1000 * page.cpu, 1000 * page.wall, page.size / 1000)
+            print(f"| {page.address[:80]}{note} | {' | '.join(f'{one:.0f}' for one in numbers)} |", flush=True)
+            slow += [page] if page.cpu > LIMIT_S else []
+        _print_label(url)
+    print(f"\n{len(crawl.addresses)} routes; without a link: {', '.join(crawl.missing()) or 'none'}")
+    print(f"More than {1000 * LIMIT_S:.0f} ms CPU: {', '.join(page.address for page in slow) or 'none'}")
 
 
-def _fetch(url: str, body: bytes | None = None) -> bytes:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as response:
-        return bytes(response.read())
+def guesses(url: str) -> list[str]:
+    """The suggested names of a page of groups, which its script asks for."""
+    clusters = json.loads(fetch(f"{url}{API}/clusters?pageSize=48&unknown=true").body)["items"]
+    return ["/guesses?" + "&".join(f"cluster={one['clusterId']}" for one in clusters)]
 
 
-def _timed(what: str, act: Callable[[], bytes]) -> bytes:
+def upload_roster(url: str) -> list[str]:
+    """Upload a roster of two students, for the page with its preview; its address."""
+    token = re.search(r'name="csrf" value="([^"]*)"', fetch(f"{url}/roster").body.decode())
+    fields = {'"csrf"': token.group(1) if token else "", '"roster"; filename="r.csv"': "Name;Class\nA B;1a\nC D;1b\n"}
+    parts = [f"--x\r\nContent-Disposition: form-data; name={name}\r\n\r\n{v}\r\n" for name, v in fields.items()]
+    body = f"{''.join(parts)}--x--\r\n".encode()
+    found = fetch(f"{url}/roster/preview", body, "multipart/form-data; boundary=x")
+    return [found.location] if found.location else []
+
+
+def create_document(url: str) -> list[str]:
+    """Have a small document made, and wait for it, so that its page has something to show; its address."""
+    photos = json.loads(fetch(f"{url}{API}/photos?pageSize=2").body)["items"]
+    body = json.dumps({"kind": "contact-sheet", "photos": [one["assetId"] for one in photos]}).encode()
+    made = fetch(f"{url}{API}/exports/documents", body)
+    if made.status != 202:
+        return []
+    job = json.loads(made.body)["id"]
+    for _ in range(100):
+        if json.loads(fetch(f"{url}{API}/exports/documents/{job}").body)["state"] in ("done", "failed"):
+            break
+        time.sleep(0.1)
+    return [f"/export/documents/{job}"]
+
+
+def _print_start(url: str) -> None:
+    """The first request of all reads the archive."""
+    _print_request("the first request of all", lambda: fetch(f"{url}/"))
+
+
+def _print_label(url: str) -> None:
+    """Labels, and the page after each, for which the view of the archive is built again.
+
+    The first one reads and replays what a server that is started by its command knows by then.
+    """
+    clusters = json.loads(fetch(f"{url}{API}/clusters?pageSize=3&unknown=true").body)["items"]
+    names = {
+        "label a group, the first": "Somebody",
+        "label a group as somebody new": "Somebody new",
+        "label a group as somebody known": "Somebody",
+    }
+    for cluster, (what, name) in zip(clusters, names.items(), strict=False):
+        one, body = f"{url}{API}/clusters/{cluster['clusterId']}/label", json.dumps({"name": name}).encode()
+        _print_request(what, functools.partial(fetch, one, body))
+        _print_request("the page after it", functools.partial(fetch, f"{url}/"))
+
+
+def _print_request(what: str, act: Callable[[], Response]) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
-    response = act()
-    print(f"{what:<22} {time.process_time() - cpu:6.3f} s CPU {time.perf_counter() - wall:6.3f} s")
-    return response
+    body = act().body
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    print(f"| {what} | {1000 * cpu:.0f} | | {1000 * wall:.0f} | {len(body) / 1000:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

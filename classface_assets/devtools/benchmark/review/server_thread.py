@@ -5,16 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from classface_assets.review.server import ServerOptions, create_server, open_socket
+
 
 @contextmanager
-def running_server(app: Any) -> Iterator[str]:
-    """Run an ASGI app in a thread; yields its address on this machine."""
-    import uvicorn
-
-    from classface_assets.review.server import open_socket
-
+def running_server(app: Any, options: ServerOptions | None = None) -> Iterator[str]:
+    """Run an ASGI app in a thread, with the limits of a real server; yields its address on this machine."""
     with open_socket("127.0.0.1", 0) as socket:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        server = create_server(app, options or ServerOptions())
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()
         try:

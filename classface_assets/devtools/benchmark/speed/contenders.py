@@ -22,6 +22,7 @@ from classface_assets.devtools.benchmark.speed.detected_boxes import BoxesByPhot
 from classface_assets.devtools.benchmark.speed.noop_assets import noop_definitions
 from classface_assets.orchestration.instance import prepare_instance
 from classface_assets.orchestration.resources import Archive, Models, resolve_archive, resolve_models
+from classface_assets.orchestration.school_year_runs.years import ranges_of
 
 
 def time_ingest(photos: Path, pack: str, work: Path) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _archive(photos: Path, pack: str, work: Path) -> tuple[Archive, Models]:
 
 
 def _ingest(chain: PipelineRunner, years: list[str]) -> None:
-    stopped = [stop for year in years for stop in chain.run_job("ingest_year", year)]
+    stopped = [stop for some in ranges_of(chain.instance, years) for stop in chain.run_job("ingest_year", some)]
     if stopped:
         raise UserError(f"{stopped[0].year}: {stopped[0].reason}")
 

@@ -22,7 +22,7 @@ from PIL import Image
 from rich.console import Console
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.runner import SILENT_CONSOLE_LOG, PipelineRunner
+from classface_assets.defs.runner import PipelineRunner, console_log
 from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.school_year import image_parts
@@ -110,9 +110,7 @@ def time_unchanged_photos(folder: Path, count: int, rounds: int) -> tuple[float,
         def run() -> None:
             job = chain.definitions.resolve_job_def("ingest_year")
             images = [dg.AssetKey("images")]
-            ran = job.execute_in_process(
-                SILENT_CONSOLE_LOG, instance=instance, partition_key=YEAR, asset_selection=images
-            )
+            ran = job.execute_in_process(console_log(), instance=instance, partition_key=YEAR, asset_selection=images)
             assert ran.success
 
         run()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import chunks_by_size
 from classface_assets.identity.clustering.linkage.links import BATCH_ROWS, ClusterLinks, reciprocal_nearest, rowwise_dot
 from classface_assets.identity.clustering.linkage.rule import GroupYears, LinkageRule
 from classface_assets.identity.constraints.conflicts import (
     Conflicts,
-    chunks_by_size,
     merge_must_links,
     must_link_groups,
     ragged_arange,
@@ -22,7 +22,11 @@ from classface_assets.identity.similarity.year_decay import YearDecay
 
 
 def average_linkage(
-    inputs: ClusteringInput, space: SimilaritySpace, rule: LinkageRule, fixed: np.ndarray | None = None
+    inputs: ClusteringInput,
+    space: SimilaritySpace,
+    rule: LinkageRule,
+    fixed: np.ndarray | None = None,
+    consume: bool = False,
 ) -> np.ndarray:
     """Join groups while their mean similarity is what the rule requires, the most similar first.
 
@@ -37,13 +41,16 @@ def average_linkage(
         space: What the faces are compared in.
         rule: What two groups need to join.
         fixed: (n,) int64, groups to begin with, none of which joins another of them, -1 for the faces of none.
+        consume: Nobody needs the space afterwards: its vectors are added up in place, which saves a copy of them.
 
     Returns:
         (n,) int64, the lowest row of each face's group.
     """
     n = len(inputs)
     groups = must_link_groups(inputs) if fixed is None else merge_must_links(fixed, inputs)
-    conflicts, sums = Conflicts(inputs), GroupYearSums(space, inputs.years, groups, rule.decay)
+    is_own = consume and not np.may_share_memory(space.vectors, inputs.vectors)
+    own = space if is_own else SimilaritySpace(space.vectors.copy(), space.offset)
+    conflicts, sums = Conflicts(inputs), GroupYearSums(own, inputs.years, groups, rule.decay)
     seen, is_fixed = GroupYears(inputs.years, groups), np.zeros(n, bool)
     if fixed is not None:
         is_fixed[groups[fixed >= 0]] = True
@@ -76,19 +83,19 @@ def _joinable(pairs: "_PairSums", rule: LinkageRule, groups: np.ndarray, seen: G
 class GroupYearSums:
     """Faces added up by group and school year: one row each, sorted by group.
 
-    Mutable, unlike the space that it copies: groups that join are added up in place.
+    Mutable, and the space with it: groups that join are added up in place.
     """
 
     def __init__(self, space: SimilaritySpace, years: np.ndarray, groups: np.ndarray, decay: YearDecay) -> None:
         """Add up the faces.
 
         Args:
-            space: (n, d) vectors and offset.
+            space: (n, d) vectors, which are overwritten, and offset.
             years: (n,) calendar years, NaN where unknown.
             groups: (n,) int64, the group of each face.
             decay: What the years between two faces change.
         """
-        self._sums, self._offset, self._decay = space.vectors.copy(), space.offset, decay
+        self._sums, self._offset, self._decay = space.vectors, space.offset, decay
         self._years, year = np.unique(years, return_inverse=True)
         self._group, self._year = groups, year.astype(np.int32)
         self._slot, self._faces = np.arange(len(groups)), np.ones(len(groups))

@@ -1,12 +1,12 @@
 """Schemas of calls about persons, their portraits, and search by photo."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from classface_assets.review.api.common import ApiModel, Face, Name, Status
+from classface_assets.review.api.common import ApiModel, Face, Id, Name, Status
 
 MAX_FACE_IDS = 50_000
 MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
@@ -15,11 +15,11 @@ MIN_FACE_SIZE, MIN_CONFIDENCE, BLUR_THRESHOLD = 80, 0.6, 20.0
 class Person(ApiModel):
     """A person, with the number of their faces, confirmed faces and prototypes."""
 
-    id: str
+    id: Id
     name: str
     status: Status
     kind: str
-    merged_into_id: str | None
+    merged_into_id: Id | None
     face_count: int
     confirmed_count: int
     prototype_count: int
@@ -34,7 +34,7 @@ class Prototype(ApiModel):
     id: str
     role: str
     school_year: str | None
-    face_instance_id: str | None
+    face_instance_id: Id | None
 
 
 class YearCount(ApiModel):
@@ -62,7 +62,7 @@ class PersonUpdate(ApiModel):
     """What to change of a person; what is left out stays. `student`: the id or name of a student on a roster."""
 
     name: Name | None = None
-    status: Annotated[str | None, Field(pattern="^(active|hidden)$")] = None
+    status: Literal["active", "hidden"] | None = None
     student: Name | None = None
 
 
@@ -75,9 +75,36 @@ class MergeRequest(ApiModel):
 class MergeResponse(ApiModel):
     """The persons that were merged, and how many faces moved."""
 
-    source_person_id: str
-    target_person_id: str
+    source_person_id: Id
+    target_person_id: Id
     faces_moved: int
+
+
+class HiddenPerson(ApiModel):
+    """A person who is hidden now; their record and decisions stay."""
+
+    id: Id
+    status: Literal["hidden"]
+
+
+class RemovedData(ApiModel):
+    """How many pieces of one kind were removed at one place."""
+
+    what: str
+    where: str
+    count: int
+
+
+class ErasedPerson(ApiModel):
+    """The receipt of an erasure, and the run that computes the identities again without the person."""
+
+    person_ids: list[Id]
+    face_count: Annotated[int, Field(alias="facesBarred")]
+    """How many faces will never be detected or embedded again."""
+    removed: list[RemovedData]
+    photos_that_show_them: list[str]
+    notes: list[str]
+    run_id: Id
 
 
 class FaceIds(ApiModel):
@@ -127,17 +154,17 @@ class PortraitQuality(ApiModel):
 class Profile(ApiModel):
     """A person who was enrolled with a portrait."""
 
-    person_id: str
+    person_id: Id
     person_name: str
-    face_id: str
+    face_id: Id
     quality: PortraitQuality
 
 
 class SearchMatch(ApiModel):
     """A face of the archive that is similar to the uploaded one."""
 
-    face_id: str
-    person_id: str | None
+    face_id: Id
+    person_id: Id | None
     person_name: str | None
     cluster_id: str
     similarity: float

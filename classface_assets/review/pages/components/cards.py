@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import normalize_name, normalized_name, similar_names
+from classface_assets.review.pages.components.students import description_matcher, people_described_by, student_text
 from classface_assets.review.problems import ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.store.decisions.roster import unlinked_students
+from classface_assets.store.decisions.reconciliation import chosen_covers
+from classface_assets.store.decisions.roster import entries_by_person, unlinked_entries
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
+from classface_assets.store.model.roster_entry import RosterEntry
 
 TILES_PER_CARD = 12  # fill a row on a usual screen
 _CHRONOLOGICAL = ("school_year", "taken_at", "face_id")
@@ -80,7 +84,7 @@ def require_unchanged(rows: pl.DataFrame, seen: str) -> pl.DataFrame:
         ProblemError: The cluster has changed meanwhile.
     """
     if seen and str(rows.select(faces_hash(pl.col("face_id"))).item()) != seen:
-        raise ProblemError(409, "This group has changed since the page was loaded; reload the page.")
+        raise ProblemError(409, gettext("This group has changed since the page was loaded; reload the page."))
     return rows
 
 
@@ -95,11 +99,36 @@ def similar_known_names(view: ArchiveView, name: str) -> list[dict[str, Any]]:
     """People and students on the roster with a similar name, for a name that nobody has; most similar first."""
     if view.decisions.people_named(name):
         return []
-    on_roster = {other: {"id": "", "name": other, "face_count": 0} for other, _ in unlinked_students(view.decisions)}
-    if view.decisions.unlinked_students_named(name):
+    on_roster = {
+        other: {"id": "", "name": other, "face_count": 0, "known": student_text(entry)}
+        for other, entry in unlinked_entries(view.decisions)
+    }
+    people = nameable_people(view)
+    if view.decisions.unlinked_students_named(name):  # whoever is another student of the roster is not meant
         on_roster = {}
-    by_name = on_roster | {row["name"]: row for row in nameable_people(view).iter_rows(named=True)}
+        people = people.filter(~pl.col("id").is_in(list(set(view.decisions.students.values()))))
+    by_name = on_roster | {row["name"]: row for row in people.iter_rows(named=True)}
     return [by_name[other] for other in similar_names(name, by_name)[:5]]
+
+
+def similar_name_cards(view: ArchiveView, name: str) -> list[dict[str, Any]]:
+    """`similar_known_names` with what tells them apart, for the question which of them is meant.
+
+    Returns:
+        `name`, `faces` (their number), `face` (the id of the cover), `known` (class and student id) of each.
+    """
+    near = similar_known_names(view, name)
+    faces = cover_faces(view, [str(person["id"]) for person in near]) if near else {}
+    entries = entries_by_person(view.decisions)
+    return [
+        {
+            "name": person["name"],
+            "faces": person["face_count"],
+            "face": faces.get(str(person["id"])),
+            "known": person.get("known") or student_text(entries.get(str(person["id"]))),
+        }
+        for person in near
+    ]
 
 
 def nameable_people(view: ArchiveView) -> pl.DataFrame:
@@ -109,25 +138,32 @@ def nameable_people(view: ArchiveView) -> pl.DataFrame:
 
 
 def search_people(view: ArchiveView, q: str, limit: int) -> pl.DataFrame:
-    """People whose name contains `q`: first those with a word that begins with it, then by number of faces."""
+    """People whose name contains `q`, or whose class or student id it is.
+
+    First those with a word of the name that begins with it, then by number of faces.
+    """
     query = normalize_name(q)
     starts = pl.format(" {}", pl.col("folded")).str.contains(f" {query}", literal=True)
-    found = nameable_people(view).filter(pl.col("folded").str.contains(query, literal=True))
+    described = pl.col("id").is_in(people_described_by(view.decisions, q))
+    found = nameable_people(view).filter(pl.col("folded").str.contains(query, literal=True) | described)
     return found.sort(starts, "face_count", "folded", descending=[True, True, False]).head(limit)
 
 
-def search_roster(view: ArchiveView, q: str, limit: int) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and school years of students on the roster who are no person yet and whose name contains `q`.
+def search_roster(view: ArchiveView, q: str, limit: int) -> list[tuple[str, RosterEntry]]:
+    """Students on the roster who are no person yet, whose name contains `q` or whose class or student id it is.
 
-    Those with a word that begins with it come first.
+    Returns:
+        (display name, student), first those with a word of the name that begins with `q`.
     """
     query = normalize_name(q)
-    found = [student for student in unlinked_students(view.decisions) if query in normalized_name(student[0])]
+    students, is_described = unlinked_entries(view.decisions), description_matcher(q)
+    found = [(name, entry) for name, entry in students if query in normalized_name(name) or is_described(entry)]
     return sorted(found, key=lambda student: f" {query}" not in f" {normalized_name(student[0])}")[: max(0, limit)]
 
 
 def cover_faces(view: ArchiveView, person_ids: Sequence[str]) -> dict[str, str]:
-    """The best face of each person, confirmed ones first."""
+    """The face that was chosen for each person, else their best one, confirmed ones first."""
     faces = view.faces.filter(pl.col("person_id").is_in(list(person_ids)))
     best = faces.sort("confirmed", "quality_score", "face_id", descending=[True, True, False], nulls_last=True)
-    return dict(best.group_by("person_id", maintain_order=True).agg(pl.col("face_id").first()).iter_rows())
+    first = dict(best.group_by("person_id", maintain_order=True).agg(pl.col("face_id").first()).iter_rows())
+    return first | chosen_covers(view.decisions, faces, person_ids)

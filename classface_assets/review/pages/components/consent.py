@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
+from classface_assets.core.languages import gettext, marked, ngettext
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.services.consent_report import refusal_source, withholding_names
+from classface_assets.services.exports.consent_report import refusal_source, withholding_names
 from classface_assets.store.consent.photos import (
     CONSENT_FACES,
     PhotoVerdict,
@@ -18,8 +19,13 @@ from classface_assets.store.consent.refusal_sources import refusal_events
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.purposes import Purpose
 
-PURPOSE_TITLES = {Purpose.ALBUM: "In albums", Purpose.YEARBOOK: "In the yearbook", Purpose.WEB: "On the web"}
-_ANSWER_TEXTS = {True: "yes", False: "no", None: "not asked"}
+PURPOSE_TITLES = {
+    Purpose.ALBUM: marked("In albums"),
+    Purpose.YEARBOOK: marked("In the yearbook"),
+    Purpose.WEB: marked("On the web"),
+}
+_PURPOSES = {Purpose.ALBUM: marked("album"), Purpose.YEARBOOK: marked("yearbook"), Purpose.WEB: marked("web")}
+_ANSWER_TEXTS = {True: marked("yes"), False: marked("no"), None: marked("not asked")}
 
 
 def consent_status(view: ArchiveView, person: Person) -> dict[str, Any]:
@@ -32,12 +38,13 @@ def consent_status(view: ArchiveView, person: Person) -> dict[str, Any]:
     """
     answers = {purpose: _answer_of(person, purpose) for purpose in Purpose}
     distinct = set(answers.values())
-    summary = "consent " + ", ".join(f"{purpose}: {_ANSWER_TEXTS[answer]}" for purpose, answer in answers.items())
+    each = ", ".join(f"{gettext(_PURPOSES[one])}: {gettext(_ANSWER_TEXTS[answer])}" for one, answer in answers.items())
+    summary = gettext("consent %(answers)s", answers=each)
     if len(distinct) == 1:
-        summary = {True: "consent given", False: "consent withdrawn", None: ""}[distinct.pop()]
+        summary = {True: gettext("consent given"), False: gettext("consent withdrawn"), None: ""}[distinct.pop()]
     return {
         "purposes": [
-            {"purpose": p.value, "title": PURPOSE_TITLES[p], "answer": answer} for p, answer in answers.items()
+            {"purpose": p.value, "title": gettext(PURPOSE_TITLES[p]), "answer": answer} for p, answer in answers.items()
         ],
         "given": all(answer is True for answer in answers.values()),
         "withdrawn": all(answer is False for answer in answers.values()),
@@ -54,11 +61,11 @@ def photo_verdict_lines(view: ArchiveView, asset_id: str) -> list[dict[str, str]
         pl.Series([asset_id]), faces, collect_refusals(_decisions_about_photo(view.decisions, asset_id))
     )
     lines = [
-        {"where": PURPOSE_TITLES[Purpose(row["purpose"])], "verdict": _verdict_text(view.decisions, row)}
+        {"where": gettext(PURPOSE_TITLES[Purpose(row["purpose"])]), "verdict": _verdict_text(view.decisions, row)}
         for row in rows.iter_rows(named=True)
     ]
     if len({line["verdict"] for line in lines}) == 1:
-        return [lines[0] | {"where": "In albums, in the yearbook and on the web"}]
+        return [lines[0] | {"where": gettext("In albums, in the yearbook and on the web")}]
     return lines
 
 
@@ -73,8 +80,11 @@ def _refusal_lines(view: ArchiveView, person: Person) -> list[str]:
         if is_withheld(person, purpose):
             event = refusal_events(view.events, view.decisions, purpose).get(person.id)
             source = refusal_source(event, person)
-            purposes_by_source.setdefault(source, []).append(purpose.value)
-    return [f"May not be shown ({', '.join(purposes)}): {source}." for source, purposes in purposes_by_source.items()]
+            purposes_by_source.setdefault(source, []).append(gettext(_PURPOSES[purpose]))
+    return [
+        gettext("May not be shown (%(purposes)s): %(why)s.", purposes=", ".join(purposes), why=source)
+        for source, purposes in purposes_by_source.items()
+    ]
 
 
 def _decisions_about_photo(decisions: Decisions, asset_id: str) -> Decisions:
@@ -86,8 +96,8 @@ def _decisions_about_photo(decisions: Decisions, asset_id: str) -> Decisions:
 
 def _verdict_text(decisions: Decisions, row: dict[str, Any]) -> str:
     if row["verdict"] == PhotoVerdict.WITHHELD:
-        return f"withheld, because of {withholding_names(row['withheld_persons'], decisions)}"
+        return gettext("withheld, because of %(names)s", names=withholding_names(row["withheld_persons"], decisions))
     if row["verdict"] == PhotoVerdict.REVIEW:
         faces = row["unknown_faces"]
-        return f"to review, with {faces} unknown {'face' if faces == 1 else 'faces'}"
-    return "yes, everybody in it is known"
+        return ngettext("to review, with %(num)s unknown face", "to review, with %(num)s unknown faces", faces)
+    return gettext("yes, everybody in it is known")

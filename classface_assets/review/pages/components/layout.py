@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import date
 from functools import cache
 from inspect import isawaitable
 from typing import Annotated, Any
@@ -15,16 +16,37 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import (
+    LANGUAGES,
+    current_language,
+    format_short_date,
+    gettext,
+    install_translations,
+    marked,
+    script_texts,
+    translated,
+)
 from classface_assets.core.schemas import is_noise
-from classface_assets.review.auth.sessions import SESSION_LIFETIME_S, cookie_name
+from classface_assets.review.auth.session_store import SESSION_LIFETIME_S
+from classface_assets.review.auth.sessions import cookie_name
 from classface_assets.review.context import ReviewContext, context_of
 from classface_assets.review.pages.components.cards import nameable_people
 from classface_assets.review.pages.components.messages import describe_events
+from classface_assets.review.pages.components.updates import header_update
 from classface_assets.review.static_files import STATIC_URL
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.files.duckdb import DatabaseError
 
 MAX_EVENTS = 8
+_WORDS = (
+    *(marked("student"), marked("staff"), marked("not a student"), marked("not a face")),
+    *(marked("active"), marked("hidden"), marked("merged"), marked("collage"), marked("mirror")),
+    *(marked("present"), marked("absent"), marked("unsure"), marked("not known yet"), marked("not judged")),
+    *(marked("clear"), marked("guess"), marked("set by hand"), marked("no school year")),
+)
+"""What is shown of kinds, states and marks; in the catalogs by this list."""
+WITHOUT_ARCHIVE = ("/start", "/help", "/login")
+"""Pages that are shown before anything of the archive is on the disk."""
 FormText = Annotated[str, Form(max_length=2000)]
 FormFaces = Annotated[tuple[str, ...], Form()]
 
@@ -42,9 +64,12 @@ def template_environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["static"] = STATIC_URL
-    environment.filters["number"] = lambda n: f"{n:,}"
+    install_translations(environment)
+    environment.globals["languages"] = LANGUAGES
+    environment.filters["text"] = lambda marked_text: translated(marked_text) if marked_text else ""
     environment.filters["years"] = format_years
-    environment.filters["counted"] = lambda n, one, more="": f"{n:,} {one if n == 1 else more or one + 's'}"
+    environment.filters["enum"] = lambda value: gettext(str(value))
+    environment.filters["iso_date"] = lambda day: format_short_date(date.fromisoformat(str(day))) if day else ""
     return environment
 
 
@@ -55,6 +80,17 @@ def render_page(request: Request, context: ReviewContext, template: str, **value
     done = {"message": describe_events(view, ids), "undo": ids} if ids else None
     response = HTMLResponse(render_template(request, template, counts=section_counts(view), done=done, **values))
     return _clear_erased_images(request, response, view)
+
+
+def render_page_without_faces(
+    request: Request, context: ReviewContext, template: str, status: int = 200, **values: Any
+) -> Response:
+    """Render a page that needs no published faces: before the first update it has no counts in its header."""
+    try:
+        counts = section_counts(context.view())
+    except UserError:
+        counts = None
+    return HTMLResponse(render_template(request, template, counts=counts, done=None, **values), status)
 
 
 def _clear_erased_images(request: Request, response: Response, view: ArchiveView) -> Response:
@@ -121,7 +157,8 @@ def format_years(years: Sequence[str]) -> str:
         return "".join(years)
     first, last = years[0].partition("-"), years[-1].rpartition("-")
     are_school_years = all(part.isdecimal() and len(part) == 4 for part in (first[0], first[2], last[0], last[2]))
-    return f"{first[0]} to {last[2]}" if are_school_years else f"{years[0]} to {years[-1]}"
+    start, end = (first[0], last[2]) if are_school_years else (years[0], years[-1])
+    return gettext("%(first)s to %(last)s", first=start, last=end)
 
 
 def page_address(request: Request) -> str:
@@ -135,8 +172,14 @@ def _parse_event_ids(listed: str) -> list[int]:
 
 def render_template(request: Request, template: str, **values: Any) -> str:
     """Render a template, with the session's CSRF token and the page's address."""
-    session = request.state.session
-    frame = {"csrf": session.csrf, "here": local_path(page_address(request)), "path": request.url.path}
+    frame = {
+        "csrf": request.state.session.csrf,
+        "here": local_path(page_address(request)),
+        "path": request.url.path,
+        "update": header_update(context_of(request)),
+        "chosen_language": current_language(),
+        "script_texts": script_texts(current_language()),
+    }
     return template_environment().get_template(template).render(frame | values)
 
 
@@ -148,6 +191,9 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_with_error_page(request: Request) -> Response:
+            is_new = not context_of(request).layout.local.exists()
+            if is_new and not wants_json(request) and not request.url.path.startswith(WITHOUT_ARCHIVE):
+                return RedirectResponse("/start", 303)
             try:
                 return await handle(request)
             except (UserError, RequestValidationError, HTTPException) as error:
@@ -169,10 +215,13 @@ def add_not_found_page(app: FastAPI) -> None:
 
     def not_found(request: Request, error: Exception) -> Response:
         answer: Response = handler(request, error)  # type: ignore[assignment]
-        if answer.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
+        is_page = "text/html" in request.headers.get("accept", "") and request.state.session is not None
+        if answer.status_code != 404 or not is_page:
             return answer
-        detail = f"There is nothing at {request.url.path}; it may have been named or merged meanwhile."
-        return _problem_page(request, {"title": "Not found", "status": 404, "detail": detail})
+        detail = gettext(
+            "There is nothing at %(path)s; it may have been named or merged meanwhile.", path=request.url.path
+        )
+        return _problem_page(request, {"title": gettext("Not found"), "status": 404, "detail": detail})
 
     app.add_exception_handler(HTTPException, not_found)
 
@@ -183,6 +232,8 @@ async def _error_page(request: Request, error: Exception) -> Response:
     handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
     answer = handler(request, error)
     problem = json.loads((await answer if isawaitable(answer) else answer).body)
+    if isinstance(error, DatabaseError) and not context_of(request).layout.database.exists():
+        return RedirectResponse("/start", 303)
     return _problem_page(request, problem, empty=isinstance(error, DatabaseError))
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from classface_assets.core.languages import gettext, marked
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.store.decisions.history import event_sentences
 from classface_assets.store.model.events import Event, people_of_event, undone_event_ids
 
 SAME_ACTION_INTERVAL = timedelta(seconds=2)
 MAX_EVENTS_PER_ACTION = 5
+_UNDONE, _DONE_AGAIN = marked("Undone:"), marked("Done again:")
 # Kinds of events that one click appends together: undoing only one of the two would leave half an action.
 _COMBINED_KINDS = {
     ("person_created", "faces_labelled"),
@@ -43,8 +45,10 @@ def event_describer(view: ArchiveView) -> Callable[[Sequence[int]], str]:
         sentences = [texts[event.id] for _, event in parts]
         if len({prefix for prefix, _ in parts}) == 1:
             prefix, first = parts[0]
-            return prefix + "; ".join(sentences) if prefix else _capitalize("; ".join(sentences), first)
-        return "; ".join(prefix + sentence for (prefix, _), sentence in zip(parts, sentences, strict=True))
+            joined = "; ".join(sentences)
+            return f"{gettext(prefix)} {joined}" if prefix else _capitalize(joined, first)
+        prefixes = [f"{gettext(prefix)} " if prefix else "" for prefix, _ in parts]
+        return "; ".join(prefix + sentence for prefix, sentence in zip(prefixes, sentences, strict=True))
 
     return describe
 
@@ -111,6 +115,6 @@ def _resolve_undo(event: Event, by_id: Mapping[int, Event]) -> tuple[str, Event]
     """The event that an undo, or the undo of an undo, refers to, and what to write before its sentence."""
     prefix = ""
     while event.kind == "undone":
-        prefix = "Done again: " if prefix == "Undone: " else "Undone: "
+        prefix = _DONE_AGAIN if prefix == _UNDONE else _UNDONE
         event = by_id[event.payload["event_id"]]
     return prefix, event

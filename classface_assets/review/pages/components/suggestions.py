@@ -8,6 +8,8 @@ import polars as pl
 
 from classface_assets.core.arrays import l2_normalize
 from classface_assets.review.faces.similar_faces import FaceSimilarity
+from classface_assets.review.pages.components.students import student_text
+from classface_assets.store.decisions.roster import entries_by_person
 
 MAX_SIMILAR_CLUSTERS = 6
 
@@ -21,7 +23,8 @@ def suggest_names(
     is in a photo of the cluster already is not suggested.
 
     Returns:
-        Cluster id → name, a face and the similarity of the person; without clusters where nobody reaches the threshold.
+        Cluster id → the person's name, a face, the similarity, and class and student id (`known`); without clusters
+        where nobody reaches the threshold.
     """
     view = face_similarity.view
     of_clusters = view.clusters.filter(pl.col("cluster_id").is_in(list(cluster_ids)))
@@ -34,10 +37,16 @@ def suggest_names(
     for row, column in _in_one_photo(view.faces, ids, people):
         scores[row, column] = -1
     names = dict(view.persons.select("id", "name").iter_rows())
+    entries = entries_by_person(view.decisions)
     best = scores.argmax(axis=1)
     face = dict(confirmed.group_by("group").agg(pl.col("face_id").first()).iter_rows())
     return {
-        ids[i]: {"name": names[people[b]], "face": face[people[b]], "similarity": round(float(scores[i, b]), 2)}
+        ids[i]: {
+            "name": names[people[b]],
+            "face": face[people[b]],
+            "similarity": round(float(scores[i, b]), 2),
+            "known": student_text(entries.get(people[b])),
+        }
         for i, b in enumerate(best)
         if scores[i, b] >= threshold
     }

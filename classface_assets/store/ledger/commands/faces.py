@@ -49,6 +49,17 @@ def label(tx: LedgerTransaction, name: str, faces: Sequence[FaceRef], method: st
     return _append_labels(tx, _find_or_create_person(tx, name), faces, method=method)
 
 
+def label_groups(tx: LedgerTransaction, named: Sequence[tuple[str, Sequence[FaceRef]]], method: str) -> CommandResult:
+    """Label groups of faces as one person each, all of them or none; see `label`.
+
+    Raises:
+        ConflictError: Several people may be meant by a name, or a face was erased.
+    """
+    for name, faces in named:
+        label(tx, name, faces, method)
+    return tx.result(None, sum(len(faces) for _, faces in named))
+
+
 def label_imported(
     tx: LedgerTransaction,
     named: Sequence[tuple[str, FaceRef]],
@@ -118,6 +129,23 @@ def remove_labels(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandRes
         raise ConflictError("None of these faces was labelled, so there is no name to remove.")
     tx.append(FacesTakenOff(faces=face_payloads(faces)))
     return tx.result(None, count)
+
+
+def remove_assignments(
+    tx: LedgerTransaction, labelled: Sequence[FaceRef], matched: Sequence[tuple[str, Sequence[FaceRef]]]
+) -> CommandResult:
+    """Remove the labels of faces, and reject people for the faces that were matched with them; all or none.
+
+    Args:
+        tx: The open transaction.
+        labelled: Faces with a label.
+        matched: (person id, faces) of automatic matches.
+    """
+    if labelled:
+        remove_labels(tx, labelled)
+    for person_id, faces in matched:
+        reject(tx, person_id, faces)
+    return tx.result(None, len(labelled) + sum(len(faces) for _, faces in matched))
 
 
 def _find_or_create_person(tx: LedgerTransaction, name: str, roster: int | None = None) -> str:

@@ -14,6 +14,7 @@ from classface_assets.store.ledger.payloads import (
     BirthDateSet,
     ConsentGiven,
     ConsentWithdrawn,
+    CoverChosen,
     PersonCreated,
     PersonErased,
     PersonHidden,
@@ -166,6 +167,17 @@ def set_portrait(tx: LedgerTransaction, who: str, face_id: str) -> CommandResult
     return tx.result(tx.people().canonical_id(person.id))
 
 
+def choose_cover(tx: LedgerTransaction, who: str, face: FaceRef) -> CommandResult:
+    """Show a person by this face in albums and lists, as long as it is theirs.
+
+    Raises:
+        UnknownError: There is no such person.
+    """
+    person = tx.find_current_person(who)
+    tx.append(CoverChosen(person_id=person.id, faces=face_payloads([face])))
+    return tx.result(person.id)
+
+
 def declare_siblings(tx: LedgerTransaction, people: Sequence[str]) -> CommandResult:
     """Record that people are siblings, so that telling them apart takes a larger margin."""
     ids = list(dict.fromkeys(tx.find_person(who).id for who in people))
@@ -221,11 +233,14 @@ def preserve_refusals(tx: LedgerTransaction, keys: Set[str]) -> None:
     places = {place for place, entry in enumerate(matcher.students.entries) if entry.key in keys}
     names = {name for place in places for _, name in matcher.students.names_of[place]}
     gone = {("student", place) for place in places} | {("name", name) for name in names}
+    people, left = tx.people(), list[tuple[str, list[str]]]()
     for person_id, refused in matcher.consents.refused.items():
-        person = tx.people().persons.get(person_id)
+        person = people.persons.get(person_id)
         purposes = sorted(str(purpose) for purpose, sources in refused.items() if sources and sources.keys() <= gone)
         if purposes and person is not None and not person.erased:
-            tx.append(ConsentWithdrawn(person_id=person_id, purposes=purposes))
+            left.append((person_id, purposes))
+    for person_id, purposes in left:  # what is appended changes the answers of the matcher
+        tx.append(ConsentWithdrawn(person_id=person_id, purposes=purposes))
 
 
 def _find_unmerged(tx: LedgerTransaction, who: str) -> Person:

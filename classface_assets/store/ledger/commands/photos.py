@@ -14,7 +14,13 @@ from classface_assets.store.ledger.payloads import (
     PhotoUnmarked,
     face_payloads,
 )
-from classface_assets.store.ledger.transaction import CommandResult, ConflictError, LedgerError, LedgerTransaction
+from classface_assets.store.ledger.transaction import (
+    CommandResult,
+    ConflictError,
+    LedgerError,
+    LedgerTransaction,
+    distinct_faces,
+)
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.same_shots import SameShot
 
@@ -39,11 +45,19 @@ def unmark_photo(tx: LedgerTransaction, asset_id: str) -> CommandResult:
 
 def draw_face(tx: LedgerTransaction, face: FaceRef) -> CommandResult:
     """Add a face that no detector found, by the box that somebody drew around it."""
-    x, y, width, height = face.box
-    if width < 1 or height < 1 or x + width < 1 or y + height < 1:
-        raise LedgerError("A face's box must lie in the photo and be at least a pixel wide and high; draw it again.")
-    tx.append(FaceDrawn(faces=face_payloads([face])))
-    return tx.result(None, 1)
+    return draw_faces(tx, [face])
+
+
+def draw_faces(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResult:
+    """Add several such faces in one event."""
+    faces = distinct_faces(faces)
+    for x, y, width, height in (face.box for face in faces):
+        if width < 1 or height < 1 or x + width < 1 or y + height < 1:
+            raise LedgerError(
+                "A face's box must lie in the photo and be at least a pixel wide and high; draw it again."
+            )
+    tx.append(FaceDrawn(faces=face_payloads(faces)))
+    return tx.result(None, len(faces))
 
 
 def follow_photos(tx: LedgerTransaction, pairs: Sequence[SameShot]) -> CommandResult:

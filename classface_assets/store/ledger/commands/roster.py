@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from classface_assets.core.names import join_names
-from classface_assets.store.decisions.students import merge_imports, refusal_of
+from classface_assets.store.decisions.people.students import merge_imports, refusal_of
 from classface_assets.store.ledger.commands.people import preserve_refusals
 from classface_assets.store.ledger.database import read_events_of
 from classface_assets.store.ledger.payloads import RosterImported, StudentLinked, StudentRemoved, Undone

@@ -1,0 +1,33 @@
+"""The names of photos in students' folders: the same for the album that fills them and the pages that link to them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from classface_assets.albums.cards import PhotoCard, PhotoKey
+from classface_assets.albums.names import album_file_name, unique_name
+
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+
+
+def original_files(folders: Mapping[str, str], pictures: Iterable[PhotoCard]) -> dict[str, dict[PhotoKey, str]]:
+    """The file name of each photo in each student's folder.
+
+    Args:
+        folders: Student key → folder, of one school year.
+        pictures: The photos of the year, in order.
+
+    Returns:
+        Student key → photo → file name.
+    """
+    taken: dict[str, set[str]] = {key: set() for key in folders}
+    files: dict[str, dict[PhotoKey, str]] = {key: {} for key in folders}
+    for picture in pictures:
+        for student in picture.students:
+            files[student.key][picture.key] = unique_name(_file_name(picture), taken[student.key])
+    return files
+
+
+def _file_name(picture: PhotoCard) -> str:
+    """The photo's own name; a copy with covered faces is a JPEG, whatever the photo is."""
+    name = PurePosixPath(album_file_name(picture.path))
+    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG_SUFFIXES else str(name)

@@ -1,0 +1,76 @@
+"""`classface dagster-config`: where Dagster's records of an archive are, and how many runs go on at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from classface_assets.cli.common import archive_options
+from classface_assets.cli.output import JSON, echo_json
+
+if TYPE_CHECKING:
+    from classface_assets.orchestration.records.database import RecordsDatabase
+    from classface_assets.orchestration.resources import Archive
+
+
+@click.command("dagster-config")
+@archive_options
+@click.option(
+    "--postgres",
+    metavar="URL",
+    help="Records in this PostgreSQL database, such as postgresql://user:password@host/dagster; or env:NAME, the "
+    "environment variable that holds it wherever Dagster runs, so that no password is in a file.",
+)
+@click.option("--sqlite", is_flag=True, help="Records in SQLite files of this machine again.")
+@click.option("--max-runs", type=click.IntRange(1, 1000), help="How many runs go on at a time.")
+@click.option("--take-over", is_flag=True, help="The database may hold the records of another archive, or of this one "
+              "where it was before.")  # fmt: skip
+@JSON
+def dagster_config_command(
+    archive: Archive, postgres: str | None, sqlite: bool, max_runs: int | None, take_over: bool, as_json: bool
+) -> None:
+    """Where Dagster's records of runs are; with options, move them: to PostgreSQL, which several machines can use.
+
+    Old records stay where they are. The new ones show what there is, so nothing is computed again.
+    """
+    from classface_assets.orchestration.records.database import parse_database, records_database, require_reachable
+
+    home = archive.layout.dagster_home
+    if postgres and sqlite:
+        raise click.UsageError("--postgres and --sqlite exclude one another.")
+    if postgres or sqlite or max_runs:
+        database = parse_database(postgres) if postgres else None if sqlite else records_database(home)
+        if database is not None:
+            require_reachable(database)
+        _change(archive, database, max_runs, take_over=take_over)
+    database = records_database(home)
+    if as_json:
+        echo_json({"records": database.shown if database else str(home), "home": str(home)})
+    else:
+        click.echo(f"Dagster's records are in {database.shown if database else home}; its settings, in {home}.")
+
+
+def _change(archive: Archive, database: RecordsDatabase | None, max_runs: int | None, *, take_over: bool) -> None:
+    from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
+    from classface_assets.orchestration.archive_lock import archive_lock
+    from classface_assets.orchestration.instance import open_instance, prepare_instance, require_idle
+    from classface_assets.orchestration.records.database import claim, write_settings
+    from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
+
+    layout = archive.layout
+    with archive_lock(layout, "classface dagster-config", click.echo, wait=False):
+        with open_instance(layout) as instance:
+            require_idle(instance)
+        if database is not None:
+            claim(database, str(layout.data), take_over=take_over)
+        write_settings(layout.dagster_home, database, max_runs)
+        instance, _ = prepare_instance(layout)
+        with instance:
+            if not instance.all_asset_keys():
+                of_all = (*GLOBAL_ASSETS, "evaluation", "student_coverage", "album_site")
+                count = report_what_there_is(instance, layout, YEAR_ASSETS, of_all)
+                click.echo(f"New records, with {count:,} outputs that there are. Restart `dagster dev`.", err=True)
+
+
+COMMANDS = (dagster_config_command,)

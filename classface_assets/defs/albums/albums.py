@@ -1,0 +1,242 @@
+"""The assets `albums`, of one school year, and `album_site`, the pages over all school years."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from classface_assets.albums.anonymization import faces_near_covered
+from classface_assets.albums.files import site_files, site_inputs, year_album_files
+from classface_assets.albums.names import year_path
+from classface_assets.albums.pages.site import SiteContents, build_site
+from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.publication import publish
+from classface_assets.core.languages import ENGLISH, use_language
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
+from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.identity.identities import identities
+from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint
+from classface_assets.defs.metadata import materialize_result
+from classface_assets.orchestration.progress import ProgressReporter
+from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.years import step_year
+from classface_assets.services.photos.album_people import album_people
+from classface_assets.store.artifacts.memoization import InputFingerprint
+from classface_assets.store.catalog.school_year import SchoolYearStore
+from classface_assets.store.consent.allowed_photos import (
+    WITHHELD_STATUS,
+    AllowedPhotos,
+    RefusedFaces,
+    load_allowed_photos,
+)
+from classface_assets.store.consent.photos import PhotoVerdict
+from classface_assets.store.decisions.reconciliation import chosen_covers
+from classface_assets.store.decisions.replay import replay
+from classface_assets.store.model.events import COVER_KINDS
+from classface_assets.store.model.purposes import Purpose
+from classface_assets.store.published.queries import album_faces
+
+CHIPS_PER_STUDENT = 3
+
+
+@archive_asset(
+    per_year=True,
+    deps=[identities],
+    group_name="albums",
+    kinds={"html", "pillow"},
+    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    code_version="1",
+)
+def albums(
+    context: dg.AssetExecutionContext, archive: Archive, models: Models, progress: dg.ResourceParam[ProgressReporter]
+) -> dg.MaterializeResult:
+    """One school year's album: a page of its photos with who is in them, and a folder of photos for each student.
+
+    The photos are hard links where the disk allows it, else copies. Thumbnails stay from run to run. The new album
+    takes the place of the old one only when it is complete. With data at a URL it is then copied there.
+
+    People who may not be shown are on no page, in no folder and no thumbnail: photos of them are left out, or shown
+    with the face covered (the setting `refused` of the archive); then the folders hold covered copies, and the
+    originals stay as they are.
+    """
+    year, layout = step_year(context), archive.layout
+    store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
+    photos, faces = album_contents(archive, year)
+
+    def make() -> Output:
+        with_chips = add_best_chips(store, faces)
+        with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
+            return _make_album(layout, year, photos, with_chips, lambda *_: advance(1))
+
+    return compute_unless_cached(album_fingerprint(store, photos, faces, archive.language), make)
+
+
+def _make_album(
+    layout: ArchiveLayout, year: str, photos: pl.DataFrame, faces: pl.DataFrame, advance: Callable[..., None]
+) -> Output:
+    album = build_year_album(layout.albums, layout.photos, year, photos, faces, advance)
+    published = layout.published_albums
+    copied: dict[str, Any] = {}
+    if published:
+        copied = asdict(publish(layout.albums, published, [year_path(year), "thumbs", "faces", "style.css"]))
+    result = materialize_result(
+        album.photos,
+        students=album.students,
+        photos_in_folders=album.linked,
+        copied_for_lack_of_hard_links=album.copied,
+        thumbnails_made=album.thumbnails_made,
+        missing=list(album.missing),
+        photos_withheld=photos.filter(pl.col("status") == WITHHELD_STATUS).height,
+        photos_with_a_face_covered=photos.drop_nulls("cover").height,
+        photos_to_review=photos.filter(pl.col("verdict") == PhotoVerdict.REVIEW.value).height,
+        page=dg.MetadataValue.path(str((published or layout.albums) / year_path(year) / "index.html")),
+        **copied,
+    )
+    if album.missing:
+        return Output(result, is_complete=False)
+    files = year_album_files(layout.albums, year, photos, faces)
+    unchanged = {"thumbnails_made": 0, **dict.fromkeys(copied, 0)}
+    return Output(result, files, unchanged, digested=layout.albums)
+
+
+def album_fingerprint(
+    store: SchoolYearStore, photos: pl.DataFrame, faces: pl.DataFrame, language: str = ENGLISH
+) -> InputFingerprint:
+    """The fingerprint of a school year's album.
+
+    Args:
+        store: The school year, with the faces of the detector in use.
+        photos: See `album_contents`.
+        faces: See `album_contents`.
+        language: Of the album.
+    """
+    inputs = photos, faces, store.detector, store.active_settings(), *_other_than_english(language)
+    return input_fingerprint(store.layout, "albums", inputs, str(store.layout.data), year=store.year)
+
+
+class SiteConfig(dg.Config):
+    """What the index says of the school."""
+
+    school: str = Field(default="", description="The school's name, as the index's title.")
+
+
+@archive_asset(
+    deps=[albums, identities],
+    group_name="albums",
+    kinds={"html"},
+    pool=PUBLISH_POOL,
+    automation_condition=WHEN_ALL_ALBUMS_ARE_READY,
+    code_version="1",
+)
+def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
+    """The album's index, every student growing up across the years, and the report of what was found and what was not.
+
+    Open `albums/index.html` in a browser; it needs no server.
+    """
+    layout = archive.layout
+    contents = site_contents(archive)
+    with use_language(archive.language):
+        result = compute_unless_cached(
+            site_fingerprint(layout, contents, config, archive.language), lambda: _make_site(config, layout, contents)
+        )
+    if layout.published_albums is None:
+        return result
+    published = asdict(publish(layout.albums, layout.published_albums, thorough=True))
+    return dg.MaterializeResult(metadata={**(result.metadata or {}), **published}, data_version=result.data_version)
+
+
+def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents) -> Output:
+    site = build_site(layout.albums, contents.years, contents, config.school)
+    result = materialize_result(
+        site.pages,
+        named_students=site.named,
+        unknown_students=site.unknown,
+        school_years=site.years,
+        removed=list(site.removed),
+        index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
+    )
+    return Output(result, site_files(layout.albums), {"removed": []}, digested=layout.albums)
+
+
+def site_fingerprint(
+    layout: ArchiveLayout, contents: SiteContents, config: SiteConfig, language: str = ENGLISH
+) -> InputFingerprint:
+    """The fingerprint of the pages over all school years.
+
+    Args:
+        layout: With the albums that there are.
+        contents: See `site_contents`.
+        config: Of the site.
+        language: Of the site.
+    """
+    photos, faces, people = contents.photos, contents.faces, contents.people
+    existing = site_inputs(layout.albums, contents.years, photos, faces)
+    inputs = (
+        photos,
+        faces,
+        people.members,
+        people.siblings,
+        existing,
+        config.model_dump(),
+        *_other_than_english(language),
+    )
+    return input_fingerprint(layout, "album_site", inputs, str(layout.data))
+
+
+def _other_than_english(language: str) -> tuple[str, ...]:
+    """The language as an input, which those of English albums do not have, so that older ones stay as they are."""
+    return () if language == ENGLISH else (language,)
+
+
+def site_contents(archive: Archive) -> SiteContents:
+    """The files, faces, classes and siblings that the pages over all school years show."""
+    photos, faces = album_contents(archive)
+    return SiteContents(photos, faces, album_people(archive))
+
+
+def album_contents(archive: Archive, year: str | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The files (`AllowedPhotos.photos`) and the faces that albums show, of one school year or of all.
+
+    The faces are `appearances` with `chosen`: whether somebody chose the face as the cover of its person.
+
+    Args:
+        archive: With the published database and the ledger.
+        year: The school year; None for all.
+    """
+    ledger, refused = archive.open_ledger(), RefusedFaces(archive.refused)
+    allowed = load_allowed_photos(archive.layout.database, ledger, Purpose.ALBUM, refused, year)
+    faces = appearances(archive.layout, allowed, year)
+    covers = chosen_covers(replay(ledger.events(kinds=COVER_KINDS)), faces)
+    return allowed.photos, faces.with_columns(pl.col("face_id").is_in(list(covers.values())).alias("chosen"))
+
+
+def appearances(layout: ArchiveLayout, allowed: AllowedPhotos, year: str | None = None) -> pl.DataFrame:
+    """Every face with its photo and its person's name, in photos that may be shown, of one school year or of all.
+
+    Without people who are hidden, are no students, or may not be shown. `cropped`: whether the face may be shown as a
+    picture of its own. Without score and reason, which no album shows: a label elsewhere may change them, and no page
+    changes with them.
+    """
+    rows = album_faces(layout.database, year)
+    photos = allowed.photos.filter(pl.col("status") == PhotoStatus.OK)
+    shown = ~pl.col("face_id").is_in(list(allowed.refused_faces)) & pl.col("path").is_in(photos["path"].implode())
+    rows = rows.filter(shown)
+    return rows.with_columns(~pl.col("face_id").is_in(faces_near_covered(rows, photos)).alias("cropped"))
+
+
+def add_best_chips(store: SchoolYearStore, faces: pl.DataFrame) -> pl.DataFrame:
+    """The faces with a column `chip`, filled only for the best of each student: an album shows one chip a student."""
+    order = (
+        faces.filter("cropped")
+        .drop_nulls("cluster_id")
+        .sort("chosen", "quality_score", "face_id", descending=[True, True, False], nulls_last=True)
+    )
+    best = order.group_by("cluster_id", maintain_order=True).head(CHIPS_PER_STUDENT)["face_id"].to_list()
+    chips = list(store.chips(best).items())
+    frame = pl.DataFrame(chips, schema={"face_id": pl.String(), "chip": pl.Binary()}, orient="row")
+    return faces.join(frame, on="face_id", how="left")

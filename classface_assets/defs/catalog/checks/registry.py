@@ -1,0 +1,17 @@
+"""All checks that are run as steps of their own, and the job that runs them alone, without materializing anything."""
+
+import dagster as dg
+
+from classface_assets.defs.catalog.checks import integrity, publication
+
+
+def load_checks() -> list[dg.AssetChecksDefinition]:
+    """Every asset check that has a step of its own."""
+    return list(dg.load_asset_checks_from_modules([integrity, publication]))
+
+
+check_archive = dg.define_asset_job(
+    "check_archive",
+    selection=dg.AssetSelection.checks(*(spec.key for check in load_checks() for spec in check.check_specs)),
+    description="Runs the checks alone, on what there is: nothing is computed and nothing is changed.",
+)

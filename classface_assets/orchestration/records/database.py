@@ -1,0 +1,213 @@
+"""Where Dagster's records of an archive are: SQLite files in its home, or a PostgreSQL database that machines share."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+import yaml
+
+from classface_assets.core.atomic_files import write_file
+from classface_assets.core.errors import UserError
+
+SETTINGS_FILE, SETTINGS_BEFORE = "dagster.yaml", "dagster.before.yaml"
+ENVIRONMENT_PREFIX = "env:"
+CONNECT_TIMEOUT_S = 10
+DRIVER = "postgresql+psycopg2"
+"""SQLAlchemy 2.1 takes another one for plain `postgresql://`, with which Dagster's notifications fail."""
+_OWNER = "classface/archive"
+
+
+class RecordsDatabaseError(UserError):
+    """The database of Dagster's records cannot be used."""
+
+
+@dataclass(frozen=True)
+class RecordsDatabase:
+    """A PostgreSQL database for Dagster's records.
+
+    Attributes:
+        url: Such as `postgresql+psycopg2://user:password@host/dagster`.
+        variable: The environment variable that holds the URL; "" where it stands in `dagster.yaml` itself.
+    """
+
+    url: str
+    variable: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return sa.make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def default_settings() -> dict[str, Any]:
+    """Dagster's settings as `classface` writes them into every new data folder."""
+    return dict(yaml.safe_load((files("classface_assets.orchestration") / SETTINGS_FILE).read_text()))
+
+
+def parse_database(text: str) -> RecordsDatabase:
+    """A database by its URL, or by `env:NAME`, the environment variable that holds it.
+
+    Raises:
+        RecordsDatabaseError: It is no URL of PostgreSQL, names no database, or the variable is not set.
+    """
+    variable = text.removeprefix(ENVIRONMENT_PREFIX) if text.startswith(ENVIRONMENT_PREFIX) else ""
+    value = os.environ.get(variable, "") if variable else text
+    if not value:
+        raise RecordsDatabaseError(
+            f"The environment variable {variable} is not set; it should hold the database's URL."
+        )
+    try:
+        url = sa.make_url(value)
+    except sa.exc.ArgumentError:
+        url = None
+    if url is None or not url.drivername.startswith("postgresql") or not url.database:
+        raise RecordsDatabaseError(
+            "That is no PostgreSQL database; give a URL such as postgresql://user:password@host:5432/dagster."
+        )
+    stored = url.set(drivername=DRIVER)
+    if variable and url.drivername != DRIVER:
+        raise RecordsDatabaseError(
+            f"The URL in {variable} has to begin with {DRIVER}://, the one driver with which Dagster works."
+        )
+    return RecordsDatabase(stored.render_as_string(hide_password=False), variable)
+
+
+def require_reachable(database: RecordsDatabase) -> None:
+    """Connect once.
+
+    Raises:
+        RecordsDatabaseError: The extra is not installed, the server cannot be reached, or it refuses.
+    """
+    if find_spec("dagster_postgres") is None:
+        raise RecordsDatabaseError(
+            "Dagster's records in PostgreSQL need the extra `postgres`: pip install 'classface_assets[postgres]'."
+        )
+    try:
+        with _engine(database.url).connect() as con:
+            con.exec_driver_sql("SELECT 1")
+    except sa.exc.OperationalError as error:
+        raise _unreachable(database.shown, error) from None
+
+
+def records_database(home: Path) -> RecordsDatabase | None:
+    """The PostgreSQL database that an archive's `dagster.yaml` names; None where its records are SQLite files.
+
+    Args:
+        home: Dagster's home folder.
+
+    Raises:
+        RecordsDatabaseError: The environment variable that holds the URL is not set.
+    """
+    settings = home / SETTINGS_FILE
+    if not settings.exists():
+        return None
+    storage = (yaml.safe_load(settings.read_text()) or {}).get("storage") or {}
+    url = (storage.get("postgres") or {}).get("postgres_url")
+    if isinstance(url, dict):
+        return parse_database(f"{ENVIRONMENT_PREFIX}{url.get('env', '')}")
+    return RecordsDatabase(url) if url else None
+
+
+def write_settings(home: Path, database: RecordsDatabase | None, most_runs: int | None = None) -> None:
+    """Write `dagster.yaml`; what people changed in it besides stays, and the file before is set aside.
+
+    Args:
+        home: Dagster's home folder.
+        database: Where the records are; None for SQLite files in `home`.
+        most_runs: How many runs go on at a time; None for as many as before.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / SETTINGS_FILE
+    settings = default_settings()
+    if file.exists():
+        shutil.copy2(file, home / SETTINGS_BEFORE)
+        settings |= yaml.safe_load(file.read_text()) or {}
+    settings.pop("storage", None)
+    if database is not None:
+        url: object = {"env": database.variable} if database.variable else database.url
+        settings["storage"] = {"postgres": {"postgres_url": url}}
+    if most_runs is not None:
+        concurrency = settings.setdefault("concurrency", {})
+        concurrency["runs"] = {**(concurrency.get("runs") or {}), "max_concurrent_runs": most_runs}
+    content = yaml.safe_dump(settings, sort_keys=False).encode()
+    write_file(file, lambda opened: opened.write(content))
+    file.chmod(0o600)  # it may hold a password
+
+
+def claim(database: RecordsDatabase, archive: str, *, take_over: bool) -> None:
+    """Note in the database whose records it holds; Dagster tells the records of two archives apart by nothing.
+
+    Args:
+        database: An empty one, or one with Dagster's tables.
+        archive: Where the archive's data are.
+        take_over: Whether it may be another archive's by its note: this one moved, or the other is no more.
+
+    Raises:
+        RecordsDatabaseError: It holds the records of another archive.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        write_settings(Path(home), database)
+        with dg.DagsterInstance.from_config(home) as instance:
+            cursors = instance.daemon_cursor_storage
+            owner = cursors.get_cursor_values({_OWNER}).get(_OWNER, archive)
+            if owner != archive and not take_over:
+                raise RecordsDatabaseError(
+                    f"The database {database.shown} holds Dagster's records of the archive in {owner}; each archive "
+                    "needs a database of its own. If that archive is no more, or was moved here, add --take-over."
+                )
+            cursors.set_cursor_values({_OWNER: archive})
+
+
+def as_database_error(error: BaseException, home: Path) -> RecordsDatabaseError | None:
+    """The sentence for an error of the PostgreSQL database that holds the records; None for other errors."""
+    causes = (error, error.__cause__)  # Dagster tries some times, and then raises an error of its own
+    found = next((one for one in causes if isinstance(one, sa.exc.OperationalError | ImportError)), None)
+    database = records_database(home) if found is not None else None
+    if found is None or database is None:
+        return None
+    if isinstance(found, ImportError):
+        return RecordsDatabaseError(
+            f"Dagster's records are in {database.shown}, which needs the extra `postgres`: "
+            "pip install 'classface_assets[postgres]'."
+        )
+    return _unreachable(database.shown, found)
+
+
+def _engine(url: str, **options: str) -> sa.Engine:
+    return sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        **options,
+    )
+
+
+def _unreachable(shown: str, error: sa.exc.OperationalError) -> RecordsDatabaseError:
+    lines = [line for line in str(error.orig).splitlines() if line.strip()]
+    reason = lines[0].strip() if lines else "no answer"
+    return RecordsDatabaseError(
+        f"Dagster's records in {shown} cannot be reached ({reason}); check that the server runs, and user and password."
+    )
+
+
+def vacuum_records(url: str) -> None:
+    """Rewrite the tables of Dagster's records: what was deleted stays in a file until it is overwritten.
+
+    Backups of the server and its write-ahead log are out of reach.
+
+    Args:
+        url: The database.
+    """
+    with _engine(url, isolation_level="AUTOCOMMIT").connect() as con:
+        con.exec_driver_sql("SET lock_timeout = '60s'")
+        tables = sa.inspect(con).get_table_names()
+        for table in ("event_logs", "runs", "run_tags", "asset_keys", "asset_event_tags", "asset_check_executions"):
+            if table in tables:
+                con.exec_driver_sql(f"VACUUM FULL {table}")

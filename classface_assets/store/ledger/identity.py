@@ -1,0 +1,170 @@
+"""Which ledger this is: its identity, and whether it is the one that an archive knows.
+
+An archive records the identity and the last event of its ledger (`LedgerRecord`). That a ledger is the same, and not
+older, is seen by that one event: no event is ever removed, and its number, time and kind are never changed, not even by
+an erasure, which overwrites names in payloads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from classface_assets.store.ledger.database import events, read_identity, read_last_event
+from classface_assets.store.ledger.transaction import LedgerError
+from classface_assets.store.model.events import AUTOMATIC_EVENT_KINDS, LastEvent
+
+
+class LedgerTrouble(StrEnum):
+    """What is wrong with a ledger."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    OLDER = "older"
+    """It lacks the last decisions that the archive knows."""
+    OTHER = "other"
+    """It has another identity, or never had the events that the archive knows."""
+    DIVERGED = "diverged"
+    """It has the same identity, and another event under the number of the last one that the archive knows."""
+
+
+class LostLedgerError(LedgerError):
+    """The ledger is not the one that the archive knows; nothing may be published by it or written into it.
+
+    Attributes:
+        trouble: What is wrong.
+    """
+
+    def __init__(self, trouble: LedgerTrouble, sentence: str) -> None:
+        self.trouble = trouble
+        meant = "a new one" if trouble in (LedgerTrouble.MISSING, LedgerTrouble.EMPTY) else "this one"
+        super().__init__(
+            f"{sentence}; put it back with `classface ledger restore`, or run `classface run --new-ledger` "
+            f"if {meant} is meant."
+        )
+
+
+class RecordSource(StrEnum):
+    """When an archive recorded the state of its ledger."""
+
+    PUBLICATION = "publication"
+    DECISIONS = "decisions"
+    """When decisions had been made and rested."""
+
+
+@dataclass(frozen=True)
+class LedgerRecord:
+    """What an archive knows of its ledger.
+
+    Attributes:
+        ledger_id: The identity; None in archives of versions that recorded none.
+        decisions: How many events people had added.
+        last: The last of them; None where it is not known, or none was there.
+        source: When it was recorded.
+    """
+
+    ledger_id: str | None
+    decisions: int
+    last: LastEvent | None
+    source: RecordSource = RecordSource.PUBLICATION
+
+    @property
+    def known(self) -> str:
+        """The beginning of a sentence."""
+        count = f"{self.decisions:,} {'decision' if self.decisions == 1 else 'decisions'}"
+        published = self.source is RecordSource.PUBLICATION
+        return f"The archive was published with {count}" if published else f"The archive has seen {count}"
+
+
+class LedgerExpectation(Protocol):
+    """What is known of the ledger that is to be opened; asked in every transaction."""
+
+    def records(self) -> Sequence[LedgerRecord]:
+        """The records that the ledger must fit with."""
+
+    def refresh(self) -> bool:
+        """Read again what was read a while ago; whether it is something else now."""
+
+
+def read_record(con: sa.Connection, source: RecordSource = RecordSource.PUBLICATION) -> LedgerRecord:
+    """The record of a ledger as it is now."""
+    return LedgerRecord(read_identity(con), count_decisions(con), read_last_event(con, AUTOMATIC_EVENT_KINDS), source)
+
+
+def count_decisions(con: sa.Connection, until: int | None = None) -> int:
+    """How many events people have added, up to the event `until` or in all."""
+    query = sa.select(sa.func.count()).select_from(events).where(events.c.kind.not_in(AUTOMATIC_EVENT_KINDS))
+    return con.scalar(query if until is None else query.where(events.c.id <= until)) or 0
+
+
+def missing_ledger_error(records: Sequence[LedgerRecord], where: str) -> LostLedgerError | None:
+    """The error where a ledger does not exist at all; None where no decision can have been lost."""
+    for record in _that_matter(records):
+        return LostLedgerError(LedgerTrouble.MISSING, f"{record.known}, and its ledger ({where}) is missing")
+    return None
+
+
+def require_known_ledger(con: sa.Connection, has_tables: bool, records: Sequence[LedgerRecord], where: str) -> None:
+    """Check that a ledger is the one that an archive knows, and has all events that it knows.
+
+    Args:
+        con: An open connection.
+        has_tables: Whether the ledger has its tables.
+        records: What the archive knows.
+        where: The ledger as the user knows it.
+
+    Raises:
+        LostLedgerError: It is empty, older, another one, or diverged.
+    """
+    found = [(record, _trouble(con, record) if has_tables else LedgerTrouble.EMPTY) for record in _that_matter(records)]
+    for record, trouble in found:
+        if trouble is not None:
+            raise LostLedgerError(trouble, _sentence(con, trouble, record, where))
+
+
+def _that_matter(records: Sequence[LedgerRecord]) -> list[LedgerRecord]:
+    """The records of decisions that can have been lost, most decisions first."""
+    return sorted((one for one in records if one.decisions), key=lambda one: one.decisions, reverse=True)
+
+
+def _trouble(con: sa.Connection, record: LedgerRecord) -> LedgerTrouble | None:
+    ledger_id = read_identity(con)
+    last = read_last_event(con)
+    if last is None:
+        return LedgerTrouble.EMPTY
+    is_known = record.ledger_id is not None and ledger_id is not None
+    if is_known and ledger_id != record.ledger_id:
+        return LedgerTrouble.OTHER
+    if record.last is None:
+        return None
+    number, at, kind = record.last
+    row = con.execute(sa.select(events.c.at, events.c.kind).where(events.c.id == number)).first()
+    if row is None:
+        return LedgerTrouble.OLDER if last[0] < number else LedgerTrouble.DIVERGED
+    if (_moment(row.at), row.kind) != (_moment(at), kind):
+        return LedgerTrouble.DIVERGED if is_known else LedgerTrouble.OTHER
+    return None
+
+
+def _sentence(con: sa.Connection, trouble: LedgerTrouble, record: LedgerRecord, where: str) -> str:
+    if trouble is LedgerTrouble.EMPTY:
+        return f"{record.known}; this ledger ({where}) has none"
+    count = f"{count_decisions(con):,}"
+    if trouble is LedgerTrouble.OLDER:
+        return f"{record.known}; this ledger ({where}) has {count}"
+    if trouble is LedgerTrouble.OTHER:
+        return f"{record.known} of another ledger; this one ({where}) has {count}"
+    assert record.last is not None
+    return (
+        f"{record.known}; this ledger ({where}) has {count}, and event {record.last[0]:,} is another one in it, "
+        "so they went different ways"
+    )
+
+
+def _moment(at: str) -> datetime:
+    """The moment; the published database stores it without a time zone, in UTC."""
+    moment = datetime.fromisoformat(at)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

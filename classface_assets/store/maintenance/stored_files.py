@@ -1,0 +1,295 @@
+"""Every stored file that is damaged: parts, tables, records, DuckDB, heads, albums, portraits. Nothing is changed.
+
+Damage is what a file itself shows: it is not as it was written, it cannot be read, or a folder lies in its place. What
+agrees with itself and not with the rest is found in integrity; what becomes of a damaged file is decided in mending.
+"""
+
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from classface_assets.core.atomic_files import read_file
+from classface_assets.core.errors import UserError
+from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.core.locations import FileEntry, Location, list_directory
+from classface_assets.core.schemas import DUCKDB_TABLES
+from classface_assets.store.artifacts.checkpoints import damaged_head_files
+from classface_assets.store.artifacts.memoization import DamagedRecordError, OutputRecord, read_record
+from classface_assets.store.artifacts.thresholds import calibration_file, load_thresholds
+from classface_assets.store.catalog.photo_records import erased_photos_file
+from classface_assets.store.catalog.portraits import portrait_chip_digests, portraits_folder
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years
+from classface_assets.store.erasure.tombstones import erasures_missing_from, tombstones_file
+from classface_assets.store.files.deletion import list_subfolders, list_tree
+from classface_assets.store.files.duckdb import DatabaseError, query_database
+from classface_assets.store.files.parquet import DamagedFileError, check_parquet
+from classface_assets.store.maintenance.damage import is_readable_jpeg
+
+BYTES_PER_RUN = 1 << 30
+"""The most bytes of parts that a run checks before it starts; of larger archives every day another share."""
+ALBUM_BYTES_PER_RUN = 1 << 28
+"""The same of albums, which have many small files."""
+
+
+class FileKind(StrEnum):
+    """What a stored file is, which decides what becomes of it when it is damaged."""
+
+    PART = "part"
+    TABLE = "table"
+    SETTINGS = "settings of a search"
+    RECORD = "record of what was made"
+    DATABASE = "database"
+    HEAD = "projection head"
+    EPOCH = "checkpoint of a training"
+    ALBUM = "page or picture of an album"
+    ORIGINAL = "file that cannot be made again"
+
+
+@dataclass(frozen=True)
+class FileDamage:
+    """A stored file that is damaged.
+
+    Attributes:
+        file: The file.
+        kind: What it is.
+        why: What is the matter with it.
+        year: The school year that it is of; "" for other files.
+    """
+
+    file: Location
+    kind: FileKind
+    why: str
+    year: str = ""
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """What a check of all stored files came to.
+
+    Attributes:
+        damaged: The damaged files.
+        without_checksum: The number of parts and tables of versions that wrote no checksums.
+    """
+
+    damaged: tuple[FileDamage, ...]
+    without_checksum: int
+
+
+def check_stored_files(layout: ArchiveLayout) -> StoredFiles:
+    """Check every stored file of an archive, to its last byte."""
+    without: list[Location] = []
+    damaged = [*_damaged_parquet(layout, _parts(layout), without_checksum=without)]
+    damaged += _damaged_parquet(layout, _tables(layout), without_checksum=without)
+    damaged += [*_missing_tables(layout), *damaged_settings(layout), *damaged_records(layout)]
+    damaged += damaged_album_files(layout)
+    damaged += [*_damaged_database(layout, thorough=True), *_damaged_heads(layout), *_damaged_originals(layout)]
+    return StoredFiles(tuple(damaged), len(without))
+
+
+def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> list[FileDamage]:
+    """Check what a run rests on and would not see: of parts and tables at a URL nothing, which a server checks itself.
+
+    Args:
+        layout: The archive.
+        now: Time in seconds since 1970, by which the share of a large archive is chosen; None for the current one.
+    """
+    damaged: list[FileDamage] = []
+    day = int((time.time() if now is None else now) // 86400)
+    if isinstance(layout.data, Path):
+        damaged += _damaged_parquet(layout, share_of_the_day(_parts(layout), day), thorough=False)
+        damaged += _damaged_parquet(layout, _tables(layout), thorough=False)
+    damaged += [*damaged_settings(layout), *damaged_album_files(layout, day)]
+    return [*damaged, *_damaged_database(layout, thorough=False), *_damaged_heads(layout)]
+
+
+def share_of_the_day(files: Iterable[FileEntry], day: int, most: int = BYTES_PER_RUN) -> list[FileEntry]:
+    """Of some files as many as are checked on a day, so that all of them are in turn.
+
+    Args:
+        files: All files.
+        day: Number of the day.
+        most: About how many bytes to check on one day.
+    """
+    every = list(files)
+    size = sum(file.size for file in every)
+    return [file for file in every if _is_of_the_day(file.path.name, day, size, most)]
+
+
+def _is_of_the_day(name: str, day: int, size: int, most: int) -> bool:
+    shares = -(-size // most) or 1
+    return (zlib.crc32(name.encode()) + day) % shares == 0
+
+
+def damaged_settings(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    """The files that name the thresholds in use and cannot be read, name none that there are, or are missing."""
+    for detector in list_subfolders(layout.parts("detections")):
+        for year in list_subfolders(detector):
+            store = SchoolYearStore(layout, decode_folder_name(detector), decode_folder_name(year))
+            searched = {parts.folder.name for parts in store.all_detection_parts() if parts.files()}
+            try:
+                active = store.active_settings()
+            except DamagedFileError as error:
+                yield FileDamage(error.file, FileKind.SETTINGS, error.why, store.year)
+                continue
+            if active is not None and searched and active not in searched:
+                why = "it names a search that there is not"
+                yield FileDamage(store.settings_file, FileKind.SETTINGS, why, store.year)
+
+
+def damaged_records(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    """The records of what was made that are not as they were written."""
+    for entry in _records(layout):
+        try:
+            read_record(Path(str(entry.path)))
+        except DamagedRecordError as error:
+            yield FileDamage(entry.path, FileKind.RECORD, str(error))
+        except FileNotFoundError:
+            continue
+
+
+def damaged_album_files(layout: ArchiveLayout, day: int | None = None) -> Iterator[FileDamage]:
+    """The pages and pictures of albums that are not as they were written, or are missing.
+
+    Args:
+        layout: The archive.
+        day: Number of the day, by which a share of those is chosen that are read although their size and time of
+            change are the same; None to read all.
+    """
+    seen: set[Path] = set()
+    records = list(_album_records(layout))
+    size = sum((one.outputs.get(name) or [0])[0] for _, one in records for name in one.digests)
+    for year, record in records:
+        for path, why in record.damaged(
+            (layout.data, layout.local),
+            lambda name: day is None or _is_of_the_day(name, day, size, ALBUM_BYTES_PER_RUN),
+        ):
+            if path not in seen:
+                seen.add(path)
+                yield FileDamage(path, FileKind.ALBUM, why, year)
+
+
+def _album_records(layout: ArchiveLayout) -> Iterator[tuple[str, OutputRecord]]:
+    """The records of the albums of the school years that there are, and of the pages over all years (with "")."""
+    for file, year in [
+        (layout.fingerprint_file("album_site"), ""),
+        *((layout.fingerprint_file("albums", year), year) for year in list_school_years(layout)),
+    ]:
+        if year and not image_parts(layout, year).files():
+            continue
+        try:
+            yield year, read_record(file)
+        except (DamagedRecordError, FileNotFoundError):
+            continue
+
+
+def _records(layout: ArchiveLayout) -> list[FileEntry]:
+    folder = layout.fingerprint_file("any").parent
+    listed = list_directory(folder)
+    years = [entry.path for entry in listed if entry.is_folder and entry.path.suffix != ".json"]
+    every = [*listed, *(entry for year in years for entry in list_directory(year))]
+    return [entry for entry in every if entry.path.suffix == ".json"]
+
+
+def _parts(layout: ArchiveLayout) -> Iterator[FileEntry]:
+    """Every part of every asset, version and school year; also a folder in the place of one."""
+    waiting = [layout.data / "parts"]
+    while waiting:
+        for entry in list_directory(waiting.pop()):
+            if entry.path.name.startswith("part-") and entry.path.suffix == ".parquet":
+                yield entry
+            elif entry.is_folder and not entry.path.is_symlink():
+                waiting.append(entry.path)
+
+
+def _tables(layout: ArchiveLayout) -> list[FileEntry]:
+    found = [e for e in list_directory(layout.data / "tables") if e.path.suffix == ".parquet"]
+    erased = erased_photos_file(layout)
+    return [*found, *(e for e in list_directory(erased.parent) if e.path == erased)]
+
+
+def _missing_tables(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    """The tables that are not there although the record of their asset says that they were made."""
+    present = {entry.path for entry in _tables(layout)}
+    for asset in ("knn_graph", "cluster_assignments", "identities"):
+        try:
+            read_record(layout.fingerprint_file(asset))
+        except (DamagedRecordError, FileNotFoundError):
+            continue
+        if layout.table(asset) not in present:
+            yield FileDamage(layout.table(asset), FileKind.TABLE, "it is missing")
+
+
+def _damaged_parquet(
+    layout: ArchiveLayout,
+    files: Iterable[FileEntry],
+    *,
+    without_checksum: list[Location] | None = None,
+    thorough: bool = True,
+) -> Iterator[FileDamage]:
+    for entry in files:
+        try:
+            if not check_parquet(entry.path, thorough) and without_checksum is not None:
+                without_checksum.append(entry.path)
+        except DamagedFileError as error:
+            kind = FileKind.PART if entry.path.name.startswith("part-") else FileKind.TABLE
+            yield FileDamage(entry.path, kind, error.why, school_year_of(layout, entry.path))
+        except FileNotFoundError:
+            continue
+
+
+def school_year_of(layout: ArchiveLayout, file: Location) -> str:
+    """The school year of a part; "" for other files."""
+    parts = layout.data / "parts"
+    below = file.parts[len(parts.parts) :] if file.parts[: len(parts.parts)] == parts.parts else ()
+    at = {"images": 1, "detections": 2, "embeddings": 2}.get(below[0], 0) if below else 0
+    return decode_folder_name(layout.data / below[at]) if at and len(below) > at + 1 else ""
+
+
+def _damaged_database(layout: ArchiveLayout, thorough: bool) -> Iterator[FileDamage]:
+    """DuckDB compares every block that it reads with its checksum. Older versions published fewer tables."""
+    if not layout.database.exists():
+        return
+    try:
+        found = query_database(layout.database, "SELECT table_name FROM duckdb_tables() WHERE NOT internal")
+        for table in DUCKDB_TABLES.keys() & set(found["table_name"]) if thorough else ():
+            query_database(layout.database, f"SELECT * FROM {table}")
+    except (DatabaseError, duckdb.Error):
+        yield FileDamage(layout.database, FileKind.DATABASE, "it cannot be read")
+
+
+def _damaged_heads(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    for file, why in damaged_head_files(layout.head):
+        is_head = file.parent == layout.head.parent
+        yield FileDamage(file, FileKind.HEAD if is_head else FileKind.EPOCH, why)
+
+
+def _damaged_originals(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    yield from _damaged_portraits(layout)
+    for file, read in (
+        (calibration_file(layout), lambda: load_thresholds(layout, "", "")),
+        (tombstones_file(layout), lambda: erasures_missing_from(layout, [])),
+    ):
+        try:
+            read()
+        except (UserError, OSError):
+            yield FileDamage(file, FileKind.ORIGINAL, "it cannot be read")
+
+
+def _damaged_portraits(layout: ArchiveLayout) -> Iterator[FileDamage]:
+    """Chips of portraits that are not as they were written; of older versions, those that cannot be decoded."""
+    digests = portrait_chip_digests(layout)
+    for entry in list_tree(portraits_folder(layout)):
+        try:
+            chip = read_file(entry.path)
+        except FileNotFoundError:
+            continue
+        if digests.get(str(entry.path), found := sha256(chip).hexdigest()) != found:
+            yield FileDamage(entry.path, FileKind.ORIGINAL, "its checksum does not match")
+        elif not is_readable_jpeg(chip):
+            yield FileDamage(entry.path, FileKind.ORIGINAL, "it cannot be read")

@@ -1,0 +1,90 @@
+"""The example of a workflow in the documentation: its commands, run as they stand there on a small archive."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from dagster._cli import cli as dagster_cli
+from markdown_it import MarkdownIt
+
+from classface_assets.cli.__main__ import cli as classface_cli
+from classface_assets.devtools.sample.compose import SampleArchive
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::dagster.SupersessionWarning")]
+
+PAGE = Path(__file__).parents[2] / "classface_assets" / "docs" / "engineers" / "ci.md"
+COMMANDS = {"dagster": dagster_cli, "classface": classface_cli}
+
+
+def workflow() -> dict[str, object]:
+    (block,) = [token.content for token in MarkdownIt().parse(PAGE.read_text()) if token.info == "yaml"]
+    read = yaml.safe_load(block)
+    assert isinstance(read, dict)
+    return read
+
+
+def run(command: str) -> Result:
+    """One line of a workflow, in this process: a new one would load Dagster again each time."""
+    program, *words = [os.path.expandvars(word) for word in shlex.split(command)]
+    return CliRunner().invoke(COMMANDS[program], words)
+
+
+@pytest.fixture
+def job(sample: SampleArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """The job of the workflow, with its environment on a photo of each school year."""
+    for year in sample.photos.iterdir():
+        photo = min(year.rglob("*.jpg"))
+        copy = tmp_path / "photos" / photo.relative_to(sample.photos)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(photo.read_bytes())
+    (found,) = workflow()["jobs"].values()  # type: ignore[attr-defined]
+    for name, value in found["env"].items():
+        moved = value.replace("/srv/school", str(tmp_path)).replace("/srv/classface", str(tmp_path / "data"))
+        monkeypatch.setenv(name, moved)
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_workflow_runs_every_night_on_a_machine_of_ones_own_and_one_at_a_time() -> None:
+    read = workflow()
+    assert read[True]["schedule"][0]["cron"].split()[2:] == ["*"] * 3  # type: ignore[index] # `on` is true in YAML
+    assert read["concurrency"] and read["permissions"] == {}
+    (job,) = read["jobs"].values()  # type: ignore[attr-defined]
+    assert job["runs-on"][0] == "self-hosted"
+    assert not [step for step in job["steps"] if "cache" in step.get("uses", "")], "no photo of a minor in a cache"
+
+
+def test_the_commands_of_the_workflow_make_an_archive_with_albums_and_say_what_there_is(
+    job: dict[str, object], tmp_path: Path
+) -> None:
+    steps = job["steps"]
+    assert isinstance(steps, list) and len(steps) == 6
+    results = [run(step["run"]) for step in steps]
+    assert [one.exit_code for one in results] == [0] * 6, [str(one.exception) for one in results]
+    made = json.loads(results[-1].stdout)
+    years = [one["school_year"] for one in made if one["asset"] == "albums"]
+    assert years == ["2016-2017", "2017-2018", "2018-2019", "2019-2020"]
+    (faces,) = [one["numbers"]["dagster/row_count"] for one in made if one["asset"] == "face_tables"]
+    assert faces > 3 and {one["unchanged"] for one in made} == {False}
+    assert len({one["run_id"] for one in made}) == 4 and all(one["data_version"] and one["at"] for one in made)
+    assert "Ana" not in results[-1].stdout, "numbers only"
+    assert (tmp_path / "data" / "albums" / "index.html").is_file()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_runs_count() == 4, "one run for all school years of a step"
+
+
+def test_a_command_that_fails_ends_with_an_exit_code_that_stops_the_workflow(
+    job: dict[str, object], tmp_path: Path
+) -> None:
+    unknown = run("dagster asset materialize -m classface_assets.definitions --select images --partition 1999-2000")
+    assert unknown.exit_code != 0
+    assert run("classface years sync").exit_code == 0
+    (tmp_path / "photos").rename(tmp_path / "away")
+    failed = run('dagster asset materialize -m classface_assets.definitions --select images --partition-range "$YEARS"')
+    assert failed.exit_code == 1 and "Materialization failed" in failed.output

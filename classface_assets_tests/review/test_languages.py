@@ -1,0 +1,88 @@
+"""Pages in the language of the browser, or in the one that was chosen in them; laid out from right to left too."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from classface_assets.core.languages import LANGUAGES, use_language
+from classface_assets.review.pages.components.layout import template_environment
+from classface_assets_tests.conftest import World
+from classface_assets_tests.support.accessibility import axe_violations
+from classface_assets_tests.support.clients import API, Client
+from classface_assets_tests.support.helpers import TOKEN
+from classface_assets_tests.support.windows import browser, open_window, photo_with_most_faces
+
+__all__ = ["browser"]
+pytestmark = pytest.mark.slow
+WHO_IS_THIS = {
+    "en": "Who is this?",
+    "de": "Wer ist das?",
+    "fr": "Qui est-ce ?",
+    "es": "¿Quién es?",
+    "pl": "Kto to jest?",
+}
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def test_a_page_is_in_the_language_that_the_browser_asks_for_and_the_api_in_english(served: str) -> None:
+    for accepted, language in {
+        "de-CH,de;q=0.9": "de",
+        "pl": "pl",
+        "fr-CA": "fr",
+        "es": "es",
+        "nl": "en",
+        "": "en",
+    }.items():
+        client = Client(
+            served, {"Authorization": f"Bearer {TOKEN}", "Accept-Language": accepted, "Accept": "text/html"}
+        )
+        page = client.get("/").body.decode()
+        assert f'<html lang="{language}" dir="ltr">' in page and WHO_IS_THIS[language] in page
+        assert b"There is no person" in client.get(f"{API}/persons/00000000-0000-4000-8000-000000000000").body
+        help_page = client.get("/help").body.decode()
+        assert f'<html lang="{language}" dir="ltr">' in help_page and 'class="prose" lang="en"' in help_page
+
+
+def test_a_language_chosen_in_the_page_is_remembered_and_names_are_given_in_it(
+    world: World, served: str, browser: Browser
+) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US") as context:
+        window = open_window(context.new_page(), served, world)
+        page = window.page
+        page.goto(served)
+        page.get_by_label("Language").select_option("Polski")
+        expect(page.get_by_role("heading", name=WHO_IS_THIS["pl"])).to_be_visible()
+        page.locator(".card [data-names]").first.fill("Łucja Żak")
+        page.keyboard.press("Enter")
+        window.toast("Łucja Żak")
+        shown = page.locator("#toasts").inner_text()
+        assert "twarz" in shown and "Cofnij" in shown, "also what scripts and the server's answers say"
+        photo, _ = photo_with_most_faces(world)
+        faces = ("/", "/people", "/confirm", "/photos", f"/photos/{photo}", f"/photos/{photo}/name", "/history")
+        archive = ("/runs", "/settings", "/roster", "/regions", "/learning", "/help")
+        for path in (*faces, *archive):
+            page.goto(served + path)
+            assert page.evaluate("document.documentElement.lang") == "pl" and fits(page), path
+            page.evaluate("document.documentElement.dir = 'rtl'")
+            assert fits(page), f"{path} from right to left"
+        page.goto(f"{served}/people")
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        assert axe_violations(page) == []
+        assert window.errors == []
+
+
+def test_a_language_that_there_is_not_is_refused(served: str) -> None:
+    client = Client(served, {"Authorization": f"Bearer {TOKEN}"})
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.ask("POST", "/language", b"language=xx", form).status == 404
+    assert client.ask("POST", "/language", b"language=de&back=//evil.example", form).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_template_can_be_compiled_in_every_language(language: str) -> None:
+    environment = template_environment()
+    with use_language(language):
+        for name in environment.list_templates():
+            assert environment.get_template(name).render is not None

@@ -13,9 +13,6 @@ from classface_assets.core.faces.embedders import EmbedderKind
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.clustering.cluster_ids import name_clusters
-from classface_assets.identity.clustering.incremental import ClusterState
-from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
-from classface_assets.identity.clustering.temporal import temporal_linkage
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.evaluation.summary import (
     assignment_changes,
@@ -25,36 +22,16 @@ from classface_assets.identity.evaluation.summary import (
     violated_labels,
 )
 from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.inputs_from_frames import AssignmentError, EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.inputs_from_frames import AssignmentError, EmbeddedFaces
 from classface_assets.identity.matching.prototypes import build_prototypes
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings, settings_for
-from classface_assets_tests.support.clustering import people_in_photos
+from classface_assets_tests.support.clustering import NOTHING_BEFORE, school
 from classface_assets_tests.support.vectors import unit
 
 pytestmark = pytest.mark.slow
 
-NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 METHODS = [AssignmentSettings(), AssignmentSettings(method="hdbscan", cluster_threshold=0.3)]
-
-
-def school(
-    seed: int, people: int = 12, photos: int = 20, noise: float = 0.09
-) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
-    """Faces of people who are each at most once in a photo, their vectors, and who they truly are."""
-    rng = np.random.default_rng(seed)
-    who, vectors = people_in_photos(rng, people, photos, 5, noise)
-    faces = pl.DataFrame(
-        {
-            "face_id": [f"face_{photo:03d}_{person:02d}" for photo, person in who],
-            "asset_id": [f"photo_{photo:03d}" for photo, _ in who],
-            "school_year": [f"{2010 + photo % 4}-{2011 + photo % 4}" for photo, _ in who],
-            "year": pl.Series([2010 + photo % 4 if photo % 7 else None for photo, _ in who], dtype=pl.Int32),
-            "quality_score": pl.Series(rng.uniform(0.3, 1, len(who)), dtype=pl.Float32),
-        }
-    )
-    return faces, vectors, [f"child {person}" for _, person in who]
 
 
 def assign(
@@ -418,164 +395,6 @@ def test_prototypes_are_the_best_faces_of_each_year_and_their_mean() -> None:
     assert made.owners.tolist() == [1] * 6
     assert made.faces.tolist() == [6, 1, 2, 3, -1, 5]
     np.testing.assert_allclose(made.vectors[4], unit(vectors[:5].mean(axis=0)[None])[0], atol=1e-6)
-
-
-def test_with_a_stored_similarity_one_more_photo_leaves_the_clusters_of_other_faces() -> None:
-    faces, vectors, _ = school(3, people=80, photos=60, noise=0.08)
-    graph = build_graph(faces["face_id"], vectors, 15)
-    embedded = EmbeddedFaces(faces, vectors, graph)
-    fitted = load_or_fit_similarity(embedded, METHODS[0])
-    assert fitted.model.share > 0
-    everybody = assign_identities(embedded, FaceConstraints(), METHODS[0], PreviousRun(similarity=fitted)).rows
-    for photo in faces["asset_id"].unique().sort().to_list()[:10]:
-        stays = faces["asset_id"] != photo
-        some, theirs = faces.filter(stays), vectors[stays.to_numpy()]
-        graph = build_graph(some["face_id"], theirs, 15)
-        again = load_or_fit_similarity(EmbeddedFaces(some[::-1], theirs[::-1], graph), METHODS[0], fitted)
-        assert again is fitted
-        before = everybody.filter(stays)
-        embedded, last = EmbeddedFaces(some, theirs, graph), PreviousRun(assignments=everybody, similarity=again)
-        after = assign_identities(embedded, FaceConstraints(), METHODS[0], last).rows
-        grouped = before["cluster_id"].str.starts_with("unknown_cluster_")
-        alone = ~before["cluster_id"].is_duplicated()
-        assert after.filter(grouped & ~alone)["cluster_id"].equals(before.filter(grouped & ~alone)["cluster_id"])
-
-
-def test_what_people_say_does_not_change_how_the_others_are_compared() -> None:
-    faces, vectors, truth = school(4, people=80, photos=60)
-    graph = build_graph(faces["face_id"], vectors, 15)
-    embedded = EmbeddedFaces(faces, vectors, graph)
-    fitted = load_or_fit_similarity(embedded, METHODS[0])
-    assert fitted.model.share > 0
-    shuffled = np.random.default_rng(0).permutation(len(faces))
-    again = load_or_fit_similarity(EmbeddedFaces(faces[shuffled], vectors[shuffled], graph), METHODS[0])
-    spaces = [one.model.transform(vectors).vectors for one in (fitted, again)]
-    np.testing.assert_array_equal(*spaces)
-    labels = FaceConstraints(dict(list(zip(faces["face_id"], truth, strict=True))[:40]))
-    found = assign_identities(embedded, labels, METHODS[0]).rows
-    assert found.equals(assign_identities(embedded, labels, METHODS[0], PreviousRun(similarity=fitted)).rows)
-
-
-class Growing:
-    """An archive that is grouped again and again, each time upon what the run before kept."""
-
-    def __init__(self, faces: pl.DataFrame, vectors: np.ndarray) -> None:
-        self.faces, self.vectors, self.similarity = faces, vectors, None
-        self.rows, self.state = NOTHING_BEFORE, None
-
-    def run(self, retained: pl.Series, settings: AssignmentSettings = METHODS[0], **stated: Any) -> pl.DataFrame:
-        """The assignments of the faces that are `kept` (mask)."""
-        faces, vectors = self.faces.filter(retained), self.vectors[retained.to_numpy()]
-        graph = build_graph(faces["face_id"], vectors, 15)
-        embedded = EmbeddedFaces(faces, vectors, graph)
-        self.similarity = load_or_fit_similarity(embedded, settings, self.similarity)
-        state = None if self.state is None else ClusterState.from_frame(self.state.to_frame())
-        last = PreviousRun(assignments=self.rows, similarity=self.similarity, cluster_state=state)
-        found = assign_identities(embedded, FaceConstraints(**stated), settings, last)
-        self.rows, self.state = found.rows, found.cluster_state
-        return self.rows
-
-    @property
-    def placed(self) -> set[str]:
-        """The faces that came since all were grouped."""
-        return set(self.state.face_ids.filter(pl.Series(self.state.added))) if self.state else set()
-
-
-def test_photos_that_come_and_go_change_no_other_face_s_company() -> None:
-    faces, vectors, _ = school(3, people=80, photos=60, noise=0.11)
-    everybody = Growing(faces, vectors)
-    all_of_them = pl.Series([True] * len(faces))
-    for photo in faces["asset_id"].unique().sort().to_list()[:8]:
-        everybody.state = None
-        stays = faces["asset_id"] != photo
-        before = everybody.run(stays)
-        for after in (everybody.run(all_of_them), everybody.run(stays)):
-            moved = assignment_changes(before, after.filter(after["face_id"].is_in(before["face_id"].implode())))
-            # Only who was alone, and now is with a face that came, has another name than before.
-            assert moved["from"].str.starts_with("unknown_noise").all()
-            assert moved["to"].is_unique().all()
-
-
-def test_a_few_new_faces_are_placed_where_clustering_from_scratch_would_put_them() -> None:
-    faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
-    growing = Growing(faces, vectors)
-    growing.run(faces["asset_id"] < "photo_056")
-    assert not growing.placed
-    found = growing.run(pl.Series([True] * len(faces)))
-    assert growing.placed == set(faces.filter(faces["asset_id"] >= "photo_056")["face_id"])
-    assert bcubed(truth, found["cluster_id"].to_list()).f == 1.0
-
-
-def test_all_faces_are_clustered_again_when_a_tenth_is_new_or_the_settings_change() -> None:
-    faces, vectors, _ = school(5, people=20, photos=60, noise=0.05)
-    growing = Growing(faces, vectors)
-    growing.run(faces["asset_id"] < "photo_054")
-    growing.run(faces["asset_id"] < "photo_057")
-    assert growing.placed
-    growing.run(pl.Series([True] * len(faces)))
-    assert growing.placed, "six of sixty photos are a tenth, not more"
-    growing.run(pl.Series([True] * len(faces)), replace(METHODS[0], cluster_threshold=0.5))
-    assert not growing.placed
-    other = Growing(faces, vectors)
-    other.run(faces["asset_id"] < "photo_053")
-    other.run(pl.Series([True] * len(faces)))
-    assert not other.placed
-
-
-def test_a_group_with_a_new_constraint_is_placed_again_and_the_others_stay() -> None:
-    faces, vectors, truth = school(5, people=20, photos=60, noise=0.05)
-    growing, everybody = Growing(faces, vectors), pl.Series([True] * len(faces))
-    before = growing.run(everybody)
-    one, other = [face for face, who in zip(faces["face_id"], truth, strict=True) if who == "child 3"][:2]
-    after = growing.run(everybody, cannot_link=((one, other),))
-    theirs = set(faces.filter(pl.Series([who == "child 3" for who in truth]))["face_id"])
-    assert growing.placed == theirs
-    place = dict(after.select("face_id", "cluster_id").iter_rows())
-    assert place[one] != place[other]
-    assert set(assignment_changes(before, after)["face_id"]) <= theirs
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_constraints_hold_for_faces_that_are_added_later(seed: int) -> None:
-    faces, vectors, truth = school(seed, people=14, photos=50, noise=0.3)
-    growing, ids = Growing(faces, vectors), faces["face_id"].to_list()
-    loose = replace(METHODS[0], cluster_threshold=0.2, attach_threshold=0.1, attach_margin=0.0)
-    rng = np.random.default_rng(seed)
-    pairs = [tuple(sorted(rng.choice(ids, 2, replace=False).tolist())) for _ in range(12)]
-    photo_of = dict(faces.select("face_id", "asset_id").iter_rows())
-    must = tuple((a, b) for a, b in pairs[:4] if photo_of[a] != photo_of[b])
-    cannot = tuple(pair for pair in pairs[4:] if pair not in must)
-    confirmed = dict(list(zip(ids, truth, strict=True))[-6:])
-    came: set[str] = set()
-    for last in ("photo_046", "photo_047", "photo_048", "photo_050"):
-        found = growing.run(faces["asset_id"] < last, loose, confirmed=confirmed, must_link=must, cannot_link=cannot)
-        place = dict(found.select("face_id", "cluster_id").iter_rows())
-        together = found.join(faces, on="face_id").group_by("cluster_id", "asset_id").len().filter(pl.col("len") > 1)
-        assert together.is_empty()
-        assert not [pair for pair in cannot if set(pair) <= set(place) and place[pair[0]] == place[pair[1]]]
-        tied = [pair for pair in must if set(pair) <= set(place) and not set(pair) & set(confirmed)]
-        assert all(place[a] == place[b] for a, b in tied if "person" not in place[a] + place[b])
-        assert all(place[face] == f"person_{who}" for face, who in confirmed.items() if face in place)
-        came |= growing.placed
-    assert came
-
-
-def test_only_what_is_near_new_faces_is_looked_at() -> None:
-    faces, vectors, _ = school(5, people=20, photos=60, noise=0.05)
-    graph, years = build_graph(faces["face_id"], vectors, 10, 0.5), np.full(len(faces), 2010.0)
-    pairs, similarities = graph.pairs()
-    photos = faces["asset_id"].rank("dense").to_numpy().astype(np.int64)
-    material = ClusteringInput(vectors, years, photos, np.ones(len(faces)), pairs, similarities)
-    material = replace(material, similarity=fit_archive_similarity(material, METHODS[0]))
-    whole = temporal_linkage(material, METHODS[0])
-    groups, size = np.unique(whole, return_counts=True)
-    touched = whole == groups[size.argmax()]
-    fixed = whole.copy()
-    fixed[np.flatnonzero(touched)[:2]] = -1
-    unseen = vectors.copy()
-    unseen[~touched] = np.nan  # whoever looked at these would be lost
-    again = temporal_linkage(replace(material, vectors=unseen), METHODS[0], fixed)
-    np.testing.assert_array_equal(again, whole)
 
 
 def test_a_piece_of_a_split_cluster_keeps_its_name_with_the_rest_that_joins_it() -> None:

@@ -1,9 +1,13 @@
 """Made-up faces to cluster, their nearest neighbour graph, and the groups that come out."""
 
 import numpy as np
+import polars as pl
 
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets_tests.support.vectors import unit
+
+NOTHING_BEFORE = pl.DataFrame(schema=ASSIGNMENTS)
 
 
 def people_in_photos(
@@ -36,3 +40,21 @@ def clustering_input(
 def partition(labels: np.ndarray) -> set[frozenset[int]]:
     """The groups, whatever their numbers; noise is left out."""
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels[labels >= 0])}
+
+
+def school(
+    seed: int, people: int = 12, photos: int = 20, noise: float = 0.09
+) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
+    """Faces of people who are each at most once in a photo, their vectors, and who they truly are."""
+    rng = np.random.default_rng(seed)
+    who, vectors = people_in_photos(rng, people, photos, 5, noise)
+    faces = pl.DataFrame(
+        {
+            "face_id": [f"face_{photo:03d}_{person:02d}" for photo, person in who],
+            "asset_id": [f"photo_{photo:03d}" for photo, _ in who],
+            "school_year": [f"{2010 + photo % 4}-{2011 + photo % 4}" for photo, _ in who],
+            "year": pl.Series([2010 + photo % 4 if photo % 7 else None for photo, _ in who], dtype=pl.Int32),
+            "quality_score": pl.Series(rng.uniform(0.3, 1, len(who)), dtype=pl.Float32),
+        }
+    )
+    return faces, vectors, [f"child {person}" for _, person in who]

@@ -36,11 +36,12 @@ from classface_assets.defs.memoized import (
     state_of_clustering,
 )
 from classface_assets.defs.metadata import (
+    CLUSTERS,
+    MOVED_FACES,
     assignment_metadata,
-    cluster_contact_sheet,
+    faces_contact_sheet,
     markdown_table,
     materialize_result,
-    moved_contact_sheet,
 )
 from classface_assets.identity.evaluation.summary import change_counts
 from classface_assets.identity.graph.build import update_graph
@@ -147,8 +148,8 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
         persons=markdown_table(tables["persons"].select("name", "status", "updated_at"), most=20),
         database=dg.MetadataValue.path(layout.database),
         **assignment_metadata(rows),
-        **cluster_contact_sheet(layout, pack.detector_version, catalog.faces, rows),
-        **moved_contact_sheet(layout, pack.detector_version, catalog.faces, changes.drop_nulls("from")),
+        **faces_contact_sheet(layout, pack.detector_version, catalog.faces, rows, CLUSTERS),
+        **faces_contact_sheet(layout, pack.detector_version, catalog.faces, changes.drop_nulls("from"), MOVED_FACES),
     )
     return Output(result, [table], {"faces_moved_since_last_time": 0})
 

@@ -48,7 +48,13 @@ from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import from_cached_frame, to_cached_frame
 from classface_assets.identity.projection.network import apply_head
 from classface_assets.identity.projection.thresholds import transfer_thresholds
-from classface_assets.identity.settings import AssignmentSettings, settings_key, stored_values, with_values
+from classface_assets.identity.settings import (
+    AssignmentSettings,
+    SettingGroup,
+    settings_key,
+    stored_values,
+    with_values,
+)
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.portraits import load_portrait_vectors
 from classface_assets.store.artifacts.assignment_tables import (
@@ -72,7 +78,10 @@ from classface_assets.store.published.tables import build_tables
 class IdentityConfig(AssignmentConfig):
     """The same as for `cluster_assignments`, and whether the trained head is used."""
 
-    use_head: bool = Field(default=True, description="Use the projection head's vectors where it was promoted.")
+    use_head: bool = Field(
+        default=True,
+        description=SettingGroup.WHOLE_RUN.describe("Use the projection head's vectors where it was promoted."),
+    )
 
 
 @archive_asset(

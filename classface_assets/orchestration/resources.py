@@ -228,6 +228,7 @@ def resolve_archive(
     photos: str | Path | None = None,
     data: str | Path | None = None,
     local: str | Path | None = None,
+    *,
     lasting: ArchiveSettings | None = None,
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from the environment, then from `classface.toml`.

@@ -76,11 +76,11 @@ def test_a_file_that_cannot_be_used_fails_runs_and_not_the_loading(
         file.mkdir()
     else:
         file.write_text(text[flaw])
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as refused:
         resolve_archive()
     definitions = defs()
     dg.Definitions.validate_loadable(definitions)
-    assert str(told.value) in reason_of_failed_run(definitions)
+    assert str(refused.value) in reason_of_failed_run(definitions)
     file.rmdir() if flaw == "unreadable" else file.unlink()
     assert "reload the code location" in reason_of_failed_run(definitions), "its defaults are not the file's"
     set_values(tmp_path, {"pack": "dlib"})

@@ -27,6 +27,7 @@ from classface_assets.core.locations import (
     list_files_recursive,
     stat_entry,
 )
+from classface_assets.core.schemas import END_OF_JPEG
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,6 @@ def list_originals(root: Location, paths: Iterable[str]) -> Originals:
     return Originals(root, {encode_relative_path(entry.path, root): entry for entry in found if not entry.is_folder})
 
 
-END_OF_JPEG = b"\xff\xd9"
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0
 """Long sides of pictures in pixels. FULL_SIZE: the photo's own size, for photos in which a face is covered."""
 CLOCKWISE_TRANSPOSES = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}

@@ -32,6 +32,8 @@ class DetectionStatus(StrEnum):
     FAILED = "failed"
 
 
+END_OF_JPEG = b"\xff\xd9"
+"""The two bytes that a whole JPEG ends with, of a photo or of the chip of a face."""
 CLUSTER_PREFIX = "unknown_cluster_"
 NOISE_PREFIX = "unknown_noise_"
 

@@ -19,6 +19,9 @@ PRESET_TAG = "classface/preset"
 """The tag of runs with a preset other than `balanced`, which holds its name."""
 YEAR_ASSETS = ("images", "detections", "embeddings")
 GLOBAL_ASSETS = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities")
+IDENTIFY_ASSETS = (*GLOBAL_ASSETS, "evaluation", "student_coverage")
+ALL_YEARS_ASSETS = (*IDENTIFY_ASSETS, "album_site")
+"""Every asset that is one for all school years."""
 
 ingest_year = dg.define_asset_job(
     "ingest_year",
@@ -26,7 +29,7 @@ ingest_year = dg.define_asset_job(
     description="Reads the photos of one school year, or of a range of them: files, faces, embeddings. Does only what "
     "is new.",
 )
-_IDENTIFY = dg.AssetSelection.assets(*GLOBAL_ASSETS, "evaluation", "student_coverage")
+_IDENTIFY = dg.AssetSelection.assets(*IDENTIFY_ASSETS)
 identify = dg.define_asset_job(
     "identify",
     selection=_IDENTIFY,

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -12,8 +13,8 @@ from classface_assets.identity.evaluation.summary import summarize_assignments
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.vision.contact_sheet import contact_sheet
 
-MAX_CLUSTERS = 8
-FACES_PER_CLUSTER = 8
+MAX_ROWS = 8
+FACES_PER_ROW = 8
 
 
 def markdown_table(rows: pl.DataFrame, most: int = 10) -> dg.MetadataValue:
@@ -74,70 +75,60 @@ def assignment_metadata(assignments: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def cluster_contact_sheet(
-    layout: ArchiveLayout, detector: str, faces: pl.DataFrame, assignments: pl.DataFrame
+@dataclass(frozen=True)
+class FaceGroups:
+    """What a contact sheet shows: groups of faces, one a row, the largest first.
+
+    Attributes:
+        key: Of the metadata.
+        title: What the picture shows.
+        column: The column that holds the group of a face.
+        smallest: The fewest faces of a group that is shown.
+    """
+
+    key: str
+    title: str
+    column: str
+    smallest: int
+
+
+CLUSTERS = FaceGroups("clusters", "the largest clusters, one a row", "cluster_id", smallest=2)
+MOVED_FACES = FaceGroups("moved_faces", "faces that moved, those of one former cluster in one row", "from", smallest=1)
+
+
+def faces_contact_sheet(
+    layout: ArchiveLayout, detector: str, faces: pl.DataFrame, rows: pl.DataFrame, shown: FaceGroups
 ) -> dict[str, Any]:
-    """A contact sheet of the largest clusters, one a row, best faces first.
+    """A contact sheet of the largest groups of faces, the best faces of each in one row.
 
     Args:
         layout: Where the chips lie.
         detector: Version of the detector that found the faces.
         faces: The catalog's faces.
-        assignments: ASSIGNMENTS.
+        rows: face_id and the group's column: ASSIGNMENTS, or the faces that moved.
+        shown: Which groups.
 
     Returns:
-        The metadata `clusters`; nothing where there is no cluster.
+        The metadata by its key; nothing where there is no group.
     """
-    if assignments.is_empty():
+    if rows.is_empty() or faces.is_empty():  # of an archive without a face the catalog has no columns
         return {}
-    clustered = assignments.join(faces, on="face_id").filter(pl.len().over("cluster_id") >= 2)
-    order = clustered.with_columns(pl.len().over("cluster_id").alias("size")).sort(
-        ["size", "cluster_id", "quality_score", "face_id"], descending=[True, False, True, False]
+    column = shown.column
+    grouped = rows.join(faces, on="face_id").with_columns(pl.len().over(column).alias("size"))
+    order = grouped.filter(pl.col("size") >= shown.smallest).sort(
+        ["size", column, "quality_score", "face_id"], descending=[True, False, True, False]
     )
-    best = order.group_by("cluster_id", maintain_order=True).head(FACES_PER_CLUSTER)
-    largest = best["cluster_id"].unique(maintain_order=True).head(MAX_CLUSTERS).to_list()
-    best = best.filter(pl.col("cluster_id").is_in(largest))
+    best = order.group_by(column, maintain_order=True).head(FACES_PER_ROW)
+    largest = best[column].unique(maintain_order=True).head(MAX_ROWS).to_list()
+    best = best.filter(pl.col(column).is_in(largest))
     chips = _chips(layout, detector, best)
     sheet: list[bytes] = []
-    for _, group in best.group_by("cluster_id", maintain_order=True):
+    for _, group in best.group_by(column, maintain_order=True):
         row = [chips[face] for face in group["face_id"] if face in chips]
-        sheet += row + [b""] * (FACES_PER_CLUSTER - len(row))
+        sheet += row + [b""] * (FACES_PER_ROW - len(row)) if row else []
     if not sheet:
         return {}
-    image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
-    return {"clusters": image_markdown(image, "the largest clusters, one a row")}
-
-
-def moved_contact_sheet(
-    layout: ArchiveLayout, detector: str, faces: pl.DataFrame, moved: pl.DataFrame
-) -> dict[str, Any]:
-    """A contact sheet of the faces that moved, those of best quality of each former cluster in one row.
-
-    Args:
-        layout: Where the chips lie.
-        detector: Version of the detector that found the faces.
-        faces: The catalog's faces.
-        moved: The face_id and the cluster that it was in (from) of each face that moved.
-
-    Returns:
-        The metadata `moved_faces`; nothing where none moved.
-    """
-    if moved.is_empty() or faces.is_empty():  # of an archive without a face the catalog has no columns
-        return {}
-    order = moved.join(faces, on="face_id").with_columns(pl.len().over("from").alias("size"))
-    order = order.sort(["size", "from", "quality_score", "face_id"], descending=[True, False, True, False])
-    best = order.group_by("from", maintain_order=True).head(FACES_PER_CLUSTER)
-    rows = best["from"].unique(maintain_order=True).head(MAX_CLUSTERS).to_list()
-    best = best.filter(pl.col("from").is_in(rows))
-    chips = _chips(layout, detector, best)
-    sheet: list[bytes] = []
-    for _, group in best.group_by("from", maintain_order=True):
-        row = [chips[face] for face in group["face_id"] if face in chips]
-        sheet += row + [b""] * (FACES_PER_CLUSTER - len(row)) if row else []
-    if not sheet:
-        return {}
-    image = contact_sheet(sheet, columns=FACES_PER_CLUSTER)
-    return {"moved_faces": image_markdown(image, "faces that moved, those of one former cluster in one row")}
+    return {shown.key: image_markdown(contact_sheet(sheet, columns=FACES_PER_ROW), shown.title)}
 
 
 def _chips(layout: ArchiveLayout, detector: str, faces: pl.DataFrame) -> dict[str, bytes]:

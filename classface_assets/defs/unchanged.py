@@ -14,7 +14,7 @@ import polars as pl
 from classface_assets.albums.pages.site import SiteContents
 from classface_assets.albums.publication import is_published
 from classface_assets.defs.albums.albums import SiteConfig, album_fingerprint, site_contents, site_fingerprint
-from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
+from classface_assets.defs.automation import IDENTIFY_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import archive_state, input_fingerprint
 from classface_assets.orchestration.resources import Archive, Models
@@ -50,10 +50,7 @@ class ChangeDetector:
 
     def students(self) -> bool:
         """Whether the job `identify` would change nothing."""
-        return (
-            self._are_materialized((*GLOBAL_ASSETS, "evaluation", "student_coverage"))
-            and self._students_fingerprint().cached_metadata() is not None
-        )
+        return self._are_materialized(IDENTIFY_ASSETS) and self._students_fingerprint().cached_metadata() is not None
 
     def record_students(self) -> None:
         """Record that the job `identify` succeeded with its default config."""

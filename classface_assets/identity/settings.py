@@ -6,6 +6,7 @@ go by their old names (`OLD_NAMES`) wherever a run config or a stored file names
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -126,6 +127,45 @@ class AssignmentSettings:
     include_identified: bool = False
     """Whether faces without a label are clustered as unknown even where they match a known person."""
 
+
+class SettingGroup(StrEnum):
+    """What a setting is about. Descriptions in Dagster begin with it, for its UI sorts settings by their names."""
+
+    KNOWN_PEOPLE = "known people"
+    THROUGH_THE_YEARS = "through the years"
+    UNKNOWN_FACES = "unknown faces"
+    OTHER_METHODS = "other methods"
+    WHICH_FACES = "which faces"
+    WHOLE_RUN = "whole run"
+
+    def describe(self, text: str) -> str:
+        """The description of a setting of this group.
+
+        >>> SettingGroup.WHICH_FACES.describe("Only faces of this school year change.")
+        '[which faces] Only faces of this school year change.'
+        """
+        return f"[{self}] {text}"
+
+
+SETTINGS_OF_GROUP: Mapping[SettingGroup, tuple[str, ...]] = {
+    SettingGroup.KNOWN_PEOPLE: (
+        *("person_threshold", "person_margin", "person_exemplars", "assign", "lookalike_margin", "lookalike_threshold"),
+        *("knn_neighbours", "use_voting", "roster_absence_penalty", "fade_years", "year_penalty"),
+    ),
+    SettingGroup.THROUGH_THE_YEARS: (
+        *("propagation", "propagation_threshold", "propagation_gap_penalty", "propagation_size_penalty"),
+        *("propagation_single", "propagation_margin", "propagation_year_decay", "propagation_group_threshold"),
+    ),
+    SettingGroup.UNKNOWN_FACES: (
+        *("method", "cluster_threshold", "cluster_reference", "cluster_spreads", "cluster_size_penalty"),
+        *("cluster_overlap_penalty", "whitened_gain", "whitened_share", "cluster_year_decay"),
+        *("shared_neighbour_weight", "shared_neighbour_offset", "attach_threshold", "attach_margin"),
+        *("min_cluster_size", "max_clusters", "min_core_quality", "min_edge_similarity", "similarity_threshold"),
+    ),
+    SettingGroup.OTHER_METHODS: ("min_samples", "cluster_selection_epsilon", "eps", "linkage"),
+    SettingGroup.WHICH_FACES: ("quality_threshold", "max_faces", "time_bucket", "scope", "include_identified"),
+}
+"""Each field of `AssignmentSettings` is in one group."""
 
 OLD_NAMES: Mapping[str, str] = {
     "alike_margin": "lookalike_margin",

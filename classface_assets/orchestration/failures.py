@@ -1,6 +1,7 @@
 """How a failure is reported: one sentence where the user can do something about it, else the innermost error."""
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import ParamSpec, TypeVar
@@ -8,12 +9,15 @@ from typing import ParamSpec, TypeVar
 import dagster as dg
 
 from classface_assets.core.errors import UnreachableError, UserError, as_storage_error
+from classface_assets.core.names import join_names
 from classface_assets.store.artifacts.checkpoints import CheckpointError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
 
 ERROR_KEY = "error"
 """Key of a failure's metadata: the name of the error's class."""
+CHECK_ERROR = "DagsterAssetCheckFailedError"
+"""The class of Dagster's error where a blocking check failed."""
 DAMAGE_ERRORS = frozenset({DamagedFileError.__name__, DatabaseError.__name__, CheckpointError.__name__})
 FAILED_YEARS_KEY = "failed school years"
 """Key of a failure's metadata: the `YearFailure` of each school year of a range."""
@@ -96,7 +100,7 @@ def _meaning(name: str | None, class_name: str) -> str:
     kind = next((one for one in _kinds_of(UserError) if one.__name__ == name), None)
     if kind is not None and kind.__doc__:
         return kind.__doc__.split("\n\n")[0].replace("\n    ", " ").strip()
-    if class_name == "DagsterAssetCheckFailedError":
+    if class_name == CHECK_ERROR:
         return "A check found a result that nothing may be made of."
     return f"An error that nobody expected ({class_name or 'unknown'})."
 
@@ -114,7 +118,8 @@ def failure_reason(failure: object) -> str:
         failure: Dagster's step failure data.
 
     Returns:
-        The description of the `Failure` that the step raised, else the message of the innermost error.
+        The description of the `Failure` that the step raised, or which checks block, else the message of the innermost
+        error.
     """
     user = getattr(failure, "user_failure_data", None)
     if user is not None and user.description:
@@ -122,7 +127,22 @@ def failure_reason(failure: object) -> str:
     error = getattr(failure, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
-    return str(error.message).strip() if error is not None else "it stopped without a reason"
+    if error is None:
+        return "it stopped without a reason"
+    message = str(error.message).strip()
+    return _blocked_by(message) or message if error.cls_name == CHECK_ERROR else message
+
+
+def _blocked_by(message: str) -> str:
+    """The sentence for blocking checks that failed; empty where Dagster's message names none.
+
+    Args:
+        message: Dagster's, with a line `asset: check,check` for each asset.
+    """
+    found = re.findall(r"^([\w/]+): ([\w,]+)$", message, re.MULTILINE)
+    checks = [f"{check} of {asset}" for asset, names in found for check in names.split(",")]
+    what = f"The {'check' if len(checks) == 1 else 'checks'} {join_names(checks)} failed"
+    return f"{what}, so nothing is made of it; its page in Dagster says what was found." if checks else ""
 
 
 @dataclass(frozen=True)

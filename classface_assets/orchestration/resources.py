@@ -16,7 +16,8 @@ from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
-from classface_assets.orchestration.settings.file import read_settings
+from classface_assets.orchestration.settings.file import read_settings, settings_path
+from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
 from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
@@ -224,7 +225,11 @@ class LoggedProgress(dg.ConfigurableResource):
 
 
 def resolve_archive(
-    photos: str | Path | None = None, data: str | Path | None = None, local: str | Path | None = None
+    photos: str | Path | None = None,
+    data: str | Path | None = None,
+    local: str | Path | None = None,
+    *,
+    lasting: ArchiveSettings | None = None,
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from the environment, then from `classface.toml`.
 
@@ -232,6 +237,7 @@ def resolve_archive(
         photos: Else CLASSFACE_PHOTOS, else as the archive's settings say, else the folder `photos` below the data.
         data: Else CLASSFACE_DATA, else `data`.
         local: Else CLASSFACE_LOCAL, else the data folder, or `data` where that is at a URL.
+        lasting: In place of `classface.toml`.
 
     Raises:
         StorageError: A URL cannot be one.
@@ -239,7 +245,8 @@ def resolve_archive(
     """
     data_location = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     local = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(data_location, Path) else "data")
-    lasting = read_settings(parse_local_folder(str(local or data_location)))
+    if lasting is None:
+        lasting = read_settings(parse_local_folder(str(local or data_location)))
     refused = os.environ.get("CLASSFACE_REFUSED") or lasting.refused or RefusedFaces.WITHHOLD.value
     Retention.parse(os.environ.get("CLASSFACE_LEDGER_BACKUPS") or "5+7")
     if refused not in list(RefusedFaces):
@@ -282,15 +289,38 @@ def resolve_models(pack: str | None = None, archive: Archive | None = None) -> M
     return Models(pack=given or lasting or "builtin")
 
 
+class UnusableArchive(Archive):
+    """An archive whose `classface.toml` could not be used when Dagster loaded it: no run or sensor of it starts."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Called by Dagster at the start of a run, and before sensors.
+
+        Raises:
+            UserError: What was wrong, or that it was mended after Dagster had taken other values for it.
+        """
+        resolve_archive(None, self.data, self.local or None)
+        raise UserError(f"{settings_path(self.layout.local)} can be used again; reload the code location in Dagster.")
+
+
 def default_resources() -> dict[str, Any]:
-    """Resource key → the resource that the environment configures.
+    """Resource key → the resource that the environment configures, and `classface.toml` where it says nothing.
 
     Variables that are set are given to Dagster by name (`dg.EnvVar`): it reads them when a run starts, and its UI shows
-    the name instead of the value, which may hold a password.
+    the name instead of the value, which may hold a password. A `classface.toml` that cannot be used fails the runs, not
+    the loading.
+
+    Raises:
+        StorageError: A URL in the environment cannot be one.
+        UserError: An environment variable has a value that is not allowed.
     """
-    resolved = resolve_archive()
+    kind: type[Archive] = Archive
+    try:
+        resolved = resolve_archive()
+        pack = resolve_models(archive=resolved).pack
+    except UserError:
+        kind, resolved, pack = UnusableArchive, resolve_archive(lasting=ArchiveSettings()), resolve_models().pack
     archive = resolved.model_dump()
     given = {field: name for field, name in ENVIRONMENT.items() if os.environ.get(name)}
     archive |= {field: dg.EnvVar.int(name) if field in NUMBERS else dg.EnvVar(name) for field, name in given.items()}
-    pack = dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else resolve_models(archive=resolved).pack
-    return {"archive": Archive(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}
+    models = Models(pack=dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else pack)
+    return {"archive": kind(**archive), "models": models, "progress": LoggedProgress()}

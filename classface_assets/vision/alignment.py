@@ -8,8 +8,8 @@ from math import ceil, floor
 
 import numpy as np
 
+from classface_assets.core.schemas import END_OF_JPEG
 from classface_assets.vision.faces import fit_similarity_transform
-from classface_assets.vision.photos.decoding import END_OF_JPEG
 
 CHIP_SIZE = 192
 CHIP_SCALE = 1.2

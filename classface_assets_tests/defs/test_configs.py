@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from pydantic import ValidationError
@@ -15,9 +16,11 @@ from classface_assets.defs.identity.identities import IdentityConfig
 from classface_assets.identity.settings import (
     ARCFACE_SETTINGS,
     DLIB_SETTINGS,
+    SETTINGS_OF_GROUP,
     SFACE_SETTINGS,
     STORED_NAMES,
     AssignmentSettings,
+    SettingGroup,
 )
 from classface_assets.orchestration.settings.file import set_values
 from classface_assets.services.identity.presets import Preset, calibrated_settings
@@ -92,11 +95,37 @@ def test_every_setting_is_in_the_run_config_with_its_docstring_and_the_values_me
     for config in (AssignmentConfig, IdentityConfig, EvaluationConfig):
         assert keys <= config.model_fields.keys()
     described = {name: field.description or "" for name, field in AssignmentConfig.model_fields.items()}
-    assert [key for key in keys if not described[key].startswith((docs[key] or "?").replace("\n", " "))] == []
+    assert [
+        key for key in keys if not described[key].split("] ", 1)[-1].startswith((docs[key] or "?").replace("\n", " "))
+    ] == []
     assert "exp(-g / follow_fade_years)" in described["follow_fade_years"]
     assert re.search(r"Default: .*0\.96 for dlib.*\.$", described["person_threshold"])
     assert "for builtin" in described["person_threshold"] and "other packs" in described["person_threshold"]
     assert described["min_cluster_size"].endswith("Default: 2 (hdbscan: 3).")
+
+
+def test_every_setting_of_the_assignment_is_in_a_group_and_begins_its_description_with_it() -> None:
+    grouped = [name for names in SETTINGS_OF_GROUP.values() for name in names]
+    assert sorted(grouped) == sorted(SETTINGS), "each in one"
+    groups = "|".join(SettingGroup)
+    for config in (AssignmentConfig, IdentityConfig, EvaluationConfig):
+        for name, field in config.model_fields.items():
+            assert re.match(rf"\[({groups})\] \S", field.description or ""), name
+    assert (AssignmentConfig.model_fields["follow_far"].description or "").startswith("[through the years] Times the")
+
+
+def test_a_run_config_without_groups_is_taken_as_it_was_stored() -> None:
+    stored = {
+        "person_threshold": 0.7,
+        "follow_far": 0.04,
+        "company": 0.0,
+        "scope": "event",
+        "only_event": "2019-2020/a",
+    }
+    config = {
+        "ops": {"identities": {"config": {**stored, "use_head": False}}, "cluster_assignments": {"config": stored}}
+    }
+    assert dg.validate_run_config(defs().resolve_job_def("identify"), config)
 
 
 @pytest.mark.parametrize(

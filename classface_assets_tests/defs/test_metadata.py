@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from classface_assets.defs.metadata import FACES_PER_CLUSTER, moved_contact_sheet
+from classface_assets.defs.metadata import FACES_PER_ROW, MOVED_FACES, faces_contact_sheet
 from classface_assets.orchestration.resources import Models
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
 from classface_assets_tests.conftest import World
@@ -20,13 +20,13 @@ def test_faces_that_moved_are_a_picture_with_a_row_for_each_former_cluster(finis
     faces = finished.archive.catalog(Models(pack="builtin")).faces
     moved = pl.DataFrame(
         {
-            "face_id": [*faces["face_id"].head(FACES_PER_CLUSTER + 2), faces["face_id"][-1], "erased meanwhile"],
-            "from": [*["unknown_cluster_1"] * (FACES_PER_CLUSTER + 2), "unknown_cluster_2", "unknown_cluster_3"],
+            "face_id": [*faces["face_id"].head(FACES_PER_ROW + 2), faces["face_id"][-1], "erased meanwhile"],
+            "from": [*["unknown_cluster_1"] * (FACES_PER_ROW + 2), "unknown_cluster_2", "unknown_cluster_3"],
         }
     )
-    found = moved_contact_sheet(finished.layout, BUILTIN_DETECTOR, faces, moved)
+    found = faces_contact_sheet(finished.layout, BUILTIN_DETECTOR, faces, moved, MOVED_FACES)
     data = re.fullmatch(r"!\[(.+)\]\(data:image/\w+;base64,(.+)\)", str(found["moved_faces"].value))
     assert data and "moved" in data[1]
     picture = Image.open(io.BytesIO(base64.b64decode(data[2])))
-    assert picture.width == picture.height * FACES_PER_CLUSTER // 2, "two rows of so many faces"
-    assert moved_contact_sheet(finished.layout, BUILTIN_DETECTOR, faces, moved.clear()) == {}
+    assert picture.width == picture.height * FACES_PER_ROW // 2, "two rows of so many faces"
+    assert faces_contact_sheet(finished.layout, BUILTIN_DETECTOR, faces, moved.clear(), MOVED_FACES) == {}

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.definitions import defs
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.resources import default_resources, resolve_archive, resolve_models
 from classface_assets.orchestration.settings.file import parse_value, read_settings, set_values, settings_path
@@ -48,6 +50,41 @@ def test_dagster_uses_the_settings_of_the_file(tmp_path: Path, monkeypatch: pyte
     resources = default_resources()
     assert resources["models"].pack == "dlib"
     assert (resources["archive"].photos, resources["archive"].refused) == (str(tmp_path / "school"), "blur")
+
+
+def reason_of_failed_run(definitions: dg.Definitions) -> str:
+    """The innermost error of a run of `ingest_year`."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("school_year", ["2019-2020"])
+        job = definitions.resolve_job_def("ingest_year")
+        outcome = job.execute_in_process(instance=instance, partition_key="2019-2020", raise_on_error=False)
+        (failed,) = outcome.filter_events(lambda event: event.event_type_value == "RESOURCE_INIT_FAILURE")
+        error = failed.engine_event_data.error
+        assert not outcome.success and error is not None
+        return error.message
+
+
+@pytest.mark.parametrize("flaw", ["not TOML", "not allowed", "no location", "unreadable"])
+def test_a_file_that_cannot_be_used_fails_runs_and_not_the_loading(
+    flaw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASSFACE_DATA", str(tmp_path))
+    (tmp_path / "photos" / "2019-2020").mkdir(parents=True)
+    file = settings_path(tmp_path)
+    text = {"not TOML": "pack = [", "not allowed": 'refused = "laugh"', "no location": 'photos = "nowhere://photos"'}
+    if flaw == "unreadable":
+        file.mkdir()
+    else:
+        file.write_text(text[flaw])
+    with pytest.raises(UserError) as refused:
+        resolve_archive()
+    definitions = defs()
+    dg.Definitions.validate_loadable(definitions)
+    assert str(refused.value) in reason_of_failed_run(definitions)
+    file.rmdir() if flaw == "unreadable" else file.unlink()
+    assert "reload the code location" in reason_of_failed_run(definitions), "its defaults are not the file's"
+    set_values(tmp_path, {"pack": "dlib"})
+    assert default_resources()["models"].pack == "dlib"
 
 
 def test_a_threshold_that_lasts_counts_in_every_run_that_gives_none_and_makes_it_run_again(tmp_path: Path) -> None:

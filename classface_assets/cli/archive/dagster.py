@@ -10,6 +10,7 @@ from classface_assets.cli.common import archive_options
 from classface_assets.cli.output import JSON, echo_json
 
 if TYPE_CHECKING:
+    from classface_assets.core.layout import ArchiveLayout
     from classface_assets.orchestration.records.database import RecordsDatabase
     from classface_assets.orchestration.resources import Archive
 
@@ -32,7 +33,8 @@ def dagster_config_command(
 ) -> None:
     """Where Dagster's records of runs are; with options, move them: to PostgreSQL, which several machines can use.
 
-    Old records stay where they are. The new ones show what there is, so nothing is computed again.
+    Old records stay where they are. The new ones show what there is, so nothing is computed again. Where the old ones
+    are out of reach for good, they are left all the same; whether a run still goes on can then not be seen in them.
     """
     from classface_assets.orchestration.records.database import parse_database, records_database, require_reachable
 
@@ -52,25 +54,55 @@ def dagster_config_command(
 
 
 def _change(archive: Archive, database: RecordsDatabase | None, max_runs: int | None, *, take_over: bool) -> None:
-    from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
+    from classface_assets.defs.automation import ALL_YEARS_ASSETS, YEAR_ASSETS
     from classface_assets.orchestration.archive_lock import archive_lock
-    from classface_assets.orchestration.instance import open_instance, prepare_instance, require_idle
+    from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.orchestration.records.database import claim, write_settings
     from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
 
     layout = archive.layout
     with archive_lock(layout, "classface dagster-config", click.echo, wait=False):
-        with open_instance(layout) as instance:
-            require_idle(instance)
+        _require_idle(layout)
         if database is not None:
             claim(database, str(layout.data), take_over=take_over)
         write_settings(layout.dagster_home, database, max_runs)
         instance, _ = prepare_instance(layout)
         with instance:
             if not instance.all_asset_keys():
-                of_all = (*GLOBAL_ASSETS, "evaluation", "student_coverage", "album_site")
-                count = report_what_there_is(instance, layout, YEAR_ASSETS, of_all)
+                count = report_what_there_is(instance, layout, YEAR_ASSETS, ALL_YEARS_ASSETS)
                 click.echo(f"New records, with {count:,} outputs that there are. Restart `dagster dev`.", err=True)
+
+
+def _require_idle(layout: ArchiveLayout) -> None:
+    """Require that no run goes on: by the present records, or by the processes here where those cannot be reached.
+
+    A change that keeps the present records has connected to them before, so here they are about to be left.
+
+    Raises:
+        RunInProgressError: A run is in progress, or may be.
+    """
+    from classface_assets.orchestration.instance import RunInProgressError, open_instance, require_idle
+    from classface_assets.orchestration.records.database import (
+        RecordsDatabaseError,
+        records_database,
+        require_reachable,
+    )
+    from classface_assets.orchestration.records.local_processes import dagster_processes
+
+    try:
+        present = records_database(layout.dagster_home)
+        if present is not None:
+            require_reachable(present)  # Dagster itself would try for ten seconds, with a warning each time
+    except RecordsDatabaseError as error:
+        if processes := dagster_processes(layout.dagster_home):
+            raise RunInProgressError(
+                f"Dagster still runs here with the old records (process {', '.join(map(str, processes))}); "
+                "stop it, and try again."
+            ) from None
+        click.echo(f"Whether a run of this archive still goes on elsewhere could not be seen: {error}", err=True)
+    else:
+        with open_instance(layout) as instance:
+            require_idle(instance)
 
 
 COMMANDS = (dagster_config_command,)

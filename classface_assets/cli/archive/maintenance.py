@@ -41,7 +41,7 @@ def release_command(archive: Archive, rebuild: bool, as_json: bool) -> None:
 
 
 def _rebuild_records(archive: Archive, as_json: bool) -> None:
-    from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS
+    from classface_assets.defs.automation import ALL_YEARS_ASSETS, YEAR_ASSETS
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.orchestration.records.damaged_records import set_records_aside
@@ -52,8 +52,7 @@ def _rebuild_records(archive: Archive, as_json: bool) -> None:
         aside = set_records_aside(layout)
         instance, years = prepare_instance(layout)
         with instance:
-            of_all = (*GLOBAL_ASSETS, "evaluation", "student_coverage", "album_site")
-            count = report_what_there_is(instance, layout, YEAR_ASSETS, of_all)
+            count = report_what_there_is(instance, layout, YEAR_ASSETS, ALL_YEARS_ASSETS)
     if as_json:
         echo_json({"old_records": aside, "school_years": years, "outputs": count})
         return

@@ -17,7 +17,7 @@ from classface_assets.defs.identity.face_tables import face_tables
 from classface_assets.defs.identity.knn_graph import knn_graph
 from classface_assets.defs.identity.only import keep_others
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
-from classface_assets.defs.metadata import assignment_metadata, cluster_contact_sheet, materialize_result
+from classface_assets.defs.metadata import CLUSTERS, assignment_metadata, faces_contact_sheet, materialize_result
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.portraits import load_portrait_vectors
@@ -81,6 +81,6 @@ def _assign(config: AssignmentConfig, archive: Archive, models: Models, state: T
         **similarity_metadata(layout),
         people_known_by_a_portrait=len(portraits),
         portraits_lost=lost,
-        **cluster_contact_sheet(layout, pack.detector_version, catalog.faces, rows),
+        **faces_contact_sheet(layout, pack.detector_version, catalog.faces, rows, CLUSTERS),
     )
     return Output(result, [table])

@@ -12,9 +12,11 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import join_names
 from classface_assets.defs.identity.only import OnlyConfig
 from classface_assets.identity.settings import (
+    SETTINGS_OF_GROUP,
     STORED_NAMES,
     AssignmentSettings,
     ClusteringMethod,
+    SettingGroup,
     settings_for,
     with_values,
 )
@@ -32,14 +34,15 @@ CHOICES = ("method", "assign", "scope", "linkage", "include_identified")
 """Settings that no pack and no calibration sets: their default is shown as it is."""
 OF_THE_GRAPH = ("min_edge_similarity",)
 """Settings of the graph, which GraphConfig has."""
+_GROUP_OF = {name: group for group, names in SETTINGS_OF_GROUP.items() for name in names}
 
 
 def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
     """Class decorator: adds a field for each setting of AssignmentSettings to a `dagster.Config`.
 
-    The field has the name that run configs have stored, the bounds of the setting, and its docstring as description,
-    with the values that were measured. Its default is None, which means these values, so that those fitted to the
-    archive can take their place.
+    The field has the name that run configs have stored, the bounds of the setting, and as description its group and its
+    docstring, with the values that were measured. Its default is None, which means these values, so that those fitted
+    to the archive can take their place.
     """
     added: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
@@ -47,7 +50,7 @@ def with_assignment_settings(config: type[ConfigT]) -> type[ConfigT]:
             continue
         key, doc = (
             STORED_NAMES.get(name, name),
-            _with_keys(setting.description or ""),
+            _GROUP_OF[name].describe(_with_keys(setting.description or "")),
         )
         if name in CHOICES:
             added[key] = (
@@ -103,15 +106,19 @@ class AssignmentConfig(OnlyConfig):
 
     all_anew: bool = Field(
         default=False,
-        description="Cluster all unknown faces from scratch (`temporal`). Otherwise new faces join the existing "
-        "clusters, and these are not split, until a tenth of the faces is new.",
+        description=SettingGroup.UNKNOWN_FACES.describe(
+            "Cluster all unknown faces from scratch (`temporal`). Otherwise new faces join the existing clusters, and "
+            "these are not split, until a tenth of the faces is new."
+        ),
     )
 
     preset: PresetName = Field(
         default="balanced",
-        description="`high-precision`: rather no name than a wrong one; `fast`: one mean a person and year, nothing is "
-        "followed through the years, poor faces are not clustered; `balanced`: the settings as they are. Settings that "
-        "are given beside it count more.",
+        description=SettingGroup.WHOLE_RUN.describe(
+            "`high-precision`: rather no name than a wrong one; `fast`: one mean a person and year, nothing is "
+            "followed through the years, poor faces are not clustered; `balanced`: the settings as they are. Settings "
+            "that are given beside it count more."
+        ),
     )
 
     def fingerprint_inputs(self, layout: ArchiveLayout) -> dict[str, object]:

@@ -17,7 +17,7 @@ from classface_assets.defs.metadata import image_markdown, markdown_table, mater
 from classface_assets.identity.evaluation.holdout import TooFewLabelsError
 from classface_assets.identity.evaluation.progress import draw_progress
 from classface_assets.identity.evaluation.report import report_rows
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.settings import AssignmentSettings, SettingGroup
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.identity.evaluation import (
     EvaluationResult,
@@ -35,8 +35,10 @@ class EvaluationConfig(AssignmentConfig):
 
     truth: str = Field(
         default="",
-        description="CSV file with the true person of each face (school_year, path, person, age, x, y, w, h), by which "
-        "the published identities are evaluated. Empty: by the archive's own labels, some of which are held out.",
+        description=SettingGroup.WHOLE_RUN.describe(
+            "CSV file with the true person of each face (school_year, path, person, age, x, y, w, h), by which the "
+            "published identities are evaluated. Empty: by the archive's own labels, some of which are held out."
+        ),
     )
 
 

@@ -36,18 +36,25 @@ from classface_assets.defs.memoized import (
     state_of_clustering,
 )
 from classface_assets.defs.metadata import (
+    CLUSTERS,
+    MOVED_FACES,
     assignment_metadata,
-    cluster_contact_sheet,
+    faces_contact_sheet,
     markdown_table,
     materialize_result,
-    moved_contact_sheet,
 )
 from classface_assets.identity.evaluation.summary import change_counts
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import from_cached_frame, to_cached_frame
 from classface_assets.identity.projection.network import apply_head
 from classface_assets.identity.projection.thresholds import transfer_thresholds
-from classface_assets.identity.settings import AssignmentSettings, settings_key, stored_values, with_values
+from classface_assets.identity.settings import (
+    AssignmentSettings,
+    SettingGroup,
+    settings_key,
+    stored_values,
+    with_values,
+)
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.portraits import load_portrait_vectors
 from classface_assets.store.artifacts.assignment_tables import (
@@ -71,7 +78,10 @@ from classface_assets.store.published.tables import build_tables
 class IdentityConfig(AssignmentConfig):
     """The same as for `cluster_assignments`, and whether the trained head is used."""
 
-    use_head: bool = Field(default=True, description="Use the projection head's vectors where it was promoted.")
+    use_head: bool = Field(
+        default=True,
+        description=SettingGroup.WHOLE_RUN.describe("Use the projection head's vectors where it was promoted."),
+    )
 
 
 @archive_asset(
@@ -147,8 +157,8 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
         persons=markdown_table(tables["persons"].select("name", "status", "updated_at"), most=20),
         database=dg.MetadataValue.path(layout.database),
         **assignment_metadata(rows),
-        **cluster_contact_sheet(layout, pack.detector_version, catalog.faces, rows),
-        **moved_contact_sheet(layout, pack.detector_version, catalog.faces, changes.drop_nulls("from")),
+        **faces_contact_sheet(layout, pack.detector_version, catalog.faces, rows, CLUSTERS),
+        **faces_contact_sheet(layout, pack.detector_version, catalog.faces, changes.drop_nulls("from"), MOVED_FACES),
     )
     return Output(result, [table], {"faces_moved_since_last_time": 0})
 

@@ -10,26 +10,34 @@ from pydantic import Field
 from classface_assets.core.errors import UserError
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.identity.matching.known_people import IMPLIED_REASON, LABELLED_REASON
+from classface_assets.identity.settings import SettingGroup
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.model.events import Event
 
 _DECIDED = [LABELLED_REASON, IMPLIED_REASON]
+_described = SettingGroup.WHICH_FACES.describe
 
 
 class OnlyConfig(dg.Config):
     """Which faces a run may change; all if nothing is given."""
 
-    only_school_year: str = Field(default="", description="Only faces of this school year change; empty: all.")
+    only_school_year: str = Field(
+        default="", description=_described("Only faces of this school year change; empty: all.")
+    )
     only_event: str = Field(
-        default="", description="Only faces of photos in this folder change, such as 2019-2020/sports day; empty: all."
+        default="",
+        description=_described("Only faces of photos in this folder change, such as 2019-2020/sports day; empty: all."),
     )
     only_since: str = Field(
-        default="", description="Only faces that were found on this day (YYYY-MM-DD) or later change; empty: all."
+        default="",
+        description=_described("Only faces that were found on this day (YYYY-MM-DD) or later change; empty: all."),
     )
     only_max_faces: int = Field(
-        default=0, ge=0, description="Only this many of these faces change, the best without a label; 0: all."
+        default=0,
+        ge=0,
+        description=_described("Only this many of these faces change, the best without a label; 0: all."),
     )
 
     def restricts(self) -> bool:

@@ -167,6 +167,8 @@ def claim(database: RecordsDatabase, archive: str, *, take_over: bool) -> None:
 
 def as_database_error(error: BaseException, home: Path) -> RecordsDatabaseError | None:
     """The sentence for an error of the PostgreSQL database that holds the records; None for other errors."""
+    if isinstance(error, dg.DagsterInvalidConfigError):
+        return _unset_variable(home)
     causes = (error, error.__cause__)  # Dagster tries some times, and then raises an error of its own
     found = next((one for one in causes if isinstance(one, sa.exc.OperationalError | ImportError)), None)
     database = records_database(home) if found is not None else None
@@ -178,6 +180,14 @@ def as_database_error(error: BaseException, home: Path) -> RecordsDatabaseError 
             "pip install 'classface_assets[postgres]'."
         )
     return _unreachable(database.shown, found)
+
+
+def _unset_variable(home: Path) -> RecordsDatabaseError | None:
+    try:
+        records_database(home)
+    except RecordsDatabaseError as error:
+        return error
+    return None
 
 
 def _engine(url: str, **options: str) -> sa.Engine:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from classface_assets.core.locations import Location
+from classface_assets.core.schemas import END_OF_JPEG
 from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
 from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits
 from classface_assets.vision.photos.metadata import (
@@ -21,7 +22,6 @@ from classface_assets.vision.photos.metadata import (
     upright_size,
 )
 
-END_OF_JPEG = b"\xff\xd9"
 UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],

@@ -100,7 +100,7 @@ def _meaning(name: str | None, class_name: str) -> str:
     kind = next((one for one in _kinds_of(UserError) if one.__name__ == name), None)
     if kind is not None and kind.__doc__:
         return kind.__doc__.split("\n\n")[0].replace("\n    ", " ").strip()
-    if class_name == CHECK_ERROR:
+    if CHECK_ERROR in (name, class_name):
         return "A check found a result that nothing may be made of."
     return f"An error that nobody expected ({class_name or 'unknown'})."
 
@@ -153,7 +153,7 @@ class YearFailure:
         asset: The asset of it that failed.
         year: The school year.
         reason: A sentence that says why.
-        error: The name of the error's class; None where nobody expected it.
+        error: The name of the error's class, CHECK_ERROR where a blocking check failed; None where nobody expected it.
     """
 
     asset: str
@@ -164,7 +164,7 @@ class YearFailure:
     @property
     def may_be_of_damage(self) -> bool:
         """Whether a damaged file may be why."""
-        return self.error is None or self.error in DAMAGE_ERRORS
+        return self.error is None or self.error in DAMAGE_ERRORS | {CHECK_ERROR}
 
 
 def years_failure(failures: Iterable[YearFailure]) -> dg.Failure:

@@ -258,3 +258,17 @@ def test_a_step_that_reaches_the_server_the_second_time_succeeds(
             raise error
 
     assert dg.materialize([reaches], instance=instance).success
+
+
+def test_a_year_that_a_check_blocks_is_reported_as_that_and_may_be_of_damage(instance: dg.DagsterInstance) -> None:
+    blocked = failures.YearFailure("embeddings", "2016-2017", "two vectors are one face's", failures.CHECK_ERROR)
+
+    @dg.asset
+    def embeds() -> None:
+        raise failures.years_failure([blocked])
+
+    outcome = dg.materialize([embeds], instance=instance, raise_on_error=False)
+    (failure,) = [event for event in outcome.all_events if event.is_step_failure]
+    assert failures.failed_years(failure.step_failure_data) == [blocked] and blocked.may_be_of_damage
+    reported = failures.impersonal_reason(failure.step_failure_data)
+    assert reported == "A check found a result that nothing may be made of."

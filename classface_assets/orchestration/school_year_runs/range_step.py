@@ -27,7 +27,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from classface_assets.orchestration.failures import ERROR_KEY, YearFailure, years_failure
+from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, YearFailure, years_failure
 from classface_assets.orchestration.school_year_runs.years import working_on, years_of_step
 from classface_assets.store.artifacts.memoization import content_digest
 
@@ -170,7 +170,7 @@ class YearRange:
             is_error = check is not None and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
             if rule.blocking and is_error:
                 reason = f"the check {rule.name} of {asset} failed ({rule.description})"
-                failed[year] = YearFailure(asset, year, reason, None)
+                failed[year] = YearFailure(asset, year, reason, CHECK_ERROR)
                 self.context.log.error(f"{year}: {reason}")
 
     def _check_results(self, checks: Mapping[str, Mapping[str, dg.AssetCheckResult]]) -> Iterator[dg.AssetCheckResult]:

@@ -29,7 +29,12 @@ def record_years(instance: dg.DagsterInstance, years: int) -> None:
     faces = {"best_faces": image_markdown(_sheet(), "the best faces")}
     for number, year in enumerate(names):
         for asset in ASSETS:
-            counts: dict[str, dg.MetadataValue | float] = {"dagster/row_count": 500 + number, "seconds": 12.5, "photos_done": 500, "errors": 0}
+            counts: dict[str, dg.MetadataValue | float] = {
+                "dagster/row_count": 500 + number,
+                "seconds": 12.5,
+                "photos_done": 500,
+                "errors": 0,
+            }
             shown = {**counts, **tables, **(faces if asset == "detections" else {})}
             instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year, metadata=shown))
 

@@ -105,12 +105,10 @@ def test_the_records_of_the_workflow_are_in_postgresql_where_it_says_so(
 
 
 def test_dg_launch_makes_a_school_year_as_the_page_says(job: dict[str, object]) -> None:
-    pytest.importorskip("dagster_dg_cli", reason="dagster-dg-cli is not installed: the page says why")
-    from dagster_dg_cli.cli import create_dg_cli
-
+    dg_cli = pytest.importorskip("dagster_dg_cli.cli", reason="dagster-dg-cli is not installed: the page says why")
     (command,) = [line.strip() for line in PAGE.read_text().splitlines() if line.strip().startswith("dg launch")]
     assert run("classface years sync").exit_code == 0
-    launched = CliRunner().invoke(create_dg_cli(), shlex.split(command)[1:])
+    launched = CliRunner().invoke(dg_cli.create_dg_cli(), shlex.split(command)[1:])
     assert launched.exit_code == 0, launched.output
     with dg.DagsterInstance.get() as instance:
         assert instance.get_materialized_partitions(dg.AssetKey("embeddings")) == {"2019-2020"}

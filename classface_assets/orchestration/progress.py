@@ -76,7 +76,7 @@ class TaskProgress:
         return {
             f"{self.unit}_done": self.done,
             f"{self.unit}_a_second": round(self.items_per_second, 2),
-            "faces_found": self.faces,
+            **({"faces_found": self.faces} if self.unit == "photos" else {}),
             "errors": self.errors,
             "seconds": round(self.seconds, 1),
         }

@@ -44,9 +44,9 @@ ENVIRONMENT = {
     "most_new_years": "CLASSFACE_MOST_NEW_YEARS",
     "retention_days": "CLASSFACE_RETENTION_DAYS",
 }
+"""Field of Archive → the environment variable that it comes from. (CLASSFACE_REFUSED is checked when it is read.)"""
 NUMBERS = ("most_new_years", "retention_days")
 """Fields of Archive that are whole numbers."""
-"""Field of Archive → the environment variable that it comes from. (CLASSFACE_REFUSED is checked when it is read.)"""
 
 
 class Archive(dg.ConfigurableResource):

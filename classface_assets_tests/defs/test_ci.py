@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 import yaml
 from click.testing import CliRunner, Result
 from dagster._cli import cli as dagster_cli
@@ -14,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from classface_assets.cli.__main__ import cli as classface_cli
 from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.orchestration.records.database import records_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::dagster.SupersessionWarning")]
 
@@ -21,9 +23,10 @@ PAGE = Path(__file__).parents[2] / "classface_assets" / "docs" / "engineers" / "
 COMMANDS = {"dagster": dagster_cli, "classface": classface_cli}
 
 
-def workflow() -> dict[str, object]:
-    (block,) = [token.content for token in MarkdownIt().parse(PAGE.read_text()) if token.info == "yaml"]
-    read = yaml.safe_load(block)
+def workflow(*, records_in_postgresql: bool = False) -> dict[str, object]:
+    """The workflow; or what is added to it for Dagster's records in PostgreSQL."""
+    alone, added = [token.content for token in MarkdownIt().parse(PAGE.read_text()) if token.info == "yaml"]
+    read = yaml.safe_load(added if records_in_postgresql else alone)
     assert isinstance(read, dict)
     return read
 
@@ -77,6 +80,38 @@ def test_the_commands_of_the_workflow_make_an_archive_with_albums_and_say_what_t
     assert (tmp_path / "data" / "albums" / "index.html").is_file()
     with dg.DagsterInstance.get() as instance:
         assert instance.get_runs_count() == 4, "one run for all school years of a step"
+
+
+def test_the_records_of_the_workflow_are_in_postgresql_where_it_says_so(
+    job: dict[str, object], tmp_path: Path, postgres_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (added,) = workflow(records_in_postgresql=True)["jobs"].values()  # type: ignore[attr-defined]
+    service, ((variable, url),) = added["services"]["records"], added["env"].items()
+    (step,) = added["steps"]
+    given = service["env"]
+    assert service["image"].startswith("postgres:") and service["ports"] == ["127.0.0.1:5432:5432"]
+    user = f"{given['POSTGRES_USER']}:{given['POSTGRES_PASSWORD']}"
+    assert url == f"postgresql+psycopg2://{user}@127.0.0.1:5432/{given['POSTGRES_DB']}"
+    monkeypatch.setenv(variable, postgres_ledger.replace("postgresql+psycopg:", "postgresql+psycopg2:"))
+    for _ in range(2):  # it is a step of every night
+        assert run(step["run"]).exit_code == 0
+    steps = job["steps"]
+    assert isinstance(steps, list)
+    assert run(steps[0]["run"]).exit_code == 0, "the school years"
+    database = records_database(tmp_path / "data" / "dagster_home")
+    assert database is not None and database.variable == variable
+    with sa.create_engine(database.url, poolclass=sa.NullPool).connect() as con:
+        assert con.exec_driver_sql("SELECT count(*) FROM dynamic_partitions").scalar_one() == 4
+
+
+def test_dg_launch_makes_a_school_year_as_the_page_says(job: dict[str, object]) -> None:
+    dg_cli = pytest.importorskip("dagster_dg_cli.cli", reason="dagster-dg-cli is not installed: the page says why")
+    (command,) = [line.strip() for line in PAGE.read_text().splitlines() if line.strip().startswith("dg launch")]
+    assert run("classface years sync").exit_code == 0
+    launched = CliRunner().invoke(dg_cli.create_dg_cli(), shlex.split(command)[1:])
+    assert launched.exit_code == 0, launched.output
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("embeddings")) == {"2019-2020"}
 
 
 def test_a_command_that_fails_ends_with_an_exit_code_that_stops_the_workflow(

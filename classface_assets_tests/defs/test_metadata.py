@@ -1,4 +1,4 @@
-"""The pictures that assets show in Dagster: what a person looks at first."""
+"""The pictures and tables that assets show in Dagster: what a person looks at first."""
 
 import base64
 import io
@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from classface_assets.defs.identity.projection_head import training_metadata
 from classface_assets.defs.metadata import FACES_PER_ROW, MOVED_FACES, faces_contact_sheet
 from classface_assets.orchestration.resources import Models
 from classface_assets.vision.models.pack_info import BUILTIN_DETECTOR
@@ -30,3 +31,14 @@ def test_faces_that_moved_are_a_picture_with_a_row_for_each_former_cluster(finis
     picture = Image.open(io.BytesIO(base64.b64decode(data[2])))
     assert picture.width == picture.height * FACES_PER_ROW // 2, "two rows of so many faces"
     assert faces_contact_sheet(finished.layout, BUILTIN_DETECTOR, faces, moved.clear(), MOVED_FACES) == {}
+
+
+def test_what_a_projection_head_was_measured_by_is_shown_as_tables() -> None:
+    measured, test = {"rank1": 0.9, "auc": 0.8, "tpr": 0.7}, {"people": 7, "raw": 0.5, "head": 0.6, "p_value": 0.04}
+    metrics = dict.fromkeys(("raw", "head", "raw_on_strangers", "head_on_strangers"), measured)
+    shown = training_metadata({"people": 7, **metrics, "test_on_strangers": test, "test_on_others": test})
+    assert set(shown) == {"people", "held_out_metrics", "paired_tests"}
+    rows = shown["held_out_metrics"].value.splitlines()
+    assert len(rows) == 6 and rows[2] == "| people it knows | without a head | 0.900 | 0.800 | 0.700 |"
+    assert "| separation of people it never saw | 7 | 0.500 | 0.600 | 0.040 |" in shown["paired_tests"].value
+    assert training_metadata({"people": 3, "status": "skipped"}) == {"people": 3, "status": "skipped"}

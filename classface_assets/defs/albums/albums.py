@@ -1,6 +1,6 @@
 """The assets `albums`, of one school year, and `album_site`, the pages over all school years."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -157,10 +157,15 @@ def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents
         named_students=site.named,
         unknown_students=site.unknown,
         school_years=site.years,
-        removed=list(site.removed),
+        removed=_file_list(site.removed),
         index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
     )
-    return Output(result, site_files(layout.albums), {"removed": []}, digested=layout.albums)
+    return Output(result, site_files(layout.albums), {"removed": _file_list([])}, digested=layout.albums)
+
+
+def _file_list(paths: Sequence[str]) -> dg.MetadataValue:
+    """One file a line."""
+    return dg.MetadataValue.md("\n".join(f"- `{path}`" for path in paths) or "none")
 
 
 def site_fingerprint(

@@ -87,9 +87,17 @@ def _summarize(config: StudentCoverageConfig, layout: ArchiveLayout, appearances
         latest_school_year=latest.school_year if latest else "",
         students_below_the_goal=latest.below if latest else 0,
         students_in_no_photo=latest.missing if latest else 0,
-        by_school_year=markdown_table(table.filter(pl.col("class").is_null()).drop("class"), most=60),
+        goal=config.goal,
+        most_below=config.most_below,
+        by_school_year=markdown_table(_shown(table), most=60),
     )
     return Output(result, [layout.table("student_coverage")])
+
+
+def _shown(table: pl.DataFrame) -> pl.DataFrame:
+    """Of each school year, without what is the same in all: a wider table is cut on Dagster's page."""
+    years = table.filter(pl.col("class").is_null())
+    return years.select("school_year", "students", "below_goal", "in_no_photo", "mean_appearances", "mean_candids")
 
 
 def _table(summaries: Sequence[CoverageSummary], config: StudentCoverageConfig) -> pl.DataFrame:

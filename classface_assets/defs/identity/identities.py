@@ -154,7 +154,9 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
         rows.height,
         head_used=head is not None,
         **_change_metadata(changes, events, state),
-        persons=markdown_table(tables["persons"].select("name", "status", "updated_at"), most=20),
+        persons=markdown_table(
+            tables["persons"].select("name", "status", pl.col("updated_at").dt.truncate("1m")), most=20
+        ),
         database=dg.MetadataValue.path(layout.database),
         **assignment_metadata(rows),
         **faces_contact_sheet(layout, pack.detector_version, catalog.faces, rows, CLUSTERS),

@@ -174,7 +174,9 @@ def training_report(trained: TrainingResult) -> dict[str, Any]:
 
 def training_metadata(report: Mapping[str, Any]) -> dict[str, Any]:
     """A report as Dagster shows it, with the epochs as a table and as a plot."""
-    shown = {k: v for k, v in report.items() if k not in ("epochs", "made_of")}
+    tables = {"held_out_metrics": _metrics_table(report), "paired_tests": _tests_table(report)}
+    measured = {k: v for k, v in tables.items() if v is not None}
+    shown = {k: v for k, v in report.items() if k not in ("epochs", "made_of", *_METRICS, *_TESTS)} | measured
     if not report.get("epochs"):
         return shown
     table = pl.DataFrame(report["epochs"], schema=EPOCH_COLUMNS)
@@ -182,6 +184,43 @@ def training_metadata(report: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": markdown_table(table, most=60),
         "training_curve": image_markdown(draw_training(table, curve_title(report)), "loss and separation by epoch"),
     }
+
+
+_METRICS = {
+    "raw": ("people it knows", "without a head"),
+    "head": ("people it knows", "with the head"),
+    "raw_on_strangers": ("people it never saw", "without a head"),
+    "head_on_strangers": ("people it never saw", "with the head"),
+}
+"""Field of a report with metrics of verification → whose faces and which vectors they are of."""
+_TESTS = {"test_on_strangers": "separation of people it never saw", "test_on_others": "rank-1 of people it knows"}
+"""Field of a report with a paired test → what was compared."""
+
+
+def _metrics_table(report: Mapping[str, Any]) -> dg.MetadataValue | None:
+    """The metrics of verification, a row for each kind of faces and vectors; None where nothing was trained."""
+    rows = [
+        {
+            "faces of": faces,
+            "vectors": vectors,
+            "rank-1": one["rank1"],
+            "AUC": one["auc"],
+            "true at 1 in 1,000": one["tpr"],
+        }
+        for field, (faces, vectors) in _METRICS.items()
+        if (one := report.get(field))
+    ]
+    return markdown_table(pl.DataFrame(rows)) if rows else None
+
+
+def _tests_table(report: Mapping[str, Any]) -> dg.MetadataValue | None:
+    """The paired tests that decide whether the head is used; None where nothing was trained."""
+    rows = [
+        {"compared": what, "people": one["people"], "without": one["raw"], "with": one["head"], "p": one["p_value"]}
+        for field, what in _TESTS.items()
+        if (one := report.get(field))
+    ]
+    return markdown_table(pl.DataFrame(rows)) if rows else None
 
 
 def curve_title(report: Mapping[str, Any]) -> str:

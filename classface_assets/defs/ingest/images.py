@@ -27,6 +27,7 @@ from classface_assets.store.files.parts import PartDataset
 from classface_assets.vision.photo_facts import read_photo_facts, to_read_again
 
 BATCH_SIZE = 256
+SHOWN_YEARS = 20
 EVERY_FILE_ACCOUNTED_FOR = CheckRule(
     "every_file_is_accounted_for", "There is a row for each file of the folder.", blocking=True
 )
@@ -91,7 +92,7 @@ def images(
         [complete],
         new_files=count,
         left_out=left_out.total(),
-        left_out_names=list(left_out)[:20],
+        left_out_names=", ".join(list(left_out)[:20]) or "none",
         **_image_metadata(rows),
     )
     return with_data_version(result, parts_version(parts))
@@ -142,10 +143,16 @@ def _folders_of_year(layout: ArchiveLayout, year: str, known: bool) -> list[Loca
     by_year = require_year_folders(layout)
     if year not in by_year and not known:
         raise PhotosFolderError(
-            f"There is no folder for the school year {year} in {layout.photos} (there: {', '.join(by_year)}); "
+            f"There is no folder for the school year {year} in {layout.photos} (there: {_shortened(list(by_year))}); "
             "check the spelling, or add the folder."
         )
     return by_year.get(year, [])
+
+
+def _shortened(years: Sequence[str]) -> str:
+    """The school years in a sentence: all where they are few, else the first ones and the last."""
+    shown = list(years) if len(years) <= SHOWN_YEARS else [*years[: SHOWN_YEARS - 2], "…", years[-1]]
+    return ", ".join(shown)
 
 
 def _listing_frame(files: list[FileEntry], photos: Location) -> pl.DataFrame:

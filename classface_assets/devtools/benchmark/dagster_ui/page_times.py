@@ -1,0 +1,82 @@
+"""How long the pages of Dagster's UI take in a browser, and which of their GraphQL queries are slow."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Request
+
+TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class PageToOpen:
+    """A page of the UI.
+
+    Attributes:
+        name: As the report calls it.
+        path: Below the server's address.
+        text: What is on it when it is usable.
+    """
+
+    name: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PageTime:
+    """How long a page took.
+
+    Attributes:
+        page: The page.
+        seconds: From its address to its text.
+        queries: Name of a query → seconds until its answer, the longest where it was sent several times.
+    """
+
+    page: PageToOpen
+    seconds: float
+    queries: dict[str, float]
+
+    @property
+    def slowest(self) -> tuple[str, float]:
+        """The query that took longest."""
+        return max(self.queries.items(), key=lambda query: query[1], default=("", 0.0))
+
+
+def measure_pages(browser: "Browser", url: str, pages: Sequence[PageToOpen]) -> Iterator[PageTime]:
+    """Open each page in a window whose first page was opened before: the UI's own code is loaded then.
+
+    Args:
+        browser: A Chromium.
+        url: Of Dagster's web server.
+        pages: What to open.
+    """
+    with browser.new_context(viewport={"width": 1500, "height": 1100}) as context:
+        window = context.new_page()
+        window.set_default_timeout(TIMEOUT_MS)
+        _open(window, url, pages[0])
+        for page in pages:
+            yield _open(window, url, page)
+
+
+def _open(window: "Page", url: str, page: PageToOpen) -> PageTime:
+    queries: dict[str, float] = {}
+
+    def add(request: "Request") -> None:
+        address = urlsplit(request.url)
+        if address.path.endswith("/graphql"):
+            name = parse_qs(address.query).get("op", ["another"])[0]
+            queries[name] = max(queries.get(name, 0.0), request.timing["responseEnd"] / 1e3)
+
+    window.on("requestfinished", add)
+    began = time.monotonic()
+    window.goto(f"{url}{page.path}", wait_until="commit")
+    window.get_by_text(page.text, exact=True).first.wait_for()
+    seconds = time.monotonic() - began
+    window.wait_for_load_state("networkidle")
+    window.remove_listener("requestfinished", add)
+    return PageTime(page, seconds, queries)

@@ -143,9 +143,7 @@ def attendance(view: ArchiveView, session: PhotoSession, preset: Preset | None =
     return attendances(view, [session], preset)[0]
 
 
-def attendances(
-    view: ArchiveView, sessions: Sequence[PhotoSession], preset: Preset | None = None
-) -> list[Attendance]:
+def attendances(view: ArchiveView, sessions: Sequence[PhotoSession], preset: Preset | None = None) -> list[Attendance]:
     """Find out who was at some sessions; computed again only of those about which something has changed.
 
     Args:

@@ -11,6 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
 .PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-keys bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -70,6 +71,10 @@ soak: .venv/ready
 #   ARCHIVES, PACK   as for bench-identity        RERUN=1   recognises everybody again once all groups are named
 bench-clicks: .venv/ready
 	@ARCHIVES="$(ARCHIVES)" PACK="$(PACK)" RERUN="$(RERUN)" $(BIN)/python -m classface_assets.devtools.benchmark.review.labelling_effort
+
+# How many keys and clicks the usual tasks take in the page, counted in a browser. BROWSER=program (Chromium)
+bench-keys: .venv/ready
+	@BROWSER="$(BROWSER)" $(BIN)/python -m classface_assets.devtools.benchmark.review.keys_and_clicks
 
 # How long a run takes that finds nothing new in many small folders, beyond Dagster's start. YEARS=n (60)
 bench-quiet: .venv/ready

@@ -24,6 +24,7 @@ from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.services.exports.jobs import ExportJobs
 from classface_assets.services.identity.presets import Preset, calibrated_settings, preset_values
+from classface_assets.services.photo_sessions.attendance import attendances
 from classface_assets.store.artifacts.checkpoints import load_report
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.files.parquet import read_parquet_or_empty
@@ -111,8 +112,9 @@ class ReviewContext:
     def warm_up(self) -> None:
         """Read and import what the first pages need, before somebody waits for it."""
         with suppress(UserError):  # the request that needs it reports the error
-            self.view()
+            view = self.view()
             self.ledger.read_people()
+            attendances(view, list(view.decisions.sessions.values()))
             self.run_manager().warm_up()
 
     def erase(self, person_id: str) -> tuple["ErasureReceipt", str]:

@@ -56,7 +56,7 @@ def import_(
     consent_column: tuple[str, ...],
     no_consent_column: tuple[str, ...],
 ) -> None:
-    """Import FILE: CSV, xlsx, or a photographer's INDEX.TXT (PSPA).
+    """Import FILE: CSV, xlsx, ods, or a photographer's INDEX.TXT (PSPA).
 
     Columns are recognised by their titles: name, or last name and first name; student id, class, school year, siblings,
     consent (of everything, or of yearbook, web or album), birth date. A student who is known already, by id or else by

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.services.archive_view.derived import LastingValues
 from classface_assets.services.archive_view.model import ArchiveView, PublishedSnapshot, build_archive_view
 from classface_assets.store.decisions.growing_replay import GrowingReplay
 from classface_assets.store.decisions.reconciliation import constraints_for
@@ -40,6 +41,7 @@ class ArchiveViewCache:
         """Read everything again the next time: names may have been removed from the ledger."""
         self._events: list[Event] = []
         self._replay = GrowingReplay()
+        self._lasting = LastingValues()
         self._snapshot: tuple[object, PublishedSnapshot] | None = None
         self._view: tuple[object, ArchiveView] | None = None
         self._checked = 0.0
@@ -60,7 +62,7 @@ class ArchiveViewCache:
                 if view is None or view[0] != version:
                     events = self._read_events(self._snapshot is not None and self._snapshot[0] != version[0])
                     snapshot, decisions = self._read_snapshot(version[0], events), self._replay.decisions(events)
-                    view = self._view = version, build_archive_view(snapshot, events, decisions)
+                    view = self._view = version, build_archive_view(snapshot, events, decisions, self._lasting)
         self._checked = checked
         return view[1]
 
@@ -84,6 +86,7 @@ class ArchiveViewCache:
             self._on_erased()
         if erased or other_file:
             self._events, new = [], self._ledger.events()
+            self._lasting = LastingValues()
         self._events = [*self._events, *new]
         return self._events
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.names import normalized_name
-from classface_assets.services.archive_view.derived import DerivedValues
+from classface_assets.services.archive_view.derived import DerivedValues, LastingValues
 from classface_assets.services.archive_view.overlay import overlay_decisions
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
@@ -73,6 +73,7 @@ class ArchiveView:
     decisions: Decisions
     constraints: FaceConstraints
     events: Sequence[Event]
+    _lasting: LastingValues = field(default_factory=LastingValues, repr=False, compare=False)
     _derived: DerivedValues = field(init=False, default_factory=DerivedValues, repr=False, compare=False)
 
     def derived(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -83,6 +84,16 @@ class ArchiveView:
             compute: Computes it.
         """
         return self._derived.get(key, compute)
+
+    def reused(self, key: Hashable, inputs: tuple[object, ...], compute: Callable[[], T]) -> T:
+        """What follows from these inputs alone: the value of an earlier view, where it had equal ones.
+
+        Args:
+            key: What it is; the last value of each key is cached.
+            inputs: Everything that it is computed from; compared by value, tables too.
+            compute: Computes it.
+        """
+        return self._lasting.get(key, inputs, compute)
 
     def decisions_at(self, last: LastEvent | None) -> Decisions | None:
         """The decisions, if this is the last event that the view knows; None where the ledger has gone on."""
@@ -116,7 +127,10 @@ class ArchiveView:
 
 
 def build_archive_view(
-    snapshot: PublishedSnapshot, events: Sequence[Event], decisions: Decisions | None = None
+    snapshot: PublishedSnapshot,
+    events: Sequence[Event],
+    decisions: Decisions | None = None,
+    lasting: LastingValues | None = None,
 ) -> ArchiveView:
     """Apply the events to the snapshot.
 
@@ -124,6 +138,7 @@ def build_archive_view(
         snapshot: The published faces and photos.
         events: All events of the ledger, oldest first.
         decisions: The decisions that they come to, where these are known.
+        lasting: What earlier views of the snapshot computed.
     """
     decisions = replay(events) if decisions is None else decisions
     constraints = constraints_for(decisions, snapshot.faces)
@@ -139,6 +154,7 @@ def build_archive_view(
         decisions=decisions,
         constraints=constraints,
         events=events,
+        _lasting=LastingValues() if lasting is None else lasting,
     )
 
 

@@ -19,8 +19,13 @@ from classface_assets.core.schemas import PhotoStatus
 from classface_assets.orchestration.resources import Archive
 from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.store.consent.allowed_photos import AllowedPhotos, RefusedFaces, load_allowed_photos
-from classface_assets.store.consent.photos import is_withheld
+from classface_assets.store.consent.allowed_photos import (
+    AllowedPhotos,
+    RefusedFaces,
+    find_allowed_photos,
+    read_published_photos,
+)
+from classface_assets.store.consent.photos import collect_refusals, is_withheld
 from classface_assets.store.decisions.roster import roster_people
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
@@ -58,10 +63,16 @@ def load_contents(archive: Archive, view: ArchiveView, purpose: Purpose) -> Expo
 
 
 def _read_contents(archive: Archive, view: ArchiveView, purpose: Purpose, refused: RefusedFaces) -> ExportContents:
-    allowed = load_allowed_photos(
-        archive.layout.database, archive.open_ledger(), purpose, refused, decisions=view.decisions
+    database = archive.layout.database
+    published = view.reused("published photos", (view.published,), lambda: read_published_photos(database))
+    now = collect_refusals(view.decisions)
+    allowed = view.reused(
+        ("allowed photos", purpose, refused),
+        (published, now),
+        lambda: find_allowed_photos(published, now, purpose, refused),
     )
-    faces = view.faces.select(_FACE_COLUMNS).join(face_measures(archive.layout.database), on="face_id", how="left")
+    measures = view.reused("face measures", (view.published,), lambda: face_measures(database))
+    faces = view.faces.select(_FACE_COLUMNS).join(measures, on="face_id", how="left")
     return ExportContents(
         purpose=purpose.value,
         photos=allowed.photos,

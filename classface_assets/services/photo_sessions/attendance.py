@@ -4,7 +4,8 @@ Hidden and erased people are in no list. Of somebody who refused consent nothing
 people recorded by hand counts.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +14,9 @@ import polars as pl
 from classface_assets.core.names import normalized_name
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.services.identity.presets import Preset, presence_probability
-from classface_assets.services.photo_sessions.membership import ExpectedStudent, expected_students, session_faces
+from classface_assets.services.photo_sessions.membership import expected_students
+from classface_assets.services.photo_sessions.sightings import SessionFaces, Sighting, faces_of_sessions
+from classface_assets.services.photo_sessions.students import ExpectedStudent
 from classface_assets.store.consent.photos import is_withheld
 from classface_assets.store.model.decisions import Person
 from classface_assets.store.model.person_kinds import PersonKind, PersonStatus
@@ -97,49 +100,90 @@ class Attendance:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the photos of a session, and corrections of it, show."""
+class _PersonFacts:
+    """What of a person matters here; `is_known` by a face."""
 
-    sightings: Mapping[str, "_Sighting"]
-    corrected: Mapping[str, bool]
-    known: frozenset[str]
+    name: str
+    refuses: bool
+    is_hidden: bool
+    is_listed: bool
+    is_known: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Everything that follows who was at a session.
+
+    Attributes:
+        session: The session.
+        preset: How sure an automatic match must be to count.
+        students: Those whom the roster expects.
+        students_facts: Of each of them what is known as a person, else the name to show.
+        faces: The faces in the photos.
+        corrected: Person id -> whether they were there, as people corrected it.
+        facts: Of those in the photos and in the corrections.
+    """
+
+    session: PhotoSession
     preset: Preset | None
+    students: tuple[ExpectedStudent, ...]
+    students_facts: tuple[_PersonFacts | str, ...]
+    faces: SessionFaces
+    corrected: Mapping[str, bool]
+    facts: Mapping[str, _PersonFacts | None]
 
-
-@dataclass(frozen=True)
-class _Sighting:
-    confirmed: bool
-    probability: float | None
-    faces: tuple[str, ...]
+    def values(self) -> tuple[object, ...]:
+        """All of them, to compare."""
+        faces = self.faces.people, self.faces.unknown, self.faces.photos
+        return (self.session, self.preset, self.students, self.students_facts, *faces, self.corrected, self.facts)
 
 
 def attendance(view: ArchiveView, session: PhotoSession, preset: Preset | None = None) -> Attendance:
-    """Find out who was at a session; computed once for a view.
+    """Find out who was at a session; see `attendances`."""
+    return attendances(view, [session], preset)[0]
+
+
+def attendances(view: ArchiveView, sessions: Sequence[PhotoSession], preset: Preset | None = None) -> list[Attendance]:
+    """Find out who was at some sessions; computed again only of those about which something has changed.
 
     Args:
         view: The archive.
-        session: The session.
+        sessions: The sessions.
         preset: How sure an automatic match must be to count.
     """
-    return view.derived(("attendance", session, preset), lambda: _find_attendance(view, session, preset))
+    faces = functools.cache(lambda: faces_of_sessions(view, sessions))
+
+    def find(session: PhotoSession) -> Attendance:
+        inputs = _inputs(view, session, preset, faces()[session.id])
+        return view.reused(("attendance", session.id, preset), inputs.values(), lambda: _judge_all(inputs))
+
+    return [view.derived(("attendance", one, preset), functools.partial(find, one)) for one in sessions]
 
 
-def _find_attendance(view: ArchiveView, session: PhotoSession, preset: Preset | None) -> Attendance:
-    faces = session_faces(view, session)
-    sightings = _sightings(faces)
-    expected = [one for one in expected_students(view, session) if not _is_hidden(view, one.person_id)]
-    listed = {one.person_id for one in expected if one.person_id}
-    corrected = {p: there for (of, p), there in view.decisions.attendance.items() if of == session.id}
-    guests = [p for p in {**sightings, **corrected} if p not in listed and _is_listed(view, p)]
-    seen = _Seen(sightings, corrected, _people_known_by_face(view), preset)
-    attendees = [_attendee(view, one, one.person_id, seen) for one in expected]
-    others = [_attendee(view, None, p, seen) for p in guests]
-    others.sort(key=lambda one: normalized_name(one.name))
-    unknown = faces.filter(pl.col("person_id").is_null())
-    unknown = unknown.sort("quality_score", "face_id", descending=[True, False], nulls_last=True)
-    return Attendance(
-        session, (*attendees, *others), tuple(unknown["face_id"]), faces["asset_id"].n_unique() if faces.height else 0
+def _inputs(view: ArchiveView, session: PhotoSession, preset: Preset | None, faces: SessionFaces) -> _Inputs:
+    students = expected_students(view, session)
+    corrected = _corrections(view).get(session.id, {})
+    facts = _facts(view)
+    return _Inputs(
+        session=session,
+        preset=preset,
+        students=students,
+        students_facts=_facts_of_students(view, students),
+        faces=faces,
+        corrected=corrected,
+        facts={person: facts.get(person) for person in (*faces.people["person_id"], *corrected)},
     )
+
+
+def _judge_all(inputs: _Inputs) -> Attendance:
+    pairs = zip(inputs.students, inputs.students_facts, strict=True)
+    expected = [(one, facts) for one, facts in pairs if isinstance(facts, str) or not facts.is_hidden]
+    listed = {one.person_id for one, _ in expected if one.person_id}
+    attendees = [_student(one, facts, inputs) for one, facts in expected]
+    others = [_guest(p, facts, inputs) for p, facts in inputs.facts.items() if p not in listed and facts]
+    guests = sorted((one for one in others if one is not None), key=lambda one: normalized_name(one.name))
+    unknown = tuple(inputs.faces.unknown["face_id"])
+    return Attendance(inputs.session, (*attendees, *guests), unknown, inputs.faces.photos)
 
 
 def refuses(person: Person | None, entry: RosterEntry | None = None) -> bool:
@@ -152,44 +196,30 @@ def refuses(person: Person | None, entry: RosterEntry | None = None) -> bool:
     return album is False or entry.consent is False or bool(entry.consent_in_doubt)
 
 
-def _sightings(faces: pl.DataFrame) -> dict[str, _Sighting]:
-    """Person id -> how they were seen; the surest face first."""
-    rows = faces.drop_nulls("person_id").with_columns(
-        pl.when("confirmed").then(1.0).otherwise("assignment_probability").alias("sure")
-    )
-    rows = rows.sort(
-        "confirmed", "sure", "quality_score", "face_id", descending=[True, True, True, False], nulls_last=True
-    )
-    grouped = rows.group_by("person_id", maintain_order=True).agg(
-        pl.col("confirmed").any(), pl.col("sure").max(), pl.col("face_id")
-    )
-    return {
-        person: _Sighting(confirmed, probability, tuple(ids))
-        for person, confirmed, probability, ids in grouped.iter_rows()
-    }
+def _student(one: ExpectedStudent, facts: _PersonFacts | str, inputs: _Inputs) -> Attendee:
+    if isinstance(facts, str):
+        refused = refuses(None, one.entry)
+        presence = Presence.NOT_JUDGED if refused else Presence.NOT_KNOWN
+        evidence = Evidence.CONSENT if refused else Evidence.ROSTER
+        return Attendee(one.person_id, one.entry.key, facts, one.class_name, presence, evidence, None, ())
+    return _attendee(one.person_id or "", facts, inputs, one)
 
 
-def _attendee(
-    view: ArchiveView,
-    expected: ExpectedStudent | None,
-    person_id: str | None,
-    seen: _Seen,
-) -> Attendee:
-    entry = expected.entry if expected else None
-    person = view.decisions.persons.get(person_id or "")
-    refused = refuses(person, entry)
-    sighting = None if refused else seen.sightings.get(person_id or "")
-    presence, evidence = _judge(person, sighting, seen.preset, refused)
-    if person_id is not None and person_id in seen.corrected:
-        presence = Presence.PRESENT if seen.corrected[person_id] else Presence.ABSENT
+def _guest(person_id: str, facts: _PersonFacts, inputs: _Inputs) -> Attendee | None:
+    """Somebody whom no roster lists for the session; None where they are not listed."""
+    return _attendee(person_id, facts, inputs, None) if facts.is_listed else None
+
+
+def _attendee(person_id: str, facts: _PersonFacts, inputs: _Inputs, expected: ExpectedStudent | None) -> Attendee:
+    sighting = None if facts.refuses else inputs.faces.sightings.get(person_id)
+    presence, evidence = _judge(facts, sighting, inputs.preset)
+    if person_id in inputs.corrected:
+        presence = Presence.PRESENT if inputs.corrected[person_id] else Presence.ABSENT
         evidence = Evidence.CORRECTED
-    if presence == Presence.ABSENT and evidence == Evidence.ROSTER and person_id not in seen.known:
-        presence = Presence.NOT_KNOWN
-    name = person.display_name if person else view.decisions.student_names.get(entry.key, entry.name) if entry else ""
     return Attendee(
         person_id=person_id,
-        student_key=entry.key if entry else "",
-        name=name,
+        student_key=expected.entry.key if expected else "",
+        name=facts.name,
         class_name=expected.class_name if expected else "",
         presence=presence,
         evidence=evidence,
@@ -198,13 +228,11 @@ def _attendee(
     )
 
 
-def _judge(
-    person: Person | None, sighting: _Sighting | None, preset: Preset | None, refused: bool
-) -> tuple[Presence, Evidence]:
-    if refused:
+def _judge(facts: _PersonFacts, sighting: Sighting | None, preset: Preset | None) -> tuple[Presence, Evidence]:
+    if facts.refuses:
         return Presence.NOT_JUDGED, Evidence.CONSENT
-    if person is None or sighting is None:
-        return Presence.ABSENT, Evidence.ROSTER
+    if sighting is None:
+        return (Presence.ABSENT if facts.is_known else Presence.NOT_KNOWN), Evidence.ROSTER
     if sighting.confirmed:
         return Presence.PRESENT, Evidence.CONFIRMED
     least = presence_probability(preset)
@@ -213,19 +241,43 @@ def _judge(
     return (Presence.PRESENT if sure else Presence.UNSURE), Evidence.MATCHED
 
 
-def _people_known_by_face(view: ArchiveView) -> frozenset[str]:
-    """The people of whom a face has their name, or who were enrolled with a portrait."""
-    known = (pl.col("face_count") > 0) | (pl.col("prototype_count") > 0)
-    return view.derived("people known by face", lambda: frozenset(view.persons.filter(known)["id"]))
+def _corrections(view: ArchiveView) -> Mapping[str, Mapping[str, bool]]:
+    """Session id -> person id -> whether they were there, as people corrected it."""
+
+    def collect() -> dict[str, dict[str, bool]]:
+        found: dict[str, dict[str, bool]] = {}
+        for (session, person), there in view.decisions.attendance.items():
+            found.setdefault(session, {})[person] = there
+        return found
+
+    return view.derived("corrections", collect)
 
 
-def _is_hidden(view: ArchiveView, person_id: str | None) -> bool:
-    person = view.decisions.persons.get(person_id or "")
-    return person is not None and (person.status == PersonStatus.HIDDEN or person.erased)
+def _facts(view: ArchiveView) -> Mapping[str, _PersonFacts]:
+    """Person id -> what matters of everybody."""
+    return view.derived("facts of people", lambda: _collect_facts(view))
 
 
-def _is_listed(view: ArchiveView, person_id: str) -> bool:
-    """Whether somebody who is on no roster of the session is listed: students and staff who are not hidden."""
-    person = view.decisions.persons.get(person_id)
+def _collect_facts(view: ArchiveView) -> dict[str, _PersonFacts]:
+    """The people who are known by a face have one with their name, or were enrolled with a portrait."""
+    by_face = (pl.col("face_count") > 0) | (pl.col("prototype_count") > 0)
+    known = frozenset(view.persons.filter(by_face)["id"])
     kinds = (PersonKind.STUDENT.value, PersonKind.STAFF.value)
-    return person is not None and person.kind in kinds and not _is_hidden(view, person_id)
+    found = {}
+    for person in view.decisions.persons.values():
+        hidden = person.status == PersonStatus.HIDDEN or person.erased
+        listed = person.kind in kinds and not hidden
+        found[person.id] = _PersonFacts(person.display_name, refuses(person), hidden, listed, person.id in known)
+    return found
+
+
+def _facts_of_students(view: ArchiveView, students: tuple[ExpectedStudent, ...]) -> tuple[_PersonFacts | str, ...]:
+    """Of each student what is known as a person, else the name to show."""
+    facts, names = _facts(view), view.decisions.student_names
+
+    def collect() -> tuple[_PersonFacts | str, ...]:
+        found = ((facts.get(one.person_id or ""), one.entry) for one in students)
+        return tuple([known or names.get(entry.key, entry.name) for known, entry in found])
+
+    # Sessions of the same year and classes have the same students: the same object, as it is the same for all views.
+    return view.derived(("facts of students", id(students)), collect)

@@ -7,33 +7,27 @@ import polars as pl
 
 from classface_assets.core.names import normalized_name
 from classface_assets.services.archive_view.model import ArchiveView
+from classface_assets.services.photo_sessions.students import ExpectedStudent, students_of_classes
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.photo_session import PhotoSession
-from classface_assets.store.model.roster_entry import RosterEntry
-
-
-@dataclass(frozen=True)
-class ExpectedStudent:
-    """A student whom the roster lists for a session.
-
-    Attributes:
-        entry: The row of the roster.
-        class_name: The class in the session's school year.
-        person_id: Who the student is, None while nobody named a face of theirs.
-    """
-
-    entry: RosterEntry
-    class_name: str
-    person_id: str | None
 
 
 def session_photos(view: ArchiveView, session: PhotoSession) -> pl.DataFrame:
     """The rows of `view.photos` that belong to a session, in the order in which they were taken."""
-    return view.derived(("photos of a session", session), lambda: _find_photos(view, session))
+    return view.derived(("photos of a session", session), lambda: _photos_now(view, session))
 
 
-def _find_photos(view: ArchiveView, session: PhotoSession) -> pl.DataFrame:
-    photos = view.photos
+def _photos_now(view: ArchiveView, session: PhotoSession) -> pl.DataFrame:
+    shots = tuple(_all_shots(view.decisions, session.photos))
+    inputs = view.photos, session, shots
+    photos = view.reused(("photos", session.id), inputs, lambda: _find_photos(view.photos, session, shots))
+    if session.classes and not session.photos and not session.event:
+        return _photos_of_classes(view, session, photos)
+    return photos
+
+
+def _find_photos(photos: pl.DataFrame, session: PhotoSession, shots: tuple[str, ...]) -> pl.DataFrame:
+    """The photos of a session, but for the choice of those that show its classes."""
     if session.event:
         photos = photos.filter(pl.col("path").str.starts_with(session.event.rstrip("/") + "/"))
     if session.school_year:
@@ -43,9 +37,7 @@ def _find_photos(view: ArchiveView, session: PhotoSession) -> pl.DataFrame:
     if session.to_day:
         photos = photos.filter(pl.col("taken_at").dt.date() <= session.to_day)
     if session.photos:
-        photos = photos.filter(pl.col("asset_id").is_in(_all_shots(view.decisions, session.photos)))
-    elif session.classes and not session.event:
-        photos = _photos_of_classes(view, session, photos)
+        photos = photos.filter(pl.col("asset_id").is_in(shots))
     return photos.sort("taken_at", "path", nulls_last=True)
 
 
@@ -69,34 +61,9 @@ def session_day(view: ArchiveView, session: PhotoSession) -> date | None:
     return None if first is None else first.date()  # type: ignore[union-attr] # of a column of times
 
 
-def expected_students(view: ArchiveView, session: PhotoSession) -> list[ExpectedStudent]:
+def expected_students(view: ArchiveView, session: PhotoSession) -> tuple[ExpectedStudent, ...]:
     """The students whom the roster lists in the session's classes, or in its school years where it names no class."""
     return students_of_classes(view, session_years(view, session), session.classes)
-
-
-def students_of_classes(view: ArchiveView, years: list[str], classes: tuple[str, ...] = ()) -> list[ExpectedStudent]:
-    """The students on the roster in these school years, by class and name; of these classes only, if any are given."""
-    names = {normalized_name(name) for name in classes}
-    by_year = view.derived("students by school year", lambda: _students_by_year(view.decisions))
-    # Who is in several of the years is listed once, with the class that the roster names last.
-    listed = [one for year in set(years) for one in by_year.get(year, ())]
-    found = {
-        number: student
-        for number, _, student in sorted(listed, key=lambda one: one[:2])
-        if not names or normalized_name(student.class_name) in names
-    }
-    students = [found[number] for number in sorted(found)]
-    return sorted(students, key=lambda one: (one.class_name, normalized_name(one.entry.name)))
-
-
-def _students_by_year(decisions: Decisions) -> dict[str, list[tuple[int, int, ExpectedStudent]]]:
-    """School year -> its students, each with the number of the row and the place of the year in it."""
-    found: dict[str, list[tuple[int, int, ExpectedStudent]]] = {}
-    for number, entry in enumerate(decisions.roster):
-        for place, (year, name) in enumerate(entry.classes.items()):
-            student = ExpectedStudent(entry, name, decisions.students.get(entry.key))
-            found.setdefault(year, []).append((number, place, student))
-    return found
 
 
 def _all_shots(decisions: Decisions, photos: tuple[str, ...]) -> list[str]:

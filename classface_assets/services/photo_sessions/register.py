@@ -11,7 +11,7 @@ import polars as pl
 from classface_assets.core.names import normalized_name
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.services.identity.presets import Preset
-from classface_assets.services.photo_sessions.attendance import Attendance, Attendee, Presence, attendance
+from classface_assets.services.photo_sessions.attendance import Attendance, Attendee, Presence, attendances
 from classface_assets.services.photo_sessions.membership import session_day, session_photos, session_years
 from classface_assets.store.model.photo_session import PhotoSession
 
@@ -83,7 +83,7 @@ def register(view: ArchiveView, school_year: str = "", class_name: str = "", pre
 
 def _find_register(view: ArchiveView, school_year: str, class_name: str, preset: Preset | None) -> Register:
     columns = sessions_by_day(view, school_year, class_name)
-    found = [attendance(view, column.session, preset) for column in columns]
+    found = attendances(view, [column.session for column in columns], preset)
     rows = _rows(found)
     if class_name:
         names = normalized_name(class_name)
@@ -93,10 +93,12 @@ def _find_register(view: ArchiveView, school_year: str, class_name: str, preset:
 
 def of_person(view: ArchiveView, who: str, preset: Preset | None = None) -> list[tuple[RegisterColumn, Attendee]]:
     """At which sessions a person was expected or seen, oldest first."""
+    columns = _sessions_about(view, who)
+    found = attendances(view, [column.session for column in columns], preset)
     return [
         (column, one)
-        for column in _sessions_about(view, who)
-        for one in attendance(view, column.session, preset).attendees
+        for column, of_session in zip(columns, found, strict=True)
+        for one in of_session.attendees
         if who in (one.person_id, one.student_key)
     ]
 

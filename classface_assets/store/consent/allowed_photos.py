@@ -62,13 +62,27 @@ class AllowedPhotos:
     refused_faces: frozenset[str]
 
 
+@dataclass(frozen=True, eq=False)
+class PublishedPhotos:
+    """What was published of photos, and of who may not be shown.
+
+    Attributes:
+        images: Every file of `image_assets`, by path.
+        faces: CONSENT_FACES of the photos that could be read, and `nothing`: whether it was marked as no face.
+        refusals: Who may not be shown.
+    """
+
+    images: pl.DataFrame
+    faces: pl.DataFrame
+    refusals: Refusals
+
+
 def load_allowed_photos(
     database: Path,
     ledger: Ledger,
     purpose: Purpose,
     refused: RefusedFaces = RefusedFaces.WITHHOLD,
     year: str | None = None,
-    decisions: Decisions | None = None,
 ) -> AllowedPhotos:
     """Load the files of an archive and whether they may be shown.
 
@@ -78,7 +92,6 @@ def load_allowed_photos(
         purpose: What the photos are to be shown for.
         refused: What to do with photos of people who refused.
         year: One school year; None for all.
-        decisions: The ledger's decisions now, if they were read already.
 
     Returns:
         The files by path.
@@ -87,12 +100,38 @@ def load_allowed_photos(
         DatabaseError: Nothing is published yet.
         LedgerError: The ledger cannot be read.
     """
+    return find_allowed_photos(read_published_photos(database, year), current_refusals(ledger), purpose, refused)
+
+
+def read_published_photos(database: Path, year: str | None = None) -> PublishedPhotos:
+    """Read the files of an archive, of one school year or of all.
+
+    Raises:
+        DatabaseError: Nothing is published yet.
+    """
     of_year, given = ("", []) if year is None else ("AND a.school_year = ?", [year])
     images = query_database(database, f"SELECT * FROM image_assets a WHERE TRUE {of_year} ORDER BY path", given)
     faces = query_database(database, _FACES_SQL.format(status=PhotoStatus.OK, of_year=of_year), given)
-    refusals = load_refusals(database, ledger, decisions)
+    return PublishedPhotos(images, faces, _published_refusals(database))
+
+
+def find_allowed_photos(
+    published: PublishedPhotos, now: Refusals, purpose: Purpose, refused: RefusedFaces = RefusedFaces.WITHHOLD
+) -> AllowedPhotos:
+    """Which of the files may be shown.
+
+    Args:
+        published: The files.
+        now: Who may not be shown according to the ledger now.
+        purpose: What the photos are to be shown for.
+        refused: What to do with photos of people who refused.
+
+    Returns:
+        The files by path.
+    """
+    images, faces, refusals = published.images, published.faces, _combine_refusals(now, published.refusals)
     ids = images.filter(pl.col("status") == PhotoStatus.OK)["asset_id"]
-    verdicts = photo_verdicts(ids, faces, refusals).filter(pl.col("purpose") == purpose.value).drop("purpose")
+    verdicts = photo_verdicts(ids, faces, refusals, [purpose]).drop("purpose")
     theirs = withheld_faces(faces, refusals, purpose)
     covers = _boxes_to_cover(faces.filter(~pl.col("nothing")), theirs, refused)
     photos = images.join(verdicts, on="asset_id", how="left", maintain_order="left")

@@ -4,7 +4,7 @@ A face that was matched automatically with somebody who refused counts like a la
 faces count as if they had refused. People who were not asked are shown; a report counts them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -62,11 +62,13 @@ def is_withheld(person: Person, purpose: Purpose) -> bool:
 def collect_refusals(decisions: Decisions) -> Refusals:
     """Everybody who may not be shown according to the decisions."""
     persons = decisions.persons
+    refusing = {p for p, person in persons.items() if person.refused or person.status == PersonStatus.HIDDEN}
+    refusing |= {p for p in persons if decisions.canonical_id(p) in refusing}
     people = {
         purpose: frozenset(
             p
-            for p, person in persons.items()
-            if is_withheld(person, purpose) or is_withheld(persons[decisions.canonical_id(p)], purpose)
+            for p in refusing
+            if is_withheld(persons[p], purpose) or is_withheld(persons[decisions.canonical_id(p)], purpose)
         )
         for purpose in Purpose
     }
@@ -102,13 +104,16 @@ def withheld_faces(faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) ->
     return pl.concat(rows).unique(["face_id", "person_id"], keep="first", maintain_order=True)
 
 
-def photo_verdicts(photos: pl.Series, faces: pl.DataFrame, refusals: Refusals) -> pl.DataFrame:
+def photo_verdicts(
+    photos: pl.Series, faces: pl.DataFrame, refusals: Refusals, purposes: Iterable[Purpose] = tuple(Purpose)
+) -> pl.DataFrame:
     """The verdict on each photo for each purpose.
 
     Args:
         photos: Asset ids.
         faces: CONSENT_FACES, every face of these photos; person_id is null where unknown.
         refusals: Who may not be shown.
+        purposes: At least one of them.
 
     Returns:
         PHOTO_CONSENT.
@@ -116,7 +121,7 @@ def photo_verdicts(photos: pl.Series, faces: pl.DataFrame, refusals: Refusals) -
     ids = pl.DataFrame({"asset_id": photos}, schema={"asset_id": pl.String}).unique(maintain_order=True)
     unknown = faces.filter(pl.col("person_id").is_null()) if faces.width else pl.DataFrame(schema=CONSENT_FACES)
     ids = ids.join(unknown.group_by("asset_id").agg(pl.len().alias("unknown_faces")), on="asset_id", how="left")
-    return pl.concat([_verdicts(ids, faces, refusals, purpose) for purpose in Purpose])
+    return pl.concat([_verdicts(ids, faces, refusals, purpose) for purpose in purposes])
 
 
 def _verdicts(ids: pl.DataFrame, faces: pl.DataFrame, refusals: Refusals, purpose: Purpose) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""A school's roster as a file: CSV in any usual delimiter and encoding, xlsx, or a photographer's PSPA INDEX.TXT.
+"""A school's roster as a file: CSV in any usual delimiter and encoding, xlsx, ods, or a PSPA INDEX.TXT.
 
 Pure: bytes in, students and a report out.
 """

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from classface_assets.core.languages import gettext
+from classface_assets.store.files.opendocument import is_opendocument, read_opendocument
 from classface_assets.store.roster.columns import identify_columns, is_header, is_pspa
 from classface_assets.store.roster.encoding import RosterError, decode_text
 
@@ -35,7 +36,7 @@ class RawRows:
         encoding: As in `encoding.DecodedText`, of a text file.
         guessed: As in `encoding.DecodedText`.
         replaced: As in `encoding.DecodedText`.
-        sheets: Titles of other sheets of an Excel file that have a column of names.
+        sheets: Titles of other sheets of a spreadsheet that have a column of names.
     """
 
     lines: list[NumberedRow]
@@ -81,7 +82,7 @@ def read_lines(content: bytes, encoding: str = "") -> RawRows:
 
 
 def is_sheet(content: bytes) -> bool:
-    """Whether it is an Excel file, whose rows are as wide as the sheet."""
+    """Whether it is a spreadsheet of Excel or LibreOffice, whose rows are as wide as the sheet."""
     return content.startswith(_ZIP)
 
 
@@ -126,8 +127,6 @@ def _csv_records(lines: Sequence[str], delimiter: str, bad: list[tuple[int, str]
 
 def _parse_sheet(content: bytes) -> tuple[list[NumberedRow], tuple[str, ...]]:
     """The rows of the first sheet that has a column of names, else of the first one; the titles of others."""
-    import openpyxl
-
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(file.file_size for file in packed.infolist()) > MAX_UNPACKED_BYTES:
@@ -138,18 +137,14 @@ def _parse_sheet(content: bytes) -> tuple[list[NumberedRow], tuple[str, ...]]:
                         limit=MAX_UNPACKED_BYTES >> 20,
                     )
                 )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and extensions that matter to nobody here
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = [(str(sheet.title), _sheet_rows(sheet)) for sheet in book.worksheets]
-            book.close()
+            sheets = read_opendocument(packed) if is_opendocument(packed) else _excel_sheets(content)
     except RosterError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise RosterError(
             gettext(
-                "The Excel file is broken or of another kind (%(kind)s); save it as .xlsx or as CSV (UTF-8) and import "
-                "that.",
+                "The spreadsheet is broken, has a password or is of another kind (%(kind)s); save it as .xlsx or as "
+                "CSV (UTF-8) and import that.",
                 kind=type(error).__name__,
             )
         ) from None
@@ -160,6 +155,17 @@ def _parse_sheet(content: bytes) -> tuple[list[NumberedRow], tuple[str, ...]]:
     ]
     read = next((rows for _, rows in titled or sheets if rows), [])
     return read, tuple(title for title, rows in titled[1:] if len(rows) > 1)
+
+
+def _excel_sheets(content: bytes) -> list[tuple[str, list[NumberedRow]]]:
+    import openpyxl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and extensions that matter to nobody here
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheets = [(str(sheet.title), _sheet_rows(sheet)) for sheet in book.worksheets]
+        book.close()
+    return sheets
 
 
 def _sheet_rows(sheet: object) -> list[NumberedRow]:

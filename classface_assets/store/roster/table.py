@@ -96,7 +96,7 @@ def find_table(lines: Sequence[NumberedRow], of_sheet: bool, options: RosterOpti
 
     Args:
         lines: The rows of the file with their line numbers.
-        of_sheet: They are of an Excel file, whose rows are as wide as the sheet.
+        of_sheet: They are of a spreadsheet, whose rows are as wide as the sheet.
         options: What somebody knows of the file.
 
     Raises:

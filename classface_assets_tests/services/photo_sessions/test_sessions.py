@@ -1,12 +1,13 @@
 """Sessions and attendance: which photos belong to one, who was there, corrections, the register, and erasure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
 import polars as pl
 import pytest
 
+from classface_assets.services.archive_view.derived import LastingValues
 from classface_assets.services.archive_view.model import ArchiveView, PublishedSnapshot, build_archive_view
 from classface_assets.services.identity.presets import Preset
 from classface_assets.services.photo_sessions.attendance import Attendance, Evidence, Presence, attendance
@@ -34,7 +35,9 @@ def face(face_id: str) -> FaceRef:
     return FaceRef(face_id, photo, (10.0 + 100 * FACES[photo].index(face_id), 10.0, 80.0, 80.0))
 
 
-def view_of(ledger: Ledger, matched: Sequence[tuple[str, str, float | None]] = ()) -> ArchiveView:
+def view_of(
+    ledger: Ledger, matched: Sequence[tuple[str, str, float | None]] = (), lasting: LastingValues | None = None
+) -> ArchiveView:
     """The archive with these automatic matches: face, person, probability."""
     people = {face_id: (person, probability) for face_id, person, probability in matched}
     rows = [
@@ -67,7 +70,7 @@ def view_of(ledger: Ledger, matched: Sequence[tuple[str, str, float | None]] = (
             "taken_at": NOW.replace(tzinfo=None),
         }
     ).sort("asset_id")
-    return build_archive_view(PublishedSnapshot(faces, photos, 0, frozenset()), ledger.events())
+    return build_archive_view(PublishedSnapshot(faces, photos, 0, frozenset()), ledger.events(), lasting=lasting)
 
 
 @pytest.fixture
@@ -173,6 +176,45 @@ def test_a_forgotten_person_is_gone_from_sessions_corrections_and_registers(scho
     assert correction["present"] is None and session.id not in correction.values()
     assert len(every) == len(school.events())
     assert "anna" not in register_csv(register(view)).decode().casefold()
+
+
+def test_after_every_decision_sessions_are_as_if_nothing_had_been_computed_before(school: Ledger) -> None:
+    school.create_session(PhotoSession("", "Class", school_year=YEAR, classes=("3a",)))
+    school.create_session(PhotoSession("", "Chosen", photos=("c1",)))
+    lasting, session = LastingValues(), session_of_title(view_of(school))
+    decisions: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: school.label("Eva", [face("u1")]),
+        lambda: school.reject("Anna", [face("a1")]),
+        lambda: school.undo(),
+        lambda: school.rename("Ben", "Benno"),
+        lambda: school.label("Stranger", [face("b1")]),
+        lambda: school.merge("Stranger", "Dan"),
+        lambda: school.hide("Gil"),
+        lambda: school.correct_attendance(session.id, "Rea", present=True),
+        lambda: school.set_consent("Anna", given=False),
+        lambda: school.import_roster([RosterEntry("Finn", classes={YEAR: "3a"})], "new.csv"),
+        lambda: school.change_session(replace(session, event=CLASS)),
+        lambda: school.erase("Dan", [face("d3")]),
+    ]
+    for decide in decisions:
+        decide()
+        known, new = view_of(school, lasting=lasting), view_of(school)
+        for preset in (None, Preset.HIGH_PRECISION):
+            assert register(known, preset=preset) == register(new, preset=preset)
+        assert register_csv(register(known, class_name="3a")) == register_csv(register(new, class_name="3a"))
+
+
+def test_only_sessions_about_which_something_changed_are_computed_again(school: Ledger) -> None:
+    chosen = PhotoSession("", "Chosen", school_year="2000-2001", photos=("c1",))
+    school.create_session(chosen)
+    lasting = LastingValues()
+    before, session = view_of(school, lasting=lasting), session_of_title(view_of(school))
+    other = session_of_title(before, "Chosen")
+    found = attendance(before, session), attendance(before, other)
+    school.label("Eva", [face("u1")])
+    after = view_of(school, lasting=lasting)
+    assert attendance(after, other) is found[1] and attendance(after, session) != found[0]
 
 
 def test_which_photos_belong_to_a_session(school: Ledger) -> None:

@@ -33,6 +33,7 @@ class PageTime:
         status: Of the response.
         size: Of its body, in bytes.
         first: CPU time of the first request.
+        changed: CPU time of the first request after a name was given.
         cpu: The least CPU time of the requests after it.
         wall: The least time of the requests after it, as a browser sees it.
     """
@@ -41,6 +42,7 @@ class PageTime:
     status: int
     size: int
     first: float
+    changed: float
     cpu: float
     wall: float
 
@@ -87,30 +89,35 @@ class PageCrawl:
         return [one.path for one in self.routes() if one.path not in self.addresses]
 
 
-def measure_pages(crawl: PageCrawl, url: str, extra: list[str], repeats: int = 3) -> Iterator[PageTime]:
+def measure_pages(
+    crawl: PageCrawl, url: str, extra: list[str], change: Callable[[], object], repeats: int = 3
+) -> Iterator[PageTime]:
     """Request every page, and follow the links to others.
 
     Args:
         crawl: The pages of the app that is served.
         url: Where it is served in this process, whose CPU time is measured.
         extra: More addresses, of pages that look otherwise with a query.
+        change: Changes the archive, as when a name is given.
         repeats: How often a page is requested after the first time.
     """
     waiting = [*crawl.without_parameters(), *extra]
     crawl.add(extra)
     while waiting:
         address = waiting.pop(0)
-        measured, body = measure_page(url, address, repeats)
+        measured, body = measure_page(url, address, change, repeats)
         yield measured
         waiting += crawl.add([unescape(link) for link in _LINK.findall(body)])
 
 
-def measure_page(url: str, address: str, repeats: int = 3) -> tuple[PageTime, str]:
+def measure_page(url: str, address: str, change: Callable[[], object], repeats: int = 3) -> tuple[PageTime, str]:
     """Request a page several times; how long it took, and its text."""
     response, first, _ = _timed(lambda: fetch(url + address))
+    change()
+    changed = _timed(lambda: fetch(url + address))[1]
     again = [_timed(lambda: fetch(url + address))[1:] for _ in range(repeats)]
     cpu, wall = (min(column) for column in zip(*again, strict=True))
-    measured = PageTime(address, response.status, len(response.body), first, cpu, wall)
+    measured = PageTime(address, response.status, len(response.body), first, changed, cpu, wall)
     return measured, response.body.decode(errors="replace")
 
 

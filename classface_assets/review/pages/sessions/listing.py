@@ -16,7 +16,7 @@ from classface_assets.review.pages.components.layout import change_response, pag
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
 from classface_assets.services.identity.presets import Preset
-from classface_assets.services.photo_sessions.attendance import Attendee, Presence, attendance
+from classface_assets.services.photo_sessions.attendance import Attendance, Attendee, Presence, attendances
 from classface_assets.services.photo_sessions.membership import session_photos, session_years
 from classface_assets.services.photo_sessions.register import of_person, register, register_csv, sessions_by_day
 from classface_assets.store.ledger.commands.sessions import sessions_of_events
@@ -65,11 +65,13 @@ def sessions(
     """List the sessions, newest first, with the form for a new one."""
     view = context.view()
     columns = sessions_by_day(view)[::-1]
+    shown = columns[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    found = attendances(view, [one.session for one in shown])
     return render_page(
         request,
         context,
         "sessions.html.j2",
-        sessions=[_card(view, one.session, one.day) for one in columns[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]],
+        sessions=[_card(view, one.day, who) for one, who in zip(shown, found, strict=True)],
         number=number,
         pages=-(-len(columns) // PAGE_SIZE),
         folders=event_folders(view),
@@ -175,8 +177,8 @@ def class_names(view: ArchiveView) -> list[str]:
     return sorted({name for entry in view.decisions.roster for name in entry.classes.values() if name})
 
 
-def _card(view: ArchiveView, session: PhotoSession, day: date | None) -> dict[str, Any]:
-    found = attendance(view, session)
+def _card(view: ArchiveView, day: date | None, found: Attendance) -> dict[str, Any]:
+    session = found.session
     return {
         "session": session,
         "day": day,

@@ -91,6 +91,8 @@ def preview(request: Request, context: Context, key: str) -> Response:
     table = found.table if found is not None else None
     entries = found.entries if found is not None else ()
     view = context.view()
+    rosters = [event for event in view.events if event.kind in ("roster_imported", "undone")]
+    changes = view.reused("roster changes", (rosters, entries), lambda: roster_changes(rosters, entries))
     return render_page(
         request,
         context,
@@ -110,7 +112,7 @@ def preview(request: Request, context: Context, key: str) -> Response:
         unclear=[(one.line, one.name, one.answer) for one in found.report.refused[:MAX_SHOWN]] if found else [],
         warnings=warnings(found) if found else [],
         left_out=rows_left_out(found) if found else [],
-        changes=roster_changes(view.events, entries),
+        changes=changes,
         portraits=_portrait_counts(context, found) if found else None,
         shown=MAX_SHOWN,
     )

@@ -10,8 +10,7 @@ REMOTE = $(shell git remote get-url origin 2>/dev/null | grep -E '//([^@/]*@)?[^
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-keys bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo

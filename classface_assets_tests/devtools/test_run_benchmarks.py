@@ -10,7 +10,8 @@ from classface_assets.devtools.benchmark.review.made_up_school import compose_sc
 from classface_assets.devtools.benchmark.runs import folder_sensor, one_more_photo, years_at_once
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.services.photos.new_photos import NewPhotoCounter
-from classface_assets.store.catalog.school_year import list_school_years, year_images
+from classface_assets.store.catalog.school_year import SchoolYearStore, list_school_years, year_images
+from classface_assets.vision.models.pack_info import BUILTIN_PACK
 from classface_assets_tests.conftest import World
 
 pytestmark = pytest.mark.slow
@@ -59,5 +60,7 @@ def test_the_photos_of_a_made_up_school_with_pictures_are_known_as_they_are(
     picture = min(sample.photos.rglob("*.jpg"))
     layout = compose_school(tmp_path, 20, picture, most_in_a_photo=2).layout
     assert NewPhotoCounter(layout).count() == 0
+    store = SchoolYearStore(layout, BUILTIN_PACK.detector_version, list_school_years(layout)[0])
+    assert set(store.chips(store.detections()["face_id"].to_list()).values()) == {picture.read_bytes()}
     photo = year_images(layout, list_school_years(layout)[0]).row(0, named=True)
     assert photo["size"] == picture.stat().st_size == (tmp_path / "photos" / photo["path"]).stat().st_size

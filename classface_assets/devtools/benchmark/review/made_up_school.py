@@ -108,20 +108,19 @@ def _write_year(archive: Archive, rows: pl.DataFrame, vectors: np.ndarray, photo
     layout, year = archive.layout, rows["school_year"][0]
     photos = rows.unique("asset_id", maintain_order=True).select("asset_id", "path", "school_year")
     files = [_make_file(Path(str(layout.photos)) / path, photo) for path in photos["path"]]
-    facts = {
-        "size": [one[0] for one in files],
-        "mtime_ns": [one[1] for one in files],
-        "file_digest": photos["asset_id"],
-    }
-    photos = photos.with_columns(**{name: pl.Series(values) for name, values in facts.items()})
+    photos = photos.with_columns(
+        pl.Series("size", [size for size, _ in files]),
+        pl.Series("mtime_ns", [changed for _, changed in files]),
+        pl.col("asset_id").alias("file_digest"),
+    )
     day = pl.datetime(int(year[:4]), 9, 1) + pl.duration(days=pl.int_range(pl.len()) // PHOTOS_OF_EVENT * 7)
     photos = photos.with_columns(status=pl.lit("ok"), reason=pl.lit(""), width=4000, height=3000, taken_at=day)
     image_parts(layout, year).append(_with_schema(IMAGES, photos))
     store = SchoolYearStore(layout, BUILTIN_PACK.detector_version, year)
     store.set_active_settings(THRESHOLDS)
     found = rows.with_columns(status=pl.lit("ok"), reason=pl.lit(""), detection_confidence=pl.col("quality_score"))
-    store.detection_parts(THRESHOLDS).append(_with_schema(DETECTION_ROWS, found))
     found = found.with_columns(chip=pl.lit(photo.read_bytes() if photo else None, pl.Binary()))
+    store.detection_parts(THRESHOLDS).append(_with_schema(DETECTION_ROWS, found))
     column = pl.Series("vector", vectors, pl.Array(pl.Float32, DIMENSIONS))
     store.embedding_parts(BUILTIN_PACK.key).append(rows.select("face_id", column))
 
@@ -133,9 +132,7 @@ def _make_file(file: Path, photo: Path | None) -> tuple[int, int]:
         file.touch()
     else:
         year = file.parent.parent
-        own = (
-            year.parent.parent / f"{year.name}.jpg"
-        )  # one a school year, as a disk allows only so many links to a file
+        own = year.parent.parent / f"{year.name}.jpg"  # a disk allows only so many links to one file
         if not own.exists():
             shutil.copyfile(photo, own)
         file.hardlink_to(own)

@@ -33,7 +33,7 @@ PACK = click.option("--pack", shell_complete=complete_packs, help="The model pac
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Within it heavy modules are imported without looking for garbage, of which they make none: a fifth quicker."""
+    """Within it heavy modules are imported without looking for garbage, of which they make none."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

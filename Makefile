@@ -10,7 +10,7 @@ REMOTE = $(shell git remote get-url origin 2>/dev/null | grep -E '//([^@/]*@)?[^
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys bench-years bench-one-photo bench-sensor
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -78,6 +78,19 @@ bench-keys: .venv/ready
 # How long a run takes that finds nothing new in many small folders, beyond Dagster's start. YEARS=n (60)
 bench-quiet: .venv/ready
 	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.devtools.benchmark.speed.unchanged_run
+
+# What Dagster itself takes for school years that are a run each, and for all of them in one run. YEARS=n (16)
+bench-years: .venv/ready
+	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.devtools.benchmark.runs.years_at_once
+
+# How long one more photo takes to its album in a large archive of made-up faces, and each step on the way.
+#   COUNT=n   about so many photos (40,000)   ARCHIVE=folder   makes the school there, or uses the one that is there
+bench-one-photo: .venv/ready
+	@COUNT="$(COUNT)" ARCHIVE="$(ARCHIVE)" $(BIN)/python -m classface_assets.devtools.benchmark.runs.one_more_photo
+
+# How long a tick of the sensor of the photos folder takes. COUNT=n files (100,000)  YEARS=n school years (300)
+bench-sensor: .venv/ready
+	@COUNT="$(COUNT)" YEARS="$(YEARS)" $(BIN)/python -m classface_assets.devtools.benchmark.runs.folder_sensor
 
 # How long it takes to know a photo by its picture, beside by its bytes alone. COUNT=n unchanged ones (5,000)  ROUNDS=n
 bench-facts: .venv/ready

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,18 @@ METHODS = ("temporal", "hdbscan", "dbscan", "agglomerative")
 PACK = click.option("--pack", shell_complete=complete_packs, help="The model pack in use [builtin].")
 
 
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Within it heavy modules are imported without looking for garbage, of which they make none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --photos, --data and --local to a command, and pass it the archive that they name as first argument."""
 
@@ -51,9 +65,10 @@ def _call(
 ) -> object:
     """Call a command with the archive at these places: photos, data, local."""
     pack = "pack" in options and (options["pack"] or os.environ.get("CLASSFACE_PACK"))
-    if pack:
-        _require_pack(str(pack), places[2], places[1])
-    from classface_assets.orchestration.resources import resolve_archive
+    with quick_imports():
+        if pack:
+            _require_pack(str(pack), places[2], places[1])
+        from classface_assets.orchestration.resources import resolve_archive
 
     archive = resolve_archive(*places)
     try:

@@ -16,6 +16,7 @@ from classface_assets.cli.common import (
     echo_school_year_notes,
     echo_stats,
     newer_decisions,
+    quick_imports,
 )
 from classface_assets.cli.completion import complete_packs, complete_years
 from classface_assets.cli.messages import confirm
@@ -56,21 +57,22 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
     With --limit and --offset only some of the photos are searched for faces, in the order of their paths; the next run
     without them searches the others.
     """
-    from classface_assets.defs.runner import (
-        IngestOptions,
-        PipelineRunner,
-        select_years,
-        stderr_console,
-        unwrapped_printer,
-    )
-    from classface_assets.orchestration.archive_lock import archive_lock
-    from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
-    from classface_assets.orchestration.records.retention import prune_records_if_due
-    from classface_assets.orchestration.resources import resolve_models
-    from classface_assets.orchestration.updates.recorder import recorded_update
-    from classface_assets.services.archive_view.pack_change import pack_change_note
-    from classface_assets.services.erasure import finish_interrupted_erasures
-    from classface_assets.services.first_run.settings import remember_folders_and_pack
+    with quick_imports():
+        from classface_assets.defs.runner import (
+            IngestOptions,
+            PipelineRunner,
+            select_years,
+            stderr_console,
+            unwrapped_printer,
+        )
+        from classface_assets.orchestration.archive_lock import archive_lock
+        from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
+        from classface_assets.orchestration.records.retention import prune_records_if_due
+        from classface_assets.orchestration.resources import resolve_models
+        from classface_assets.orchestration.updates.recorder import recorded_update
+        from classface_assets.services.archive_view.pack_change import pack_change_note
+        from classface_assets.services.erasure import finish_interrupted_erasures
+        from classface_assets.services.first_run.settings import remember_folders_and_pack
 
     console, models = stderr_console(), resolve_models(pack, archive)
     note = pack_change_note(archive.layout, models.describe(archive.layout))

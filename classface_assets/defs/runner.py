@@ -1,12 +1,15 @@
 """Runs jobs in this process, without a daemon: every school year, then the students, then the albums."""
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -17,7 +20,6 @@ from rich.progress import Progress as Bars
 from classface_assets.core.errors import did_you_mean
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
-from classface_assets.defs.build import definitions_with
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
@@ -29,15 +31,16 @@ from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 from classface_assets.orchestration.updates.recorder import UpdateRecorder
-from classface_assets.services.identity.identification import IdentificationService
-from classface_assets.services.maintenance import SUPERFLUOUS
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
 from classface_assets.services.photos.new_photos import NewPhotoCounter
 from classface_assets.store.catalog.school_year import list_school_years, year_images
 from classface_assets.store.catalog.school_years import PhotosFolderError, year_folders
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
-from classface_assets.store.maintenance.integrity import Inconsistency, repair
+
+if TYPE_CHECKING:
+    from classface_assets.services.identity.identification import IdentificationService
+    from classface_assets.store.maintenance.integrity import Inconsistency
 
 
 def console_log() -> dict[str, Any]:
@@ -132,7 +135,7 @@ class PipelineRunner:
         console: Console,
         recorder: UpdateRecorder | None = None,
     ) -> None:
-        """Prepare the definitions.
+        """Prepare the resources and the tags of the runs.
 
         Args:
             instance: Where the runs are recorded.
@@ -142,8 +145,8 @@ class PipelineRunner:
             recorder: Writes the record of the update that these runs are; None for runs that are no update.
         """
         listeners = [progress_bar(console), asset_event_listener(), *([recorder.listen] if recorder else [])]
-        resources = {"archive": archive, "models": models, "progress": Progress(listeners, self._enter_year)}
-        self.definitions, self.instance = definitions_with(resources), instance
+        self._resources = {"archive": archive, "models": models, "progress": Progress(listeners, self._enter_year)}
+        self.instance = instance
         self.archive, self.models, self.recorder = archive, models, recorder
         self._on_year: Callable[[str, str], None] | None = None
         layout = archive.layout
@@ -154,6 +157,13 @@ class PipelineRunner:
             "classface/photos": str(layout.photos),
             "classface/data": str(layout.data),
         }
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """Every asset, check and job. They take a second to import, and a run that finds nothing new needs none."""
+        from classface_assets.defs.build import definitions_with
+
+        return definitions_with(self._resources)
 
     def run(
         self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions = NO_OPTIONS
@@ -409,6 +419,9 @@ def repair_and_rerun(
     Returns:
         The steps that failed.
     """
+    from classface_assets.services.maintenance import SUPERFLUOUS
+    from classface_assets.store.maintenance.integrity import repair
+
     layout = runner.archive.layout
     for sentence in repair(layout, found):
         report(sentence)

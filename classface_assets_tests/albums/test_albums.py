@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from classface_assets.albums.disk import AlbumError
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.files import find_broken_links, read_links
 from classface_assets.albums.pages.classes import SchoolPeople
 from classface_assets.albums.pages.site import SiteContents, SiteReport, build_site
 from classface_assets.albums.pages.year_page import YearAlbum, build_year_album
@@ -176,6 +176,32 @@ def test_a_broken_link_is_found(archive: Archive) -> None:
     broken = find_broken_links(archive.out)
     assert any(thumbnail.name in link for link in broken)
     assert "coverage.html: #nowhere" in broken
+
+
+class Links(HTMLParser):
+    """Every link and id of a page, as html.parser reads it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self.found += [(name, value) for name, value in attrs if name in ("href", "src", "id") and value]
+
+
+def test_links_and_ids_are_read_as_a_parser_reads_them(archive: Archive) -> None:
+    archive.build()
+    odd = (
+        '<p id=a title="id=no href=\'no\' > &lt;a">x</p><!-- <a href="no"> -->'
+        '<script src="s.js">"<a href=\'no\'>"</script><style>#x { id: "no" }</style>'
+        '<a\nhref=\'a&amp;b.html#c\' data-src=no>1 < 2</a><img src="&quot;.jpg" id=""/>'
+    )
+    for text in (odd, *(page.read_text(encoding="utf-8") for page in pages(archive.out))):
+        read, expected = read_links(text), Links(text).found
+        assert read.links == tuple(dict.fromkeys(value for name, value in expected if name != "id"))
+        assert read.ids == {value for name, value in expected if name == "id"}
+    assert read_links(odd).links == ("s.js", "a&b.html#c", '".jpg')
 
 
 def test_names_with_html_are_shown_as_text(archive: Archive) -> None:

@@ -1,8 +1,10 @@
 """A published archive of any size with all that pages show: people who grow up, a roster, events, sessions, vectors.
 
-No picture is drawn: photo files are empty, and the Parquet parts are written as if they had been searched.
+No picture is drawn: photo files are empty, or links to one photo, and the Parquet parts are written as if they had been
+searched.
 """
 
+import shutil
 import uuid
 from hashlib import blake2b
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from classface_assets.core.schemas import ASSIGNMENTS, CLUSTER_PREFIX, DETECTIONS, IMAGES, NOISE_PREFIX
+from classface_assets.core.schemas import ASSIGNMENTS, CLUSTER_PREFIX, DETECTION_ROWS, IMAGES, NOISE_PREFIX
 from classface_assets.devtools.benchmark.scale.synthetic_faces import (
     FIRST_YEAR,
     MAX_FACES_PER_PHOTO,
@@ -25,24 +27,33 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.photo_session import PhotoSession
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.published.tables import build_tables
+from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.pack_info import BUILTIN_PACK
 
-SEED, DIMENSIONS, THRESHOLDS = 3, 128, "made-up"
+SEED, DIMENSIONS, THRESHOLDS = 3, 128, DetectionSettings().name
 NAMED_FACES, LABELS_OF_PERSON = 12, 3
 """People with so many faces have a name, and so many of their faces are labelled by hand."""
 PHOTOS_OF_EVENT, EVENTS_WITH_SESSION, CLASSES = 60, 5, "abcd"
 MATCHED = "close to labelled faces"
 
 
-def compose_school(folder: Path, faces: int) -> Archive:
+def compose_school(
+    folder: Path, faces: int, photo: Path | None = None, most_in_a_photo: int = MAX_FACES_PER_PHOTO
+) -> Archive:
     """A school of thirty years with that many faces.
 
     Half of the faces are of people with a name, of whom some faces are labelled and the others matched; each of them is
     on the roster. Every fifth event is a session.
+
+    Args:
+        folder: Where `photos` and `data` of it are made.
+        faces: The number of faces.
+        photo: What all photo files are links to, and every chip is; None for empty files without chips.
+        most_in_a_photo: A photo has one to so many faces.
     """
     archive = Archive(photos=str(folder / "photos"), data=str(folder / "data"))
-    people = make_people(faces, SEED)
-    rows = _write_parts(archive, people)
+    people = make_people(faces, SEED, most_in_a_photo)
+    rows = _write_parts(archive, people, photo)
     named = rows.filter(pl.len().over("who") >= NAMED_FACES)
     students = _label(archive, named)
     _import_roster(archive, named)
@@ -58,7 +69,7 @@ def person_name(number: int) -> str:
     return f"Person {number}"
 
 
-def _write_parts(archive: Archive, people: SyntheticPeople) -> pl.DataFrame:
+def _write_parts(archive: Archive, people: SyntheticPeople, photo: Path | None) -> pl.DataFrame:
     """Write the parts of all school years; face_id, asset_id, who, year, path and the box of every face."""
     rng, n = np.random.default_rng(SEED), len(people.who)
     photos = pl.DataFrame({"photo": people.photo, "year": people.year}).unique("photo").sort("year", "photo")
@@ -89,26 +100,44 @@ def _write_parts(archive: Archive, people: SyntheticPeople) -> pl.DataFrame:
         of_year = np.flatnonzero(people.year == number)
         vectors = people.vectors(of_year, rng)[:, :DIMENSIONS]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        _write_year(archive, rows[of_year], vectors)
+        _write_year(archive, rows[of_year], vectors, photo)
     return rows
 
 
-def _write_year(archive: Archive, rows: pl.DataFrame, vectors: np.ndarray) -> None:
+def _write_year(archive: Archive, rows: pl.DataFrame, vectors: np.ndarray, photo: Path | None) -> None:
     layout, year = archive.layout, rows["school_year"][0]
     photos = rows.unique("asset_id", maintain_order=True).select("asset_id", "path", "school_year")
-    for path in photos["path"]:
-        file = Path(str(layout.photos)) / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+    files = [_make_file(Path(str(layout.photos)) / path, photo) for path in photos["path"]]
+    photos = photos.with_columns(
+        pl.Series("size", [size for size, _ in files]),
+        pl.Series("mtime_ns", [changed for _, changed in files]),
+        pl.col("asset_id").alias("file_digest"),
+    )
     day = pl.datetime(int(year[:4]), 9, 1) + pl.duration(days=pl.int_range(pl.len()) // PHOTOS_OF_EVENT * 7)
     photos = photos.with_columns(status=pl.lit("ok"), reason=pl.lit(""), width=4000, height=3000, taken_at=day)
     image_parts(layout, year).append(_with_schema(IMAGES, photos))
     store = SchoolYearStore(layout, BUILTIN_PACK.detector_version, year)
     store.set_active_settings(THRESHOLDS)
     found = rows.with_columns(status=pl.lit("ok"), reason=pl.lit(""), detection_confidence=pl.col("quality_score"))
-    store.detection_parts(THRESHOLDS).append(_with_schema(DETECTIONS, found))
+    found = found.with_columns(chip=pl.lit(photo.read_bytes() if photo else None, pl.Binary()))
+    store.detection_parts(THRESHOLDS).append(_with_schema(DETECTION_ROWS, found))
     column = pl.Series("vector", vectors, pl.Array(pl.Float32, DIMENSIONS))
     store.embedding_parts(BUILTIN_PACK.key).append(rows.select("face_id", column))
+
+
+def _make_file(file: Path, photo: Path | None) -> tuple[int, int]:
+    """Make a photo file; its size, and its time of change in ns."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if photo is None:
+        file.touch()
+    else:
+        year = file.parent.parent
+        own = year.parent.parent / f"{year.name}.jpg"  # a disk allows only so many links to one file
+        if not own.exists():
+            shutil.copyfile(photo, own)
+        file.hardlink_to(own)
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _label(archive: Archive, named: pl.DataFrame) -> pl.DataFrame:

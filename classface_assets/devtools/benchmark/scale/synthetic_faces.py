@@ -58,7 +58,7 @@ class SyntheticPeople:
         return (face / np.linalg.norm(face, axis=1, keepdims=True)).astype(np.float32)
 
 
-def make_people(faces: int, seed: int) -> SyntheticPeople:
+def make_people(faces: int, seed: int, most_in_a_photo: int = MAX_FACES_PER_PHOTO) -> SyntheticPeople:
     """People with that many faces together, in the order of their school years and photos."""
     rng = np.random.default_rng(seed)
     sizes = np.arange(1, MAX_FACES + 1)
@@ -71,16 +71,15 @@ def make_people(faces: int, seed: int) -> SyntheticPeople:
     order = np.lexsort((rng.random(faces), year))
     who, year = who[order], year[order]
     looks = rng.standard_normal((people, 3, DIMENSIONS), np.float32) / np.float32(np.sqrt(DIMENSIONS))
-    return SyntheticPeople(
-        looks, who, year, _assign_photos(who, year, rng), rng.uniform(0.3, 1, faces).astype(np.float32)
-    )
+    photo = _assign_photos(who, year, rng, most_in_a_photo)
+    return SyntheticPeople(looks, who, year, photo, rng.uniform(0.3, 1, faces).astype(np.float32))
 
 
-def _assign_photos(who: np.ndarray, year: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The photo of each face: runs of 1 to MOST_IN_A_PHOTO in one year; a person's second face there is one alone."""
+def _assign_photos(who: np.ndarray, year: np.ndarray, rng: np.random.Generator, most: int) -> np.ndarray:
+    """The photo of each face: runs of 1 to `most` in one year; a person's second face there is one alone."""
     faces = len(who)
     first = np.zeros(faces, bool)
-    first[np.minimum(rng.integers(1, MAX_FACES_PER_PHOTO + 1, faces).cumsum(), faces - 1)] = True
+    first[np.minimum(rng.integers(1, most + 1, faces).cumsum(), faces - 1)] = True
     first |= np.diff(year, prepend=-1) > 0
     photo = first.cumsum()
     twice = pl.DataFrame({"photo": photo, "who": who}).select(pl.struct("photo", "who").is_first_distinct().not_())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from classface_assets.core.arrays import l2_normalize
+from classface_assets.core.arrays import release_free_memory
 from classface_assets.identity.clustering.linkage.average import average_linkage
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.inputs import ClusteringInput
@@ -41,6 +41,7 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
         part = _fitting_sample(inputs)
         model, ageing, groups = _refine(statistics, part, settings)
         calibration = fit_match_calibration(model.project(part.vectors), part.years, groups)
+    release_free_memory()
     return FittedSimilarity(
         model=model,
         ageing=ageing,
@@ -55,7 +56,6 @@ def _refine(
 ) -> tuple[SimilarityModel, AgeingDirection, np.ndarray]:
     """The model after rounds of grouping and learning, the direction of age in it, and the groups, (n,) int64."""
     size = part.vectors.shape[1]
-    centred = l2_normalize(part.vectors - statistics.mean)
     model, ageing = statistics.model(np.eye(size, dtype=np.float32), settings), None
     groups = np.arange(len(part))
     for _ in range(MAX_ROUNDS):
@@ -64,9 +64,12 @@ def _refine(
             decay=YearDecay(settings.cluster_year_decay, 0.0),
         )
         groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
+        centred = statistics.centre(part.vectors)
         learned = learn_ageing_direction(centred, part.years, groups)
         representatives = part.vectors[np.unique(groups)]
-        model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)
+        matrix = refined_matrix(learned, centred, groups)
+        del centred  # not beside the space of the next round
+        model = statistics.model(matrix, settings, representatives)
         settled = ageing is not None and learned.agrees_with(ageing, SETTLED_COSINE)
         ageing = learned
         if settled:

@@ -1,8 +1,9 @@
 """Fitting the similarity model of an archive to its own faces: group, learn from the groups, group again."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from classface_assets.core.arrays import release_free_memory
 from classface_assets.identity.clustering.linkage.average import average_linkage
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.inputs import ClusteringInput
@@ -38,10 +39,9 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
     model, ageing = SimilarityModel(), AgeingDirection.absent(inputs.vectors.shape[1], AgeingStatus.TOO_FEW_PEOPLE)
     calibration = None
     if statistics.share > 0:
-        part = _fitting_sample(inputs)
+        part = _fitting_sample(replace(inputs, sample=sample))
         model, ageing, groups = _refine(statistics, part, settings)
         calibration = fit_match_calibration(model.project(part.vectors), part.years, groups)
-    release_free_memory()
     return FittedSimilarity(
         model=model,
         ageing=ageing,
@@ -64,12 +64,10 @@ def _refine(
             decay=YearDecay(settings.cluster_year_decay, 0.0),
         )
         groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
-        centred = statistics.centre(part.vectors)
+        centred = statistics.centred(part.vectors)
         learned = learn_ageing_direction(centred, part.years, groups)
         representatives = part.vectors[np.unique(groups)]
-        matrix = refined_matrix(learned, centred, groups)
-        del centred  # not beside the space of the next round
-        model = statistics.model(matrix, settings, representatives)
+        model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)
         settled = ageing is not None and learned.agrees_with(ageing, SETTLED_COSINE)
         ageing = learned
         if settled:

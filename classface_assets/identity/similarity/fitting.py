@@ -11,7 +11,7 @@ import numpy as np
 
 from classface_assets.core.arrays import chunks_by_size, l2_normalize
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.ageing import AgeingDirection
+from classface_assets.identity.similarity.ageing import AgeingDirection, CentredVectors
 from classface_assets.identity.similarity.hubness import COHORT_SIZE, hubness
 from classface_assets.identity.similarity.space import BLOCK_ROWS, AffineTransform, SimilarityModel, StrangerCohort
 
@@ -57,12 +57,9 @@ class SampleStatistics:
         paired = sample[:MAX_PAIRED_FACES]
         return SampleStatistics(sample, mean.astype(np.float32), share, _median_and_spread(paired @ paired.T)[1])
 
-    def centre(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors (n, d) float32 without the mean, of unit length again, (n, d) float32."""
-        centred = vectors - self.mean
-        for part in _row_parts(centred):
-            part[:] = l2_normalize(part)
-        return centred
+    def centred(self, vectors: np.ndarray) -> CentredVectors:
+        """Vectors (n, d) float32 without the mean."""
+        return CentredVectors(vectors, self.mean)
 
     def model(
         self, matrix: np.ndarray, settings: AssignmentSettings, representatives: np.ndarray | None = None
@@ -95,12 +92,12 @@ class SampleStatistics:
         )
 
 
-def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def refined_matrix(ageing: AgeingDirection, centred: np.ndarray | CentredVectors, groups: np.ndarray) -> np.ndarray:
     """The linear map that takes the direction of age off and weakens what differs within people.
 
     Args:
         ageing: The direction.
-        centred: (n, d) float32 of unit length.
+        centred: (n, d) of unit length.
         groups: (n,) int64, the group of each of these faces.
 
     Returns:
@@ -117,14 +114,14 @@ def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndar
 
 
 def within_person_scatter(
-    vectors: np.ndarray, groups: np.ndarray, matrix: np.ndarray | None = None
+    vectors: np.ndarray | CentredVectors, groups: np.ndarray, matrix: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
     """How faces differ from the mean of their group: the sum of outer products, and the number of faces in it.
 
     Some groups at a time, for all at once would need the room of the vectors several times over.
 
     Args:
-        vectors: (n, d) float32 of unit length.
+        vectors: (n, d) of unit length.
         groups: (n,) int64; a group counts for MAX_FACES_PER_PERSON at most.
         matrix: (d, d) float32, what the vectors are multiplied by before, and are of unit length again; None: nothing.
 
@@ -142,14 +139,16 @@ def within_person_scatter(
         start = first[chunk.start]
         some = vectors[order[start : start + sizes[chunk].sum()]]
         if matrix is not None:
-            some = l2_normalize(some @ matrix)
+            some = some @ matrix
+            for part in _row_parts(some):
+                part[:] = l2_normalize(part)
         means = np.add.reduceat(some, first[chunk] - start, axis=0) / sizes[chunk, None]
         group = np.repeat(np.arange(len(means)), sizes[chunk])
         found = np.empty(some.shape)
         for row in range(0, len(some), PART_ROWS):
-            part = slice(row, row + PART_ROWS)
-            of = group[part]
-            found[part] = ((some[part] - means[of]) * weight[chunk][of, None]).astype(np.float32)
+            rows = slice(row, row + PART_ROWS)
+            of = group[rows]
+            found[rows] = ((some[rows] - means[of]) * weight[chunk][of, None]).astype(np.float32)
         scatter += found.T @ found
     return scatter, len(order)
 

@@ -21,6 +21,10 @@ from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 
+MEASURED_ROWS = 1 << 17
+"""Pairs of rows whose similarities are computed at a time."""
+
+
 def average_linkage(
     inputs: ClusteringInput,
     space: SimilaritySpace,
@@ -126,7 +130,7 @@ class GroupYearSums:
         width = np.searchsorted(self._group, b, side="right") - first_b
         count = (np.searchsorted(self._group, a, side="right") - first_a) * width
         totals, weights = np.empty(len(a)), np.empty(len(a))
-        for chunk in chunks_by_size(count):
+        for chunk in chunks_by_size(count, MEASURED_ROWS):
             link, place = ragged_arange(count[chunk])
             left = first_a[chunk][link] + place // width[chunk][link]
             right = first_b[chunk][link] + place % width[chunk][link]

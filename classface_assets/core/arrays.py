@@ -4,6 +4,7 @@ These are the CPU cores to use, and memory that is free again.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -93,7 +94,8 @@ def available_cores() -> int:
 
 
 def release_free_memory() -> None:
-    """Give memory that is free back to the system, where the C library (glibc) would keep it for later."""
+    """Give back what nobody needs: arrays in reference cycles, and free memory that the C library (glibc) would keep."""
+    gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

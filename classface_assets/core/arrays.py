@@ -1,10 +1,9 @@
 """Array operations that several rooms share (unit vectors, samples, connected components), and the machine's resources.
 
-These are the CPU cores to use, and memory that is free again.
+These are the CPU cores to use, and freed memory.
 """
 
 import ctypes
-import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -93,13 +92,10 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def release_free_memory() -> None:
-    """Give back what nobody needs: arrays in reference cycles, and free memory that the C library (glibc) would keep."""
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+def release_freed_memory() -> None:
+    """Return freed memory to the system, where the C library (glibc) would keep it for the process."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def chunks_by_size(counts: np.ndarray, most: int = CHUNK_SIZE) -> Iterator[slice]:

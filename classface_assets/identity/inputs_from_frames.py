@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.arrays import release_free_memory
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
@@ -60,7 +60,7 @@ def load_or_fit_similarity(
     ordered = faces.sorted_by_id()
     unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], FaceConstraints())
     fitted = fit_archive_similarity(clustering_input(ordered, unconstrained), settings)
-    release_free_memory()
+    release_freed_memory()
     return fitted
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from classface_assets.core.arrays import release_free_memory
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.identity.graph.approximate import (
     NO_MIN_SIMILARITY,
     approximate_knn,
@@ -79,7 +79,7 @@ def update_graph(
     if before is None or before.neighbours.shape[1] != k:
         before = KnnGraph.empty([], k)
     built = _extend_graph(before, sorted_ids, ordered, k, least)
-    release_free_memory()
+    release_freed_memory()
     if in_order:
         return built
     neighbours, similarities = empty_lists(len(ids), k)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.arrays import release_free_memory
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import list_directory
@@ -77,7 +77,7 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     )
     del detected, rows
     faces, vectors = _join_vectors([store.embedding_parts(pack) for store in stores], faces.sort("face_id"))
-    release_free_memory()
+    release_freed_memory()
     return FaceCatalog(images, faces, vectors)
 
 

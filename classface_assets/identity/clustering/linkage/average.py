@@ -20,7 +20,6 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
-
 MEASURED_PAIRS = 1 << 16
 """Pairs of groups that are compared at a time."""
 MEASURED_ROWS = 1 << 17

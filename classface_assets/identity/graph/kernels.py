@@ -1,8 +1,8 @@
 """How the rough scores of an exact search are computed: products of matrices, whose greatest error is known.
 
 Many processors multiply numbers of 16 bits (bfloat16) several times as fast as those of 32. They are used where that is
-so, and compared as whole numbers, which numpy does fastest: those of positive ones order as they do. OpenVINO multiplies
-them, which takes 0.1 GB of memory less than torch; where it is absent torch does.
+so, and compared as whole numbers, which numpy does fastest: those of positive ones order as they do. OpenVINO makes the
+products, which takes 0.1 GB of memory less than torch; where it is absent torch does.
 """
 
 import importlib.util
@@ -102,14 +102,14 @@ def _openvino_fill(openvino: Any, vectors: np.ndarray) -> Callable[[np.ndarray, 
     def fill(queries: np.ndarray, keys: np.ndarray) -> Iterator[slice]:
         if not hasattr(local, "request"):
             local.request = network.create_infer_request()
-        asked = openvino.Tensor(np.ascontiguousarray(queries))
+        query_tensor = openvino.Tensor(np.ascontiguousarray(queries))
         keys[len(vectors) :] = LOWEST_KEY
         for start in range(0, len(vectors), PRODUCT_ROWS):
             stop = min(start + PRODUCT_ROWS, len(vectors))
             out = keys[start:stop]
             local.request.set_output_tensor(openvino.Tensor(out, openvino.Shape(out.shape), openvino.Type.bf16))
             some = vectors[start:stop]  # of what is read-only, OpenVINO takes a copy
-            inputs = [openvino.Tensor(some, shared_memory=some.flags.writeable), asked]
+            inputs = [openvino.Tensor(some, shared_memory=some.flags.writeable), query_tensor]
             local.request.infer(inputs, share_outputs=True)
             yield slice(start, min(start + PRODUCT_ROWS, len(keys)))
 

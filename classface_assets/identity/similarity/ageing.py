@@ -36,7 +36,7 @@ class AgeingStatus(StrEnum):
 
 @dataclass(frozen=True)
 class CentredVectors:
-    """Vectors without a mean, of unit length again: as rows are asked for, for all at once would take twice the room."""
+    """Vectors without a mean, of unit length again; made as rows are needed: all at once take twice the room."""
 
     vectors: np.ndarray
     """(n, d) float32 of unit length."""

@@ -1,12 +1,19 @@
-"""Array operations that several rooms share (unit vectors, samples, connected components), and the CPU cores to use."""
+"""Array operations that several rooms share (unit vectors, samples, connected components), and the machine's resources.
 
+These are the CPU cores to use, and freed memory.
+"""
+
+import ctypes
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 CHUNK_SIZE = 1 << 22
 """Rows, such as pairs of faces, that are looked up at a time."""
+NORM_ROWS = 1024
+"""Vectors that are scaled at a time."""
 MIN_NORM = 1e-12
 """A vector shorter than this is taken for a vector of zeros, which has no direction."""
 
@@ -20,7 +27,16 @@ def l2_normalize(vectors: np.ndarray) -> np.ndarray:
     Returns:
         The same shape and type; a vector of zeros stays one.
     """
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), MIN_NORM)
+    if vectors.ndim != 2 or len(vectors) <= NORM_ROWS:
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), MIN_NORM)
+    parts = (slice(start, start + NORM_ROWS) for start in range(0, len(vectors), NORM_ROWS))
+    result: np.ndarray | None = None
+    for part in parts:  # the norms of all at once would need the room of the vectors twice over
+        scaled = l2_normalize(vectors[part])
+        result = np.empty(vectors.shape, scaled.dtype) if result is None else result
+        result[part] = scaled
+    assert result is not None
+    return result
 
 
 def unit_mean(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -74,6 +90,12 @@ def connected_components(count: int, pairs: np.ndarray) -> np.ndarray:
 def available_cores() -> int:
     """The CPU cores that this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def release_freed_memory() -> None:
+    """Return freed memory to the system, where the C library (glibc) would keep it for the process."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def chunks_by_size(counts: np.ndarray, most: int = CHUNK_SIZE) -> Iterator[slice]:

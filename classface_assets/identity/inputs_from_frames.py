@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints, photo_numbers
@@ -58,7 +59,9 @@ def load_or_fit_similarity(
         return cached
     ordered = faces.sorted_by_id()
     unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], FaceConstraints())
-    return fit_archive_similarity(clustering_input(ordered, unconstrained), settings)
+    fitted = fit_archive_similarity(clustering_input(ordered, unconstrained), settings)
+    release_freed_memory()
+    return fitted
 
 
 def sort_by_face_id(table: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:

@@ -12,6 +12,8 @@ from functools import cache
 from itertools import islice
 from typing import TypeVar
 
+from classface_assets.core.arrays import release_freed_memory
+
 T = TypeVar("T")
 R = TypeVar("R")
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
@@ -28,12 +30,6 @@ def retain_freed_memory() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         for parameter, value in (M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 1 << 28):
             libc.mallopt(parameter, value)
-
-
-def release_freed_memory() -> None:
-    """Return freed memory to the system once the pictures are done: some 80 MB that the process would keep."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 def ordered_thread_map(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[tuple[T, "Future[R]"]]:
@@ -62,4 +58,4 @@ def ordered_thread_map(function: Callable[[T], R], items: Iterable[T], workers: 
                 yield item, future
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            release_freed_memory()
+            release_freed_memory()  # some 80 MB once the pictures are done

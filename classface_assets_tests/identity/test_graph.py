@@ -11,7 +11,7 @@ import pytest
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
 from classface_assets.identity.graph import build
-from classface_assets.identity.graph import exact as scores
+from classface_assets.identity.graph import kernels as scores
 from classface_assets.identity.graph.approximate import NO_MIN_SIMILARITY, approximate_knn, neighbour_recall
 from classface_assets.identity.graph.build import build_graph, update_graph
 from classface_assets.identity.graph.exact import exact_knn
@@ -66,7 +66,7 @@ def test_neighbours_are_those_of_looking_at_every_pair(least: float) -> None:
 def test_neighbours_of_many_faces_found_by_low_precision_scores_are_exact(
     least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
+    monkeypatch.setattr(scores, "MIN_SHORT_OPERATIONS", 0)
     count = 4777
     vectors, ids = crowd(2, 300, count, 64), named(count)
     graph = build_graph(ids.tolist(), vectors, 12, least)
@@ -77,7 +77,7 @@ def test_neighbours_of_many_faces_found_by_low_precision_scores_are_exact(
 
 
 def test_neighbours_of_new_faces_found_by_low_precision_scores_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
+    monkeypatch.setattr(scores, "MIN_SHORT_OPERATIONS", 0)
     vectors, ids = crowd(2, 300, 4777, 64), named(4777)
     first = build_graph(ids[:4700].tolist(), vectors[:4700], 12, 0.4)
     made = update_graph(ids.tolist(), vectors, 12, 0.4, first)
@@ -95,7 +95,7 @@ def by_hand_of(some: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, l
 
 
 def test_a_rough_score_is_never_further_off_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "MIN_TORCH_OPERATIONS", 0)
+    monkeypatch.setattr(scores, "MIN_SHORT_OPERATIONS", 0)
     vectors = crowd(3, 50, 4096, 256)
     rough = scores.select_kernel(vectors, 100, 0.3)
     keys = np.empty((4096, 100), rough.kind)

@@ -1,8 +1,9 @@
 """Fitting the similarity model of an archive to its own faces: group, learn from the groups, group again."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from classface_assets.core.arrays import l2_normalize
 from classface_assets.identity.clustering.linkage.average import average_linkage
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.inputs import ClusteringInput
@@ -38,7 +39,7 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
     model, ageing = SimilarityModel(), AgeingDirection.absent(inputs.vectors.shape[1], AgeingStatus.TOO_FEW_PEOPLE)
     calibration = None
     if statistics.share > 0:
-        part = _fitting_sample(inputs)
+        part = _fitting_sample(replace(inputs, sample=sample))
         model, ageing, groups = _refine(statistics, part, settings)
         calibration = fit_match_calibration(model.project(part.vectors), part.years, groups)
     return FittedSimilarity(
@@ -55,7 +56,6 @@ def _refine(
 ) -> tuple[SimilarityModel, AgeingDirection, np.ndarray]:
     """The model after rounds of grouping and learning, the direction of age in it, and the groups, (n,) int64."""
     size = part.vectors.shape[1]
-    centred = l2_normalize(part.vectors - statistics.mean)
     model, ageing = statistics.model(np.eye(size, dtype=np.float32), settings), None
     groups = np.arange(len(part))
     for _ in range(MAX_ROUNDS):
@@ -64,6 +64,7 @@ def _refine(
             decay=YearDecay(settings.cluster_year_decay, 0.0),
         )
         groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
+        centred = statistics.centred(part.vectors)
         learned = learn_ageing_direction(centred, part.years, groups)
         representatives = part.vectors[np.unique(groups)]
         model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)

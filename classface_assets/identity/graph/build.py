@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.identity.graph.approximate import (
     NO_MIN_SIMILARITY,
     approximate_knn,
@@ -78,6 +79,7 @@ def update_graph(
     if before is None or before.neighbours.shape[1] != k:
         before = KnnGraph.empty([], k)
     built = _extend_graph(before, sorted_ids, ordered, k, least)
+    release_freed_memory()
     if in_order:
         return built
     neighbours, similarities = empty_lists(len(ids), k)
@@ -89,6 +91,8 @@ def update_graph(
 
 def _extend_graph(before: KnnGraph, ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> GraphBuild:
     """The graph of all faces, out of the one before where that is less work."""
+    if not len(before.face_ids):
+        return _build_from_scratch(ids, vectors, k, least)
     new = ~ids.is_in(before.face_ids.implode()).to_numpy()
     old = before.of(ids)
     was = before.face_ids.to_frame().with_columns(length=(before.neighbours != NO_NEIGHBOUR).sum(axis=1))

@@ -11,10 +11,12 @@ import numpy as np
 
 from classface_assets.core.arrays import chunks_by_size, l2_normalize
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.ageing import AgeingDirection
+from classface_assets.identity.similarity.ageing import AgeingDirection, CentredVectors
 from classface_assets.identity.similarity.hubness import COHORT_SIZE, hubness
 from classface_assets.identity.similarity.space import BLOCK_ROWS, AffineTransform, SimilarityModel, StrangerCohort
 
+PART_ROWS = 1_000
+"""Faces that are compared with all others, or scaled, at a time."""
 MAX_PAIRED_FACES = 2_000
 """Faces of a sample whose similarities with one another are compared."""
 WITHIN_PERSON_SHRINKAGE = 1.0
@@ -47,12 +49,17 @@ class SampleStatistics:
         size = sample.shape[1] if sample.ndim == 2 else 0
         if len(sample) < 2:
             return SampleStatistics(sample, np.zeros(size, np.float32), 0.0, 0.0)
-        plain = sample @ sample.T
-        similar = np.maximum((plain >= settings.cluster_reference).sum(axis=1), 1)
+        counts = [(part @ sample.T >= settings.cluster_reference).sum(axis=1) for part in _row_parts(sample)]
+        similar = np.maximum(np.concatenate(counts), 1)
         people, enough = float((1.0 / similar).sum()), max(PEOPLE_PER_DIMENSION * size, MIN_PEOPLE + 1)
         share = settings.whitened_share * min(1.0, max(0.0, (people - MIN_PEOPLE) / (enough - MIN_PEOPLE)))
         mean = np.average(sample, axis=0, weights=np.minimum(1.0, MAX_FACES_PER_PERSON / similar))
-        return SampleStatistics(sample, mean.astype(np.float32), share, _median_and_spread(plain)[1])
+        paired = sample[:MAX_PAIRED_FACES]
+        return SampleStatistics(sample, mean.astype(np.float32), share, _median_and_spread(paired @ paired.T)[1])
+
+    def centred(self, vectors: np.ndarray) -> CentredVectors:
+        """Vectors (n, d) float32 without the mean."""
+        return CentredVectors(vectors, self.mean)
 
     def model(
         self, matrix: np.ndarray, settings: AssignmentSettings, representatives: np.ndarray | None = None
@@ -85,12 +92,12 @@ class SampleStatistics:
         )
 
 
-def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def refined_matrix(ageing: AgeingDirection, centred: np.ndarray | CentredVectors, groups: np.ndarray) -> np.ndarray:
     """The linear map that takes the direction of age off and weakens what differs within people.
 
     Args:
         ageing: The direction.
-        centred: (n, d) float32 of unit length.
+        centred: (n, d) of unit length.
         groups: (n,) int64, the group of each of these faces.
 
     Returns:
@@ -107,14 +114,14 @@ def refined_matrix(ageing: AgeingDirection, centred: np.ndarray, groups: np.ndar
 
 
 def within_person_scatter(
-    vectors: np.ndarray, groups: np.ndarray, matrix: np.ndarray | None = None
+    vectors: np.ndarray | CentredVectors, groups: np.ndarray, matrix: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
     """How faces differ from the mean of their group: the sum of outer products, and the number of faces in it.
 
     Some groups at a time, for all at once would need the room of the vectors several times over.
 
     Args:
-        vectors: (n, d) float32 of unit length.
+        vectors: (n, d) of unit length.
         groups: (n,) int64; a group counts for MAX_FACES_PER_PERSON at most.
         matrix: (d, d) float32, what the vectors are multiplied by before, and are of unit length again; None: nothing.
 
@@ -132,12 +139,23 @@ def within_person_scatter(
         start = first[chunk.start]
         some = vectors[order[start : start + sizes[chunk].sum()]]
         if matrix is not None:
-            some = l2_normalize(some @ matrix)
+            some = some @ matrix
+            for part in _row_parts(some):
+                part[:] = l2_normalize(part)
         means = np.add.reduceat(some, first[chunk] - start, axis=0) / sizes[chunk, None]
-        found = (some - np.repeat(means, sizes[chunk], axis=0)) * np.repeat(weight[chunk], sizes[chunk])[:, None]
-        found = found.astype(np.float32).astype(np.float64)
+        group = np.repeat(np.arange(len(means)), sizes[chunk])
+        found = np.empty(some.shape)
+        for row in range(0, len(some), PART_ROWS):
+            rows = slice(row, row + PART_ROWS)
+            of = group[rows]
+            found[rows] = ((some[rows] - means[of]) * weight[chunk][of, None]).astype(np.float32)
         scatter += found.T @ found
     return scatter, len(order)
+
+
+def _row_parts(vectors: np.ndarray) -> list[np.ndarray]:
+    """Views of PART_ROWS rows each."""
+    return [vectors[start : start + PART_ROWS] for start in range(0, len(vectors), PART_ROWS)]
 
 
 def _median_and_spread(similarities: np.ndarray) -> tuple[float, float]:
@@ -146,6 +164,7 @@ def _median_and_spread(similarities: np.ndarray) -> tuple[float, float]:
     That distance is the standard deviation among strangers, if they are normal, whatever the pairs of one person do at
     the upper end.
     """
-    every = similarities[np.triu_indices(min(len(similarities), MAX_PAIRED_FACES), 1)]
+    n = min(len(similarities), MAX_PAIRED_FACES)
+    every = similarities[:n, :n][~np.tri(n, dtype=bool)]
     low, median = np.quantile(every, [0.159, 0.5])
     return float(median), float(median - low)

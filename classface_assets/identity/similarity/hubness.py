@@ -47,6 +47,7 @@ def hubness(vectors: np.ndarray, cohort: np.ndarray) -> np.ndarray:
         return found
     for start in range(0, len(vectors), BLOCK_ROWS):
         part = vectors[start : start + BLOCK_ROWS] @ cohort.T
-        nearest = np.sort(-np.partition(-part, top - 1, axis=1)[:, :top], axis=1)
+        np.negative(part, out=part).partition(top - 1, axis=1)
+        nearest = np.sort(-part[:, :top], axis=1)
         found[start : start + BLOCK_ROWS] = nearest[:, : top - SKIPPED_NEAREST].mean(axis=1)
     return found

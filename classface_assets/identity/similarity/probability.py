@@ -55,9 +55,12 @@ def fit_match_calibration(vectors: np.ndarray, years: np.ndarray, groups: np.nda
     if min(len(members), len(single)) < MIN_FACES:
         return None
     single = single[np.linspace(0, len(single) - 1, min(len(single), MAX_FACES)).astype(np.int64)]
-    sums = np.zeros((len(size), vectors.shape[1]), np.float64)
-    np.add.at(sums, of[members], vectors[members])
-    means = (sums[size > 1] / size[size > 1][:, None]).astype(np.float32)
+    place = np.cumsum(size > 1) - 1
+    sums = np.zeros((int((size > 1).sum()), vectors.shape[1]), np.float64)
+    for part in np.array_split(members, -(-len(members) // MAX_ROWS)):
+        np.add.at(sums, place[of[part]], vectors[part])
+    means = (sums / size[size > 1][:, None]).astype(np.float32)
+    del sums
     own = similarity_in_near_years(vectors, years, np.where(size[of] > 1, of, -1))[members]
     strange = np.concatenate([(vectors[rows] @ means.T).max(axis=1) for rows in np.array_split(single, 20)])
     scores = np.concatenate([own, strange]).astype(np.float64)

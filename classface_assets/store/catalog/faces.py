@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import list_directory
@@ -74,7 +75,9 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
         .filter(pl.col("status") == DetectionStatus.FACE)
         .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
     )
+    del detected, rows
     faces, vectors = _join_vectors([store.embedding_parts(pack) for store in stores], faces.sort("face_id"))
+    release_freed_memory()
     return FaceCatalog(images, faces, vectors)
 
 

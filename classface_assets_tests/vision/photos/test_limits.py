@@ -32,7 +32,7 @@ PEAK_MEMORY = """
 import json, resource, sys, time
 from pathlib import Path
 import cv2
-from classface_assets.vision.parallel import release_freed_memory
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.vision.photo_facts import read_photo_facts
 from classface_assets.vision.photos.decoding import decode_photo, load_photo
 from classface_assets.vision.photos.metadata import UnreadablePhotoError

@@ -14,6 +14,7 @@ import json
 import resource
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     del cached_graph
     made = update_graph(ids, facts.vectors, NEIGHBOURS, settings.min_edge_similarity, before)
     write_parquet(to_cached_frame(made.graph, facts.vectors, settings.min_edge_similarity), layout.table("knn_graph"))
+    edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
+    made = replace(made, graph=KnnGraph.empty([], NEIGHBOURS))  # the asset's own is gone when the next one starts
     del before
     timer.lap("graph")
     graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
@@ -102,7 +105,6 @@ def run_assignment(folder: Path) -> dict[str, Any]:
     }
     truth = rows.join(read_parquet(folder / "truth.parquet"), on="face_id", maintain_order="left")
     score = bcubed(truth["person"].to_list(), truth["cluster_id"].to_list())
-    edges = float((made.graph.neighbours >= 0).mean() * NEIGHBOURS)
     return figures | {
         "way": made.method,
         "searched": made.searched,

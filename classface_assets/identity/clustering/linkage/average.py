@@ -20,6 +20,11 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
+MEASURED_PAIRS = 1 << 16
+"""Pairs of groups that are compared at a time."""
+MEASURED_ROWS = 1 << 17
+"""Pairs of rows whose similarities are computed at a time."""
+
 
 def average_linkage(
     inputs: ClusteringInput,
@@ -126,7 +131,7 @@ class GroupYearSums:
         width = np.searchsorted(self._group, b, side="right") - first_b
         count = (np.searchsorted(self._group, a, side="right") - first_a) * width
         totals, weights = np.empty(len(a)), np.empty(len(a))
-        for chunk in chunks_by_size(count):
+        for chunk in chunks_by_size(count, MEASURED_ROWS):
             link, place = ragged_arange(count[chunk])
             left = first_a[chunk][link] + place // width[chunk][link]
             right = first_b[chunk][link] + place % width[chunk][link]
@@ -220,7 +225,9 @@ def _measure_pairs(pairs: _PairSums, sums: GroupYearSums, conflicts: Conflicts, 
     clash = unknown.copy()
     clash[unknown] = conflicts.between(pairs.a[unknown], pairs.b[unknown], groups)
     pairs = pairs.where(~clash)
-    unknown = pairs.weight == 0
+    unknown = np.flatnonzero(pairs.weight == 0)
     total, weight = pairs.total.copy(), pairs.weight.copy()
-    total[unknown], weight[unknown] = sums.measure(pairs.a[unknown], pairs.b[unknown])
+    for start in range(0, len(unknown), MEASURED_PAIRS):
+        some = unknown[start : start + MEASURED_PAIRS]
+        total[some], weight[some] = sums.measure(pairs.a[some], pairs.b[some])
     return _PairSums(pairs.a, pairs.b, total, weight)

@@ -92,7 +92,7 @@ def test_local_photos_with_data_at_a_url_and_the_albums_of_a_lost_disk(
         runs = instance.get_runs_count()
         assert world.run() == []
         again = [run.job_name for run in instance.get_runs(limit=instance.get_runs_count() - runs)]
-        assert sorted(again) == ["all_albums", "identify"]
+        assert sorted(again) == ["all_albums", "evaluate", "identify"]
         assert world.number("albums", "files_uploaded", YEARS[0]) == 0, "the same pictures are known by their digest"
         assert stored(data) == before
 

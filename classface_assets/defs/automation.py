@@ -19,7 +19,8 @@ PRESET_TAG = "classface/preset"
 """The tag of runs with a preset other than `balanced`, which holds its name."""
 YEAR_ASSETS = ("images", "detections", "embeddings")
 GLOBAL_ASSETS = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities")
-IDENTIFY_ASSETS = (*GLOBAL_ASSETS, "evaluation", "student_coverage")
+EVALUATION = "evaluation"
+IDENTIFY_ASSETS = (*GLOBAL_ASSETS, EVALUATION, "student_coverage")
 ALL_YEARS_ASSETS = (*IDENTIFY_ASSETS, "album_site")
 """Every asset that is one for all school years."""
 
@@ -35,6 +36,12 @@ identify = dg.define_asset_job(
     selection=_IDENTIFY,
     description="Groups the faces of all school years into students, publishes the database, evaluates the result, and "
     "counts how often each student appears.",
+)
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets(EVALUATION),
+    description="Measures how well people are recognised. In `classface run` it comes last: nothing is made of it, and "
+    "with many labels it takes as long as grouping all faces several times.",
 )
 year_album = dg.define_asset_job(
     "year_album",
@@ -69,7 +76,7 @@ identify_fast = _identify_with(
     "fast", "Groups and names all faces again, quickly: with one mean a person and year, and without poor faces."
 )
 
-JOBS = (ingest_year, identify, identify_high_precision, identify_fast, year_album, school_site, all_albums)
+JOBS = (ingest_year, identify, identify_high_precision, identify_fast, evaluate, year_album, school_site, all_albums)
 
 
 @dg.schedule(

@@ -20,6 +20,7 @@ from rich.progress import Progress as Bars
 from classface_assets.core.errors import did_you_mean
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
@@ -213,8 +214,18 @@ class PipelineRunner:
         if unchanged:
             report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
         failures = self._ingest(changed, report, options)
+        current = ChangeDetector(self.archive, self.models, self.instance)
+        if current.students():
+            return [*failures, *self._run_albums(years, report)]
         failed = self._run_students(report)
-        return [*failures, *failed, *([] if failed else self._run_albums(years, report))]
+        if failed:
+            return [*failures, *failed]
+        failures += self._run_albums(years, report)
+        # Nobody has to wait with their albums for figures, and no album for lack of them.
+        failed = self._run_evaluation(report)
+        if not failed:
+            current.record_students()
+        return [*failures, *failed]
 
     def _ingest(self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions) -> list[StepFailure]:
         """Run the ingest of these school years, those that follow one another in one run."""
@@ -254,15 +265,13 @@ class PipelineRunner:
             self._on_year(asset, year)
 
     def _run_students(self, report: Callable[[str], None]) -> list[StepFailure]:
-        """Run `identify` over all school years, unless nothing changed."""
-        current = ChangeDetector(self.archive, self.models, self.instance)
-        if current.students():
-            return []
+        """Run `identify` over all school years, but for the evaluation."""
         self._report(report, "all years: students", len(self.recorder.record.years) if self.recorder else None)
-        failures = self.run_job("identify")
-        if not failures:
-            current.record_students()
-        return failures
+        return self.run_job("identify", assets=[asset for asset in IDENTIFY_ASSETS if asset != EVALUATION])
+
+    def _run_evaluation(self, report: Callable[[str], None]) -> list[StepFailure]:
+        self._report(report, "all years: how well people are recognised")
+        return self.run_job("evaluate")
 
     def _run_albums(self, years: Sequence[str], report: Callable[[str], None]) -> list[StepFailure]:
         """Run the albums of these school years, and the pages over all years, without those that are unchanged."""
@@ -296,6 +305,7 @@ class PipelineRunner:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        assets: Sequence[str] = (),
     ) -> list[StepFailure]:
         """Run one job.
 
@@ -305,6 +315,7 @@ class PipelineRunner:
             ops: Run config of the assets.
             run_id: Of the run; None for a new one.
             tags: Of the run.
+            assets: Those of the job's assets that are run; without any, all.
 
         Returns:
             The steps and blocking checks that failed.
@@ -317,6 +328,7 @@ class PipelineRunner:
             raise_on_error=False,
             run_id=run_id,
             tags={**self.tags, **(tags or {}), **(range_tags(some) if some else {})},
+            asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
         )
         assign_pending_pool_slots(self.instance)
         if outcome.success:

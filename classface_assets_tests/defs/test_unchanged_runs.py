@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from classface_assets.core import failpoints
+from classface_assets.core.errors import StorageError
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.runner import IngestOptions, select_years
 from classface_assets.defs.sensors.decisions import decisions, is_quiet
@@ -60,12 +61,12 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
     settled.archive.open_ledger().label("Kim", find_faces(settled.layout.database, cluster))
     ranges = [" to ".join(dict.fromkeys((some[0], some[-1]))) for some in ranges_of(settled.instance, years)]
     albums = [f"year_album {some}" for some in ranges[:-1]]
-    assert run(settled)[0] == Counter(["identify", *albums, f"all_albums {ranges[-1]}"])
+    assert run(settled)[0] == Counter(["identify", *albums, f"all_albums {ranges[-1]}", "evaluate"])
     (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
     assert run(settled)[0] == Counter([f"all_albums {YEARS[0]}"])
     (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
     recorded, messages = run(settled)
-    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"all_albums {YEARS[1]}"])
+    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"all_albums {YEARS[1]}", "evaluate"])
     assert messages[0] == "Nothing is new in 3 of 4 school years."
     assert run(settled)[0] == Counter()
 
@@ -239,3 +240,21 @@ def test_a_run_may_search_some_of_the_photos_and_the_next_one_searches_the_other
         assert world.number("detections", "photos_searched_now", year) == 2
         assert searched(min_confidence=0.9) == names
         assert world.number("detections", "photos_searched_now", year) == len(names)
+
+
+def test_an_evaluation_that_fails_holds_no_album_back_and_is_done_the_next_time(settled: World) -> None:
+    cluster = settled.query(
+        "SELECT mode(cluster_id) FROM face_instances WHERE cluster_id LIKE 'unknown_cluster_%'"
+    ).item()
+    settled.archive.open_ledger().label("Kim Doe", find_faces(settled.layout.database, cluster))
+
+    def refuses(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classface_assets.defs.identity.evaluation.evaluate_archive", refuses)
+        (failed,) = settled.run()
+    assert (failed.job, failed.year, failed.reason) == ("evaluate", "all years", "The disk is full.")
+    assert "Kim Doe" in (settled.layout.albums / "index.html").read_text()
+    assert run(settled)[0] == Counter({"identify": 1, "evaluate": 1})
+    assert run(settled)[0] == Counter()

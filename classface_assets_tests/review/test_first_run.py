@@ -132,7 +132,7 @@ def test_somebody_who_has_only_the_page_goes_from_a_folder_of_photos_to_named_al
     record = min(updates(layout), key=lambda one: one.update_id)
     assert record.years == ("2017-2018", "2018-2019") and record.photos > 8 and record.faces > 5
     runs = Client(new_server).get(f"{API}/runs?pageSize=100").json["items"]
-    assert {run["updateId"] for run in runs} == {one.update_id for one in updates(layout)} and len(runs) == 5
+    assert {run["updateId"] for run in runs} == {one.update_id for one in updates(layout)} and len(runs) == 7
     assert {run["pack"] for run in runs} == {"builtin"}
     assert {run["photosFolder"] for run in runs} == {str(tmp_path / "home" / "school")}
 

@@ -18,6 +18,7 @@ JOBS = {
     "identify": marked("Who is who"),
     "identify_high_precision": marked("Who is who, strictly"),
     "identify_fast": marked("Who is who, quickly"),
+    "evaluate": marked("How well people are recognised"),
     "year_album": marked("Album"),
     "school_site": marked("Index of the albums"),
     "all_albums": marked("Albums and their index"),

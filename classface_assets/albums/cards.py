@@ -11,8 +11,9 @@ import polars as pl
 
 from classface_assets.albums.captions import MISSING_NAME, caption_text
 from classface_assets.albums.names import encode_url
+from classface_assets.albums.pictures.originals import Photo
+from classface_assets.albums.pictures.thumbnails import LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.albums.students import Face, Student
-from classface_assets.albums.thumbnails import LARGE, SMALL, Photo, face_crop_path, thumbnail_path
 from classface_assets.core.faces.photo_rows import PhotoRows, arrange_rows, row_names
 from classface_assets.core.languages import format_long_date, gettext, ngettext
 from classface_assets.core.schemas import PhotoStatus

@@ -13,7 +13,7 @@ import polars as pl
 
 from classface_assets.albums.cards import photo_from_row
 from classface_assets.albums.names import year_path
-from classface_assets.albums.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
+from classface_assets.albums.pictures.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.core.schemas import PhotoStatus
 
 _ATTRIBUTES = r"""(?:[^>"']|"[^"]*"|'[^']*')*"""

@@ -11,7 +11,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from classface_assets.albums.anonymization import COVER_GREY, head_area
-from classface_assets.albums.thumbnails import Originals, Photo, make_covered_copy
+from classface_assets.albums.pictures.originals import Originals, Photo
+from classface_assets.albums.pictures.thumbnails import make_covered_copy
 from classface_assets.core.errors import UserError
 from classface_assets.defs.albums.albums import album_contents, site_contents
 from classface_assets.orchestration.resources import Archive, RefusedMode, resolve_archive

@@ -2,7 +2,7 @@
 
 from classface_assets.albums.pages.site import build_site
 from classface_assets.albums.pages.year_page import build_year_album
-from classface_assets.albums.thumbnails import face_crop_path
+from classface_assets.albums.pictures.thumbnails import face_crop_path
 from classface_assets.defs.albums.albums import add_best_chips, album_contents, album_fingerprint, site_contents
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets_tests.support.helpers import DETECTOR

@@ -11,15 +11,14 @@ from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild
 from classface_assets.albums.names import encode_url, year_path
 from classface_assets.albums.pages.originals import original_files
 from classface_assets.albums.pages.rendering import render_template, write_stylesheet
-from classface_assets.albums.students import assign_folder_names, faces_from_frame, group_students
-from classface_assets.albums.thumbnails import (
-    Originals,
+from classface_assets.albums.pictures.originals import Originals, list_originals
+from classface_assets.albums.pictures.thumbnails import (
     ProgressCallback,
-    list_originals,
     make_covered_copy,
     make_thumbnails,
     save_face_crop,
 )
+from classface_assets.albums.students import assign_folder_names, faces_from_frame, group_students
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext
 from classface_assets.core.locations import Location, are_lost, decode_relative_path, stat_entry

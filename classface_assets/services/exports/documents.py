@@ -32,7 +32,8 @@ from classface_assets.albums.exports.print.contact_sheet import (
 from classface_assets.albums.exports.print.document import PrintOptions
 from classface_assets.albums.exports.pspa import IMAGE_FOLDER, PspaPerson, image_name, index_text
 from classface_assets.albums.names import sort_key
-from classface_assets.albums.thumbnails import LARGE, Originals, Photo, list_originals, read_upright, thumbnail_path
+from classface_assets.albums.pictures.originals import Originals, Photo, list_originals, read_upright
+from classface_assets.albums.pictures.thumbnails import LARGE, thumbnail_path
 from classface_assets.core.layout import ArchiveLayout
 
 ProgressCallback = Callable[[int, int], None]

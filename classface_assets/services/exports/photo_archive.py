@@ -19,14 +19,8 @@ from classface_assets.albums.exports.archive import (
 from classface_assets.albums.exports.contents import SelectedPhotos
 from classface_assets.albums.exports.manifest import manifest_csv
 from classface_assets.albums.names import album_file_name, album_folder_name, unique_name
-from classface_assets.albums.thumbnails import (
-    FULL_SIZE,
-    Originals,
-    Photo,
-    list_originals,
-    make_covered_copy,
-    thumbnail_path,
-)
+from classface_assets.albums.pictures.originals import Originals, Photo, list_originals
+from classface_assets.albums.pictures.thumbnails import FULL_SIZE, make_covered_copy, thumbnail_path
 from classface_assets.core.layout import ArchiveLayout
 
 MANIFEST = "manifest.csv"

@@ -9,7 +9,7 @@ from classface_assets.albums.cards import album_photos, photo_from_row
 from classface_assets.albums.exports.contents import ExportContents, Selection, class_members
 from classface_assets.albums.exports.head_crop import plan_crop
 from classface_assets.albums.exports.portraits import best_portraits, portrait_candidates
-from classface_assets.albums.thumbnails import list_originals
+from classface_assets.albums.pictures.originals import list_originals
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.services.exports.documents import read_portrait
 

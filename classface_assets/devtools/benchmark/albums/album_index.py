@@ -15,7 +15,7 @@ from PIL import Image
 from classface_assets.albums.disk import write_atomically
 from classface_assets.albums.pages.classes import CLASS_MEMBERS, SchoolPeople
 from classface_assets.albums.pages.site import SiteContents, build_site
-from classface_assets.albums.thumbnails import face_crop_path
+from classface_assets.albums.pictures.thumbnails import face_crop_path
 
 YEARS = tuple(f"{year}-{year + 1}" for year in range(2010, 2016))
 CLASS_SIZE, CHIP_PX = 25, 192

@@ -17,6 +17,12 @@ from classface_assets.core.faces.embedders import EmbedderKind, embedder_kind
 ClusteringMethod = Literal["temporal", "hdbscan", "dbscan", "agglomerative"]
 MatchingStrategy = Literal["prototype", "centroid", "vote", "knn"]
 ClusteringScope = Literal["all", "school year", "event"]
+# Bounds far beyond what makes sense: what is larger still would overflow where it is computed with.
+Similarity = Annotated[float, Field(ge=-10, le=10)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Penalty = Annotated[float, Field(ge=0, le=100)]
+Spreads = Annotated[float, Field(ge=0, le=100)]
+Years = Annotated[float, Field(ge=0.01, le=1_000)]
 _NO_VALUE = object()
 
 
@@ -24,97 +30,97 @@ _NO_VALUE = object()
 class AssignmentSettings:
     """How faces become persons, clusters or noise. Similarities are cosines, from -1 to 1."""
 
-    person_threshold: float = 0.6
+    person_threshold: Similarity = 0.6
     """Least similarity to a known person's prototypes for a face to be given to that person."""
-    person_margin: float = 0.1
+    person_margin: Similarity = 0.1
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces that are exemplars of each person and school year, beside their centroid."""
     assign: MatchingStrategy = "prototype"
     """How a face is compared with people: its nearest prototype, the nearest mean of a year, votes of all prototypes
     above the threshold, or its nearest labelled faces."""
-    lookalike_margin: float = 0.15
+    lookalike_margin: Similarity = 0.15
     """The lead that is needed over a runner-up who is a declared sibling or a look-alike."""
-    lookalike_threshold: float = 0.45
+    lookalike_threshold: Similarity = 0.45
     """Two people whose mean prototypes are at least this similar are look-alikes."""
     knn_neighbours: Annotated[int, Field(ge=1)] = 5
     """Number of nearest labelled faces that are compared (knn only)."""
     use_voting: bool = True
     """Whether these vote, or the nearest one decides (knn only)."""
-    roster_absence_penalty: Annotated[float, Field(ge=0)] = 2.0
+    roster_absence_penalty: Penalty = 2.0
     """Number of required leads that are taken off a person's similarity in a school year in which a roster does not
     list them; 0: rosters are ignored. Measured on five archives with both packs: of 11 wrong names 7 remain where
     lists are two years too long at either end, 1 where they are exact, and 1 of 3,500 right ones is lost."""
     propagation: bool = True
     """Whether names propagate through the years: whole groups of unknown faces go to the person they continue."""
-    propagation_threshold: float = 0.125
+    propagation_threshold: Similarity = 0.125
     """Least mean of a group's score for the person and its lead over the next. The score is the mean similarity to the
     person's faces, less the similarity that strangers have to both, less the two penalties that follow."""
-    propagation_gap_penalty: Annotated[float, Field(ge=0)] = 0.03
+    propagation_gap_penalty: Penalty = 0.03
     """Times the logarithm of 1 + the years to the person's nearest labelled face."""
-    propagation_size_penalty: Annotated[float, Field(ge=0)] = 0.03
+    propagation_size_penalty: Penalty = 0.03
     """Times the logarithm of the group's number of faces: a large group in doubt is rather a stranger's."""
     propagation_single: bool = True
     """Whether a single face may join the person of its two most similar faces. Measured: dlib's gain nothing by it."""
-    propagation_margin: float = 0.03
+    propagation_margin: Similarity = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
-    propagation_year_decay: float = 2.0
+    propagation_year_decay: Years = 2.0
     """In that mean two faces that are g years apart weigh exp(-g / propagation_year_decay) against two of one year."""
-    propagation_group_threshold: float = 0.53
+    propagation_group_threshold: Similarity = 0.53
     """Least mean similarity within the groups that are given to people whole."""
     method: ClusteringMethod = "temporal"
     """How unknown faces are clustered: average linkage weighted by closeness in years, or HDBSCAN, DBSCAN, or plain
     linkage on the graph."""
-    cluster_threshold: float = 0.455
+    cluster_threshold: Similarity = 0.455
     """Least mean similarity at which two groups are joined (temporal), or that a link needs at all (hdbscan)."""
-    cluster_reference: float = 0.455
+    cluster_reference: Similarity = 0.455
     """The cosine that `cluster_spreads` belongs to: with this threshold an archive of few people, which is compared by
     the plain cosine, is clustered as one of many (temporal only)."""
-    cluster_spreads: float = 3.44
+    cluster_spreads: Spreads = 3.44
     """At `cluster_reference` faces are this many spreads (standard deviations) of strangers' similarities more similar
     than strangers are. One value for every embedder (temporal only)."""
-    cluster_size_penalty: Annotated[float, Field(ge=0)] = 0.10
+    cluster_size_penalty: Penalty = 0.10
     """Spreads added to the threshold by the logarithm of the smaller group's number of faces (temporal only)."""
-    cluster_overlap_penalty: Annotated[float, Field(ge=0)] = 0.6
+    cluster_overlap_penalty: Penalty = 0.6
     """Spreads added to the threshold by the logarithm of the number of school years in which both groups are seen
     (temporal only)."""
-    whitened_gain: float = 1.0
+    whitened_gain: Spreads = 1.0
     """Number of spreads of the plain cosine that one spread of the normalised one counts for (temporal only)."""
-    whitened_share: float = 1.0
+    whitened_share: Share = 1.0
     """Share of the normalised similarity against the plain one in an archive of many people (temporal only)."""
-    cluster_year_decay: float = 1.0
+    cluster_year_decay: Years = 1.0
     """Two faces that are g years apart weigh exp(-g / cluster_year_decay) in that mean (temporal only)."""
-    shared_neighbour_weight: float = 0.0
+    shared_neighbour_weight: Similarity = 0.0
     """What having all their nearest neighbours in common adds to the similarity of two faces (temporal only)."""
-    shared_neighbour_offset: float = 0.0
+    shared_neighbour_offset: Similarity = 0.0
     """What is taken off again, so that the threshold stays on the scale of similarity alone."""
-    attach_threshold: float = 0.42
+    attach_threshold: Similarity = 0.42
     """Least similarity to its two most similar faces of a cluster for a single face to join it."""
-    attach_margin: float = 0.08
+    attach_margin: Similarity = 0.08
     """That cluster must lead the next one by this much."""
     min_cluster_size: Annotated[int, Field(ge=1)] = 2
     """Smaller groups are noise."""
     min_samples: int = 2
     """Number of neighbours (dbscan: of faces, itself included) that make a face's surroundings dense (hdbscan,
     dbscan)."""
-    cluster_selection_epsilon: float = 0.0
+    cluster_selection_epsilon: Similarity = 0.0
     """Clusters nearer to each other than this cosine distance are one (hdbscan only)."""
-    eps: float = 0.5
+    eps: Similarity = 0.5
     """Greatest cosine distance between neighbours (dbscan) or groups that join (agglomerative)."""
     linkage: Literal["average", "single", "complete"] = "average"
     """What the distance between two groups is (agglomerative only)."""
-    min_edge_similarity: float = 0.25
+    min_edge_similarity: Similarity = 0.25
     """Less similar faces are no neighbours in the graph. Far below any threshold: measured, of the edges between faces
     of one person one in 500 (dlib: one in 3,000) is weaker, and none that is could join anything by itself."""
-    fade_years: float = 2.0
+    fade_years: Years = 2.0
     """Labelled faces that are g years away weigh exp(-g / fade_years) against those of the same year."""
-    year_penalty: float = 0.01
+    year_penalty: Similarity = 0.01
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
-    similarity_threshold: float = -1.0
+    similarity_threshold: Similarity = -1.0
     """Faces that are less similar than this are not compared: neither edges of the graph nor neighbours in knn."""
-    min_core_quality: Annotated[float, Field(ge=0, le=1)] = 0.36
+    min_core_quality: Share = 0.36
     """Two faces that are both of less quality found no cluster; either may join one by way of a better face."""
-    quality_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    quality_threshold: Share = 0.0
     """Unknown faces of less quality are not clustered. 0 by default: quality is a weight, not a filter."""
     max_faces: Annotated[int, Field(ge=0)] = 0
     """Greatest number of unknown faces that are clustered, the best first; 0: all."""

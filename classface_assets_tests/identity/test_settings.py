@@ -1,10 +1,11 @@
 """Settings by the names of their fields and by the names that run configs and stored files have."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from classface_assets.identity import settings as settings_module
 from classface_assets.identity.graph.build import build_graph
@@ -61,3 +62,12 @@ def test_a_graph_that_an_older_version_cached_is_valid_still() -> None:
     cached = from_cached_frame(former, ids, vectors, 2, 0.1)
     assert cached is not None and cached.face_ids.equals(ids)
     assert from_cached_frame(former, ids, vectors[::-1], 2, 0.1) is None
+
+
+def test_no_number_of_the_settings_is_so_large_that_comparing_faces_overflows() -> None:
+    numbers = [name for name, value in asdict(AssignmentSettings()).items() if type(value) is float]
+    assert len(numbers) > 25
+    for name in numbers:
+        for value in (1e30, -1e30, float("inf"), float("nan")):
+            with pytest.raises(ValidationError, match=name):
+                AssignmentSettings(**{name: value})

@@ -19,6 +19,8 @@ MatchingStrategy = Literal["prototype", "centroid", "vote", "knn"]
 ClusteringScope = Literal["all", "school year", "event"]
 # Bounds far beyond what makes sense: what is larger still would overflow where it is computed with.
 Similarity = Annotated[float, Field(ge=-10, le=10)]
+Margin = Annotated[float, Field(ge=-10, le=10)]
+Distance = Annotated[float, Field(ge=-10, le=10)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=0, le=100)]
 Spreads = Annotated[float, Field(ge=0, le=100)]
@@ -32,14 +34,14 @@ class AssignmentSettings:
 
     person_threshold: Similarity = 0.6
     """Least similarity to a known person's prototypes for a face to be given to that person."""
-    person_margin: Similarity = 0.1
+    person_margin: Margin = 0.1
     """A face's best person must lead the runner-up by this much."""
     person_exemplars: int = 3
     """Best-quality confirmed faces that are exemplars of each person and school year, beside their centroid."""
     assign: MatchingStrategy = "prototype"
     """How a face is compared with people: its nearest prototype, the nearest mean of a year, votes of all prototypes
     above the threshold, or its nearest labelled faces."""
-    lookalike_margin: Similarity = 0.15
+    lookalike_margin: Margin = 0.15
     """The lead that is needed over a runner-up who is a declared sibling or a look-alike."""
     lookalike_threshold: Similarity = 0.45
     """Two people whose mean prototypes are at least this similar are look-alikes."""
@@ -62,7 +64,7 @@ class AssignmentSettings:
     """Times the logarithm of the group's number of faces: a large group in doubt is rather a stranger's."""
     propagation_single: bool = True
     """Whether a single face may join the person of its two most similar faces. Measured: dlib's gain nothing by it."""
-    propagation_margin: Similarity = 0.03
+    propagation_margin: Margin = 0.03
     """The least lead of that person over the next; half as much again between siblings and look-alikes."""
     propagation_year_decay: Years = 2.0
     """In that mean two faces that are g years apart weigh exp(-g / propagation_year_decay) against two of one year."""
@@ -96,16 +98,16 @@ class AssignmentSettings:
     """What is taken off again, so that the threshold stays on the scale of similarity alone."""
     attach_threshold: Similarity = 0.42
     """Least similarity to its two most similar faces of a cluster for a single face to join it."""
-    attach_margin: Similarity = 0.08
+    attach_margin: Margin = 0.08
     """That cluster must lead the next one by this much."""
     min_cluster_size: Annotated[int, Field(ge=1)] = 2
     """Smaller groups are noise."""
-    min_samples: int = 2
+    min_samples: Annotated[int, Field(ge=1)] = 2
     """Number of neighbours (dbscan: of faces, itself included) that make a face's surroundings dense (hdbscan,
     dbscan)."""
-    cluster_selection_epsilon: Similarity = 0.0
+    cluster_selection_epsilon: Distance = 0.0
     """Clusters nearer to each other than this cosine distance are one (hdbscan only)."""
-    eps: Similarity = 0.5
+    eps: Distance = 0.5
     """Greatest cosine distance between neighbours (dbscan) or groups that join (agglomerative)."""
     linkage: Literal["average", "single", "complete"] = "average"
     """What the distance between two groups is (agglomerative only)."""
@@ -114,7 +116,7 @@ class AssignmentSettings:
     of one person one in 500 (dlib: one in 3,000) is weaker, and none that is could join anything by itself."""
     fade_years: Years = 2.0
     """Labelled faces that are g years away weigh exp(-g / fade_years) against those of the same year."""
-    year_penalty: Similarity = 0.01
+    year_penalty: Penalty = 0.01
     """Similarity taken off for each year of gap beyond the first, where strangers would otherwise chain."""
     similarity_threshold: Similarity = -1.0
     """Faces that are less similar than this are not compared: neither edges of the graph nor neighbours in knn."""

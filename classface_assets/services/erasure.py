@@ -208,16 +208,21 @@ def _remove_erased(
     if not erasures_by_person:
         return ErasureReceipt()
     faces = {face.face_id: face for of_person in erasures_by_person.values() for face in of_person}
-    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= locally_erased(layout)
+    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= _erased_from_data(layout)
+    here = not erasures_by_person.keys() <= locally_erased(layout)
     removed = [*withdrawn, *erase_faces(layout, faces, persons, new)]
     in_metadata, notes = erase_written_names(layout, _with_merged(replay(events), persons))
     removed += in_metadata
     if new or removed:
+        blobs = push_erasure(layout, persons)
+        reached(Failpoint.ERASURE_SHARED)
+        removed.append(RemovedItem(marked("files that machines share, in their old state"), str(layout.data), blobs))
         try:
             versions = remove_old_versions(layout)
             removed.append(RemovedItem(marked("old versions in the bucket"), str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
+    if new or removed or here:
         runs = delete_all_run_records(instance, layout.dagster_home)
         removed.append(RemovedItem(marked("runs with pictures"), "Dagster", runs))
         reached(Failpoint.RECORDS_REMOVED)

@@ -15,6 +15,7 @@ from filelock import BaseFileLock, FileLock
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.store.erasure.tombstones import locally_erased
 from classface_assets.store.published.shared_pointer import Pointer, SharedFile, SharedFormatError, pointer_from_json
 
 SHARED_FILES = ("classface.duckdb", "classface.toml")
@@ -58,6 +59,15 @@ def read_cache_record(layout: ArchiveLayout) -> CacheRecord:
             states = {path: (int(state[0]), int(state[1])) for path, state in content["states"].items()}
             return CacheRecord(content["version"], pointer_from_json(content["pointer"], file), states)
     return CacheRecord(is_new=True)
+
+
+def erased_at_url(layout: ArchiveLayout) -> frozenset[str]:
+    """The erased people of whom nothing is left at the URL, as this machine read it last.
+
+    Where nothing was shared yet, those whom this machine has erased: a version that shared nothing did so there too.
+    """
+    record = read_cache_record(layout)
+    return frozenset(locally_erased(layout)) if record.is_new else record.pointer.erased
 
 
 def write_cache_record(layout: ArchiveLayout, record: CacheRecord) -> None:

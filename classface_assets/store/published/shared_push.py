@@ -17,8 +17,10 @@ from classface_assets.core.atomic_files import remove_tree, temporary_path
 from classface_assets.core.errors import UserError, translate_storage_errors
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory, remove_file
+from classface_assets.store.erasure.tombstones import locally_erased
 from classface_assets.store.files.conditional import ChangedMeanwhileError
 from classface_assets.store.published.shared_cache import (
+    SHARED_FOLDERS,
     CacheRecord,
     FileState,
     cache_lock,
@@ -92,7 +94,8 @@ def push(layout: ArchiveLayout) -> bool:
 def push_erasure(layout: ArchiveLayout, persons: Iterable[str]) -> int:
     """Share that nothing is left of people: what is not in the local folder any more is removed at the URL too.
 
-    The local folder was brought up to date before they were removed from it. Every blob that is in use no longer is
+    The local folder was brought up to date before they were removed from it. Fingerprints and head go in any case: they
+    may hold pictures, or have learned from them. Every blob that is in use no longer is
     removed at once; other machines see by the pointer that people were erased.
 
     Args:
@@ -109,6 +112,8 @@ def push_erasure(layout: ArchiveLayout, persons: Iterable[str]) -> int:
         return 0
     erased = frozenset(persons)
     with cache_lock(layout):
+        for folder in SHARED_FOLDERS:  # a server on this machine may have fetched them again a moment ago
+            remove_tree(layout.local / folder)
         for _ in range(MOST_TRIES):
             changes, (pointer, version) = _local_changes(layout), read_pointer(layout)
             files = {**pointer.files, **changes.files}
@@ -140,6 +145,8 @@ def _share(layout: ArchiveLayout, changes: LocalChanges) -> None:
     record, (pointer, version) = changes.record, read_pointer(layout)
     if not pointer.erased <= record.pointer.erased and not record.is_new:
         raise _erased_meanwhile(layout, changes, pointer, version)
+    if version is None:
+        pointer = replace(pointer, erased=frozenset(locally_erased(layout)))
     own = changes.free(pointer)
     _upload_missing(layout, own, pointer)
     new = pointer.with_files({**pointer.files, **own})

@@ -1,4 +1,4 @@
-"""What machines share where the data are at a URL: the second machine's folder, two that write at once, kills, damage."""
+"""What machines share where the data are at a URL: a second machine, two that write at once, kills, damage."""
 
 import json
 import os
@@ -136,7 +136,7 @@ push(ArchiveLayout(Path("photos"), parse_location(sys.argv[1]), Path(sys.argv[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "behind"])
-def test_killed_in_the_middle_of_a_push_others_see_all_or_nothing(a: ArchiveLayout, b: ArchiveLayout, when: str) -> None:
+def test_killed_in_a_push_others_see_all_or_nothing(a: ArchiveLayout, b: ArchiveLayout, when: str) -> None:
     """Before the pointer is switched, and behind it."""
     put(a, "classface.duckdb", "old")
     put(a, STAMP, "old")
@@ -173,9 +173,7 @@ def test_blobs_that_no_file_has_go_after_a_while_and_at_once_when_somebody_is_er
     assert contents(b) == {"classface.duckdb": "Ada"} and len(blobs(a)) == 1
 
 
-def test_what_was_made_while_another_machine_erased_somebody_is_thrown_away(
-    a: ArchiveLayout, b: ArchiveLayout
-) -> None:
+def test_what_was_made_while_another_machine_erased_somebody_is_thrown_away(a: ArchiveLayout, b: ArchiveLayout) -> None:
     put(a, "classface.duckdb", "Ada and Ben")
     push(a)
     pull(b)

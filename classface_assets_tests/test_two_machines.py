@@ -1,4 +1,4 @@
-"""Two machines with data at one URL and a ledger in PostgreSQL, each with a local folder and Dagster records of its own."""
+"""Two machines with data at one URL and one ledger in PostgreSQL, each with a local folder and Dagster of its own."""
 
 import shutil
 from collections.abc import Iterator

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -59,8 +58,7 @@ class ReviewContext:
         self.run_manager = _created_once(self._create_run_manager)
         self.updates = UpdateCenter(archive, models)
         self.dagster_page = DagsterPage(os.environ.get("CLASSFACE_DAGSTER_URL") or DAGSTER_UI)
-        synchronize = None if isinstance(self.layout.data, Path) else archive.synchronize
-        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches, synchronize)
+        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches, archive.synchronize)
         self.export_jobs = ExportJobs()
         self._vectors = VectorCache(self.layout, self.pack)
 

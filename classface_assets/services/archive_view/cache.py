@@ -32,7 +32,7 @@ class ArchiveViewCache:
         database: Path,
         ledger: Ledger,
         on_erased: Callable[[], None] = lambda: None,
-        synchronize: Callable[[], None] | None = None,
+        synchronize: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to read.
 
@@ -40,7 +40,7 @@ class ArchiveViewCache:
             database: The published DuckDB file.
             ledger: The ledger.
             on_erased: Is called when somebody was erased, also by another process.
-            synchronize: Fetches the file that other machines have published; None where the data are local.
+            synchronize: Fetches the file that other machines have published, where the data are at a URL.
         """
         self._database, self._ledger, self._on_erased = database, ledger, on_erased
         self._synchronize, self._looked = synchronize, -LOOK_EVERY_S
@@ -85,8 +85,6 @@ class ArchiveViewCache:
         Raises:
             StorageError: The server fails.
         """
-        if self._synchronize is None:
-            return
         if at_once or time.monotonic() - self._looked >= LOOK_EVERY_S or not self._database.exists():
             self._synchronize()
             self._looked = time.monotonic()

@@ -49,8 +49,8 @@ class LostLedgerError(LedgerError):
     def of_one_machine(self) -> "LostLedgerError":
         """The same error, with what to do where the ledger lies on one of several machines."""
         self.args = (
-            f"{self} A ledger in SQLite is of one machine: where several work on data at a URL, set CLASSFACE_LEDGER to "
-            "the same PostgreSQL database on all of them.",
+            f"{self} A ledger in SQLite is of one machine: where several work on data at a URL, set CLASSFACE_LEDGER "
+            "to the same PostgreSQL database on all of them.",
         )
         return self
 

@@ -24,7 +24,11 @@ GRACE_S = 3600.0
 
 
 class SharedFormatError(UserError):
-    """What machines share at the URL was written by a newer version, or is damaged."""
+    """What machines share at the URL was written by a newer version of this program."""
+
+
+class DamagedPointerError(UserError):
+    """The pointer of what machines share at the URL cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ def read_pointer(layout: ArchiveLayout) -> tuple[Pointer, str | None]:
     """The pointer and its version; an empty one and None where there is none.
 
     Raises:
-        SharedFormatError: It was written by a newer version of this program, or is damaged.
+        SharedFormatError: A newer version of this program wrote it.
+        DamagedPointerError: It cannot be read.
         StorageError: The server fails.
     """
     place = pointer_object(layout)
@@ -140,12 +145,13 @@ def parse_pointer(content: bytes, where: object) -> Pointer:
         where: The object as the user knows it.
 
     Raises:
-        SharedFormatError: It was written by a newer version of this program, or is damaged.
+        SharedFormatError: A newer version of this program wrote it.
+        DamagedPointerError: It cannot be read.
     """
     try:
         return pointer_from_json(json.loads(content), where)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SharedFormatError(
+        raise DamagedPointerError(
             f"{where} does not say which files are shared; put an older version of it back, or delete it: the next "
             "`classface run` of a machine that has the files shares them again."
         ) from None

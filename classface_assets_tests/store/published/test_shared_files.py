@@ -17,7 +17,12 @@ from classface_assets.store.erasure.tombstones import locally_erased
 from classface_assets.store.published import shared_pointer
 from classface_assets.store.published.shared_cache import file_states
 from classface_assets.store.published.shared_files import pull
-from classface_assets.store.published.shared_pointer import SharedFormatError, blob_place, read_pointer
+from classface_assets.store.published.shared_pointer import (
+    DamagedPointerError,
+    SharedFormatError,
+    blob_place,
+    read_pointer,
+)
 from classface_assets.store.published.shared_push import ErasedMeanwhileError, push, push_erasure
 
 STAMP = "stamps/albums/2019.json"
@@ -223,6 +228,6 @@ def test_what_a_newer_version_shares_is_refused_in_a_sentence(a: ArchiveLayout, 
     with pytest.raises(SharedFormatError, match=r"install the same version on this machine\.$"):
         push(a)
     pointer.write_bytes(b"{")
-    with pytest.raises(SharedFormatError, match="does not say which files are shared"):
+    with pytest.raises(DamagedPointerError, match="does not say which files are shared"):
         pull(b)
     assert contents(b) == {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.albums.captions import MISSING_NAME, caption_text
+from classface_assets.albums.disk import has_file
 from classface_assets.albums.names import encode_url
 from classface_assets.albums.pictures.originals import Photo
 from classface_assets.albums.pictures.thumbnails import LARGE, SMALL, face_crop_path, thumbnail_path
@@ -209,7 +210,7 @@ def photo_cards(
             taken_at=row["taken_at"],
             faces=tuple(own),
             who=tuple(students.get(face.student) if face.student else None for face in own),
-            lost=not (out / thumbnail_path(photo, SMALL)).exists(),
+            lost=not has_file(out, thumbnail_path(photo, SMALL)),
             photo=photo,
         )
     return cards
@@ -218,7 +219,7 @@ def photo_cards(
 def portrait_link(out: Path, faces: Iterable[Face]) -> str | None:
     """The link to the crop of the first of `faces` that has one; None if there is none."""
     paths = (face_crop_path(face.face_id) for face in faces if face.cropped)
-    return next((encode_url(path) for path in paths if (out / path).exists()), None)
+    return next((encode_url(path) for path in paths if has_file(out, path)), None)
 
 
 def _face_box(face: Face, photo: Photo, student: Student | None) -> FaceBox:

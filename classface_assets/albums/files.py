@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import polars as pl
 
 from classface_assets.albums.cards import photo_from_row
+from classface_assets.albums.disk import child_names, has_file, is_counting_published
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pictures.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.core.schemas import PhotoStatus
@@ -59,10 +60,10 @@ def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Dat
         Paths below the albums folder, sorted.
     """
     folders = [year_path(year) for year in years]
-    albums = [f"{folder}/{entry}" for folder in folders for entry in _child_names(out / folder)]
+    albums = [f"{folder}/{entry}" for folder in folders for entry in child_names(out, folder)]
     current = {*thumbnail_paths(photos), *face_crop_paths(faces)}
-    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _child_names(out / kind)
-             for name in _child_names(out / kind / part))  # fmt: skip
+    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in child_names(out, kind)
+             for name in child_names(out, f"{kind}/{part}"))  # fmt: skip
     return sorted([*albums, *(path for path in crops if path in current)])
 
 
@@ -99,14 +100,18 @@ def _walk_files(folder: str) -> Iterator[str]:
         yield from (f"{here}/{name}" for name in names)
 
 
-def _child_names(folder: Path) -> list[str]:
-    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
-
-
 def find_broken_links(out: Path) -> list[str]:
-    """Links to missing files and fragments without an element of that id, as `page: link`, sorted."""
+    """Links to missing files and fragments without an element of that id, as `page: link`, sorted.
+
+    Of albums that are published at a URL (`counting_published`), only the pages over all years are read.
+    """
+    root = os.path.realpath(out)
     pages = {os.path.realpath(page): read_links(page.read_text(encoding="utf-8")) for page in _album_pages(out)}
-    exists = functools.cache(os.path.exists)  # most links lead to a few hundred pages, over and over
+
+    @functools.cache  # most links lead to a few hundred pages, over and over
+    def exists(target: str) -> bool:
+        return os.path.exists(target) or has_file(out, os.path.relpath(target, root))  # noqa: PTH110
+
     broken = []
     for page, read in pages.items():
         folder = Path(page).parent
@@ -147,9 +152,10 @@ def read_links(page: str) -> PageLinks:
 
 def _album_pages(out: Path) -> list[Path]:
     """The pages of the albums; students' folders hold only photos, and hidden folders are being built."""
+    years = [] if is_counting_published(out) else out.glob("years/*/index.html")
     return [
         *out.glob("*.html"),
         *out.glob("students/*.html"),
         *out.glob("classes/*.html"),
-        *(page for page in out.glob("years/*/index.html") if not page.parent.name.startswith(".")),
+        *(page for page in years if not page.parent.name.startswith(".")),
     ]

@@ -2,13 +2,14 @@
 
 What a page links to is uploaded before the page, and the index last; files that no longer exist are removed after that.
 A manifest beside the albums lists what was uploaded; without it, or after a kill, equal files are recognised by the
-digest that the storage reports.
+digest that the storage reports. Other machines may have published the rest of the albums: nothing is removed there for
+not being here, unless it is in a folder that was built here just now.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,33 @@ class PublishResult:
     files_removed: int
 
 
+@dataclass(frozen=True)
+class Scope:
+    """Which files of the albums one publication is about.
+
+    Attributes:
+        whole: The folders or files, relative to the albums folder, that were built here just now: what they have at the
+            URL and not here is removed there.
+        added: Files that are uploaded where they are here and not there.
+        is_obsolete: Whether a file elsewhere at the URL belongs to no album any more, by its path.
+    """
+
+    whole: Sequence[str] = ("",)
+    added: Collection[str] = ()
+    is_obsolete: Callable[[str], bool] = lambda _: False
+
+
+def list_published(target: UPath) -> dict[str, FileEntry]:
+    """The published files by their path below the URL, from one listing.
+
+    Raises:
+        StorageError: The target cannot be read.
+    """
+    return {str(e.path)[len(str(target)) + 1 :]: e for e in list_files_recursive(target)}
+
+
 def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bool = False) -> PublishResult:
-    """Make the target equal to the albums folder. Only one machine may publish to a target.
+    """Make the target equal to the albums folder. Only one machine may publish to a target at a time.
 
     Args:
         out: The albums folder.
@@ -46,34 +72,55 @@ def publish(out: Path, target: UPath, below: Sequence[str] = ("",), thorough: bo
         StorageError: The target cannot be read or written.
     """
     here = {path: stamp for name in below for path, stamp in _list_files(out, name)}
-    known = {path: (size, changed) for path, (size, changed) in _read_manifest(out).items() if _is_within(path, below)}
+    known = {path: stamp for path, stamp in _read_manifest(out).items() if _is_within(path, below)}
     if here == known and not thorough:
         return PublishResult(0, 0)
-    there = {str(e.path)[len(str(target)) + 1 :]: e for e in list_files_recursive(target)}
-    there = {path: entry for path, entry in there.items() if _is_within(path, below)}
-    new = [
-        path for path, stamp in here.items() if not _is_uploaded(out / path, stamp, known.get(path), there.get(path))
+    return publish_scope(out, target, Scope(below), list_published(target))
+
+
+def publish_scope(out: Path, target: UPath, scope: Scope, there: dict[str, FileEntry]) -> PublishResult:
+    """Publish some of the albums. Only one machine may publish to a target at a time.
+
+    Args:
+        out: The albums folder.
+        target: The URL.
+        scope: What is published and removed.
+        there: The published files, as `list_published` found them; brought up to date.
+
+    Raises:
+        StorageError: The target cannot be written.
+    """
+    here = {path: stamp for name in scope.whole for path, stamp in _list_files(out, name)}
+    here |= {path: _file_stamp(out / path) for path in scope.added if (out / path).is_file()}
+    manifest = _read_manifest(out)
+    new = [p for p, stamp in here.items() if not _is_uploaded(out / p, stamp, manifest.get(p), there.get(p))]
+    gone = [
+        path
+        for path in there
+        if path not in here and (_is_within(path, scope.whole) or (path not in scope.added and scope.is_obsolete(path)))
     ]
-    gone = [path for path in there if path not in here]
     with translate_storage_errors(target), ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
         for pages in _upload_stages(new):
             list(pool.map(lambda path: _upload(out / path, target, path), pages))
             reached(Failpoint.FILES_UPLOADED)
         list(pool.map(lambda path: target.fs.rm_file(f"{target.path}/{path}"), gone))
         reached(Failpoint.FILES_REMOVED)
-    others = {path: stamp for path, stamp in _read_manifest(out).items() if not _is_within(path, below)}
+    others = {path: stamp for path, stamp in manifest.items() if path not in here and path not in gone}
+    others = {path: stamp for path, stamp in others.items() if not _is_within(path, scope.whole)}
     write_atomically(_manifest_path(out), json.dumps(others | here))
     reached(Failpoint.MANIFEST_WRITTEN)
+    there |= {path: FileEntry(target / path, here[path][0], 0) for path in new}
+    for path in gone:
+        del there[path]
     return PublishResult(len(new), len(gone))
 
 
-def is_published(out: Path, target: UPath) -> bool:
-    """Whether every file is as it was uploaded, the target has it in its size, and has no other file."""
-    here = dict(_list_files(out, ""))
-    if here != _read_manifest(out):
-        return False
-    there = {str(e.path)[len(str(target)) + 1 :]: e.size for e in list_files_recursive(target)}
-    return there == {path: size for path, (size, _) in here.items()}
+def published_sizes(
+    there: Mapping[str, FileEntry], whole: Sequence[str], others: Collection[str]
+) -> list[list[object]]:
+    """Path and size of every published file in some folders, and of some others, sorted: what a digest is made of."""
+    found = [path for path in there if _is_within(path, whole)]
+    return [[path, there[path].size] for path in sorted({*found, *(path for path in others if path in there)})]
 
 
 def _list_files(out: Path, name: str) -> Iterator[tuple[str, FileStamp]]:

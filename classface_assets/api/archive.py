@@ -209,7 +209,8 @@ class Archive:
     def _views(self) -> "ArchiveViewCache":
         from classface_assets.services.archive_view.cache import ArchiveViewCache
 
-        return ArchiveViewCache(self._archive.layout.database, self._ledger)
+        archive = self._archive
+        return ArchiveViewCache(archive.layout.database, self._ledger, synchronize=archive.synchronize)
 
     def _view(self) -> "ArchiveView":
         return self._views.current()

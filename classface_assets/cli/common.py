@@ -72,7 +72,9 @@ def _call(
 
     archive = resolve_archive(*places)
     try:
-        return command(archive, **options)
+        result = command(archive, **options)
+        archive.share()
+        return result
     finally:
         problem = archive.backup_scheduler.flush()
         if problem:

@@ -65,6 +65,7 @@ class Failpoint(StrEnum):
     VECTORS_REMOVED = "forget.vectors-removed"
     PART_REWRITTEN = "forget.part-rewritten"
     FACES_REMOVED = "forget.faces-removed"
+    ERASURE_SHARED = "forget.shared"
     RECORDS_REMOVED = "forget.records-removed"
     NAMES_OVERWRITTEN = "forget.names-overwritten"
     LEDGER_CLEANED = "forget.ledger-cleaned"

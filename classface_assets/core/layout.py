@@ -49,6 +49,11 @@ class ArchiveLayout:
         return self.local / "classface.duckdb"
 
     @property
+    def database_name(self) -> str:
+        """The published file as records of inputs name it: by the same name on every machine that shares the data."""
+        return str(self.database if isinstance(self.data, Path) else self.data / "classface.duckdb")
+
+    @property
     def ledger_url(self) -> str:
         """The SQLAlchemy URL of the ledger of decisions, unless another database is configured for it."""
         return f"sqlite:///{self.local / 'ledger.sqlite'}"

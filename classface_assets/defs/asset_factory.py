@@ -1,9 +1,10 @@
 """What all assets of an archive share: the decorator `archive_asset`, its pools, and the rules that assets check."""
 
+import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Required, TypedDict, Unpack
+from typing import Required, TypedDict, Unpack, cast
 
 import dagster as dg
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from classface_assets.defs.metadata import column_schema
 from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.school_year_runs.range_step import for_each_year
 
 INFERENCE_POOL = "inference"
@@ -61,7 +63,7 @@ class CheckRule:
 
 def archive_asset(
     *, rules: Sequence[CheckRule] = (), columns: Mapping[str, pl.DataType | str] | None = None, per_year: bool = False,
-    **options: Unpack[AssetOptions],
+    publishes: bool = False, **options: Unpack[AssetOptions],
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:  # fmt: skip
     """Decorates a function as an asset of the archive.
 
@@ -74,6 +76,7 @@ def archive_asset(
         rules: What it checks itself.
         columns: Name → type, of the table that it writes; for Dagster's UI.
         per_year: Whether it is partitioned by school year.
+        publishes: Whether it writes what readers of all machines see: with data at a URL one machine at a time does.
         **options: As for `dagster.asset`; `code_version` is required.
 
     Returns:
@@ -90,7 +93,23 @@ def archive_asset(
                 check_specs=[rule.spec(compute.__name__) for rule in rules] or None,
                 metadata={} if columns is None else {"dagster/column_schema": column_schema(columns)},
             )
-        reported = report_user_errors(compute)
+        reported = report_user_errors(_shared(compute, publishes))
         return asset(for_each_year(reported, rules) if per_year else reported)
 
     return decorate
+
+
+def _shared(compute: Callable[..., dg.MaterializeResult], publishes: bool) -> Callable[..., dg.MaterializeResult]:
+    """The asset's function, whose local files are then shared with the other machines of data at a URL."""
+
+    @functools.wraps(compute)
+    def wrapped(*args: object, **given: object) -> dg.MaterializeResult:
+        archive = cast("Archive", given["archive"])
+        if publishes:
+            with archive.publishing(f"Dagster's asset {compute.__name__}"):
+                return compute(*args, **given)
+        result = compute(*args, **given)
+        archive.share()
+        return result
+
+    return wrapped

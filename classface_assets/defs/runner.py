@@ -185,10 +185,20 @@ class PipelineRunner:
             LostPhotosError: Most known photos are gone, and that is not on purpose; nothing was done.
             LostLedgerError: The ledger is not the one that the archive knows; nothing was done.
         """
+        self.archive.synchronize()
         self.archive.open_ledger().require_known()
         self.instance.add_dynamic_partitions(str(school_year_partitions.name), list(years))
         layout = self.archive.layout
         repair_before_a_run(layout, report)
+        try:
+            return self._run_repairing(years, report, options)
+        finally:
+            self.archive.share()
+
+    def _run_repairing(
+        self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions
+    ) -> list[StepFailure]:
+        layout = self.archive.layout
         try:
             failures = self._run_everything(years, report, options)
         except (DamagedFileError, DatabaseError):
@@ -217,7 +227,9 @@ class PipelineRunner:
         current = ChangeDetector(self.archive, self.models, self.instance)
         if current.students():
             return [*failures, *self._run_albums(years, report)]
-        failed = self._run_students(report)
+        with self.archive.publishing("classface run", report) as is_changed:
+            is_done = is_changed and ChangeDetector(self.archive, self.models, self.instance).students()
+            failed = [] if is_done else self._run_students(report)
         if failed:
             return [*failures, *failed]
         failures += self._run_albums(years, report)

@@ -4,6 +4,7 @@ What Dagster has no record of is always run, so that its UI shows what there is.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,8 @@ import dagster as dg
 import polars as pl
 
 from classface_assets.albums.pages.site import SiteContents
-from classface_assets.albums.publication import is_published
 from classface_assets.defs.albums.albums import SiteConfig, album_fingerprint, site_contents, site_fingerprint
+from classface_assets.defs.albums.target import AlbumTarget, find_target, is_as_published
 from classface_assets.defs.automation import IDENTIFY_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import archive_state, input_fingerprint
@@ -70,23 +71,30 @@ class ChangeDetector:
             return set()
         photos, faces = self._published.photos, self._published.faces
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
-        return {
-            year
-            for year, year_photos, year_faces in contents
-            if album_fingerprint(
-                self._years.school_year(year), year_photos, year_faces, self.archive.language
-            ).cached_metadata()
-            is not None
-        }
+        return {year for year, *of_year in contents if self._is_album_unchanged(year, *of_year)}
+
+    def _is_album_unchanged(self, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> bool:
+        store, target = self._years.school_year(year), self._target
+        fingerprint = album_fingerprint(store, photos, faces, self.archive.language)
+        if target is not None and not is_as_published(fingerprint, target.year_digest(year, photos, faces)):
+            return False
+        return fingerprint.cached_metadata() is not None
 
     def site(self) -> bool:
         """Whether the pages over all school years would not change, also where they are published."""
         layout = self.archive.layout
         if not self._are_materialized(["album_site"]) or not layout.database.exists():
             return False
-        if site_fingerprint(layout, self._published, SiteConfig(), self.archive.language).cached_metadata() is None:
+        target = self._target
+        with target.counting() if target else nullcontext():
+            fingerprint = site_fingerprint(layout, self._published, SiteConfig(), self.archive.language)
+        if target is not None and not is_as_published(fingerprint, target.site_digest()):
             return False
-        return layout.published_albums is None or is_published(layout.albums, layout.published_albums)
+        return fingerprint.cached_metadata() is not None
+
+    @cached_property
+    def _target(self) -> AlbumTarget | None:
+        return find_target(self.archive.layout)
 
     @cached_property
     def _published(self) -> SiteContents:
@@ -111,7 +119,7 @@ class ChangeDetector:
             file_signature(calibration_file(layout)),
             lasting_assignment(layout),
         )
-        return input_fingerprint(layout, "identify", *inputs, str(layout.database))
+        return input_fingerprint(layout, "identify", *inputs, layout.database_name)
 
 
 def _rows_of_year(rows: pl.DataFrame, year: str) -> pl.DataFrame:

@@ -1,8 +1,10 @@
 """The resources that Dagster hands to the assets: the archive, the model pack, and the progress reporter."""
 
 import functools
+import logging
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -24,10 +26,14 @@ from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
 from classface_assets.store.consent.allowed_photos import RefusedFaces
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.published.ledger_record import ArchiveExpectation
+from classface_assets.store.published.publishing_lease import publishing_lease, require_lease
+from classface_assets.store.published.shared_files import pull
+from classface_assets.store.published.shared_push import push
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
 from classface_assets.vision.models.registry import ModelPack, load_pack
 
 RETENTION_DAYS = 90
+_log = logging.getLogger(__name__)
 
 RefusedMode = Literal["withhold", "blur", "box"]
 AlbumLanguage = Literal["en", "de", "fr", "es", "pl"]
@@ -179,6 +185,50 @@ class Archive(dg.ConfigurableResource):
         """Free the memory that the catalog takes."""
         self._catalogs.clear()
 
+    def synchronize(self) -> None:
+        """Bring the local folder up to date with what other machines share at the data's URL; see `pull`.
+
+        Raises:
+            UserError: A newer version of this program shares files there.
+            StorageError: The server or the disk fails.
+        """
+        pull(self.layout)
+
+    def share(self) -> None:
+        """Share at the data's URL what this machine has made in its local folder; see `push`.
+
+        Raises:
+            UserError: Another machine has erased somebody meanwhile, or a newer version of this program shares files.
+            StorageError: The server or the disk fails.
+        """
+        push(self.layout)
+
+    @contextmanager
+    def publishing(self, command: str, report: Callable[[str], object] | None = None) -> Iterator[bool]:
+        """A context in which no other machine publishes the archive; what is made within is shared at its end.
+
+        It begins with what others have published. With local data it does nothing.
+
+        Args:
+            command: Shown to machines that wait for this one.
+            report: Called with a sentence where this machine waits for another; None to log it.
+
+        Yields:
+            Whether others have published since this machine looked last.
+
+        Raises:
+            LeaseLostError: Another machine took this one for dead; nothing was shared.
+            UserError, StorageError: As of `synchronize` and `share`.
+        """
+        with publishing_lease(self.layout, command, report or _log.warning) as is_new:
+            yield is_new and pull(self.layout)
+            require_lease(self.layout)
+            self.share()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Called by Dagster at the start of a run, and before sensors."""
+        self.synchronize()
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
         self.release_catalog()
@@ -246,7 +296,9 @@ def resolve_archive(
     data_location = parse_location(str(data or os.environ.get("CLASSFACE_DATA") or "data"))
     local = local or os.environ.get("CLASSFACE_LOCAL") or (None if isinstance(data_location, Path) else "data")
     if lasting is None:
-        lasting = read_settings(parse_local_folder(str(local or data_location)))
+        own_folder = parse_local_folder(str(local or data_location))
+        pull(ArchiveLayout(data_location, data_location, own_folder))
+        lasting = read_settings(own_folder)
     refused = os.environ.get("CLASSFACE_REFUSED") or lasting.refused or RefusedFaces.WITHHOLD.value
     Retention.parse(os.environ.get("CLASSFACE_LEDGER_BACKUPS") or "5+7")
     if refused not in list(RefusedFaces):

@@ -58,7 +58,7 @@ class ReviewContext:
         self.run_manager = _created_once(self._create_run_manager)
         self.updates = UpdateCenter(archive, models)
         self.dagster_page = DagsterPage(os.environ.get("CLASSFACE_DAGSTER_URL") or DAGSTER_UI)
-        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches)
+        self._views = ArchiveViewCache(self.layout.database, self.ledger, self._clear_caches, archive.synchronize)
         self.export_jobs = ExportJobs()
         self._vectors = VectorCache(self.layout, self.pack)
 
@@ -81,6 +81,7 @@ class ReviewContext:
             DatabaseError: Nothing is published yet, or the file cannot be read.
             LedgerError: The ledger cannot be read.
         """
+        self._views.look()
         if not self.layout.database.exists():  # before the ledger is opened, which would make its folder
             require_published(self.layout.database)
         return self._views.current()

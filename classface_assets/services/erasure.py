@@ -4,9 +4,10 @@ From the moment that the ledger has the erasure no page and no file of an album 
 that takes longer, so that an erasure that was interrupted is finished by the next call, or by the next run.
 """
 
-from collections.abc import Callable, Iterable, Sequence, Set
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -14,8 +15,9 @@ import polars as pl
 from classface_assets.core.errors import UserError
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext, marked
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import normalize_name
-from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.archive_lock import ArchiveLockedError, archive_lock
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
 from classface_assets.orchestration.records.run_history import delete_all_run_records
 from classface_assets.orchestration.resources import Archive
@@ -43,6 +45,9 @@ from classface_assets.store.ledger.transaction import UnknownError, find_person_
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import NAMING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
+from classface_assets.store.published.publishing_lease import LeaseHeldError, publishing_lease
+from classface_assets.store.published.shared_cache import erased_at_url
+from classface_assets.store.published.shared_push import push_erasure
 
 _FINISHED_ANOTHER = marked(
     "An erasure that had been interrupted was finished; if it was theirs, nothing is left of them."
@@ -163,7 +168,9 @@ def finish_interrupted_erasures(
         return
     people = "one person" if len(waiting) == 1 else f"{len(waiting):,} people"
     try:
-        receipt = _erase_all(archive, instance, frozenset())
+        with publishing_lease(archive.layout, "classface run", report):
+            archive.synchronize()
+            receipt = _erase_all(archive, instance, frozenset())
     except RunInProgressError as error:
         report(f"The erasure of {people} is not finished yet. {error}")
         return
@@ -171,17 +178,36 @@ def finish_interrupted_erasures(
 
 
 def unfinished_erasures(archive: Archive) -> set[str]:
-    """The ids of the erased people of whom something may be left on this machine."""
-    return all_erasures(archive.layout, archive.open_ledger().events()).keys() - locally_erased(archive.layout)
+    """The ids of the erased people of whom something may be left, in the data or on this machine."""
+    layout = archive.layout
+    return all_erasures(layout, archive.open_ledger().events()).keys() - (
+        locally_erased(layout) & _erased_from_data(layout)
+    )
+
+
+def _erased_from_data(layout: ArchiveLayout) -> Set[str]:
+    """The erased people of whom nothing is left in what machines share: on another one something may be left still."""
+    return locally_erased(layout) if isinstance(layout.data, Path) else erased_at_url(layout)
 
 
 def _counts(removed: Sequence[RemovedItem]) -> str:
     return ", ".join(f"{one.count:,} {one.what}" for one in removed) or "nothing was left"
 
 
-def _locked(archive: Archive) -> AbstractContextManager[None]:
-    """No run of this archive begins meanwhile; one in progress is not waited for, as it may take hours."""
-    return archive_lock(archive.layout, "classface forget", lambda _: None, wait=False)
+@contextmanager
+def _locked(archive: Archive) -> Iterator[None]:
+    """No run of this archive begins meanwhile, and no other machine publishes; for neither it waits, maybe for hours.
+
+    What other machines have published is in the local folder then, so that it can be removed.
+    """
+    command = "classface forget"
+    with archive_lock(archive.layout, command, lambda _: None, wait=False):
+        try:
+            with publishing_lease(archive.layout, command, wait=False):
+                archive.synchronize()
+                yield
+        except LeaseHeldError as error:
+            raise ArchiveLockedError(str(error)) from None
 
 
 def _erase_all(
@@ -208,16 +234,21 @@ def _remove_erased(
     if not erasures_by_person:
         return ErasureReceipt()
     faces = {face.face_id: face for of_person in erasures_by_person.values() for face in of_person}
-    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= locally_erased(layout)
+    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= _erased_from_data(layout)
+    here = not erasures_by_person.keys() <= locally_erased(layout)
     removed = [*withdrawn, *erase_faces(layout, faces, persons, new)]
     in_metadata, notes = erase_written_names(layout, _with_merged(replay(events), persons))
     removed += in_metadata
     if new or removed:
+        blobs = push_erasure(layout, persons)
+        reached(Failpoint.ERASURE_SHARED)
+        removed.append(RemovedItem(marked("files that machines share, in their old state"), str(layout.data), blobs))
         try:
             versions = remove_old_versions(layout)
             removed.append(RemovedItem(marked("old versions in the bucket"), str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
+    if new or removed or here:
         runs = delete_all_run_records(instance, layout.dagster_home)
         removed.append(RemovedItem(marked("runs with pictures"), "Dagster", runs))
         reached(Failpoint.RECORDS_REMOVED)

@@ -8,7 +8,7 @@ from shutil import rmtree
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, album_photos, photo_cards, portrait_link
-from classface_assets.albums.disk import rebuild_folder, write_atomically
+from classface_assets.albums.disk import has_file, has_folder, rebuild_folder, write_atomically
 from classface_assets.albums.files import face_crop_paths, thumbnail_paths
 from classface_assets.albums.names import disk_name_key, encode_url, year_path, years_span
 from classface_assets.albums.pages.classes import (
@@ -214,7 +214,7 @@ def _write_class_pages(site: _Site) -> list[str]:
             school_class=one,
             portraits=portraits,
             photo_counts={s.key: sum(year == one.year for year, _ in s.photo_keys) for s in one.students},
-            year_page=page if (site.out / page).exists() else None,
+            year_page=page if has_file(site.out, page) else None,
         )
     return _replace_pages(site.out, "classes", pages)
 
@@ -254,11 +254,11 @@ def _student_year(site: _Site, student: Student, album: _YearAlbum, school_class
     files = {key: f"{folder}/{name}" for key, name in album.files.get(student.key, {}).items() if key in keys}
     return StudentYear(
         year=year,
-        page=page if (out / page).exists() else None,
+        page=page if has_file(out, page) else None,
         face=portrait_link(out, faces),
-        folder=folder if (out / folder).is_dir() else None,
+        folder=folder if has_folder(out, folder) else None,
         pictures=photos,
-        originals={key: encode_url(path) for key, path in files.items() if (out / path).exists()},
+        originals={key: encode_url(path) for key, path in files.items() if has_file(out, path)},
         school_class=school_class,
     )
 
@@ -272,7 +272,7 @@ def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[PhotoCard])
     """A year on the index: its counts, and as cover picture the photo with most faces."""
     own = [picture for picture in pictures if picture.key[0] == coverage.year and not picture.lost]
     cover = max(own, key=lambda picture: (len(picture.faces), picture.ratio), default=None)
-    built = (out / year_path(coverage.year) / "index.html").exists()
+    built = has_file(out, f"{year_path(coverage.year)}/index.html")
     return {"coverage": coverage, "cover": cover, "built": built}
 
 

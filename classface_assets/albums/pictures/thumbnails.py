@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import ExifTags, Image
 
 from classface_assets.albums.anonymization import cover_key
-from classface_assets.albums.disk import write_atomically
+from classface_assets.albums.disk import has_file, write_atomically
 from classface_assets.albums.pictures.originals import Originals, Photo, load_upright
 
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0
@@ -82,15 +82,15 @@ def make_thumbnails(
 
 def save_face_crop(out: Path, face_id: str, chip: bytes | None) -> None:
     """Write the chip (JPEG bytes) of a face as its crop, unless there is one."""
-    path = out / face_crop_path(face_id)
-    if chip and not path.exists():
-        write_atomically(path, chip)
+    path = face_crop_path(face_id)
+    if chip and not has_file(out, path):
+        write_atomically(out / path, chip)
 
 
 def _make_thumbnails_for(out: Path, originals: Originals, photo: Photo) -> int:
     originals.find(photo.path)
-    targets = {out / thumbnail_path(photo, size): size for size in (LARGE, SMALL)}
-    missing = {path: size for path, size in targets.items() if not path.exists()}
+    targets = {thumbnail_path(photo, size): size for size in (LARGE, SMALL)}
+    missing = {out / path: size for path, size in targets.items() if not has_file(out, path)}
     if not missing:
         return 0
     with originals.picture(photo, LARGE) as image:

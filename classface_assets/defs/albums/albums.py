@@ -1,7 +1,6 @@
 """The assets `albums`, of one school year, and `album_site`, the pages over all school years."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -13,10 +12,16 @@ from classface_assets.albums.files import site_files, site_inputs, year_album_fi
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents, build_site
 from classface_assets.albums.pages.year_page import build_year_album
-from classface_assets.albums.publication import publish
 from classface_assets.core.languages import ENGLISH, use_language
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.albums.target import (
+    NOTHING_DONE,
+    AlbumTarget,
+    is_as_published,
+    metadata_of,
+    opened_target,
+)
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities
@@ -49,6 +54,7 @@ CHIPS_PER_STUDENT = 3
     deps=[identities],
     group_name="albums",
     kinds={"html", "pillow"},
+    publishes=True,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     code_version="1",
 )
@@ -67,23 +73,32 @@ def albums(
     year, layout = step_year(context), archive.layout
     store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
     photos, faces = album_contents(archive, year)
+    fingerprint = album_fingerprint(store, photos, faces, archive.language)
+    with opened_target(layout) as target:
 
-    def make() -> Output:
-        with_chips = add_best_chips(store, faces)
-        with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
-            return _make_album(layout, year, photos, with_chips, lambda *_: advance(1))
+        def make() -> Output:
+            contents = photos, add_best_chips(store, faces)
+            with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
+                return _make_album(layout, year, contents, lambda *_: advance(1), target)
 
-    return compute_unless_cached(album_fingerprint(store, photos, faces, archive.language), make)
+        is_there = target is None or is_as_published(fingerprint, target.year_digest(year, photos, faces))
+        return compute_unless_cached(fingerprint, make, reuse=is_there)
 
 
 def _make_album(
-    layout: ArchiveLayout, year: str, photos: pl.DataFrame, faces: pl.DataFrame, advance: Callable[..., None]
+    layout: ArchiveLayout,
+    year: str,
+    contents: tuple[pl.DataFrame, pl.DataFrame],
+    advance: Callable[..., None],
+    target: AlbumTarget | None,
 ) -> Output:
+    """Build the album of a school year of these photos and faces, and publish it where the data are at a URL."""
+    photos, faces = contents
     album = build_year_album(layout.albums, layout.photos, year, photos, faces, advance)
-    published = layout.published_albums
     copied: dict[str, Any] = {}
-    if published:
-        copied = asdict(publish(layout.albums, published, [year_path(year), "thumbs", "faces", "style.css"]))
+    if target is not None:
+        published = target.publish_year(year, photos, faces)
+        copied = metadata_of(published, target.year_digest(year, photos, faces))
     result = materialize_result(
         album.photos,
         students=album.students,
@@ -94,14 +109,15 @@ def _make_album(
         photos_withheld=photos.filter(pl.col("status") == WITHHELD_STATUS).height,
         photos_with_a_face_covered=photos.drop_nulls("cover").height,
         photos_to_review=photos.filter(pl.col("verdict") == PhotoVerdict.REVIEW.value).height,
-        page=dg.MetadataValue.path(str((published or layout.albums) / year_path(year) / "index.html")),
+        page=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / year_path(year) / "index.html")),
         **copied,
     )
     if album.missing:
         return Output(result, is_complete=False)
+    if target is not None:
+        return Output(result, (), {"thumbnails_made": 0, **NOTHING_DONE})
     files = year_album_files(layout.albums, year, photos, faces)
-    unchanged = {"thumbnails_made": 0, **dict.fromkeys(copied, 0)}
-    return Output(result, files, unchanged, digested=layout.albums)
+    return Output(result, files, {"thumbnails_made": 0}, digested=layout.albums)
 
 
 def album_fingerprint(
@@ -129,6 +145,7 @@ class SiteConfig(dg.Config):
     deps=[albums, identities],
     group_name="albums",
     kinds={"html"},
+    publishes=True,
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_ALBUMS_ARE_READY,
     code_version="1",
@@ -140,18 +157,18 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     """
     layout = archive.layout
     contents = site_contents(archive)
-    with use_language(archive.language):
-        result = compute_unless_cached(
-            site_fingerprint(layout, contents, config, archive.language), lambda: _make_site(config, layout, contents)
-        )
-    if layout.published_albums is None:
-        return result
-    published = asdict(publish(layout.albums, layout.published_albums, thorough=True))
-    return dg.MaterializeResult(metadata={**(result.metadata or {}), **published}, data_version=result.data_version)
+    with use_language(archive.language), opened_target(layout) as target:
+        fingerprint = site_fingerprint(layout, contents, config, archive.language)
+        is_there = target is None or is_as_published(fingerprint, target.site_digest())
+        return compute_unless_cached(fingerprint, lambda: _make_site(config, layout, contents, target), reuse=is_there)
 
 
-def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents) -> Output:
+def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents, target: AlbumTarget | None) -> Output:
     site = build_site(layout.albums, contents.years, contents, config.school)
+    copied: dict[str, Any] = {}
+    if target is not None:
+        published = target.publish_site(contents)
+        copied = metadata_of(published, target.site_digest())
     result = materialize_result(
         site.pages,
         named_students=site.named,
@@ -159,7 +176,10 @@ def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents
         school_years=site.years,
         removed=_file_list(site.removed),
         index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
+        **copied,
     )
+    if target is not None:
+        return Output(result, (), {"removed": _file_list([]), **NOTHING_DONE})
     return Output(result, site_files(layout.albums), {"removed": _file_list([])}, digested=layout.albums)
 
 

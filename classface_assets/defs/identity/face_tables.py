@@ -36,6 +36,7 @@ from classface_assets.vision.photos.near_duplicates import near_duplicate_groups
     deps=[images, detections, embeddings],
     group_name="identity",
     kinds={"duckdb", "polars"},
+    publishes=True,
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     code_version="1",
@@ -58,7 +59,7 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
         return output
 
     return compute_unless_cached(
-        input_fingerprint(layout, "face_tables", state, str(layout.database)),
+        input_fingerprint(layout, "face_tables", state, layout.database_name),
         publish,
         reuse=database.cached_metadata() is not None,
     )

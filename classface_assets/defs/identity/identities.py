@@ -88,6 +88,7 @@ class IdentityConfig(AssignmentConfig):
     deps=[cluster_assignments, projection_head],
     group_name="identity",
     kinds={"duckdb", "parquet"},
+    publishes=True,
     pool=PUBLISH_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     columns=ASSIGNMENTS,
@@ -110,7 +111,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
         [file_signature(file) for file in checkpoint_files(layout.head)],
     )
     return compute_unless_cached(
-        input_fingerprint(layout, "identities", inputs, str(layout.database)),
+        input_fingerprint(layout, "identities", inputs, layout.database_name),
         lambda: _publish(config, archive, models, state),
         reuse=database_fingerprint(layout, state.state).cached_metadata() is not None,
         tables=[layout.table("identities")],

@@ -86,6 +86,7 @@ class HeadConfig(dg.Config):
     deps=[embeddings, cluster_assignments],
     group_name="identity",
     kinds={"torch"},
+    publishes=True,
     pool=INFERENCE_POOL,
     automation_condition=WHEN_ALL_YEARS_ARE_READY,
     code_version="1",

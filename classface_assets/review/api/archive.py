@@ -74,6 +74,7 @@ def set_setting(context: Context, key: SettingKey, body: NewValue) -> Setting:
         value = int(value)
     try:
         set_values(context.layout.local, {str(key): value})
+        context.archive.share()
     except SettingsError as error:
         raise ProblemError(409, str(error)) from None
     return next(_setting(one) for one in list_settings(context.archive) if one.key == key)

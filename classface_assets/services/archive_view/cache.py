@@ -18,6 +18,8 @@ from classface_assets.store.model.events import Event
 from classface_assets.store.published import queries
 
 MAX_RECENT_AGE_S = 1.0
+LOOK_EVERY_S = 2.0
+"""Seconds between two looks at what other machines have published."""
 _NAMES_REMOVED = ("person_erased", "roster_struck")
 """Kinds of events after which names are removed from events that were read before."""
 
@@ -25,15 +27,23 @@ _NAMES_REMOVED = ("person_erased", "roster_struck")
 class ArchiveViewCache:
     """Holds the current view; safe for several threads."""
 
-    def __init__(self, database: Path, ledger: Ledger, on_erased: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Path,
+        ledger: Ledger,
+        on_erased: Callable[[], None] = lambda: None,
+        synchronize: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare to read.
 
         Args:
             database: The published DuckDB file.
             ledger: The ledger.
             on_erased: Is called when somebody was erased, also by another process.
+            synchronize: Fetches the file that other machines have published, where the data are at a URL.
         """
         self._database, self._ledger, self._on_erased = database, ledger, on_erased
+        self._synchronize, self._looked = synchronize, -LOOK_EVERY_S
         self._lock = threading.Lock()
         self.clear()
 
@@ -43,7 +53,7 @@ class ArchiveViewCache:
         self._replay = GrowingReplay()
         self._lasting = LastingValues()
         self._snapshot: tuple[object, PublishedSnapshot] | None = None
-        self._view: tuple[object, ArchiveView] | None = None
+        self._view: tuple[tuple[object, object], ArchiveView] | None = None
         self._checked = 0.0
 
     def current(self) -> ArchiveView:
@@ -53,8 +63,11 @@ class ArchiveViewCache:
             DatabaseError: Nothing is published yet, or the file cannot be read.
             LedgerError: The ledger cannot be read.
         """
-        checked = time.monotonic()
-        version = file_version(self._database), self._ledger.last()
+        checked, view = time.monotonic(), self._view
+        last = self._ledger.last()
+        # Each decision may be an erasure on another machine, whose database no longer has the person.
+        self.look(at_once=view is None or view[0][1] != last)
+        version = file_version(self._database), last
         view = self._view
         if view is None or view[0] != version:
             with self._lock:
@@ -65,6 +78,16 @@ class ArchiveViewCache:
                     view = self._view = version, build_archive_view(snapshot, events, decisions, self._lasting)
         self._checked = checked
         return view[1]
+
+    def look(self, at_once: bool = False) -> None:
+        """Fetch what other machines have published, unless that was done within the last seconds.
+
+        Raises:
+            StorageError: The server fails.
+        """
+        if at_once or time.monotonic() - self._looked >= LOOK_EVERY_S or not self._database.exists():
+            self._synchronize()
+            self._looked = time.monotonic()
 
     def recent(self) -> ArchiveView | None:
         """The view if it was current within the last second.

@@ -68,6 +68,7 @@ def remember_goal(archive: Archive, goal: int) -> None:
         SettingsError: `classface.toml` cannot be understood.
     """
     set_values(archive.layout.local, {"coverage_goal": goal})
+    archive.share()
 
 
 def measure_coverage(

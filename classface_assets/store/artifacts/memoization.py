@@ -1,9 +1,10 @@
 """Memoization: an output is not made again from the same inputs.
 
-The record of an output is a small JSON file on this machine: a digest of all inputs, every output file with its size
-and time of change, and the metadata that Dagster shows. It holds as long as all of these are unchanged. Files that have
-no checksum of their own, as the pages and pictures of albums, have one in the record. A Parquet part
-is never changed and its name never comes back, so the names of the parts stand for their content.
+The record of an output is a small JSON file in the local folder, which machines share where the data are at a URL: a
+digest of all inputs, every output file with its size and time of change, and the metadata that Dagster shows. It holds
+as long as all of these are unchanged. Files that have no checksum of their own, as the pages and pictures of albums,
+have one in the record. A Parquet part is never changed and its name never comes back, so the names of the parts stand
+for their content.
 """
 
 import functools
@@ -51,7 +52,8 @@ class InputFingerprint:
     def cached_metadata(self) -> dict[str, Any] | None:
         """The metadata of the output, if it was made from exactly these inputs and is unchanged on the disk.
 
-        A record that no longer holds is removed at once, so that a run killed while it writes leaves none behind.
+        A record that no longer holds is removed at once, so that a run killed while it writes leaves none behind. Where
+        machines share records, an empty file takes its place: a file that is only missing would be fetched again.
 
         Returns:
             None when the output must be made.
@@ -60,7 +62,7 @@ class InputFingerprint:
             recorded = read_record(self.file)
             if recorded.made_of == self.made_of and recorded.outputs == self._outputs(recorded.outputs):
                 return dict(recorded.metadata)
-        remove_tree(self.file)
+        self._remove()
         return None
 
     def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location], digested: Path | None = None) -> None:
@@ -85,6 +87,12 @@ class InputFingerprint:
         }
         content[RECORD_DIGEST] = _record_digest(content)
         write_file(self.file, lambda out: out.write(json.dumps(content).encode()))
+
+    def _remove(self) -> None:
+        was_there = self.file.exists()
+        remove_tree(self.file)
+        if was_there and any(not isinstance(root, Path) for root in self.roots):
+            write_file(self.file, lambda out: out.write(b""))
 
     @staticmethod
     def _digest(file: Location, folder: Path | None) -> str | None:
@@ -157,7 +165,10 @@ def read_record(file: Path) -> OutputRecord:
         DamagedRecordError: It is damaged.
     """
     try:
-        content = json.loads(file.read_bytes())
+        stored = file.read_bytes()
+        if not stored:  # in place of a record that no longer held
+            raise FileNotFoundError(file)
+        content = json.loads(stored)
         if content.get(RECORD_DIGEST, _record_digest(content)) != _record_digest(content):
             raise DamagedRecordError("its checksum does not match")
         outputs, metadata = dict(content["outputs"]), dict(content["told"])

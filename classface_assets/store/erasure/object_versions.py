@@ -9,7 +9,7 @@ from upath import UPath
 from classface_assets.core.errors import StorageError, UserError, translate_storage_errors
 from classface_assets.core.layout import ArchiveLayout
 
-FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits", "face_regions")
+FOLDERS_WITH_FACES = ("parts", "tables", "albums", "portraits", "face_regions", "shared")
 """The folders of the data folder that hold faces or names."""
 REMOVAL_THREADS = 8
 _KEYS, _VERSIONS = "KeyMarker", "VersionIdMarker"

@@ -151,27 +151,36 @@ class EventStore:
     def _connected(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
         try:
             return self._use_known(writing, use)
-        except LostLedgerError:
-            if self.expected is None or not self.expected.refresh():
-                raise
-            return self._use_known(writing, use)  # another process has put another ledger in its place meanwhile
+        except LostLedgerError as error:
+            if self.expected is not None and self.expected.refresh():
+                return self._use_known(writing, use)  # another process has put another ledger in its place meanwhile
+            if self._is_one_of_several:
+                raise error.of_one_machine() from None
+            raise
 
     def _use_known(self, writing: bool, use: Callable[[sa.Connection], T]) -> T:
         records = self._records()
         with translate_database_errors(self.url):
             file = sqlite_file(self.url) if records else None
-            lost = missing_ledger_error(records, hide_password(self.url)) if file and not file.exists() else None
-            if lost is not None:
-                raise lost
+            if file and not file.exists():
+                lost = missing_ledger_error(records, hide_password(self.url), self._is_one_of_several)
+                if lost is not None:
+                    raise lost
             with open_engine(self.url, writing).begin() as con:
                 if records:
-                    require_known_ledger(con, has_tables(con), records, hide_password(self.url))
+                    where, is_shared = hide_password(self.url), self._is_one_of_several
+                    require_known_ledger(con, has_tables(con), records, where, is_shared)
                 found = use(con)
                 if writing:
                     reached(Failpoint.EVENT_APPENDED)
         if writing:
             reached(Failpoint.EVENTS_COMMITTED)
         return found
+
+    @property
+    def _is_one_of_several(self) -> bool:
+        """Whether other machines may have a ledger of their own, as this one has."""
+        return self.expected is not None and self.expected.is_shared and sqlite_file(self.url) is not None
 
     def _records(self) -> Sequence[LedgerRecord]:
         return () if self.expected is None else self.expected.records()

@@ -46,6 +46,14 @@ class LostLedgerError(LedgerError):
             f"if {meant} is meant."
         )
 
+    def of_one_machine(self) -> "LostLedgerError":
+        """The same error, with what to do where the ledger lies on one of several machines."""
+        self.args = (
+            f"{self} A ledger in SQLite is of one machine: where several work on data at a URL, set CLASSFACE_LEDGER "
+            "to the same PostgreSQL database on all of them.",
+        )
+        return self
+
 
 class RecordSource(StrEnum):
     """When an archive recorded the state of its ledger."""
@@ -80,7 +88,13 @@ class LedgerRecord:
 
 
 class LedgerExpectation(Protocol):
-    """What is known of the ledger that is to be opened; asked in every transaction."""
+    """What is known of the ledger that is to be opened; asked in every transaction.
+
+    Attributes:
+        is_shared: Whether other machines may work on the archive, so that a ledger on this one may be a second one.
+    """
+
+    is_shared: bool
 
     def records(self) -> Sequence[LedgerRecord]:
         """The records that the ledger must fit with."""
@@ -100,14 +114,24 @@ def count_decisions(con: sa.Connection, until: int | None = None) -> int:
     return con.scalar(query if until is None else query.where(events.c.id <= until)) or 0
 
 
-def missing_ledger_error(records: Sequence[LedgerRecord], where: str) -> LostLedgerError | None:
-    """The error where a ledger does not exist at all; None where no decision can have been lost."""
-    for record in _that_matter(records):
+def missing_ledger_error(
+    records: Sequence[LedgerRecord], where: str, is_shared: bool = False
+) -> LostLedgerError | None:
+    """The error where a ledger does not exist at all; None where no decision can have been lost.
+
+    Args:
+        records: What the archive knows.
+        where: The ledger as the user knows it.
+        is_shared: Whether another machine may have the ledger, so that one without decisions is missed too.
+    """
+    for record in _that_matter(records, is_shared):
         return LostLedgerError(LedgerTrouble.MISSING, f"{record.known}, and its ledger ({where}) is missing")
     return None
 
 
-def require_known_ledger(con: sa.Connection, has_tables: bool, records: Sequence[LedgerRecord], where: str) -> None:
+def require_known_ledger(
+    con: sa.Connection, has_tables: bool, records: Sequence[LedgerRecord], where: str, is_shared: bool = False
+) -> None:
     """Check that a ledger is the one that an archive knows, and has all events that it knows.
 
     Args:
@@ -115,27 +139,31 @@ def require_known_ledger(con: sa.Connection, has_tables: bool, records: Sequence
         has_tables: Whether the ledger has its tables.
         records: What the archive knows.
         where: The ledger as the user knows it.
+        is_shared: Whether another machine may have the ledger, so that one without decisions is compared too.
 
     Raises:
         LostLedgerError: It is empty, older, another one, or diverged.
     """
-    found = [(record, _trouble(con, record) if has_tables else LedgerTrouble.EMPTY) for record in _that_matter(records)]
-    for record, trouble in found:
+    for record in _that_matter(records, is_shared):
+        trouble = _trouble(con, record) if has_tables else LedgerTrouble.EMPTY
         if trouble is not None:
             raise LostLedgerError(trouble, _sentence(con, trouble, record, where))
 
 
-def _that_matter(records: Sequence[LedgerRecord]) -> list[LedgerRecord]:
-    """The records of decisions that can have been lost, most decisions first."""
-    return sorted((one for one in records if one.decisions), key=lambda one: one.decisions, reverse=True)
+def _that_matter(records: Sequence[LedgerRecord], is_shared: bool) -> list[LedgerRecord]:
+    """The records of decisions that can have been lost, most decisions first; of a shared ledger, every identity."""
+    found = (one for one in records if one.decisions or (is_shared and one.ledger_id is not None))
+    return sorted(found, key=lambda one: one.decisions, reverse=True)
 
 
 def _trouble(con: sa.Connection, record: LedgerRecord) -> LedgerTrouble | None:
     ledger_id = read_identity(con)
     last = read_last_event(con)
+    is_known = record.ledger_id is not None and ledger_id is not None
+    if not record.decisions and is_known:
+        return None if ledger_id == record.ledger_id else LedgerTrouble.OTHER
     if last is None:
         return LedgerTrouble.EMPTY
-    is_known = record.ledger_id is not None and ledger_id is not None
     if is_known and ledger_id != record.ledger_id:
         return LedgerTrouble.OTHER
     if record.last is None:

@@ -16,6 +16,7 @@ from classface_assets.store.files.deletion import delete_path
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parquet import DamagedFileError, check_parquet, read_sound_row_groups, write_parquet
 from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.maintenance.shared_objects import repair_blob
 from classface_assets.store.maintenance.stored_files import FileDamage, FileKind
 
 ROW_GROUPS_BY = {"detections": "asset_id"}
@@ -60,6 +61,8 @@ def _repair(layout: ArchiveLayout, damage: FileDamage) -> str:
         case FileKind.HEAD:
             delete_head(layout.head)
             return "the head is trained again"
+        case FileKind.SHARED:
+            return repair_blob(layout, file)
         case FileKind.ORIGINAL:
             return "it cannot be made again, put it back from a backup"
         case FileKind.RECORD | FileKind.DATABASE | FileKind.EPOCH | FileKind.ALBUM:

@@ -27,6 +27,7 @@ from classface_assets.store.files.deletion import (
 )
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.maintenance.shared_objects import unused_blobs
 
 _THUMBNAIL_SUFFIX = re.compile(r"-(\d+|whole)(-page-\d+)?(-exif-\d)?(-turned-\d+)?(-(blur|box)-[0-9a-f]+)?$")
 
@@ -119,6 +120,7 @@ def find_unused(layout: ArchiveLayout, in_use: Iterable[ActivePack]) -> list[Unu
     found.append(_remembered_cluster_ids(layout))
     found.append(_unused_fingerprints(layout, set(images)))
     found.append(_unused_album_pictures(layout, set().union(*images.values()), _all_faces(layout, detectors, named)))
+    found.append(unused_files("old states of files that machines share", "shared", unused_blobs(layout)))
     found.append(unused_files("temporary files of killed runs", "", abandoned_temporary_files(layout)))
     return [unused for unused in found if unused.count]
 

@@ -30,6 +30,7 @@ from classface_assets.store.files.deletion import list_subfolders, list_tree
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parquet import DamagedFileError, check_parquet
 from classface_assets.store.maintenance.damage import is_readable_jpeg
+from classface_assets.store.maintenance.shared_objects import damaged_blobs
 
 BYTES_PER_RUN = 1 << 30
 """The most bytes of parts that a run checks before it starts; of larger archives every day another share."""
@@ -48,6 +49,7 @@ class FileKind(StrEnum):
     HEAD = "projection head"
     EPOCH = "checkpoint of a training"
     ALBUM = "page or picture of an album"
+    SHARED = "file that machines share"
     ORIGINAL = "file that cannot be made again"
 
 
@@ -89,6 +91,7 @@ def check_stored_files(layout: ArchiveLayout) -> StoredFiles:
     damaged += [*_missing_tables(layout), *damaged_settings(layout), *damaged_records(layout)]
     damaged += damaged_album_files(layout)
     damaged += [*_damaged_database(layout, thorough=True), *_damaged_heads(layout), *_damaged_originals(layout)]
+    damaged += [FileDamage(blob, FileKind.SHARED, why) for blob, why in damaged_blobs(layout)]
     return StoredFiles(tuple(damaged), len(without))
 
 

@@ -51,6 +51,7 @@ class ArchiveExpectation:
 
     def __init__(self, layout: ArchiveLayout) -> None:
         self._layout = layout
+        self.is_shared = not isinstance(layout.data, Path)
         self._at_url: StoredRecords | None = None
         self._is_read = False
 

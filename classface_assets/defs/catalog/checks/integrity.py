@@ -10,6 +10,7 @@ import polars as pl
 
 from classface_assets.albums.files import find_broken_links, list_album
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.albums.target import opened_target
 from classface_assets.defs.catalog.checks.check_factory import archive_check
 from classface_assets.defs.identity.assignment import labels_not_preserved
 from classface_assets.defs.memoized import archive_state, input_fingerprint
@@ -33,7 +34,7 @@ def database_agrees_with_the_parts(archive: Archive, models: Models) -> dg.Asset
     """A warning only where the parts changed since the database was made: another run works on a school year."""
     layout = archive.layout
     is_current = input_fingerprint(
-        layout, "face_tables", archive_state(archive, models), str(layout.database)
+        layout, "face_tables", archive_state(archive, models), layout.database_name
     ).cached_metadata()
     catalog = archive.catalog(models)
     faces = query_database(layout.database, "SELECT count(*) AS n FROM face_instances")["n"][0]
@@ -130,8 +131,10 @@ def students_appear_often_enough(archive: Archive) -> dg.AssetCheckResult:
 def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
     """Albums that did not change since they passed are not read again."""
     albums = archive.layout.albums
-    fingerprint = input_fingerprint(archive.layout, "links", list_album(albums))
-    broken = [] if fingerprint.cached_metadata() is not None else find_broken_links(albums)
+    with opened_target(archive.layout) as target:
+        files = list_album(albums) if target is None else target.site_digest()
+        fingerprint = input_fingerprint(archive.layout, "links", files)
+        broken = [] if fingerprint.cached_metadata() is not None else find_broken_links(albums)
     if not broken:
         fingerprint.record({}, [])
     return dg.AssetCheckResult(

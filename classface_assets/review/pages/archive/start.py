@@ -139,6 +139,7 @@ def _apply_choice(request: Request, context: ReviewContext, photos: str, pack: s
     try:
         models.describe(layout)  # a pack that cannot be had is refused before anything is made
         set_values(layout.local, {"photos": folder, "pack": pack})
+        context.archive.share()
     except OSError as error:
         detail = gettext(
             "The data folder %(folder)s cannot be written (%(reason)s); start with another --data.",

@@ -6,12 +6,13 @@ import time
 from collections.abc import AsyncIterator
 
 from fastapi import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.languages import gettext
 from classface_assets.review.api.common import Context
 from classface_assets.review.context import ReviewContext, context_of
+from classface_assets.review.pages.archive.album_files import album_path_on_disk, album_response, has_albums
 from classface_assets.review.pages.components.layout import page_router, render_page_without_faces, wants_json
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.runs.update_texts import describe_update
@@ -22,8 +23,6 @@ STREAM_LIFETIME_S = 60.0
 """After that the browser connects again by itself: whoever was logged out meanwhile gets nothing more."""
 HEARTBEAT_S = 10.0
 RETRY_MS = 2000
-ALBUM_POLICY = "frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
-POLICY_WITHIN_BYTES = 1000
 router = page_router()
 
 
@@ -36,8 +35,8 @@ def update(request: Request, context: Context) -> Response:
         context,
         "update.html.j2",
         shown=describe_update(record) if record else None,
-        albums=(context.layout.albums / "index.html").exists(),
-        albums_path=str(context.layout.albums / "index.html"),
+        albums=has_albums(context.layout),
+        albums_path=album_path_on_disk(context.layout),
         has_data=context.layout.database.exists(),
     )
 
@@ -71,18 +70,12 @@ def icon() -> Response:
 @router.get("/albums/{path:path}")
 def albums(context: Context, path: str = "") -> Response:
     """The finished albums, for who is logged in: the same files as in the folder of the albums."""
-    folder = context.layout.albums.resolve()
-    file = (folder / (path or "index.html")).resolve()
-    if path and file.is_dir():
-        file = file / "index.html"
-    if not file.is_relative_to(folder) or not file.is_file():
-        raise NotFoundError("album page", path or "index.html")
-    if not path:
+    if not path and has_albums(context.layout):
         return RedirectResponse("/albums/index.html", 303)
-    headers = {"Cache-Control": "private, no-cache"}
-    if file.suffix == ".html" and b'http-equiv="Content-Security-Policy"' in file.read_bytes()[:POLICY_WITHIN_BYTES]:
-        headers["Content-Security-Policy"] = ALBUM_POLICY  # with the page's own, which names its script by its hash
-    return FileResponse(file, headers=headers)
+    response = album_response(context.layout, path) if path else None
+    if response is None:
+        raise NotFoundError("album page", path or "index.html")
+    return response
 
 
 async def _progress(request: Request) -> AsyncIterator[bytes]:

@@ -7,7 +7,8 @@ from classface_assets.orchestration.updates.record import UpdateRecord, UpdateSt
 from classface_assets.review.runs.update_texts import STATES, describe_update
 
 if TYPE_CHECKING:
-    from classface_assets.review.context import ReviewContext
+    from classface_assets.review.pages.archive.album_files import has_albums
+from classface_assets.review.context import ReviewContext
 
 
 def header_update(context: "ReviewContext") -> dict[str, Any]:
@@ -26,7 +27,7 @@ def header_update(context: "ReviewContext") -> dict[str, Any]:
         "sentence": shown["headline"] if shown and running else _waiting_sentence(new, record),
         "failed": record is not None and record.state in (UpdateState.FAILED, UpdateState.KILLED),
         "new_photos": new or 0,
-        "albums": (context.layout.albums / "index.html").exists(),
+        "albums": has_albums(context.layout),
     }
 
 

@@ -12,6 +12,7 @@ from classface_assets.albums.names import student_slug
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.review.api.common import Context
 from classface_assets.review.api.persons.person_rows import PersonId, person_row
+from classface_assets.review.pages.archive.album_files import student_page
 from classface_assets.review.pages.archive.history import action_history, history_lines
 from classface_assets.review.pages.components.cards import cover_faces, face_tiles, sort_chronologically
 from classface_assets.review.pages.components.consent import consent_status
@@ -118,8 +119,8 @@ def event_of(path: pl.Expr) -> pl.Expr:
 def album_page(layout: ArchiveLayout, person_id: str) -> str:
     """The address of the person's page in the albums of today, on this server; "" where they have none."""
     digest = student_slug(f"person_{person_id}", "").rpartition("-")[2]
-    page = next((layout.albums / "students").glob(f"*-{digest}.html"), None)
-    return f"/albums/students/{page.name}" if page else ""
+    page = student_page(layout, digest)
+    return f"/albums/students/{page}" if page else ""
 
 
 def _filter_faces(faces: pl.DataFrame, query: ProfileQuery) -> pl.DataFrame:

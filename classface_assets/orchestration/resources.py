@@ -14,9 +14,11 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
+from classface_assets.orchestration.archive_names import names_of, require_archive_name
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
-from classface_assets.orchestration.settings.file import read_settings, settings_path
+from classface_assets.orchestration.records.run_processes import host_tags
+from classface_assets.orchestration.settings.file import SETTINGS_FILE, read_settings, settings_path
 from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
@@ -39,6 +41,7 @@ ENVIRONMENT = {
     "local": "CLASSFACE_LOCAL",
     "ledger": "CLASSFACE_LEDGER",
     "ledger_backups": "CLASSFACE_LEDGER_BACKUPS",
+    "name": "CLASSFACE_ARCHIVE",
     "year_pattern": "CLASSFACE_YEAR_PATTERN",
     "year_start": "CLASSFACE_YEAR_START",
     "most_new_years": "CLASSFACE_MOST_NEW_YEARS",
@@ -64,6 +67,16 @@ class Archive(dg.ConfigurableResource):
         default="",
         description="Folder on this machine for the database, the ledger, the models and Dagster's records; empty: the "
         "data folder, or `data` when the data are at a URL. (CLASSFACE_LOCAL)",
+    )
+    name: str = Field(
+        default="",
+        description="What the archive is called in a Dagster that it shares with others: its assets, school years, "
+        "pools and runs carry this name. Empty: its Dagster is its own. (CLASSFACE_ARCHIVE)",
+    )
+    dagster_home: str = Field(
+        default="",
+        description="Dagster's home where archives share one; empty: `dagster_home` in the local folder. "
+        "(DAGSTER_HOME, for an archive that has a name)",
     )
     ledger: str = Field(
         default="",
@@ -118,6 +131,8 @@ class Archive(dg.ConfigurableResource):
             year_pattern=self.year_pattern,
             year_start=self.year_start,
             most_new_years=self.most_new_years,
+            name=self.name,
+            shared_home=Path(self.dagster_home) if self.dagster_home else None,
         )
 
     @cached_property
@@ -178,6 +193,17 @@ class Archive(dg.ConfigurableResource):
     def release_catalog(self) -> None:
         """Free the memory that the catalog takes."""
         self._catalogs.clear()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Called by Dagster at the start of a run, and before sensors: a run gets the tags by which it is found again.
+
+        One that was started in Dagster's page, of assets without a job, has none yet.
+        """
+        if context.run is None or context.instance is None:
+            return
+        tags = {**names_of(self.layout).tags, **host_tags(context.instance)}
+        if not tags.items() <= context.run.tags.items():
+            context.instance.add_run_tags(context.run.run_id, tags)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
@@ -255,7 +281,10 @@ def resolve_archive(
     if language not in LANGUAGES:
         raise UserError(f"CLASSFACE_LANGUAGE is {language!r}; set it to {' or '.join(LANGUAGES)}, or to nothing.")
     photos = photos or os.environ.get("CLASSFACE_PHOTOS") or lasting.photos
+    name = _archive_name(lasting)
     return Archive(
+        name=name,
+        dagster_home=lasting.dagster_home or (os.environ.get("DAGSTER_HOME", "") if name else ""),
         photos=str(parse_location(str(photos)) if photos else data_location / "photos"),
         data=str(data_location),
         local=str(parse_local_folder(str(local))) if local else "",
@@ -268,6 +297,18 @@ def resolve_archive(
         refused=cast("RefusedMode", refused),
         language=cast("AlbumLanguage", language),
     )
+
+
+def _archive_name(lasting: ArchiveSettings) -> str:
+    """What the archive is called in Dagster. Raises UserError where two names are given for it."""
+    given = os.environ.get("CLASSFACE_ARCHIVE") or ""
+    if given and lasting.archive and given != lasting.archive:
+        raise UserError(
+            f"CLASSFACE_ARCHIVE is {given!r}, but this archive is {lasting.archive!r} by its {SETTINGS_FILE}; unset "
+            "the variable, or name the other archive's data folder."
+        )
+    name = given or lasting.archive or ""
+    return require_archive_name(name) if name else ""
 
 
 def _number(variable: str, lasting: int | None, default: int) -> int:

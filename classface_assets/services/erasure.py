@@ -16,6 +16,7 @@ from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext, marked
 from classface_assets.core.names import normalize_name
 from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
 from classface_assets.orchestration.records.run_history import delete_all_run_records
 from classface_assets.orchestration.resources import Archive
@@ -100,7 +101,7 @@ def erase_person(archive: Archive, instance: dg.DagsterInstance, who: str) -> Er
         ErasureUnfinishedError: It stopped halfway.
     """
     with _locked(archive):
-        require_idle(instance)
+        require_idle(instance, names_of(archive.layout))
         try:
             person, faces = find_person_to_erase(archive, who)
         except UnknownError as error:
@@ -187,7 +188,7 @@ def _locked(archive: Archive) -> AbstractContextManager[None]:
 def _erase_all(
     archive: Archive, instance: dg.DagsterInstance, erased_before: Set[str], withdrawn: Sequence[RemovedItem] = ()
 ) -> ErasureReceipt:
-    require_idle(instance)
+    require_idle(instance, names_of(archive.layout))
     try:
         synchronize_erasures(archive)
         return _remove_erased(archive, instance, erased_before, withdrawn)
@@ -218,10 +219,10 @@ def _remove_erased(
             removed.append(RemovedItem(marked("old versions in the bucket"), str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
-        runs = delete_all_run_records(instance, layout.dagster_home)
+        runs = delete_all_run_records(instance, layout.dagster_home, names_of(layout))
         removed.append(RemovedItem(marked("runs with pictures"), "Dagster", runs))
         reached(Failpoint.RECORDS_REMOVED)
-    require_idle(instance)  # a run that began meanwhile may have read what was not removed yet
+    require_idle(instance, names_of(layout))  # a run that began meanwhile may have read what was not removed yet
     removed += _redact_ledger(archive, ledger, persons)
     record_locally_erased(layout, persons)
     reached(Failpoint.ERASURE_RECORDED)

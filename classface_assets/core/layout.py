@@ -75,7 +75,12 @@ class ArchiveLayout:
     @property
     def dagster_home(self) -> Path:
         """Dagster's configuration and records."""
-        return self.shared_home or self.local / "dagster_home"
+        return self.shared_home or self.own_dagster_home
+
+    @property
+    def own_dagster_home(self) -> Path:
+        """The same as long as the archive has its Dagster to itself."""
+        return self.local / "dagster_home"
 
     @property
     def albums(self) -> Path:

@@ -81,7 +81,7 @@ def _folder_option(layout: ArchiveLayout) -> str:
 def fail_dead_runs(
     instance: dg.DagsterInstance,
     names: ArchiveNames | None = None,
-    launched_here: Callable[[dg.DagsterRun], bool] = lambda _: False,
+    of_this_machine: Callable[[dg.DagsterRun], bool] | None = None,
 ) -> list[ReleasedRun]:
     """Mark the runs whose process was killed as failed, so that nothing waits for them any longer.
 
@@ -90,8 +90,8 @@ def fail_dead_runs(
     Args:
         instance: Where the runs are recorded.
         names: Of the archive whose runs they are; None for those of every archive.
-        launched_here: Whether a run without the name of its machine, where machines share the records, is known to be
-            one of this machine; others are left alone.
+        of_this_machine: Whether a run's process would be one of this machine; others are left alone. None where that
+            is not known: then all are, unless machines share the records.
 
     Returns:
         The runs that were marked.
@@ -99,7 +99,7 @@ def fail_dead_runs(
     released = []
     for record in _unfinished(instance, names):
         run = record.dagster_run
-        if not is_dead(instance, record, launched_here):
+        if not is_dead(instance, record, of_this_machine):
             continue
         instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
         released.append(ReleasedRun(run.run_id, run.job_name, years_phrase(run.tags)))

@@ -18,6 +18,7 @@ from classface_assets.orchestration.archive_names import names_of, require_archi
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
 from classface_assets.orchestration.records.run_processes import host_tags
+from classface_assets.orchestration.settings.archives import RegisteredArchive
 from classface_assets.orchestration.settings.file import SETTINGS_FILE, read_settings, settings_path
 from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
@@ -256,6 +257,7 @@ def resolve_archive(
     local: str | Path | None = None,
     *,
     lasting: ArchiveSettings | None = None,
+    name: str | None = None,
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from the environment, then from `classface.toml`.
 
@@ -264,6 +266,7 @@ def resolve_archive(
         data: Else CLASSFACE_DATA, else `data`.
         local: Else CLASSFACE_LOCAL, else the data folder, or `data` where that is at a URL.
         lasting: In place of `classface.toml`.
+        name: What it is called in Dagster; else CLASSFACE_ARCHIVE, else as the archive's settings say.
 
     Raises:
         StorageError: A URL cannot be one.
@@ -281,7 +284,7 @@ def resolve_archive(
     if language not in LANGUAGES:
         raise UserError(f"CLASSFACE_LANGUAGE is {language!r}; set it to {' or '.join(LANGUAGES)}, or to nothing.")
     photos = photos or os.environ.get("CLASSFACE_PHOTOS") or lasting.photos
-    name = _archive_name(lasting)
+    name = _archive_name(lasting, name)
     return Archive(
         name=name,
         dagster_home=lasting.dagster_home or (os.environ.get("DAGSTER_HOME", "") if name else ""),
@@ -299,13 +302,14 @@ def resolve_archive(
     )
 
 
-def _archive_name(lasting: ArchiveSettings) -> str:
+def _archive_name(lasting: ArchiveSettings, given: str | None) -> str:
     """What the archive is called in Dagster. Raises UserError where two names are given for it."""
-    given = os.environ.get("CLASSFACE_ARCHIVE") or ""
+    source = "CLASSFACE_ARCHIVE" if given is None else "Its name in Dagster"
+    given = given or os.environ.get("CLASSFACE_ARCHIVE") or ""
     if given and lasting.archive and given != lasting.archive:
         raise UserError(
-            f"CLASSFACE_ARCHIVE is {given!r}, but this archive is {lasting.archive!r} by its {SETTINGS_FILE}; unset "
-            "the variable, or name the other archive's data folder."
+            f"{source} is {given!r}, but this archive is {lasting.archive!r} by its {SETTINGS_FILE}; name the other "
+            "archive's data folder, or set one of the two names right."
         )
     name = given or lasting.archive or ""
     return require_archive_name(name) if name else ""
@@ -339,7 +343,7 @@ class UnusableArchive(Archive):
         Raises:
             UserError: What was wrong, or that it was mended after Dagster had taken other values for it.
         """
-        resolve_archive(None, self.data, self.local or None)
+        resolve_archive(None, self.data, self.local or None, name=self.name or None)
         raise UserError(f"{settings_path(self.layout.local)} can be used again; reload the code location in Dagster.")
 
 
@@ -365,3 +369,26 @@ def default_resources() -> dict[str, Any]:
     archive |= {field: dg.EnvVar.int(name) if field in NUMBERS else dg.EnvVar(name) for field, name in given.items()}
     models = Models(pack=dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else pack)
     return {"archive": kind(**archive), "models": models, "progress": LoggedProgress()}
+
+
+def registered_resources(registered: RegisteredArchive) -> dict[str, Any]:
+    """Resource key → the resource of an archive of a shared Dagster: by the list in its home, and its `classface.toml`.
+
+    Of the environment counts only what holds for all archives. A `classface.toml` that cannot be used, or that names
+    another archive, fails the runs of this one; the others are loaded.
+    """
+    places = (registered.photos or None, registered.data, registered.local or None)
+    kind: type[Archive] = Archive
+    try:
+        resolved = resolve_archive(*places, name=registered.name)
+        pack = registered.pack or resolve_models(archive=resolved).pack
+    except UserError:
+        kind, resolved = UnusableArchive, resolve_archive(*places, lasting=ArchiveSettings(), name=registered.name)
+        pack = registered.pack or resolve_models().pack
+    variable = registered.ledger_variable
+    archive = {
+        **resolved.model_dump(),
+        "dagster_home": os.environ.get("DAGSTER_HOME", ""),
+        "ledger": dg.EnvVar(variable) if variable else "",
+    }
+    return {"archive": kind(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

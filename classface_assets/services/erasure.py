@@ -18,7 +18,7 @@ from classface_assets.core.names import normalize_name
 from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
-from classface_assets.orchestration.records.run_history import delete_all_run_records
+from classface_assets.orchestration.records.run_history import delete_all_run_records, erase_left_home
 from classface_assets.orchestration.resources import Archive
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
@@ -219,6 +219,7 @@ def _remove_erased(
             removed.append(RemovedItem(marked("old versions in the bucket"), str(layout.data), versions))
         except VersionsInaccessibleError as error:
             notes.append(str(error))
+        erase_left_home(layout)
         runs = delete_all_run_records(instance, layout.dagster_home, names_of(layout))
         removed.append(RemovedItem(marked("runs with pictures"), "Dagster", runs))
         reached(Failpoint.RECORDS_REMOVED)

@@ -46,14 +46,15 @@ def _rebuild_records(archive: Archive, as_json: bool) -> None:
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.orchestration.records.damaged_records import set_records_aside
-    from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
+    from classface_assets.services.first_run.shared_dagster import layouts_sharing, show_in_dagster
 
     layout = archive.layout
     with archive_lock(layout, "classface release --rebuild", _echo_waiting, wait=False):
         aside = set_records_aside(layout)
         instance, years = prepare_instance(layout)
-        with instance:
-            count = report_what_there_is(instance, layout, YEAR_ASSETS, ALL_YEARS_ASSETS)
+        instance.dispose()
+        # Where several archives share the records, those of all were damaged.
+        count = sum(show_in_dagster(one, YEAR_ASSETS, ALL_YEARS_ASSETS) for one in layouts_sharing(layout))
     if as_json:
         echo_json({"old_records": aside, "school_years": years, "outputs": count})
         return

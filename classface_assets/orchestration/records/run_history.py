@@ -19,6 +19,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from classface_assets.core.atomic_files import remove_tree
 from classface_assets.core.errors import UserError
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.records.damaged_records import records_set_aside
 from classface_assets.orchestration.records.database import vacuum_records
@@ -103,6 +104,14 @@ def delete_all_run_records(instance: dg.DagsterInstance, home: Path, names: Arch
     remove_tree(records_set_aside(home))
     _vacuum_databases(instance, home)
     return len(runs)
+
+
+def erase_left_home(layout: ArchiveLayout) -> None:
+    """Remove the records that an archive had before it shared a Dagster: pictures of faces are in them too."""
+    if layout.shared_home is not None and layout.own_dagster_home.resolve() != layout.shared_home.resolve():
+        for name in ("history", "storage", "schedules"):
+            remove_tree(layout.own_dagster_home / name)
+        remove_tree(records_set_aside(layout.own_dagster_home))
 
 
 def folder_size(home: Path) -> int:

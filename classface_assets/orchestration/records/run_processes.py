@@ -4,19 +4,21 @@ Numbers of processes say something on the machine alone that they are of. Where 
 therefore has the name of its machine as a tag.
 """
 
+import logging
 import socket
 import time
 from collections.abc import Callable
 
 import dagster as dg
 import psutil
-from dagster._core.launcher.base import WorkerStatus
+from dagster._core.launcher.base import RunLauncher, WorkerStatus
 
 PID_REPORT_TIMEOUT_S = 60
 HOST_TAG = "classface/host"
 """The tag of a run that holds the machine of its process, where machines share the records."""
 CODE_SERVER_TAG = ".dagster/grpc_info"
 """The tag by which Dagster's default launcher finds the process of a run again."""
+_LOG = logging.getLogger(__name__)
 _GONE = (WorkerStatus.FAILED, WorkerStatus.NOT_FOUND)
 
 
@@ -35,22 +37,35 @@ def place_of(run: dg.DagsterRun) -> str:
     return f" on {run.tags[HOST_TAG]}" if HOST_TAG in run.tags else ""
 
 
-def is_dead(instance: dg.DagsterInstance, record: dg.RunRecord, launched_here: Callable[[dg.DagsterRun], bool]) -> bool:
+def is_dead(
+    instance: dg.DagsterInstance, record: dg.RunRecord, of_this_machine: Callable[[dg.DagsterRun], bool] | None
+) -> bool:
     """Whether nothing executes an unfinished run any more. In doubt it goes on.
 
     Args:
         instance: Where it is recorded.
         record: Of the run.
-        launched_here: Whether a run without the name of its machine is known to be one of this machine.
+        of_this_machine: Whether the run's process would be one of this machine; None where that is not known, so that
+            its tag says so where machines share the records.
     """
     run, launcher = record.dagster_run, instance.run_launcher
     if run.remote_job_origin is not None and launcher.supports_check_run_worker_health:
-        return _is_old_enough(record) and launcher.check_run_worker_health(run).status in _GONE
-    if are_shared(instance):
-        host = run.tags.get(HOST_TAG)
-        if host != socket.gethostname() if host else not launched_here(run):
-            return False
+        return _is_old_enough(record) and _is_gone(launcher, run)
+    if of_this_machine is not None and not of_this_machine(run):
+        return False
+    host = run.tags.get(HOST_TAG, "" if of_this_machine is None else socket.gethostname())
+    if are_shared(instance) and host != socket.gethostname():
+        return False
     return not _has_process(instance, run.run_id, record.start_time)
+
+
+def _is_gone(launcher: RunLauncher, run: dg.DagsterRun) -> bool:
+    """Whether the launcher knows that a run's worker has ended."""
+    try:
+        return launcher.check_run_worker_health(run).status in _GONE
+    except Exception as error:  # whatever the service says that is not reached from this machine
+        _LOG.warning("Whether run %s goes on cannot be seen from here (%s).", run.run_id, error)
+        return False
 
 
 def _is_old_enough(record: dg.RunRecord) -> bool:

@@ -13,7 +13,7 @@ import click
 
 from classface_assets.cli import completion, run
 from classface_assets.cli.albums import captions, coverage, export
-from classface_assets.cli.archive import dagster, ledger, maintenance, review, settings, years
+from classface_assets.cli.archive import dagster, ledger, maintenance, review, settings, workspace, years
 from classface_assets.cli.groups import HELP_WIDTH, SectionedGroup
 from classface_assets.cli.identity import evaluate, faces, identity, session
 from classface_assets.cli.messages import echo_error
@@ -32,7 +32,9 @@ SECTIONS = {
         *("assign", "reassign", "cluster-dual", "train", "train-matching", "calibrate", "evaluate"),
         *("changes", "centroids"),
     ),
-    "Care of the archive": ("ledger", "find-orphans", "prune", "release", "dagster-config", "logins", "completion"),
+    "Care of the archive": (
+        *("ledger", "find-orphans", "prune", "release", "dagster-config", "workspace", "logins", "completion"),
+    ),
 }
 
 
@@ -78,6 +80,7 @@ MODULES = (
     session,
     maintenance,
     dagster,
+    workspace,
     completion,
 )
 for module in MODULES:

@@ -66,6 +66,7 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
             unwrapped_printer,
         )
         from classface_assets.orchestration.archive_lock import archive_lock
+        from classface_assets.orchestration.archive_names import names_of
         from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
         from classface_assets.orchestration.records.retention import prune_records_if_due
         from classface_assets.orchestration.resources import resolve_models
@@ -87,7 +88,7 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
     accept_new = given["yes"] or _accept_new_years(archive, years)
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, "classface run", unwrapped_printer(console), wait=not no_wait):
-        for dead in fail_dead_runs(instance):
+        for dead in fail_dead_runs(instance, names_of(archive.layout)):
             console.print(f"Run {dead.run_id[:8]} ({dead.job} {dead.partition}) was killed; going on where it was.")
         finish_interrupted_erasures(archive, instance, unwrapped_printer(console))
         selected = select_years(archive.layout, years, accept_new)
@@ -96,7 +97,9 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
             runner = PipelineRunner(instance, archive, models, console, recorder)
             options = IngestOptions(given["photos_are_gone"], _detection_config(given))
             failures = runner.run(selected, unwrapped_printer(console), options)
-        note = prune_records_if_due(instance, archive.layout.dagster_home, archive.retention_days)
+        note = prune_records_if_due(
+            instance, archive.layout.dagster_home, archive.retention_days, names_of(archive.layout)
+        )
         if note:
             console.print(note, soft_wrap=True)
     echo_failures(console, failures)
@@ -184,11 +187,12 @@ def stats(archive: Archive, as_json: bool) -> None:
 @JSON
 def made(archive: Archive, update: str, as_json: bool) -> None:
     """Show when each asset and school year was last made, by which run, and what it counted; no names."""
+    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import open_instance
     from classface_assets.orchestration.records.materializations import last_made
 
     with open_instance(archive.layout) as instance:
-        found = last_made(instance, update)
+        found = last_made(instance, update, names_of(archive.layout))
     if as_json:
         echo_json([asdict(one) for one in found])
         return

@@ -27,6 +27,8 @@ class ArchiveLayout:
         year_pattern: Regular expression for school years in folder names; "" for the built-in rules.
         year_start: The day on which a school year starts, month-day.
         most_new_years: So many new school years at once are run without a question; 0 for any number.
+        name: What it is called in a Dagster that it shares with other archives; "" where it has one to itself.
+        shared_home: Dagster's home where several archives share one; None for one of its own, in the local folder.
     """
 
     photos: Location
@@ -35,6 +37,8 @@ class ArchiveLayout:
     year_pattern: str = ""
     year_start: str = "09-01"
     most_new_years: int = MOST_NEW_YEARS
+    name: str = ""
+    shared_home: Path | None = None
 
     @property
     def local(self) -> Path:
@@ -76,6 +80,11 @@ class ArchiveLayout:
     @property
     def dagster_home(self) -> Path:
         """Dagster's configuration and records."""
+        return self.shared_home or self.own_dagster_home
+
+    @property
+    def own_dagster_home(self) -> Path:
+        """The same as long as the archive has its Dagster to itself."""
         return self.local / "dagster_home"
 
     @property

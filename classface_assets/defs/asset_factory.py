@@ -4,14 +4,14 @@ import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Required, TypedDict, Unpack, cast
+from typing import Any, Required, TypedDict, Unpack, cast
 
 import dagster as dg
 import polars as pl
 
 from classface_assets.defs.metadata import column_schema
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.failures import report_user_errors
-from classface_assets.orchestration.partitions import school_year_partitions
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.school_year_runs.range_step import for_each_year
 
@@ -29,7 +29,7 @@ class AssetOptions(TypedDict, total=False):
     kinds: set[str]
     code_version: Required[str]
     pool: str
-    automation_condition: dg.AutomationCondition
+    automate: Callable[[ArchiveNames], dg.AutomationCondition]
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,74 @@ def archive_asset(
     """
 
     def decorate(compute: Callable[..., dg.MaterializeResult]) -> dg.AssetsDefinition:
+        blueprint = AssetBlueprint(_shared(compute, publishes), options, tuple(rules), columns, per_year)
+        _BLUEPRINTS[compute.__name__] = blueprint
+        return blueprint.build(ALONE)
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class AssetBlueprint:
+    """What an asset is in each archive.
+
+    Attributes:
+        compute: Computes it; its name is the asset's.
+        options: As for `dagster.asset`.
+        rules: What it checks itself.
+        columns: Of the table that it writes.
+        per_year: Whether it is partitioned by school year.
+    """
+
+    compute: Callable[..., dg.MaterializeResult]
+    options: AssetOptions
+    rules: tuple[CheckRule, ...]
+    columns: Mapping[str, pl.DataType | str] | None
+    per_year: bool
+
+    def build(self, names: ArchiveNames) -> dg.AssetsDefinition:
+        """The asset of one archive, still under its plain key: see `with_names`."""
+        given: dict[str, Any] = {**self.options, "pool": names.pool(self.options.get("pool"))}
+        automate = given.pop("automate", None)
         with warnings.catch_warnings():  # that Dagster calls its backfill policies beta is for us to know
             warnings.simplefilter("ignore", dg.BetaWarning)
             asset = dg.asset(
-                **options,
-                partitions_def=school_year_partitions if per_year else None,
-                backfill_policy=dg.BackfillPolicy.single_run() if per_year else None,
-                check_specs=[rule.spec(compute.__name__) for rule in rules] or None,
-                metadata={} if columns is None else {"dagster/column_schema": column_schema(columns)},
+                **given,
+                automation_condition=automate(names) if automate else None,
+                partitions_def=names.school_years if self.per_year else None,
+                backfill_policy=dg.BackfillPolicy.single_run() if self.per_year else None,
+                check_specs=[rule.spec(self.compute.__name__) for rule in self.rules] or None,
+                metadata={} if self.columns is None else {"dagster/column_schema": column_schema(self.columns)},
             )
-        reported = report_user_errors(_shared(compute, publishes))
-        return asset(for_each_year(reported, rules) if per_year else reported)
+        reported = report_user_errors(self.compute)
+        return asset(for_each_year(reported, self.rules) if self.per_year else reported)
 
-    return decorate
+
+_BLUEPRINTS: dict[str, AssetBlueprint] = {}
+"""Name of an asset → its blueprint; the modules of the assets add theirs when they are imported."""
+
+
+def build_for(asset: dg.AssetsDefinition, names: ArchiveNames) -> dg.AssetsDefinition:
+    """An asset as another archive has it: its own pool, school years and condition."""
+    return _BLUEPRINTS[asset.key.to_user_string()].build(names) if names.name else asset
+
+
+def with_names(
+    definitions: Sequence[dg.AssetsDefinition], assets: Iterable[str], names: ArchiveNames
+) -> list[dg.AssetsDefinition]:
+    """Assets or checks with the keys that they have in an archive, and those of their inputs.
+
+    Run config stays as it is, since steps are named for the asset alone.
+
+    Args:
+        definitions: With plain keys.
+        assets: The names of all assets.
+        names: Of the archive.
+    """
+    if not names.name:
+        return list(definitions)
+    keys = {dg.AssetKey(asset): names.asset_key(asset) for asset in assets}
+    return [one.with_attributes(asset_key_replacements=keys) for one in definitions]
 
 
 def _shared(compute: Callable[..., dg.MaterializeResult], publishes: bool) -> Callable[..., dg.MaterializeResult]:

@@ -23,11 +23,13 @@ from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
 from classface_assets.orchestration.instance import assign_pending_pool_slots, fail_dead_runs, prepare_instance
-from classface_assets.orchestration.partitions import held_back_years, school_year_partitions
+from classface_assets.orchestration.partitions import held_back_years
 from classface_assets.orchestration.progress import Progress, ProgressListener, TaskProgress, asset_event_listener
 from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
+from classface_assets.orchestration.records.run_processes import host_tags
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
@@ -151,12 +153,15 @@ class PipelineRunner:
         self.archive, self.models, self.recorder = archive, models, recorder
         self._on_year: Callable[[str, str], None] | None = None
         layout = archive.layout
+        self._names = names_of(layout)
         self.tags = {
             UPDATE_TAG: recorder.record.update_id if recorder else new_update_id(),
             "classface/by": recorder.record.command if recorder else "classface",
             "classface/pack": models.pack,
             "classface/photos": str(layout.photos),
             "classface/data": str(layout.data),
+            **self._names.tags,
+            **host_tags(instance),
         }
 
     @cached_property
@@ -187,7 +192,7 @@ class PipelineRunner:
         """
         self.archive.synchronize()
         self.archive.open_ledger().require_known()
-        self.instance.add_dynamic_partitions(str(school_year_partitions.name), list(years))
+        self.instance.add_dynamic_partitions(self._names.school_years_name, list(years))
         layout = self.archive.layout
         repair_before_a_run(layout, report)
         try:
@@ -243,7 +248,7 @@ class PipelineRunner:
         """Run the ingest of these school years, those that follow one another in one run."""
         failures = []
         with self._reporting_years("detections", lambda year: f"{year}: files, faces, vectors", report, years):
-            for some in ranges_of(self.instance, years):
+            for some in ranges_of(self.instance, years, self._names):
                 failures += self.run_job("ingest_year", some, options.ops())
                 for year in some:
                     self._record_unreadable(year)
@@ -290,7 +295,7 @@ class PipelineRunner:
         failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
         unchanged = current.albums(years)
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
-            ranges = ranges_of(self.instance, [year for year in years if year not in unchanged])
+            ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
             for some in ranges:
                 failures += self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
         if not current.site():
@@ -340,7 +345,7 @@ class PipelineRunner:
             raise_on_error=False,
             run_id=run_id,
             tags={**self.tags, **(tags or {}), **(range_tags(some) if some else {})},
-            asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
+            asset_selection=self._names.asset_keys(assets) or None,
         )
         assign_pending_pool_slots(self.instance)
         if outcome.success:
@@ -425,7 +430,7 @@ def run_identification(
     console = stderr_console()
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, command, unwrapped_printer(console)):
-        fail_dead_runs(instance)
+        fail_dead_runs(instance, names_of(archive.layout))
         failures = PipelineRunner(instance, archive, service.models, console).run_job("identify", ops=ops)
     return [failure.reason for failure in failures]
 

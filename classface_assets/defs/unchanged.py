@@ -18,6 +18,7 @@ from classface_assets.defs.albums.target import AlbumTarget, find_target, is_as_
 from classface_assets.defs.automation import IDENTIFY_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import archive_state, input_fingerprint
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.settings.file import lasting_assignment
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
@@ -106,10 +107,11 @@ class ChangeDetector:
 
     def _materialized_years(self, assets: Sequence[str]) -> set[str]:
         """The school years of which all of these assets were materialized."""
-        return set.intersection(*(self.instance.get_materialized_partitions(dg.AssetKey(a)) for a in assets))
+        keys = names_of(self.archive.layout).asset_keys(assets)
+        return set.intersection(*(self.instance.get_materialized_partitions(key) for key in keys))
 
     def _are_materialized(self, assets: Sequence[str]) -> bool:
-        records = self.instance.get_asset_records([dg.AssetKey(asset) for asset in assets])
+        records = self.instance.get_asset_records(names_of(self.archive.layout).asset_keys(assets))
         return sum(record.asset_entry.last_materialization is not None for record in records) == len(assets)
 
     def _students_fingerprint(self) -> InputFingerprint:

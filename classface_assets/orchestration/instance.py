@@ -2,25 +2,24 @@
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
-import psutil
 from filelock import FileLock
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
+from classface_assets.orchestration.archive_names import ArchiveNames
 from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
 from classface_assets.orchestration.records.database import as_database_error
+from classface_assets.orchestration.records.run_processes import is_dead, place_of
 from classface_assets.orchestration.school_year_runs.years import years_phrase
 
-PID_REPORT_TIMEOUT_S = 60
 UNFINISHED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -80,7 +79,9 @@ def _folder_option(layout: ArchiveLayout) -> str:
 
 
 def fail_dead_runs(
-    instance: dg.DagsterInstance, of_this_machine: Callable[[dg.DagsterRun], bool] = lambda _: True
+    instance: dg.DagsterInstance,
+    names: ArchiveNames | None = None,
+    of_this_machine: Callable[[dg.DagsterRun], bool] | None = None,
 ) -> list[ReleasedRun]:
     """Mark the runs whose process was killed as failed, so that nothing waits for them any longer.
 
@@ -88,15 +89,17 @@ def fail_dead_runs(
 
     Args:
         instance: Where the runs are recorded.
-        of_this_machine: Whether a run's process would be one of this machine; others are left alone.
+        names: Of the archive whose runs they are; None for those of every archive.
+        of_this_machine: Whether a run's process would be one of this machine; others are left alone. None where that
+            is not known: then all are, unless machines share the records.
 
     Returns:
         The runs that were marked.
     """
     released = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED_STATUSES)):
+    for record in _unfinished(instance, names):
         run = record.dagster_run
-        if not of_this_machine(run) or _is_alive(instance, run.run_id, record.start_time):
+        if not is_dead(instance, record, of_this_machine):
             continue
         instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
         released.append(ReleasedRun(run.run_id, run.job_name, years_phrase(run.tags)))
@@ -114,19 +117,30 @@ class RunInProgressError(UserError):
     """A run of this archive is in progress."""
 
 
-def require_idle(instance: dg.DagsterInstance) -> None:
+def require_idle(instance: dg.DagsterInstance, names: ArchiveNames | None = None) -> None:
     """Mark runs whose process is dead as failed, and require that no other run is in progress.
+
+    Args:
+        instance: Where the runs are recorded.
+        names: Of the archive whose runs count; None where those of every archive do.
 
     Raises:
         RunInProgressError: A run is in progress.
     """
-    fail_dead_runs(instance)
-    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED_STATUSES), limit=1)
+    fail_dead_runs(instance, names)
+    records = _unfinished(instance, names)
     if records:
         run = records[0].dagster_run
         raise RunInProgressError(
-            f"A run is in progress ({run.job_name} {run.run_id[:8]}); try again when it has ended."
+            f"A run is in progress ({run.job_name} {run.run_id[:8]}{place_of(run)}); try again when it has ended."
         )
+
+
+def _unfinished(instance: dg.DagsterInstance, names: ArchiveNames | None) -> list[dg.RunRecord]:
+    """The runs in progress of an archive, or of all."""
+    if names is None:
+        return list(instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED_STATUSES)))
+    return list(names.run_records(instance, statuses=UNFINISHED_STATUSES))
 
 
 def assign_pending_pool_slots(instance: dg.DagsterInstance) -> None:
@@ -145,22 +159,6 @@ def assign_pending_pool_slots(instance: dg.DagsterInstance) -> None:
 def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
     return run is None or run.is_finished
-
-
-def _is_alive(instance: dg.DagsterInstance, run_id: str, started_at: float | None) -> bool:
-    """Whether the process that executes the run exists, and is not a younger one with the same number."""
-    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-    pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events if e.dagster_event]
-    numbers = [int(str(pid.value)) for pid in pids if pid is not None]
-    if not numbers:  # a run reports its process a moment after it has started
-        # A start in the future is that of a clock which was wrong, and no reason to wait until then.
-        return started_at is None or abs(time.time() - started_at) < PID_REPORT_TIMEOUT_S
-    try:
-        process = psutil.Process(numbers[-1])
-        is_zombie = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not collected it yet
-        return not is_zombie and (started_at is None or process.create_time() <= started_at + 1)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def prepare_instance(layout: ArchiveLayout) -> tuple[dg.DagsterInstance, list[str]]:

@@ -11,12 +11,14 @@ import dagster as dg
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location
+from classface_assets.orchestration.archive_names import ALONE, names_of
 from classface_assets.store.catalog.photo_folders import list_files
 from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.catalog.school_years import year_folders
 
 SHOWN_EXAMPLES = 5
-school_year_partitions = dg.DynamicPartitionsDefinition(name="school_year")
+school_year_partitions = ALONE.school_years
+"""The school years of an archive that has its Dagster to itself."""
 
 
 def register_school_years(instance: dg.DagsterInstance, layout: ArchiveLayout) -> list[str]:
@@ -31,7 +33,7 @@ def register_school_years(instance: dg.DagsterInstance, layout: ArchiveLayout) -
     Raises:
         PhotosFolderError: The photos folder cannot be read.
     """
-    name = str(school_year_partitions.name)
+    name = names_of(layout).school_years_name
     known = set(instance.get_dynamic_partitions(name))
     found = year_folders(layout)
     new = [year for year in found if year not in known]

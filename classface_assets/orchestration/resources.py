@@ -16,9 +16,12 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
+from classface_assets.orchestration.archive_names import names_of, require_archive_name
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
-from classface_assets.orchestration.settings.file import read_settings, settings_path
+from classface_assets.orchestration.records.run_processes import host_tags
+from classface_assets.orchestration.settings.archives import RegisteredArchive
+from classface_assets.orchestration.settings.file import SETTINGS_FILE, read_settings, settings_path
 from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
@@ -45,6 +48,7 @@ ENVIRONMENT = {
     "local": "CLASSFACE_LOCAL",
     "ledger": "CLASSFACE_LEDGER",
     "ledger_backups": "CLASSFACE_LEDGER_BACKUPS",
+    "name": "CLASSFACE_ARCHIVE",
     "year_pattern": "CLASSFACE_YEAR_PATTERN",
     "year_start": "CLASSFACE_YEAR_START",
     "most_new_years": "CLASSFACE_MOST_NEW_YEARS",
@@ -70,6 +74,16 @@ class Archive(dg.ConfigurableResource):
         default="",
         description="Folder on this machine for the database, the ledger, the models and Dagster's records; empty: the "
         "data folder, or `data` when the data are at a URL. (CLASSFACE_LOCAL)",
+    )
+    name: str = Field(
+        default="",
+        description="What the archive is called in a Dagster that it shares with others: its assets, school years, "
+        "pools and runs carry this name. Empty: its Dagster is its own. (CLASSFACE_ARCHIVE)",
+    )
+    dagster_home: str = Field(
+        default="",
+        description="Dagster's home where archives share one; empty: `dagster_home` in the local folder. "
+        "(DAGSTER_HOME, for an archive that has a name)",
     )
     ledger: str = Field(
         default="",
@@ -124,6 +138,8 @@ class Archive(dg.ConfigurableResource):
             year_pattern=self.year_pattern,
             year_start=self.year_start,
             most_new_years=self.most_new_years,
+            name=self.name,
+            shared_home=Path(self.dagster_home) if self.dagster_home else None,
         )
 
     @cached_property
@@ -225,9 +241,17 @@ class Archive(dg.ConfigurableResource):
             require_lease(self.layout)
             self.share()
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
-        """Called by Dagster at the start of a run, and before sensors."""
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Called by Dagster at the start of a run, and before sensors: a run gets the tags by which it is found again.
+
+        One that was started in Dagster's page, of assets without a job, has none yet.
+        """
         self.synchronize()
+        if context.run is None or context.instance is None:
+            return
+        tags = {**names_of(self.layout).tags, **host_tags(context.instance)}
+        if not tags.items() <= context.run.tags.items():
+            context.instance.add_run_tags(context.run.run_id, tags)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
@@ -280,6 +304,7 @@ def resolve_archive(
     local: str | Path | None = None,
     *,
     lasting: ArchiveSettings | None = None,
+    name: str | None = None,
 ) -> Archive:
     """The archive of these folders or URLs; what is not given comes from the environment, then from `classface.toml`.
 
@@ -288,6 +313,7 @@ def resolve_archive(
         data: Else CLASSFACE_DATA, else `data`.
         local: Else CLASSFACE_LOCAL, else the data folder, or `data` where that is at a URL.
         lasting: In place of `classface.toml`.
+        name: What it is called in Dagster; else CLASSFACE_ARCHIVE, else as the archive's settings say.
 
     Raises:
         StorageError: A URL cannot be one.
@@ -307,7 +333,10 @@ def resolve_archive(
     if language not in LANGUAGES:
         raise UserError(f"CLASSFACE_LANGUAGE is {language!r}; set it to {' or '.join(LANGUAGES)}, or to nothing.")
     photos = photos or os.environ.get("CLASSFACE_PHOTOS") or lasting.photos
+    name = _archive_name(lasting, name)
     return Archive(
+        name=name,
+        dagster_home=lasting.dagster_home or (os.environ.get("DAGSTER_HOME", "") if name else ""),
         photos=str(parse_location(str(photos)) if photos else data_location / "photos"),
         data=str(data_location),
         local=str(parse_local_folder(str(local))) if local else "",
@@ -320,6 +349,19 @@ def resolve_archive(
         refused=cast("RefusedMode", refused),
         language=cast("AlbumLanguage", language),
     )
+
+
+def _archive_name(lasting: ArchiveSettings, given: str | None) -> str:
+    """What the archive is called in Dagster. Raises UserError where two names are given for it."""
+    source = "CLASSFACE_ARCHIVE" if given is None else "Its name in Dagster"
+    given = given or os.environ.get("CLASSFACE_ARCHIVE") or ""
+    if given and lasting.archive and given != lasting.archive:
+        raise UserError(
+            f"{source} is {given!r}, but this archive is {lasting.archive!r} by its {SETTINGS_FILE}; name the other "
+            "archive's data folder, or set one of the two names right."
+        )
+    name = given or lasting.archive or ""
+    return require_archive_name(name) if name else ""
 
 
 def _number(variable: str, lasting: int | None, default: int) -> int:
@@ -350,7 +392,7 @@ class UnusableArchive(Archive):
         Raises:
             UserError: What was wrong, or that it was mended after Dagster had taken other values for it.
         """
-        resolve_archive(None, self.data, self.local or None)
+        resolve_archive(None, self.data, self.local or None, name=self.name or None)
         raise UserError(f"{settings_path(self.layout.local)} can be used again; reload the code location in Dagster.")
 
 
@@ -376,3 +418,26 @@ def default_resources() -> dict[str, Any]:
     archive |= {field: dg.EnvVar.int(name) if field in NUMBERS else dg.EnvVar(name) for field, name in given.items()}
     models = Models(pack=dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else pack)
     return {"archive": kind(**archive), "models": models, "progress": LoggedProgress()}
+
+
+def registered_resources(registered: RegisteredArchive) -> dict[str, Any]:
+    """Resource key → the resource of an archive of a shared Dagster: by the list in its home, and its `classface.toml`.
+
+    Of the environment counts only what holds for all archives. A `classface.toml` that cannot be used, or that names
+    another archive, fails the runs of this one; the others are loaded.
+    """
+    places = (registered.photos or None, registered.data, registered.local or None)
+    kind: type[Archive] = Archive
+    try:
+        resolved = resolve_archive(*places, name=registered.name)
+        pack = registered.pack or resolve_models(archive=resolved).pack
+    except UserError:
+        kind, resolved = UnusableArchive, resolve_archive(*places, lasting=ArchiveSettings(), name=registered.name)
+        pack = registered.pack or resolve_models().pack
+    variable = registered.ledger_variable
+    archive = {
+        **resolved.model_dump(),
+        "dagster_home": os.environ.get("DAGSTER_HOME", ""),
+        "ledger": dg.EnvVar(variable) if variable else "",
+    }
+    return {"archive": kind(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

@@ -18,8 +18,9 @@ from classface_assets.core.languages import gettext, marked
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import normalize_name
 from classface_assets.orchestration.archive_lock import ArchiveLockedError, archive_lock
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
-from classface_assets.orchestration.records.run_history import delete_all_run_records
+from classface_assets.orchestration.records.run_history import delete_all_run_records, erase_left_home
 from classface_assets.orchestration.resources import Archive
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
@@ -105,7 +106,7 @@ def erase_person(archive: Archive, instance: dg.DagsterInstance, who: str) -> Er
         ErasureUnfinishedError: It stopped halfway.
     """
     with _locked(archive):
-        require_idle(instance)
+        require_idle(instance, names_of(archive.layout))
         try:
             person, faces = find_person_to_erase(archive, who)
         except UnknownError as error:
@@ -213,7 +214,7 @@ def _locked(archive: Archive) -> Iterator[None]:
 def _erase_all(
     archive: Archive, instance: dg.DagsterInstance, erased_before: Set[str], withdrawn: Sequence[RemovedItem] = ()
 ) -> ErasureReceipt:
-    require_idle(instance)
+    require_idle(instance, names_of(archive.layout))
     try:
         synchronize_erasures(archive)
         return _remove_erased(archive, instance, erased_before, withdrawn)
@@ -249,10 +250,11 @@ def _remove_erased(
         except VersionsInaccessibleError as error:
             notes.append(str(error))
     if new or removed or here:
-        runs = delete_all_run_records(instance, layout.dagster_home)
+        erase_left_home(layout)
+        runs = delete_all_run_records(instance, layout.dagster_home, names_of(layout))
         removed.append(RemovedItem(marked("runs with pictures"), "Dagster", runs))
         reached(Failpoint.RECORDS_REMOVED)
-    require_idle(instance)  # a run that began meanwhile may have read what was not removed yet
+    require_idle(instance, names_of(layout))  # a run that began meanwhile may have read what was not removed yet
     removed += _redact_ledger(archive, ledger, persons)
     record_locally_erased(layout, persons)
     reached(Failpoint.ERASURE_RECORDED)

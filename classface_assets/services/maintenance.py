@@ -9,7 +9,8 @@ import dagster as dg
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
-from classface_assets.orchestration.partitions import school_year_partitions, year_files
+from classface_assets.orchestration.archive_names import names_of
+from classface_assets.orchestration.partitions import year_files
 from classface_assets.orchestration.records.retention import old_runs
 from classface_assets.orchestration.records.run_history import outdated_runs, record_size_bytes
 from classface_assets.orchestration.resources import Archive, Models
@@ -67,21 +68,22 @@ def find_unused_data(
 
 def outdated_run_records(instance: dg.DagsterInstance, layout: ArchiveLayout) -> tuple[set[str], list[UnusedData]]:
     """The runs whose outputs were all replaced, whose records show faces that may be gone, and their size."""
-    runs, home = outdated_runs(instance, _school_years_in_use(layout)), layout.dagster_home
+    runs, home = outdated_runs(instance, _school_years_in_use(layout), names_of(layout)), layout.dagster_home
     return runs, [UnusedData(OUTDATED_RUN_RECORDS, home.name, len(runs), record_size_bytes(home, runs))] if runs else []
 
 
 def old_run_records(instance: dg.DagsterInstance, archive: Archive) -> list[UnusedData]:
     """The records of runs that are older than the archive retains them, and their size."""
     days, home = archive.retention_days, archive.layout.dagster_home
-    runs = old_runs(instance, datetime.now(UTC) - timedelta(days=days)) if days else []
+    until = datetime.now(UTC) - timedelta(days=days)
+    runs = old_runs(instance, until, names_of(archive.layout)) if days else []
     kind = f"records of runs older than {days:,} days"
     return [UnusedData(kind, home.name, len(runs), record_size_bytes(home, runs))] if runs else []
 
 
 def delete_empty_partitions(instance: dg.DagsterInstance, layout: ArchiveLayout) -> None:
     """Delete the partitions of school years of which nothing is left."""
-    name = str(school_year_partitions.name)
+    name = names_of(layout).school_years_name
     for year in set(instance.get_dynamic_partitions(name)) - _school_years_in_use(layout):
         instance.delete_dynamic_partition(name, year)
 

@@ -321,7 +321,7 @@ def test_a_killed_run_is_freed_and_a_living_one_is_left_alone(
         # Its parent, this test, has not waited for it: the process is a zombie now, as below a Dagster daemon.
         os.waitid(os.P_PID, sleeping_run.pid, os.WEXITED | os.WNOWAIT)
         # The sensor leaves it too: it may be a run of another machine, and only its user can know that it is dead.
-        assert fail_dead_runs(instance, is_launched_here) == [] and places_held(instance) == 1
+        assert fail_dead_runs(instance, of_this_machine=is_launched_here) == [] and places_held(instance) == 1
         assert (
             in_a_process(layout, "release").stdout
             == f"Freed: sleeping  ({run.run_id[:8]})\nKilled runs that were freed: 1.\n"

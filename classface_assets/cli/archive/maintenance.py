@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 @JSON
 def release_command(archive: Archive, rebuild: bool, as_json: bool) -> None:
     """Mark killed runs as failed and free their slots, so that no other run waits for them."""
+    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 
     if rebuild:
         _rebuild_records(archive, as_json)
         return
     with open_instance(archive.layout) as instance:
-        freed = fail_dead_runs(instance)
+        freed = fail_dead_runs(instance, names_of(archive.layout))
     if as_json:
         echo_json({"freed": [{"run_id": run.run_id, "job": run.job, "school_year": run.partition} for run in freed]})
         return
@@ -45,14 +46,15 @@ def _rebuild_records(archive: Archive, as_json: bool) -> None:
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.orchestration.records.damaged_records import set_records_aside
-    from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
+    from classface_assets.services.first_run.shared_dagster import layouts_sharing, show_in_dagster
 
     layout = archive.layout
     with archive_lock(layout, "classface release --rebuild", _echo_waiting, wait=False):
         aside = set_records_aside(layout)
         instance, years = prepare_instance(layout)
-        with instance:
-            count = report_what_there_is(instance, layout, YEAR_ASSETS, ALL_YEARS_ASSETS)
+        instance.dispose()
+        # Where several archives share the records, those of all were damaged.
+        count = sum(show_in_dagster(one, YEAR_ASSETS, ALL_YEARS_ASSETS) for one in layouts_sharing(layout))
     if as_json:
         echo_json({"old_records": aside, "school_years": years, "outputs": count})
         return
@@ -78,6 +80,7 @@ def prune_command(archive: Archive, pack: str | None, keep: tuple[str, ...], yes
     With --json nothing is asked, and nothing is removed without --yes.
     """
     from classface_assets.orchestration.archive_lock import archive_lock
+    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import open_instance, require_idle
     from classface_assets.orchestration.records.retention import prune_records
     from classface_assets.orchestration.records.run_history import RecordsInUseError, delete_run_records
@@ -88,7 +91,7 @@ def prune_command(archive: Archive, pack: str | None, keep: tuple[str, ...], yes
 
     layout = archive.layout
     with open_instance(layout) as instance, archive_lock(layout, "classface prune", _echo_waiting, wait=False):
-        require_idle(instance)
+        require_idle(instance, names_of(archive.layout))
         runs, run_records = maintenance.outdated_run_records(instance, layout)
         own = [] if pack else own_packs(layout, instance)
         unused = maintenance.find_unused_data(archive, [resolve_models(pack), *map(resolve_models, keep)], own)
@@ -104,12 +107,12 @@ def prune_command(archive: Archive, pack: str | None, keep: tuple[str, ...], yes
             click.echo("\n".join(maintenance.unused_data_lines(unused)))
         if not yes:
             confirm("Remove it?")
-            require_idle(instance)
+            require_idle(instance, names_of(archive.layout))
         prune(layout, unused)
         maintenance.delete_empty_partitions(instance, layout)
         try:
             delete_run_records(instance, layout.dagster_home, runs)
-            prune_records(instance, layout.dagster_home, archive.retention_days)
+            prune_records(instance, layout.dagster_home, archive.retention_days, names_of(layout))
         except RecordsInUseError as error:
             click.echo(f"The records are deleted, but can still be read in their files: {error}", err=True)
     if not as_json:
@@ -166,12 +169,13 @@ def find_orphans_command(archive: Archive, pack: str | None, fix: bool, as_json:
 def _fix(archive: Archive, models: Models, found: Sequence[Inconsistency]) -> None:
     from classface_assets.defs.runner import PipelineRunner, repair_and_rerun, stderr_console, unwrapped_printer
     from classface_assets.orchestration.archive_lock import archive_lock
+    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import prepare_instance, require_idle
 
     console = stderr_console()
     instance, _ = prepare_instance(archive.layout)
     with instance, archive_lock(archive.layout, "classface find-orphans --fix", unwrapped_printer(console)):
-        require_idle(instance)
+        require_idle(instance, names_of(archive.layout))
         failures = repair_and_rerun(PipelineRunner(instance, archive, models, console), found, console.print)
     echo_failures(console, failures)
 

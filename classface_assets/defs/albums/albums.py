@@ -23,7 +23,7 @@ from classface_assets.defs.albums.target import (
     opened_target,
 )
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_albums_are_ready, when_all_years_are_ready
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import materialize_result
@@ -55,7 +55,7 @@ CHIPS_PER_STUDENT = 3
     group_name="albums",
     kinds={"html", "pillow"},
     publishes=True,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     code_version="1",
 )
 def albums(
@@ -147,7 +147,7 @@ class SiteConfig(dg.Config):
     kinds={"html"},
     publishes=True,
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_ALBUMS_ARE_READY,
+    automate=when_all_albums_are_ready,
     code_version="1",
 )
 def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:

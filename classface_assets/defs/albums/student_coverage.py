@@ -15,7 +15,7 @@ from classface_assets.albums.exports.student_coverage import (
 from classface_assets.albums.exports.student_coverage import student_coverage as count_appearances
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.asset_factory import archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import markdown_table, materialize_result
@@ -60,7 +60,7 @@ COVERAGE_TABLE = pl.Schema(
     deps=[identities],
     group_name="albums",
     kinds={"parquet"},
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     code_version="1",
 )
 def student_coverage(config: StudentCoverageConfig, archive: Archive) -> dg.MaterializeResult:

@@ -16,6 +16,7 @@ from classface_assets.defs.catalog.lineage import column_lineage
 from classface_assets.defs.catalog.settings import CatalogSettings, platform_of
 from classface_assets.defs.catalog.tables import TABLES, StorageKind, StoredTable
 from classface_assets.defs.metadata import markdown_table
+from classface_assets.orchestration.archive_names import ALONE, names_of
 from classface_assets.orchestration.resources import Archive
 from classface_assets.store.artifacts.memoization import PACKAGE_FOLDER
 
@@ -60,7 +61,7 @@ def in_catalog(
     Returns:
         The assets in their order.
     """
-    layout = None if archive is None else _configured(archive).layout
+    layout = None if archive is None else configured(archive).layout
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references
         described = [_describe(asset, layout, settings) for asset in assets]
@@ -112,7 +113,7 @@ def catalog_metadata(asset: str, layout: ArchiveLayout | None) -> dict[str, Any]
     values = {
         "dagster/table_name": main.qualified_name,
         "dagster/column_schema": main.schema,
-        "dagster/column_lineage": column_lineage(asset),
+        "dagster/column_lineage": column_lineage(asset, ALONE if layout is None else names_of(layout)),
         "writes": markdown_table(listed, most=30),
         **{f"columns of {one.name}": one.schema for one in others if one.storage is StorageKind.DATABASE},
         "columns of other tables": _columns_markdown([one for one in others if one.columns is not None]),
@@ -146,7 +147,7 @@ def _function_of(asset: dg.AssetsDefinition) -> Any:
     return getattr(decorated, "decorated_fn", decorated)
 
 
-def _configured(archive: Archive) -> Archive:
+def configured(archive: Archive) -> Archive:
     """The same archive with the values of the environment variables that it names."""
     values: dict[str, Any] = {
         name: value.get_value() if isinstance(value, dg.EnvVar) else value

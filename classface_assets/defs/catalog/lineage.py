@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from classface_assets.core.schemas import ASSIGNMENTS
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, asset_name
 
 _PHOTO_COLUMNS = (
     *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason", "taken_at_source"),
@@ -33,7 +34,13 @@ _LINEAGE: Mapping[str, Mapping[str, Sequence[dg.TableColumnDep]]] = {
 }
 
 
-def column_lineage(asset: str) -> dg.TableColumnLineage | None:
+def column_lineage(asset: str, names: ArchiveNames = ALONE) -> dg.TableColumnLineage | None:
     """The lineage of the columns of the table that the asset is named for; None where none is simple."""
     deps = _LINEAGE.get(asset)
-    return None if deps is None else dg.TableColumnLineage(deps)
+    if deps is None:
+        return None
+    return dg.TableColumnLineage({column: [_in_archive(dep, names) for dep in deps[column]] for column in deps})
+
+
+def _in_archive(dep: dg.TableColumnDep, names: ArchiveNames) -> dg.TableColumnDep:
+    return dg.TableColumnDep(asset_key=names.asset_key(asset_name(dep.asset_key)), column_name=dep.column_name)

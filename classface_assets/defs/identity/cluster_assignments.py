@@ -5,7 +5,7 @@ import dagster as dg
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.assignment import (
     AssignmentTask,
     assign_all_faces,
@@ -33,7 +33,7 @@ from classface_assets.store.files.parquet import read_parquet, read_parquet_or_e
     group_name="identity",
     kinds={"hdbscan", "scipy", "parquet"},
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     columns=ASSIGNMENTS,
     code_version="1",
 )

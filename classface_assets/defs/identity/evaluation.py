@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.identity.publications import record_accuracy
@@ -47,7 +47,7 @@ class EvaluationConfig(AssignmentConfig):
     group_name="identity",
     kinds={"matplotlib", "parquet"},
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     code_version="1",
 )
 def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg.MaterializeResult:

@@ -10,7 +10,7 @@ import polars as pl
 from classface_assets.core.faces.embedders import EmbedderKind
 from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.followed_photos import follow_photos_if_changed
 from classface_assets.defs.ingest.detections import detections
 from classface_assets.defs.ingest.embeddings import embeddings
@@ -38,7 +38,7 @@ from classface_assets.vision.photos.near_duplicates import near_duplicate_groups
     kinds={"duckdb", "polars"},
     publishes=True,
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     code_version="1",
 )
 def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:

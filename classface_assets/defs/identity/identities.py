@@ -13,7 +13,7 @@ from pydantic import Field
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.assignment import (
     AssignmentTask,
     assign_all_faces,
@@ -90,7 +90,7 @@ class IdentityConfig(AssignmentConfig):
     kinds={"duckdb", "parquet"},
     publishes=True,
     pool=PUBLISH_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     columns=ASSIGNMENTS,
     code_version="1",
 )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from classface_assets.core.locations import Location
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.config import measured_values
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
@@ -34,7 +34,7 @@ class GraphConfig(dg.Config):
     group_name="identity",
     kinds={"faiss", "parquet"},
     pool=INFERENCE_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     columns={"face_id": pl.String(), "neighbours": "Array(Int32, k)", "similarities": "Array(Float32, k)"},
     code_version="1",
 )

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from classface_assets.core.schemas import CLUSTER_PREFIX
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ALL_YEARS_ARE_READY
+from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.memoized import Output, compute_unless_cached, input_fingerprint, state_of_clustering
@@ -88,7 +88,7 @@ class HeadConfig(dg.Config):
     kinds={"torch"},
     publishes=True,
     pool=INFERENCE_POOL,
-    automation_condition=WHEN_ALL_YEARS_ARE_READY,
+    automate=when_all_years_are_ready,
     code_version="1",
 )
 def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.MaterializeResult:

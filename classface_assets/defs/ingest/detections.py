@@ -12,7 +12,7 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import decode_relative_path
 from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
-from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
+from classface_assets.defs.automation import when_its_year_changed
 from classface_assets.defs.ingest.detection_report import RULES, DetectionRun, detection_report
 from classface_assets.defs.ingest.images import images
 from classface_assets.defs.ingest.manual_faces import update_manual_faces
@@ -87,7 +87,7 @@ class DetectionConfig(dg.Config):
     group_name="ingest",
     kinds={"onnx", "parquet"},
     pool=INFERENCE_POOL,
-    automation_condition=WHEN_ITS_YEAR_CHANGED,
+    automate=when_its_year_changed,
     rules=RULES,
     columns={**DETECTIONS, "chip": pl.Binary()},
 )

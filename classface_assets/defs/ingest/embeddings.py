@@ -11,7 +11,7 @@ from pydantic import Field
 
 from classface_assets.core.schemas import DetectionStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, CheckRule, archive_asset
-from classface_assets.defs.automation import WHEN_ITS_YEAR_CHANGED
+from classface_assets.defs.automation import when_its_year_changed
 from classface_assets.defs.ingest.detections import detections
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import parts_version, with_data_version
@@ -79,7 +79,7 @@ class EmbeddingStats:
     group_name="ingest",
     kinds={"onnx", "parquet"},
     pool=INFERENCE_POOL,
-    automation_condition=WHEN_ITS_YEAR_CHANGED,
+    automate=when_its_year_changed,
     rules=(ONE_VECTOR_A_FACE, UNIT_LENGTH, FINITE, NO_VECTOR_TWICE),
     columns={"face_id": pl.String(), "vector": "Array(Float32, d)"},
 )

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from classface_assets.core.errors import UserError
-from classface_assets.defs.automation import identify, ingest_year
+from classface_assets.defs.automation import JOBS
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.updates.tags import update_tags
 from classface_assets.services.photos.manual_faces import photos_with_new_boxes, school_years_of_photos
@@ -29,7 +29,7 @@ def is_quiet(last: str, now: datetime) -> bool:
 
 
 @dg.sensor(
-    jobs=[identify, ingest_year],
+    jobs=[JOBS.identify, JOBS.ingest_year],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Watches the ledger: when people have named faces and pause for a minute, all faces are matched again; "
@@ -65,6 +65,6 @@ def decisions(context: dg.SensorEvaluationContext, archive: Archive, models: Mod
             *(dg.RunRequest(f"{key} {y}", job_name="ingest_year", partition_key=y, tags=tags) for y in years),
             dg.RunRequest(key, job_name="identify", tags=tags),
         ],
-        dynamic_partitions_requests=[school_year_partitions.build_add_request(years)] if years else [],
+        dynamic_partitions_requests=[names_of(archive.layout).school_years.build_add_request(years)] if years else [],
         cursor=str(last[0]),
     )

@@ -9,9 +9,10 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.names import join_names
-from classface_assets.defs.automation import ingest_year
+from classface_assets.defs.automation import JOBS
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.partitions import held_back_sentence, held_back_years, school_year_partitions
+from classface_assets.orchestration.archive_names import ArchiveNames, names_of
+from classface_assets.orchestration.partitions import held_back_sentence, held_back_years
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import range_tags, split_ranges
 from classface_assets.orchestration.updates.tags import update_tags
@@ -36,7 +37,7 @@ def changed_years(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 
 @dg.sensor(
-    job=ingest_year,
+    job=JOBS.ingest_year,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Watches the photos folder: a new or changed school year is run once nothing was written to it for a "
@@ -51,7 +52,7 @@ def photo_folders(
     A folder that cannot be read, or is empty, is no reason to drop them all. New folders that are too many to be school
     years wait until somebody says that they are.
     """
-    layout, photos = archive.layout, archive.layout.photos
+    layout, photos, names = archive.layout, archive.layout.photos, names_of(archive.layout)
     before: dict[str, str] = json.loads(context.cursor or "{}")
     last = read_snapshot(layout)
     if context.cursor is None:  # a sensor that was reset looks at everything
@@ -82,15 +83,17 @@ def photo_folders(
         context.log.info(_waiting_sentence(list(waiting)))
     # No run key: a year that comes to look as it once did, as when a photo is removed again, is run all the same.
     return dg.SensorResult(
-        run_requests=_run_requests(context.instance, to_run, update_tags("photo_folders", archive, models)),
-        dynamic_partitions_requests=[school_year_partitions.build_add_request(to_run)],
+        run_requests=_run_requests(context.instance, names, to_run, update_tags("photo_folders", archive, models)),
+        dynamic_partitions_requests=[names.school_years.build_add_request(to_run)],
         cursor=cursor,
     )
 
 
-def _run_requests(instance: dg.DagsterInstance, years: Sequence[str], tags: Mapping[str, str]) -> list[dg.RunRequest]:
+def _run_requests(
+    instance: dg.DagsterInstance, names: ArchiveNames, years: Sequence[str], tags: Mapping[str, str]
+) -> list[dg.RunRequest]:
     """A run for each range of school years that follow one another, those that are registered with them included."""
-    registered = instance.get_dynamic_partitions(str(school_year_partitions.name))
+    registered = instance.get_dynamic_partitions(names.school_years_name)
     ranges = split_ranges(list(dict.fromkeys([*registered, *years])), years)
     return [
         dg.RunRequest(partition_key=some[0], tags=dict(tags))

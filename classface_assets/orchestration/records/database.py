@@ -15,6 +15,8 @@ import yaml
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
+from classface_assets.orchestration.archive_names import ARCHIVE_TAG
+from classface_assets.orchestration.records.launchers.settings import LauncherSettings, forwarded_variables
 
 SETTINGS_FILE, SETTINGS_BEFORE = "dagster.yaml", "dagster.before.yaml"
 ENVIRONMENT_PREFIX = "env:"
@@ -22,6 +24,7 @@ CONNECT_TIMEOUT_S = 10
 DRIVER = "postgresql+psycopg2"
 """SQLAlchemy 2.1 takes another one for plain `postgresql://`, with which Dagster's notifications fail."""
 _OWNER = "classface/archive"
+SHARED = "several archives, each with a name"
 
 
 class RecordsDatabaseError(UserError):
@@ -115,54 +118,117 @@ def records_database(home: Path) -> RecordsDatabase | None:
     return RecordsDatabase(url) if url else None
 
 
-def write_settings(home: Path, database: RecordsDatabase | None, most_runs: int | None = None) -> None:
+@dataclass(frozen=True)
+class RunSettings:
+    """Where runs go on, and how many of them; what is None stays as it was.
+
+    Attributes:
+        most: How many at a time.
+        most_an_archive: How many of them may be of one archive, where several share a Dagster.
+        launcher: What starts their processes.
+    """
+
+    most: int | None = None
+    most_an_archive: int | None = None
+    launcher: LauncherSettings | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything is to be changed."""
+        return (self.most, self.most_an_archive, self.launcher) != (None, None, None)
+
+    def apply(self, settings: dict[str, Any], variable: str) -> None:
+        """Write them into the content of `dagster.yaml`.
+
+        Args:
+            settings: The content.
+            variable: The environment variable with the URL of the records; "" for none.
+
+        Raises:
+            LauncherError: The launcher cannot be used.
+        """
+        concurrency = settings.setdefault("concurrency", {})
+        runs = dict(concurrency.get("runs") or {})
+        if self.most is not None:
+            runs["max_concurrent_runs"] = self.most
+        if self.most_an_archive is not None:
+            others = [one for one in runs.get("tag_concurrency_limits") or () if one.get("key") != ARCHIVE_TAG]
+            each = {"key": ARCHIVE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": self.most_an_archive}
+            runs["tag_concurrency_limits"] = [*others, each]
+        if runs:
+            concurrency["runs"] = runs
+        if self.launcher is not None:
+            section = self.launcher.section(forwarded_variables(variable), settings.pop("run_launcher", None) or {})
+            settings |= {"run_launcher": section} if section else {}
+
+
+UNCHANGED_RUNS = RunSettings()
+
+
+def write_settings(home: Path, database: RecordsDatabase | None, runs: RunSettings = UNCHANGED_RUNS) -> None:
     """Write `dagster.yaml`; what people changed in it besides stays, and the file before is set aside.
 
     Args:
         home: Dagster's home folder.
         database: Where the records are; None for SQLite files in `home`.
-        most_runs: How many runs go on at a time; None for as many as before.
+        runs: Where runs go on, and how many.
+
+    Raises:
+        LauncherError: The launcher cannot be used; nothing is written.
     """
     home.mkdir(parents=True, exist_ok=True)
     file = home / SETTINGS_FILE
     settings = default_settings()
     if file.exists():
-        shutil.copy2(file, home / SETTINGS_BEFORE)
         settings |= yaml.safe_load(file.read_text()) or {}
     settings.pop("storage", None)
     if database is not None:
         url: object = {"env": database.variable} if database.variable else database.url
         settings["storage"] = {"postgres": {"postgres_url": url}}
-    if most_runs is not None:
-        concurrency = settings.setdefault("concurrency", {})
-        concurrency["runs"] = {**(concurrency.get("runs") or {}), "max_concurrent_runs": most_runs}
+    runs.apply(settings, database.variable if database else "")
+    if file.exists():
+        shutil.copy2(file, home / SETTINGS_BEFORE)
     content = yaml.safe_dump(settings, sort_keys=False).encode()
     write_file(file, lambda opened: opened.write(content))
     file.chmod(0o600)  # it may hold a password
 
 
-def claim(database: RecordsDatabase, archive: str, *, take_over: bool) -> None:
-    """Note in the database whose records it holds; Dagster tells the records of two archives apart by nothing.
+def claim(database: RecordsDatabase, archive: str, *, name: str = "", take_over: bool) -> None:
+    """Note in the database whose records it holds; Dagster tells the records of archives apart by their names alone.
 
     Args:
         database: An empty one, or one with Dagster's tables.
         archive: Where the archive's data are.
+        name: Of the archive, where several share a Dagster; "" for one that needs a database of its own.
         take_over: Whether it may be another archive's by its note: this one moved, or the other is no more.
 
     Raises:
         RecordsDatabaseError: It holds the records of another archive.
     """
+    notes = {_OWNER: SHARED, f"{_OWNER}/{name}": archive} if name else {_OWNER: archive}
     with tempfile.TemporaryDirectory() as home:
         write_settings(Path(home), database)
         with dg.DagsterInstance.from_config(home) as instance:
             cursors = instance.daemon_cursor_storage
-            owner = cursors.get_cursor_values({_OWNER}).get(_OWNER, archive)
-            if owner != archive and not take_over:
-                raise RecordsDatabaseError(
-                    f"The database {database.shown} holds Dagster's records of the archive in {owner}; each archive "
-                    "needs a database of its own. If that archive is no more, or was moved here, add --take-over."
-                )
-            cursors.set_cursor_values({_OWNER: archive})
+            present = cursors.get_cursor_values(set(notes))
+            owner = next((present[key] for key, value in notes.items() if present.get(key, value) != value), None)
+            if owner is not None and not take_over:
+                raise RecordsDatabaseError(_claimed(database, owner))
+            cursors.set_cursor_values(notes)
+
+
+def _claimed(database: RecordsDatabase, owner: str) -> str:
+    """The sentence for a database that holds the records of another owner."""
+    if owner == SHARED:
+        return (
+            f"The database {database.shown} holds Dagster's records of archives that have a name; give this one a name "
+            "too (classface workspace add), or a database of its own."
+        )
+    return (
+        f"The database {database.shown} holds Dagster's records of the archive in {owner}; each archive without a name "
+        "of its own in Dagster needs a database of its own. If that archive is no more, or was moved here, add "
+        "--take-over."
+    )
 
 
 def as_database_error(error: BaseException, home: Path) -> RecordsDatabaseError | None:

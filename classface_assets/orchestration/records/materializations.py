@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, asset_name
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 
 PAGE_SIZE = 100  # materializations come with their pictures
@@ -36,17 +37,20 @@ class Made:
     numbers: dict[str, int | float]
 
 
-def last_made(instance: dg.DagsterInstance, update_id: str = "") -> list[Made]:
+def last_made(instance: dg.DagsterInstance, update_id: str = "", names: ArchiveNames = ALONE) -> list[Made]:
     """The last materialization of each asset and school year, by asset and year.
 
     Args:
         instance: Where they are recorded.
         update_id: Only those of this update; "" for all.
+        names: Of the archive.
     """
-    updates = {run.run_id: run.tags.get(UPDATE_TAG, "") for run in instance.get_runs()}
+    updates = {
+        record.dagster_run.run_id: record.dagster_run.tags.get(UPDATE_TAG, "") for record in names.run_records(instance)
+    }
     made = [
         _made(asset, record, updates.get(record.run_id, ""))
-        for asset in instance.all_asset_keys()
+        for asset in names.recorded_keys(instance)
         for record in _latest(instance, asset)
     ]
     return sorted(
@@ -74,7 +78,7 @@ def _made(asset: dg.AssetKey, record: dg.EventLogRecord, update_id: str) -> Made
     metadata = {} if materialization is None else {key: one.value for key, one in materialization.metadata.items()}
     tags = {} if materialization is None else materialization.tags or {}
     return Made(
-        asset=asset.to_user_string(),
+        asset=asset_name(asset),
         school_year=record.partition_key,
         at=datetime.fromtimestamp(record.timestamp, UTC).isoformat(timespec="seconds"),
         run_id=record.run_id,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.store.artifacts.memoization import DamagedRecordError, read_record
 from classface_assets.store.catalog.school_year import list_school_years
 
@@ -29,14 +30,14 @@ def report_what_there_is(
     Returns:
         How many were reported.
     """
-    years = list_school_years(layout)
+    years, names = list_school_years(layout), names_of(layout)
     ingested = [year for year in years if _is_made(layout, "ingest_year", year)]
     made = [(asset, year) for year in ingested for asset in of_a_year]
     made += [(asset, "") for asset in of_all if _is_made(layout, asset)]
     made += [("albums", year) for year in years if _is_made(layout, "albums", year)]
     for asset, year in made:
         instance.report_runless_asset_event(
-            dg.AssetMaterialization(asset_key=asset, partition=year or None, metadata=FROM_FINGERPRINT)
+            dg.AssetMaterialization(asset_key=names.asset_key(asset), partition=year or None, metadata=FROM_FINGERPRINT)
         )
     return len(made)
 

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, PartitionBackfill
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
@@ -32,7 +32,7 @@ from dagster._core.storage.runs.schema import BackfillTagsTable, BulkActionsTabl
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from filelock import FileLock, Timeout
 
-from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.records.run_history import (
     RecordsInUseError,
     UnknownRecordsError,
@@ -51,7 +51,7 @@ SKIPPED_TICKS = timedelta(days=1)
 ONCE_A_DAY = timedelta(days=1)
 STAMP_FILE, LOCK_FILE = ".records_pruned", ".records.lock"
 BACKFILL_TAG = "dagster/backfill"
-_BATCH, _PAGE = 500, 1_000
+_BATCH = 500
 _Item = TypeVar("_Item")
 
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -70,7 +70,7 @@ class PrunedRecords:
     size: int
 
 
-def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int) -> str:
+def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames = ALONE) -> str:
     """Remove old records unless that was done a day ago or less, or another process does it now.
 
     That it fails is no reason for a run to fail.
@@ -79,11 +79,12 @@ def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int) ->
         instance: Where the runs are recorded.
         home: Dagster's home folder.
         days: How long records are retained; 0: for ever.
+        names: Of the archive: each has a time of its own, and removes nothing of another.
 
     Returns:
         A sentence about what was removed, or why it could not be; "" where nothing was.
     """
-    stamp = home / STAMP_FILE
+    stamp = home / "_".join((STAMP_FILE, *names.prefix))
     if not days or not home.is_dir():
         return ""
     if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < ONCE_A_DAY.total_seconds():
@@ -91,7 +92,7 @@ def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int) ->
     try:
         with FileLock(home / LOCK_FILE, timeout=0):
             stamp.touch()
-            removed = prune_records(instance, home, days)
+            removed = prune_records(instance, home, days, names)
     except Timeout:
         return ""
     except (UnknownRecordsError, OSError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
@@ -100,7 +101,7 @@ def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int) ->
     return f"Dagster's records of {removed.runs:,} runs older than {days:,} days were removed." if removed.runs else ""
 
 
-def prune_records(instance: dg.DagsterInstance, home: Path, days: int) -> PrunedRecords:
+def prune_records(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames = ALONE) -> PrunedRecords:
     """Remove the records of runs that finished more than that many days ago, but what the assets were last made with.
 
     Killed at any moment, the next call does the rest.
@@ -109,6 +110,7 @@ def prune_records(instance: dg.DagsterInstance, home: Path, days: int) -> Pruned
         instance: Where the runs are recorded.
         home: Dagster's home folder.
         days: How long records are retained; 0: for ever.
+        names: Of the archive.
 
     Raises:
         UnknownRecordsError: Nothing was removed, since this version of Dagster is not known.
@@ -117,7 +119,7 @@ def prune_records(instance: dg.DagsterInstance, home: Path, days: int) -> Pruned
         return PrunedRecords(0, 0)
     require_known_records(home)
     before, until = folder_size(home), datetime.now(UTC) - timedelta(days=days)
-    runs = old_runs(instance, until)
+    runs = old_runs(instance, until, names)
     for run_id in runs:
         instance.run_storage.delete_run(run_id)
     _delete_events(instance, until)
@@ -127,21 +129,21 @@ def prune_records(instance: dg.DagsterInstance, home: Path, days: int) -> Pruned
             instance.compute_log_manager.delete_logs(prefix=[run_id])
     delete_run_files(instance, home)
     delete_old_logs(home, until)
-    _delete_ticks(instance, until)
-    _delete_backfills(instance, until)
+    _delete_ticks(instance, until, names)
+    _delete_backfills(instance, until, names)
     with suppress(RecordsInUseError):  # the free pages are used again meanwhile
         shrink_databases(home)
     return PrunedRecords(len(runs), before - folder_size(home))
 
 
-def old_runs(instance: dg.DagsterInstance, until: datetime) -> list[str]:
+def old_runs(instance: dg.DagsterInstance, until: datetime, names: ArchiveNames = ALONE) -> list[str]:
     """Runs that ended before, without those that are still of interest.
 
     These are the newest run, the runs of a backfill that goes on, and the last attempt of what then failed.
     """
     old, seen, goes_on = [], set[object](), set[str]()
-    registered = instance.get_dynamic_partitions(str(school_year_partitions.name))
-    for number, record in enumerate(_run_records(instance)):
+    registered = instance.get_dynamic_partitions(names.school_years_name)
+    for number, record in enumerate(names.run_records(instance)):
         run = record.dagster_run
         years = years_of_run(run.tags)
         parts = [None] if years is None else expand_range(*years, registered)
@@ -157,14 +159,6 @@ def old_runs(instance: dg.DagsterInstance, until: datetime) -> list[str]:
             continue
         old.append(run.run_id)
     return old
-
-
-def _run_records(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
-    """All runs, newest first, a page at a time."""
-    cursor = None
-    while page := instance.get_run_records(cursor=cursor, limit=_PAGE):
-        yield from page
-        cursor = page[-1].dagster_run.run_id
 
 
 def _is_going_on(instance: dg.DagsterInstance, backfill_id: str, known: set[str]) -> bool:
@@ -227,16 +221,18 @@ def _delete_rows(con: sa.Connection, table: sa.Table, ids: Iterable[int]) -> Non
         con.execute(table.delete().where(table.c.id.in_(some)))
 
 
-def _delete_ticks(instance: dg.DagsterInstance, until: datetime) -> None:
+def _delete_ticks(instance: dg.DagsterInstance, until: datetime, names: ArchiveNames) -> None:
     """Delete old ticks of sensors and schedules, and those of the last days that found nothing to do."""
     idle = datetime.now(UTC) - SKIPPED_TICKS
     for state in instance.all_instigator_state():
-        names = state.instigator_origin_id, state.selector_id
-        instance.purge_ticks(*names, before=until.timestamp())
-        instance.purge_ticks(*names, before=max(idle, until).timestamp(), tick_statuses=[TickStatus.SKIPPED])
+        if not names.owns_repository(state.origin.repository_origin):
+            continue
+        ids = state.instigator_origin_id, state.selector_id
+        instance.purge_ticks(*ids, before=until.timestamp())
+        instance.purge_ticks(*ids, before=max(idle, until).timestamp(), tick_statuses=[TickStatus.SKIPPED])
 
 
-def _delete_backfills(instance: dg.DagsterInstance, until: datetime) -> None:
+def _delete_backfills(instance: dg.DagsterInstance, until: datetime, names: ArchiveNames) -> None:
     storage, actions = instance.run_storage, BulkActionsTable
     if not isinstance(storage, SqlRunStorage):
         return
@@ -244,6 +240,18 @@ def _delete_backfills(instance: dg.DagsterInstance, until: datetime) -> None:
     old = actions.c.status.in_(ended), actions.c.timestamp < until.replace(tzinfo=None)
     with storage.connect() as con:
         keys = [key for (key,) in con.execute(sa.select(actions.c.key).where(*old))]
-        for some in _batches(keys):
+    own = [key for key in keys if _is_own(instance.get_backfill(key), names)]
+    with storage.connect() as con:
+        for some in _batches(own):
             con.execute(BackfillTagsTable.delete().where(BackfillTagsTable.c.backfill_id.in_(some)))
             con.execute(actions.delete().where(actions.c.key.in_(some)))
+
+
+def _is_own(backfill: PartitionBackfill | None, names: ArchiveNames) -> bool:
+    """Whether a backfill is one of the archive."""
+    if backfill is None:
+        return False
+    if backfill.asset_selection:
+        return all(map(names.owns_key, backfill.asset_selection))
+    origin = backfill.partition_set_origin
+    return origin is not None and names.owns_repository(origin.repository_origin)

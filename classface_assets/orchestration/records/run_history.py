@@ -19,6 +19,8 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from classface_assets.core.atomic_files import remove_tree
 from classface_assets.core.errors import UserError
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.records.damaged_records import records_set_aside
 from classface_assets.orchestration.records.database import vacuum_records
 
@@ -38,7 +40,7 @@ class UnknownRecordsError(UserError):
     """This version of Dagster keeps its records where this module does not know them."""
 
 
-def outdated_runs(instance: dg.DagsterInstance, years: Set[str]) -> set[str]:
+def outdated_runs(instance: dg.DagsterInstance, years: Set[str], names: ArchiveNames = ALONE) -> set[str]:
     """Runs that are not in progress, of which later runs materialized everything again.
 
     Of some only the materializations are left (`retention`).
@@ -48,12 +50,13 @@ def outdated_runs(instance: dg.DagsterInstance, years: Set[str]) -> set[str]:
     Args:
         instance: Where the runs are recorded.
         years: The school years that still exist; materializations of others need not be retained.
+        names: Of the archive.
 
     Returns:
         The ids of the runs.
     """
     materializing, latest = set(), set()
-    for asset in instance.all_asset_keys():
+    for asset in names.recorded_keys(instance):
         seen: set[str | None] = set()
         for run_id, year in _materializations(instance, asset):
             materializing.add(run_id)
@@ -82,8 +85,8 @@ def record_size_bytes(home: Path, run_ids: Iterable[str]) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def delete_all_run_records(instance: dg.DagsterInstance, home: Path) -> int:
-    """Delete the records of all runs that have finished, and the last metadata of all assets.
+def delete_all_run_records(instance: dg.DagsterInstance, home: Path, names: ArchiveNames = ALONE) -> int:
+    """Delete the records of all runs of an archive that have finished, and the last metadata of all its assets.
 
     Returns:
         The number of runs.
@@ -93,14 +96,22 @@ def delete_all_run_records(instance: dg.DagsterInstance, home: Path) -> int:
         UnknownRecordsError: Nothing was deleted, since this version of Dagster is not known.
     """
     require_known_records(home)
-    runs = _finished_run_ids(instance)
+    runs = [r.dagster_run.run_id for r in names.run_records(instance) if r.dagster_run.is_finished]
     _delete_runs(instance, home, runs)
-    instance.wipe_assets(list(instance.all_asset_keys()))
+    instance.wipe_assets(names.recorded_keys(instance))
     for log in home.glob("*.log"):
         log.unlink(missing_ok=True)
     remove_tree(records_set_aside(home))
     _vacuum_databases(instance, home)
     return len(runs)
+
+
+def erase_left_home(layout: ArchiveLayout) -> None:
+    """Remove the records that an archive had before it shared a Dagster: pictures of faces are in them too."""
+    if layout.shared_home is not None and layout.own_dagster_home.resolve() != layout.shared_home.resolve():
+        for name in ("history", "storage", "schedules"):
+            remove_tree(layout.own_dagster_home / name)
+        remove_tree(records_set_aside(layout.own_dagster_home))
 
 
 def folder_size(home: Path) -> int:
@@ -189,10 +200,6 @@ def require_known_records(home: Path, version: str = dg.__version__) -> None:
         f"Dagster {version} keeps its records in a way that this version of classface does not know, so they cannot be "
         "erased; install `dagster<1.14`."
     )
-
-
-def _finished_run_ids(instance: dg.DagsterInstance) -> list[str]:
-    return [r.dagster_run.run_id for r in instance.get_run_records() if r.dagster_run.is_finished]
 
 
 def _unfinished_run_ids(instance: dg.DagsterInstance) -> list[str]:

@@ -27,6 +27,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from classface_assets.orchestration.archive_names import asset_name
 from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, YearFailure, years_failure
 from classface_assets.orchestration.school_year_runs.years import working_on, years_of_step
 from classface_assets.store.artifacts.memoization import content_digest
@@ -121,7 +122,7 @@ class YearRange:
         Raises:
             dagster.Failure: Years failed, here or in an earlier asset of the run, and no later asset follows.
         """
-        context, asset = self.context, self.context.asset_key.to_user_string()
+        context, asset = self.context, asset_name(self.context.asset_key)
         failed = _failed.setdefault(context.run.run_id, {})
         provenance = Provenance(context, years)
         checks: dict[str, dict[str, dg.AssetCheckResult]] = defaultdict(dict)

@@ -12,7 +12,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 
 
 @dataclass
@@ -85,12 +85,12 @@ def expand_range(first: str, last: str, registered: Sequence[str]) -> list[str]:
     return list(registered[registered.index(first) : registered.index(last) + 1])
 
 
-def ranges_of(instance: dg.DagsterInstance, years: Sequence[str]) -> list[list[str]]:
+def ranges_of(instance: dg.DagsterInstance, years: Sequence[str], names: ArchiveNames = ALONE) -> list[list[str]]:
     """The same school years in Dagster's order, those that follow one another together: each is a run.
 
     A run over a range covers all years between its ends, so that years which need none part the ranges.
     """
-    return split_ranges(instance.get_dynamic_partitions(str(school_year_partitions.name)), years)
+    return split_ranges(instance.get_dynamic_partitions(names.school_years_name), years)
 
 
 def split_ranges(registered: Sequence[str], years: Sequence[str]) -> list[list[str]]:

@@ -41,6 +41,10 @@ class ArchiveSettings(BaseModel):
     """the model pack, as `--pack`"""
     photos: str | None = Field(default=None, min_length=1)
     """the photos folder or URL, as `--photos`"""
+    archive: str | None = Field(default=None, min_length=1)
+    """what the archive is called in a Dagster that it shares with others, as `classface workspace add` sets it"""
+    dagster_home: str | None = Field(default=None, min_length=1)
+    """the home of the Dagster that it shares with others, as `classface workspace add` sets it"""
     browse_root: str | None = Field(default=None, min_length=1)
     """the folder below which the first page lets people choose the photos folder"""
     year_pattern: str | None = None

@@ -1,5 +1,6 @@
 """The tags by which runs belong to an update: those of sensors and schedules as those of `classface run`."""
 
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 
@@ -24,4 +25,5 @@ def update_tags(by: str, archive: Archive, models: Models, update_id: str = "") 
         "classface/pack": models.pack,
         "classface/photos": str(layout.photos),
         "classface/data": str(layout.data),
+        **names_of(layout).tags,
     }

@@ -4,6 +4,7 @@ Besides `records` the only module of the review server that imports Dagster.
 """
 
 import functools
+import itertools
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ import dagster as dg
 
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import years_of_run
@@ -33,6 +35,7 @@ class RunManager:
 
     def __init__(self, archive: Archive, models: Models) -> None:
         self._archive, self._models = archive, models
+        self._names = names_of(archive.layout)
         self._lock = threading.Lock()
         self._started: dict[str, tuple[RunSpec, subprocess.Popen[bytes], float]] = {}
 
@@ -111,9 +114,10 @@ class RunManager:
         """A page of the runs, newest first, and the number of all runs."""
         pending = [run for run_id in reversed(self._started) if (run := self._pending(run_id)) is not None]
         start, end = (page - 1) * page_size, page * page_size
-        records = self.instance.get_run_records(limit=end)[max(0, start - len(pending)) : max(0, end - len(pending))]
+        recorded = self._names.run_records(self.instance)
+        records = list(itertools.islice(recorded, max(0, start - len(pending)), max(0, end - len(pending))))
         on_page = [*pending[start:end], *summarize_runs(self.instance, records)]
-        return on_page, self.instance.get_runs_count() + len(pending)
+        return on_page, self._names.count_runs(self.instance) + len(pending)
 
     def updates(self, before: str, most: int) -> tuple[list[list[RunSummary]], str]:
         """The runs, newest first, those of one update together.
@@ -129,7 +133,7 @@ class RunManager:
         groups: dict[str, list[dg.RunRecord]] = {}
         cursor, last = before or None, ""
         while len(groups) <= most:
-            records = self.instance.get_run_records(limit=RECORDS_AT_ONCE, cursor=cursor)
+            records = list(itertools.islice(self._names.run_records(self.instance, cursor=cursor), RECORDS_AT_ONCE))
             for record in records:
                 dagster_run = record.dagster_run
                 key = dagster_run.tags.get(UPDATE_TAG) or dagster_run.run_id
@@ -158,7 +162,7 @@ class RunManager:
             NotFoundError: There is no such run.
         """
         pending = self._pending(run_id)
-        record = self.instance.get_run_record_by_id(run_id)  # read last: the run may have begun meanwhile
+        record = self._record(run_id)  # read last: the run may have begun meanwhile
         if record is not None:
             return summarize_runs(self.instance, [record])[0]
         if pending is None:
@@ -175,17 +179,22 @@ class RunManager:
             NotFoundError: There is no such run.
             ProblemError: The run is still under way.
         """
-        record = self.instance.get_run_record_by_id(run_id)
+        record = self._record(run_id)
         if record is None:
             return self.start(self._spec_of_failed_start(run_id))
         run = record.dagster_run
         if run.status not in _FINAL_STATUSES:
-            fail_dead_runs(self.instance)
+            fail_dead_runs(self.instance, self._names)
             run = self.instance.get_run_by_id(run_id) or run
         if run.status not in _FINAL_STATUSES:
             raise ProblemError(409, f"The run {run_id[:8]} is still running.")
         first, last = years_of_run(run.tags) or (None, None)
         return self.start(RunSpec(run.job_name, first, op_configs(run), last))
+
+    def _record(self, run_id: str) -> dg.RunRecord | None:
+        """What Dagster has recorded of a run; None where it is none of this archive."""
+        record = self.instance.get_run_record_by_id(run_id)
+        return record if record is not None and self._names.owns_run(record.dagster_run) else None
 
     def _require_free_process(self) -> None:
         running = sum(process.poll() is None for _, process, _ in list(self._started.values()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from classface_assets.orchestration.archive_names import asset_name
 from classface_assets.orchestration.failures import failure_reason
 from classface_assets.orchestration.school_year_runs.years import years_phrase
 from classface_assets.orchestration.updates.record import UPDATE_TAG
@@ -133,7 +134,7 @@ def _logged_numbers(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord
         if materialization is not None:
             metadata = materialization.metadata.items()
             numbers = {name: float(value.value) for name, value in metadata if isinstance(value.value, int | float)}
-            by_year = logged.setdefault(record.run_id, {}).setdefault(materialization.asset_key.to_user_string(), {})
+            by_year = logged.setdefault(record.run_id, {}).setdefault(asset_name(materialization.asset_key), {})
             by_year[materialization.partition or ""] = numbers
     return logged
 

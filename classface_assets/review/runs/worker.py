@@ -9,11 +9,11 @@ from rich.console import Console
 
 from classface_assets.defs.runner import PipelineRunner, select_years
 from classface_assets.orchestration.archive_lock import archive_lock
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
 from classface_assets.orchestration.partitions import (
     held_back_sentence,
     held_back_years,
-    school_year_partitions,
 )
 from classface_assets.orchestration.records.retention import prune_records_if_due
 from classface_assets.orchestration.resources import Archive, Models
@@ -38,15 +38,15 @@ def main() -> None:
         recorded_update(archive, models, COMMAND, job=spec["job"]) as recorder,
         archive_lock(archive.layout, COMMAND, recorder.wait),
     ):
-        fail_dead_runs(instance)
+        fail_dead_runs(instance, names_of(archive.layout))
         recorder.begin([], None)
         runner = PipelineRunner(instance, archive, models, Console(file=no_output), recorder)
-        registered = instance.get_dynamic_partitions(str(school_year_partitions.name))
+        registered = instance.get_dynamic_partitions(names_of(archive.layout).school_years_name)
         years = expand_range(spec["year"], spec["until"] or spec["year"], registered) if spec["year"] else None
         failure = runner.run_job(
             spec["job"], years, spec["ops"], run_id=request["run_id"], tags={"classface/by": COMMAND}
         )
-        prune_records_if_due(instance, archive.layout.dagster_home, archive.retention_days)
+        prune_records_if_due(instance, archive.layout.dagster_home, archive.retention_days, names_of(archive.layout))
     sys.exit(1 if failure else 0)
 
 
@@ -63,14 +63,14 @@ def update(archive: Archive, models: Models, update_id: str) -> bool:
         archive.open_ledger().require_known()
         instance, _ = prepare_instance(layout)
         with instance, archive_lock(layout, COMMAND, recorder.wait):
-            fail_dead_runs(instance)
+            fail_dead_runs(instance, names_of(layout))
             finish_interrupted_erasures(archive, instance, _ignore_message)
             remember_folders_and_pack(archive, models)
             held = held_back_years(layout, year_folders(layout))
             recorder.add_problems([held_back_sentence(layout, held)] if held else [])
             runner = PipelineRunner(instance, archive, models, Console(file=no_output), recorder)
             failures = runner.run(select_years(layout, None), _ignore_message)
-            prune_records_if_due(instance, layout.dagster_home, archive.retention_days)
+            prune_records_if_due(instance, layout.dagster_home, archive.retention_days, names_of(layout))
     return not failures
 
 

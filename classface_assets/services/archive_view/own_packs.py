@@ -6,6 +6,7 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
+from classface_assets.orchestration.archive_names import names_of
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.catalog.school_year import embedding_version, list_school_years
@@ -89,7 +90,7 @@ def _embedded_packs(layout: ArchiveLayout, instance: dg.DagsterInstance) -> set[
     """
     packs = set()
     for year in list_school_years(layout):
-        asset = dg.AssetRecordsFilter(dg.AssetKey("embeddings"), asset_partitions=[year])
+        asset = dg.AssetRecordsFilter(names_of(layout).asset_key("embeddings"), asset_partitions=[year])
         for record in instance.fetch_materializations(asset, limit=1).records:
             metadata = record.asset_materialization.metadata if record.asset_materialization else {}
             key, detector = (

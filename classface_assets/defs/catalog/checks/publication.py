@@ -88,7 +88,6 @@ def check_coverage(last_two: pl.DataFrame, config: PublicationCheckConfig) -> dg
     return dg.AssetCheckResult(
         passed=lost <= config.most_names_lost,
         check_name=COVERAGE,
-        asset_key="identities",
         severity=WARN,
         metadata={"named faces before": named[0], "named faces": named[1], "share lost": lost},
     )
@@ -115,7 +114,6 @@ def check_drift(last_two: pl.DataFrame, config: PublicationCheckConfig) -> dg.As
     return dg.AssetCheckResult(
         passed=not beyond,
         check_name=DRIFT,
-        asset_key="identities",
         severity=WARN,
         metadata={
             "moved too far": ", ".join(beyond) or "nothing",
@@ -137,7 +135,6 @@ def _check_decisions(archive: Archive, config: PublicationCheckConfig) -> dg.Ass
     return dg.AssetCheckResult(
         passed=hours <= config.most_hours_waiting,
         check_name=DECISIONS,
-        asset_key="identities",
         severity=WARN,
         metadata={"decisions waiting": len(waiting), "hours that the oldest waits": round(hours, 1)},
     )
@@ -176,7 +173,7 @@ def check_accuracy(history: pl.DataFrame, config: AccuracyCheckConfig) -> dg.Ass
         config: What counts as nearly.
     """
     if not history.height:
-        return _nothing_to_compare("accuracy_did_not_drop", "evaluation")
+        return _nothing_to_compare("accuracy_did_not_drop")
     now = history.row(-1, named=True)
     earlier = history.head(-1).filter(pl.col("measured_with") == now["measured_with"]).tail(1).to_dicts()
     drops = {}
@@ -193,11 +190,10 @@ def _difference(larger: float | None, smaller: float | None) -> float:
     return 0.0 if larger is None or smaller is None else larger - smaller
 
 
-def _nothing_to_compare(check: str, asset: str = "identities") -> dg.AssetCheckResult:
+def _nothing_to_compare(check: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=True,
         check_name=check,
-        asset_key=asset,
         severity=WARN,
         description="There is nothing to compare it with yet.",
     )

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -59,20 +60,36 @@ def dagster_ui(archive: Archive, instance: dg.DagsterInstance) -> Iterator[Dagst
         archive: What the definitions work on; its photos and its data are named to them.
         instance: Of the archive, as `open_instance` opens it.
     """
-    from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import ModuleTarget
-    from dagster_webserver.app import create_app_from_workspace_process_context
 
     given = {"CLASSFACE_PHOTOS": archive.photos, "CLASSFACE_DATA": archive.data}
     before = {name: os.environ.get(name) for name in given}
     target = ModuleTarget(module_name=DEFINITIONS, attribute=None, working_directory=None, location_name=DEFINITIONS)
     os.environ.update(given)
     try:
-        with (
-            WorkspaceProcessContext(instance, target) as workspace,
-            running_server(create_app_from_workspace_process_context(workspace)) as url,
-        ):
-            yield DagsterUi(url, workspace)
+        with _served(instance, target) as ui:
+            yield ui
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def workspace_ui(workspace: Path, instance: dg.DagsterInstance) -> Iterator[DagsterUi]:
+    """Run the web server over the code locations of a `workspace.yaml`."""
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    with _served(instance, WorkspaceFileTarget([str(workspace)])) as ui:
+        yield ui
+
+
+@contextmanager
+def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster_webserver.app import create_app_from_workspace_process_context
+
+    with (
+        WorkspaceProcessContext(instance, target) as workspace,
+        running_server(create_app_from_workspace_process_context(workspace)) as url,
+    ):
+        yield DagsterUi(url, workspace)

@@ -15,7 +15,7 @@ def noop_definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=[_noop_asset(asset) for asset in load_assets()],
         asset_checks=[_noop_check(check) for check in load_checks()],
-        jobs=JOBS,
+        jobs=JOBS.all,
         executor=dg.in_process_executor,
     )
 

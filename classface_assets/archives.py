@@ -1,0 +1,47 @@
+"""What Dagster loads of archives that share it: `classface_assets.archives` has a repository of each, under its name.
+
+`classface workspace` writes the code locations: `attribute: archive_north` loads that archive alone, in a process of
+its own; no attribute, all that were added with --together. A run loads its own archive only. Where none is listed in
+Dagster's home, as in a container, the environment names the archive (CLASSFACE_ARCHIVE).
+"""
+
+import functools
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from classface_assets.defs.build import repository_with
+from classface_assets.orchestration.resources import default_resources, registered_resources
+from classface_assets.orchestration.settings.archives import RegisteredArchive, read_archives
+from classface_assets.orchestration.settings.workspace_file import ATTRIBUTE_PREFIX
+
+
+def __getattr__(name: str) -> dg.RepositoryDefinition:
+    """The repository of an archive, made when Dagster asks for it."""
+    if not name.startswith(ATTRIBUTE_PREFIX):
+        raise AttributeError(name)
+    return _repository(name.removeprefix(ATTRIBUTE_PREFIX))
+
+
+def __dir__() -> list[str]:
+    """The archives that this code location loads where it has no attribute."""
+    together = [archive.name for archive in _registered().values() if archive.together]
+    names = together or [name for name in (os.environ.get("CLASSFACE_ARCHIVE"),) if name]
+    return [f"{ATTRIBUTE_PREFIX}{name}" for name in names]
+
+
+@functools.cache
+def _repository(name: str) -> dg.RepositoryDefinition:
+    archive = _registered().get(name)
+    if archive is not None:
+        return repository_with(registered_resources(archive))
+    if name == os.environ.get("CLASSFACE_ARCHIVE"):
+        return repository_with(default_resources())
+    raise AttributeError(f"There is no archive {name!r} in {os.environ.get('DAGSTER_HOME') or 'DAGSTER_HOME'}.")
+
+
+@functools.cache
+def _registered() -> dict[str, RegisteredArchive]:
+    home = os.environ.get("DAGSTER_HOME")
+    return read_archives(Path(home)) if home else {}

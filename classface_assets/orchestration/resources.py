@@ -1,6 +1,5 @@
 """The resources that Dagster hands to the assets: the archive, the model pack, and the progress reporter."""
 
-import functools
 import os
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -14,6 +13,8 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
+from classface_assets.orchestration.batches.packs import load_shared_pack
+from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
 from classface_assets.orchestration.settings.file import read_settings, settings_path
@@ -25,7 +26,7 @@ from classface_assets.store.consent.allowed_photos import RefusedFaces
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.published.ledger_record import ArchiveExpectation
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
-from classface_assets.vision.models.registry import ModelPack, load_pack
+from classface_assets.vision.models.registry import ModelPack
 
 RETENTION_DAYS = 90
 
@@ -182,6 +183,7 @@ class Archive(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
         self.release_catalog()
+        disconnect()
         self.backup_scheduler.flush()
 
 
@@ -200,13 +202,7 @@ class Models(dg.ConfigurableResource):
 
     def load(self, layout: ArchiveLayout) -> ModelPack:
         """The pack's models, ready to run."""
-        return _load_cached_pack(self.pack, layout.packs, layout.cache)
-
-
-@functools.lru_cache(maxsize=2)
-def _load_cached_pack(pack: str, packs: Path, cache: Path) -> ModelPack:
-    """A pack takes seconds to load, so the runs of one process share it."""
-    return load_pack(pack, packs, cache)
+        return load_shared_pack(self.pack, layout.packs, layout.cache)
 
 
 class LoggedProgress(dg.ConfigurableResource):

@@ -16,6 +16,8 @@ NORM_ROWS = 1024
 """Vectors that are scaled at a time."""
 MIN_NORM = 1e-12
 """A vector shorter than this is taken for a vector of zeros, which has no direction."""
+_core_limit: list[int] = []
+"""What `limit_cores` set, if anything."""
 
 
 def l2_normalize(vectors: np.ndarray) -> np.ndarray:
@@ -89,7 +91,13 @@ def connected_components(count: int, pairs: np.ndarray) -> np.ndarray:
 
 def available_cores() -> int:
     """The CPU cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([cores, *_core_limit])
+
+
+def limit_cores(count: int) -> None:
+    """From now on this process uses at most so many cores, beside others that have the rest."""
+    _core_limit[:] = [max(1, count)]
 
 
 def release_freed_memory() -> None:

@@ -1,6 +1,5 @@
 """The resources that Dagster hands to the assets: the archive, the model pack, and the progress reporter."""
 
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
 from classface_assets.orchestration.archive_names import names_of, require_archive_name
+from classface_assets.orchestration.batches.packs import load_shared_pack
+from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
 from classface_assets.orchestration.records.run_processes import host_tags
@@ -33,7 +34,7 @@ from classface_assets.store.published.publishing_lease import publishing_lease, 
 from classface_assets.store.published.shared_files import pull
 from classface_assets.store.published.shared_push import push
 from classface_assets.vision.models.pack_info import PackInfo, describe_pack
-from classface_assets.vision.models.registry import ModelPack, load_pack
+from classface_assets.vision.models.registry import ModelPack
 
 RETENTION_DAYS = 90
 _log = logging.getLogger(__name__)
@@ -256,6 +257,7 @@ class Archive(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""
         self.release_catalog()
+        disconnect()
         self.backup_scheduler.flush()
 
 
@@ -274,13 +276,7 @@ class Models(dg.ConfigurableResource):
 
     def load(self, layout: ArchiveLayout) -> ModelPack:
         """The pack's models, ready to run."""
-        return _load_cached_pack(self.pack, layout.packs, layout.cache)
-
-
-@functools.lru_cache(maxsize=2)
-def _load_cached_pack(pack: str, packs: Path, cache: Path) -> ModelPack:
-    """A pack takes seconds to load, so the runs of one process share it."""
-    return load_pack(pack, packs, cache)
+        return load_shared_pack(self.pack, layout.packs, layout.cache)
 
 
 class LoggedProgress(dg.ConfigurableResource):

@@ -10,9 +10,9 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
-from classface_assets.identity.graph import build
 from classface_assets.identity.graph import kernels as scores
 from classface_assets.identity.graph.approximate import NO_MIN_SIMILARITY, approximate_knn, neighbour_recall
+from classface_assets.identity.graph.blocks import SearchOptions
 from classface_assets.identity.graph.build import build_graph, update_graph
 from classface_assets.identity.graph.exact import exact_knn
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, from_cached_frame, to_cached_frame
@@ -205,11 +205,10 @@ def test_faces_without_similar_ones_get_no_index() -> None:
     assert approximate_knn(strangers, 15, NO_MIN_SIMILARITY) is None
 
 
-def test_what_an_index_found_is_added_to_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "MAX_EXACT_FACES", 4_000)
-    vectors, ids = crowd(8, 700, 5_000, 48), named(5_000)
-    first = update_graph(ids[100:].tolist(), vectors[100:], 15, 0.5)
-    made = update_graph(ids.tolist(), vectors, 15, 0.5, first.graph)
+def test_what_an_index_found_is_added_to_exactly() -> None:
+    vectors, ids, options = crowd(8, 700, 5_000, 48), named(5_000), SearchOptions(max_exact_faces=4_000)
+    first = update_graph(ids[100:].tolist(), vectors[100:], 15, 0.5, options=options)
+    made = update_graph(ids.tolist(), vectors, 15, 0.5, first.graph, options)
     assert "IVF" in first.method and first.searched == 4_900 and made.searched == 100
     assert first.recall is not None and made.recall is not None and min(first.recall, made.recall) >= 0.99
     expected = by_hand_of(np.arange(100), ids, vectors, 15, 0.5)

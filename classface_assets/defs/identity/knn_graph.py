@@ -11,14 +11,16 @@ from classface_assets.defs.identity.config import measured_values
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import markdown_table, materialize_result
+from classface_assets.identity.graph.blocks import MAX_EXACT_FACES, BlockMap, SearchOptions
 from classface_assets.identity.graph.build import update_graph
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, from_cached_frame, to_cached_frame
 from classface_assets.identity.settings import settings_for
+from classface_assets.orchestration.batches.ray.config import RAY_KEYS, RayConfig
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.files.parquet import DamagedFileError, read_parquet, write_parquet
 
 
-class GraphConfig(dg.Config):
+class GraphConfig(RayConfig):
     """Which faces are neighbours."""
 
     neighbours: int = Field(default=30, ge=1, description="Nearest neighbours of each face.")
@@ -46,7 +48,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
     """
     catalog_version, _ = archive_state(archive, models)
     return compute_unless_cached(
-        input_fingerprint(archive.layout, "knn_graph", catalog_version, config.model_dump()),
+        input_fingerprint(archive.layout, "knn_graph", catalog_version, config.model_dump(exclude=set(RAY_KEYS))),
         lambda: _build(config, archive, models),
     )
 
@@ -58,7 +60,8 @@ def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
     if least is None:
         least = settings_for(models.describe(archive.layout).embedder).min_edge_similarity
     previous = from_cached_frame(previous_graph_frame(table), ids, catalog.vectors, config.neighbours, least)
-    built = update_graph(ids, catalog.vectors, config.neighbours, least, previous)
+    options = SearchOptions(map_blocks=_block_map(config, archive, models, len(ids)))
+    built = update_graph(ids, catalog.vectors, config.neighbours, least, previous, options)
     write_parquet(to_cached_frame(built.graph, catalog.vectors, least), table)
     result = materialize_result(
         len(ids),
@@ -70,6 +73,15 @@ def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
         similarity_of_nearest=markdown_table(nearest_similarity_quantiles(built.graph)),
     )
     return Output(result, [table], {"faces_searched": 0})
+
+
+def _block_map(config: GraphConfig, archive: Archive, models: Models, faces: int) -> BlockMap | None:
+    """Who searches the blocks of very many faces: the Ray cluster, where one is set; else this process."""
+    if faces <= MAX_EXACT_FACES or config.ray is None:
+        return None
+    from classface_assets.orchestration.batches.ray.pool import ray_runner
+
+    return ray_runner(config.ray, archive.layout, models.pack).search
 
 
 def previous_graph_frame(table: Location) -> pl.DataFrame:

@@ -1,16 +1,12 @@
 """The asset `detections`: every face of a school year's photos, with its aligned chip."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.locations import decode_relative_path
-from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
+from classface_assets.core.schemas import DETECTIONS, PhotoStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
 from classface_assets.defs.automation import when_its_year_changed
 from classface_assets.defs.ingest.detection_report import RULES, DetectionRun, detection_report
@@ -19,6 +15,8 @@ from classface_assets.defs.ingest.manual_faces import update_manual_faces
 from classface_assets.defs.ingest.reorientation import reorient_photos
 from classface_assets.defs.ingest.strips import search_strips_again
 from classface_assets.defs.memoized import parts_version, with_data_version
+from classface_assets.orchestration.batches.photo_search import PhotoSearch, SearchedPart, pending_photos
+from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
@@ -30,17 +28,12 @@ from classface_assets.store.catalog.school_year import (
     migrate_former_ids,
     year_images,
 )
-from classface_assets.store.catalog.school_years import require_year_folders
-from classface_assets.store.decisions.exclusions import drop_erased
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
-from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.vision.detection.pipeline import PhotoJob, detect_photos
 from classface_assets.vision.detection.search import DetectionSettings
-from classface_assets.vision.protocols import Detector
 
 
-class DetectionConfig(dg.Config):
+class DetectionConfig(RayConfig):
     """What counts as a face. Other values make new parts beside the old ones, and stay in force for the year."""
 
     min_confidence: float | None = Field(
@@ -117,14 +110,15 @@ def detections(
     run = DetectionRun()
     new = config.chosen(photos.filter(pl.col("asset_id").is_in(list(pending))))
     if new.height:
-        pack = models.load(layout)
-        context.log.info(
-            f"{pack.info.name} searches {new.height} photos on: {pack.device}, in {pack.detector.precision}"
-        )
+        runner = config.runner(layout, models.pack)
+        pack = None if runner.place else models.load(layout)
+        place = runner.place or (f"{pack.device}, in {pack.detector.precision}" if pack else "")
+        context.log.info(f"{models.describe(layout).name} searches {new.height} photos on: {place}")
+        erased = erased_faces(layout, archive.open_ledger().events())
+        search = PhotoSearch(layout, models.pack, parts, settings, erased, config.photos_at_once)
         with progress.task(f"{year}: finding faces", new.height) as advance:
-            erased = erased_faces(layout, archive.open_ledger().events())
-            search = PhotoSearch(layout, pack.detector, settings, config, erased)
-            run = DetectionRun(new.height, search.run(new, parts, advance), pack.device)
+            done = runner.run(search, pending_photos(new), config.photos_a_part)
+            run = _counted(new.height, done, advance)
     reoriented = reorient_photos(archive, models, parts, photos, settings)
     strips = search_strips_again(archive, models, parts, photos, settings)
     manual = update_manual_faces(archive, models, parts, year)
@@ -152,47 +146,12 @@ def _copy_known(store: SchoolYearStore, parts: PartDataset, photos: pl.DataFrame
     return copy_former_rows(parts, others, all_former_ids(store.layout), pending) if pending else pending
 
 
-@dataclass(frozen=True)
-class PhotoSearch:
-    """How photos are searched for faces. Faces of people who were erased are left out."""
-
-    layout: ArchiveLayout
-    detector: Detector
-    settings: DetectionSettings
-    config: DetectionConfig
-    erased: Mapping[str, FaceRef]
-
-    def run(self, photos: pl.DataFrame, parts: PartDataset, advance: ProgressCallback) -> dict[str, str]:
-        """Search photos; each batch is written as a part as soon as it is done.
-
-        Args:
-            photos: IMAGES.
-            parts: Where the detections go.
-            advance: Called after each batch.
-
-        Returns:
-            Asset id → reason, of photos that could not be opened. They get no row, so the next run tries them again.
-
-        Raises:
-            PhotosFolderError: The whole photos folder is gone.
-        """
-        orientations = photos.select("asset_id", pl.col("orientation").cast(pl.Int16)).unique("asset_id")
-        jobs = [
-            PhotoJob(photo, decode_relative_path(self.layout.photos, path), not has_orientation, (size, changed))
-            for photo, path, has_orientation, size, changed in photos.select(
-                "asset_id", "path", "has_orientation", "size", "mtime_ns"
-            ).iter_rows()
-        ]
-        config = self.config
-        unopened: dict[str, str] = {}
-        for batch in detect_photos(jobs, self.detector, self.settings, config.photos_a_part, config.photos_at_once):
-            if batch.unopened:
-                require_year_folders(self.layout)
-                unopened |= batch.unopened
-            rows = drop_erased(batch.rows, self.erased)
-            now = pl.lit(datetime.now(UTC).replace(tzinfo=None), pl.Datetime("us"))
-            rows = rows.drop("orientation").join(orientations, on="asset_id", how="left", maintain_order="left")
-            parts.append(rows.with_columns(now.alias("created_at")))
-            failed = rows.filter(pl.col("status") == DetectionStatus.FAILED).height + len(batch.unopened)
-            advance(rows["asset_id"].n_unique() + len(batch.unopened), rows["face_id"].count(), failed)
-        return unopened
+def _counted(pending: int, done: Iterable[SearchedPart], advance: ProgressCallback) -> DetectionRun:
+    """What was searched of so many photos, part after part."""
+    unopened: dict[str, str] = {}
+    device = ""
+    for part in done:
+        unopened |= part.unopened
+        device = part.device
+        advance(part.photos, part.faces, part.failed)
+    return DetectionRun(pending, unopened, device)

@@ -1,7 +1,7 @@
 """The asset `embeddings`: one unit vector per face."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -16,6 +16,8 @@ from classface_assets.defs.ingest.detections import detections
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.defs.metadata import markdown_table, materialize_result
+from classface_assets.orchestration.batches.face_embedding import EmbeddedPart, FaceEmbedding, stored_order
+from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
@@ -26,9 +28,7 @@ from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset, copy_rows_from
 from classface_assets.store.maintenance.damage import read_undamaged
-from classface_assets.vision.embedding import BATCH_SIZES, EmbeddingBatch, embed_faces, parallel_batches
 from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.models.registry import ModelPack
 
 ONE_VECTOR_A_FACE = CheckRule(
     "one_vector_a_face",
@@ -45,7 +45,7 @@ NO_VECTOR_TWICE = CheckRule(
 REPAIR_HINT = "`classface find-orphans --fix` searches the photos of faces without a chip again, and embeds them."
 
 
-class EmbeddingConfig(dg.Config):
+class EmbeddingConfig(RayConfig):
     """How the work is divided; it changes no vector."""
 
     faces_a_part: int = Field(default=512, ge=1, description="Faces embedded before a part is written.")
@@ -109,10 +109,13 @@ def embeddings(
         note = change_note([store], info)
         if note:
             context.log.info(note)
-        pack = models.load(layout)
-        context.log.info(f"The model pack {info.key} runs on: {pack.device}, in {pack.embedder.precision}")
+        runner = config.runner(layout, models.pack)
+        pack = None if runner.place else models.load(layout)
+        place = runner.place or (f"{pack.device}, in {pack.embedder.precision}" if pack else "")
+        context.log.info(f"The model pack {info.key} runs on: {place}")
+        work = FaceEmbedding(layout, models.pack, found, parts, config.batch, config.batches_at_once)
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
-            stats = embed_pending_faces(pending_chips(found, pending), parts, pack, config, advance)
+            stats = _counted(runner.run(work, stored_order(found, pending), config.faces_a_part), advance)
     parts.compact()
     result = with_data_version(embedding_report(parts, faces, stats, info), parts_version(parts))
     if all(check.passed or check.severity == dg.AssetCheckSeverity.WARN for check in result.check_results or ()):
@@ -129,59 +132,17 @@ def _faces_to_embed(archive: Archive, store: SchoolYearStore, parts: PartDataset
     return faces
 
 
-def embed_pending_faces(
-    chips: Iterable[pl.DataFrame],
-    parts: PartDataset,
-    pack: ModelPack,
-    config: EmbeddingConfig,
-    advance: ProgressCallback,
-) -> EmbeddingStats:
-    """Embed faces, a part at a time; the next batches are embedded while one is written.
-
-    Args:
-        chips: Frames with face_id and chip.
-        parts: Where the vectors go.
-        pack: With the embedder.
-        config: Sizes of batches and parts.
-        advance: Called after each part.
-    """
+def _counted(done: Iterable[EmbeddedPart], advance: ProgressCallback) -> EmbeddingStats:
+    """What was embedded, part after part."""
     start = time.monotonic()
-    stats = EmbeddingStats(device=pack.device)
-    batch_size = config.batch or BATCH_SIZES[pack.device]
-    batches = embed_faces(chips, pack.embedder, batch_size, config.batches_at_once or parallel_batches(pack.device))
-    for part in merge_batches(batches, config.faces_a_part):
-        parts.append(part.rows)
-        stats.faces += part.rows.height
+    stats = EmbeddingStats()
+    for part in done:
+        stats.faces += part.faces
         stats.undecoded += part.undecoded
-        advance(part.rows.height + len(part.undecoded), errors=len(part.undecoded))
+        stats.device = part.device
+        advance(part.faces + len(part.undecoded), errors=len(part.undecoded))
     stats.seconds = time.monotonic() - start
     return stats
-
-
-def merge_batches(batches: Iterable[EmbeddingBatch], min_faces: int) -> Iterator[EmbeddingBatch]:
-    """The same vectors in larger batches, of at least that number of faces except the last."""
-    waiting: list[EmbeddingBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(one.rows.height for one in waiting) >= min_faces:
-            yield concat_batches(waiting)
-            waiting = []
-    if waiting:
-        yield concat_batches(waiting)
-
-
-def concat_batches(batches: list[EmbeddingBatch]) -> EmbeddingBatch:
-    """Several batches as one."""
-    return EmbeddingBatch(pl.concat([one.rows for one in batches]), [name for one in batches for name in one.undecoded])
-
-
-def pending_chips(found: PartDataset, pending: set[str]) -> Iterator[pl.DataFrame]:
-    """The face ids and chips of the pending faces, a bounded frame at a time."""
-    ids = pl.DataFrame({"face_id": list(pending)}, schema={"face_id": pl.String})
-    for rows in found.scan(["face_id", "chip"]):
-        chips = rows.join(ids, on="face_id", how="semi", maintain_order="left")
-        if chips.height:
-            yield chips
 
 
 def embedding_report(

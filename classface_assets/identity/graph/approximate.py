@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from classface_assets.identity.graph.blocks import NO_PAIRS, BlockMap, BlockResult, row_blocks, search_here
 from classface_assets.identity.graph.exact import NeighbourLists, exact_knn, map_in_threads, rerank_exact
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR
 
@@ -21,10 +22,9 @@ TRAINING_VECTORS_PER_LIST = 32
 TRAINING_ROUNDS = 6
 MAX_CODES = 64
 """Codes of 4 bits for each vector."""
-BATCH_ROWS = 16_384
-"""Faces that are added or searched at a time."""
 RERANK_ROWS = 512
 """Faces whose candidates one thread ranks at a time."""
+GPU_METHOD = "faiss flat index on the GPU"
 NO_MIN_SIMILARITY = -1.5
 """Less than any cosine: all neighbours count."""
 
@@ -42,13 +42,30 @@ class ApproximateResult:
     """How the index searched, as text."""
 
 
-def approximate_knn(vectors: np.ndarray, k: int, least: float) -> ApproximateResult | None:
+@dataclass(frozen=True)
+class IndexSearch:
+    """The search of a block by an index; the attributes are as in `search_index`."""
+
+    index: Any
+    vectors: np.ndarray
+    k: int
+    least: float
+
+    def __call__(self, rows: np.ndarray) -> BlockResult:
+        """See BlockSearch."""
+        return search_index(self.index, self.vectors, rows, self.k, self.least), NO_PAIRS
+
+
+def approximate_knn(
+    vectors: np.ndarray, k: int, least: float, map_blocks: BlockMap = search_here
+) -> ApproximateResult | None:
     """The k nearest of each face that have this similarity at least, nearly all.
 
     Args:
         vectors: (n, d) float32 of unit length, n some ten thousands at least.
         k: Greatest number of neighbours of a face.
         least: Least similarity of a neighbour.
+        map_blocks: Who searches the blocks; an index on the GPU stays here.
 
     Returns:
         None when no index reaches TARGET_RECALL.
@@ -58,8 +75,10 @@ def approximate_knn(vectors: np.ndarray, k: int, least: float) -> ApproximateRes
     if built is None:
         return None
     index, method = built
-    parts = [search_index(index, vectors, rows, k, least) for rows in _row_blocks(np.arange(len(vectors)))]
-    neighbours, similarities = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    search_blocks = search_here if method == GPU_METHOD else map_blocks
+    parts = search_blocks(IndexSearch(index, vectors, k, least), row_blocks(np.arange(len(vectors))))
+    neighbours = np.concatenate([lists[0] for lists, _ in parts])
+    similarities = np.concatenate([lists[1] for lists, _ in parts])
     recall = neighbour_recall(neighbours[judging], exact_knn(vectors, judging, k, least)[0])
     found = search_index(index, vectors, judging, k, NO_MIN_SIMILARITY)[0]
     recall_at_k = neighbour_recall(found, exact_knn(vectors, judging, k, NO_MIN_SIMILARITY)[0])
@@ -85,7 +104,7 @@ def build_index(vectors: np.ndarray, tuning: np.ndarray, k: int, least: float) -
         built = _tuned_index(vectors, tuning, k, least)
         return built and (built[0], f"{built[1]} (the GPU failed: {str(error).splitlines()[0][:120]})")
     if index is not None:
-        return index, "faiss flat index on the GPU"
+        return index, GPU_METHOD
     return _tuned_index(vectors, tuning, k, least)
 
 
@@ -136,7 +155,7 @@ def _train_index(vectors: np.ndarray) -> Any:
     index.cp.niter, index.cp.max_points_per_centroid = TRAINING_ROUNDS, TRAINING_VECTORS_PER_LIST
     index.cp.min_points_per_centroid = 1
     index.train(vectors[np.random.default_rng(1).permutation(n)[: lists * TRAINING_VECTORS_PER_LIST]])
-    for rows in _row_blocks(np.arange(n)):
+    for rows in row_blocks(np.arange(n)):
         index.add(vectors[rows[0] : rows[-1] + 1])
     return index
 
@@ -161,7 +180,3 @@ def search_index(index: Any, vectors: np.ndarray, rows: np.ndarray, k: int, leas
 
     found = map_in_threads(part, range(0, len(rows), RERANK_ROWS), lambda: None)
     return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-
-
-def _row_blocks(rows: np.ndarray) -> list[np.ndarray]:
-    return np.split(rows, range(BATCH_ROWS, len(rows), BATCH_ROWS))

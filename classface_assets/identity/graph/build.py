@@ -16,17 +16,11 @@ from classface_assets.identity.graph.approximate import (
     neighbour_recall,
     sample_rows,
 )
-from classface_assets.identity.graph.exact import (
-    NeighbourLists,
-    exact_knn,
-    exact_knn_with_reverse,
-    rerank_exact,
-    top_k,
-)
+from classface_assets.identity.graph.blocks import BlockResult, ExactSearch, SearchOptions, exact_in_blocks, search_here
+from classface_assets.identity.graph.exact import NeighbourLists, rerank_exact, top_k
 from classface_assets.identity.graph.knn_graph import NO_NEIGHBOUR, KnnGraph, empty_lists
 
-MAX_EXACT_FACES = 200_000
-"""Of more faces, an index finds nearly all neighbours."""
+IN_THIS_PROCESS = SearchOptions()
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,12 @@ def build_graph(
 
 
 def update_graph(
-    face_ids: pl.Series | Sequence[str], vectors: np.ndarray, k: int, least: float, before: KnnGraph | None = None
+    face_ids: pl.Series | Sequence[str],
+    vectors: np.ndarray,
+    k: int,
+    least: float,
+    before: KnnGraph | None = None,
+    options: SearchOptions = IN_THIS_PROCESS,
 ) -> GraphBuild:
     """The graph of the k nearest neighbours of each face that have this similarity at least.
 
@@ -70,6 +69,7 @@ def update_graph(
         least: Least similarity of an edge.
         before: A graph of the same k and least over some of these faces with these very vectors, and perhaps others
             that are gone.
+        options: From how many faces on an index is used, and who searches then.
     """
     ids = pl.Series("face_id", face_ids, pl.String)
     by_id = ids.arg_sort().to_numpy().astype(np.int64)
@@ -78,7 +78,7 @@ def update_graph(
     ordered = np.ascontiguousarray(vectors if in_order else vectors[by_id], np.float32)
     if before is None or before.neighbours.shape[1] != k:
         before = KnnGraph.empty([], k)
-    built = _extend_graph(before, sorted_ids, ordered, k, least)
+    built = _GraphSearch(sorted_ids, ordered, k, least, options).extend(before)
     release_freed_memory()
     if in_order:
         return built
@@ -89,49 +89,73 @@ def update_graph(
     return replace(built, graph=KnnGraph(ids, neighbours, similarities))
 
 
-def _extend_graph(before: KnnGraph, ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> GraphBuild:
-    """The graph of all faces, out of the one before where that is less work."""
-    if not len(before.face_ids):
-        return _build_from_scratch(ids, vectors, k, least)
-    new = ~ids.is_in(before.face_ids.implode()).to_numpy()
-    old = before.of(ids)
-    was = before.face_ids.to_frame().with_columns(length=(before.neighbours != NO_NEIGHBOUR).sum(axis=1))
-    lengths = (
-        ids.to_frame().join(was, on="face_id", how="left", maintain_order="left")["length"].fill_null(k).to_numpy()
-    )
-    # A list that was full hid those who came next; of one that was not, everyone who is near enough is still in it.
-    incomplete = (lengths == k) & ((old.neighbours != NO_NEIGHBOUR).sum(axis=1) < k)
-    again = np.flatnonzero(new | incomplete)
-    many = len(ids) > MAX_EXACT_FACES
-    if (10 if many else 2) * len(again) >= len(ids):
-        return _build_from_scratch(ids, vectors, k, least)
-    neighbours, similarities = old.neighbours.copy(), old.similarities.copy()
-    enough = np.maximum(similarities[:, -1], np.float32(least))
-    enough[again] = np.inf
-    (sample,) = sample_rows(len(ids)) if many else [again]
-    queries = np.union1d(again, sample)
-    found, (face, near) = exact_knn_with_reverse(vectors, queries, k, least, enough)
-    neighbours[again], similarities[again] = (part[np.isin(queries, again)] for part in found)
-    entering = _Entering(rows=face[new[near]], neighbours=near[new[near]], least=enough)
-    rows, merged = _merge_lists((neighbours, similarities), vectors, entering)
-    neighbours[rows], similarities[rows] = merged
-    recall = neighbour_recall(neighbours[sample], found[0][np.isin(queries, sample)]) if many else None
-    graph = KnnGraph(ids, neighbours, similarities)
-    return GraphBuild(graph, "exact, added to the graph before", len(again), recall)
+@dataclass(frozen=True)
+class _GraphSearch:
+    """The faces that a graph is of, sorted by id, and how they are searched; the rest is as in `update_graph`."""
 
+    ids: pl.Series
+    vectors: np.ndarray
+    k: int
+    least: float
+    options: SearchOptions
 
-def _build_from_scratch(ids: pl.Series, vectors: np.ndarray, k: int, least: float) -> GraphBuild:
-    """The graph of all faces, by an index where there are too many to compare all."""
-    rows = np.arange(len(ids))
-    if len(ids) > MAX_EXACT_FACES and (found := approximate_knn(vectors, k, least)) is not None:
-        return GraphBuild(
-            graph=KnnGraph(ids, *found.lists),
-            method=found.method,
-            searched=len(ids),
-            recall=found.recall,
-            recall_at_k=found.recall_at_k,
-        )
-    return GraphBuild(KnnGraph(ids, *exact_knn(vectors, rows, k, least)), "exact", len(ids))
+    @property
+    def is_large(self) -> bool:
+        """Whether there are too many faces to compare all."""
+        return len(self.ids) > self.options.max_exact_faces
+
+    def extend(self, before: KnnGraph) -> GraphBuild:
+        """The graph of all faces, out of the one before where that is less work."""
+        if not len(before.face_ids):
+            return self.from_scratch()
+        ids, least = self.ids, self.least
+        new = ~ids.is_in(before.face_ids.implode()).to_numpy()
+        old = before.of(ids)
+        again = np.flatnonzero(new | self._incomplete(before, old))
+        if (10 if self.is_large else 2) * len(again) >= len(ids):
+            return self.from_scratch()
+        neighbours, similarities = old.neighbours.copy(), old.similarities.copy()
+        enough = np.maximum(similarities[:, -1], np.float32(least))
+        enough[again] = np.inf
+        (sample,) = sample_rows(len(ids)) if self.is_large else [again]
+        queries = np.union1d(again, sample)
+        found, (face, near) = self._search_exactly(queries, enough)
+        neighbours[again], similarities[again] = (part[np.isin(queries, again)] for part in found)
+        entering = _Entering(rows=face[new[near]], neighbours=near[new[near]], least=enough)
+        rows, merged = _merge_lists((neighbours, similarities), self.vectors, entering)
+        neighbours[rows], similarities[rows] = merged
+        recall = neighbour_recall(neighbours[sample], found[0][np.isin(queries, sample)]) if self.is_large else None
+        graph = KnnGraph(ids, neighbours, similarities)
+        return GraphBuild(graph, "exact, added to the graph before", len(again), recall)
+
+    def from_scratch(self) -> GraphBuild:
+        """The graph of all faces, by an index where there are too many to compare all."""
+        map_blocks = self.options.map_blocks or search_here
+        if self.is_large and (found := approximate_knn(self.vectors, self.k, self.least, map_blocks)) is not None:
+            return GraphBuild(
+                graph=KnnGraph(self.ids, *found.lists),
+                method=found.method,
+                searched=len(self.ids),
+                recall=found.recall,
+                recall_at_k=found.recall_at_k,
+            )
+        lists, _ = self._search_exactly(np.arange(len(self.ids)), None)
+        return GraphBuild(KnnGraph(self.ids, *lists), "exact", len(self.ids))
+
+    def _incomplete(self, before: KnnGraph, old: KnnGraph) -> np.ndarray:
+        """Whose list may lack somebody, (n,) bool, by the graph before and what is left of it in these faces.
+
+        A list that was full hid those who came next; of one that was not, everyone who is near enough is still in it.
+        """
+        was = before.face_ids.to_frame().with_columns(length=(before.neighbours != NO_NEIGHBOUR).sum(axis=1))
+        lengths = self.ids.to_frame().join(was, on="face_id", how="left", maintain_order="left")["length"]
+        is_shorter = (old.neighbours != NO_NEIGHBOUR).sum(axis=1) < self.k
+        shortened: np.ndarray = (lengths.fill_null(self.k).to_numpy() == self.k) & is_shorter
+        return shortened
+
+    def _search_exactly(self, rows: np.ndarray, enough: np.ndarray | None) -> BlockResult:
+        search = ExactSearch(self.vectors, self.k, self.least, enough)
+        return exact_in_blocks(search, rows, self.options.map_blocks if self.is_large else None)
 
 
 @dataclass(frozen=True)

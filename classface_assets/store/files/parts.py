@@ -114,12 +114,13 @@ class PartDataset:
         )
         return set().union(*found)
 
-    def append(self, rows: pl.DataFrame, order: int = _PLAIN) -> Location | None:
+    def append(self, rows: pl.DataFrame, order: int = _PLAIN, name: str = "") -> Location | None:
         """Write one more part.
 
         Args:
             rows: Its rows.
             order: Of parts that have rows with the same key, those of the least number count.
+            name: Of the part (`part_name`), which takes the place of one that has it already; empty: a new one.
 
         Returns:
             The new part; None when there are no rows to write.
@@ -130,7 +131,7 @@ class PartDataset:
         if rows.is_empty():
             return None
         replacing = f"-{order:08}-" if order < _PLAIN else ""
-        part = self.folder / f"part-{replacing}{uuid.uuid4().hex}.parquet"
+        part = self.folder / f"part-{replacing}{name or uuid.uuid4().hex}.parquet"
         write_parquet(rows, part)
         return part
 
@@ -192,6 +193,11 @@ class PartDataset:
 
     def _with_key(self, columns: list[str]) -> list[str]:
         return list(dict.fromkeys([*self.key, *columns]))
+
+
+def part_name(ids: Iterable[str]) -> str:
+    """The name of the part for what is computed of these ids: whoever computes it again writes it to the same place."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, " ".join(sorted(ids))).hex
 
 
 class RowDeduplicator:

@@ -10,12 +10,12 @@ from classface_assets.core.arrays import l2_normalize
 from classface_assets.devtools.benchmark.gpu.machine import missing_cuda_in_faiss
 from classface_assets.devtools.benchmark.gpu.measurements import Device, Measurement, Outcome
 from classface_assets.identity.graph.approximate import (
-    BATCH_ROWS,
     build_index,
     neighbour_recall,
     sample_rows,
     search_index,
 )
+from classface_assets.identity.graph.blocks import BLOCK_ROWS
 from classface_assets.identity.graph.exact import exact_knn
 
 COUNT, DIMENSIONS, FACES_A_PERSON, SPREAD = 1_000_000, 128, 12, 0.8
@@ -55,7 +55,7 @@ def measure_search(device: Device) -> Iterator[Measurement]:
     index, method = built
     outcome = Outcome.MEASURED if method.endswith("on the GPU") == (device is Device.CUDA) else Outcome.FELL_BACK
     start = time.perf_counter()
-    for rows in np.split(np.arange(count), range(BATCH_ROWS, count, BATCH_ROWS)):
+    for rows in np.split(np.arange(count), range(BLOCK_ROWS, count, BLOCK_ROWS)):
         search_index(index, vectors, rows, NEIGHBOURS, LEAST)
         seconds, done = time.perf_counter() - start, int(rows[-1]) + 1
         note = f"{method}: built in {indexed:.1f} s, {done:,} searched in {seconds:.1f} s"

@@ -4,20 +4,14 @@ Each machine has a HOME and a local folder of its own. One of each kind is kille
 machine alone makes of the same photos and the same decisions.
 """
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
-import polars as pl
 import pytest
 import yaml
 from upath import UPath
 
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.store.files.duckdb import query_database
-from classface_assets_tests.conftest import NO_OUTPUT_OF_STEPS, World
 from classface_assets_tests.support.helpers import TOKEN
 from classface_assets_tests.support.machines import Machine, answers, call, free_port, listens, machines, wait_until
 from classface_assets_tests.support.remote import YEARS, copy_sample
@@ -107,9 +101,13 @@ def test_harness(bucket: UPath, sample: SampleArchive, postgres_ledger: str, pos
         "CLASSFACE_LEDGER": postgres_ledger,
     }
     import time
+
     t = time.time()
-    a=b=c=None
-    def p(*a): print(round(time.time() - t, 1), *a, flush=True)
+    a = b = c = None
+
+    def p(*a):
+        print(round(time.time() - t, 1), *a, flush=True)
+
     with machines(tmp_path, ("a", "b", "c"), shared) as team:
         a, b, c = team.values()
         records = postgres_ledger.replace("postgresql+psycopg:", "postgresql:")
@@ -117,7 +115,8 @@ def test_harness(bucket: UPath, sample: SampleArchive, postgres_ledger: str, pos
             p(one.classface("dagster-config", "--postgres", records))
         p(a.classface("years", "sync"))
         ports = {"a": free_port(), "b": free_port()}
-        start_worker(a, ports["a"]); start_worker(b, ports["b"])
+        start_worker(a, ports["a"])
+        start_worker(b, ports["b"])
         dagster = start_dagster(c, ports)
         p("ui")
         p(dagster.ask(LOCATIONS))
@@ -126,4 +125,3 @@ def test_harness(bucket: UPath, sample: SampleArchive, postgres_ledger: str, pos
         p(dagster.finished(dagster.launch("b", "identify")))
         api = review_server(c)
         p(call(f"{api}/clusters", token=TOKEN))
-

@@ -13,12 +13,13 @@ import click
 
 from classface_assets.cli import completion, run
 from classface_assets.cli.albums import captions, coverage, export
-from classface_assets.cli.archive import dagster, ledger, maintenance, review, settings, workspace, years
+from classface_assets.cli.archive import dagster, ledger, maintenance, review, settings, with_secrets, workspace, years
 from classface_assets.cli.groups import HELP_WIDTH, SectionedGroup
 from classface_assets.cli.identity import evaluate, faces, identity, session
 from classface_assets.cli.messages import echo_error
 from classface_assets.cli.people import people, regions, roster
 from classface_assets.core.errors import UserError
+from classface_assets.orchestration.settings.secret_files import read_secret_files
 
 SECTIONS = {
     "Run": ("run", "review", "stats", "made", "settings", "years"),
@@ -33,7 +34,8 @@ SECTIONS = {
         *("changes", "centroids"),
     ),
     "Care of the archive": (
-        *("ledger", "find-orphans", "prune", "release", "dagster-config", "workspace", "logins", "completion"),
+        *("ledger", "find-orphans", "prune", "release", "dagster-config", "workspace", "logins", "with-secrets"),
+        "completion",
     ),
 }
 
@@ -81,6 +83,7 @@ MODULES = (
     maintenance,
     dagster,
     workspace,
+    with_secrets,
     completion,
 )
 for module in MODULES:
@@ -92,6 +95,7 @@ def main() -> None:
     """Run the command; errors that people can do something about end in one sentence and exit code 1."""
     as_json = "--json" in sys.argv[1:]
     try:
+        read_secret_files(os.environ)
         code = cli.main(prog_name="classface" if as_json else None, standalone_mode=not as_json)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:

@@ -1,6 +1,12 @@
 """Exports and coverage over HTTP and in a browser: downloads that break and go on, documents, and what pages show."""
 
+import http.client
 import io
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -15,6 +21,7 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets_tests.conftest import World
 from classface_assets_tests.support.clients import API, Client
+from classface_assets_tests.support.helpers import TOKEN
 from classface_assets_tests.support.windows import ReviewWindow
 
 pytestmark = pytest.mark.slow
@@ -36,6 +43,55 @@ def test_a_download_that_broke_is_resumed_and_is_the_whole_file(client: Client) 
     with zipfile.ZipFile(io.BytesIO(whole.body)) as file:
         assert file.testzip() is None and "manifest.csv" in file.namelist()
     assert client.get(PHOTOS, If_None_Match=etag).status == 304
+
+
+def test_head_tells_size_and_etag_and_sends_nothing(client: Client) -> None:
+    head, whole = client.ask("HEAD", PHOTOS), client.get(PHOTOS)
+    assert head.status == 200 and head.body == b"" and whole.body
+    for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges"):
+        assert head.headers[name] == whole.headers[name]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_download_that_was_killed_is_completed_by_curl(client: Client, world: World, tmp_path: Path) -> None:
+    enlarge(world, 30_000_000)
+    whole, part = client.get(PHOTOS), tmp_path / "part.zip"
+    command = ["curl", "-s", "--fail", "-H", f"Authorization: Bearer {TOKEN}", "-o", str(part), client.url + PHOTOS]
+    with subprocess.Popen([*command, "--limit-rate", "2M"]) as download:
+        while not part.exists() or part.stat().st_size < 1_000_000:
+            time.sleep(0.05)
+        download.kill()
+    assert 1_000_000 <= part.stat().st_size < len(whole.body)
+    subprocess.run([*command, "-C", "-", "-H", f"If-Range: {whole.headers['ETag']}"], check=True)
+    assert part.read_bytes() == whole.body
+    with zipfile.ZipFile(part) as file:
+        assert file.testzip() is None
+
+
+def test_a_photo_that_changes_while_it_is_sent_breaks_the_download_off(client: Client, world: World) -> None:
+    photo = enlarge(world, 60_000_000)
+    request = urllib.request.Request(client.url + PHOTOS, headers=client.headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        size, start = int(answer.headers["Content-Length"]), answer.read(100_000)
+        photo.write_bytes(photo.read_bytes()[:1_000_000])
+        with pytest.raises(http.client.IncompleteRead) as broken:
+            answer.read()
+    assert len(start) + len(broken.value.partial) < size
+    resumed = client.get(PHOTOS, Range="bytes=100000-", If_Range=answer.headers["ETag"])
+    assert resumed.status == 200, "the whole of the ZIP file as it is now, not the rest of another"
+    with zipfile.ZipFile(io.BytesIO(resumed.body)) as file:
+        assert file.testzip() is None
+
+
+def test_a_download_is_not_resumed_once_somebody_refused(client: Client, world: World) -> None:
+    ledger = world.archive.open_ledger()
+    ledger.label("Ana", [_face_of(world)])
+    before = client.get(PHOTOS)
+    ledger.set_consent("Ana", False)
+    after = client.get(PHOTOS, Range="bytes=0-99", If_Range=before.headers["ETag"])
+    assert after.status == 200
+    with zipfile.ZipFile(io.BytesIO(before.body)) as old, zipfile.ZipFile(io.BytesIO(after.body)) as new:
+        assert len(new.namelist()) < len(old.namelist()) and b"Ana" not in new.read("manifest.csv")
 
 
 def test_a_download_is_not_resumed_with_the_bytes_of_another_file(client: Client, world: World) -> None:
@@ -145,6 +201,13 @@ def test_coverage_shows_who_appears_too_rarely_and_who_is_missing_on_a_phone_too
     expect(page.locator("#coverage-goal")).to_have_value("1")
     window.open("/years").locator(f"a[href='/export?year={YEAR}']").first.click()
     expect(page.locator(".export-summary")).to_contain_text("photos")
+
+
+def enlarge(world: World, size: int) -> Path:
+    """The last photo of the year, with so many zeros after its picture that it is being sent for a while."""
+    photo = sorted((world.folder / "photos" / YEAR).rglob("*.jpg"))[-1]
+    os.truncate(photo, size)
+    return photo
 
 
 def _face_of(world: World) -> FaceRef:

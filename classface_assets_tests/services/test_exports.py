@@ -81,6 +81,14 @@ def test_the_same_export_has_the_same_bytes_and_etag_and_another_one_has_not(sch
         assert renamed.plan.etag != first.plan.etag
 
 
+def test_permissions_are_in_a_zip_and_change_its_etag_too(school: School) -> None:
+    before = archive_of(school, WHOLE_YEAR)
+    old = b"".join(before.stream())
+    school.original("pair").chmod(0o600)
+    after = archive_of(school, WHOLE_YEAR)
+    assert old != b"".join(after.stream()) and before.plan.etag != after.plan.etag
+
+
 def test_a_download_that_broke_anywhere_goes_on_with_the_rest(school: School) -> None:
     with archive_of(school, WHOLE_YEAR) as archive:
         whole = b"".join(archive.plan.stream())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from classface_assets.core.errors import UserError
 
@@ -33,6 +33,22 @@ class ArchiveFile:
     source: Path
 
 
+class FileSignature(NamedTuple):
+    """What the bytes of a ZIP file depend on, of one of its files: of the same signature they are the same.
+
+    Attributes:
+        source: The file's own name; that of a copy with covered faces tells which faces they are.
+        size: In bytes.
+        mtime_ns: When it last changed, in nanoseconds.
+        mode: Its kind and permissions, which the ZIP file holds too.
+    """
+
+    source: str
+    size: int
+    mtime_ns: int
+    mode: int
+
+
 @dataclass(frozen=True)
 class PlannedArchive:
     """A ZIP file that can be written.
@@ -41,13 +57,13 @@ class PlannedArchive:
         files: What it holds, in this order.
         size: Of the ZIP file, in bytes.
         etag: Changes with its bytes, and is known without reading them.
-        signatures: Size and time of change in nanoseconds of each file.
+        signatures: What each file was when the archive was planned.
     """
 
     files: tuple[ArchiveFile, ...]
     size: int
     etag: str
-    signatures: tuple[tuple[int, int], ...]
+    signatures: tuple[FileSignature, ...]
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `end` (exclusive; None: to the end), in chunks of at most CHUNK.
@@ -129,9 +145,9 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     return None if end <= start else (start, min(end, size))
 
 
-def _signature(file: ArchiveFile) -> tuple[int, int]:
+def _signature(file: ArchiveFile) -> FileSignature:
     status = file.source.stat()
-    return status.st_size, status.st_mtime_ns
+    return FileSignature(file.source.name, status.st_size, status.st_mtime_ns, status.st_mode)
 
 
 def _zip_stream(files: Sequence[ArchiveFile]) -> "ZipStream":

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 
-from classface_assets.albums.exports.archive import parse_range
 from classface_assets.albums.exports.contents import SelectionError
 from classface_assets.albums.exports.tables import TableFormat, encode_table, face_table
+from classface_assets.review.api.archive_response import PRIVATE, archive_response, attachment
 from classface_assets.review.api.common import API_PREFIX, Context, problem_responses
 from classface_assets.review.api.schemas.exports import Coverage, Document, DocumentRequest
 from classface_assets.review.context import ReviewContext
-from classface_assets.review.problems import NotFoundError, ProblemError, problem_response
+from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.services.exports.contents import SelectionRequest, load_contents, resolve_selection
 from classface_assets.services.exports.coverage import CoverageReport, measure_coverage
 from classface_assets.services.exports.documents import ExportSource
@@ -28,12 +27,11 @@ from classface_assets.services.exports.offers import (
     document_writer,
     file_name,
 )
-from classface_assets.services.exports.photo_archive import PhotoArchive, prepare_archive
+from classface_assets.services.exports.photo_archive import prepare_archive
 from classface_assets.store.model.purposes import Purpose
 
 router = APIRouter(prefix=f"{API_PREFIX}/exports", tags=["exports"])
 MAX_WAIT_S = 120
-PRIVATE = "private, no-cache"
 TABLE_TYPES = {
     TableFormat.CSV: "text/csv",
     TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -115,6 +113,7 @@ def document_source(context: ReviewContext, body: DocumentRequest) -> ExportSour
     return export_source(context, request, body.purpose or default)
 
 
+@router.head("/photos", include_in_schema=False)
 @router.get("/photos", response_class=Response, responses=ZIP_RESPONSES | problem_responses(409, 416))
 def photos(request: Request, context: Context, selected: Selected) -> Response:
     """The original photos with a manifest, as a ZIP file that is written while it is sent.
@@ -214,32 +213,3 @@ def find_document(context: ReviewContext, job_id: str) -> ExportJob:
 def document_model(job: ExportJob) -> Document:
     """The document as the API returns it."""
     return Document.model_validate({name: getattr(job, name) for name in Document.model_fields})
-
-
-def archive_response(request: Request, archive: PhotoArchive, name: str) -> Response:
-    """The ZIP file, or the part of it that the request asks for (RFC 9110, 13.1.5 and 14)."""
-    plan = archive.plan
-    headers = {"ETag": plan.etag, "Accept-Ranges": "bytes", "Cache-Control": PRIVATE} | attachment(name)
-    if plan.etag in request.headers.get("if-none-match", ""):
-        archive.close()
-        return Response(status_code=304, headers=headers)
-    wanted, condition = request.headers.get("range", ""), request.headers.get("if-range")
-    part = None
-    if wanted and condition in (None, plan.etag):
-        try:
-            part = parse_range(wanted, plan.size)
-        except ValueError:
-            archive.close()
-            return problem_response(
-                416, "The file has no bytes in that range.", {"Content-Range": f"bytes */{plan.size}"}
-            )
-    start, end = part or (0, plan.size)
-    headers["Content-Length"] = str(end - start)
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{plan.size}"
-    return StreamingResponse(archive.stream(start, end), 206 if part else 200, headers, ZIP)
-
-
-def attachment(name: str) -> dict[str, str]:
-    """The header by which a browser saves a file under this name (RFC 6266)."""
-    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -53,7 +53,7 @@ class PhotoArchive:
         """Remove the temporary files."""
         self.folder.cleanup()
 
-    def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def stream(self, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
         """The bytes of the ZIP file; the temporary files are removed at the end, or when the reader goes away."""
         try:
             yield from self.plan.stream(start, end)

@@ -68,9 +68,17 @@ def print_album(
         progress: Called with the photos printed and the photos in all.
     """
     texts = [text for c in chapters for text in (c.heading, *(photo.caption for photo in c.photos))]
-    document = PrintDocument(options, texts)
+    with PrintDocument(options, texts) as document:
+        _print_chapters(document, options.title, chapters, progress)
+        document.write(out)
+        return PrintedDocument(document.pages, document.missing)
+
+
+def _print_chapters(
+    document: PrintDocument, title: str, chapters: Sequence[Chapter], progress: Callable[[int, int], None]
+) -> None:
     document.add_page()
-    y = document.heading(options.title, document.top, size=24) + 2
+    y = document.heading(title, document.top, size=24) + 2
     done, total = 0, sum(len(chapter.photos) for chapter in chapters)
     for chapter in chapters:
         rows = [_fitted(row, document, _page_room(document)) for row in arrange_photos(chapter.photos, document.width)]
@@ -89,8 +97,6 @@ def print_album(
             done += len(row.photos)
             progress(done, total)
         y += 3
-    document.write(out)
-    return PrintedDocument(document.pages, document.missing)
 
 
 def arrange_photos(photos: Sequence[PrintedPhoto], width: float) -> Iterator[PlacedRow]:

@@ -66,7 +66,15 @@ def contact_sheet(
     """
     without = "no photo"
     texts = [without, *(group.heading for group in groups), *(p.name for group in groups for p in group.people)]
-    document = PrintDocument(options, texts)
+    with PrintDocument(options, texts) as document:
+        _print_groups(document, groups, without, progress)
+        document.write(out)
+        return PrintedDocument(document.pages, document.missing)
+
+
+def _print_groups(
+    document: PrintDocument, groups: Sequence[SheetGroup], without: str, progress: Callable[[int, int], None]
+) -> None:
     total, done = sum(len(group.people) for group in groups), 0
     width = (document.width - (COLUMNS - 1) * GAP) / COLUMNS
     height = width * HEIGHT / WIDTH
@@ -90,5 +98,3 @@ def contact_sheet(
                 document.text(person.name, (x - 1, y + shown + 0.8), width + 2, TextStyle(NAME_SIZE, centred=True))
                 done += 1
                 progress(done, total)
-    document.write(out)
-    return PrintedDocument(document.pages, document.missing)

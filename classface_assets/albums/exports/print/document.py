@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image
 
 from classface_assets.albums.exports.print.fonts import TEXT_FONT, choose_fonts
+from classface_assets.albums.exports.print.streamed_pdf import PictureStore, write_streamed
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -53,7 +55,7 @@ class TextStyle:
 
 
 class PrintDocument:
-    """A PDF that is being written, from top to bottom; lengths in millimetres.
+    """A PDF that is being written, from top to bottom; lengths in millimetres. A context: its pictures are in a file.
 
     Attributes:
         missing: Characters that no font has; they are printed as squares.
@@ -69,7 +71,14 @@ class PrintDocument:
         self._fonts = choose_fonts([options.title, *texts, "0123456789 ,.–…()"])
         self.missing = self._fonts.missing
         self._pdf = _new_pdf(options, self._fonts.printable(options.title), self._fonts.files)
+        self._pictures = PictureStore()
         self.pages = 0
+
+    def __enter__(self) -> "PrintDocument":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pictures.close()
 
     @property
     def width(self) -> float:
@@ -128,7 +137,7 @@ class PrintDocument:
             picture = picture.resize((wide, max(high, 1)), Image.Resampling.LANCZOS)
         jpeg = io.BytesIO()
         picture.save(jpeg, "JPEG", quality=JPEG_QUALITY)
-        self._pdf.image(jpeg, x, y, width, height)
+        self._pictures.store(self._pdf.image(jpeg, x, y, width, height))
 
     def frame(self, x: float, y: float, width: float, height: float) -> None:
         """Print an empty frame, where a picture is missing."""
@@ -137,11 +146,8 @@ class PrintDocument:
         self._pdf.rect(x, y, width, height, style="DF")
 
     def write(self, out: BinaryIO) -> None:
-        """Write the PDF; nothing can be added to it after that.
-
-        Until here its pictures, as JPEG at the resolution of prints, are in memory; while it is written, twice.
-        """
-        self._pdf.output(out)
+        """Write the PDF, picture by picture; nothing can be added to it after that."""
+        write_streamed(self._pdf, out)
 
 
 def _new_pdf(options: PrintOptions, title: str, fonts: Mapping[str, Path]) -> "FPDF":

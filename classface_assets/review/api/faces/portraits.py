@@ -7,8 +7,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from classface_assets.albums.exports.contents import Selection, SelectionError
+from classface_assets.review.api.archive_response import PRIVATE
 from classface_assets.review.api.common import API_PREFIX, ApiModel, Context, Id, Page, PageParams, problem_responses
-from classface_assets.review.api.exports import PRIVATE, selection_request
+from classface_assets.review.api.exports import selection_request
 from classface_assets.review.api.faces.faces import FaceId
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError, ProblemError

@@ -1,70 +1,76 @@
-"""One archive on several machines, as real processes: PostgreSQL, an object store, Ray, Dagster, two workers, a reviewer.
+"""One archive on several machines, as real processes: an object store, PostgreSQL, Ray, Dagster, workers, a reviewer.
 
 Each machine has a HOME and a local folder of its own. One of each kind is killed on the way, and the end is what one
 machine alone makes of the same photos and the same decisions.
 """
 
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+import psutil
 import pytest
 import yaml
 from upath import UPath
 
+from classface_assets.core.locations import list_files_recursive
 from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.store.files.duckdb import query_database
+from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
-from classface_assets_tests.support.machines import Machine, answers, call, free_port, listens, machines, wait_until
+from classface_assets_tests.support.machines import Machine, answers, free_port, listens, machines, wait_until
+from classface_assets_tests.support.ray_cluster import Machines, working
 from classface_assets_tests.support.remote import YEARS, copy_sample
 
 pytestmark = pytest.mark.slow
 
 DEFINITIONS = "classface_assets.definitions"
+FORGOTTEN, NAMED = "Zephyrine Quill", "Barnaby Okonkwo"
 LAUNCH = """mutation ($given: ExecutionParams!) { launchRun(executionParams: $given) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name
-  locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
-FACES = """SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, f.id, f.cluster_id, p.name
-  FROM image_assets a LEFT JOIN face_instances f ON f.asset_id = a.asset_id AND a.status = 'ok'
+OVER = ("SUCCESS", "FAILURE", "CANCELED")
+FACES = """SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, p.name,
+  CASE WHEN p.name IS NULL THEN f.cluster_id END AS unknown FROM image_assets a
+  LEFT JOIN face_instances f ON f.asset_id = a.asset_id AND a.status = 'ok'
   LEFT JOIN persons p ON p.id = f.person_id ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
 class Dagster:
-    """The web server of the machines."""
+    """The web server over all workers."""
 
-    url: str
+    client: Client
 
-    def ask(self, query: str, **variables: object) -> dict[str, dict[str, object]]:
-        found = call(f"{self.url}/graphql", {"query": query, "variables": variables})
-        assert "errors" not in found, found
-        return dict(found["data"])
+    def ask(self, query: str, **variables: object) -> dict[str, dict[str, str]]:
+        answer = self.client.post("/graphql", {"query": query, "variables": variables}).json
+        assert "errors" not in answer, answer
+        return dict(answer["data"])
 
     def launch(self, worker: str, job: str, year: str = "") -> str:
-        """Start a job on a worker; the run's id."""
+        """Start a job on a worker, as its page does; the run's id."""
         tags = [{"key": "dagster/partition", "value": year}] if year else []
-        selector = {
-            "repositoryLocationName": worker,
-            "repositoryName": "__repository__",
-            "jobName": job,
-        }
+        selector = {"repositoryLocationName": worker, "repositoryName": "__repository__", "jobName": job}
         given = {"selector": selector, "executionMetadata": {"tags": tags}, "runConfigData": {}}
         launched = self.ask(LAUNCH, given=given)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
-        return str(launched["run"]["runId"])
+        return str(launched["run"]["runId"])  # type: ignore[index]
 
     def status(self, run: str) -> str:
-        return str(self.ask(STATUS, id=run)["runOrError"]["status"])
+        return self.ask(STATUS, id=run)["runOrError"]["status"]
 
-    def finished(self, run: str) -> str:
+    def result(self, run: str) -> str:
         """Wait for the end of a run."""
-        over = ("SUCCESS", "FAILURE", "CANCELED")
-        return str(wait_until(lambda: self.status(run) if self.status(run) in over else "", f"the end of run {run}"))
+        return wait_until(lambda: status if (status := self.status(run)) in OVER else "", f"the end of run {run}")
 
 
 def start_worker(machine: Machine, port: int) -> None:
-    """Serve the definitions to Dagster; runs of this code location are processes of this machine."""
+    """Serve the definitions to Dagster; the runs of this code location are processes of this machine."""
     machine.start("dagster", "api", "grpc", "-h", "127.0.0.1", "-p", str(port), "-m", DEFINITIONS)
     wait_until(lambda: listens(port), "the code server")
 
@@ -78,50 +84,132 @@ def start_dagster(machine: Machine, workers: dict[str, int]) -> Dagster:
     port = free_port()
     machine.start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "workspace.yaml")
     machine.start("dagster-daemon", "run", "-w", "workspace.yaml")
-    dagster = Dagster(f"http://127.0.0.1:{port}")
-    wait_until(lambda: answers(dagster.url), "Dagster's web server")
+    dagster = Dagster(Client(f"http://127.0.0.1:{port}", {}))
+    wait_until(lambda: answers(dagster.client.url), "Dagster's web server")
     return dagster
 
 
-def review_server(machine: Machine) -> str:
-    """Start the review page; its address."""
+def start_review(machine: Machine) -> Client:
+    """Start the page where people are named."""
     port = free_port()
     machine.start("classface", "review", "--port", str(port), "--token", TOKEN)
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(url), "the review server")
-    return f"{url}/api/v1"
+    client = Client(f"http://127.0.0.1:{port}")
+    wait_until(lambda: answers(client.url), "the review server")
+    return client
 
 
-def test_harness(bucket: UPath, sample: SampleArchive, postgres_ledger: str, postgres: str, tmp_path: Path) -> None:
+@contextmanager
+def ray_cluster() -> Iterator[Machines]:
+    """Two machines of Ray, one core each."""
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from ray.cluster_utils import Cluster
+
+    machine = {"num_cpus": 1, "object_store_memory": 100 << 20, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args={**machine, "include_dashboard": False})
+    try:
+        yield Machines(cluster)
+    finally:
+        cluster.shutdown()
+
+
+def kill_process_of(run: str) -> None:
+    """Kill -9 the process that executes a run, as when memory runs out."""
+    found = [p for p in psutil.process_iter(["cmdline"]) if run in " ".join(p.info["cmdline"] or ())]
+    assert found, f"no process has run {run}"
+    for process in found:
+        process.send_signal(signal.SIGKILL)
+
+
+def faces(machine: Machine) -> pl.DataFrame:
+    """Every face of the database that the machine has: where it is, and whose."""
+    return query_database(machine.local / "classface.duckdb", FACES)
+
+
+def stored_text(bucket: UPath, text: str) -> list[str]:
+    """The objects of a bucket in which a text stands, and all that may hold it in another form."""
+    return [str(e.path) for e in list_files_recursive(bucket) if text.encode() in e.path.read_bytes()]
+
+
+@dataclass(frozen=True)
+class Team:
+    """Two workers, the machine of Dagster and of the reviewer, and Ray.
+
+    Attributes:
+        first, second: The workers.
+        office: Where people are named; it serves Dagster's page too.
+        dagster: Over the two workers.
+    """
+
+    first: Machine
+    second: Machine
+    office: Machine
+    dagster: Dagster
+    ports: dict[str, int]
+
+
+def ingest_while_machines_die(team: Team, cluster: Machines) -> None:
+    """A school year by each worker; a machine of the cluster and the process of a run do not live to see the end."""
+    node = cluster.add()
+    run = team.dagster.launch("first", "ingest_year", YEARS[0])
+    wait_until(working, "a batch on the cluster")
+    cluster.remove(node)
+    assert team.dagster.result(run) == "SUCCESS"
+    victim = team.dagster.launch("second", "ingest_year", YEARS[1])
+    wait_until(working, "a batch of the second worker")
+    kill_process_of(victim)
+    team.second.classface("release")
+    assert team.dagster.result(victim) == "FAILURE"
+    assert team.dagster.result(team.dagster.launch("first", "ingest_year", YEARS[1])) == "SUCCESS"
+
+
+def test_machines_that_die_end_with_the_rows_of_one_alone_and_forget_somebody_everywhere(
+    bucket: UPath, sample: SampleArchive, postgres_ledger: str, tmp_path: Path
+) -> None:
     photos, data = bucket / "photos", bucket / "data"
     copy_sample(sample, photos, YEARS)
-    shared = {
-        "CLASSFACE_PHOTOS": str(photos),
-        "CLASSFACE_DATA": str(data),
-        "CLASSFACE_LEDGER": postgres_ledger,
-    }
-    import time
+    copy_sample(sample, tmp_path / "alone" / "photos", YEARS)
+    alone = Machine(tmp_path / "alone", {"CLASSFACE_PHOTOS": "photos", "CLASSFACE_DATA": "local"})
+    alone.classface("run")
+    before = faces(alone)
 
-    t = time.time()
-    a = b = c = None
+    records = postgres_ledger.replace("postgresql+psycopg:", "postgresql:")
+    shared = {"CLASSFACE_PHOTOS": str(photos), "CLASSFACE_DATA": str(data), "CLASSFACE_LEDGER": postgres_ledger}
+    with ray_cluster() as cluster:
+        shared["CLASSFACE_RAY_ADDRESS"] = cluster.address
+        with machines(tmp_path, ("first", "second", "office"), shared) as them:
+            ports = {name: free_port() for name in ("first", "second")}
+            for machine in them.values():
+                machine.classface("dagster-config", "--postgres", records)
+            for name, port in ports.items():
+                start_worker(them[name], port)
+            them["first"].classface("years", "sync")
+            team = Team(**them, dagster=start_dagster(them["office"], ports), ports=ports)
 
-    def p(*a):
-        print(round(time.time() - t, 1), *a, flush=True)
+            ingest_while_machines_die(team, cluster)
+            team.first.power_off()
+            shutil.rmtree(team.first.folder)
+            assert team.dagster.result(team.dagster.launch("second", "identify")) == "SUCCESS"
 
-    with machines(tmp_path, ("a", "b", "c"), shared) as team:
-        a, b, c = team.values()
-        records = postgres_ledger.replace("postgresql+psycopg:", "postgresql:")
-        for one in (a, b, c):
-            p(one.classface("dagster-config", "--postgres", records))
-        p(a.classface("years", "sync"))
-        ports = {"a": free_port(), "b": free_port()}
-        start_worker(a, ports["a"])
-        start_worker(b, ports["b"])
-        dagster = start_dagster(c, ports)
-        p("ui")
-        p(dagster.ask(LOCATIONS))
-        runs = [dagster.launch("a", "ingest_year", YEARS[0]), dagster.launch("b", "ingest_year", YEARS[1])]
-        p([dagster.finished(run) for run in runs])
-        p(dagster.finished(dagster.launch("b", "identify")))
-        api = review_server(c)
-        p(call(f"{api}/clusters", token=TOKEN))
+            page = start_review(team.office)
+            assert faces(team.office).equals(before)
+            for number, name in enumerate((FORGOTTEN, NAMED), 1):
+                assert page.post(f"{API}/clusters/unknown_cluster_{number}/label", {"name": name}).status == 200
+                alone.classface("label", f"unknown_cluster_{number}", name)
+            alone.classface("run")
+            assert team.dagster.result(team.dagster.launch("second", "identify")) == "SUCCESS"
+            team.first.classface("dagster-config", "--postgres", records)
+            team.first.classface("run")
+            assert (data / "albums" / "index.html").exists()
+            assert stored_text(data / "albums", FORGOTTEN)
+            (person,) = [one for one in page.get(f"{API}/persons").json["items"] if one["name"] == FORGOTTEN]
+
+            team.office.classface("forget", FORGOTTEN, "--yes", "--no-run")
+            alone.classface("forget", FORGOTTEN, "--yes")
+            assert page.get(f"{API}/persons/{person['id']}").status == 404
+            team.first.classface("run")
+            assert faces(team.first).equals(faces(alone))
+            assert stored_text(data, FORGOTTEN) == []
+            for machine in (team.first, team.office):
+                assert not any(
+                    FORGOTTEN.encode() in file.read_bytes() for file in machine.folder.rglob("*") if file.is_file()
+                )

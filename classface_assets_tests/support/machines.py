@@ -1,6 +1,5 @@
-"""Several machines on this one: each a HOME, a local folder and processes of its own; they share what is at addresses."""
+"""Several machines on this one: each has a HOME, a local folder and processes of its own; they share services."""
 
-import json
 import os
 import signal
 import socket
@@ -13,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 PROGRAMS = Path(sys.executable).parent
 PATIENCE_S = 240
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Machine:
 
     def classface(self, *arguments: str) -> str:
         """Run a command to its end, which has to be a good one; what it printed."""
+        self.local.mkdir(parents=True, exist_ok=True)
         command = [str(PROGRAMS / "classface"), *arguments]
         done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
@@ -57,6 +58,7 @@ class Machine:
 
     def start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a program that goes on; it ends with the machine."""
+        self.local.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [str(PROGRAMS / program), *arguments],
@@ -69,7 +71,7 @@ class Machine:
         self.processes.append(process)
         return process
 
-    def off(self) -> None:
+    def power_off(self) -> None:
         """Kill everything that runs on it."""
         for process in self.processes:
             if process.poll() is None:
@@ -82,16 +84,14 @@ class Machine:
 def machines(folder: Path, names: tuple[str, ...], shared: Mapping[str, str]) -> Iterator[dict[str, Machine]]:
     """Machines by their names, all of them off at the end."""
     team = {name: Machine(folder / name, shared) for name in names}
-    for machine in team.values():
-        machine.local.mkdir(parents=True)
     try:
         yield team
     finally:
         for machine in team.values():
-            machine.off()
+            machine.power_off()
 
 
-def wait_until(reached: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> Any:
+def wait_until(reached: Callable[[], Found], what: str, seconds: float = PATIENCE_S) -> Found:
     """What `reached` returns once it is true; it fails with `what` when that takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -124,12 +124,3 @@ def answers(url: str) -> bool:
         return True
     except OSError:
         return False
-
-
-def call(url: str, body: object = None, token: str = "", method: str | None = None) -> Any:
-    """A JSON request and its answer."""
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)

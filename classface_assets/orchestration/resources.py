@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import dagster as dg
 from pydantic import Field
 
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import UnreachableError, UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
@@ -227,7 +227,10 @@ class Archive(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the start of a run, and before sensors."""
-        self.synchronize()
+        try:
+            self.synchronize()
+        except UnreachableError as error:  # each step says so too, and is tried again
+            _log.warning("%s", error)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Called by Dagster at the end of a run."""

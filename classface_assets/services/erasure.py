@@ -4,7 +4,7 @@ From the moment that the ledger has the erasure no page and no file of an album 
 that takes longer, so that an erasure that was interrupted is finished by the next call, or by the next run.
 """
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 import dagster as dg
@@ -66,11 +66,7 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
     """
     events, layout = archive.open_ledger().events(), archive.layout
     decisions = replay(events)
-    person = (
-        decisions.persons.get(who)
-        or find_person_by_name(decisions, who)
-        or _find_partly_erased(decisions.persons.values(), who)
-    )
+    person = decisions.persons.get(who) or find_person_by_name(decisions, who) or _partly_erased(decisions, who)
     if person is None:
         raise UnknownError(unknown_person_sentence(decisions, who))
     if person.erased:
@@ -83,9 +79,9 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
     return person, [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]
 
 
-def _find_partly_erased(persons: Iterable[Person], name: str) -> Person | None:
+def _partly_erased(decisions: Decisions, name: str) -> Person | None:
     """An erased person who still has a name, which is removed last: some data of theirs may be left."""
-    normalized = normalize_name(name)
+    normalized, persons = normalize_name(name), decisions.persons.values()
     return next((one for one in persons if one.erased and normalize_name(one.name) == normalized), None)
 
 

@@ -8,7 +8,7 @@ from upath import UPath
 from classface_assets.albums.disk import child_names, counting_published, has_file, has_folder
 from classface_assets.albums.publication import PublishResult, Scope, list_published, publish_scope
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.review.pages.archive.album_files import album_response, has_albums, student_page
+from classface_assets.review.pages.components.album_files import album_response, has_albums, student_page
 from classface_assets_tests.support.remote import stored
 
 NEWER = {

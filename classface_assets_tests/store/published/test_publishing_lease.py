@@ -55,13 +55,13 @@ def holder(layout: ArchiveLayout, local: str, seconds: float) -> subprocess.Pope
 
 @pytest.mark.slow
 def test_who_waits_is_told_for_whom_and_goes_on_when_the_other_is_done(layout: ArchiveLayout) -> None:
-    process, told = holder(layout, "/elsewhere", 1.5), list[str]()
+    process, sentences = holder(layout, "/elsewhere", 1.5), list[str]()
     with pytest.raises(LeaseHeldError, match=r"`classface run` on .* publishes this archive since .*; try again"):
         publishing_lease(layout, "classface forget", wait=False).__enter__()
-    with publishing_lease(layout, "classface run", told.append):
+    with publishing_lease(layout, "classface run", sentences.append):
         assert process.wait() == 0, "its holder had ended"
     who = f"`classface run` on {platform.node()} (process {process.pid} of "
-    assert len(told) == 1 and told[0].startswith(who) and told[0].endswith("; waiting until it is done.")
+    assert len(sentences) == 1 and sentences[0].startswith(who) and sentences[0].endswith("; waiting until it is done.")
     assert not list_files_recursive(layout.data), "and nothing of it stays"
 
 

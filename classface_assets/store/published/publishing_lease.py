@@ -28,7 +28,7 @@ from classface_assets.store.files.conditional import (
     Unread,
     VersionedContent,
 )
-from classface_assets.store.published.shared_pointer import shared_folder
+from classface_assets.store.published.shared_pointer import shared_object
 
 BEAT_S, DEAD_AFTER_S, LOOK_EVERY_S = 10.0, 60.0, 2.0
 """Seconds between two rewrites; without one for how long the holder counts as dead; between two looks of who waits."""
@@ -143,7 +143,7 @@ class HeldLease:
 
 def lease_object(layout: ArchiveLayout) -> ConditionalObject:
     """Where the lease of an archive lies whose data are at a URL."""
-    return ConditionalObject(shared_folder(layout) / "lease.json")
+    return shared_object(layout, "lease.json")
 
 
 @contextmanager

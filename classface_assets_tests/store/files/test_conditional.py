@@ -23,7 +23,7 @@ def place(request: pytest.FixtureRequest, bucket: UPath, monkeypatch: pytest.Mon
     if request.param == "memory":
         found = parse_location(f"memory://{request.node.name}/pointer.json")
         assert isinstance(found, UPath)
-        return ConditionalObject(found)
+        return ConditionalObject(found, found.parent)
     if request.param == "S3 without conditions":
         call = ConditionalObject._call
 
@@ -33,7 +33,7 @@ def place(request: pytest.FixtureRequest, bucket: UPath, monkeypatch: pytest.Mon
             return call(self, method, **given)
 
         monkeypatch.setattr(conditional.ConditionalObject, "_call", refusing)
-    return ConditionalObject(bucket / "data #1" / "pointer.json")
+    return ConditionalObject(bucket / "data #1" / "pointer.json", bucket / "data #1")
 
 
 def test_it_is_written_and_removed_only_in_the_version_that_was_read(place: ConditionalObject) -> None:
@@ -58,6 +58,7 @@ def test_it_is_written_and_removed_only_in_the_version_that_was_read(place: Cond
 def test_a_bucket_that_is_missing_is_an_error_and_no_missing_object(bucket: UPath) -> None:
     missing = parse_location("s3://no-such-bucket/data/pointer.json")
     assert isinstance(missing, UPath)
-    for call in (ConditionalObject(missing).read, lambda: ConditionalObject(missing).write(b"", None)):
+    place = ConditionalObject(missing, missing.parent)
+    for call in (place.read, lambda: place.write(b"", None)):
         with pytest.raises(StorageError, match="There is no bucket for s3://no-such-bucket/data"):
             call()

@@ -18,9 +18,10 @@ from classface_assets.review.context import ReviewContext
 from classface_assets.services.erasure import erase_person, unfinished_erasures
 from classface_assets.services.queries import find_faces
 from classface_assets.store.ledger.identity import LostLedgerError
+from classface_assets.store.published.ledger_record import publish_with_record
 from classface_assets.store.published.shared_pointer import blob_place, read_pointer
 from classface_assets_tests.conftest import World
-from classface_assets_tests.support.remote import YEARS, Remote, broken_links, copy_sample, number_of, stored
+from classface_assets_tests.support.remote import YEARS, Remote, broken_links, copy_sample, stored
 
 pytestmark = pytest.mark.slow
 
@@ -132,21 +133,22 @@ def test_who_is_forgotten_on_one_machine_is_gone_on_the_other_before_it_serves(m
     assert a.run() == [] and lasting(a.data_at) == published
 
 
-def test_a_second_machine_with_a_sqlite_ledger_of_its_own_is_refused(
-    bucket: UPath, sample: SampleArchive, tmp_path: Path
-) -> None:
-    copy_sample(sample, bucket / "photos", YEARS[:1])
-
+def test_a_second_machine_with_a_sqlite_ledger_of_its_own_is_refused(bucket: UPath, tmp_path: Path) -> None:
     def machine(name: str) -> Archive:
         return resolve_archive(str(bucket / "photos"), str(bucket / "data"), tmp_path / name)
 
     first = machine("a")
-    with dg.DagsterInstance.ephemeral() as instance:
-        world = Remote(tmp_path, instance, photos_at=str(bucket / "photos"), data_at=str(bucket / "data"))
-        assert world.run() == []
-    assert number_of  # the archive has no decision yet
+    publish_with_record(first.layout, {}, first.open_ledger().record())
+    first.share()
     second = machine("b")
-    for archive in (first, second):
+    assert second.layout.database.exists(), "what the first has published is here"
+    for use in (second.open_ledger().require_known, lambda: second.open_ledger().create_person("Ada")):
         with pytest.raises(LostLedgerError, match=r"is missing; .* CLASSFACE_LEDGER to the same PostgreSQL database"):
-            archive.open_ledger().require_known()
-        assert not (archive.layout.local / "ledger.sqlite").exists()
+            use()
+    assert not (second.layout.local / "ledger.sqlite").exists()
+    second.open_unchecked_ledger().create_person("Ada")
+    with pytest.raises(
+        LostLedgerError, match=r"of another ledger; .* CLASSFACE_LEDGER to the same PostgreSQL database"
+    ):
+        machine("b").open_ledger().require_known()
+    first.open_ledger().create_person("Ben")

@@ -7,7 +7,7 @@ take it; Dagster's pools separate them, asset by asset.
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import StorageError, UserError
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.store.published.publishing_lease import LeaseHeldError, publishing_lease
+from classface_assets.store.published.shared_files import pull
 
 LOCK_FILE = "run.lock"
 HOLDER_FILE = "run.json"
@@ -79,6 +81,30 @@ def archive_lock(
     finally:
         note.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def lock_on_all_machines(layout: ArchiveLayout, command: str) -> Iterator[None]:
+    """A context in which no other command runs this archive here, and no other machine publishes it.
+
+    Neither is waited for, as it may take hours. It begins with what others have published. Where the server with the
+    data is away, the context is entered nonetheless: what is to be recorded in the ledger is not lost for that.
+
+    Args:
+        layout: The archive.
+        command: Shown to others that wait for this one.
+
+    Raises:
+        ArchiveLockedError: Another command or machine is at work.
+    """
+    with archive_lock(layout, command, lambda _: None, wait=False), ExitStack() as stack:
+        try:
+            with suppress(StorageError):
+                stack.enter_context(publishing_lease(layout, command, wait=False))
+                pull(layout)
+        except LeaseHeldError as error:
+            raise ArchiveLockedError(str(error)) from None
+        yield
 
 
 def _read_holder(note: Path) -> LockHolder | str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import dagster as dg
 from pydantic import Field
 
-from classface_assets.core.errors import UserError
+from classface_assets.core.errors import UnreachableError, UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
@@ -247,7 +247,10 @@ class Archive(dg.ConfigurableResource):
 
         One that was started in Dagster's page, of assets without a job, has none yet.
         """
-        self.synchronize()
+        try:
+            self.synchronize()
+        except UnreachableError as error:  # each step says so too, and is tried again
+            _log.warning("%s", error)
         if context.run is None or context.instance is None:
             return
         tags = {**names_of(self.layout).tags, **host_tags(context.instance)}

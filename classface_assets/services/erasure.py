@@ -4,10 +4,8 @@ From the moment that the ledger has the erasure no page and no file of an album 
 that takes longer, so that an erasure that was interrupted is finished by the next call, or by the next run.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -15,9 +13,8 @@ import polars as pl
 from classface_assets.core.errors import UserError
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext, marked
-from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import normalize_name
-from classface_assets.orchestration.archive_lock import ArchiveLockedError, archive_lock
+from classface_assets.orchestration.archive_lock import lock_on_all_machines
 from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
 from classface_assets.orchestration.records.run_history import delete_all_run_records, erase_left_home
@@ -46,8 +43,8 @@ from classface_assets.store.ledger.transaction import UnknownError, find_person_
 from classface_assets.store.model.decisions import Decisions, Person
 from classface_assets.store.model.events import NAMING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
-from classface_assets.store.published.publishing_lease import LeaseHeldError, publishing_lease
-from classface_assets.store.published.shared_cache import erased_at_url
+from classface_assets.store.published.publishing_lease import publishing_lease
+from classface_assets.store.published.shared_cache import erased_from_data
 from classface_assets.store.published.shared_push import push_erasure
 
 _FINISHED_ANOTHER = marked(
@@ -70,11 +67,7 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
     """
     events, layout = archive.open_ledger().events(), archive.layout
     decisions = replay(events)
-    person = (
-        decisions.persons.get(who)
-        or find_person_by_name(decisions, who)
-        or _find_partly_erased(decisions.persons.values(), who)
-    )
+    person = decisions.persons.get(who) or find_person_by_name(decisions, who) or _partly_erased(decisions, who)
     if person is None:
         raise UnknownError(unknown_person_sentence(decisions, who))
     if person.erased:
@@ -87,9 +80,9 @@ def find_person_to_erase(archive: Archive, who: str) -> tuple[Person, list[FaceR
     return person, [FaceRef(face, photo, (x, y, w, h)) for face, photo, x, y, w, h in columns.iter_rows()]
 
 
-def _find_partly_erased(persons: Iterable[Person], name: str) -> Person | None:
+def _partly_erased(decisions: Decisions, name: str) -> Person | None:
     """An erased person who still has a name, which is removed last: some data of theirs may be left."""
-    normalized = normalize_name(name)
+    normalized, persons = normalize_name(name), decisions.persons.values()
     return next((one for one in persons if one.erased and normalize_name(one.name) == normalized), None)
 
 
@@ -105,7 +98,7 @@ def erase_person(archive: Archive, instance: dg.DagsterInstance, who: str) -> Er
         RunInProgressError, ArchiveLockedError: A run of this archive is in progress.
         ErasureUnfinishedError: It stopped halfway.
     """
-    with _locked(archive):
+    with lock_on_all_machines(archive.layout, "classface forget"):
         require_idle(instance, names_of(archive.layout))
         try:
             person, faces = find_person_to_erase(archive, who)
@@ -145,7 +138,7 @@ def finish_erasures(
         RunInProgressError, ArchiveLockedError: A run of this archive is in progress.
         ErasureUnfinishedError: It stopped halfway.
     """
-    with _locked(archive):
+    with lock_on_all_machines(archive.layout, "classface forget"):
         return _erase_all(archive, instance, erased_before)
 
 
@@ -170,7 +163,6 @@ def finish_interrupted_erasures(
     people = "one person" if len(waiting) == 1 else f"{len(waiting):,} people"
     try:
         with publishing_lease(archive.layout, "classface run", report):
-            archive.synchronize()
             receipt = _erase_all(archive, instance, frozenset())
     except RunInProgressError as error:
         report(f"The erasure of {people} is not finished yet. {error}")
@@ -181,34 +173,12 @@ def finish_interrupted_erasures(
 def unfinished_erasures(archive: Archive) -> set[str]:
     """The ids of the erased people of whom something may be left, in the data or on this machine."""
     layout = archive.layout
-    return all_erasures(layout, archive.open_ledger().events()).keys() - (
-        locally_erased(layout) & _erased_from_data(layout)
-    )
-
-
-def _erased_from_data(layout: ArchiveLayout) -> Set[str]:
-    """The erased people of whom nothing is left in what machines share: on another one something may be left still."""
-    return locally_erased(layout) if isinstance(layout.data, Path) else erased_at_url(layout)
+    finished = locally_erased(layout) & erased_from_data(layout)
+    return all_erasures(layout, archive.open_ledger().events()).keys() - finished
 
 
 def _counts(removed: Sequence[RemovedItem]) -> str:
     return ", ".join(f"{one.count:,} {one.what}" for one in removed) or "nothing was left"
-
-
-@contextmanager
-def _locked(archive: Archive) -> Iterator[None]:
-    """No run of this archive begins meanwhile, and no other machine publishes; for neither it waits, maybe for hours.
-
-    What other machines have published is in the local folder then, so that it can be removed.
-    """
-    command = "classface forget"
-    with archive_lock(archive.layout, command, lambda _: None, wait=False):
-        try:
-            with publishing_lease(archive.layout, command, wait=False):
-                archive.synchronize()
-                yield
-        except LeaseHeldError as error:
-            raise ArchiveLockedError(str(error)) from None
 
 
 def _erase_all(
@@ -216,6 +186,7 @@ def _erase_all(
 ) -> ErasureReceipt:
     require_idle(instance, names_of(archive.layout))
     try:
+        archive.synchronize()  # what other machines have made of these people is then here, to be removed
         synchronize_erasures(archive)
         return _remove_erased(archive, instance, erased_before, withdrawn)
     except UserError as error:
@@ -235,7 +206,7 @@ def _remove_erased(
     if not erasures_by_person:
         return ErasureReceipt()
     faces = {face.face_id: face for of_person in erasures_by_person.values() for face in of_person}
-    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= _erased_from_data(layout)
+    persons, new = set(erasures_by_person), not erasures_by_person.keys() <= erased_from_data(layout)
     here = not erasures_by_person.keys() <= locally_erased(layout)
     removed = [*withdrawn, *erase_faces(layout, faces, persons, new)]
     in_metadata, notes = erase_written_names(layout, _with_merged(replay(events), persons))

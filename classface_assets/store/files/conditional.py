@@ -45,9 +45,11 @@ class ConditionalObject:
 
     Attributes:
         place: The URL.
+        data: What errors name: the URL that people gave, below which it lies.
     """
 
     place: UPath
+    data: UPath
 
     def read(self, known: str = "") -> VersionedContent | Unread:
         """The content, from one request.
@@ -58,7 +60,7 @@ class ConditionalObject:
         Raises:
             StorageError: The server fails.
         """
-        with translate_storage_errors(self.place.parent):
+        with translate_storage_errors(self.data):
             try:
                 return self._get(known) if self._is_s3 else self._read_whole(known)
             except FileNotFoundError as error:
@@ -85,7 +87,7 @@ class ConditionalObject:
             StorageError: The server fails.
         """
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
-        with translate_storage_errors(self.place.parent):
+        with translate_storage_errors(self.data):
             if self._is_s3:
                 try:
                     return str(self._call("put_object", Body=content, **condition)["ETag"])
@@ -104,7 +106,7 @@ class ConditionalObject:
             ChangedMeanwhileError: It has another one, or is gone.
             StorageError: The server fails.
         """
-        with translate_storage_errors(self.place.parent):
+        with translate_storage_errors(self.data):
             if self._is_s3:
                 try:
                     self._call("delete_object", IfMatch=version)

@@ -28,14 +28,14 @@ from classface_assets.store.files.conditional import (
     Unread,
     VersionedContent,
 )
-from classface_assets.store.published.shared_pointer import shared_folder
+from classface_assets.store.published.shared_pointer import shared_object
 
 BEAT_S, DEAD_AFTER_S, LOOK_EVERY_S = 10.0, 60.0, 2.0
 """Seconds between two rewrites; without one for how long the holder counts as dead; between two looks of who waits."""
 _log = logging.getLogger(__name__)
 _held: dict[str, "HeldLease"] = {}
 """Of this process, by URL: what publishes within what publishes needs no second lease."""
-_guard = threading.Lock()
+_guard, _acquiring = threading.Lock(), threading.Lock()
 
 
 class LeaseLostError(UserError):
@@ -143,7 +143,7 @@ class HeldLease:
 
 def lease_object(layout: ArchiveLayout) -> ConditionalObject:
     """Where the lease of an archive lies whose data are at a URL."""
-    return ConditionalObject(shared_folder(layout) / "lease.json")
+    return shared_object(layout, "lease.json")
 
 
 @contextmanager
@@ -168,17 +168,18 @@ def publishing_lease(
     if isinstance(layout.data, Path):
         yield False
         return
-    key, place = str(layout.data), lease_object(layout)
-    with _guard:
-        lease = _held.get(key)
-        if lease is not None:
-            lease.depth += 1
-    is_new = lease is None
-    if lease is None:
-        lease = _acquire(place, _own_note(layout, command), report, wait)
-        lease.start()
+    key = str(layout.data)
+    with _acquiring:
         with _guard:
-            _held[key] = lease
+            lease = _held.get(key)
+            if lease is not None:
+                lease.depth += 1
+        is_new = lease is None
+        if lease is None:
+            lease = _acquire(lease_object(layout), _own_note(layout, command), report, wait)
+            lease.start()
+            with _guard:
+                _held[key] = lease
     try:
         yield is_new
     finally:
@@ -241,9 +242,12 @@ def _acquire(place: ConditionalObject, note: LeaseNote, report: Callable[[str], 
 
 
 def _is_killed(holder: LeaseNote, own: LeaseNote) -> bool:
-    """Whether the holder was a process of this machine and folder that is gone: nobody has to wait for it."""
+    """Whether the holder was a process of this machine and folder that is gone: nobody has to wait for it.
+
+    It may have been this process itself, if the server was away when it gave the lease back.
+    """
     is_own = (holder.machine, holder.folder) == (own.machine, own.folder)
-    return is_own and holder.process != own.process and not psutil.pid_exists(holder.process)
+    return is_own and (holder.process == own.process or not psutil.pid_exists(holder.process))
 
 
 def _read_note(content: bytes) -> LeaseNote | None:

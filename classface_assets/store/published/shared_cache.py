@@ -61,12 +61,12 @@ def read_cache_record(layout: ArchiveLayout) -> CacheRecord:
     return CacheRecord(is_new=True)
 
 
-def erased_at_url(layout: ArchiveLayout) -> frozenset[str]:
-    """The erased people of whom nothing is left at the URL, as this machine read it last.
+def erased_from_data(layout: ArchiveLayout) -> frozenset[str]:
+    """The erased people of whom nothing is left in the data, as this machine read last what is shared at a URL.
 
     Where nothing was shared yet, those whom this machine has erased: a version that shared nothing did so there too.
     """
-    record = read_cache_record(layout)
+    record = CacheRecord(is_new=True) if isinstance(layout.data, Path) else read_cache_record(layout)
     return frozenset(locally_erased(layout)) if record.is_new else record.pointer.erased
 
 

@@ -79,22 +79,27 @@ class Pointer:
         }
 
 
-def shared_folder(layout: ArchiveLayout) -> UPath:
-    """Where an archive whose data are at a URL has what its machines share."""
-    if not isinstance(layout.data, UPath):
-        raise TypeError(f"{layout.data} lies on this machine: nothing of it is shared")
-    return layout.data / FOLDER
+def shared_object(layout: ArchiveLayout, name: str) -> ConditionalObject:
+    """An object that machines share, of an archive whose data are at a URL."""
+    data = _require_url(layout)
+    return ConditionalObject(data / FOLDER / name, data)
 
 
 def pointer_object(layout: ArchiveLayout) -> ConditionalObject:
     """Where the pointer lies."""
-    return ConditionalObject(shared_folder(layout) / "current.json")
+    return shared_object(layout, "current.json")
 
 
 def blob_place(layout: ArchiveLayout, sha256: str = "") -> UPath:
     """Where the content of the file with this digest lies; without one, the folder of all."""
-    folder = shared_folder(layout) / "blobs"
+    folder = _require_url(layout) / FOLDER / "blobs"
     return folder / sha256 if sha256 else folder
+
+
+def _require_url(layout: ArchiveLayout) -> UPath:
+    if not isinstance(layout.data, UPath):
+        raise TypeError(f"{layout.data} lies on this machine: nothing of it is shared")
+    return layout.data
 
 
 def read_pointer(layout: ArchiveLayout) -> tuple[Pointer, str | None]:

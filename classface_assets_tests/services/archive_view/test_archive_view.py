@@ -1,12 +1,16 @@
 """The tables of a view, and whether it knows all decisions of a ledger that goes on."""
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import polars as pl
+import pytest
 
+from classface_assets.services.archive_view.cache import ArchiveViewCache
 from classface_assets.services.archive_view.model import SAMPLE_FACES, cluster_table, person_table
+from classface_assets.store.files.duckdb import publish_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.published.tables import EXEMPLARS_PER_YEAR
 from classface_assets_tests.services.photo_sessions.test_sessions import face, view_of
@@ -54,3 +58,28 @@ def test_the_tables_count_what_the_faces_show(ledger: Ledger) -> None:
         best = sorted(mine, key=lambda row: (-(row["quality_score"] or 0.0), row["face_id"]))
         assert cluster["sample_faces"] == [row["face_id"] for row in best[:SAMPLE_FACES]]
         assert cluster["size"] == len(mine) and cluster["school_years"] == sorted({r["school_year"] for r in mine})
+
+
+def test_what_other_machines_published_is_looked_for_every_two_seconds_and_at_each_decision(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, looks = tmp_path / "classface.duckdb", list[str]()
+
+    def fetch() -> None:
+        looks.append("look")
+        if not database.exists():
+            publish_database(database, {})
+
+    cache = ArchiveViewCache(database, ledger, synchronize=fetch)
+    for _ in range(5):
+        cache.current()
+    assert len(looks) == 1, "which fetched the database"
+    ledger.create_person("Ada")
+    assert [person.name for person in cache.current().decisions.persons.values()] == ["Ada"]
+    assert len(looks) == 2, "it might have been an erasure"
+    database.unlink()
+    cache.current()
+    assert len(looks) == 3, "somebody deleted the local folder"
+    monkeypatch.setattr("classface_assets.services.archive_view.cache.LOOK_EVERY_S", -1.0)
+    cache.current(), cache.current()
+    assert len(looks) == 5

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from classface_assets.core.errors import StorageError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_files_recursive
 from classface_assets.store.published import publishing_lease as lease
@@ -54,13 +55,13 @@ def holder(layout: ArchiveLayout, local: str, seconds: float) -> subprocess.Pope
 
 @pytest.mark.slow
 def test_who_waits_is_told_for_whom_and_goes_on_when_the_other_is_done(layout: ArchiveLayout) -> None:
-    process, told = holder(layout, "/elsewhere", 1.5), list[str]()
+    process, sentences = holder(layout, "/elsewhere", 1.5), list[str]()
     with pytest.raises(LeaseHeldError, match=r"`classface run` on .* publishes this archive since .*; try again"):
         publishing_lease(layout, "classface forget", wait=False).__enter__()
-    with publishing_lease(layout, "classface run", told.append):
+    with publishing_lease(layout, "classface run", sentences.append):
         assert process.wait() == 0, "its holder had ended"
     who = f"`classface run` on {platform.node()} (process {process.pid} of "
-    assert len(told) == 1 and told[0].startswith(who) and told[0].endswith("; waiting until it is done.")
+    assert len(sentences) == 1 and sentences[0].startswith(who) and sentences[0].endswith("; waiting until it is done.")
     assert not list_files_recursive(layout.data), "and nothing of it stays"
 
 
@@ -88,6 +89,21 @@ def test_who_lost_the_lease_publishes_nothing(layout: ArchiveLayout) -> None:
         with pytest.raises(LeaseLostError, match=r"nothing is published from here\. Run again\.$"):
             require_lease(layout)
     assert lease_object(layout).place.read_bytes() == b"of another machine"
+
+
+def test_a_lease_that_could_not_be_given_back_is_taken_again_by_its_process(
+    layout: ArchiveLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StorageError("The server is away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lease.ConditionalObject, "remove", away)
+        with publishing_lease(layout, "classface forget"):
+            pass
+    assert lease_object(layout).place.exists()
+    with publishing_lease(layout, "classface forget", wait=False) as is_new:
+        assert is_new
 
 
 def test_of_many_that_want_it_at_once_one_has_it(layout: ArchiveLayout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import gettext
 from classface_assets.review.api.common import Context
 from classface_assets.review.context import ReviewContext, context_of
-from classface_assets.review.pages.archive.album_files import album_path_on_disk, album_response, has_albums
+from classface_assets.review.pages.components.album_files import album_path_on_disk, album_response, has_albums
 from classface_assets.review.pages.components.layout import page_router, render_page_without_faces, wants_json
 from classface_assets.review.problems import NotFoundError
 from classface_assets.review.runs.update_texts import describe_update

@@ -7,7 +7,7 @@ from classface_assets.orchestration.updates.record import UpdateRecord, UpdateSt
 from classface_assets.review.runs.update_texts import STATES, describe_update
 
 if TYPE_CHECKING:
-    from classface_assets.review.pages.archive.album_files import has_albums
+    from classface_assets.review.pages.components.album_files import has_albums
 from classface_assets.review.context import ReviewContext
 
 

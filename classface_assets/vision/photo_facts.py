@@ -10,6 +10,7 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,7 +19,12 @@ import polars as pl
 from classface_assets.core.errors import as_storage_error
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import PhotoStatus
-from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
+from classface_assets.vision.photos.files import (
+    SPECIAL_FILE_REASON,
+    SpecialFileError,
+    fetch_small,
+    open_without_blocking,
+)
 from classface_assets.vision.photos.metadata import (
     CaptureTime,
     UnreadablePhotoError,
@@ -109,12 +115,13 @@ def read_photo_facts(path: Location, name: str = "") -> PhotoFacts:
     name_hash = hashlib.blake2b((name or str(path)).encode("utf-8", "surrogateescape"), digest_size=16)
     facts = PhotoFacts(str(uuid.UUID(bytes=name_hash.digest())), 0, 0)
     try:
+        content = None if isinstance(path, Path) else fetch_small(path)
+        if content is not None:  # one request had all of it: nothing can have changed in between
+            return _read_facts(path, BytesIO(content), replace(facts, size=len(content)), name)
         before = path.stat()
         facts = replace(facts, size=before.st_size, mtime_ns=before.st_mtime_ns)
         with open_without_blocking(path) as file:
-            found, opened = _read_header_facts(path, file, facts, name or path.name)
-            if found.status == PhotoStatus.OK:
-                found = _add_ids(found, file, opened)
+            found = _read_facts(path, file, facts, name)
         after = path.stat()
     except SpecialFileError:
         return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=SPECIAL_FILE_REASON)
@@ -139,6 +146,11 @@ def to_read_again(rows: pl.DataFrame) -> pl.Series:
     if "read_again" not in rows.columns:
         return by_reason
     return rows.select(pl.coalesce("read_again", by_reason)).to_series()
+
+
+def _read_facts(path: Location, file: BinaryIO, facts: PhotoFacts, name: str) -> PhotoFacts:
+    found, opened = _read_header_facts(path, file, facts, name or path.name)
+    return _add_ids(found, file, opened) if found.status == PhotoStatus.OK else found
 
 
 def _add_ids(facts: PhotoFacts, file: BinaryIO, opened: _OpenedPicture) -> PhotoFacts:

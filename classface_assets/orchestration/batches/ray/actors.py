@@ -36,6 +36,8 @@ class ActorPool:
         pack: Name of the model pack.
         idle: Actors that wait for a batch.
         starting: The answer that an actor gives once it is ready.
+        failed_starts: How many in a row died before they were ready.
+        has_started: Whether the first of them were ready once.
     """
 
     settings: RaySettings
@@ -44,6 +46,7 @@ class ActorPool:
     idle: "list[ActorHandle]" = field(default_factory=list)
     starting: "dict[ObjectRef, ActorHandle]" = field(default_factory=dict)
     failed_starts: int = 0
+    has_started: bool = False
 
     def __post_init__(self) -> None:
         """Connect to the cluster. Raises UserError where that cannot be."""
@@ -61,25 +64,40 @@ class ActorPool:
         return min(int(min(fits)), self.settings.actors_max or int(min(fits)))
 
     def start(self, batches: int) -> None:
-        """Start as many actors as there is use and room for, and wait until they are ready.
+        """Start as many actors as there is use and room for. The first time, wait until they are ready.
 
         Raises:
             UserError: The cluster has no room for the fewest actors, or what a worker lacks.
         """
-        least, most = self.settings.actors_min, self.most()
-        if most < least:
+        most = self.most()
+        if not self.has_started:
+            self._require_room(most)
+        wanted = max(1 if self.has_started else self.settings.actors_min, min(most, batches))
+        for _ in range(wanted - len(self.idle) - len(self.starting)):
+            self.ask_for_actor()
+        if not self.has_started:
+            self._await_first()
+            self.has_started = True
+
+    def _require_room(self, most: int) -> None:
+        if most < self.settings.actors_min:
             raise RayUnusableError(
                 f"The Ray cluster {self.settings.address} has room for {most} actors of "
                 f"{self.settings.cpus_per_actor:g} CPUs and {self.settings.gpus_per_actor:g} GPUs, and at least "
-                f"{least} are asked for; add workers, or ask for less."
+                f"{self.settings.actors_min} are asked for; add workers, or ask for less."
             )
-        wanted = max(least, min(most, batches))
-        for _ in range(wanted - len(self.idle) - len(self.starting)):
-            self.ask_for_actor()
-        waiting = list(self.starting)
-        ready, _ = self.ray.wait(waiting, num_returns=len(waiting), timeout=START_TIMEOUT_S) if waiting else ([], [])
+
+    def _await_first(self) -> None:
+        """Wait for all actors, so that what one of them lacks is known before any work is begun."""
+        least, waiting = self.settings.actors_min, list(self.starting)
+        ready, _ = self.ray.wait(waiting, num_returns=len(waiting), timeout=START_TIMEOUT_S)
         for reference in ready:
             self.welcome(reference)
+        while len(self.idle) < least and self.starting:
+            late, _ = self.ray.wait(list(self.starting), num_returns=1, timeout=START_TIMEOUT_S)
+            if not late:
+                break
+            self.welcome(late[0])
         if len(self.idle) < least:
             raise RayUnusableError(
                 f"Of the {least} actors that the Ray cluster {self.settings.address} needs at least, {len(self.idle)} "

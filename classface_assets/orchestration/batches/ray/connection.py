@@ -73,6 +73,11 @@ def import_ray(address: str) -> "ModuleType":
     if "ray" not in sys.modules:
         for name, value in {**QUIET, **(ON_LOOPBACK if _is_on_loopback(address) else {})}.items():
             os.environ.setdefault(name, value)
+    elif address == LOCAL and any(os.environ.get(name) != value for name, value in ON_LOOPBACK.items()):
+        raise RayUnusableError(
+            "Ray was loaded by something else already, so its own cluster would listen beyond this machine; set "
+            f"{' '.join(f'{name}={value}' for name, value in ON_LOOPBACK.items())}, or give the address of a cluster."
+        )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 

@@ -19,7 +19,7 @@ from classface_assets.orchestration.records.database import records_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::dagster.SupersessionWarning")]
 
-PAGE = Path(__file__).parents[2] / "classface_assets" / "docs" / "engineers" / "ci.md"
+PAGE = Path(__file__).parents[2] / "classface_assets" / "docs" / "engineers" / "operation" / "ci.md"
 COMMANDS = {"dagster": dagster_cli, "classface": classface_cli}
 
 

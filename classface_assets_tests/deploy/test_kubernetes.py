@@ -131,6 +131,7 @@ def test_nothing_of_the_pods_is_reached_from_outside_and_nothing_is_reported() -
     policy = object_of("NetworkPolicy")["spec"]
     assert policy["ingress"] == [{"from": [{"podSelector": {}}]}]
     cluster = object_of("RayCluster")
+    assert cluster["spec"]["authOptions"] == {"mode": "token", "secretName": "classface-ray"}
     assert policy["podSelector"]["matchLabels"] == {"ray.io/cluster": cluster["metadata"]["name"]}
     head = cluster["spec"]["headGroupSpec"]["rayStartParams"]
     assert (head["disable-usage-stats"], head["include-dashboard"]) == ("true", "false")

@@ -22,7 +22,7 @@ from classface_assets.vision.models.pack_info import BUILTIN_PACK, DLIB_PACK, IN
 
 DISTRIBUTION = "classface_assets"
 FOLDER = Path("build")
-OPTIONAL_EXTRAS = ("postgres", "s3")
+OPTIONAL_EXTRAS = ("docker", "k8s", "postgres", "ray", "s3")
 
 
 class Component(TypedDict, total=False):

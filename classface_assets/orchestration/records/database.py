@@ -16,6 +16,7 @@ import yaml
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
 from classface_assets.orchestration.archive_names import ARCHIVE_TAG
+from classface_assets.orchestration.records.chart_records import database_of_chart
 from classface_assets.orchestration.records.launchers.settings import LauncherSettings, forwarded_variables
 
 SETTINGS_FILE, SETTINGS_BEFORE = "dagster.yaml", "dagster.before.yaml"
@@ -111,10 +112,11 @@ def records_database(home: Path) -> RecordsDatabase | None:
     settings = home / SETTINGS_FILE
     if not settings.exists():
         return None
-    storage = (yaml.safe_load(settings.read_text()) or {}).get("storage") or {}
-    url = (storage.get("postgres") or {}).get("postgres_url")
+    written = yaml.safe_load(settings.read_text()) or {}
+    url = ((written.get("storage") or {}).get("postgres") or {}).get("postgres_url")
     if isinstance(url, dict):
         return parse_database(f"{ENVIRONMENT_PREFIX}{url.get('env', '')}")
+    url = url or database_of_chart(written, DRIVER)
     return RecordsDatabase(url) if url else None
 
 

@@ -117,6 +117,7 @@ class ReviewContext:
             self.ledger.read_people()
             attendances(view, list(view.decisions.sessions.values()))
             self.run_manager().warm_up()
+            self._vectors.current()
 
     def erase(self, person_id: str) -> tuple["ErasureReceipt", str]:
         """Erase a person from the archive and from this server's memory.

@@ -1,6 +1,7 @@
 """Starting the server of `classface review`: its address, its access token, and what the user is shown of them."""
 
 import ctypes
+import gc
 import ipaddress
 import secrets
 import socket
@@ -122,6 +123,15 @@ def share_memory_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
+def collect_garbage_rarely() -> None:
+    """Look for cyclic garbage after 100,000 new objects instead of 700.
+
+    The decisions of a large archive are millions of objects that stay. By default all of them were gone through several
+    times while they were read, and again in the middle of pages: half of the time of the first requests.
+    """
+    gc.set_threshold(100_000, 10, 10)
+
+
 def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Callable[[str], None]) -> None:
     """Serve an archive until interrupted.
 
@@ -161,6 +171,7 @@ def create_server(app: "FastAPI", options: ServerOptions) -> "uvicorn.Server":
 
     from classface_assets.review.auth.connections import connection_limits
 
+    collect_garbage_rarely()
     certificate = options.certificate
     config = uvicorn.Config(
         app,

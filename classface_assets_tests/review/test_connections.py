@@ -1,6 +1,7 @@
 """What strangers may send to the review server: connections, headers and bodies, by raw sockets."""
 
 import contextlib
+import gc
 import json
 import socket
 import time
@@ -212,3 +213,12 @@ def test_the_server_that_people_start_has_these_limits() -> None:
     assert config.http is connections.LimitedH11Protocol
     assert config.h11_max_incomplete_event_size == connections.MAX_HEADER_BYTES
     assert config.limit_concurrency == connections.MAX_BUSY_CONNECTIONS
+
+
+def test_the_garbage_collector_does_not_go_through_a_large_archive_in_the_middle_of_pages() -> None:
+    before = gc.get_threshold()
+    try:
+        create_server(lambda *_: None, ServerOptions())  # type: ignore[arg-type]
+        assert gc.get_threshold()[0] >= 100_000
+    finally:
+        gc.set_threshold(*before)

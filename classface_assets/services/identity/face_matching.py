@@ -15,7 +15,7 @@ from classface_assets.identity.inputs_from_frames import start_years
 from classface_assets.identity.matching.single_faces import LabelledFaces, match_single_faces
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.services.archive_view.model import ArchiveView
-from classface_assets.store.catalog.faces import DetectionMissingError, load_catalog
+from classface_assets.store.catalog.faces import DetectionMissingError, load_vectors
 from classface_assets.vision.models.pack_info import PackInfo
 
 
@@ -60,11 +60,10 @@ class FaceMatch:
 def read_face_vectors(layout: ArchiveLayout, pack: PackInfo) -> FaceVectors:
     """The vectors of a pack; none while the published faces are those of another detector."""
     try:
-        catalog = load_catalog(layout, pack.detector_version, pack.key)
+        faces, vectors = load_vectors(layout, pack.detector_version, pack.key)
     except DetectionMissingError:  # after an upgrade the published faces have no vectors until the next run
         return FaceVectors(_no_faces(), np.zeros((0, 0), np.float32))
-    faces = catalog.faces.select("face_id", "year") if catalog.faces.width else _no_faces().drop("row")
-    return FaceVectors(faces.with_row_index("row"), catalog.vectors)
+    return FaceVectors(faces.with_row_index("row"), vectors)
 
 
 def knn_settings(settings: AssignmentSettings, k: int, threshold: float | None, use_voting: bool) -> AssignmentSettings:

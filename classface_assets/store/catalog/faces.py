@@ -24,6 +24,8 @@ from classface_assets.store.catalog.school_year import (
 )
 from classface_assets.store.files.parts import PartDataset
 
+_KEYS = pl.Schema({name: DETECTIONS[name] for name in ("asset_id", "face_id", "status")})
+
 
 @dataclass(frozen=True)
 class FaceCatalog:
@@ -59,26 +61,40 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     # A folder that came to another school year is in both until the old one is run.
     images = all_images(layout).unique("path", keep="first", maintain_order=True)
     stores = school_year_stores(layout, detector)
-    detected = list(_detections_of_years(stores))
+    detected = list(_detections_of_years(stores, DETECTIONS))
     if not detected:
         images = _merge_detection_results(mark_duplicates(images), pl.DataFrame(schema=DETECTIONS))
         return FaceCatalog(images, pl.DataFrame(), np.zeros((0, 0), np.float32))
-    rows = pl.concat(detected, how="diagonal_relaxed").unique(
-        ["asset_id", "face_id"], keep="first", maintain_order=True
-    )
-    # Older versions detected faces in a picture once for each metadata that it had, and gave them other ids.
-    rows = rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
+    rows = _one_year_a_photo(detected)
     images = _merge_detection_results(mark_duplicates(images), rows)
-    starts = {store.year: first_year(store.year) for store in stores}
-    faces = (
-        rows.drop("rotation", "phash", "orientation", "strip_search")
-        .filter(pl.col("status") == DetectionStatus.FACE)
-        .with_columns(pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year"))
-    )
+    faces = _faces(stores, rows.drop("rotation", "phash", "orientation", "strip_search"))
     del detected, rows
     faces, vectors = _join_vectors([store.embedding_parts(pack) for store in stores], faces.sort("face_id"))
     release_freed_memory()
     return FaceCatalog(images, faces, vectors)
+
+
+def load_vectors(layout: ArchiveLayout, detector: str, pack: str) -> tuple[pl.DataFrame, np.ndarray]:
+    """The faces and vectors of the catalog, without reading what else is known of them.
+
+    Args:
+        layout: The archive.
+        detector: The detector's version.
+        pack: The key of the model pack, by which vectors are stored.
+
+    Returns:
+        face_id and year of each face, in the order of their ids; and (faces, d) float32, of unit length.
+
+    Raises:
+        DetectionMissingError: No face is by this detector.
+    """
+    _require_detections(layout, detector)
+    stores = school_year_stores(layout, detector)
+    detected = list(_detections_of_years(stores, _KEYS))
+    if not detected:
+        return pl.DataFrame(schema={"face_id": pl.String, "year": pl.Int32}), np.zeros((0, 0), np.float32)
+    faces = _faces(stores, _one_year_a_photo(detected)).select("face_id", "year").sort("face_id")
+    return _join_vectors([store.embedding_parts(pack) for store in stores], faces)
 
 
 def _require_detections(layout: ArchiveLayout, detector: str) -> None:
@@ -112,11 +128,27 @@ def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.Dat
     return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 
 
-def _detections_of_years(stores: list[SchoolYearStore]) -> Iterator[pl.DataFrame]:
+def _detections_of_years(stores: list[SchoolYearStore], schema: pl.Schema) -> Iterator[pl.DataFrame]:
     for store in stores:
-        rows = store.detections(list(DETECTIONS))
+        rows = store.detections(list(schema))
         if rows.height:
-            yield conform_to_schema(DETECTIONS, rows).with_columns(pl.lit(store.year).alias("school_year"))
+            yield conform_to_schema(schema, rows).with_columns(pl.lit(store.year).alias("school_year"))
+
+
+def _one_year_a_photo(detected: list[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all years, of a photo that is in two years those of the first."""
+    rows = pl.concat(detected, how="diagonal_relaxed").unique(
+        ["asset_id", "face_id"], keep="first", maintain_order=True
+    )
+    # Older versions detected faces in a picture once for each metadata that it had, and gave them other ids.
+    return rows.filter(pl.col("school_year") == pl.col("school_year").first().over("asset_id"))
+
+
+def _faces(stores: list[SchoolYearStore], rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that are faces, with the year that their school year starts in."""
+    starts = {store.year: first_year(store.year) for store in stores}
+    year = pl.col("school_year").replace_strict(starts, return_dtype=pl.Int32).alias("year")
+    return rows.filter(pl.col("status") == DetectionStatus.FACE).with_columns(year)
 
 
 def _merge_detection_results(images: pl.DataFrame, detections: pl.DataFrame) -> pl.DataFrame:

@@ -28,6 +28,8 @@ from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.files.parts import PartDataset
 
 FILE_DIGEST = "file_digest"
+ID_COLUMNS = ["asset_id", FILE_DIGEST, "school_year", "path", "orientation"]
+"""What `former_ids` needs of the photos."""
 
 
 def image_parts(layout: ArchiveLayout, year: str) -> PartDataset:
@@ -150,8 +152,9 @@ class SchoolYearStore:
         rows = parts.read(columns)
         if not rows.width:
             return rows
-        images = year_images(self.layout, self.year)
-        ids = images["asset_id"].unique().to_list()
+        # The dates and copies of the photos do not matter here, and cost more than everything else.
+        images = image_parts(self.layout, self.year).read(ID_COLUMNS)
+        ids = images["asset_id"].unique().to_list() if images.width else []
         return map_to_current_ids(rows, former_ids(images)).filter(pl.col("asset_id").is_in(ids))
 
     def chips(self, face_ids: Sequence[str]) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.store.catalog.faces import DetectionMissingError, FaceCatalog, load_catalog
+from classface_assets.store.catalog.faces import DetectionMissingError, FaceCatalog, load_catalog, load_vectors
 from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years
 from classface_assets.store.files.duckdb import query_database
 from classface_assets_tests.support.helpers import (
@@ -63,6 +63,23 @@ def test_copies_count_once_within_a_year_and_across_years(layout: ArchiveLayout)
         "2019-2020/again.jpg": ("duplicate", why),
     }
     assert facts.faces.select("face_id", "school_year", "year").rows() == [("a1", "2018-2019", 2018)]
+
+
+def test_vectors_alone_are_those_of_the_whole_catalog(layout: ArchiveLayout) -> None:
+    none, no_vectors = load_vectors(layout, DETECTOR, PACK)
+    assert none.columns == ["face_id", "year"] and none.is_empty() and len(no_vectors) == 0
+    add_images(layout, "2018-2019", ("a", "a.jpg"), ("b", "b.jpg"))
+    add_images(layout, "2019-2020", ("a", "again.jpg"), ("c", "c.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a2", "a1"), face_rows("b", "b1"))
+    add_detections(layout, "2019-2020", face_rows("a", "a2", "a1"), face_rows("c", "c1"), face_rows("gone", "g1"))
+    add_vectors(layout, "2018-2019", "a2", "b1")
+    add_vectors(layout, "2019-2020", "a2", "c1", "g1")
+    faces, vectors = load_vectors(layout, DETECTOR, PACK)
+    whole = load_catalog(layout, DETECTOR, PACK)
+    assert faces.rows() == [("a2", 2018), ("b1", 2018), ("c1", 2019)], "a1 has no vector, g1 no photo"
+    assert faces.equals(whole.faces.select("face_id", "year")) and np.array_equal(vectors, whole.vectors)
+    with pytest.raises(DetectionMissingError):
+        load_vectors(layout, "another-2", PACK)
 
 
 def test_a_photo_is_no_copy_of_a_file_that_is_not_a_photo(layout: ArchiveLayout) -> None:

@@ -32,6 +32,42 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_if_changed(path: Path, content: str) -> None:
+    """Write a text atomically, unless the file has it already: then it keeps its time of change."""
+    data = content.encode()
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
+
+
+class FolderListing:
+    """What the albums folder holds, each folder as it was when it was first asked for.
+
+    Asking the disk for each of tens of thousands of files takes many times longer.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """Of the albums folder `out`; nothing is listed yet."""
+        self.out = out
+        self._names: dict[str, frozenset[str]] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file or folder of this path below the albums folder."""
+        folder, _, name = path.rpartition("/")
+        if folder not in self._names:
+            self._names[folder] = self._list(folder)
+        if name in self._names[folder]:
+            return True
+        # A disk may list accents in another encoding than the one that it finds them by.
+        return not name.isascii() and (self.out / path).exists()
+
+    def _list(self, folder: str) -> frozenset[str]:
+        try:
+            with os.scandir(self.out / folder) as entries:
+                return frozenset(entry.name for entry in entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+
+
 @contextlib.contextmanager
 def rebuild_folder(folder: Path) -> Iterator[Path]:
     """Replace a folder by one that the block fills.

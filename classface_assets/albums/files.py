@@ -1,13 +1,11 @@
-"""The files that albums consist of, for fingerprints of inputs and outputs; and the broken links within albums."""
+"""The files that albums consist of, for fingerprints of inputs and outputs; and the links within their pages."""
 
-import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -103,25 +101,6 @@ def _child_names(folder: Path) -> list[str]:
     return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
 
 
-def find_broken_links(out: Path) -> list[str]:
-    """Links to missing files and fragments without an element of that id, as `page: link`, sorted."""
-    pages = {os.path.realpath(page): read_links(page.read_text(encoding="utf-8")) for page in _album_pages(out)}
-    exists = functools.cache(os.path.exists)  # most links lead to a few hundred pages, over and over
-    broken = []
-    for page, read in pages.items():
-        folder = Path(page).parent
-        for link in read.links:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            path = unquote(parts.path)
-            target = os.path.normpath(f"{folder}/{path}") if path else page
-            no_element = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
-            if no_element or not exists(target):
-                broken.append(f"{Path(page).relative_to(out.resolve()).as_posix()}: {link}")
-    return sorted(broken)
-
-
 @dataclass(frozen=True)
 class PageLinks:
     """What a page links to, in its order and each once, and the ids of its elements."""
@@ -143,13 +122,3 @@ def read_links(page: str) -> PageLinks:
             elif name == "id" and value:
                 ids.add(value)
     return PageLinks(tuple(links), frozenset(ids))
-
-
-def _album_pages(out: Path) -> list[Path]:
-    """The pages of the albums; students' folders hold only photos, and hidden folders are being built."""
-    return [
-        *out.glob("*.html"),
-        *out.glob("students/*.html"),
-        *out.glob("classes/*.html"),
-        *(page for page in out.glob("years/*/index.html") if not page.parent.name.startswith(".")),
-    ]

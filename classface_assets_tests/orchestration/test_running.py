@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.defs.albums.albums import SiteConfig, album_site
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.defs.identity.identities import identities

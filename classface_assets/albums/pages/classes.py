@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -47,7 +48,7 @@ class SchoolClass:
     absent: list[str]
     pictures: list[PhotoCard]
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The name of its page, without the ending."""
         digest = hashlib.blake2b(f"{self.year}\n{self.name}".encode(), digest_size=5).hexdigest()
@@ -69,6 +70,10 @@ def group_classes(
         students: Key → student of the albums.
         pictures: The photos of the albums.
     """
+    groups: defaultdict[str, list[PhotoCard]] = defaultdict(list)
+    for picture in pictures.values():
+        if picture.group:
+            groups[picture.key[0]].append(picture)
     members: defaultdict[tuple[str, str], dict[str, Student]] = defaultdict(dict)
     absent: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for year, name, person_id, student_name in people.members.iter_rows():
@@ -83,7 +88,7 @@ def group_classes(
             name=name,
             students=sorted(members[year, name].values(), key=lambda student: sort_key(student.name)),
             absent=sorted(absent[year, name], key=sort_key),
-            pictures=_class_photos(year, members[year, name], pictures.values()),
+            pictures=_class_photos(members[year, name], groups[year]),
         )
         for year, name in sorted({*members, *absent}, key=lambda key: (key[0], sort_key(key[1])))
     ]
@@ -108,13 +113,12 @@ def siblings_by_student(people: SchoolPeople, students: Mapping[str, Student]) -
     return {key: sorted(own, key=lambda student: sort_key(student.name)) for key, own in found.items()}
 
 
-def _class_photos(year: str, members: Mapping[str, Student], pictures: Iterable[PhotoCard]) -> list[PhotoCard]:
+def _class_photos(members: Mapping[str, Student], groups: Iterable[PhotoCard]) -> list[PhotoCard]:
     """The group photos of the year in which at least half of those who are named, and three, are of the class."""
     found = []
-    for picture in pictures:
-        if picture.key[0] == year and picture.group:
-            named = [student for student in picture.students if student.known]
-            own = sum(student.key in members for student in named)
-            if own >= MEMBERS_IN_CLASS_PHOTO and 2 * own >= len(named):
-                found.append(picture)
+    for picture in groups:
+        named = [student for student in picture.students if student.known]
+        own = sum(student.key in members for student in named)
+        if own >= MEMBERS_IN_CLASS_PHOTO and 2 * own >= len(named):
+            found.append(picture)
     return found

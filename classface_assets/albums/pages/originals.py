@@ -22,8 +22,9 @@ def original_files(folders: Mapping[str, str], pictures: Iterable[PhotoCard]) ->
     taken: dict[str, set[str]] = {key: set() for key in folders}
     files: dict[str, dict[PhotoKey, str]] = {key: {} for key in folders}
     for picture in pictures:
+        name = _file_name(picture)
         for student in picture.students:
-            files[student.key][picture.key] = unique_name(_file_name(picture), taken[student.key])
+            files[student.key][picture.key] = unique_name(name, taken[student.key])
     return files
 
 

@@ -14,9 +14,11 @@ from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents, build_site
 from classface_assets.albums.pages.year_page import build_year_album
 from classface_assets.albums.publication import publish
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import ENGLISH, use_language
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.albums.written_pages import load_written_pages, record_written_pages
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import WHEN_ALL_ALBUMS_ARE_READY, WHEN_ALL_YEARS_ARE_READY
 from classface_assets.defs.identity.identities import identities
@@ -151,16 +153,22 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
 
 
 def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents) -> Output:
-    site = build_site(layout.albums, contents.years, contents, config.school)
+    known = load_written_pages(layout, config.school)
+    site = build_site(layout.albums, contents.years, contents, config.school, known)
+    record_written_pages(layout, config.school, site.written)
+    reached(Failpoint.PAGES_RECORDED)
     result = materialize_result(
         site.pages,
+        pages_changed=site.rendered,
         named_students=site.named,
         unknown_students=site.unknown,
         school_years=site.years,
         removed=_file_list(site.removed),
         index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
     )
-    return Output(result, site_files(layout.albums), {"removed": _file_list([])}, digested=layout.albums)
+    digests = {layout.albums / path: page.digest for path, page in site.written.items()}
+    unchanged = {"removed": _file_list([]), "pages_changed": 0}
+    return Output(result, site_files(layout.albums), unchanged, digested=layout.albums, digests=digests)
 
 
 def _file_list(paths: Sequence[str]) -> dg.MetadataValue:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -28,6 +29,7 @@ from classface_assets.store.files.parts import PartDataset
 
 RECORD_DIGEST = "digest"
 """Key of a record: the digest of the rest of it."""
+NO_DIGESTS: Mapping[Path, str] = MappingProxyType({})
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 
@@ -63,7 +65,13 @@ class InputFingerprint:
         remove_tree(self.file)
         return None
 
-    def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location], digested: Path | None = None) -> None:
+    def record(
+        self,
+        metadata: Mapping[str, Any],
+        outputs: Iterable[Location],
+        digested: Path | None = None,
+        digests: Mapping[Path, str] = NO_DIGESTS,
+    ) -> None:
         """Record that the output was made from these inputs.
 
         Args:
@@ -71,17 +79,20 @@ class InputFingerprint:
             outputs: The files that were written.
             digested: The folder whose files have no checksum of their own, so that the record has one of each. Of a
                 file that is also there under another name, as a photo in an album is, it has none.
+            digests: SHA-256 of some of these files, as they were written, which are not read then.
 
         Raises:
             StorageError: The disk fails.
             ValueError: A file lies below none of the roots.
         """
         files = {self._name(file): file for file in outputs}
+        known = {self._name(file): digest for file, digest in digests.items()}
+        found = ((name, known.get(name) or self._digest(file, digested)) for name, file in files.items())
         content = {
             "made_of": self.made_of,
             "told": metadata,
             "outputs": self._outputs(files),
-            "digests": {name: digest for name in files if (digest := self._digest(files[name], digested)) is not None},
+            "digests": {name: digest for name, digest in found if digest is not None},
         }
         content[RECORD_DIGEST] = _record_digest(content)
         write_file(self.file, lambda out: out.write(json.dumps(content).encode()))

@@ -8,8 +8,10 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from classface_assets.albums.files import find_broken_links, list_album
+from classface_assets.albums.files import list_album
+from classface_assets.albums.pages.links import check_links
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.albums.checked_album import load_checked_album, record_checked_album
 from classface_assets.defs.catalog.checks.check_factory import archive_check
 from classface_assets.defs.identity.assignment import labels_not_preserved
 from classface_assets.defs.memoized import archive_state, input_fingerprint
@@ -128,14 +130,21 @@ def students_appear_often_enough(archive: Archive) -> dg.AssetCheckResult:
 
 @archive_check(asset="album_site", description="Every link and picture of the album is there.")
 def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
-    """Albums that did not change since they passed are not read again."""
+    """Of albums that passed, only pages are read again that changed, or link to what is there no more."""
     albums = archive.layout.albums
     fingerprint = input_fingerprint(archive.layout, "links", list_album(albums))
-    broken = [] if fingerprint.cached_metadata() is not None else find_broken_links(albums)
-    if not broken:
-        fingerprint.record({}, [])
+    before = load_checked_album(fingerprint)
+    if before is not None and fingerprint.cached_metadata() is not None:
+        return dg.AssetCheckResult(passed=True, severity=ERROR, metadata={"broken": [], "count": 0, "pages read": 0})
+    found = check_links(albums, before)
+    if found.broken:
+        fingerprint.file.unlink(missing_ok=True)
+    else:
+        record_checked_album(fingerprint, found.album)
     return dg.AssetCheckResult(
-        passed=not broken, severity=ERROR, metadata={"broken": broken[:SHOWN], "count": len(broken)}
+        passed=not found.broken,
+        severity=ERROR,
+        metadata={"broken": found.broken[:SHOWN], "count": len(found.broken), "pages read": found.read},
     )
 
 

@@ -59,9 +59,14 @@ def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Dat
     folders = [year_path(year) for year in years]
     albums = [f"{folder}/{entry}" for folder in folders for entry in _child_names(out / folder)]
     current = {*thumbnail_paths(photos), *face_crop_paths(faces)}
-    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in _child_names(out / kind)
-             for name in _child_names(out / kind / part))  # fmt: skip
+    crops = (path for kind in ("thumbs", "faces") for path in pictures_of_kind(out, kind))
     return sorted([*albums, *(path for path in crops if path in current)])
+
+
+def pictures_of_kind(out: Path, kind: str) -> Iterator[str]:
+    """The paths below the albums folder of all thumbnails (`thumbs`) or crops (`faces`) that there are."""
+    for part in _child_names(out / kind):
+        yield from (f"{kind}/{part}/{name}" for name in _child_names(out / kind / part))
 
 
 def list_album(out: Path) -> list[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, portrait_link
 from classface_assets.albums.disk import FolderListing, write_if_changed
-from classface_assets.albums.files import face_crop_paths, thumbnail_paths
+from classface_assets.albums.files import face_crop_paths, pictures_of_kind, thumbnail_paths
 from classface_assets.albums.names import disk_name_key, year_path, years_span
 from classface_assets.albums.pages.classes import (
     SchoolPeople,
@@ -202,6 +202,6 @@ def _is_same_folder(folder: Path, other: Path | None) -> bool:
 def _remove_unlisted_pictures(out: Path, current: Set[str]) -> None:
     """Deletes pictures of faces and photos that left the archive, may no longer be shown, or are covered now."""
     for kind in ("faces", "thumbs"):
-        for picture in (out / kind).glob("*/*.jpg"):
-            if picture.relative_to(out).as_posix() not in current:
-                picture.unlink()
+        for path in pictures_of_kind(out, kind):
+            if path.endswith(".jpg") and path not in current:
+                (out / path).unlink()

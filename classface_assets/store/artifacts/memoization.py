@@ -30,6 +30,7 @@ from classface_assets.store.files.parts import PartDataset
 RECORD_DIGEST = "digest"
 """Key of a record: the digest of the rest of it."""
 NO_DIGESTS: Mapping[Path, str] = MappingProxyType({})
+PROGRAM_FILES = (".py", ".j2", ".css", ".js", ".po")
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 
@@ -223,8 +224,11 @@ def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
 
 @functools.cache
 def program_digest(folder: Path = PACKAGE_FOLDER) -> str:
-    """The digest of the program itself, code and templates: outputs of another version of it are made again."""
-    files = sorted(file for ending in ("*.py", "*.j2", "*.css") for file in folder.rglob(ending))
+    """The digest of the program itself: outputs of another version of it are made again.
+
+    That is its code, the templates with what pages of albums contain beside them, and the translations.
+    """
+    files = sorted(file for file in folder.rglob("*.*") if file.suffix in PROGRAM_FILES)
     return content_digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from hashlib import blake2b
 
 import polars as pl
 
 from classface_assets.albums.captions import MISSING_NAME, caption_text
-from classface_assets.albums.disk import has_file
+from classface_assets.albums.disk import FolderListing
 from classface_assets.albums.names import encode_url
 from classface_assets.albums.pictures.originals import Photo
 from classface_assets.albums.pictures.thumbnails import LARGE, SMALL, face_crop_path, thumbnail_path
@@ -135,6 +135,17 @@ class PhotoCard:
         return caption_text((name, [mention.text for mention in row]) for name, row in self.rows)
 
     @cached_property
+    def digest(self) -> str:
+        """A digest of all that pages show of it; its place is not part of it, which is only the order of photos."""
+        people = [
+            (face.box, *((student.key, student.name, student.known) if student else ()))
+            for face, student in zip(self.faces, self.who, strict=True)
+        ]
+        photo = self.photo.width, self.photo.height, self.photo.covered
+        values = self.key, self.path, self.small, self.large, self.ratio, self.taken_at, self.lost, photo, people
+        return blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    @cached_property
     def alt(self) -> str:
         """The text alternative of the image, for people who cannot see it."""
         named = [student.name for student in self.students]
@@ -180,12 +191,12 @@ def photo_from_row(row: Mapping[str, object]) -> Photo:
 
 
 def photo_cards(
-    out: Path, photos: pl.DataFrame, faces: Iterable[Face], students: Mapping[str, Student]
+    listing: FolderListing, photos: pl.DataFrame, faces: Iterable[Face], students: Mapping[str, Student]
 ) -> dict[PhotoKey, PhotoCard]:
     """A card for each photo.
 
     Args:
-        out: The albums folder.
+        listing: Of the albums folder.
         photos: The `album_photos`.
         faces: The faces in them.
         students: Key → student.
@@ -210,16 +221,16 @@ def photo_cards(
             taken_at=row["taken_at"],
             faces=tuple(own),
             who=tuple(students.get(face.student) if face.student else None for face in own),
-            lost=not has_file(out, thumbnail_path(photo, SMALL)),
+            lost=not listing.has(thumbnail_path(photo, SMALL)),
             photo=photo,
         )
     return cards
 
 
-def portrait_link(out: Path, faces: Iterable[Face]) -> str | None:
+def portrait_link(listing: FolderListing, faces: Iterable[Face]) -> str | None:
     """The link to the crop of the first of `faces` that has one; None if there is none."""
     paths = (face_crop_path(face.face_id) for face in faces if face.cropped)
-    return next((encode_url(path) for path in paths if has_file(out, path)), None)
+    return next((encode_url(path) for path in paths if listing.has(path)), None)
 
 
 def _face_box(face: Face, photo: Photo, student: Student | None) -> FaceBox:

@@ -60,16 +60,17 @@ def counting_published(out: Path, paths: Collection[str]) -> Iterator[None]:
 
 def has_file(out: Path, path: str) -> bool:
     """Whether albums have a file: in the albums folder, or, within `counting_published`, at the URL."""
-    published = _published.get(out)
-    if published is not None and (path in published.paths or path.startswith("years/")):
-        return path in published.paths
-    return (out / path).exists()
+    published = _is_published(out, path)
+    return (out / path).exists() if published is None else published
 
 
-def has_folder(out: Path, folder: str) -> bool:
-    """Whether albums have a folder; see `has_file`."""
+def _is_published(out: Path, path: str) -> bool | None:
+    """Whether a file or folder is at the URL; None where what lies in the albums folder counts."""
     published = _published.get(out)
-    return (out / folder).is_dir() if published is None else folder.rstrip("/") in published.children
+    if published is None:
+        return None
+    is_there = path in published.paths or path.rstrip("/") in published.children
+    return is_there if is_there or path.startswith("years/") else None
 
 
 def is_counting_published(out: Path) -> bool:
@@ -101,6 +102,45 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_if_changed(path: Path, content: str) -> None:
+    """Write a text atomically, unless the file has it already: then it keeps its time of change."""
+    data = content.encode()
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
+
+
+class FolderListing:
+    """What the albums folder holds, each folder as it was when it was first asked for.
+
+    Asking the disk for each of tens of thousands of files takes many times longer.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """Of the albums folder `out`; nothing is listed yet."""
+        self.out = out
+        self._names: dict[str, frozenset[str]] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether albums have a file or folder of this path; see `has_file`."""
+        published = _is_published(self.out, path)
+        if published is not None:
+            return published
+        folder, _, name = path.rpartition("/")
+        if folder not in self._names:
+            self._names[folder] = self._list(folder)
+        if name in self._names[folder]:
+            return True
+        # A disk may list accents in another encoding than the one that it finds them by.
+        return not name.isascii() and (self.out / path).exists()
+
+    def _list(self, folder: str) -> frozenset[str]:
+        try:
+            with os.scandir(self.out / folder) as entries:
+                return frozenset(entry.name for entry in entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
 
 
 @contextlib.contextmanager

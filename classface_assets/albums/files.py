@@ -1,18 +1,16 @@
-"""The files that albums consist of, for fingerprints of inputs and outputs; and the broken links within albums."""
+"""The files that albums consist of, for fingerprints of inputs and outputs; and the links within their pages."""
 
-import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
 from classface_assets.albums.cards import photo_from_row
-from classface_assets.albums.disk import child_names, has_file, is_counting_published
+from classface_assets.albums.disk import child_names
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pictures.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.core.schemas import PhotoStatus
@@ -62,9 +60,19 @@ def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Dat
     folders = [year_path(year) for year in years]
     albums = [f"{folder}/{entry}" for folder in folders for entry in child_names(out, folder)]
     current = {*thumbnail_paths(photos), *face_crop_paths(faces)}
-    crops = (f"{kind}/{part}/{name}" for kind in ("thumbs", "faces") for part in child_names(out, kind)
-             for name in child_names(out, f"{kind}/{part}"))  # fmt: skip
+    crops = (path for kind in ("thumbs", "faces") for path in _pictures(lambda folder: child_names(out, folder), kind))
     return sorted([*albums, *(path for path in crops if path in current)])
+
+
+def pictures_of_kind(out: Path, kind: str) -> Iterator[str]:
+    """The paths below the albums folder of all thumbnails (`thumbs`) or crops (`faces`) on this machine."""
+    return _pictures(lambda folder: _child_names(out / folder), kind)
+
+
+def _pictures(names: Callable[[str], list[str]], kind: str) -> Iterator[str]:
+    """The paths of a kind's pictures, by what names the entries of a folder below the albums folder."""
+    for part in names(kind):
+        yield from (f"{kind}/{part}/{name}" for name in names(f"{kind}/{part}"))
 
 
 def list_album(out: Path) -> list[tuple[str, int, int]]:
@@ -100,31 +108,8 @@ def _walk_files(folder: str) -> Iterator[str]:
         yield from (f"{here}/{name}" for name in names)
 
 
-def find_broken_links(out: Path) -> list[str]:
-    """Links to missing files and fragments without an element of that id, as `page: link`, sorted.
-
-    Of albums that are published at a URL (`counting_published`), only the pages over all years are read.
-    """
-    root = os.path.realpath(out)
-    pages = {os.path.realpath(page): read_links(page.read_text(encoding="utf-8")) for page in _album_pages(out)}
-
-    @functools.cache  # most links lead to a few hundred pages, over and over
-    def exists(target: str) -> bool:
-        return os.path.exists(target) or has_file(out, os.path.relpath(target, root))  # noqa: PTH110
-
-    broken = []
-    for page, read in pages.items():
-        folder = Path(page).parent
-        for link in read.links:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            path = unquote(parts.path)
-            target = os.path.normpath(f"{folder}/{path}") if path else page
-            no_element = parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids
-            if no_element or not exists(target):
-                broken.append(f"{Path(page).relative_to(out.resolve()).as_posix()}: {link}")
-    return sorted(broken)
+def _child_names(folder: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
 
 
 @dataclass(frozen=True)
@@ -148,14 +133,3 @@ def read_links(page: str) -> PageLinks:
             elif name == "id" and value:
                 ids.add(value)
     return PageLinks(tuple(links), frozenset(ids))
-
-
-def _album_pages(out: Path) -> list[Path]:
-    """The pages of the albums; students' folders hold only photos, and hidden folders are being built."""
-    years = [] if is_counting_published(out) else out.glob("years/*/index.html")
-    return [
-        *out.glob("*.html"),
-        *out.glob("students/*.html"),
-        *out.glob("classes/*.html"),
-        *(page for page in years if not page.parent.name.startswith(".")),
-    ]

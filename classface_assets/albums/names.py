@@ -3,6 +3,7 @@
 Nothing here touches the disk.
 """
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -23,6 +24,7 @@ DIGEST = re.compile(r" ~[0-9a-f]{8}$")
 UNKNOWN_CLUSTER = re.compile(rf"{CLUSTER_PREFIX}(\d+)")
 
 
+@functools.lru_cache(maxsize=1 << 14)  # a student has a folder in many school years
 def album_folder_name(name: str) -> str:
     """A folder name that Windows, macOS and Linux all accept; letters of every script and emoji stay.
 
@@ -49,13 +51,13 @@ def unique_name(name: str, taken: set[str]) -> str:
         name: A file or folder name.
         taken: The `disk_name_key` of each name in use; the new one is added.
     """
-    path = PurePosixPath(name)
-    stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
     candidate, number = name, 1
-    while disk_name_key(candidate) in taken:
+    while (key := disk_name_key(candidate)) in taken:
+        path = PurePosixPath(name)
+        stem, ending = (path.stem, path.suffix) if len(path.suffix) <= 6 and " " not in path.suffix else (name, "")
         number += 1
         candidate = f"{stem} ({number}){ending}"
-    taken.add(disk_name_key(candidate))
+    taken.add(key)
     return candidate
 
 
@@ -80,6 +82,7 @@ def encode_url(*parts: str) -> str:
     return "/".join(quote(part, safe="/") for part in parts)
 
 
+@functools.lru_cache(maxsize=1024)
 def year_path(year: str) -> str:
     """The folder of a school year below the albums folder, with `/`: different years have different folders.
 
@@ -94,7 +97,7 @@ def year_path(year: str) -> str:
 
 def disk_name_key(name: str) -> str:
     """A key that is equal for two names that some disk takes for one: by case, or by how accents are encoded."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def sort_key(name: str) -> list[tuple[int, int | str]]:

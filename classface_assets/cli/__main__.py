@@ -16,6 +16,7 @@ from classface_assets.cli.albums import captions, coverage, export
 from classface_assets.cli.archive import dagster, ledger, maintenance, review, settings, with_secrets, workspace, years
 from classface_assets.cli.groups import HELP_WIDTH, SectionedGroup
 from classface_assets.cli.identity import evaluate, faces, identity, session
+from classface_assets.cli.leaving import leave
 from classface_assets.cli.messages import echo_error
 from classface_assets.cli.people import people, regions, roster
 from classface_assets.core.errors import UserError
@@ -123,5 +124,14 @@ def main() -> None:
         sys.exit(1)
 
 
+def program() -> None:
+    """What `classface` starts: `main`, after which the process ends at once."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -43,6 +43,7 @@ class Failpoint(StrEnum):
     PICTURES_REMOVED = "album.pictures-removed"
     COVERAGE_WRITTEN = "album.coverage-written"
     INDEX_WRITTEN = "album.index-written"
+    PAGES_RECORDED = "album.pages-recorded"
 
     FOLDER_RETIRED = "exchange.folder-retired"
     """Only where the system cannot exchange two folders in one step."""

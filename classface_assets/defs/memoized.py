@@ -31,6 +31,7 @@ class Output:
         metadata_when_unchanged: What replaces the result's metadata when nothing is done.
         is_complete: False where the next run has to try the rest again.
         digested: The folder of which the files have no checksum of their own, see `InputFingerprint.record`.
+        digests: Those of some of these files, which are not read then.
     """
 
     result: dg.MaterializeResult
@@ -38,6 +39,7 @@ class Output:
     metadata_when_unchanged: Mapping[str, object] = field(default_factory=dict)
     is_complete: bool = True
     digested: Path | None = None
+    digests: Mapping[Path, str] = field(default_factory=dict)
 
 
 def compute_unless_cached(
@@ -69,7 +71,7 @@ def compute_unless_cached(
         return output.result
     metadata = {**(output.result.metadata or {}), **output.metadata_when_unchanged}
     fingerprint.record(
-        {name: _to_json(value) for name, value in metadata.items()}, output.files, digested=output.digested
+        {name: _to_json(value) for name, value in metadata.items()}, output.files, output.digested, output.digests
     )
     reached(Failpoint.OUTPUT_RECORDED)
     return with_data_version(output.result, _data_version(fingerprint, tables))

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from classface_assets.albums.files import find_broken_links
 from classface_assets.albums.names import sort_key
 from classface_assets.albums.pages.classes import CLASS_MEMBERS, SIBLINGS, SchoolPeople
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets_tests.albums.test_albums import NAMES, TABLE, YEARS, Archive, archive, t1
 from classface_assets_tests.support.accessibility import axe_violations
 from classface_assets_tests.support.windows import browser

@@ -23,8 +23,9 @@ import pytest
 from PIL import Image
 
 from classface_assets.albums.disk import AlbumError
-from classface_assets.albums.files import find_broken_links, read_links
+from classface_assets.albums.files import read_links
 from classface_assets.albums.pages.classes import SchoolPeople
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.albums.pages.site import SiteContents, SiteReport, build_site
 from classface_assets.albums.pages.year_page import YearAlbum, build_year_album
 

@@ -17,7 +17,7 @@ import skimage.data
 from PIL import Image
 from polars.testing import assert_frame_equal
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.devtools.sample.compose import SampleArchive
 from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.defs.ingest.images import images
 from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets.store.catalog.school_year import image_parts, year_images

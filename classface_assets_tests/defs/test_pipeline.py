@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.defs.identity.assignment import AssignmentTask
 from classface_assets.defs.identity.identities import assign_with_head
 from classface_assets.devtools.demo import label_clusters

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.services.school_years import set_folder_year
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets_tests.conftest import World

@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.defs.albums.albums import SiteConfig, album_site
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.defs.identity.identities import identities
@@ -258,6 +258,9 @@ def test_another_version_of_the_program_computes_everything_again(tmp_path: Path
     template = tmp_path / "three" / "templates" / "year.html.j2"
     template.write_text(template.read_text().replace("School year", "Year"))
     assert program_digest(tmp_path / "three") != program_digest(tmp_path / "one")
+    with (tmp_path / "two" / "templates" / "lightbox.js").open("a") as script:
+        script.write("\n")
+    assert program_digest(tmp_path / "two") != program_digest(tmp_path / "one"), "every page has a copy of it"
     stamp = InputFingerprint(tmp_path / "stamp.json", content_digest("one version"), (tmp_path,))
     stamp.record({"rows": 3}, [template])
     assert stamp.cached_metadata() == {"rows": 3}

@@ -17,7 +17,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from upath import UPath
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.core.failpoints import Failpoint
 from classface_assets.core.locations import list_files_recursive
 from classface_assets.core.schemas import DUCKDB_TABLES

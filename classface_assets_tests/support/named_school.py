@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.albums.pages.site import build_site
 from classface_assets.albums.pages.year_page import build_year_album
 from classface_assets.core.layout import ArchiveLayout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from classface_assets.albums.files import find_broken_links
+from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import Location, list_files_recursive
 from classface_assets.devtools.sample.compose import SampleArchive

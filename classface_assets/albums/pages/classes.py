@@ -1,9 +1,10 @@
 """Classes of the school's rosters as albums show them: who is in a class, who has no photo, and its class photos."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -47,7 +48,7 @@ class SchoolClass:
     absent: list[str]
     pictures: list[PhotoCard]
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The name of its page, without the ending."""
         digest = hashlib.blake2b(f"{self.year}\n{self.name}".encode(), digest_size=5).hexdigest()
@@ -77,13 +78,14 @@ def group_classes(
             absent[year, name].append(student_name)
         else:
             members[year, name][student.key] = student
+    photos = _class_photos(members, pictures.values())
     return [
         SchoolClass(
             year=year,
             name=name,
             students=sorted(members[year, name].values(), key=lambda student: sort_key(student.name)),
             absent=sorted(absent[year, name], key=sort_key),
-            pictures=_class_photos(year, members[year, name], pictures.values()),
+            pictures=photos[year, name],
         )
         for year, name in sorted({*members, *absent}, key=lambda key: (key[0], sort_key(key[1])))
     ]
@@ -108,13 +110,24 @@ def siblings_by_student(people: SchoolPeople, students: Mapping[str, Student]) -
     return {key: sorted(own, key=lambda student: sort_key(student.name)) for key, own in found.items()}
 
 
-def _class_photos(year: str, members: Mapping[str, Student], pictures: Iterable[PhotoCard]) -> list[PhotoCard]:
-    """The group photos of the year in which at least half of those who are named, and three, are of the class."""
-    found = []
+def _class_photos(
+    members: Mapping[tuple[str, str], Mapping[str, Student]], pictures: Iterable[PhotoCard]
+) -> defaultdict[tuple[str, str], list[PhotoCard]]:
+    """School year and class → its class photos.
+
+    They are the group photos of the year in which at least half of those who are named, and three, are of the class.
+    """
+    classes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (year, name), students in members.items():
+        for key in students:
+            classes[year, key].append(name)
+    found: defaultdict[tuple[str, str], list[PhotoCard]] = defaultdict(list)
     for picture in pictures:
-        if picture.key[0] == year and picture.group:
+        if picture.group:
+            year = picture.key[0]
             named = [student for student in picture.students if student.known]
-            own = sum(student.key in members for student in named)
-            if own >= MEMBERS_IN_CLASS_PHOTO and 2 * own >= len(named):
-                found.append(picture)
+            own = Counter(name for student in named for name in classes.get((year, student.key), ()))
+            for name, count in own.items():
+                if count >= MEMBERS_IN_CLASS_PHOTO and 2 * count >= len(named):
+                    found[year, name].append(picture)
     return found

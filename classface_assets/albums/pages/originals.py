@@ -22,12 +22,15 @@ def original_files(folders: Mapping[str, str], pictures: Iterable[PhotoCard]) ->
     taken: dict[str, set[str]] = {key: set() for key in folders}
     files: dict[str, dict[PhotoKey, str]] = {key: {} for key in folders}
     for picture in pictures:
+        name = _file_name(picture)
         for student in picture.students:
-            files[student.key][picture.key] = unique_name(_file_name(picture), taken[student.key])
+            files[student.key][picture.key] = unique_name(name, taken[student.key])
     return files
 
 
 def _file_name(picture: PhotoCard) -> str:
     """The photo's own name; a copy with covered faces is a JPEG, whatever the photo is."""
-    name = PurePosixPath(album_file_name(picture.path))
-    return str(name.with_suffix(".jpg")) if picture.covered and name.suffix.lower() not in JPEG_SUFFIXES else str(name)
+    name = album_file_name(picture.path)
+    if not picture.covered or PurePosixPath(name).suffix.lower() in JPEG_SUFFIXES:
+        return name
+    return str(PurePosixPath(name).with_suffix(".jpg"))

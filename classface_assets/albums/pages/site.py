@@ -1,18 +1,18 @@
 """Builds the pages over all years: the school's index, a page for each student and class, the coverage report."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
+from types import MappingProxyType
 
 import polars as pl
 
-from classface_assets.albums.cards import PhotoCard, PhotoKey, album_photos, photo_cards, portrait_link
-from classface_assets.albums.disk import has_file, has_folder, rebuild_folder, write_atomically
-from classface_assets.albums.files import face_crop_paths, thumbnail_paths
-from classface_assets.albums.names import disk_name_key, encode_url, year_path, years_span
+from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, portrait_link
+from classface_assets.albums.disk import FolderListing, write_if_changed
+from classface_assets.albums.files import face_crop_paths, pictures_of_kind, thumbnail_paths
+from classface_assets.albums.names import disk_name_key, year_path, years_span
 from classface_assets.albums.pages.classes import (
-    SchoolClass,
     SchoolPeople,
     classes_by_student,
     group_classes,
@@ -25,16 +25,13 @@ from classface_assets.albums.pages.coverage import (
     unread_files,
     withheld_files,
 )
-from classface_assets.albums.pages.originals import original_files
+from classface_assets.albums.pages.page_files import WrittenPages, replace_pages
+from classface_assets.albums.pages.people_pages import Site, class_pages, student_pages
 from classface_assets.albums.pages.rendering import render_template, write_stylesheet
-from classface_assets.albums.students import (
-    Student,
-    assign_folder_names,
-    faces_from_frame,
-    first_of_letters,
-    group_students,
-)
+from classface_assets.albums.students import Student, faces_from_frame, first_of_letters, group_students
 from classface_assets.core.failpoints import Failpoint, reached
+
+NO_PAGES: WrittenPages = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,18 @@ class SiteReport:
         named: How many named students have a page.
         unknown: How many unknown students have a page.
         pages: How many pages there are in all.
+        rendered: How many of the pages of students and classes were rendered; the others are as they were.
         removed: Pages and years that no longer exist, as paths below the albums folder.
+        written: The pages of students and classes, for the next time.
     """
 
     years: int
     named: int
     unknown: int
     pages: int
+    rendered: int
     removed: tuple[str, ...]
+    written: WrittenPages = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,43 +77,9 @@ class SiteContents:
         return sorted(set(self.photos["school_year"]))
 
 
-@dataclass(frozen=True)
-class StudentYear:
-    """A student in one school year.
-
-    Attributes:
-        year: The school year.
-        page: The year's page, if it exists.
-        face: The best face.
-        folder: The folder of originals, if it exists.
-        pictures: The photos.
-        originals: Photo → its file in the folder of originals.
-        school_class: The class, if it is known.
-    """
-
-    year: str
-    page: str | None
-    face: str | None
-    folder: str | None
-    pictures: list[PhotoCard]
-    originals: dict[PhotoKey, str]
-    school_class: SchoolClass | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Site:
-    """What the parts of the site are built from."""
-
-    out: Path
-    years: Sequence[str]
-    students: Mapping[str, Student]
-    pictures: Mapping[PhotoKey, PhotoCard]
-    classes: Sequence[SchoolClass]
-    siblings: Mapping[str, list[Student]]
-    school: str
-
-
-def build_site(out: Path, years: Sequence[str], contents: SiteContents, school: str = "") -> SiteReport:
+def build_site(
+    out: Path, years: Sequence[str], contents: SiteContents, school: str = "", known: WrittenPages = NO_PAGES
+) -> SiteReport:
     """Build index, student and class pages and coverage report; remove what former years and students left.
 
     Args:
@@ -120,17 +87,22 @@ def build_site(out: Path, years: Sequence[str], contents: SiteContents, school: 
         years: All school years, in the order to show.
         contents: What the pages show.
         school: The name of the school, for the title.
+        known: The pages that the last build of this version of the program wrote, in the language in use; of those
+            that would be the same none is rendered or read.
     """
     write_stylesheet(out)
     photos, faces = contents.photos, contents.faces
     shown = album_photos(photos.filter(pl.col("school_year").is_in(list(years))))
     all_faces = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
     students = group_students(faces, all_faces)
-    pictures = photo_cards(out, shown, all_faces, students)
+    listing = FolderListing(out)
+    pictures = photo_cards(listing, shown, all_faces, students)
     classes = [one for one in group_classes(contents.people, students, pictures) if one.year in set(years)]
-    site = _Site(out, years, students, pictures, classes, siblings_by_student(contents.people, students), school)
-    removed = _write_student_pages(site) + _write_class_pages(site)
-    removed += _remove_years(out, years)
+    siblings = siblings_by_student(contents.people, students)
+    site = Site(listing, years, students, pictures, classes, siblings, school)
+    of_students = replace_pages(out, "students", student_pages(site), known)
+    of_classes = replace_pages(out, "classes", class_pages(site), known)
+    removed = [*of_students.removed, *of_classes.removed, *_remove_years(out, years)]
     reached(Failpoint.YEARS_REMOVED)
     _remove_unlisted_pictures(out, {*thumbnail_paths(photos), *face_crop_paths(faces)})
     reached(Failpoint.PICTURES_REMOVED)
@@ -138,21 +110,28 @@ def build_site(out: Path, years: Sequence[str], contents: SiteContents, school: 
     total = total_coverage(coverage, faces)
     unread = unread_files(photos, [picture for picture in pictures.values() if picture.lost])
     withheld = withheld_files(photos)
-    write_atomically(
+    write_if_changed(
         out / "coverage.html",
         render_template(
             "coverage.html.j2", root="", school=school, coverage=coverage, unread=unread, withheld=withheld, total=total
         ),
     )
     reached(Failpoint.COVERAGE_WRITTEN)
-    write_atomically(out / "index.html", _render_index(site, coverage, total))
+    write_if_changed(out / "index.html", _render_index(site, coverage, total))
     reached(Failpoint.INDEX_WRITTEN)
     named = sum(student.known for student in students.values())
-    pages = len(students) + len(classes) + 2
-    return SiteReport(len(years), named, len(students) - named, pages, tuple(sorted(removed)))
+    return SiteReport(
+        years=len(years),
+        named=named,
+        unknown=len(students) - named,
+        pages=len(students) + len(classes) + 2,
+        rendered=of_students.rendered + of_classes.rendered,
+        removed=tuple(sorted(removed)),
+        written=of_students.pages | of_classes.pages,
+    )
 
 
-def _render_index(site: _Site, coverage: Sequence[YearCoverage], total: YearCoverage) -> str:
+def _render_index(site: Site, coverage: Sequence[YearCoverage], total: YearCoverage) -> str:
     students = site.students
     own_classes = classes_by_student(site.classes)
     letters = first_of_letters(student for student in students.values() if student.known)
@@ -161,13 +140,13 @@ def _render_index(site: _Site, coverage: Sequence[YearCoverage], total: YearCove
         "index.html.j2",
         root="",
         school=site.school,
-        years=[_year_card(site.out, row, site.pictures.values()) for row in coverage],
+        years=_year_cards(site, coverage),
         classes=site.classes,
         named=[student for student in students.values() if student.known],
         unknown=[student for student in students.values() if not student.known],
         letters=letters,
         anchors={key: f"letter-{number}" for number, key in enumerate(letters, start=1)},
-        portraits={key: portrait_link(site.out, student.best_faces) for key, student in students.items()},
+        portraits={key: portrait_link(site.listing, student.best_faces) for key, student in students.items()},
         spans={key: years_span(own) for key, own in school_years.items()},
         search_words={
             key: " ".join([*own, *(one.name for one in own_classes.get(key, {}).values())])
@@ -177,103 +156,30 @@ def _render_index(site: _Site, coverage: Sequence[YearCoverage], total: YearCove
     )
 
 
-def _write_student_pages(site: _Site) -> list[str]:
-    """Writes every student's page into a new folder and swaps it in; returns the pages that no longer exist."""
-    albums = [_year_album(site, year) for year in site.years]
-    own_classes = classes_by_student(site.classes)
-    pages = {}
-    for student in site.students.values():
-        classes = own_classes.get(student.key, {})
-        of_years = [_student_year(site, student, album, classes.get(album.year)) for album in albums]
-        pages[student.slug] = render_template(
-            "student.html.j2",
-            root="../",
-            school=site.school,
-            student=student,
-            years=[one for one in of_years if one.pictures],
-            siblings=site.siblings.get(student.key, []),
-        )
-    return _replace_pages(site.out, "students", pages)
-
-
-def _write_class_pages(site: _Site) -> list[str]:
-    """Writes every class's page as `_write_student_pages` does."""
-    pages = {}
-    for one in site.classes:
-        portraits = {
-            student.key: portrait_link(
-                site.out, [f for f in student.best_faces if f.school_year == one.year] + student.best_faces
-            )
-            for student in one.students
-        }
-        page = f"{year_path(one.year)}/index.html"
-        pages[one.slug] = render_template(
-            "class.html.j2",
-            root="../",
-            school=site.school,
-            school_class=one,
-            portraits=portraits,
-            photo_counts={s.key: sum(year == one.year for year, _ in s.photo_keys) for s in one.students},
-            year_page=page if has_file(site.out, page) else None,
-        )
-    return _replace_pages(site.out, "classes", pages)
-
-
-def _replace_pages(out: Path, folder: str, pages: Mapping[str, str]) -> list[str]:
-    """Swaps in a folder of these pages; returns the former pages that no longer exist."""
-    before = {page.name for page in (out / folder).glob("*.html")}
-    with rebuild_folder(out / folder) as building:
-        for slug, page in pages.items():
-            (building / f"{slug}.html").write_text(page, encoding="utf-8")
-    return [f"{folder}/{page}" for page in before - {f"{slug}.html" for slug in pages}]
-
-
-@dataclass(frozen=True, eq=False)
-class _YearAlbum:
-    """A year's album: student key → folder, and student key → photo → file in it."""
-
-    year: str
-    folders: Mapping[str, str]
-    files: Mapping[str, Mapping[PhotoKey, str]]
-
-
-def _year_album(site: _Site, year: str) -> _YearAlbum:
-    folders = assign_folder_names(
-        s for s in site.students.values() if any(face.school_year == year for face in s.faces)
-    )
-    pictures = [picture for picture in site.pictures.values() if picture.key[0] == year]
-    return _YearAlbum(year, folders, original_files(folders, pictures))
-
-
-def _student_year(site: _Site, student: Student, album: _YearAlbum, school_class: SchoolClass | None) -> StudentYear:
-    out, year = site.out, album.year
-    faces = [face for face in student.best_faces if face.school_year == year]
-    page, folder = f"{year_path(year)}/index.html", f"{year_path(year)}/{album.folders.get(student.key, '')}"
-    keys = {(face.school_year, face.asset_id) for face in faces}
-    photos = sorted((site.pictures[key] for key in keys), key=lambda picture: picture.place)
-    files = {key: f"{folder}/{name}" for key, name in album.files.get(student.key, {}).items() if key in keys}
-    return StudentYear(
-        year=year,
-        page=page if has_file(out, page) else None,
-        face=portrait_link(out, faces),
-        folder=folder if has_folder(out, folder) else None,
-        pictures=photos,
-        originals={key: encode_url(path) for key, path in files.items() if has_file(out, path)},
-        school_class=school_class,
-    )
-
-
 def _student_school_years(student: Student, years: Sequence[str]) -> list[str]:
     own = {face.school_year for face in student.faces}
     return [year for year in years if year in own]
 
 
-def _year_card(out: Path, coverage: YearCoverage, pictures: Iterable[PhotoCard]) -> dict[str, object]:
-    """A year on the index: its counts, and as cover picture the photo with most faces."""
-    own = [picture for picture in pictures if picture.key[0] == coverage.year and not picture.lost]
-    cover = max(own, key=lambda picture: (len(picture.faces), picture.ratio), default=None)
-    built = has_file(out, f"{year_path(coverage.year)}/index.html")
-    return {"coverage": coverage, "cover": cover, "built": built}
+def _year_cards(site: Site, coverage: Sequence[YearCoverage]) -> list[dict[str, object]]:
+    """The years on the index: counts, and as cover picture the photo with most faces."""
+    covers: dict[str, PhotoCard] = {}
+    for picture in site.pictures.values():
+        best = covers.get(picture.key[0])
+        if not picture.lost and (best is None or _as_cover(picture) > _as_cover(best)):
+            covers[picture.key[0]] = picture
+    return [
+        {
+            "coverage": row,
+            "cover": covers.get(row.year),
+            "built": site.listing.has(f"{year_path(row.year)}/index.html"),
+        }
+        for row in coverage
+    ]
+
+
+def _as_cover(picture: PhotoCard) -> tuple[int, float]:
+    return len(picture.faces), picture.ratio
 
 
 def _remove_years(out: Path, years: Sequence[str]) -> list[str]:
@@ -296,6 +202,6 @@ def _is_same_folder(folder: Path, other: Path | None) -> bool:
 def _remove_unlisted_pictures(out: Path, current: Set[str]) -> None:
     """Deletes pictures of faces and photos that left the archive, may no longer be shown, or are covered now."""
     for kind in ("faces", "thumbs"):
-        for picture in (out / kind).glob("*/*.jpg"):
-            if picture.relative_to(out).as_posix() not in current:
-                picture.unlink()
+        for path in pictures_of_kind(out, kind):
+            if path.endswith(".jpg") and path not in current:
+                (out / path).unlink()

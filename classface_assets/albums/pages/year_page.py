@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, album_photos, photo_cards, photo_from_row, portrait_link
-from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild_folder
+from classface_assets.albums.disk import AlbumError, FolderListing, link_or_copy_photo, rebuild_folder
 from classface_assets.albums.names import encode_url, year_path
 from classface_assets.albums.pages.originals import original_files
 from classface_assets.albums.pages.rendering import render_template, write_stylesheet
@@ -84,7 +84,8 @@ def build_year_album(
         best = next((face for face in student.best_faces if face.cropped), None)
         if best is not None:
             save_face_crop(out, best.face_id, best.chip)
-    pictures = photo_cards(out, shown, all_faces, students)
+    listing = FolderListing(out)
+    pictures = photo_cards(listing, shown, all_faces, students)
     folder, folders = out / year_path(year), assign_folder_names(students.values())
     with rebuild_folder(folder) as building:
         linked, copied, lost = _fill_student_folders(
@@ -97,7 +98,7 @@ def build_year_album(
             root="../../",
             year=year,
             students=list(students.values()),
-            portraits={student.key: portrait_link(out, student.best_faces) for student in students.values()},
+            portraits={student.key: portrait_link(listing, student.best_faces) for student in students.values()},
             folders=folders,
             originals=_existing_originals(building, folders, pictures.values()),
             pictures=list(pictures.values()),

@@ -12,6 +12,7 @@ from classface_assets.albums.files import site_files, site_inputs, year_album_fi
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents, build_site
 from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import ENGLISH, use_language
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
@@ -22,6 +23,7 @@ from classface_assets.defs.albums.target import (
     metadata_of,
     opened_target,
 )
+from classface_assets.defs.albums.written_pages import load_written_pages, record_written_pages
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import when_all_albums_are_ready, when_all_years_are_ready
 from classface_assets.defs.identity.identities import identities
@@ -164,13 +166,17 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
 
 
 def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents, target: AlbumTarget | None) -> Output:
-    site = build_site(layout.albums, contents.years, contents, config.school)
+    known = load_written_pages(layout, config.school)
+    site = build_site(layout.albums, contents.years, contents, config.school, known)
+    record_written_pages(layout, config.school, site.written)
+    reached(Failpoint.PAGES_RECORDED)
     copied: dict[str, Any] = {}
     if target is not None:
         published = target.publish_site(contents)
         copied = metadata_of(published, target.site_digest())
     result = materialize_result(
         site.pages,
+        pages_changed=site.rendered,
         named_students=site.named,
         unknown_students=site.unknown,
         school_years=site.years,
@@ -178,9 +184,11 @@ def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents
         index=dg.MetadataValue.path(str((layout.published_albums or layout.albums) / "index.html")),
         **copied,
     )
+    unchanged = {"removed": _file_list([]), "pages_changed": 0}
     if target is not None:
-        return Output(result, (), {"removed": _file_list([]), **NOTHING_DONE})
-    return Output(result, site_files(layout.albums), {"removed": _file_list([])}, digested=layout.albums)
+        return Output(result, (), {**unchanged, **NOTHING_DONE})
+    digests = {layout.albums / path: page.digest for path, page in site.written.items()}
+    return Output(result, site_files(layout.albums), unchanged, digested=layout.albums, digests=digests)
 
 
 def _file_list(paths: Sequence[str]) -> dg.MetadataValue:

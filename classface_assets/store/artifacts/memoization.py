@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -29,6 +30,8 @@ from classface_assets.store.files.parts import PartDataset
 
 RECORD_DIGEST = "digest"
 """Key of a record: the digest of the rest of it."""
+NO_DIGESTS: Mapping[Path, str] = MappingProxyType({})
+PROGRAM_FILES = (".py", ".j2", ".css", ".js", ".po")
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
 
 
@@ -65,7 +68,13 @@ class InputFingerprint:
         self._remove()
         return None
 
-    def record(self, metadata: Mapping[str, Any], outputs: Iterable[Location], digested: Path | None = None) -> None:
+    def record(
+        self,
+        metadata: Mapping[str, Any],
+        outputs: Iterable[Location],
+        digested: Path | None = None,
+        digests: Mapping[Path, str] = NO_DIGESTS,
+    ) -> None:
         """Record that the output was made from these inputs.
 
         Args:
@@ -73,17 +82,20 @@ class InputFingerprint:
             outputs: The files that were written.
             digested: The folder whose files have no checksum of their own, so that the record has one of each. Of a
                 file that is also there under another name, as a photo in an album is, it has none.
+            digests: SHA-256 of some of these files, as they were written, which are not read then.
 
         Raises:
             StorageError: The disk fails.
             ValueError: A file lies below none of the roots.
         """
         files = {self._name(file): file for file in outputs}
+        known = {self._name(file): digest for file, digest in digests.items()}
+        found = ((name, known.get(name) or self._digest(file, digested)) for name, file in files.items())
         content = {
             "made_of": self.made_of,
             "told": metadata,
             "outputs": self._outputs(files),
-            "digests": {name: digest for name in files if (digest := self._digest(files[name], digested)) is not None},
+            "digests": {name: digest for name, digest in found if digest is not None},
         }
         content[RECORD_DIGEST] = _record_digest(content)
         write_file(self.file, lambda out: out.write(json.dumps(content).encode()))
@@ -223,8 +235,11 @@ def catalog_fingerprint(layout: ArchiveLayout, detector: str, pack: str) -> str:
 
 @functools.cache
 def program_digest(folder: Path = PACKAGE_FOLDER) -> str:
-    """The digest of the program itself, code and templates: outputs of another version of it are made again."""
-    files = sorted(file for ending in ("*.py", "*.j2", "*.css") for file in folder.rglob(ending))
+    """The digest of the program itself: outputs of another version of it are made again.
+
+    That is its code, the templates with what pages of albums contain beside them, and the translations.
+    """
+    files = sorted(file for file in folder.rglob("*.*") if file.suffix in PROGRAM_FILES)
     return content_digest([(file.relative_to(folder).as_posix(), _hash(file.read_bytes())) for file in files])
 
 

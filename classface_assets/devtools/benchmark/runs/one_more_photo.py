@@ -53,6 +53,15 @@ class PartOfRun:
     seconds: float
 
 
+@dataclass(frozen=True)
+class TimedRun:
+    """A command: how long it took, its CPU time, and its steps in the order in which they began."""
+
+    seconds: float
+    cpu_seconds: float
+    parts: list[PartOfRun]
+
+
 def bench(folder: Path, count: int, console: Console) -> None:
     """Make the school where it is not there yet, and print what one more photo takes.
 
@@ -66,8 +75,8 @@ def bench(folder: Path, count: int, console: Console) -> None:
         with Image.open(originals[0]) as image:
             image.convert("RGB").resize(PHOTO_SIZE).save(picture)
         archive = compose_school(folder, round(count * FACES_IN_A_PHOTO), picture, MOST_IN_A_PHOTO)
-    before, _ = _timed_run(archive)
-    console.print(f"Everything that was there before is up to date after {before:.0f} s.")
+    before = _timed_run(archive)
+    console.print(f"Everything that was there before is up to date after {before.seconds:.0f} s.")
     add_photo(archive, originals, console)
 
 
@@ -79,25 +88,32 @@ def add_photo(archive: Archive, originals: list[Path], console: Console) -> None
     """
     year = Path(archive.photos) / YEAR
     make_photo(originals, year, len(list(year.glob("IMG_*.jpg"))) + 1)
-    seconds, parts = _timed_run(archive)
+    timed = _timed_run(archive)
     photos = sum(1 for _ in Path(archive.photos).rglob("*.jpg"))
-    print_parts(console, f"one more photo in {photos:,}", seconds, parts)
+    print_parts(console, f"one more photo in {photos:,}", timed.seconds, timed.parts)
+    console.print(f"CPU time of all: {timed.cpu_seconds:.1f} s.")
 
 
-def _timed_run(archive: Archive) -> tuple[float, list[PartOfRun]]:
-    """Run the archive; how long the command took, and the steps in the order in which they began."""
+def _timed_run(archive: Archive) -> TimedRun:
+    """Run the archive."""
     with open_instance(archive.layout) as instance:
         known = {run.run_id for run in instance.get_runs()}
     command = [sys.executable, "-m", "classface_assets.cli", "run", "--yes"]
-    started, began = time.time(), time.monotonic()
+    started, began, cpu = time.time(), time.monotonic(), _cpu_seconds_of_children()
     done = subprocess.run(
         [*command, f"--photos={archive.photos}", f"--data={archive.data}"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise UserError(f"A run failed: {done.stderr.strip().splitlines()[-1]}")
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, _cpu_seconds_of_children() - cpu
     with open_instance(archive.layout) as instance:
-        return seconds, recorded_parts(instance, started, known)
+        return TimedRun(seconds, cpu, recorded_parts(instance, started, known))
+
+
+def _cpu_seconds_of_children() -> float:
+    """CPU time of the processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def recorded_parts(instance: dg.DagsterInstance, started: float, known: Collection[str] = ()) -> list[PartOfRun]:

@@ -11,6 +11,8 @@ import dagster as dg
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dagster._core.events import EngineEventData
+from dagster._core.utils import make_new_run_id
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
@@ -245,15 +247,13 @@ def test_release_frees_the_killed_runs_of_its_own_archive_alone(shared: tuple[Pa
         instance.add_run(
             dg.DagsterRun(
                 job_name="ingest_year",
-                run_id=dg._core.utils.make_new_run_id(),
+                run_id=make_new_run_id(),
                 tags=names.tags,
                 status=dg.DagsterRunStatus.NOT_STARTED,
             )
         )
         run = next(names.run_records(instance)).dagster_run
-        instance.report_engine_event(
-            "began", run, dg._core.events.EngineEventData({"pid": dg.MetadataValue.text(NOBODY)})
-        )
+        instance.report_engine_event("began", run, EngineEventData({"pid": dg.MetadataValue.text(NOBODY)}))
         instance.report_dagster_event(
             dg.DagsterEvent(event_type_value="PIPELINE_START", job_name="ingest_year"), run.run_id
         )

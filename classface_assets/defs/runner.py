@@ -167,7 +167,7 @@ class PipelineRunner:
     @cached_property
     def definitions(self) -> dg.Definitions:
         """Every asset, check and job. They take a second to import, and a run that finds nothing new needs none."""
-        from classface_assets.defs.build import definitions_with
+        from classface_assets.defs.loading.build import definitions_with
 
         return definitions_with(self._resources)
 

@@ -143,13 +143,13 @@ def dead_process() -> str:
 
 
 def started(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
-    """A run that has begun, whose process is no more."""
+    """A run that has start, whose process is no more."""
     run = instance.add_run(
         dg.DagsterRun(job_name="identify", run_id=make_new_run_id(), tags=tags, status=dg.DagsterRunStatus.NOT_STARTED)
     )
     instance.report_engine_event("began", run, EngineEventData({"pid": dg.MetadataValue.text(dead_process())}))
-    begun = dg.DagsterEvent(event_type_value="PIPELINE_START", job_name="identify")
-    instance.report_dagster_event(begun, run.run_id)
+    start = dg.DagsterEvent(event_type_value="PIPELINE_START", job_name="identify")
+    instance.report_dagster_event(start, run.run_id)
     return run.run_id
 
 

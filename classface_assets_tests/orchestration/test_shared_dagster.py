@@ -83,7 +83,11 @@ def test_an_archive_is_added_and_removed_and_what_people_wrote_in_the_workspace_
     assert f"DAGSTER_HOME={tmp_path / 'dagster_home'} dagster dev -w {tmp_path / 'workspace.yaml'}" in done.output
     text = (tmp_path / "workspace.yaml").read_text()
     assert text.startswith(COMMENTED.removesuffix("# the end\n")) and text.endswith("# the end\n")
-    module = {"module_name": "classface_assets.archives", "attribute": "archive_north", "location_name": "north"}
+    module = {
+        "module_name": "classface_assets.defs.loading.archives",
+        "attribute": "archive_north",
+        "location_name": "north",
+    }
     assert yaml.safe_load(text)["load_from"][1] == {"python_module": module}
     archive = archive_of(tmp_path, "north")
     assert archive.name == "north" and archive.layout.dagster_home == tmp_path / "dagster_home"
@@ -125,7 +129,7 @@ def test_what_cannot_be_added_is_one_sentence_and_changes_nothing(
 def test_archives_that_share_a_process_are_one_code_location(tmp_path: Path) -> None:
     for name in ("north", "south"):
         add(tmp_path, name, "--together")
-    entry = {"module_name": "classface_assets.archives", "location_name": "archives"}
+    entry = {"module_name": "classface_assets.defs.loading.archives", "location_name": "archives"}
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]
     classface("workspace", "remove", "north", "--file", tmp_path / "workspace.yaml")
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]

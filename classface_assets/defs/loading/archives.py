@@ -1,4 +1,4 @@
-"""What Dagster loads of archives that share it: `classface_assets.archives` has a repository of each, under its name.
+"""What Dagster loads of archives that share it: `classface_assets.defs.loading.archives` has a repository of each, under its name.
 
 `classface workspace` writes the code locations: `attribute: archive_north` loads that archive alone, in a process of
 its own; no attribute, all that were added with --together. A run loads its own archive only. Where none is listed in
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from classface_assets.defs.build import repository_with
+from classface_assets.defs.loading.build import repository_with
 from classface_assets.orchestration.resources import default_resources, registered_resources
 from classface_assets.orchestration.settings.archives import RegisteredArchive, read_archives
 from classface_assets.orchestration.settings.workspace_file import ATTRIBUTE_PREFIX

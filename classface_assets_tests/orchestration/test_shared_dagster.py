@@ -27,6 +27,7 @@ from classface_assets.orchestration.records.retention import old_runs, prune_rec
 from classface_assets.orchestration.records.run_history import delete_all_run_records
 from classface_assets.orchestration.resources import Archive, resolve_archive
 from classface_assets.orchestration.settings.file import read_settings
+from classface_assets.orchestration.settings.workspace_file import MODULE
 
 # Dagster's own server calls functions of Dagster that are deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -84,7 +85,7 @@ def test_an_archive_is_added_and_removed_and_what_people_wrote_in_the_workspace_
     text = (tmp_path / "workspace.yaml").read_text()
     assert text.startswith(COMMENTED.removesuffix("# the end\n")) and text.endswith("# the end\n")
     module = {
-        "module_name": "classface_assets.defs.loading.archives",
+        "module_name": MODULE,
         "attribute": "archive_north",
         "location_name": "north",
     }
@@ -129,7 +130,7 @@ def test_what_cannot_be_added_is_one_sentence_and_changes_nothing(
 def test_archives_that_share_a_process_are_one_code_location(tmp_path: Path) -> None:
     for name in ("north", "south"):
         add(tmp_path, name, "--together")
-    entry = {"module_name": "classface_assets.defs.loading.archives", "location_name": "archives"}
+    entry = {"module_name": MODULE, "location_name": "archives"}
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]
     classface("workspace", "remove", "north", "--file", tmp_path / "workspace.yaml")
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]

@@ -22,7 +22,6 @@ import dagster as dg
 import psutil
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.automation import ALL_YEARS_ASSETS
@@ -170,42 +169,47 @@ def pages_of(count: int) -> list[PageToOpen]:
     ]
 
 
-def print_figures(figures: Iterable[Measured], pages: Iterable[PageTime], count: int) -> None:
-    """Print a row for each figure and each page."""
-    table = Table("what", "value", "slowest query", title=f"{count:,} archives in one Dagster")
+def print_figures(figures: Iterable[Measured | PageTime], console: Console) -> None:
+    """Print a line for each figure and each page."""
     for one in figures:
-        table.add_row(one.what, f"{one.value:,.2f} {one.unit}", "")
-    for page in pages:
-        name, seconds = page.slowest
-        table.add_row(f"page: {page.page.name}", f"{page.seconds:.2f} s", f"{name} {seconds:.2f} s")
-    Console(width=120, highlight=False).print(table)
+        if isinstance(one, Measured):
+            console.print(f"{one.what:60} {one.value:10,.2f} {one.unit}")
+        else:
+            name, seconds = one.slowest
+            console.print(f"{'page: ' + one.page.name:60} {one.seconds:10,.2f} s   slowest: {name} {seconds:.2f} s")
 
 
-def bench(count: int) -> None:
-    """Make that many archives, and measure."""
+def bench(folder: Path, count: int, console: Console) -> None:
+    """Make that many archives, measure, and print each figure when it is known.
+
+    Raises:
+        UserError: It is not one archive at least.
+    """
     from playwright.sync_api import sync_playwright
 
+    if count < 1:
+        raise UserError(f"There are {count} archives to make; give at least one.")
     chromium = os.environ.get("CHROMIUM") or None
-    with tempfile.TemporaryDirectory() as folder:
-        shared, adding = make_archives(Path(folder).resolve(), count)
-        first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
-        with open_instance(first.layout) as instance:
-            began = time.monotonic()
-            with workspace_ui(shared.workspace, instance) as ui:
-                figures = [adding, *measure_loading(began)]
-                with sync_playwright() as playing:
-                    browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                    pages = list(measure_pages(browser, ui.url, pages_of(count)))
-                    browser.close()
-                start_sensors(ui)
-                figures += measure_sensors(ui)
-    print_figures(figures, pages, count)
+    shared, adding = make_archives(folder.resolve(), count)
+    print_figures([adding], console)
+    first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
+    with open_instance(first.layout) as instance:
+        began = time.monotonic()
+        with workspace_ui(shared.workspace, instance) as ui:
+            print_figures(measure_loading(began), console)
+            with sync_playwright() as playing:
+                browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                print_figures(measure_pages(browser, ui.url, pages_of(count)), console)
+                browser.close()
+            start_sensors(ui)
+            print_figures(measure_sensors(ui), console)
 
 
 def main(options: Mapping[str, str]) -> None:
     """Run the benchmark with the variables that the Makefile passes."""
     try:
-        bench(int(options.get("ARCHIVES") or 300))
+        with tempfile.TemporaryDirectory() as folder:
+            bench(Path(folder), int(options.get("ARCHIVES") or 300), Console(width=120, highlight=False, markup=False))
     except (UserError, ValueError) as error:
         raise SystemExit(f"bench-archives: {error}") from None
 

@@ -10,7 +10,7 @@ REMOTE = $(shell git remote get-url origin 2>/dev/null | grep -E '//([^@/]*@)?[^
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 PINS_OF := $(BIN)/python -m classface_assets.devtools.supply_chain.pins
 
-.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys bench-years bench-one-photo bench-sensor bench-plan bench-ray
+.PHONY: demo test test-fast ui bench bench-identity bench-head bench-faces bench-review bench-clicks bench-quiet bench-facts bench-strips bench-panorama bench-captions bench-album bench-dagster-ui bench-embedders bench-gpu bench-gpu-wheels soak gpu texts lint constraints sbom audit bench-keys bench-years bench-one-photo bench-sensor bench-plan bench-ray bench-archives
 
 demo: .venv/ready
 	$(BIN)/python -m classface_assets.devtools.demo
@@ -134,6 +134,10 @@ bench-album: .venv/ready
 # How long Dagster's pages take in Chromium, on its own web server, where there are many school years. YEARS=n (300)
 bench-dagster-ui: .venv/ready
 	@YEARS="$(YEARS)" $(BIN)/python -m classface_assets.devtools.benchmark.dagster_ui.dagster_ui
+
+# What many archives in one Dagster take: to add and load them, its sensors, its pages in Chromium. ARCHIVES=n (300)
+bench-archives: .venv/ready
+	@ARCHIVES="$(ARCHIVES)" $(BIN)/python -m classface_assets.devtools.benchmark.dagster_ui.archives
 
 # How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
 bench-embedders: .venv/ready

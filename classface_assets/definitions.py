@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from classface_assets.defs.build import definitions_with
+from classface_assets.defs.loading.build import definitions_with
 from classface_assets.orchestration.resources import default_resources
 
 

@@ -151,7 +151,14 @@ def with_names(
     if not names.name:
         return list(definitions)
     keys = {dg.AssetKey(asset): names.asset_key(asset) for asset in assets}
-    return [one.with_attributes(asset_key_replacements=keys) for one in definitions]
+    named = [one.with_attributes(asset_key_replacements=keys) for one in definitions]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # a copy sets all parameters that there are
+        # What was a check is no check any more in Dagster's copy.
+        return [
+            dg.AssetChecksDefinition(**new.get_attributes_dict()) if isinstance(old, dg.AssetChecksDefinition) else new
+            for old, new in zip(definitions, named, strict=True)
+        ]
 
 
 def _shared(compute: Callable[..., dg.MaterializeResult], publishes: bool) -> Callable[..., dg.MaterializeResult]:

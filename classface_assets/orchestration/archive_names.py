@@ -5,6 +5,7 @@ name. An archive without one has plain keys, as if it were alone.
 """
 
 import re
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from classface_assets.core.layout import ArchiveLayout
 
 ARCHIVE_TAG = "classface/archive"
 """The tag of Dagster's runs that holds the name of the archive that they belong to."""
+HOST_TAG = "classface/host"
+"""The tag of a run that holds the machine of its process, where machines share the records."""
 SCHOOL_YEAR = "school_year"
 MOST_CHARACTERS = 60
 RESERVED_NAMES = frozenset({"archives", "schedules", "history", "storage"})
@@ -152,3 +155,18 @@ def archive_of(run: dg.DagsterRun) -> str:
 def asset_name(key: dg.AssetKey) -> str:
     """The name of an asset without that of its archive."""
     return key.path[-1]
+
+
+def are_shared(instance: dg.DagsterInstance) -> bool:
+    """Whether other machines may use the same records."""
+    return bool(getattr(instance.event_log_storage, "postgres_url", None))  # its class is in the extra `postgres`
+
+
+def host_tags(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The tags of a run whose process is one of this machine; none where no other machine sees the run."""
+    return {HOST_TAG: socket.gethostname()} if are_shared(instance) else {}
+
+
+def place_of(run: dg.DagsterRun) -> str:
+    """` on north-server` for a run of which the machine is known; else ""."""
+    return f" on {run.tags[HOST_TAG]}" if HOST_TAG in run.tags else ""

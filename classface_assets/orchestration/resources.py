@@ -15,13 +15,11 @@ from classface_assets.core.errors import UnreachableError, UserError
 from classface_assets.core.languages import ENGLISH, LANGUAGES
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
-from classface_assets.orchestration.archive_names import names_of, require_archive_name
+from classface_assets.orchestration.archive_names import host_tags, names_of, require_archive_name
 from classface_assets.orchestration.batches.packs import load_shared_pack
 from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
-from classface_assets.orchestration.records.run_processes import host_tags
-from classface_assets.orchestration.settings.archives import RegisteredArchive
 from classface_assets.orchestration.settings.file import SETTINGS_FILE, read_settings, settings_path
 from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
@@ -417,26 +415,3 @@ def default_resources() -> dict[str, Any]:
     archive |= {field: dg.EnvVar.int(name) if field in NUMBERS else dg.EnvVar(name) for field, name in given.items()}
     models = Models(pack=dg.EnvVar("CLASSFACE_PACK") if os.environ.get("CLASSFACE_PACK") else pack)
     return {"archive": kind(**archive), "models": models, "progress": LoggedProgress()}
-
-
-def registered_resources(registered: RegisteredArchive) -> dict[str, Any]:
-    """Resource key → the resource of an archive of a shared Dagster: by the list in its home, and its `classface.toml`.
-
-    Of the environment counts only what holds for all archives. A `classface.toml` that cannot be used, or that names
-    another archive, fails the runs of this one; the others are loaded.
-    """
-    places = (registered.photos or None, registered.data, registered.local or None)
-    kind: type[Archive] = Archive
-    try:
-        resolved = resolve_archive(*places, name=registered.name)
-        pack = registered.pack or resolve_models(archive=resolved).pack
-    except UserError:
-        kind, resolved = UnusableArchive, resolve_archive(*places, lasting=ArchiveSettings(), name=registered.name)
-        pack = registered.pack or resolve_models().pack
-    variable = registered.ledger_variable
-    archive = {
-        **resolved.model_dump(),
-        "dagster_home": os.environ.get("DAGSTER_HOME", ""),
-        "ledger": dg.EnvVar(variable) if variable else "",
-    }
-    return {"archive": kind(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

@@ -9,10 +9,10 @@ import pytest
 from classface_assets.core.errors import UserError
 from classface_assets.core.schemas import DUCKDB_TABLES
 from classface_assets.definitions import defs
-from classface_assets.defs.build import definitions_with
 from classface_assets.defs.catalog.columns import COLUMNS, OF_ONE_TABLE, describe_column
 from classface_assets.defs.catalog.settings import CatalogSettings
 from classface_assets.defs.catalog.tables import TABLES, StorageKind
+from classface_assets.defs.loading.build import definitions_with
 from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets_tests.conftest import World
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from classface_assets.core.errors import StorageError, UnreachableError
-from classface_assets.defs.build import definitions_with
+from classface_assets.defs.loading.build import definitions_with
 from classface_assets.defs.sensors import failure_reports as module
 from classface_assets.defs.sensors.failed_runs import failed_runs
 from classface_assets.defs.sensors.failure_reports import FailureReports, ReportError, report_of

@@ -23,6 +23,7 @@ from classface_assets.orchestration.records.database import (
 )
 from classface_assets.orchestration.records.retention import prune_records
 from classface_assets.orchestration.records.run_history import delete_all_run_records
+from classface_assets.orchestration.settings.file import read_settings
 from classface_assets_tests.conftest import World
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,25 @@ def test_a_database_holds_the_records_of_one_archive(layout: ArchiveLayout, tmp_
     assert "needs a database of its own" in str(refused.exception) and str(layout.data) in str(refused.exception)
     assert records_database(other.dagster_home) is None, "its settings are as before"
     assert config(other, "--postgres", url, "--take-over").exit_code == 0
+
+
+def test_archives_that_have_a_name_share_a_database(layout: ArchiveLayout, tmp_path: Path, url: str) -> None:
+    for name in ("north", "south"):
+        places = ["--photos", str(layout.photos), "--data", str(tmp_path / name)]
+        workspace = ["--file", str(tmp_path / "workspace.yaml"), "--home", str(tmp_path / "home")]
+        added = CliRunner().invoke(cli, ["workspace", "add", name, *places, *workspace])
+        assert added.exit_code == 0, added.output
+    os.environ["DAGSTER_HOME"] = ""
+    for name in ("north", "south"):  # the one note of whose the records are holds for both
+        named = ArchiveLayout(layout.photos, tmp_path / name)
+        assert config(named, "--postgres", url).exit_code == 0
+    stored = read_settings(tmp_path / "north")
+    assert stored.archive == "north" and stored.dagster_home == str(tmp_path / "home")
+    refused = config(layout, "--postgres", url)
+    assert refused.exit_code == 1 and "archives that have a name; give this one a name too" in str(refused.exception)
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        for name in ("north", "south"):
+            assert instance.get_dynamic_partitions(f"{name}/school_year") == ["2019-2020"]
 
 
 def test_a_password_stays_in_the_environment(layout: ArchiveLayout, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

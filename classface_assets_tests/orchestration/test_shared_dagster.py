@@ -11,6 +11,8 @@ import dagster as dg
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dagster._core.events import EngineEventData
+from dagster._core.utils import make_new_run_id
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
@@ -25,6 +27,7 @@ from classface_assets.orchestration.records.retention import old_runs, prune_rec
 from classface_assets.orchestration.records.run_history import delete_all_run_records
 from classface_assets.orchestration.resources import Archive, resolve_archive
 from classface_assets.orchestration.settings.file import read_settings
+from classface_assets.orchestration.settings.workspace_file import MODULE
 
 # Dagster's own server calls functions of Dagster that are deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -81,7 +84,11 @@ def test_an_archive_is_added_and_removed_and_what_people_wrote_in_the_workspace_
     assert f"DAGSTER_HOME={tmp_path / 'dagster_home'} dagster dev -w {tmp_path / 'workspace.yaml'}" in done.output
     text = (tmp_path / "workspace.yaml").read_text()
     assert text.startswith(COMMENTED.removesuffix("# the end\n")) and text.endswith("# the end\n")
-    module = {"module_name": "classface_assets.archives", "attribute": "archive_north", "location_name": "north"}
+    module = {
+        "module_name": MODULE,
+        "attribute": "archive_north",
+        "location_name": "north",
+    }
     assert yaml.safe_load(text)["load_from"][1] == {"python_module": module}
     archive = archive_of(tmp_path, "north")
     assert archive.name == "north" and archive.layout.dagster_home == tmp_path / "dagster_home"
@@ -123,7 +130,7 @@ def test_what_cannot_be_added_is_one_sentence_and_changes_nothing(
 def test_archives_that_share_a_process_are_one_code_location(tmp_path: Path) -> None:
     for name in ("north", "south"):
         add(tmp_path, name, "--together")
-    entry = {"module_name": "classface_assets.archives", "location_name": "archives"}
+    entry = {"module_name": MODULE, "location_name": "archives"}
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]
     classface("workspace", "remove", "north", "--file", tmp_path / "workspace.yaml")
     assert yaml.safe_load((tmp_path / "workspace.yaml").read_text())["load_from"] == [{"python_module": entry}]
@@ -245,15 +252,13 @@ def test_release_frees_the_killed_runs_of_its_own_archive_alone(shared: tuple[Pa
         instance.add_run(
             dg.DagsterRun(
                 job_name="ingest_year",
-                run_id=dg._core.utils.make_new_run_id(),
+                run_id=make_new_run_id(),
                 tags=names.tags,
                 status=dg.DagsterRunStatus.NOT_STARTED,
             )
         )
         run = next(names.run_records(instance)).dagster_run
-        instance.report_engine_event(
-            "began", run, dg._core.events.EngineEventData({"pid": dg.MetadataValue.text(NOBODY)})
-        )
+        instance.report_engine_event("began", run, EngineEventData({"pid": dg.MetadataValue.text(NOBODY)}))
         instance.report_dagster_event(
             dg.DagsterEvent(event_type_value="PIPELINE_START", job_name="ingest_year"), run.run_id
         )

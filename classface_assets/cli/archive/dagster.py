@@ -61,7 +61,7 @@ def dagster_config_command(
     if postgres and sqlite:
         raise click.UsageError("--postgres and --sqlite exclude one another.")
     runs = _run_settings(given)
-    if postgres or sqlite or runs.says_something:
+    if postgres or sqlite or runs.is_set:
         database = parse_database(postgres) if postgres else None if sqlite else records_database(home)
         if database is not None:
             require_reachable(database)
@@ -96,8 +96,9 @@ def _change(archive: Archive, database: RecordsDatabase | None, runs: RunSetting
     with archive_lock(layout, "classface dagster-config", click.echo, wait=False):
         _require_idle(layout)
         sharing = layouts_sharing(layout)
-        for one in sharing if database is not None else ():
-            claim(database, str(one.data), name=one.name, take_over=take_over)
+        if database is not None:
+            for one in sharing:
+                claim(database, str(one.data), name=one.name, take_over=take_over)
         write_settings(layout.dagster_home, database, runs)
         count = sum(show_in_dagster(one, YEAR_ASSETS, ALL_YEARS_ASSETS) for one in sharing)
         if count:

@@ -20,6 +20,7 @@ import dagster as dg
 from pydantic import Field
 
 from classface_assets.core.errors import UserError
+from classface_assets.orchestration.archive_names import archive_of, asset_name
 from classface_assets.orchestration.school_year_runs.years import years_of_run
 
 VARIABLE = "CLASSFACE_FAILURE_WEBHOOK"
@@ -38,7 +39,7 @@ class FailureReport:
     """What is reported of a failed run.
 
     Attributes:
-        job: Its job; the assets of a run that was started without one.
+        job: Its job; the assets of a run that was started without one. Before it stands the archive's name in Dagster.
         school_year: `2019-2020`, a range of them, or "" for a run of all years or of a folder without a year.
         reason: What kind of failure it is, without names.
         run_id: Its id in Dagster.
@@ -63,8 +64,10 @@ def report_of(run: dg.DagsterRun, reason: str) -> FailureReport:
     years = [year for year in dict.fromkeys(years_of_run(run.tags) or ()) if SCHOOL_YEAR.fullmatch(year)]
     page = os.environ.get("CLASSFACE_DAGSTER_URL", "").rstrip("/")
     url = f"{page}/runs/{run.run_id}" if page else ""
-    job = ASSETS_ALONE.sub(", ".join(sorted(key.to_user_string() for key in run.asset_selection or ())), run.job_name)
-    return FailureReport(job or "a run of assets", " to ".join(years), reason, run.run_id, url)
+    assets = sorted(asset_name(key) for key in run.asset_selection or ())
+    job = ASSETS_ALONE.sub(", ".join(assets), run.job_name) or "a run of assets"
+    archive = archive_of(run)
+    return FailureReport(f"{archive}: {job}" if archive else job, " to ".join(years), reason, run.run_id, url)
 
 
 class FailureReports(dg.ConfigurableResource):

@@ -135,7 +135,7 @@ class RunSettings:
     launcher: LauncherSettings | None = None
 
     @property
-    def says_something(self) -> bool:
+    def is_set(self) -> bool:
         """Whether anything is to be changed."""
         return (self.most, self.most_an_archive, self.launcher) != (None, None, None)
 

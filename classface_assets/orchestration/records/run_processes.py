@@ -13,28 +13,13 @@ import dagster as dg
 import psutil
 from dagster._core.launcher.base import RunLauncher, WorkerStatus
 
+from classface_assets.orchestration.archive_names import HOST_TAG, are_shared
+
 PID_REPORT_TIMEOUT_S = 60
-HOST_TAG = "classface/host"
-"""The tag of a run that holds the machine of its process, where machines share the records."""
 CODE_SERVER_TAG = ".dagster/grpc_info"
 """The tag by which Dagster's default launcher finds the process of a run again."""
 _LOG = logging.getLogger(__name__)
 _GONE = (WorkerStatus.FAILED, WorkerStatus.NOT_FOUND)
-
-
-def are_shared(instance: dg.DagsterInstance) -> bool:
-    """Whether other machines may use the same records."""
-    return bool(getattr(instance.event_log_storage, "postgres_url", None))  # its class is in the extra `postgres`
-
-
-def host_tags(instance: dg.DagsterInstance) -> dict[str, str]:
-    """The tags of a run whose process is one of this machine; none where no other machine sees the run."""
-    return {HOST_TAG: socket.gethostname()} if are_shared(instance) else {}
-
-
-def place_of(run: dg.DagsterRun) -> str:
-    """` on north-server` for a run of which the machine is known; else ""."""
-    return f" on {run.tags[HOST_TAG]}" if HOST_TAG in run.tags else ""
 
 
 def is_dead(

@@ -9,7 +9,7 @@ import yaml
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
 
-MODULE = "classface_assets.archives"
+MODULE = "classface_assets.defs.loading.archives"
 ATTRIBUTE_PREFIX = "archive_"
 """What an archive is called in that module: one may have the name of something in it."""
 TOGETHER = "archives"
@@ -84,7 +84,7 @@ def _locations(file: Path, text: str) -> list[Location]:
 
 def _replace(file: Path, locations: list[Location], edited: str) -> None:
     """Write the text that was edited where it says what it should; else all anew, with the old file beside it."""
-    if not _says(edited, locations):
+    if not _holds_locations(edited, locations):
         if file.exists():
             shutil.copy2(file, file.with_name(BEFORE))
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
@@ -93,7 +93,7 @@ def _replace(file: Path, locations: list[Location], edited: str) -> None:
     write_file(file, lambda out: out.write(edited.encode()))
 
 
-def _says(text: str, locations: list[Location]) -> bool:
+def _holds_locations(text: str, locations: list[Location]) -> bool:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:

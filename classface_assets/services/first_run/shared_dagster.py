@@ -34,6 +34,7 @@ from classface_assets.orchestration.settings.workspace_file import (
 from classface_assets.store.catalog.school_years import year_folders
 
 HOME_FOLDER = "dagster_home"
+LOADING_TIME_S = 900
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,18 @@ class SharedDagster:
         set_values(archive.layout.local, {"archive": name, "dagster_home": str(self.home)})
         add_location(self.workspace, location)
         add_archive(self.home, registered)
-        return resolve_archive(archive.photos, archive.data, archive.local or None, name=name)
+        added = resolve_archive(archive.photos, archive.data, archive.local or None, name=name)
+        open_instance(added.layout).dispose()
+        if registered.together:
+            self._give_time_to_load()
+        return added
+
+    def _give_time_to_load(self) -> None:
+        """Hundreds of archives in one process take minutes to load on a busy machine; Dagster waits three."""
+        settings = self.home / "dagster.yaml"
+        text = settings.read_text()
+        if "code_servers:" not in text:
+            settings.write_text(f"{text.rstrip()}\ncode_servers:\n  local_startup_timeout: {LOADING_TIME_S}\n")
 
     def remove(self, name: str) -> str:
         """Take an archive off: its name, its code location, and what this Dagster has recorded of it. No data.

@@ -149,8 +149,11 @@ def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
 
 
 def _links_result(broken: list[str], pages_read: int) -> dg.AssetCheckResult:
-    metadata = {"broken": broken[:SHOWN], "count": len(broken), "pages read": pages_read}
-    return dg.AssetCheckResult(passed=not broken, severity=ERROR, metadata=metadata)
+    return dg.AssetCheckResult(
+        passed=not broken,
+        severity=ERROR,
+        metadata={"broken": broken[:SHOWN], "count": len(broken), "pages read": pages_read},
+    )
 
 
 def _check_labels_preserved(

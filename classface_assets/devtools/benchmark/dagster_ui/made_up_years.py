@@ -9,7 +9,7 @@ from PIL import Image
 
 from classface_assets.defs.automation import YEAR_ASSETS
 from classface_assets.defs.metadata import image_markdown, markdown_table
-from classface_assets.orchestration.partitions import school_year_partitions
+from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 
 SHEET_PX = (560, 280)
 """Of the contact sheet of faces, which is most of an event of `detections`."""
@@ -21,10 +21,10 @@ def year_names(years: int) -> list[str]:
     return [f"{first}-{first + 1}" for first in range(2026 - years, 2026)]
 
 
-def record_years(instance: dg.DagsterInstance, years: int) -> None:
-    """Register school years, and record that each of their assets was made."""
+def record_years(instance: dg.DagsterInstance, years: int, archive: ArchiveNames = ALONE) -> None:
+    """Register school years of an archive, and record that each of their assets was made."""
     names = year_names(years)
-    instance.add_dynamic_partitions(str(school_year_partitions.name), names)
+    instance.add_dynamic_partitions(archive.school_years_name, names)
     tables = {"preview": _preview(), "statuses": markdown_table(pl.DataFrame({"status": ["ok"], "count": [500]}))}
     faces = {"best_faces": image_markdown(_sheet(), "the best faces")}
     for number, year in enumerate(names):
@@ -36,7 +36,9 @@ def record_years(instance: dg.DagsterInstance, years: int) -> None:
                 "errors": 0,
             }
             shown = {**counts, **tables, **(faces if asset == "detections" else {})}
-            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=year, metadata=shown))
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(archive.asset_key(asset), partition=year, metadata=shown)
+            )
 
 
 def _preview() -> dg.MetadataValue:

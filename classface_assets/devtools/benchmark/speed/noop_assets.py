@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from classface_assets.defs.automation import JOBS
-from classface_assets.defs.build import load_assets
 from classface_assets.defs.catalog.checks.registry import load_checks
+from classface_assets.defs.loading.build import load_assets
 from classface_assets.orchestration.school_year_runs.range_step import for_each_year
 
 

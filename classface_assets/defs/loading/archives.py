@@ -1,4 +1,4 @@
-"""What Dagster loads of archives that share it: `classface_assets.archives` has a repository of each, under its name.
+"""What Dagster loads of archives that share it: this module has a repository of each, under its name.
 
 `classface workspace` writes the code locations: `attribute: archive_north` loads that archive alone, in a process of
 its own; no attribute, all that were added with --together. A run loads its own archive only. Where none is listed in
@@ -8,12 +8,23 @@ Dagster's home, as in a container, the environment names the archive (CLASSFACE_
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from classface_assets.defs.build import repository_with
-from classface_assets.orchestration.resources import default_resources, registered_resources
+from classface_assets.core.errors import UserError
+from classface_assets.defs.loading.build import repository_with
+from classface_assets.orchestration.resources import (
+    Archive,
+    LoggedProgress,
+    Models,
+    UnusableArchive,
+    default_resources,
+    resolve_archive,
+    resolve_models,
+)
 from classface_assets.orchestration.settings.archives import RegisteredArchive, read_archives
+from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.orchestration.settings.workspace_file import ATTRIBUTE_PREFIX
 
 
@@ -45,3 +56,26 @@ def _repository(name: str) -> dg.RepositoryDefinition:
 def _registered() -> dict[str, RegisteredArchive]:
     home = os.environ.get("DAGSTER_HOME")
     return read_archives(Path(home)) if home else {}
+
+
+def registered_resources(registered: RegisteredArchive) -> dict[str, Any]:
+    """Resource key → the resource of an archive of a shared Dagster: by the list in its home, and its `classface.toml`.
+
+    Of the environment counts only what holds for all archives. A `classface.toml` that cannot be used, or that names
+    another archive, fails the runs of this one; the others are loaded.
+    """
+    places = (registered.photos or None, registered.data, registered.local or None)
+    kind: type[Archive] = Archive
+    try:
+        resolved = resolve_archive(*places, name=registered.name)
+        pack = registered.pack or resolve_models(archive=resolved).pack
+    except UserError:
+        kind, resolved = UnusableArchive, resolve_archive(*places, lasting=ArchiveSettings(), name=registered.name)
+        pack = registered.pack or resolve_models().pack
+    variable = registered.ledger_variable
+    archive = {
+        **resolved.model_dump(),
+        "dagster_home": os.environ.get("DAGSTER_HOME", ""),
+        "ledger": dg.EnvVar(variable) if variable else "",
+    }
+    return {"archive": kind(**archive), "models": Models(pack=pack), "progress": LoggedProgress()}

@@ -1,0 +1,218 @@
+"""`make bench-archives`: what many archives in one Dagster take: to add them, to load them, its sensors and its pages.
+
+make bench-archives                300 archives, loaded by one process
+make bench-archives ARCHIVES=20    another number of them
+
+Each has four school years of 150 photos (links to one small picture), and Dagster's records of a school in which 2,000
+faces were found: every asset of every year as made, with metadata as large as a real run's. No vectors are made up, for
+nothing that is measured here reads any. CHROMIUM names the browser.
+"""
+
+import logging
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+from PIL import Image
+from rich.console import Console
+
+from classface_assets.core.errors import UserError
+from classface_assets.defs.automation import ALL_YEARS_ASSETS
+from classface_assets.devtools.benchmark.dagster_ui.made_up_years import record_years, year_names
+from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, measure_pages
+from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
+from classface_assets.orchestration.archive_names import ArchiveNames, names_of
+from classface_assets.orchestration.instance import open_instance
+from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.settings.archives import RegisteredArchive
+from classface_assets.orchestration.settings.workspace_file import TOGETHER
+from classface_assets.services.first_run.shared_dagster import SharedDagster
+
+YEARS, PHOTOS_A_YEAR = 4, 150
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure.
+
+    Attributes:
+        what: What was measured.
+        value: How much.
+        unit: Of what.
+    """
+
+    what: str
+    value: float
+    unit: str = "s"
+
+
+def archive_names(count: int) -> list[str]:
+    """So many names."""
+    return [f"school_{number:03}" for number in range(count)]
+
+
+def make_archives(folder: Path, count: int) -> tuple[SharedDagster, Measured]:
+    """Make that many archives and add them to one Dagster; the seconds that adding one took on average."""
+    shared = SharedDagster(folder / "dagster_home", folder / "workspace.yaml")
+    picture = folder / "picture.jpg"
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 48)).save(picture)
+    seconds = 0.0
+    for name in archive_names(count):
+        photos, data = folder / name / "photos", folder / name / "data"
+        for year in year_names(YEARS):
+            (photos / year).mkdir(parents=True)
+            for number in range(PHOTOS_A_YEAR):
+                (photos / year / f"IMG_{number:04}.jpg").hardlink_to(picture)
+        began = time.monotonic()
+        added = shared.add(
+            RegisteredArchive(name, str(data), str(photos), str(data), together=True), resolve_archive(photos, data)
+        )
+        seconds += time.monotonic() - began
+        with open_instance(added.layout) as instance:
+            _record(instance, names_of(added.layout))
+    return shared, Measured("adding one archive", seconds / count)
+
+
+def _record(instance: dg.DagsterInstance, names: ArchiveNames) -> None:
+    record_years(instance, YEARS, names)
+    for key in names.asset_keys(ALL_YEARS_ASSETS):
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata={"dagster/row_count": 2_000}))
+
+
+def measure_loading(began: float) -> list[Measured]:
+    """How long Dagster took to load the archives, and the memory of the processes that have them."""
+    seconds, used = time.monotonic() - began, _cpu_seconds()
+    own = psutil.Process()
+    servers = sum(child.memory_info().rss for child in own.children(recursive=True))
+    return [
+        Measured("loading all archives", seconds),
+        Measured("  processor time, with making them up", used),
+        Measured("memory of the code servers", servers / MB, "MB"),
+        Measured("memory of the web server, with this benchmark", own.memory_info().rss / MB, "MB"),
+    ]
+
+
+def start_sensors(ui: DagsterUi) -> None:
+    """Switch on every sensor, also those that are off by default."""
+    instance = ui.workspace.instance
+    for repository in _repositories(ui):
+        for sensor in repository.get_sensors():
+            instance.start_sensor(sensor)
+
+
+def measure_sensors(ui: DagsterUi) -> list[Measured]:
+    """One round of all sensors, as Dagster's daemon makes it: each sensor's longest tick, and the round."""
+    from dagster._daemon.asset_daemon import AssetDaemon
+    from dagster._daemon.sensor import execute_sensor_iteration
+
+    log, workspace = logging.getLogger("dagster.daemon"), ui.workspace
+    log.setLevel(logging.ERROR)
+    figures = []
+    for number in ("first", "second"):
+        began, used = time.monotonic(), _cpu_seconds()
+        for _ in execute_sensor_iteration(workspace, log, None, None):
+            pass
+        figures.append(Measured(f"{number} round of all sensors", time.monotonic() - began))
+        figures.append(Measured("  of it, processor time", _cpu_seconds() - used))
+        began, used = time.monotonic(), _cpu_seconds()
+        AssetDaemon(settings={}, pre_sensor_interval_seconds=30)._run_iteration_impl(workspace, None, {}, {})
+        figures.append(Measured(f"{number} round of all automation conditions", time.monotonic() - began))
+        figures.append(Measured("  of it, processor time", _cpu_seconds() - used))
+    return [*figures, *_longest_ticks(ui)]
+
+
+def _cpu_seconds() -> float:
+    """Of this process and those that it started, such as the code servers."""
+    own = psutil.Process()
+    times = [one.cpu_times() for one in (own, *own.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
+def _longest_ticks(ui: DagsterUi) -> list[Measured]:
+    longest: dict[str, float] = defaultdict(float)
+    for repository in _repositories(ui):
+        for sensor in repository.get_sensors():
+            origin = sensor.get_remote_origin()
+            for tick in ui.workspace.instance.get_ticks(origin.get_id(), sensor.selector_id, limit=1):
+                if tick.end_timestamp is not None:
+                    longest[sensor.name] = max(longest[sensor.name], tick.end_timestamp - tick.timestamp)
+    return [Measured(f"the longest tick of {name}", seconds) for name, seconds in sorted(longest.items())]
+
+
+def _repositories(ui: DagsterUi) -> Iterable[Any]:
+    for location in ui.workspace.create_request_context().code_locations:
+        yield from location.get_repositories().values()
+
+
+def pages_of(count: int) -> list[PageToOpen]:
+    """The pages that a user opens where there are so many archives."""
+    last = archive_names(count)[-1]
+    job = f"/locations/{last}@{TOGETHER}/jobs/ingest_year"
+    return [
+        PageToOpen("overview", "/overview/activity/timeline", "Timeline"),
+        PageToOpen("runs", "/runs", "Runs"),
+        PageToOpen("catalog", "/assets", f"{archive_names(count)[0]} / album_site"),
+        PageToOpen("an archive's group", f"/locations/{last}@{TOGETHER}/asset-groups/ingest", "images"),
+        PageToOpen("an asset", f"/assets/{last}/images", "mtime_ns"),
+        PageToOpen("launchpad", f"{job}/playground", "No errors"),
+        PageToOpen("code locations", "/locations", f"{archive_names(count)[0]}@{TOGETHER}"),
+        PageToOpen("automation", "/automation", "photo_folders"),
+    ]
+
+
+def print_figures(figures: Iterable[Measured | PageTime], console: Console) -> None:
+    """Print a line for each figure and each page."""
+    for one in figures:
+        if isinstance(one, Measured):
+            console.print(f"{one.what:60} {one.value:10,.2f} {one.unit}")
+        else:
+            name, seconds = one.slowest
+            console.print(f"{'page: ' + one.page.name:60} {one.seconds:10,.2f} s   slowest: {name} {seconds:.2f} s")
+
+
+def bench(folder: Path, count: int, console: Console) -> None:
+    """Make that many archives, measure, and print each figure when it is known.
+
+    Raises:
+        UserError: It is not one archive at least.
+    """
+    from playwright.sync_api import sync_playwright
+
+    if count < 1:
+        raise UserError(f"There are {count} archives to make; give at least one.")
+    chromium = os.environ.get("CHROMIUM") or None
+    shared, adding = make_archives(folder.resolve(), count)
+    print_figures([adding], console)
+    first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
+    with open_instance(first.layout) as instance:
+        began = time.monotonic()
+        with workspace_ui(shared.workspace, instance) as ui:
+            print_figures(measure_loading(began), console)
+            with sync_playwright() as playing:
+                browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                print_figures(measure_pages(browser, ui.url, pages_of(count)), console)
+                browser.close()
+            start_sensors(ui)
+            print_figures(measure_sensors(ui), console)
+
+
+def main(options: Mapping[str, str]) -> None:
+    """Run the benchmark with the variables that the Makefile passes."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            bench(Path(folder), int(options.get("ARCHIVES") or 300), Console(width=120, highlight=False, markup=False))
+    except (UserError, ValueError) as error:
+        raise SystemExit(f"bench-archives: {error}") from None
+
+
+if __name__ == "__main__":
+    main(os.environ)

@@ -28,8 +28,8 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import parse_location
 from classface_assets.defs.runner import PipelineRunner, StepFailure, select_years
 from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.store.files.duckdb import query_database
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.vision.models.registry import ModelPack, load_pack

@@ -158,7 +158,7 @@ def _accept_ledger(archive: Archive) -> None:
 
 def _accept_new_years(archive: Archive, years: str | None) -> bool:
     """Ask whether new folders are meant as school years where there are too many; False where none is in question."""
-    from classface_assets.orchestration.partitions import held_back_sentence, held_back_years
+    from classface_assets.orchestration.school_year_runs.partitions import held_back_sentence, held_back_years
     from classface_assets.store.catalog.school_years import year_folders
 
     held = held_back_years(archive.layout, year_folders(archive.layout)) if years is None else []

@@ -26,10 +26,10 @@ from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.archive_names import host_tags, names_of
 from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
 from classface_assets.orchestration.instance import assign_pending_pool_slots, fail_dead_runs, prepare_instance
-from classface_assets.orchestration.partitions import held_back_years
 from classface_assets.orchestration.progress import Progress, ProgressListener, TaskProgress, asset_event_listener
 from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.partitions import held_back_years
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 from classface_assets.orchestration.updates.recorder import UpdateRecorder

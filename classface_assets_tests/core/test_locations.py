@@ -21,8 +21,8 @@ from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory, list_files_recursive, parse_location
 from classface_assets.defs.runner import select_years
 from classface_assets.defs.sensors.photo_folders import photo_folders
-from classface_assets.orchestration.partitions import year_listing
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.partitions import year_listing
 from classface_assets.store.catalog.school_years import PhotosFolderError, listing_fingerprint, year_folders
 from classface_assets_tests.support.helpers import requested_years
 from classface_assets_tests.support.remote import ask_for_credentials

@@ -18,8 +18,8 @@ from PIL import Image
 
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, dagster_ui
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 
 # Dagster's own server calls functions of Dagster that are deprecated.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

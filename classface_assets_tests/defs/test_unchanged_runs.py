@@ -18,8 +18,8 @@ from classface_assets.defs.runner import IngestOptions, select_years
 from classface_assets.defs.sensors.decisions import decisions, is_quiet
 from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.orchestration.school_year_runs.years import ranges_of, years_phrase
 from classface_assets.services.queries import find_faces
 from classface_assets.store.catalog.school_year import SchoolYearStore, year_images

@@ -13,8 +13,8 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 
 from classface_assets.defs.automation import YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
-from classface_assets.orchestration.partitions import school_year_partitions
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.partitions import school_year_partitions
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
 from classface_assets_tests.conftest import World
 

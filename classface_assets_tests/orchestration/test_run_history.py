@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.records.run_history import UnknownRecordsError, require_known_records
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets_tests.cli.test_cli import classface
 from classface_assets_tests.conftest import World
 

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.runner import PipelineRunner, repair_and_rerun, select_years
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.services.maintenance import checksum_note, find_inconsistencies, inconsistency_lines
 from classface_assets.services.queries import find_faces
 from classface_assets.store.catalog.portraits import save_portrait

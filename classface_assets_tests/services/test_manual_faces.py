@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from classface_assets.defs.sensors import decisions as sensors
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.services.erasure import erase_person
 from classface_assets.services.photos.manual_faces import MANUAL_REASON, photos_with_new_boxes, plan_manual_face_changes
 from classface_assets.store.maintenance.integrity import check_integrity

@@ -64,7 +64,7 @@ def unset(archive: Archive, folder: str) -> None:
 def sync(archive: Archive) -> None:
     """Register every school year with Dagster, so that --partition knows it."""
     from classface_assets.orchestration.instance import prepare_instance
-    from classface_assets.orchestration.partitions import held_back_sentence, held_back_years
+    from classface_assets.orchestration.school_year_runs.partitions import held_back_sentence, held_back_years
     from classface_assets.store.catalog.school_years import year_folders
 
     instance, new = prepare_instance(archive.layout)

@@ -12,8 +12,8 @@ import polars as pl
 from classface_assets.core.locations import Location, encode_relative_path
 from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.defs.memoized import input_fingerprint
-from classface_assets.orchestration.partitions import year_listing
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.partitions import year_listing
 from classface_assets.services.photos.manual_faces import find_manual_face_changes
 from classface_assets.store.artifacts.memoization import InputFingerprint
 from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images

@@ -11,7 +11,7 @@ import polars as pl
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import are_lost, encode_relative_path
 from classface_assets.core.schemas import READABLE
-from classface_assets.orchestration.partitions import year_listing
+from classface_assets.orchestration.school_year_runs.partitions import year_listing
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
 

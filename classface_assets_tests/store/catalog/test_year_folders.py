@@ -10,7 +10,7 @@ from classface_assets.albums.names import disk_name_key, year_path
 from classface_assets.core.layout import ArchiveLayout, encode_folder_name
 from classface_assets.core.locations import Location
 from classface_assets.core.school_years.names import YearSettingError
-from classface_assets.orchestration.partitions import year_listing
+from classface_assets.orchestration.school_year_runs.partitions import year_listing
 from classface_assets.services.school_years import (
     dated_folders,
     set_folder_year,

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from classface_assets.core.atomic_files import temporary_path
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.review.context import ReviewContext
 from classface_assets.review.problems import NotFoundError
 from classface_assets.services.erasure import erase_person, find_person_to_erase, finish_erasures

@@ -19,7 +19,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from classface_assets.orchestration.partitions import year_files
+from classface_assets.orchestration.school_year_runs.partitions import year_files
 from classface_assets.store.catalog.photo_folders import walk_photo_folders
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photo_facts import MAX_BYTES, read_photo_facts, to_read_again

@@ -23,8 +23,8 @@ from rich.console import Console
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.runner import PipelineRunner, console_log
-from classface_assets.orchestration.partitions import register_school_years
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.store.catalog.school_year import image_parts
 from classface_assets.vision import photo_facts
 from classface_assets.vision.picture_id.identity import content_id

@@ -9,7 +9,9 @@ from typing import ParamSpec, TypeVar
 import dagster as dg
 
 from classface_assets.core.errors import UnreachableError, UserError, as_storage_error
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.names import join_names
+from classface_assets.orchestration.settings.program_version import require_newest_version
 from classface_assets.store.artifacts.checkpoints import CheckpointError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
@@ -30,6 +32,8 @@ R = TypeVar("R")
 def report_user_errors(compute: Callable[P, R]) -> Callable[P, R]:
     """Decorates an asset: its user errors, and those of a disk or server, fail the step with a sentence.
 
+    Where its archive was worked on by a newer version of the program, it is not begun.
+
     What a moment may mend, a server that cannot be reached or a file in use, is tried again; nothing else is: a photo
     that is broken, or a ledger that is lost, stays so.
 
@@ -41,6 +45,9 @@ def report_user_errors(compute: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(compute)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            layout = getattr(kwargs.get("archive"), "layout", None)
+            if isinstance(layout, ArchiveLayout):
+                require_newest_version(layout)
             return compute(*args, **kwargs)
         except UnreachableError as error:
             raise _as_retry(error) from _as_failure(error)

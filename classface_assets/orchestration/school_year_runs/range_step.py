@@ -120,7 +120,8 @@ class YearRange:
             given: The arguments of the asset.
 
         Raises:
-            dagster.Failure: Years failed, here or in an earlier asset of the run, and no later asset follows.
+            dagster.Failure: Years failed, here or in an earlier asset of the run, and no later asset follows, or has a
+                year to follow with.
         """
         context, asset = self.context, asset_name(self.context.asset_key)
         failed = _failed.setdefault(context.run.run_id, {})
@@ -152,7 +153,7 @@ class YearRange:
                 checks[str(check.check_name)][year] = check
             self._fail_by_checks(year, asset, checks, failed)
         yield from self._check_results(checks)
-        if failed and not self._is_followed():
+        if failed and (set(years) <= failed.keys() or not self._is_followed()):
             raise years_failure(_failed.pop(context.run.run_id).values())
         if not failed:
             _failed.pop(context.run.run_id, None)

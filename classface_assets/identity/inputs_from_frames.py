@@ -57,6 +57,7 @@ def load_or_fit_similarity(
     """
     if cached is not None and cached.is_valid_for(faces.vectors, settings):
         return cached
+    release_freed_memory()  # of the graph that was built and written before
     ordered = faces.sorted_by_id()
     unconstrained = index_constraints(ordered.table["face_id"], ordered.table["asset_id"], FaceConstraints())
     fitted = fit_archive_similarity(clustering_input(ordered, unconstrained), settings)

@@ -1,10 +1,13 @@
 """How faces are compared in an archive: learned from its own faces, without a label, and stored from run to run."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from classface_assets.identity.clustering.linkage.average import average_linkage
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
@@ -21,6 +24,7 @@ from classface_assets.identity.similarity.ageing import (
 from classface_assets.identity.similarity.fitting import SampleStatistics, refined_matrix
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.identity.similarity.probability import (
+    fit_logistic,
     fit_match_calibration,
     mean_similarity_to_others,
     similarity_in_near_years,
@@ -193,6 +197,31 @@ def test_near_years_weigh_more_in_the_similarity_to_a_person() -> None:
 def test_without_faces_alone_nothing_is_known_of_probabilities() -> None:
     vectors, years, _ = growing_school(50, 3, drift=0.0)
     assert fit_match_calibration(vectors, years, np.repeat(np.arange(50), 3)) is None
+
+
+@pytest.mark.parametrize(
+    ("faces", "apart", "spread"), [(30, 0.35, 0.1), (40_000, 0.35, 0.1), (500, 0.1, 0.1), (200, 0.4, 1e-4)]
+)
+def test_probabilities_are_those_of_logistic_regression(faces: int, apart: float, spread: float) -> None:
+    rng = np.random.default_rng(faces)
+    scores = np.concatenate([rng.normal(0.7, spread, faces), rng.normal(0.7 - apart, spread, max(20, faces // 20))])
+    belongs = np.arange(len(scores)) < faces
+    expected = LogisticRegression(C=1e6).fit(scores[:, None], belongs)
+    found = fit_logistic(scores, belongs)
+    assert found.slope == pytest.approx(expected.coef_[0, 0], rel=1e-9)
+    assert found.intercept == pytest.approx(expected.intercept_[0], rel=1e-9)
+
+
+def test_grouping_faces_does_not_import_the_largest_libraries() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from classface_assets.identity.similarity.probability import fit_match_calibration\n"
+        "vectors = np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)\n"
+        "groups = np.append(np.repeat(np.arange(100), 3), np.arange(100, 200))\n"
+        "assert fit_match_calibration(vectors, np.full(400, 2020.0), groups) is not None\n"
+        "assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_small_archive_is_compared_by_plain_cosine() -> None:

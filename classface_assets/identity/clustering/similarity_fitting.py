@@ -11,6 +11,7 @@ from classface_assets.identity.sampling import stable_order, stable_sample, vect
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus, learn_ageing_direction
 from classface_assets.identity.similarity.fitting import SampleStatistics, refined_matrix
+from classface_assets.identity.similarity.hubness import COHORT_SIZE
 from classface_assets.identity.similarity.model import FittedSimilarity, fitting_settings
 from classface_assets.identity.similarity.probability import fit_match_calibration
 from classface_assets.identity.similarity.space import SimilarityModel
@@ -66,7 +67,7 @@ def _refine(
         groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
         centred = statistics.centred(part.vectors)
         learned = learn_ageing_direction(centred, part.years, groups)
-        representatives = part.vectors[np.unique(groups)]
+        representatives = part.vectors[np.unique(groups)[:COHORT_SIZE]]
         model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)
         settled = ageing is not None and learned.agrees_with(ageing, SETTLED_COSINE)
         ageing = learned

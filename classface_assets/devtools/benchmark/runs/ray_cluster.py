@@ -27,7 +27,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.locations import parse_location
 from classface_assets.defs.runner import PipelineRunner
 from classface_assets.devtools.benchmark.runs.counted_s3 import Traffic, counted_s3
-from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, QUIET
+from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, PATIENT, QUIET
 from classface_assets.orchestration.batches.ray.pool import ray_runner
 from classface_assets.orchestration.batches.ray.settings import ADDRESS, RaySettings
 from classface_assets.orchestration.resources import Models, resolve_archive
@@ -166,7 +166,7 @@ def _title(process: psutil.Process) -> str:
 @contextmanager
 def two_machines() -> Iterator[str]:
     """The address of a cluster of two machines of one core each, on loopback."""
-    os.environ.update({**QUIET, **ON_LOOPBACK})
+    os.environ.update({**QUIET, **PATIENT, **ON_LOOPBACK})
     from ray.cluster_utils import Cluster
 
     node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "node_ip_address": "127.0.0.1"}

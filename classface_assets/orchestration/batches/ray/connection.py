@@ -24,6 +24,8 @@ QUIET = {
 }
 ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """So Ray takes loopback for this machine's address, on every system; otherwise it never does."""
+PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
+"""So a cluster that starts beside much other work is waited for."""
 _ours: dict[str, str] = {}
 """`address` → that of the cluster that this module connected to."""
 _on_disconnect: list[Callable[[], None]] = []
@@ -71,7 +73,7 @@ def import_ray(address: str) -> "ModuleType":
             "or set it to nothing."
         )
     if "ray" not in sys.modules:
-        for name, value in {**QUIET, **(ON_LOOPBACK if _is_on_loopback(address) else {})}.items():
+        for name, value in {**QUIET, **PATIENT, **(ON_LOOPBACK if _is_on_loopback(address) else {})}.items():
             os.environ.setdefault(name, value)
     elif address == LOCAL and any(os.environ.get(name) != value for name, value in ON_LOOPBACK.items()):
         raise RayUnusableError(

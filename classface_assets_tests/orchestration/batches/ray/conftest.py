@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, QUIET
+from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, PATIENT, QUIET
 from classface_assets_tests.support.ray_cluster import ROOT, Machines, node
 
 
@@ -15,7 +15,7 @@ def machines() -> Iterator[Machines]:
     if find_spec("ray") is None:
         pytest.skip("the extra `ray` is not installed")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**QUIET, **ON_LOOPBACK, "PYTHONPATH": str(ROOT)}.items():
+        for name, value in {**QUIET, **PATIENT, **ON_LOOPBACK, "PYTHONPATH": str(ROOT)}.items():
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster
 

@@ -136,10 +136,10 @@ def test_neighbours_that_two_machines_search_in_blocks_are_the_same(machines: Ma
     ids = [f"{n:05}" for n in random.permutation(40_000)]
     school.photos.mkdir(exist_ok=True)
     runner = ray_runner(machines.settings, ArchiveLayout(school.photos, school.data), school.pack)
-    block_counts: list[int] = []
+    sent: list[int] = []
 
     def search(work: BlockSearch, blocks: Sequence[np.ndarray]) -> list[BlockResult]:
-        block_counts.append(len(blocks))
+        sent.append(len(blocks))
         return runner.search(work, blocks)
 
     here, there = SearchOptions(30_000), SearchOptions(30_000, search)
@@ -148,7 +148,7 @@ def test_neighbours_that_two_machines_search_in_blocks_are_the_same(machines: Ma
     assert "IVF" in first[1].method
     added = [update_graph(ids, vectors, 10, 0.5, first[0].graph, one) for one in (here, there)]
     assert edges(added[0]) == edges(added[1]) and added[1].searched == 500
-    assert block_counts == [3, 1]
+    assert sent == [3, 1]
 
 
 def test_the_last_batches_are_small_so_that_all_finish_together() -> None:

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from classface_assets.review.pages.components.album_files import has_albums
 from classface_assets.core.languages import gettext, ngettext
 from classface_assets.orchestration.updates.record import UpdateRecord, UpdateState
+from classface_assets.review.pages.components.album_files import has_albums
 from classface_assets.review.runs.update_texts import STATES, describe_update
 
 if TYPE_CHECKING:
-from classface_assets.review.context import ReviewContext
+    from classface_assets.review.context import ReviewContext
 
 
 def header_update(context: "ReviewContext") -> dict[str, Any]:

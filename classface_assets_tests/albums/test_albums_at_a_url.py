@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from classface_assets.albums.disk import child_names, counting_published, has_file, has_folder
+from classface_assets.albums.disk import child_names, counting_published, has_file
 from classface_assets.albums.publication import PublishResult, Scope, list_published, publish_scope
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.review.pages.components.album_files import album_response, has_albums, student_page
@@ -56,7 +56,7 @@ def test_what_is_published_counts_as_there_and_older_years_here_do_not(tmp_path:
     put(out, {"years/2018/Ana/2.jpg": "older", "thumbs/ef/efg-720.jpg": "new"})
     with counting_published(out, NEWER):
         assert has_file(out, "thumbs/ab/abc-720.jpg") and has_file(out, "thumbs/ef/efg-720.jpg")
-        assert has_folder(out, "years/2018/Ben") and not has_folder(out, "years/2018/Ana")
+        assert has_file(out, "years/2018/Ben") and not has_file(out, "years/2018/Ana")
         assert has_file(out, "years/2018/index.html") and not has_file(out, "years/2018/Ana/2.jpg")
         assert child_names(out, "years/2018") == ["Ben", "index.html"] and child_names(out, "years/2016") == []
     assert has_file(out, "years/2018/Ana/2.jpg") and not has_file(out, "thumbs/ab/abc-720.jpg")

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 import psutil
 
-from classface_assets.defs.build import definitions_with
+from classface_assets.defs.loading.build import definitions_with
 from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, QUIET
 from classface_assets.orchestration.batches.ray.settings import RaySettings
 from classface_assets.orchestration.progress import Progress, TaskProgress

@@ -241,7 +241,9 @@ def _last_event_stays(instance: dg.DagsterInstance) -> Iterator[None]:
         last = con.execute(highest).mappings().first()
     yield
     with storage.index_connection() as con:
-        if last is not None and not last["asset_key"] and con.execute(highest).mappings().first() != last:
+        now = con.execute(highest).mappings().first()
+        is_gone = last is not None and (now is None or now["id"] < last["id"])  # a daemon may have recorded more since
+        if last is not None and is_gone and not last["asset_key"]:
             con.execute(events.insert().values(**last))
 
 

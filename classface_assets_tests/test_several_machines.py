@@ -6,7 +6,7 @@ machine alone makes of the same photos and the same decisions.
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from classface_assets.store.files.duckdb import query_database
 from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
 from classface_assets_tests.support.machines import Machine, answers, free_port, listens, machines, wait_until
-from classface_assets_tests.support.ray_cluster import Machines, working
+from classface_assets_tests.support.ray_cluster import Machines, two_machines, working
 from classface_assets_tests.support.remote import YEARS, copy_sample
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ LAUNCH = """mutation ($given: ExecutionParams!) { launchRun(executionParams: $gi
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-ACTOR = "ray::Worker"
+ACTOR, RAY = "ray::Worker", "CLASSFACE_RAY_ADDRESS"
 OVER = ("SUCCESS", "FAILURE", "CANCELED")
 FACES = """SELECT a.path, a.status, round(f.bbox_x) AS x, round(f.bbox_y) AS y, p.name,
   CASE WHEN p.name IS NULL THEN f.cluster_id END AS unknown FROM image_assets a
@@ -99,20 +99,6 @@ def start_review(machine: Machine) -> Client:
     return client
 
 
-@contextmanager
-def ray_cluster() -> Iterator[Machines]:
-    """Two machines of Ray, one core each."""
-    pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    from ray.cluster_utils import Cluster
-
-    machine = {"num_cpus": 1, "object_store_memory": 100 << 20, "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(initialize_head=True, head_node_args={**machine, "include_dashboard": False})
-    try:
-        yield Machines(cluster)
-    finally:
-        cluster.shutdown()
-
-
 def kill_runs_of(worker: Machine) -> None:
     """Kill -9 the processes that execute the runs of a worker, as when memory runs out."""
     server = psutil.Process(worker.processes[0].pid)
@@ -133,18 +119,18 @@ def faces(machine: Machine) -> pl.DataFrame:
     return query_database(machine.local / "classface.duckdb", FACES)
 
 
-def stored_text(bucket: UPath, text: str) -> list[str]:
-    """The objects of a bucket in which a text stands, and all that may hold it in another form."""
-    return [str(e.path) for e in list_files_recursive(bucket) if text.encode() in e.path.read_bytes()]
+def stored_text(folder: UPath, text: str) -> list[str]:
+    """The objects below a URL in which a text stands."""
+    return [str(e.path) for e in list_files_recursive(folder) if text.encode() in e.path.read_bytes()]
 
 
 @dataclass(frozen=True)
 class Team:
-    """Two workers, the machine of Dagster and of the reviewer, and Ray.
+    """Two workers, and the machine of Dagster's page and of the reviewer.
 
     Attributes:
         first, second: The workers.
-        office: Where people are named; it serves Dagster's page too.
+        office: Where people are named.
         dagster: Over the two workers.
     """
 
@@ -152,22 +138,39 @@ class Team:
     second: Machine
     office: Machine
     dagster: Dagster
-    ports: dict[str, int]
 
 
-def ingest_while_machines_die(team: Team, cluster: Machines) -> None:
+@contextmanager
+def team(folder: Path, shared: Mapping[str, str], records: str) -> Iterator[Team]:
+    """A team at work: its records of Dagster are in a database, and the school years are known."""
+    with machines(folder, ("first", "second", "office"), shared) as them:
+        ports = {name: free_port() for name in ("first", "second")}
+        for machine in them.values():
+            machine.classface("dagster-config", "--postgres", records)
+        for name, port in ports.items():
+            start_worker(them[name], port)
+        them["first"].classface("years", "sync")
+        yield Team(**them, dagster=start_dagster(them["office"], ports))
+
+
+def ingest_while_machines_die(us: Team, cluster: Machines) -> None:
     """A school year by each worker; a machine of the cluster and the process of a run do not live to see the end."""
-    node = cluster.add()
-    run = team.dagster.launch("first", "ingest_year", YEARS[0])
+    run = us.dagster.launch("first", "ingest_year", YEARS[0])
     wait_until(working, "a batch on the cluster")
-    cluster.remove(node)
-    assert team.dagster.result(run) == "SUCCESS"
+    cluster.remove(cluster.second)
+    assert us.dagster.result(run) == "SUCCESS"
     wait_until(lambda: not working(ACTOR), "the end of the actors")
-    victim = team.dagster.launch("second", "ingest_year", YEARS[1])
+    victim = us.dagster.launch("second", "ingest_year", YEARS[1])
     wait_until(lambda: working(ACTOR), "an actor that loads its models")
-    kill_runs_of(team.second)
-    wait_until(lambda: is_released(team.second, team.dagster, victim), "the end of a run without a process")
-    assert team.dagster.result(team.dagster.launch("first", "ingest_year", YEARS[1])) == "SUCCESS"
+    kill_runs_of(us.second)
+    wait_until(lambda: is_released(us.second, us.dagster, victim), "the end of a run without a process")
+    assert us.dagster.result(us.dagster.launch("first", "ingest_year", YEARS[1])) == "SUCCESS"
+
+
+def files_with(machine: Machine, text: str) -> list[Path]:
+    """The files of a machine in which a text stands."""
+    files = (file for file in machine.folder.rglob("*") if file.is_file() and file.name != "log")
+    return [file for file in files if text.encode() in file.read_bytes()]
 
 
 def test_machines_that_die_end_with_the_rows_of_one_alone_and_forget_somebody_everywhere(
@@ -178,46 +181,32 @@ def test_machines_that_die_end_with_the_rows_of_one_alone_and_forget_somebody_ev
     copy_sample(sample, tmp_path / "alone" / "photos", YEARS)
     alone = Machine(tmp_path / "alone", {"CLASSFACE_PHOTOS": "photos", "CLASSFACE_DATA": "local"})
     alone.classface("run")
-    before = faces(alone)
 
     records = postgres_ledger.replace("postgresql+psycopg:", "postgresql:")
     shared = {"CLASSFACE_PHOTOS": str(photos), "CLASSFACE_DATA": str(data), "CLASSFACE_LEDGER": postgres_ledger}
-    with ray_cluster() as cluster:
-        shared["CLASSFACE_RAY_ADDRESS"] = cluster.address
-        with machines(tmp_path, ("first", "second", "office"), shared) as them:
-            ports = {name: free_port() for name in ("first", "second")}
-            for machine in them.values():
-                machine.classface("dagster-config", "--postgres", records)
-            for name, port in ports.items():
-                start_worker(them[name], port)
-            them["first"].classface("years", "sync")
-            team = Team(**them, dagster=start_dagster(them["office"], ports), ports=ports)
+    with two_machines() as cluster, team(tmp_path, {**shared, RAY: cluster.address}, records) as us:
+        ingest_while_machines_die(us, cluster)
+        us.first.power_off()
+        shutil.rmtree(us.first.folder)
+        assert us.dagster.result(us.dagster.launch("second", "identify")) == "SUCCESS"
 
-            ingest_while_machines_die(team, cluster)
-            team.first.power_off()
-            shutil.rmtree(team.first.folder)
-            assert team.dagster.result(team.dagster.launch("second", "identify")) == "SUCCESS"
+        page = start_review(us.office)
+        assert faces(us.office).equals(faces(alone))
+        for number, name in enumerate((FORGOTTEN, NAMED), 1):
+            assert page.post(f"{API}/clusters/unknown_cluster_{number}/label", {"name": name}).status == 200
+            alone.classface("label", f"unknown_cluster_{number}", name)
+        alone.classface("run")
+        assert us.dagster.result(us.dagster.launch("second", "identify")) == "SUCCESS"
+        us.first.classface("dagster-config", "--postgres", records)
+        us.first.classface("run")
+        assert stored_text(data / "albums", FORGOTTEN), "published by a machine whose disk was empty"
 
-            page = start_review(team.office)
-            assert faces(team.office).equals(before)
-            for number, name in enumerate((FORGOTTEN, NAMED), 1):
-                assert page.post(f"{API}/clusters/unknown_cluster_{number}/label", {"name": name}).status == 200
-                alone.classface("label", f"unknown_cluster_{number}", name)
-            alone.classface("run")
-            assert team.dagster.result(team.dagster.launch("second", "identify")) == "SUCCESS"
-            team.first.classface("dagster-config", "--postgres", records)
-            team.first.classface("run")
-            assert (data / "albums" / "index.html").exists()
-            assert stored_text(data / "albums", FORGOTTEN)
-            (person,) = [one for one in page.get(f"{API}/persons").json["items"] if one["name"] == FORGOTTEN]
-
-            team.office.classface("forget", FORGOTTEN, "--yes", "--no-run")
-            alone.classface("forget", FORGOTTEN, "--yes")
-            assert page.get(f"{API}/persons/{person['id']}").status == 404
-            team.first.classface("run")
-            assert faces(team.first).equals(faces(alone))
-            assert stored_text(data, FORGOTTEN) == []
-            for machine in (team.first, team.office):
-                assert not any(
-                    FORGOTTEN.encode() in file.read_bytes() for file in machine.folder.rglob("*") if file.is_file()
-                )
+        (person,) = [one for one in page.get(f"{API}/persons").json["items"] if one["name"] == FORGOTTEN]
+        us.office.classface("forget", FORGOTTEN, "--yes", "--no-run")
+        alone.classface("forget", FORGOTTEN, "--yes")
+        assert page.get(f"{API}/persons/{person['id']}").status == 404
+        us.first.classface("run")
+        assert us.dagster.result(us.dagster.launch("second", "identify")) == "SUCCESS"
+        assert faces(us.first).equals(faces(us.second)) and faces(us.first).equals(faces(alone))
+        assert stored_text(data, FORGOTTEN) == []
+        assert [files_with(machine, FORGOTTEN) for machine in (us.first, us.second, us.office)] == [[], [], []]

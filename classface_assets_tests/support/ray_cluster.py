@@ -4,15 +4,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 import psutil
+import pytest
 
 from classface_assets.defs.loading.build import definitions_with
-from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, QUIET
+from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, PATIENT, QUIET
 from classface_assets.orchestration.batches.ray.settings import RaySettings
 from classface_assets.orchestration.progress import Progress, TaskProgress
 from classface_assets.orchestration.resources import Archive, Models
@@ -29,9 +31,15 @@ SMALL = {"photos_a_part": 2}, {"faces_a_part": 8}
 
 @dataclass(frozen=True)
 class Machines:
-    """The cluster's address, and its machines, each with one core."""
+    """A cluster of machines with one core each.
+
+    Attributes:
+        cluster: The head is its first machine.
+        second: The other one that there is from the beginning.
+    """
 
     cluster: "Cluster"
+    second: Any
 
     @property
     def address(self) -> str:
@@ -51,6 +59,23 @@ class Machines:
 
 def node() -> dict[str, Any]:
     return {"num_cpus": 1, "object_store_memory": STORE_BYTES, "node_ip_address": "127.0.0.1"}
+
+
+@contextmanager
+def two_machines() -> Iterator[Machines]:
+    """A cluster of two machines on loopback, which ends with the block; the test is skipped where Ray is missing."""
+    if find_spec("ray") is None:
+        pytest.skip("the extra `ray` is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**QUIET, **PATIENT, **ON_LOOPBACK, "PYTHONPATH": str(ROOT)}.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={**node(), "include_dashboard": False})
+        try:
+            yield Machines(cluster, cluster.add_node(**node()))
+        finally:
+            cluster.shutdown()
 
 
 def working(kind: str = "ray::Worker.process") -> list[psutil.Process]:

@@ -19,7 +19,7 @@ from classface_assets.core.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from classface_assets.defs.runner import StepFailure
+    from classface_assets.defs.runner.steps import StepFailure
     from classface_assets.orchestration.resources import Archive
     from classface_assets.store.ledger.transaction import CommandResult
 

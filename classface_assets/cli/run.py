@@ -23,7 +23,7 @@ from classface_assets.cli.messages import confirm
 from classface_assets.cli.output import JSON, echo_json
 
 if TYPE_CHECKING:
-    from classface_assets.defs.runner import StepFailure
+    from classface_assets.defs.runner.steps import StepFailure
     from classface_assets.orchestration.resources import Archive, Models
 
 
@@ -58,13 +58,10 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
     without them searches the others.
     """
     with quick_imports():
-        from classface_assets.defs.runner import (
-            IngestOptions,
-            PipelineRunner,
-            select_years,
-            stderr_console,
-            unwrapped_printer,
-        )
+        from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+        from classface_assets.defs.runner.pipeline import PipelineRunner
+        from classface_assets.defs.runner.school_years import select_years
+        from classface_assets.defs.runner.steps import IngestOptions
         from classface_assets.orchestration.archive_lock import archive_lock
         from classface_assets.orchestration.archive_names import names_of
         from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance

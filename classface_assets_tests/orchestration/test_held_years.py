@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import MOST_NEW_YEARS
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import Archive, Models, resolve_archive

@@ -167,7 +167,9 @@ def find_orphans_command(archive: Archive, pack: str | None, fix: bool, as_json:
 
 
 def _fix(archive: Archive, models: Models, found: Sequence[Inconsistency]) -> None:
-    from classface_assets.defs.runner import PipelineRunner, repair_and_rerun, stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.partial_runs import repair_and_rerun
+    from classface_assets.defs.runner.pipeline import PipelineRunner
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import prepare_instance, require_idle
@@ -191,7 +193,9 @@ def forget(archive: Archive, person: str | None, pack: str | None, yes: bool, no
 
     Their faces are never searched for again. Without a person, an erasure that was interrupted is finished.
     """
-    from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.pipeline import PipelineRunner
+    from classface_assets.defs.runner.school_years import select_years
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import prepare_instance
     from classface_assets.orchestration.resources import resolve_models

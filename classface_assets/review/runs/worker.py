@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from classface_assets.defs.runner import PipelineRunner, select_years
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from classface_assets.core.errors import UserError
-from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.benchmark.accuracy.certainty import certainty_rows
 from classface_assets.devtools.benchmark.accuracy.ground_truth import (
     LabelledArchive,

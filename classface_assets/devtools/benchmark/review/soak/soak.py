@@ -28,7 +28,9 @@ from pathlib import Path
 import psutil
 
 from classface_assets.core.errors import UserError
-from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.benchmark.review.soak.acts import Archivist, RestClient
 from classface_assets.devtools.benchmark.review.soak.measures import Latencies, Trends, sample_server
 from classface_assets.devtools.benchmark.review.soak.windows import PATHS, look_around, open_windows

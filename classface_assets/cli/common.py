@@ -68,7 +68,7 @@ def _call(
     with quick_imports():
         if pack:
             _require_pack(str(pack), places[2], places[1])
-        from classface_assets.orchestration.resources import resolve_archive
+        from classface_assets.orchestration.configured_resources import resolve_archive
 
     archive = resolve_archive(*places)
     try:

@@ -16,8 +16,9 @@ from classface_assets.defs.runner.pipeline import PipelineRunner
 from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import EvaluationReport, evaluate
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import Archive, resolve_archive, resolve_models
+from classface_assets.orchestration.resources import Archive
 from classface_assets.services.queries import find_faces, stats_lines
 from classface_assets.store.published.queries import boxes_in_files
 

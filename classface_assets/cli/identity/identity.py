@@ -271,7 +271,7 @@ COMMANDS = (cluster_dual, assign_command, reassign, train, train_matching, centr
 
 
 def _service(archive: Archive, pack: str | None) -> IdentificationService:
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.services.identity.identification import IdentificationService
 
     return IdentificationService(archive, resolve_models(pack, archive))

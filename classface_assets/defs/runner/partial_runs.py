@@ -10,8 +10,8 @@ from classface_assets.defs.runner.pipeline import PipelineRunner
 from classface_assets.defs.runner.school_years import select_years
 from classface_assets.defs.runner.steps import StepFailure
 from classface_assets.orchestration.archive_lock import archive_lock
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.store.catalog.school_years import PhotosFolderError
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
 from classface_assets.defs.runner.console import console_log, progress_bar
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.archive_names import host_tags, names_of
 from classface_assets.orchestration.instance import assign_pending_pool_slots
 from classface_assets.orchestration.progress import Progress, asset_event_listener
 from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
+from classface_assets.orchestration.settings.archive_names import host_tags, names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 from classface_assets.orchestration.updates.recorder import UpdateRecorder
 from classface_assets.services.photos.lost_photos import refuse_lost_photos

@@ -42,8 +42,8 @@ from classface_assets.devtools.benchmark.accuracy.tuning import (
     grouping_method,
 )
 from classface_assets.identity.settings import settings_for
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import resolve_archive, resolve_models
 
 BASELINE_METHODS = ("hdbscan", "dbscan", "agglomerative")
 SCORES = ("precision", "recall", "F")

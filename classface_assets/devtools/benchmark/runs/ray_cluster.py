@@ -30,7 +30,8 @@ from classface_assets.devtools.benchmark.runs.counted_s3 import Traffic, counted
 from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, PATIENT, QUIET
 from classface_assets.orchestration.batches.ray.pool import ray_runner
 from classface_assets.orchestration.batches.ray.settings import ADDRESS, RaySettings
-from classface_assets.orchestration.resources import Models, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Models
 
 PHOTOS = 600
 S3_PHOTOS = 300

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from classface_assets.defs.loading.build import definitions_with
-from classface_assets.orchestration.resources import default_resources
+from classface_assets.orchestration.configured_resources import default_resources
 
 
 @dg.definitions

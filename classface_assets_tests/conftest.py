@@ -26,7 +26,9 @@ from upath import UPath
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import parse_location
-from classface_assets.defs.runner import PipelineRunner, StepFailure, select_years
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
+from classface_assets.defs.runner.steps import StepFailure
 from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years

@@ -15,9 +15,9 @@ from classface_assets.albums.names import album_file_name
 from classface_assets.albums.publication import PublishResult, publish
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import list_files_recursive, remove_file
-from classface_assets.defs.runner import repair_and_rerun
+from classface_assets.defs.runner.partial_runs import repair_and_rerun
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.orchestration.resources import resolve_models
+from classface_assets.orchestration.configured_resources import resolve_models
 from classface_assets.services.maintenance import find_inconsistencies, find_unused_data
 from classface_assets.store.maintenance.pruning import prune
 from classface_assets_tests.support.remote import CAMERA, YEARS, Remote, broken_links, copy_sample, number_of, stored

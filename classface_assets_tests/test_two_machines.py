@@ -13,7 +13,8 @@ from upath import UPath
 
 from classface_assets.core.locations import list_files_recursive
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.orchestration.resources import Archive, Models, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.review.context import ReviewContext
 from classface_assets.services.erasure import erase_person, unfinished_erasures
 from classface_assets.services.queries import find_faces

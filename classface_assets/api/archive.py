@@ -80,7 +80,7 @@ class Archive:
         pack: str | None = None,
         actor: str = "",
     ) -> None:
-        from classface_assets.orchestration.resources import resolve_archive, resolve_models
+        from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 
         folders = (None if folder is None else os.fspath(folder) for folder in (photos, data, local))
         self._archive = resolve_archive(*folders)

@@ -89,7 +89,7 @@ class EmbeddingService:
     def pack(self) -> "ModelPack":
         """The loaded model pack. Raises PackError for one that is not there."""
         if self._pack is None:
-            from classface_assets.orchestration.resources import resolve_archive, resolve_models
+            from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 
             archive = resolve_archive(data=None if self._data is None else os.fspath(self._data))
             self._pack = resolve_models(self._pack_name).load(archive.layout)

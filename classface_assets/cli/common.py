@@ -19,7 +19,7 @@ from classface_assets.core.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from classface_assets.defs.runner import StepFailure
+    from classface_assets.defs.runner.steps import StepFailure
     from classface_assets.orchestration.resources import Archive
     from classface_assets.store.ledger.transaction import CommandResult
 
@@ -68,7 +68,7 @@ def _call(
     with quick_imports():
         if pack:
             _require_pack(str(pack), places[2], places[1])
-        from classface_assets.orchestration.resources import resolve_archive
+        from classface_assets.orchestration.configured_resources import resolve_archive
 
     archive = resolve_archive(*places)
     try:

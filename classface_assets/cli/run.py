@@ -23,7 +23,7 @@ from classface_assets.cli.messages import confirm
 from classface_assets.cli.output import JSON, echo_json
 
 if TYPE_CHECKING:
-    from classface_assets.defs.runner import StepFailure
+    from classface_assets.defs.runner.steps import StepFailure
     from classface_assets.orchestration.resources import Archive, Models
 
 
@@ -58,18 +58,15 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
     without them searches the others.
     """
     with quick_imports():
-        from classface_assets.defs.runner import (
-            IngestOptions,
-            PipelineRunner,
-            select_years,
-            stderr_console,
-            unwrapped_printer,
-        )
+        from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+        from classface_assets.defs.runner.pipeline import PipelineRunner
+        from classface_assets.defs.runner.school_years import select_years
+        from classface_assets.defs.runner.steps import IngestOptions
         from classface_assets.orchestration.archive_lock import archive_lock
-        from classface_assets.orchestration.archive_names import names_of
+        from classface_assets.orchestration.configured_resources import resolve_models
         from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
         from classface_assets.orchestration.records.retention import prune_records_if_due
-        from classface_assets.orchestration.resources import resolve_models
+        from classface_assets.orchestration.settings.archive_names import names_of
         from classface_assets.orchestration.updates.recorder import recorded_update
         from classface_assets.services.archive_view.pack_change import pack_change_note
         from classface_assets.services.erasure import finish_interrupted_erasures
@@ -187,9 +184,9 @@ def stats(archive: Archive, as_json: bool) -> None:
 @JSON
 def made(archive: Archive, update: str, as_json: bool) -> None:
     """Show when each asset and school year was last made, by which run, and what it counted; no names."""
-    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import open_instance
     from classface_assets.orchestration.records.materializations import last_made
+    from classface_assets.orchestration.settings.archive_names import names_of
 
     with open_instance(archive.layout) as instance:
         found = last_made(instance, update, names_of(archive.layout))

@@ -10,10 +10,10 @@ import dagster as dg
 import polars as pl
 
 from classface_assets.defs.metadata import column_schema
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.school_year_runs.range_step import for_each_year
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 INFERENCE_POOL = "inference"
 """Steps that keep all cores busy with a model: one at a time on a machine."""

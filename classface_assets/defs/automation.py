@@ -10,8 +10,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.memoized import archive_state
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, names_of
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, names_of
 from classface_assets.orchestration.updates.tags import AUTOMATIC, BY_TAG, update_tags
 from classface_assets.store.artifacts.memoization import content_digest, file_signature, program_digest
 from classface_assets.store.artifacts.thresholds import calibration_file

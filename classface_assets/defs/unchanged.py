@@ -18,8 +18,8 @@ from classface_assets.defs.albums.target import AlbumTarget, find_target, is_as_
 from classface_assets.defs.automation import IDENTIFY_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
 from classface_assets.defs.memoized import archive_state, input_fingerprint
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.orchestration.settings.file import lasting_assignment
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.checkpoints import checkpoint_files

@@ -11,11 +11,14 @@ from rich.table import Table
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import match_boxes
 from classface_assets.core.schemas import CLUSTER_PREFIX
-from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import EvaluationReport, evaluate
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import Archive, resolve_archive, resolve_models
+from classface_assets.orchestration.resources import Archive
 from classface_assets.services.queries import find_faces, stats_lines
 from classface_assets.store.published.queries import boxes_in_files
 

@@ -13,12 +13,12 @@ from filelock import FileLock
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
-from classface_assets.orchestration.archive_names import ArchiveNames, place_of
 from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
 from classface_assets.orchestration.records.database import as_database_error
 from classface_assets.orchestration.records.run_processes import is_dead
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.orchestration.school_year_runs.years import years_phrase
+from classface_assets.orchestration.settings.archive_names import ArchiveNames, place_of
 
 UNFINISHED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 

@@ -15,10 +15,10 @@ from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext, marked
 from classface_assets.core.names import normalize_name
 from classface_assets.orchestration.archive_lock import lock_on_all_machines
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, require_idle
 from classface_assets.orchestration.records.run_history import delete_all_run_records, erase_left_home
 from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.services.archive_view.cache import read_snapshot
 from classface_assets.services.archive_view.model import build_archive_view
 from classface_assets.services.face_regions.erasing import erase_written_names

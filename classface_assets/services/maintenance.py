@@ -9,11 +9,11 @@ import dagster as dg
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.records.retention import old_runs
 from classface_assets.orchestration.records.run_history import outdated_runs, record_size_bytes
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import year_files
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import year_folders
 from classface_assets.store.maintenance.integrity import (

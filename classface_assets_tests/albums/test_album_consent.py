@@ -15,7 +15,8 @@ from classface_assets.albums.pictures.originals import Originals, Photo
 from classface_assets.albums.pictures.thumbnails import make_covered_copy
 from classface_assets.core.errors import UserError
 from classface_assets.defs.albums.albums import album_contents, site_contents
-from classface_assets.orchestration.resources import Archive, RefusedMode, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Archive, RefusedMode
 from classface_assets.store.artifacts.memoization import content_digest
 from classface_assets.store.erasure.derived import erase_derived
 from classface_assets.store.files.duckdb import query_database

@@ -15,7 +15,7 @@ from classface_assets.defs.albums.albums import (
     site_contents,
     site_fingerprint,
 )
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.settings.file import parse_value, set_values
 from classface_assets.orchestration.settings.values import SettingsError
 from classface_assets.store.catalog.school_year import SchoolYearStore

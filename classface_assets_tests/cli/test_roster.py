@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from classface_assets.cli.__main__ import cli
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 
 
 def classface(folder: Path, *arguments: object) -> Result:

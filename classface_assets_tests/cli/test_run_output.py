@@ -58,7 +58,7 @@ def test_school_years_are_completed_and_not_offered_twice(world: World) -> None:
 
 @pytest.mark.parametrize("no_color", [True, False])
 def test_no_color_turns_colours_off_where_they_would_be_shown(no_color: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from classface_assets.defs.runner import stderr_console
+    from classface_assets.defs.runner.console import stderr_console
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")

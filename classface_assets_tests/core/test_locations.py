@@ -19,7 +19,7 @@ from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import StorageError, as_storage_error
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory, list_files_recursive, parse_location
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import year_listing

@@ -121,8 +121,9 @@ def test_two_runs_at_once_take_turns_and_publish_what_was_named_between(alone: W
 IDENTIFYING = """
 import sys
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import resolve_archive, resolve_models
-from classface_assets.defs.runner import PipelineRunner, stderr_console
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
 archive = resolve_archive(sys.argv[1], sys.argv[2])
 instance, _ = prepare_instance(archive.layout)
 with instance:

@@ -16,8 +16,8 @@ from classface_assets.defs.sensors import failure_reports as module
 from classface_assets.defs.sensors.failed_runs import failed_runs
 from classface_assets.defs.sensors.failure_reports import FailureReports, ReportError, report_of
 from classface_assets.orchestration import failures
+from classface_assets.orchestration.configured_resources import default_resources
 from classface_assets.orchestration.failures import report_user_errors
-from classface_assets.orchestration.resources import default_resources
 from classface_assets.services.photos.lost_photos import LostPhotosError
 
 SECRET = "https://hooks.example.org/services/T00/B00/secret"

@@ -14,7 +14,8 @@ from PIL import Image
 from classface_assets.core import failpoints
 from classface_assets.core.errors import StorageError
 from classface_assets.defs.ingest.year_changes import YearChanges
-from classface_assets.defs.runner import IngestOptions, select_years
+from classface_assets.defs.runner.school_years import select_years
+from classface_assets.defs.runner.steps import IngestOptions
 from classface_assets.defs.sensors.decisions import decisions, is_quiet
 from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.defs.unchanged import ChangeDetector

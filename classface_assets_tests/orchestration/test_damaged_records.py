@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.instance import open_instance, prepare_instance
 from classface_assets.orchestration.records.damaged_records import (
     DamagedRecordsError,

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import MOST_NEW_YEARS
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.defs.sensors.photo_folders import photo_folders
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import Archive, Models, resolve_archive
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import held_back_years, register_school_years
 from classface_assets.store.catalog.school_years import year_folders
 from classface_assets_tests.support.helpers import requested_years

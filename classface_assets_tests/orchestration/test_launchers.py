@@ -18,12 +18,12 @@ from dagster._core.utils import make_new_run_id
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.orchestration.archive_names import HOST_TAG, host_tags
 from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 from classface_assets.orchestration.records.database import RunSettings, write_settings
 from classface_assets.orchestration.records.launchers import settings
 from classface_assets.orchestration.records.launchers.own_runs import health_of_own
 from classface_assets.orchestration.records.launchers.settings import Launcher, LauncherError, LauncherSettings
+from classface_assets.orchestration.settings.archive_names import HOST_TAG, host_tags
 
 K8S = ("--launcher", "k8s", "--image", "faces:1", "--service-account", "dagster", "--config-map", "instance")
 

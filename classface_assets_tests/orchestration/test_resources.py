@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from classface_assets.orchestration.resources import ENVIRONMENT, Archive, Models, default_resources
+from classface_assets.orchestration.configured_resources import ENVIRONMENT, default_resources
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.catalog.faces import FaceCatalog
 from classface_assets_tests.conftest import World
 

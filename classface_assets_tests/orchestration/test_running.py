@@ -311,7 +311,7 @@ def test_a_run_with_nothing_to_do_loads_no_model_and_no_library_for_it(settled: 
 OPEN = """
 import os, sys
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 begin, end = os.pipe()
 children = []
 for _ in range(4):

@@ -11,7 +11,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.definitions import defs
 from classface_assets.defs.identity.config import AssignmentConfig
-from classface_assets.orchestration.resources import default_resources, resolve_archive, resolve_models
+from classface_assets.orchestration.configured_resources import default_resources, resolve_archive, resolve_models
 from classface_assets.orchestration.settings.file import parse_value, read_settings, set_values, settings_path
 from classface_assets.orchestration.settings.values import SettingsError
 from classface_assets.services.first_run.settings import remember_folders_and_pack

@@ -20,12 +20,13 @@ from PIL import Image
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
-from classface_assets.orchestration.archive_names import ALONE, ARCHIVE_TAG, ArchiveNames
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import fail_dead_runs, open_instance
 from classface_assets.orchestration.records.materializations import last_made
 from classface_assets.orchestration.records.retention import old_runs, prune_records
 from classface_assets.orchestration.records.run_history import delete_all_run_records
-from classface_assets.orchestration.resources import Archive, resolve_archive
+from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.settings.archive_names import ALONE, ARCHIVE_TAG, ArchiveNames
 from classface_assets.orchestration.settings.file import read_settings
 from classface_assets.orchestration.settings.workspace_file import MODULE
 

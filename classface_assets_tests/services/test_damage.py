@@ -17,7 +17,9 @@ import pytest
 from rich.console import Console
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.runner import PipelineRunner, repair_and_rerun, select_years
+from classface_assets.defs.runner.partial_runs import repair_and_rerun
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.resources import Models
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.services.maintenance import checksum_note, find_inconsistencies, inconsistency_lines

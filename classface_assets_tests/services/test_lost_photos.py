@@ -9,7 +9,8 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, IMAGES
-from classface_assets.defs.runner import IngestOptions, select_years
+from classface_assets.defs.runner.school_years import select_years
+from classface_assets.defs.runner.steps import IngestOptions
 from classface_assets.services.photos.lost_photos import LostPhotosError, refuse_lost_photos
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids, remember_cluster_ids
 from classface_assets.store.catalog.school_year import image_parts

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from classface_assets.orchestration.resources import resolve_models
+from classface_assets.orchestration.configured_resources import resolve_models
 from classface_assets.services.archive_view.pack_change import pack_change_note
 from classface_assets.services.maintenance import find_unused_data
 from classface_assets.store.artifacts.thresholds import load_thresholds, save_thresholds

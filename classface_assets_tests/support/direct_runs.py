@@ -18,7 +18,7 @@ from classface_assets.defs.identity.projection_head import projection_head
 from classface_assets.defs.ingest.detections import detections
 from classface_assets.defs.ingest.embeddings import embeddings
 from classface_assets.defs.ingest.images import images
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.progress import Progress
 from classface_assets.orchestration.resources import Archive, Models
 

@@ -33,7 +33,8 @@ def ingest(job: Job) -> dict[str, Any]:
     import dagster as dg
     from rich.console import Console
 
-    from classface_assets.defs.runner import PipelineRunner, console_log
+    from classface_assets.defs.runner.console import console_log
+    from classface_assets.defs.runner.pipeline import PipelineRunner
     from classface_assets.orchestration.failures import failure_reason
     from classface_assets.orchestration.resources import Archive, Models
 

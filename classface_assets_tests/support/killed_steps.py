@@ -16,7 +16,7 @@ import polars as pl
 from classface_assets.albums import disk
 from classface_assets.core.locations import parse_location
 from classface_assets.defs.albums.albums import album_site, albums
-from classface_assets.defs.runner import select_years
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.archive_lock import archive_lock
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.erasure import erase_person, finish_erasures, finish_interrupted_erasures

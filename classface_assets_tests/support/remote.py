@@ -10,7 +10,8 @@ from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import Location, list_files_recursive
 from classface_assets.devtools.sample.compose import SampleArchive
-from classface_assets.orchestration.resources import Archive, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Archive
 from classface_assets_tests.conftest import World
 
 YEARS = ["2016-2017", "2018-2019"]

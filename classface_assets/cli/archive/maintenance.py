@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @JSON
 def release_command(archive: Archive, rebuild: bool, as_json: bool) -> None:
     """Mark killed runs as failed and free their slots, so that no other run waits for them."""
-    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import fail_dead_runs, open_instance
+    from classface_assets.orchestration.settings.archive_names import names_of
 
     if rebuild:
         _rebuild_records(archive, as_json)
@@ -80,11 +80,11 @@ def prune_command(archive: Archive, pack: str | None, keep: tuple[str, ...], yes
     With --json nothing is asked, and nothing is removed without --yes.
     """
     from classface_assets.orchestration.archive_lock import archive_lock
-    from classface_assets.orchestration.archive_names import names_of
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.orchestration.instance import open_instance, require_idle
     from classface_assets.orchestration.records.retention import prune_records
     from classface_assets.orchestration.records.run_history import RecordsInUseError, delete_run_records
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.settings.archive_names import names_of
     from classface_assets.services import maintenance
     from classface_assets.services.archive_view.own_packs import own_packs
     from classface_assets.store.maintenance.pruning import prune
@@ -139,7 +139,7 @@ def _echo_waiting(line: str) -> None:
 @JSON
 def find_orphans_command(archive: Archive, pack: str | None, fix: bool, as_json: bool) -> None:
     """Check every stored file, and that photos, faces, vectors and database fit; exit code 1 when they do not."""
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.services.maintenance import checksum_note, find_inconsistencies, inconsistency_lines
 
     if fix and as_json:
@@ -167,10 +167,12 @@ def find_orphans_command(archive: Archive, pack: str | None, fix: bool, as_json:
 
 
 def _fix(archive: Archive, models: Models, found: Sequence[Inconsistency]) -> None:
-    from classface_assets.defs.runner import PipelineRunner, repair_and_rerun, stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.partial_runs import repair_and_rerun
+    from classface_assets.defs.runner.pipeline import PipelineRunner
     from classface_assets.orchestration.archive_lock import archive_lock
-    from classface_assets.orchestration.archive_names import names_of
     from classface_assets.orchestration.instance import prepare_instance, require_idle
+    from classface_assets.orchestration.settings.archive_names import names_of
 
     console = stderr_console()
     instance, _ = prepare_instance(archive.layout)
@@ -191,10 +193,12 @@ def forget(archive: Archive, person: str | None, pack: str | None, yes: bool, no
 
     Their faces are never searched for again. Without a person, an erasure that was interrupted is finished.
     """
-    from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
+    from classface_assets.defs.runner.pipeline import PipelineRunner
+    from classface_assets.defs.runner.school_years import select_years
     from classface_assets.orchestration.archive_lock import archive_lock
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.orchestration.instance import prepare_instance
-    from classface_assets.orchestration.resources import resolve_models
     from classface_assets.services.erasure import erase_person, finish_erasures
 
     if person is not None and not yes:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 def review(archive: Archive, pack: str | None, **options: Any) -> None:
     """Name, confirm and correct in the browser; also a REST API (/docs)."""
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.review.server import ServerOptions, serve
 
     certificate, key = options["certificate"], options["key"]

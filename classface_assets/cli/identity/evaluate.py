@@ -150,7 +150,7 @@ def _text(value: object) -> str:
 def _models_and_settings(archive: Archive, pack: str | None, method: Any) -> tuple[Models, AssignmentSettings]:
     """The models, and the settings of the method as a run would use them."""
     from classface_assets.defs.identity.config import AssignmentConfig
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
 
     models = resolve_models(pack, archive)
     config = AssignmentConfig.model_validate({"method": method})

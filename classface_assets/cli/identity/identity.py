@@ -271,7 +271,7 @@ COMMANDS = (cluster_dual, assign_command, reassign, train, train_matching, centr
 
 
 def _service(archive: Archive, pack: str | None) -> IdentificationService:
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.services.identity.identification import IdentificationService
 
     return IdentificationService(archive, resolve_models(pack, archive))
@@ -333,7 +333,7 @@ def _run_or_exit(
     as_json: bool = False,
 ) -> None:
     """Run with these settings, and those of the head's training; exit code 1 if a step failed."""
-    from classface_assets.defs.runner import run_identification
+    from classface_assets.defs.runner.partial_runs import run_identification
 
     reasons = run_identification(service, settings, use_head=use_head, training=training or {}, command=command)
     for reason in reasons:

@@ -272,7 +272,7 @@ class _Recognition:
 
 
 def _recognition(archive: Archive, pack: str | None, preset: str | None) -> _Recognition:
-    from classface_assets.orchestration.resources import resolve_models
+    from classface_assets.orchestration.configured_resources import resolve_models
     from classface_assets.services.identity.face_matching import read_face_vectors
     from classface_assets.services.identity.presets import calibrated_settings
 

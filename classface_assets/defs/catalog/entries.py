@@ -16,8 +16,8 @@ from classface_assets.defs.catalog.lineage import column_lineage
 from classface_assets.defs.catalog.settings import CatalogSettings, platform_of
 from classface_assets.defs.catalog.tables import TABLES, StorageKind, StoredTable
 from classface_assets.defs.metadata import markdown_table
-from classface_assets.orchestration.archive_names import ALONE, names_of
 from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.settings.archive_names import ALONE, names_of
 from classface_assets.store.artifacts.memoization import PACKAGE_FOLDER
 
 PERSONAL_DATA_TAG = "personal_data"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from classface_assets.core.schemas import ASSIGNMENTS
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, asset_name
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, asset_name
 
 _PHOTO_COLUMNS = (
     *("asset_id", "school_year", "path", "width", "height", "taken_at", "status", "reason", "taken_at_source"),

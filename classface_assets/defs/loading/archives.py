@@ -14,15 +14,13 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.loading.build import repository_with
-from classface_assets.orchestration.resources import (
-    Archive,
-    LoggedProgress,
-    Models,
+from classface_assets.orchestration.configured_resources import (
     UnusableArchive,
     default_resources,
     resolve_archive,
     resolve_models,
 )
+from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets.orchestration.settings.archives import RegisteredArchive, read_archives
 from classface_assets.orchestration.settings.values import ArchiveSettings
 from classface_assets.orchestration.settings.workspace_file import ATTRIBUTE_PREFIX

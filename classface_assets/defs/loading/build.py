@@ -18,7 +18,7 @@ from classface_assets.defs.sensors.failed_runs import failed_runs_of
 from classface_assets.defs.sensors.failure_reports import failure_reports
 from classface_assets.defs.sensors.photo_folders import photo_folders
 from classface_assets.defs.sensors.upkeep import killed_runs_of, old_records
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, names_of
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, names_of
 
 
 def load_assets(names: ArchiveNames = ALONE) -> list[dg.AssetsDefinition]:

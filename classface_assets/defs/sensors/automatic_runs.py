@@ -4,8 +4,8 @@ import itertools
 
 import dagster as dg
 
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, names_of
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.orchestration.updates.tags import AUTOMATIC, BY_TAG, update_tags
 

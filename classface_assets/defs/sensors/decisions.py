@@ -7,8 +7,8 @@ import dagster as dg
 from classface_assets.core.errors import UserError
 from classface_assets.defs.automation import JOBS
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.orchestration.updates.tags import update_tags
 from classface_assets.services.photos.manual_faces import photos_with_new_boxes, school_years_of_photos
 from classface_assets.store.model.events import DRAWING_KINDS

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from classface_assets.defs.sensors.failure_reports import FailureReports, ReportError, report_of
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.failures import failure_reason, impersonal_reason
 from classface_assets.orchestration.school_year_runs.years import years_phrase
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 
 def failed_runs_of(names: ArchiveNames) -> dg.SensorDefinition:

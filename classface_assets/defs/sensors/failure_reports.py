@@ -20,8 +20,8 @@ import dagster as dg
 from pydantic import Field
 
 from classface_assets.core.errors import UserError
-from classface_assets.orchestration.archive_names import archive_of, asset_name
 from classface_assets.orchestration.school_year_runs.years import years_of_run
+from classface_assets.orchestration.settings.archive_names import archive_of, asset_name
 
 VARIABLE = "CLASSFACE_FAILURE_WEBHOOK"
 TIMEOUT_S = 5.0

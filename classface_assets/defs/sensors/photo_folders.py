@@ -11,10 +11,10 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.names import join_names
 from classface_assets.defs.automation import JOBS
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.archive_names import ArchiveNames, names_of
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import held_back_sentence, held_back_years
 from classface_assets.orchestration.school_year_runs.years import range_tags, split_ranges
+from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of
 from classface_assets.orchestration.updates.tags import update_tags
 from classface_assets.store.catalog.folder_watch import (
     Snapshot,

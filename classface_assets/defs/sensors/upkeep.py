@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, names_of
 from classface_assets.orchestration.instance import fail_dead_runs
 from classface_assets.orchestration.records.retention import prune_records_if_due
 from classface_assets.orchestration.records.run_processes import CODE_SERVER_TAG
 from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, names_of
 
 
 def is_launched_here(run: dg.DagsterRun) -> bool:

@@ -15,9 +15,9 @@ import yaml
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import UserError
-from classface_assets.orchestration.archive_names import ARCHIVE_TAG
 from classface_assets.orchestration.records.chart_records import database_of_chart
 from classface_assets.orchestration.records.launchers.settings import LauncherSettings, forwarded_variables
+from classface_assets.orchestration.settings.archive_names import ARCHIVE_TAG
 
 SETTINGS_FILE, SETTINGS_BEFORE = "dagster.yaml", "dagster.before.yaml"
 ENVIRONMENT_PREFIX = "env:"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames, asset_name
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames, asset_name
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 
 PAGE_SIZE = 100  # materializations come with their pictures

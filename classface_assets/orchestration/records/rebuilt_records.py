@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.orchestration.archive_names import names_of
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.store.artifacts.memoization import DamagedRecordError, read_record
 from classface_assets.store.catalog.school_year import list_school_years
 

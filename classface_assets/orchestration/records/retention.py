@@ -32,7 +32,6 @@ from dagster._core.storage.runs.schema import BackfillTagsTable, BulkActionsTabl
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from filelock import FileLock, Timeout
 
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
 from classface_assets.orchestration.records.run_history import (
     RecordsInUseError,
     UnknownRecordsError,
@@ -43,6 +42,7 @@ from classface_assets.orchestration.records.run_history import (
     shrink_databases,
 )
 from classface_assets.orchestration.school_year_runs.years import expand_range, years_of_run
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 RETAINED_EVENTS = ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION")
 """Types of which the last event of each asset, and of each school year of it, stays."""

@@ -13,7 +13,7 @@ import dagster as dg
 import psutil
 from dagster._core.launcher.base import RunLauncher, WorkerStatus
 
-from classface_assets.orchestration.archive_names import HOST_TAG, are_shared
+from classface_assets.orchestration.settings.archive_names import HOST_TAG, are_shared
 
 PID_REPORT_TIMEOUT_S = 60
 CODE_SERVER_TAG = ".dagster/grpc_info"

@@ -11,7 +11,7 @@ import dagster as dg
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location
-from classface_assets.orchestration.archive_names import ALONE, names_of
+from classface_assets.orchestration.settings.archive_names import ALONE, names_of
 from classface_assets.store.catalog.photo_folders import list_files
 from classface_assets.store.catalog.school_year import list_school_years
 from classface_assets.store.catalog.school_years import year_folders

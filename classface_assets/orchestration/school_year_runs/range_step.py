@@ -27,9 +27,9 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from classface_assets.orchestration.archive_names import asset_name
 from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, YearFailure, years_failure
 from classface_assets.orchestration.school_year_runs.years import working_on, years_of_step
+from classface_assets.orchestration.settings.archive_names import asset_name
 from classface_assets.store.artifacts.memoization import content_digest
 
 Compute = Callable[..., dg.MaterializeResult]

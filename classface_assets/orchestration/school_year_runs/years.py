@@ -12,7 +12,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 
 @dataclass

@@ -10,7 +10,7 @@ import tomlkit
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import StorageError, UserError
 from classface_assets.core.locations import parse_local_folder, parse_location
-from classface_assets.orchestration.archive_names import require_archive_name
+from classface_assets.orchestration.settings.archive_names import require_archive_name
 
 ARCHIVES_FILE = "archives.toml"
 _HEADER = "The archives of this Dagster, a table for each. Written by `classface workspace`."

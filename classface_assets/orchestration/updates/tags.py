@@ -1,7 +1,7 @@
 """The tags by which runs belong to an update: those of sensors and schedules as those of `classface run`."""
 
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 
 BY_TAG = "classface/by"

@@ -15,10 +15,10 @@ import dagster as dg
 
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import years_of_run
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.runs.launcher import COMMAND, RunSpec, launch

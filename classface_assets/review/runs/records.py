@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets.orchestration.archive_names import asset_name
 from classface_assets.orchestration.failures import failure_reason
 from classface_assets.orchestration.school_year_runs.years import years_phrase
+from classface_assets.orchestration.settings.archive_names import asset_name
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.review.runs.dagster_page import DAGSTER_UI
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from classface_assets.defs.runner import PipelineRunner, select_years
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.archive_lock import archive_lock
-from classface_assets.orchestration.archive_names import names_of
 from classface_assets.orchestration.instance import fail_dead_runs, prepare_instance
 from classface_assets.orchestration.records.retention import prune_records_if_due
 from classface_assets.orchestration.resources import Archive, Models
@@ -18,6 +18,7 @@ from classface_assets.orchestration.school_year_runs.partitions import (
     held_back_years,
 )
 from classface_assets.orchestration.school_year_runs.years import expand_range
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.orchestration.updates.recorder import recorded_update
 from classface_assets.review.runs.launcher import COMMAND, UPDATE_JOB
 from classface_assets.services.erasure import finish_interrupted_erasures

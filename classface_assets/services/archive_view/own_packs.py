@@ -6,7 +6,7 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
-from classface_assets.orchestration.archive_names import names_of
+from classface_assets.orchestration.settings.archive_names import names_of
 from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.catalog.school_year import embedding_version, list_school_years

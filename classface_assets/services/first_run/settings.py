@@ -7,7 +7,8 @@ from typing import Any
 
 from classface_assets.core.errors import UserError
 from classface_assets.identity.settings import OLD_NAMES, AssignmentSettings
-from classface_assets.orchestration.resources import ENVIRONMENT, Archive, Models
+from classface_assets.orchestration.configured_resources import ENVIRONMENT
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.settings.file import read_settings, set_values
 from classface_assets.orchestration.settings.values import (
     ALL_KEYS,

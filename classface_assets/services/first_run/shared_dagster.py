@@ -9,11 +9,12 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.orchestration.archive_names import ArchiveNames, names_of, require_archive_name
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance, prepare_instance, require_idle
 from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
 from classface_assets.orchestration.records.run_history import RecordsInUseError, delete_all_run_records
-from classface_assets.orchestration.resources import Archive, resolve_archive
+from classface_assets.orchestration.resources import Archive
+from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of, require_archive_name
 from classface_assets.orchestration.settings.archives import (
     ArchivesError,
     RegisteredArchive,

@@ -11,7 +11,7 @@ import pytest
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
 from classface_assets.core.locations import stat_entry
 from classface_assets.core.school_years.names import YearSettingError, first_year, school_year_start
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.school_year_runs.partitions import year_files
 from classface_assets.store.catalog.school_years import (
     PhotosFolderError,

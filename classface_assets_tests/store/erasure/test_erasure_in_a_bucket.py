@@ -14,8 +14,8 @@ from upath import UPath
 from classface_assets.core.locations import list_files_recursive
 from classface_assets.core.schemas import DUCKDB_TABLES
 from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import resolve_archive
 from classface_assets.services.erasure import ErasureUnfinishedError, erase_person
 from classface_assets.services.queries import find_faces
 from classface_assets.store.catalog.portraits import save_portrait

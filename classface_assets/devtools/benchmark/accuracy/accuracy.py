@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from classface_assets.core.errors import UserError
-from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.benchmark.accuracy.certainty import certainty_rows
 from classface_assets.devtools.benchmark.accuracy.ground_truth import (
     LabelledArchive,
@@ -40,8 +42,8 @@ from classface_assets.devtools.benchmark.accuracy.tuning import (
     grouping_method,
 )
 from classface_assets.identity.settings import settings_for
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import resolve_archive, resolve_models
 
 BASELINE_METHODS = ("hdbscan", "dbscan", "agglomerative")
 SCORES = ("precision", "recall", "F")

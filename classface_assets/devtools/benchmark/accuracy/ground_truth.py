@@ -19,7 +19,8 @@ from classface_assets.identity.graph.build import build_graph
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.inputs_from_frames import unconstrained_input
-from classface_assets.orchestration.resources import Models, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Models
 from classface_assets.services.identity.evaluation import read_ground_truth
 from classface_assets.store.catalog.faces import load_catalog
 

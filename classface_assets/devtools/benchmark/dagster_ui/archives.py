@@ -28,9 +28,9 @@ from classface_assets.defs.automation import ALL_YEARS_ASSETS
 from classface_assets.devtools.benchmark.dagster_ui.made_up_years import record_years, year_names
 from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, measure_pages
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
-from classface_assets.orchestration.archive_names import ArchiveNames, names_of
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of
 from classface_assets.orchestration.settings.archives import RegisteredArchive
 from classface_assets.orchestration.settings.workspace_file import TOGETHER
 from classface_assets.services.first_run.shared_dagster import SharedDagster

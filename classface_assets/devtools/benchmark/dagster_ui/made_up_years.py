@@ -9,7 +9,7 @@ from PIL import Image
 
 from classface_assets.defs.automation import YEAR_ASSETS
 from classface_assets.defs.metadata import image_markdown, markdown_table
-from classface_assets.orchestration.archive_names import ALONE, ArchiveNames
+from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 SHEET_PX = (560, 280)
 """Of the contact sheet of faces, which is most of an event of `detections`."""

@@ -25,12 +25,13 @@ from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.locations import parse_location
-from classface_assets.defs.runner import PipelineRunner
+from classface_assets.defs.runner.pipeline import PipelineRunner
 from classface_assets.devtools.benchmark.runs.counted_s3 import Traffic, counted_s3
 from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK, PATIENT, QUIET
 from classface_assets.orchestration.batches.ray.pool import ray_runner
 from classface_assets.orchestration.batches.ray.settings import ADDRESS, RaySettings
-from classface_assets.orchestration.resources import Models, resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
+from classface_assets.orchestration.resources import Models
 
 PHOTOS = 600
 S3_PHOTOS = 300

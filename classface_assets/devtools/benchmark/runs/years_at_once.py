@@ -19,8 +19,8 @@ from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.speed.noop_assets import noop_definitions
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import resolve_archive
 from classface_assets.orchestration.school_year_runs.years import range_tags
 
 YEARS, FIRST_YEAR = 16, 2004

@@ -17,11 +17,13 @@ from rich.console import Console
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box
-from classface_assets.defs.runner import PipelineRunner, select_years
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.benchmark.speed.detected_boxes import BoxesByPhoto, detected_boxes, list_photo_files
 from classface_assets.devtools.benchmark.speed.noop_assets import noop_definitions
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import Archive, Models, resolve_archive, resolve_models
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import ranges_of
 
 

@@ -22,7 +22,8 @@ from PIL import Image
 from rich.console import Console
 
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.defs.runner import PipelineRunner, console_log
+from classface_assets.defs.runner.console import console_log
+from classface_assets.defs.runner.pipeline import PipelineRunner
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.store.catalog.school_year import image_parts

@@ -25,7 +25,7 @@ from classface_assets.devtools.benchmark.speed.photo_folders import copy_each_ph
 from classface_assets.devtools.benchmark.speed.speed_report import print_chain, print_scores, print_speed
 from classface_assets.devtools.sample.compose import compose_sample
 from classface_assets.identity.evaluation.report import evaluate
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.store.published.queries import boxes_in_files
 
 BUILTIN = "builtin"

@@ -21,8 +21,8 @@ from rich.table import Table
 from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.speed.large_archive import make_photo
 from classface_assets.devtools.sample.compose import compose_sample
+from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import resolve_archive
 
 PHOTOS_PER_YEAR = 2
 ROUNDS = 3
@@ -30,7 +30,7 @@ DAGSTER_STARTUP = """
 import sys
 import dagster
 from classface_assets.orchestration.instance import open_instance
-from classface_assets.orchestration.resources import resolve_archive
+from classface_assets.orchestration.configured_resources import resolve_archive
 with open_instance(resolve_archive(sys.argv[1], sys.argv[2]).layout):
     pass
 """

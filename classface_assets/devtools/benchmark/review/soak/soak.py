@@ -28,13 +28,16 @@ from pathlib import Path
 import psutil
 
 from classface_assets.core.errors import UserError
-from classface_assets.defs.runner import PipelineRunner, select_years, stderr_console
+from classface_assets.defs.runner.console import stderr_console
+from classface_assets.defs.runner.pipeline import PipelineRunner
+from classface_assets.defs.runner.school_years import select_years
 from classface_assets.devtools.benchmark.review.soak.acts import Archivist, RestClient
 from classface_assets.devtools.benchmark.review.soak.measures import Latencies, Trends, sample_server
 from classface_assets.devtools.benchmark.review.soak.windows import PATHS, look_around, open_windows
 from classface_assets.devtools.sample.compose import compose_sample
+from classface_assets.orchestration.configured_resources import resolve_archive, resolve_models
 from classface_assets.orchestration.instance import prepare_instance
-from classface_assets.orchestration.resources import Archive, Models, resolve_archive, resolve_models
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.store.published.queries import faces_with_photos
 
 SAMPLE_EVERY_S, PAUSE_BETWEEN_RUNS_S = 5.0, 30.0

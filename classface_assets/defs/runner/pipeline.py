@@ -1,129 +1,32 @@
 """Runs jobs in this process, without a daemon: every school year, then the students, then the albums."""
 
-from __future__ import annotations
-
-import logging
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
-from classface_assets.core.errors import did_you_mean
-from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
+from classface_assets.defs.runner.console import console_log, progress_bar
+from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
 from classface_assets.defs.unchanged import ChangeDetector
-from classface_assets.orchestration.archive_lock import archive_lock
-from classface_assets.orchestration.archive_names import host_tags, names_of
-from classface_assets.orchestration.failures import failed_years, failure_reason, may_be_of_damage
-from classface_assets.orchestration.instance import assign_pending_pool_slots, fail_dead_runs, prepare_instance
-from classface_assets.orchestration.progress import Progress, ProgressListener, TaskProgress, asset_event_listener
+from classface_assets.orchestration.instance import assign_pending_pool_slots
+from classface_assets.orchestration.progress import Progress, asset_event_listener
 from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.partitions import held_back_years
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
+from classface_assets.orchestration.settings.archive_names import host_tags, names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 from classface_assets.orchestration.updates.recorder import UpdateRecorder
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
 from classface_assets.services.photos.new_photos import NewPhotoCounter
-from classface_assets.store.catalog.school_year import list_school_years, year_images
-from classface_assets.store.catalog.school_years import PhotosFolderError, year_folders
+from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
-
-if TYPE_CHECKING:
-    from classface_assets.services.identity.identification import IdentificationService
-    from classface_assets.store.maintenance.integrity import Inconsistency
-
-
-def console_log() -> dict[str, Any]:
-    """Run config of what Dagster prints of a run: nothing, unless the log level (`classface --log-level`) says so."""
-    level = logging.getLogger().getEffectiveLevel()
-    name = logging.getLevelName(level) if level <= logging.INFO else "CRITICAL"
-    return {"loggers": {"console": {"config": {"log_level": name}}}}
-
-
-def stderr_console() -> Console:
-    """A console on a copy of this process's error output: Dagster redirects the original one into each step's log.
-
-    Without markup, since names may hold [brackets]. It prints nothing where only errors are logged (`classface
-    --quiet`).
-    """
-    quiet = logging.getLogger().getEffectiveLevel() >= logging.ERROR
-    try:
-        stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-    except OSError:
-        return Console(stderr=True, markup=False, highlight=False, quiet=quiet)
-    return Console(file=stream, markup=False, highlight=False, quiet=quiet)
-
-
-def unwrapped_printer(console: Console) -> Callable[[str], None]:
-    """Prints sentences without wrapping them at the width of the terminal."""
-    return lambda sentence: console.print(sentence, soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class IngestOptions:
-    """What a run is to do with photos.
-
-    Attributes:
-        photos_are_gone: Whether most photos may be missing.
-        detection: Run config of the search for faces, by key; with any, no school year is skipped as unchanged.
-    """
-
-    photos_are_gone: bool = False
-    detection: Mapping[str, float] = field(default_factory=dict)
-
-    def ops(self) -> dict[str, Any]:
-        """The run config of the steps that it is about."""
-        images = {"images": {"config": {"photos_are_gone": True}}} if self.photos_are_gone else {}
-        return {**images, **({"detections": {"config": dict(self.detection)}} if self.detection else {})}
-
-
-NO_OPTIONS = IngestOptions()
-
-
-@dataclass(frozen=True)
-class StepFailure:
-    """A step that failed.
-
-    Attributes:
-        job: Name of the job.
-        year: The school year, or `all years`.
-        reason: A sentence that says why.
-        may_be_damage: Whether a damaged file may be why.
-    """
-
-    job: str
-    year: str
-    reason: str
-    may_be_damage: bool = True
-
-
-def progress_bar(console: Console) -> ProgressListener:
-    """A progress bar for each long step; nothing where the console is no terminal."""
-
-    @contextmanager
-    def listen(progress: TaskProgress) -> Iterator[Callable[[], None]]:
-        if not console.is_terminal:
-            yield lambda: None
-            return
-        name, counts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[counts]}", markup=False)
-        columns = (SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), counts, TimeRemainingColumn())
-        with Bars(*columns, console=console, transient=True) as bars:
-            task = bars.add_task(progress.label, total=progress.total, counts="")
-            yield lambda: bars.update(task, completed=progress.done, counts=progress.counts)
-
-    return listen
 
 
 class PipelineRunner:
@@ -351,7 +254,7 @@ class PipelineRunner:
             return []
         failed = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
         where = " to ".join(dict.fromkeys((some[0], some[-1]))) if some else "all years"
-        failures = [one for data in failed for one in _step_failures(name, where, data)] or [
+        failures = [one for data in failed for one in step_failures(name, where, data)] or [
             StepFailure(name, where, "it stopped without a reason")
         ]
         if self.recorder:
@@ -359,105 +262,6 @@ class PipelineRunner:
         return failures
 
 
-def _step_failures(job: str, where: str, data: object) -> list[StepFailure]:
-    """What failed in a step: school years of a range, or all of it."""
-    years = [StepFailure(job, one.year, one.reason, one.may_be_of_damage) for one in failed_years(data)]
-    return years or [StepFailure(job, where, failure_reason(data), may_be_of_damage(data))]
-
-
 def _years_phrase(some: int, of_all: int) -> str:
     what = "1 school year" if of_all == 1 else f"{of_all:,} school years"
     return what if some == of_all else f"{some:,} of {what}"
-
-
-def select_years(layout: ArchiveLayout, years_option: str | None, accept_new: bool = False) -> list[str]:
-    """The school years to run.
-
-    Args:
-        layout: The archive.
-        years_option: A comma-separated list. None: all that have a folder, and those that had one, so that their
-            photos drop out of the albums.
-        accept_new: Whether new ones are run too where they are more than the archive allows.
-
-    Raises:
-        PhotosFolderError: A year has no folder, or there is none at all.
-    """
-    folders = year_folders(layout)
-    if not folders:
-        raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder per school year into it.")
-    if years_option is None:
-        held = [] if accept_new else held_back_years(layout, folders)
-        return sorted({*folders, *list_school_years(layout)} - set(held))
-    years = [years_option] if years_option in folders else [year.strip() for year in years_option.split(",")]
-    unknown = [year for year in years if year not in folders]
-    if unknown:
-        raise PhotosFolderError(
-            f"There is no folder for {', '.join(unknown)} in {layout.photos}; there are: {', '.join(folders)}."
-            f"{did_you_mean(unknown[0], folders)}"
-        )
-    return years
-
-
-def run_identification(
-    service: IdentificationService,
-    settings: Mapping[str, object],
-    *,
-    use_head: bool = True,
-    training: Mapping[str, object] | None = None,
-    command: str = "classface run",
-) -> list[str]:
-    """Cluster and name all faces in a Dagster run, and publish. Waits for other commands that run the archive.
-
-    Args:
-        service: With the archive and the model pack.
-        settings: Run config of the assignment, by key; those that are None are left out.
-        use_head: Whether a promoted projection head is used.
-        training: Run config of the head's training, by key; those that are None are left out.
-        command: Shown to other commands that wait for this one.
-
-    Returns:
-        Why steps failed, a sentence each.
-    """
-    archive = service.archive
-    service.require_published()
-    given = {name: value for name, value in settings.items() if value is not None}
-    ops = {
-        "cluster_assignments": {"config": given},
-        "identities": {"config": {**given, "use_head": use_head}},
-        "projection_head": {"config": {k: v for k, v in (training or {}).items() if v is not None}},
-    }
-    console = stderr_console()
-    instance, _ = prepare_instance(archive.layout)
-    with instance, archive_lock(archive.layout, command, unwrapped_printer(console)):
-        fail_dead_runs(instance, names_of(archive.layout))
-        failures = PipelineRunner(instance, archive, service.models, console).run_job("identify", ops=ops)
-    return [failure.reason for failure in failures]
-
-
-def repair_and_rerun(
-    runner: PipelineRunner, found: Sequence[Inconsistency], report: Callable[[str], None]
-) -> list[StepFailure]:
-    """Remove what is inconsistent, then run what lacks something: school years, the students and the albums.
-
-    Args:
-        runner: Of the archive.
-        found: What is inconsistent.
-        report: Called with a sentence for each step.
-
-    Returns:
-        The steps that failed.
-    """
-    from classface_assets.services.maintenance import SUPERFLUOUS
-    from classface_assets.store.maintenance.integrity import repair
-
-    layout = runner.archive.layout
-    for sentence in repair(layout, found):
-        report(sentence)
-    lacking = [one for one in found if one.kind not in SUPERFLUOUS]
-    if not lacking:
-        return []
-    try:
-        years = select_years(layout, None)
-    except PhotosFolderError:  # their drive is away: what needs no photo is made again all the same
-        years = sorted({one.year for one in lacking} - {""})
-    return runner.run(years, report)

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.defs.identity.evaluation import EvaluationConfig, evaluation
 from classface_assets.identity.clustering import methods
 from classface_assets.identity.clustering.methods import cluster
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
@@ -153,3 +155,19 @@ def test_each_assignment_is_the_same_as_if_the_similarity_were_fitted_for_it(
         alone = assign_identities(EmbeddedFaces(context.faces, context.vectors, context.graph), constraints, settings)
         assert context.assign(some, settings).equals(alone.rows)
     assert len(fits) == 1
+
+
+def test_labels_that_did_not_change_are_not_measured_again_and_another_limit_is(labelled: World) -> None:
+    def metadata(config: EvaluationConfig) -> Mapping[str, dg.MetadataValue]:
+        result = dg.materialize(
+            [evaluation],
+            instance=labelled.instance,
+            resources={"archive": labelled.archive, "models": Models(pack=labelled.pack)},
+            run_config=dg.RunConfig(ops={"evaluation": config}),
+        )
+        return result.asset_materializations_for_node("evaluation")[0].metadata
+
+    first = metadata(EvaluationConfig())
+    assert first["measured_with"].value == first["progress_measured_with"].value and "unchanged" not in first
+    assert metadata(EvaluationConfig())["unchanged"].value is True
+    assert "unchanged" not in metadata(EvaluationConfig(most_labelled_faces=200))

@@ -33,7 +33,7 @@ from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings, settings_for
 from classface_assets.orchestration.resources import Models
-from classface_assets.services.identity.evaluation import EvaluationContext
+from classface_assets.services.identity.evaluation_context import EvaluationContext
 from classface_assets.services.queries import find_faces as labelled
 from classface_assets.store.artifacts import thresholds
 from classface_assets.store.catalog.portraits import save_portrait

@@ -66,12 +66,12 @@ def _echo_progress(archive: Archive, pack: str | None, method: str, picture: Pat
 
     progress = measure_progress(archive, *_models_and_settings(archive, pack, method))
     if as_json:
-        echo_json(progress)
+        echo_json(progress.rows)
         return
-    click.echo("Held-out labelled faces, named with the labels that there were:")
-    click.echo("\n".join(text_table(progress)))
+    click.echo(f"Held-out labelled faces, named with the labels that there were ({progress.source}):")
+    click.echo("\n".join(text_table(progress.rows)))
     if picture:
-        _save_picture(picture, draw_progress(progress))
+        _save_picture(picture, draw_progress(progress.rows))
 
 
 def _save_picture(file: Path, png: bytes) -> None:

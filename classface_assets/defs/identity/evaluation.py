@@ -15,16 +15,17 @@ from classface_assets.defs.identity.publications import record_accuracy
 from classface_assets.defs.memoized import Output, archive_state, compute_unless_cached, input_fingerprint
 from classface_assets.defs.metadata import image_markdown, markdown_table, materialize_result
 from classface_assets.identity.evaluation.holdout import TooFewLabelsError
+from classface_assets.identity.evaluation.label_sample import LEAST_MEASURED_FACES, MAX_MEASURED_FACES
 from classface_assets.identity.evaluation.progress import draw_progress
 from classface_assets.identity.evaluation.report import report_rows
 from classface_assets.identity.settings import AssignmentSettings, SettingGroup
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.identity.evaluation import (
     EvaluationResult,
-    NoFacesError,
     evaluate_archive,
     measure_progress,
 )
+from classface_assets.services.identity.evaluation_context import NoFacesError
 from classface_assets.store.artifacts.memoization import file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 from classface_assets.store.files.parquet import write_parquet
@@ -38,6 +39,14 @@ class EvaluationConfig(AssignmentConfig):
         description=SettingGroup.WHOLE_RUN.describe(
             "CSV file with the true person of each face (school_year, path, person, age, x, y, w, h), by which the "
             "published identities are evaluated. Empty: by the archive's own labels, some of which are held out."
+        ),
+    )
+    most_labelled_faces: int = Field(
+        default=MAX_MEASURED_FACES,
+        ge=LEAST_MEASURED_FACES,
+        description=SettingGroup.WHOLE_RUN.describe(
+            "Of more labelled faces than this those of a sample of people are held out and looked up, the same in each "
+            "run, so that measuring a large archive does not take hours. The metadata say how many were measured."
         ),
     )
 
@@ -73,10 +82,10 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
 def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth: Path | None) -> Output:
     settings = config.settings(models.describe(archive.layout), archive.layout)
     try:
-        evaluated = evaluate_archive(archive, models, settings, truth)
+        evaluated = evaluate_archive(archive, models, settings, truth, config.most_labelled_faces)
     except (TooFewLabelsError, NoFacesError) as error:
         return Output(materialize_result(0, status="no labels yet", reason=str(error)))
-    progress = _progress_metadata(archive, models, settings)
+    progress = _progress_metadata(archive, models, settings, config.most_labelled_faces)
     record_accuracy(
         archive.layout, evaluated, "labels" if truth is None else "truth", models.describe(archive.layout).key
     )
@@ -84,16 +93,19 @@ def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth:
     return Output(_evaluation_metadata(evaluated, progress), written)
 
 
-def _progress_metadata(archive: Archive, models: Models, settings: AssignmentSettings) -> dict[str, Any]:
+def _progress_metadata(
+    archive: Archive, models: Models, settings: AssignmentSettings, most_labelled: int
+) -> dict[str, Any]:
     """How naming got better as people were labelled, stored for the review page too; nothing with too few labels."""
     try:
-        progress = measure_progress(archive, models, settings)
+        progress = measure_progress(archive, models, settings, most_labelled)
     except TooFewLabelsError:
         return {}
-    write_parquet(progress, archive.layout.table("labelling_progress"))
+    write_parquet(progress.rows, archive.layout.table("labelling_progress"))
     return {
-        "labelling_progress": markdown_table(progress),
-        "progress_curve": image_markdown(draw_progress(progress), "accuracy of naming by people labelled"),
+        "progress_measured_with": progress.source,
+        "labelling_progress": markdown_table(progress.rows),
+        "progress_curve": image_markdown(draw_progress(progress.rows), "accuracy of naming by people labelled"),
     }
 
 

@@ -1,9 +1,12 @@
 """The clustering of unknown faces: one interface to every method, and the rules that all of them obey."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from classface_assets.identity.clustering.agglomerative import agglomerate, split_conflicts
 from classface_assets.identity.clustering.density import HdbscanParameters, dbscan_groups, hdbscan_groups
+from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.clustering.temporal import temporal_linkage
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
@@ -32,8 +35,7 @@ def group_faces(inputs: ClusteringInput, settings: AssignmentSettings, fixed: np
     """
     if not len(inputs):
         return np.empty(0, np.int64)
-    better_of_pair = inputs.quality[inputs.pairs].max(axis=1, initial=0.0)
-    inputs = inputs.with_edges(better_of_pair >= settings.min_core_quality)
+    inputs = _with_core_edges(inputs, settings)
     n, pairs, similarities = len(inputs), inputs.pairs, inputs.similarities
     match settings.method:
         case "temporal":
@@ -50,6 +52,13 @@ def group_faces(inputs: ClusteringInput, settings: AssignmentSettings, fixed: np
             return split_conflicts(dbscan_groups(n, pairs, similarities, settings.eps, settings.min_samples), inputs)
         case "agglomerative":
             return agglomerate(inputs, settings.linkage, 1.0 - settings.eps)
+
+
+def with_fitted_similarity(inputs: ClusteringInput, settings: AssignmentSettings) -> ClusteringInput:
+    """The faces with what `cluster` would fit to them each time, for those who cluster them at several thresholds."""
+    if settings.method != "temporal" or inputs.similarity is not None or not len(inputs):
+        return inputs
+    return replace(inputs, similarity=fit_archive_similarity(_with_core_edges(inputs, settings), settings))
 
 
 def drop_small_groups(groups: np.ndarray, must_link: np.ndarray, min_size: int) -> np.ndarray:
@@ -71,3 +80,9 @@ def drop_small_groups(groups: np.ndarray, must_link: np.ndarray, min_size: int) 
     by_first = np.flatnonzero(retained)[np.argsort(first[retained])]
     number[by_first] = np.arange(len(by_first))
     return number[of]
+
+
+def _with_core_edges(inputs: ClusteringInput, settings: AssignmentSettings) -> ClusteringInput:
+    """The faces without the edges between two poor ones."""
+    better_of_pair = inputs.quality[inputs.pairs].max(axis=1, initial=0.0)
+    return inputs.with_edges(better_of_pair >= settings.min_core_quality)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from classface_assets.core.arrays import evenly_spaced
-from classface_assets.identity.clustering.methods import cluster
+from classface_assets.identity.clustering.methods import cluster, with_fitted_similarity
 from classface_assets.identity.evaluation.metrics import PrecisionRecall, bcubed, precision_recall
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.settings import AssignmentSettings
@@ -69,6 +69,7 @@ def subsample(inputs: ClusteringInput, people: np.ndarray, most: int = MAX_FACES
 
 def cluster_at_shifts(inputs: ClusteringInput, settings: AssignmentSettings, by: Iterable[float]) -> list[np.ndarray]:
     """The clusters at each shift of the threshold, (n,) int64 each, a face without one in a cluster of its own."""
+    inputs = with_fitted_similarity(inputs, settings)
     every = (cluster(inputs, shift_threshold(settings, float(step))) for step in by)
     return [np.where(labels < 0, -1 - np.arange(len(labels)), labels) for labels in every]
 

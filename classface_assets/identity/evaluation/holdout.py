@@ -25,7 +25,11 @@ class TooFewLabelsError(UserError):
 
 
 def evaluate_holdout(
-    confirmed: Mapping[str, str], faces: pl.DataFrame, assign: Assign, seed: int = 0
+    confirmed: Mapping[str, str],
+    faces: pl.DataFrame,
+    assign: Assign,
+    seed: int = 0,
+    known: Mapping[str, str] | None = None,
 ) -> EvaluationReport:
     """Hold out some of the labels, assign with the rest, and score the held-out faces.
 
@@ -34,20 +38,23 @@ def evaluate_holdout(
         faces: face_id, school_year, year of all faces.
         assign: Assigns all faces by the labels that remain.
         seed: Another one holds out other labels.
+        known: face_id -> person_id of further labels, of other people, none of which is held out.
 
     Raises:
         TooFewLabelsError: There are too few labels.
     """
     hidden = holdout_split(confirmed, dict(faces.select("face_id", "year").iter_rows()), seed)
     remaining = {face: person for face, person in confirmed.items() if face not in hidden}
-    known = set(remaining.values())
+    measured_people = set(remaining.values())
     rows = pl.DataFrame({"face_id": sorted(hidden)}).join(faces.select("face_id", "school_year", "year"), on="face_id")
-    rows = rows.join(assign(remaining).select("face_id", "cluster_id", "person_id"), on="face_id", how="left")
+    rows = rows.join(
+        assign({**(known or {}), **remaining}).select("face_id", "cluster_id", "person_id"), on="face_id", how="left"
+    )
     people = pl.col("face_id").replace_strict(dict(confirmed), return_dtype=pl.String)
     return evaluation_report(
         ground_truth_table(
             rows.sort("face_id").with_columns(
-                person=people, ageing=False, named=pl.col("person_id"), queried=people.is_in(list(known))
+                person=people, ageing=False, named=pl.col("person_id"), queried=people.is_in(list(measured_people))
             )
         )
     )

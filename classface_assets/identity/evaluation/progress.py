@@ -6,7 +6,7 @@ at which they were labelled.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -43,12 +43,15 @@ class LabelledFaces:
     confirmed: Mapping[str, str]
 
 
-def labelling_progress(history: Sequence[LabelledFaces], assign: Assign) -> pl.DataFrame:
+def labelling_progress(
+    history: Sequence[LabelledFaces], assign: Assign, measured: Collection[str] | None = None
+) -> pl.DataFrame:
     """Measure how well the held-out faces are named with the labels of each point.
 
     Args:
         history: The points, the oldest first; the last one has the labels of today, which are what is right.
         assign: Assigns all faces by some labels.
+        measured: The ids of the labelled faces of which half are held out; None: all.
 
     Returns:
         PROGRESS_COLUMNS, a row for each number of labelled faces.
@@ -57,7 +60,7 @@ def labelling_progress(history: Sequence[LabelledFaces], assign: Assign) -> pl.D
         TooFewLabelsError: Fewer than MIN_PEOPLE people have two labelled faces.
     """
     truth = dict(history[-1].confirmed) if history else {}
-    hidden = _held_out(truth)
+    hidden = _held_out(truth if measured is None else {face: truth[face] for face in measured if face in truth})
     people = len({truth[face] for face in hidden})
     if people < MIN_PEOPLE:
         raise TooFewLabelsError(

@@ -5,121 +5,29 @@ The asset `evaluation` and the commands `evaluate` and `calibrate` use this; the
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from classface_assets.core.arrays import evenly_spaced
-from classface_assets.core.errors import UserError
-from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.identity.evaluation.calibration import Calibration, calibrate
 from classface_assets.identity.evaluation.curve import draw_curve, joining_threshold, threshold_curve
 from classface_assets.identity.evaluation.ground_truth import GroundTruthError, match_to_ground_truth, validate_truth
-from classface_assets.identity.evaluation.holdout import evaluate_holdout
+from classface_assets.identity.evaluation.label_sample import MAX_MEASURED_FACES
 from classface_assets.identity.evaluation.progress import LabelledFaces, labelling_progress
 from classface_assets.identity.evaluation.report import EvaluationReport, IdentificationMetrics, evaluation_report
-from classface_assets.identity.graph.knn_graph import KnnGraph
-from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.inputs_from_frames import EmbeddedFaces, unconstrained_input
-from classface_assets.identity.pipeline import assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.services.photos.portraits import load_portrait_vectors
+from classface_assets.services.identity.evaluation_context import EvaluationContext
 from classface_assets.store.decisions.reconciliation import constraints_for
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.files.parquet import read_parquet
-
-MAX_EVALUATED_FACES = 50_000
-"""Of a larger archive this many faces are assigned again: the labelled ones, and an even sample of the others."""
-
 
 MAX_PROGRESS_POINTS = 8
 """Points of an archive's history at which faces are assigned again …"""
 MAX_PROGRESS_FACES = 10_000
-"""… and how many: the labelled ones, and an even sample of the others."""
-
-
-class NoFacesError(UserError):
-    """The archive has no faces to evaluate."""
-
-
-class NotIdentifiedError(UserError):
-    """The faces were not clustered yet, or by a version whose tables cannot be read."""
-
-
-class EvaluationContext:
-    """The faces of an archive, their graph and labels, for assignments with some of the labels hidden.
-
-    Attributes:
-        faces: The faces of the archive, one row each.
-        vectors: (n, d) float32 of unit length, row by row with `faces`.
-        images: The files of the archive.
-        published: The identities of the last run (ASSIGNMENTS).
-        graph: The nearest neighbours of these faces.
-        constraints: The decisions of the ledger on these faces.
-
-    Raises:
-        NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
-    """
-
-    def __init__(self, archive: Archive, models: Models, most_faces: int = MAX_EVALUATED_FACES) -> None:
-        layout, self._most_faces = archive.layout, most_faces
-        catalog = archive.catalog(models)
-        self.faces, self.vectors, self.images = catalog.faces, catalog.vectors, catalog.images
-        try:
-            graph = KnnGraph.from_frame(read_parquet(layout.table("knn_graph")))
-            self.published = read_parquet(layout.table("identities"))
-        except FileNotFoundError:
-            raise NotIdentifiedError("No faces were clustered yet; `classface run` does that.") from None
-        except pl.exceptions.ColumnNotFoundError:
-            raise NotIdentifiedError(
-                "The faces were clustered by an older version; run `classface run` again."
-            ) from None
-        if self.faces.is_empty():
-            raise NoFacesError("There are no faces to evaluate; put photos of people into the photos folder.")
-        self.graph = graph.of(self.faces["face_id"])
-        decisions = archive.open_ledger().decisions()
-        self.constraints: FaceConstraints = constraints_for(decisions, self.faces)
-        self._portraits = load_portrait_vectors(archive, models, decisions)[0]
-
-    def assign(self, confirmed: Mapping[str, str], settings: AssignmentSettings) -> pl.DataFrame:
-        """Assign all faces when only the labels `confirmed` (face id → person id) are known.
-
-        Of people whose labels are all hidden the portraits are hidden too. Of an archive with more than `most_faces`
-        faces, a sample is assigned.
-
-        Returns:
-            ASSIGNMENTS, one row per face.
-        """
-        rows = self._sampled_rows
-        faces, vectors = (self.faces, self.vectors) if rows is None else (self.faces[rows], self.vectors[rows])
-        hidden = set(self.constraints.confirmed.values()) - set(confirmed.values())
-        portraits = {person: vector for person, vector in self._portraits.items() if person not in hidden}
-        labels = FaceConstraints(confirmed, collages=self.constraints.collages, portraits=portraits)
-        return assign_identities(EmbeddedFaces(faces, vectors, self.graph), labels, settings).rows
-
-    @cached_property
-    def _sampled_rows(self) -> np.ndarray | None:
-        """The rows (m,) that are assigned again when labels are hidden; None: all."""
-        if self.faces.height <= self._most_faces:
-            return None
-        labelled = self.faces["face_id"].is_in(list(self.constraints.confirmed)).to_numpy()
-        others = np.flatnonzero(~labelled)
-        room = max(0, self._most_faces - int(labelled.sum()))
-        chosen = evenly_spaced(others, room)
-        return np.sort(np.concatenate([np.flatnonzero(labelled), chosen]))
-
-    def person_numbers(self, known: Mapping[str, str]) -> np.ndarray:
-        """(n,) int64: a number for the person of each face by `known` (face id → person), -1 where it is not known."""
-        numbers = {person: number for number, person in enumerate(sorted(set(known.values())))}
-        return np.array([numbers.get(known.get(face, ""), -1) for face in self.faces["face_id"]], np.int64)
-
-    def unlabelled_input(self) -> ClusteringInput:
-        """The clustering input of all faces as if nobody had labelled any."""
-        return unconstrained_input(self.faces, self.vectors, self.graph, collages=self.constraints.collages)
+"""… and how many: the labelled ones that are measured, and an even sample of the others."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +47,19 @@ class EvaluationResult:
     curve_png: bytes
 
 
+@dataclass(frozen=True)
+class LabellingProgress:
+    """How naming got better as labels were added.
+
+    Attributes:
+        source: What it was measured with, as a phrase.
+        rows: PROGRESS_COLUMNS.
+    """
+
+    source: str
+    rows: pl.DataFrame
+
+
 def read_ground_truth(file: Path, paths: Collection[str]) -> pl.DataFrame:
     """Read a CSV file that says who is where in the photos: TRUTH_COLUMNS, as text.
 
@@ -156,7 +77,11 @@ def read_ground_truth(file: Path, paths: Collection[str]) -> pl.DataFrame:
 
 
 def evaluate_archive(
-    archive: Archive, models: Models, settings: AssignmentSettings, truth: Path | None
+    archive: Archive,
+    models: Models,
+    settings: AssignmentSettings,
+    truth: Path | None,
+    most_labelled: int = MAX_MEASURED_FACES,
 ) -> EvaluationResult:
     """Evaluate the published identities with a file of the ground truth, or the settings with hidden labels.
 
@@ -165,40 +90,46 @@ def evaluate_archive(
         models: The model pack in use.
         settings: How faces are clustered and assigned; also of the curve.
         truth: The file with the ground truth; None: about half of the archive's labels are hidden and looked up.
+        most_labelled: Of more labelled faces than this a sample is measured.
 
     Raises:
         NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
         GroundTruthError: The file cannot be used.
         TooFewLabelsError: There is no file, and too few people are labelled.
     """
-    context = EvaluationContext(archive, models)
+    context = EvaluationContext(archive, models, most_labelled=most_labelled)
     return _evaluate_by_truth(context, settings, truth) if truth else _evaluate_by_labels(context, settings)
 
 
-def measure_progress(archive: Archive, models: Models, settings: AssignmentSettings) -> pl.DataFrame:
+def measure_progress(
+    archive: Archive, models: Models, settings: AssignmentSettings, most_labelled: int = MAX_MEASURED_FACES
+) -> LabellingProgress:
     """How well held-out labelled faces are named with the labels of earlier days: a replay of the ledger.
 
     Args:
         archive: The archive.
         models: The model pack in use.
         settings: How faces are assigned.
+        most_labelled: Of more labelled faces than this a sample is measured.
 
     Returns:
-        PROGRESS_COLUMNS, at most MAX_PROGRESS_POINTS rows.
+        At most MAX_PROGRESS_POINTS rows.
 
     Raises:
         NotIdentifiedError, NoFacesError: There is nothing to evaluate yet.
         TooFewLabelsError: Too few people are labelled.
     """
-    context, events = EvaluationContext(archive, models, MAX_PROGRESS_FACES), archive.open_ledger().events()
+    context = EvaluationContext(archive, models, MAX_PROGRESS_FACES, most_labelled)
+    events = archive.open_ledger().events()
     labelling = [event for event in events if event.kind in ("faces_labelled", "faces_confirmed")]
     history = []
     for index in evenly_spaced(np.arange(len(labelling) - 1), MAX_PROGRESS_POINTS - 1):
         event = labelling[int(index)]
         confirmed = constraints_for(replay(events, event.id), context.faces).confirmed
         history.append(LabelledFaces(f"{event.at:%Y-%m-%d}", confirmed))
-    history.append(LabelledFaces("now", context.constraints.confirmed))
-    return labelling_progress(history, lambda labels: context.assign(labels, settings))
+    history.append(LabelledFaces("now", context.sample.labels))
+    rows = labelling_progress(history, lambda labels: context.assign(labels, settings), context.sample.measured)
+    return LabellingProgress(context.measured_with, rows)
 
 
 def calibrate_archive(archive: Archive, models: Models, settings: AssignmentSettings) -> Calibration:
@@ -210,14 +141,15 @@ def calibrate_archive(archive: Archive, models: Models, settings: AssignmentSett
     """
     context = EvaluationContext(archive, models)
     confirmed = context.constraints.confirmed
-    assigned = context.assign(confirmed, settings)
+    assigned = context.assign(context.sample.labels, settings)
     unlabelled = assigned.filter(~pl.col("face_id").is_in(list(confirmed)))
     known = unlabelled["person_id"].count()
     strangers = unlabelled.height - known
 
     def identification_metrics(settings: AssignmentSettings, seed: int) -> IdentificationMetrics:
-        report = evaluate_holdout(confirmed, context.faces, lambda labels: context.assign(labels, settings), seed)
-        return (report.naming or IdentificationMetrics(0, 1.0, 1.0)).in_archive(known, strangers)
+        return (context.evaluate(settings, seed).naming or IdentificationMetrics(0, 1.0, 1.0)).in_archive(
+            known, strangers
+        )
 
     return calibrate(context.unlabelled_input(), context.person_numbers(confirmed), settings, identification_metrics)
 
@@ -235,12 +167,9 @@ def _evaluate_by_truth(context: EvaluationContext, settings: AssignmentSettings,
 
 def _evaluate_by_labels(context: EvaluationContext, settings: AssignmentSettings) -> EvaluationResult:
     """Hide some of the labels and compare what is assigned with them."""
-    confirmed, faces = context.constraints.confirmed, context.faces
-    report = evaluate_holdout(confirmed, faces, lambda labels: context.assign(labels, settings))
-    source = f"{len(confirmed):,} labelled faces, about half of them hidden"
-    if faces.height > MAX_EVALUATED_FACES:
-        source += f", among {MAX_EVALUATED_FACES:,} of {faces.height:,} faces"
-    return _with_curve(context, settings, source, report, confirmed, faces.height / len(confirmed))
+    confirmed = context.constraints.confirmed
+    report, others = context.evaluate(settings), context.faces.height / len(confirmed)
+    return _with_curve(context, settings, context.measured_with, report, confirmed, others)
 
 
 def _with_curve(

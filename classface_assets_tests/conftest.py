@@ -30,6 +30,7 @@ from classface_assets.defs.runner.pipeline import PipelineRunner
 from classface_assets.defs.runner.school_years import select_years
 from classface_assets.defs.runner.steps import StepFailure
 from classface_assets.devtools.sample.compose import SampleArchive, compose_sample
+from classface_assets.orchestration.batches.ray.connection import ON_LOOPBACK
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.store.files.duckdb import query_database
@@ -117,7 +118,12 @@ CREDENTIALS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers share the cores: each one's libraries for arithmetic, and those of its children, then take one."""
+    """Workers share the cores: each one's libraries for arithmetic, and those of its children, then take one.
+
+    Ray reads what keeps it on loopback when it is first imported, whichever test does that.
+    """
+    for name, value in ON_LOOPBACK.items():
+        os.environ.setdefault(name, value)
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

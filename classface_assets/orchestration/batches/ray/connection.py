@@ -75,15 +75,21 @@ def import_ray(address: str) -> "ModuleType":
     if "ray" not in sys.modules:
         for name, value in {**QUIET, **PATIENT, **(ON_LOOPBACK if _is_on_loopback(address) else {})}.items():
             os.environ.setdefault(name, value)
-    elif address == LOCAL and any(os.environ.get(name) != value for name, value in ON_LOOPBACK.items()):
+    elif _is_loaded_for_networks() and _is_on_loopback(address):
         raise RayUnusableError(
-            "Ray was loaded by something else already, so its own cluster would listen beyond this machine; set "
-            f"{' '.join(f'{name}={value}' for name, value in ON_LOOPBACK.items())}, or give the address of a cluster."
+            "Ray was loaded by something else already, such as Dagster's launcher, and would not keep to this machine; "
+            f"set {' '.join(f'{name}={value}' for name, value in ON_LOOPBACK.items())}, or name one on a network."
         )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
     return ray
+
+
+def _is_loaded_for_networks() -> bool:
+    """Whether Ray was imported without ON_LOOPBACK: it would try for ever to join a cluster on loopback."""
+    is_network = any(os.environ.get(name) != value for name, value in ON_LOOPBACK.items())
+    return is_network and not sys.modules["ray"].is_initialized()
 
 
 def _init(ray: "ModuleType", address: str) -> None:

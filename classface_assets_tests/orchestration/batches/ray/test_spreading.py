@@ -91,20 +91,6 @@ def test_a_worker_that_is_killed_costs_no_row_and_doubles_none(
     assert seen.counts == alone[1].counts
 
 
-def test_a_machine_that_is_lost_costs_no_row_and_doubles_none(
-    machines: Machines, school: School, alone: tuple[School, Seen]
-) -> None:
-    lost = [machines.add()]
-
-    def lose(progress: TaskProgress) -> None:
-        if lost and progress.unit == "photos":
-            machines.remove(lost.pop())
-
-    assert school.ingest(machines.address, Seen(then=lose), ray_actors_min=3).success
-    assert not lost
-    assert_same_rows(school, alone[0])
-
-
 def test_a_run_that_is_killed_leaves_the_rest_to_the_next(
     machines: Machines, school: School, alone: tuple[School, Seen]
 ) -> None:
@@ -149,6 +135,20 @@ def test_neighbours_that_two_machines_search_in_blocks_are_the_same(machines: Ma
     added = [update_graph(ids, vectors, 10, 0.5, first[0].graph, one) for one in (here, there)]
     assert edges(added[0]) == edges(added[1]) and added[1].searched == 500
     assert sent == [3, 1]
+
+
+def test_a_machine_that_is_lost_costs_no_row_and_doubles_none(
+    machines: Machines, school: School, alone: tuple[School, Seen]
+) -> None:
+    lost = [machines.add()]
+
+    def lose(progress: TaskProgress) -> None:
+        if lost and progress.unit == "photos":
+            machines.remove(lost.pop())
+
+    assert school.ingest(machines.address, Seen(then=lose), ray_actors_min=3).success
+    assert not lost
+    assert_same_rows(school, alone[0])
 
 
 def test_the_last_batches_are_small_so_that_all_finish_together() -> None:

@@ -145,7 +145,11 @@ SLOW_FIXTURES = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what needs one of SLOW_FIXTURES, directly or through another fixture."""
+    """Marks as slow what needs one of SLOW_FIXTURES, directly or through another fixture.
+
+    What is about the whole project comes first: the longest tests are among it, and at the end one worker would wait.
+    """
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
     for item in items:
         on_postgresql = isinstance(item, pytest.Function) and "postgresql" in item.name
         if on_postgresql or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):

@@ -19,7 +19,7 @@ from classface_assets_tests.support.promised_archive import Archivist, Prepared,
 pytestmark = pytest.mark.slow
 
 ACTS = 10
-SEQUENCES = int(os.environ.get("SEQUENCES", "20"))
+SEQUENCES = int(os.environ.get("SEQUENCES", "10"))
 """Forty take some 75 seconds on two cores; another number, such as two hundred before a release, by the variable."""
 AT_ONCE = 10
 

@@ -16,7 +16,7 @@ from classface_assets.core import atomic_files
 from classface_assets.core.atomic_files import is_abandoned, remove_abandoned, temporary_path
 from classface_assets.core.errors import as_storage_error
 from classface_assets.defs.sensors.decisions import is_quiet
-from classface_assets.orchestration import instance
+from classface_assets.orchestration.records import run_processes
 from classface_assets.store.catalog import photo_dates
 from classface_assets.store.ledger import database
 from classface_assets.store.ledger.ledger import Ledger
@@ -97,7 +97,7 @@ def test_a_run_that_began_in_the_future_is_not_waited_for(monkeypatch: pytest.Mo
         def all_logs(self, *_: object, **__: object) -> list[object]:
             return []
 
-    is_alive = instance._is_alive
+    is_alive = run_processes._has_process
     assert is_alive(NoEvents(), "a run", time.time() - 5)  # type: ignore[arg-type]
     assert not is_alive(NoEvents(), "a run", time.time() + 3 * YEARS)  # type: ignore[arg-type]
 

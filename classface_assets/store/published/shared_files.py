@@ -185,7 +185,10 @@ def _store_own_settings(layout: ArchiveLayout, path: str, file: SharedFile) -> N
 
 
 def _forget_erased(layout: ArchiveLayout, record: CacheRecord, pointer: Pointer) -> None:
-    """Remove the albums here where somebody was erased elsewhere: their pages and pictures may show them."""
+    """Remove the albums and backups of the ledger here where somebody was erased elsewhere: they may be in them.
+
+    The ledger that machines share is at a server, without them; the next backup is made from it.
+    """
     if pointer.erased <= record.pointer.erased:
         return
     if record.is_new and not layout.albums.exists() and not layout.database.exists():
@@ -193,3 +196,4 @@ def _forget_erased(layout: ArchiveLayout, record: CacheRecord, pointer: Pointer)
         return
     layout.albums.with_name(f"{layout.albums.name}.copied.json").unlink(missing_ok=True)
     remove_tree(layout.albums)
+    remove_tree(layout.ledger_backups)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 import polars as pl
 
 from classface_assets.albums.captions import MISSING_NAME, caption_text
-from classface_assets.albums.disk import FolderListing
+from classface_assets.albums.listing import FolderListing
 from classface_assets.albums.names import encode_url
 from classface_assets.albums.pictures.originals import Photo
 from classface_assets.albums.pictures.thumbnails import LARGE, SMALL, face_crop_path, thumbnail_path

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.albums.cards import photo_from_row
-from classface_assets.albums.disk import child_names
+from classface_assets.albums.listing import child_names, local_names
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pictures.thumbnails import FULL_SIZE, LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.core.schemas import PhotoStatus
@@ -66,7 +66,7 @@ def site_inputs(out: Path, years: list[str], photos: pl.DataFrame, faces: pl.Dat
 
 def pictures_of_kind(out: Path, kind: str) -> Iterator[str]:
     """The paths below the albums folder of all thumbnails (`thumbs`) or crops (`faces`) on this machine."""
-    return _pictures(lambda folder: _child_names(out / folder), kind)
+    return _pictures(lambda folder: local_names(out / folder), kind)
 
 
 def _pictures(names: Callable[[str], list[str]], kind: str) -> Iterator[str]:
@@ -106,10 +106,6 @@ def _walk_files(folder: str) -> Iterator[str]:
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (f"{here}/{name}" for name in names)
-
-
-def _child_names(folder: Path) -> list[str]:
-    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,7 @@ class ArchiveJobs:
         self.evaluate = self._job(
             "evaluate",
             [EVALUATION],
-            "Measures how well people are recognised. In `classface run` it comes last: nothing is made of it, and "
-            "with many labels it takes as long as grouping all faces several times.",
+            "Measures how well people are recognised. In `classface run` it comes last: nothing is made of it.",
         )
         self.year_album = self._job(
             "year_album", ["albums"], "Makes the album of one school year, or those of a range of years."

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from classface_assets.albums.disk import child_names, counting_published, has_file
+from classface_assets.albums.listing import child_names, counting_published, has_file
 from classface_assets.albums.publication import PublishResult, Scope, list_published, publish_scope
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.review.pages.components.album_files import album_response, has_albums, student_page

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from classface_assets.albums.disk import has_file, is_counting_published
 from classface_assets.albums.files import list_album, read_links
+from classface_assets.albums.listing import has_file, is_counting_published
 
 MOST_REMOVED = 20
 """With more files and folders removed at once it is quicker to read all pages than to search them for each."""

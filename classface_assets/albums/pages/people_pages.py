@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, portrait_link
-from classface_assets.albums.disk import FolderListing
+from classface_assets.albums.listing import FolderListing
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.classes import SchoolClass, classes_by_student
 from classface_assets.albums.pages.originals import original_files

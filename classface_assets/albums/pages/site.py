@@ -9,8 +9,9 @@ from types import MappingProxyType
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, album_photos, photo_cards, portrait_link
-from classface_assets.albums.disk import FolderListing, write_if_changed
+from classface_assets.albums.disk import write_if_changed
 from classface_assets.albums.files import face_crop_paths, pictures_of_kind, thumbnail_paths
+from classface_assets.albums.listing import FolderListing
 from classface_assets.albums.names import disk_name_key, year_path, years_span
 from classface_assets.albums.pages.classes import (
     SchoolPeople,

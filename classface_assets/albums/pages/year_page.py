@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, album_photos, photo_cards, photo_from_row, portrait_link
-from classface_assets.albums.disk import AlbumError, FolderListing, link_or_copy_photo, rebuild_folder
+from classface_assets.albums.disk import AlbumError, link_or_copy_photo, rebuild_folder
+from classface_assets.albums.listing import FolderListing
 from classface_assets.albums.names import encode_url, year_path
 from classface_assets.albums.pages.originals import original_files
 from classface_assets.albums.pages.rendering import render_template, write_stylesheet

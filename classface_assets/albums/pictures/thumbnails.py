@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import ExifTags, Image
 
 from classface_assets.albums.anonymization import cover_key
-from classface_assets.albums.disk import has_file, write_atomically
+from classface_assets.albums.disk import write_atomically
+from classface_assets.albums.listing import has_file
 from classface_assets.albums.pictures.originals import Originals, Photo, load_upright
 
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0

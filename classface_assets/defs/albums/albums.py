@@ -78,16 +78,16 @@ def albums(
     fingerprint = album_fingerprint(store, photos, faces, archive.language)
     with opened_target(layout) as target:
 
-        def make() -> Output:
+        def build() -> Output:
             contents = photos, add_best_chips(store, faces)
             with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
-                return _make_album(layout, year, contents, lambda *_: advance(1), target)
+                return _publish_album(layout, year, contents, lambda *_: advance(1), target)
 
         is_there = target is None or is_as_published(fingerprint, target.year_digest(year, photos, faces))
-        return compute_unless_cached(fingerprint, make, reuse=is_there)
+        return compute_unless_cached(fingerprint, build, reuse=is_there)
 
 
-def _make_album(
+def _publish_album(
     layout: ArchiveLayout,
     year: str,
     contents: tuple[pl.DataFrame, pl.DataFrame],
@@ -162,10 +162,14 @@ def album_site(config: SiteConfig, archive: Archive) -> dg.MaterializeResult:
     with use_language(archive.language), opened_target(layout) as target:
         fingerprint = site_fingerprint(layout, contents, config, archive.language)
         is_there = target is None or is_as_published(fingerprint, target.site_digest())
-        return compute_unless_cached(fingerprint, lambda: _make_site(config, layout, contents, target), reuse=is_there)
+        return compute_unless_cached(
+            fingerprint, lambda: _publish_site(config, layout, contents, target), reuse=is_there
+        )
 
 
-def _make_site(config: SiteConfig, layout: ArchiveLayout, contents: SiteContents, target: AlbumTarget | None) -> Output:
+def _publish_site(
+    config: SiteConfig, layout: ArchiveLayout, contents: SiteContents, target: AlbumTarget | None
+) -> Output:
     known = load_written_pages(layout, config.school)
     site = build_site(layout.albums, contents.years, contents, config.school, known)
     record_written_pages(layout, config.school, site.written)

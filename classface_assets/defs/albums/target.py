@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import polars as pl
 from upath import UPath
 
-from classface_assets.albums.disk import counting_published
 from classface_assets.albums.files import face_crop_paths, thumbnail_paths
+from classface_assets.albums.listing import counting_published
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents
 from classface_assets.albums.publication import (

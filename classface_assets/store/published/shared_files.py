@@ -191,7 +191,8 @@ def _forget_erased(layout: ArchiveLayout, record: CacheRecord, pointer: Pointer)
     """
     if pointer.erased <= record.pointer.erased:
         return
-    if record.is_new and not layout.albums.exists() and not layout.database.exists():
+    own = (layout.albums, layout.database, layout.ledger_backups)
+    if record.is_new and not any(path.exists() for path in own):
         record_locally_erased(layout, pointer.erased)  # nothing was here that could be theirs
         return
     layout.albums.with_name(f"{layout.albums.name}.copied.json").unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def archive_names(count: int) -> list[str]:
     return [f"school_{number:03}" for number in range(count)]
 
 
-def make_archives(folder: Path, count: int) -> tuple[SharedDagster, Measured]:
+def create_archives(folder: Path, count: int) -> tuple[SharedDagster, Measured]:
     """Make that many archives and add them to one Dagster; the seconds that adding one took on average."""
     shared = SharedDagster(folder / "dagster_home", folder / "workspace.yaml")
     picture = folder / "picture.jpg"
@@ -190,7 +190,7 @@ def bench(folder: Path, count: int, console: Console) -> None:
     if count < 1:
         raise UserError(f"There are {count} archives to make; give at least one.")
     chromium = os.environ.get("CHROMIUM") or None
-    shared, adding = make_archives(folder.resolve(), count)
+    shared, adding = create_archives(folder.resolve(), count)
     print_figures([adding], console)
     first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
     with open_instance(first.layout) as instance:

@@ -12,6 +12,7 @@ from rich.console import Console
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
 from classface_assets.defs.runner.console import console_log, progress_bar
+from classface_assets.defs.runner.origin import origin_tags, record_origin, repository_origin
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
 from classface_assets.defs.unchanged import ChangeDetector
 from classface_assets.orchestration.instance import assign_pending_pool_slots
@@ -56,6 +57,7 @@ class PipelineRunner:
         self._on_year: Callable[[str, str], None] | None = None
         layout = archive.layout
         self._names = names_of(layout)
+        self._origin = repository_origin(instance, self._names)
         self.tags = {
             UPDATE_TAG: recorder.record.update_id if recorder else new_update_id(),
             "classface/by": recorder.record.command if recorder else "classface",
@@ -64,6 +66,7 @@ class PipelineRunner:
             "classface/data": str(layout.data),
             **self._names.tags,
             **host_tags(instance),
+            **origin_tags(self._origin),
         }
 
     @cached_property
@@ -249,6 +252,7 @@ class PipelineRunner:
             tags={**self.tags, **(tags or {}), **(range_tags(some) if some else {})},
             asset_selection=self._names.asset_keys(assets) or None,
         )
+        record_origin(self.instance, outcome.run_id, self._origin)
         assign_pending_pool_slots(self.instance)
         if outcome.success:
             return []

@@ -25,6 +25,7 @@ class Failpoint(StrEnum):
 
     SIMILARITY_WRITTEN = "publish.similarity-written"
     GROUPS_WRITTEN = "publish.groups-written"
+    CANDIDATES_WRITTEN = "publish.candidates-written"
     CLUSTERS_WRITTEN = "publish.clusters-written"
     CHANGES_WRITTEN = "publish.changes-written"
     MEMORY_WRITTEN = "publish.memory-written"

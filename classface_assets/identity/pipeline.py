@@ -18,6 +18,7 @@ from classface_assets.identity.clustering.unknown_faces import ClusteringResult,
 from classface_assets.identity.constraints.rules import IndexedConstraints, index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, clustering_input, load_or_fit_similarity
+from classface_assets.identity.matching.candidate_cache import KnownCandidates
 from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.matching.matches import FaceAssignments
 from classface_assets.identity.settings import AssignmentSettings
@@ -43,6 +44,8 @@ class PreviousRun:
     """What `load_or_fit_similarity` gave for these faces; None: it is fitted to them."""
     cluster_state: ClusterState | None = None
     """The groups that a few new faces are to join; None: all unknown faces are clustered from scratch."""
+    candidates: KnownCandidates | None = None
+    """Which known people faces were found to be most similar to; None: all faces are compared with them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class AssignmentResult:
     """ASSIGNMENTS, one row per face."""
     cluster_state: ClusterState | None
     """The groups of unknown faces; None where the settings do not allow for building on them."""
+    candidates: pl.DataFrame | None = None
+    """Which known people each face is most similar to, see `KnownCandidates`; None where nobody is known."""
 
 
 def assign_identities(
@@ -87,7 +92,8 @@ def assign_identities(
     if similarity is None and (settings.method == "temporal" or indexed.persons):
         similarity = load_or_fit_similarity(ordered, settings)
     inputs = replace(clustering_input(ordered, indexed), similarity=similarity)
-    known = assign_known_people(inputs, indexed, settings)
+    people = assign_known_people(inputs, indexed, settings, previous.candidates)
+    known = people.assignments
     unknown = (known.persons < 0) & ~indexed.left_out
     clustered = cluster_unknown_faces(inputs, table, unknown, previous.assignments, settings, previous.cluster_state)
     clusters = name_clusters(
@@ -98,7 +104,8 @@ def assign_identities(
     probability[indexed.confirmed >= 0] = np.nan
     rows = rows.with_columns(pl.Series("assignment_probability", probability).fill_nan(None)).cast(ASSIGNMENTS)
     rows = faces.table.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
-    return AssignmentResult(rows, clustered.state)
+    candidates = None if people.candidates is None else people.candidates.to_frame(table["face_id"])
+    return AssignmentResult(rows, clustered.state, candidates)
 
 
 def _assignment_rows(

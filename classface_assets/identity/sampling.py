@@ -24,3 +24,12 @@ def vector_hashes(vectors: np.ndarray) -> np.ndarray:
         hashed = (hashed ^ column) * np.uint64(0x9E3779B97F4A7C15)
         hashed ^= hashed >> np.uint64(29)
     return hashed
+
+
+def exact_vector_hashes(vectors: np.ndarray) -> np.ndarray:
+    """A hash (n,) uint64 of each vector's very bits."""
+    bits = np.ascontiguousarray(vectors, np.float32)
+    bits = np.pad(bits, ((0, 0), (0, bits.shape[1] % 2))) if bits.shape[1] % 2 else bits
+    bits = bits.view(np.uint64)
+    weights = np.random.default_rng(0).integers(1 << 63, size=bits.shape[1], dtype=np.uint64)
+    return np.einsum("ij,j->i", bits, 2 * weights + np.uint64(1))

@@ -102,6 +102,15 @@ GRAPH_COLUMNS: Mapping[str, pl.DataType | str] = {
     "made_of": pl.UInt64(),
 }
 
+CANDIDATE_COLUMNS: Mapping[str, pl.DataType | str] = {
+    "face_id": pl.String(),
+    "made_of": pl.UInt64(),
+    "persons": "Array(Int32, k)",
+    "rank": "Array(Float32, k)",
+    "scores": "Array(Float32, k)",
+    "support": "Array(Int32, k)",
+}
+
 TABLES: Mapping[str, tuple[StoredTable, ...]] = {
     "images": (_parts("images", "Every file of the photos folder.", IMAGES),),
     "detections": (
@@ -122,6 +131,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
     "cluster_assignments": (
         _table("cluster_assignments", "Each face's person or group, as clustered.", ASSIGNMENTS),
         _table("face_groups", "The groups of unknown faces, which new faces join.", CLUSTER_STATE_SCHEMA),
+        _table("face_candidates", "The people whom each face was found to be most similar to.", CANDIDATE_COLUMNS),
         _table("face_space", "How the faces of this archive are compared: one row.", FITTED_SIMILARITY_SCHEMA),
     ),
     "projection_head": (StoredTable("projection_head", StorageKind.FOLDER, "The trained network."),),
@@ -140,6 +150,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
         _table("cluster_numbers", "The greatest number of a group: one row.", CLUSTER_NUMBERS),
         _table("knn_graph_of_head", "The nearest neighbours by the vectors of the head in use.", GRAPH_COLUMNS),
         _table("face_groups_of_head", "The groups of unknown faces by these vectors.", CLUSTER_STATE_SCHEMA),
+        _table("face_candidates_of_head", "The most similar people by these vectors.", CANDIDATE_COLUMNS),
         _table("face_space_of_head", "How faces are compared by these vectors.", FITTED_SIMILARITY_SCHEMA),
         _table(
             "thresholds_of_head",

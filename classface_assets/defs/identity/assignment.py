@@ -16,6 +16,7 @@ from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEM
 from classface_assets.identity.evaluation.summary import violated_labels
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
+from classface_assets.identity.matching.candidate_cache import KnownCandidates
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingStatus
@@ -65,8 +66,9 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     """Assign all faces of a task.
 
     The similarity model that was fitted is used again until a fifth of the archive has changed, and the clusters of
-    unknown faces, which new faces join, until a tenth is new. New clusters are numbered above all that were published:
-    a run that was killed before it published has used up no number, so the next one gives the same.
+    unknown faces, which new faces join, until a tenth is new. Faces that were compared with the people who were named
+    are compared with them again when something of either changed. New clusters are numbered above all that were
+    published: a run that was killed before it published has used up no number, so the next one gives the same.
 
     Args:
         task: The faces, and by what they are assigned.
@@ -82,12 +84,15 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     previous = previous_cluster_ids(layout)
     state_file = layout.table(f"face_groups{task.suffix}")
     state = ClusterState.from_frame(read_parquet_or_empty(state_file, CLUSTER_STATE_SCHEMA))
+    candidates_file = layout.table(f"face_candidates{task.suffix}")
+    known = KnownCandidates.from_frame(read_parquet_or_empty(candidates_file, pl.Schema({})))
     last = PreviousRun(
         assignments=previous,
         highest_cluster=max(_highest_cluster_number(layout), highest_cluster_number(task.numbered)),
         split_names=split_cluster_names(task.events),
         similarity=_cached_similarity(task, vectors, graph),
         cluster_state=None if task.recluster else state,
+        candidates=None if task.recluster else known,
     )
     constraints = replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits)
     faces = EmbeddedFaces(_faces_with_photo(catalog), vectors, graph)
@@ -95,6 +100,9 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     if result.cluster_state is not None:
         write_parquet(result.cluster_state.to_frame(), state_file)
         reached(Failpoint.GROUPS_WRITTEN)
+    if result.candidates is not None:
+        write_parquet(result.candidates, candidates_file)
+        reached(Failpoint.CANDIDATES_WRITTEN)
     return result.rows
 
 

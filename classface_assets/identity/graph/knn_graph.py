@@ -12,6 +12,8 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
+from classface_assets.identity.sampling import exact_vector_hashes
+
 NO_NEIGHBOUR = -1
 """In `neighbours` where a face has no further neighbour; its similarity is minus infinity."""
 SEARCH_VERSION = 2
@@ -108,7 +110,7 @@ def to_cached_frame(graph: KnnGraph, vectors: np.ndarray, least: float) -> pl.Da
         least: Least similarity of an edge.
     """
     k = graph.neighbours.shape[1]
-    keys = _vector_hashes(vectors) ^ _search_key(k, least)
+    keys = exact_vector_hashes(vectors) ^ _search_key(k, least)
     return graph.to_frame().with_columns(made_of=pl.Series(keys, dtype=pl.UInt64))
 
 
@@ -129,7 +131,7 @@ def from_cached_frame(
     """
     if "made_of" not in frame.columns or frame.is_empty():
         return None
-    now = pl.DataFrame({"face_id": face_ids, "hash": pl.Series(_vector_hashes(vectors), dtype=pl.UInt64)})
+    now = pl.DataFrame({"face_id": face_ids, "hash": pl.Series(exact_vector_hashes(vectors), dtype=pl.UInt64)})
     cached = frame.join(now, on="face_id", how="left", maintain_order="left")
     for search_key in (_search_key(k, least), _former_search_key(k, least)):
         key = pl.Series(cached["hash"].fill_null(0).to_numpy() ^ search_key, dtype=pl.UInt64)
@@ -138,15 +140,6 @@ def from_cached_frame(
             name = pl.when(valid).then("face_id").otherwise(pl.format("{} as it was", "face_id"))
             return KnnGraph.from_frame(cached.with_columns(name.alias("face_id")))
     return None
-
-
-def _vector_hashes(vectors: np.ndarray) -> np.ndarray:
-    """A hash (n,) uint64 of each vector's very bits."""
-    bits = np.ascontiguousarray(vectors, np.float32)
-    bits = np.pad(bits, ((0, 0), (0, bits.shape[1] % 2))) if bits.shape[1] % 2 else bits
-    bits = bits.view(np.uint64)
-    weights = np.random.default_rng(0).integers(1 << 63, size=bits.shape[1], dtype=np.uint64)
-    return np.einsum("ij,j->i", bits, 2 * weights + np.uint64(1))
 
 
 def _search_key(k: int, least: float) -> np.uint64:

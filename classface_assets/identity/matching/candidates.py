@@ -76,10 +76,12 @@ def find_candidates(
         never = np.column_stack([position[forbidden[:, 0]], forbidden[:, 1]])
         never = never[never[:, 0] >= 0]
         never = never[np.argsort(never[:, 0], kind="stable")]
+        when, year = np.unique(queries.years[queries.rows], return_inverse=True)
+        by_year = presence.penalties(when, prototypes.persons) if presence else None
         for part, found in _scores_by_person(queries, prototypes, settings):
             open_rank, score, each = found.rank.copy(), found.score, np.arange(len(found.rank))
-            if presence:
-                penalties = presence.penalties(queries.years[queries.rows[part]], prototypes.persons)
+            if by_year is not None:
+                penalties = by_year[year[part]]
                 open_rank, score = open_rank - penalties, score - penalties
             low, high = np.searchsorted(never[:, 0], [part.start, part.stop])
             open_rank[never[low:high, 0] - part.start, never[low:high, 1]] = -np.inf

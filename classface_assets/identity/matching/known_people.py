@@ -1,6 +1,6 @@
 """Assigning faces to known people: labelled faces, faces that match them, and groups that continue a person."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +8,12 @@ import polars as pl
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
 from classface_assets.identity.inputs import ClusteringInput
+from classface_assets.identity.matching.candidate_cache import (
+    KnownCandidates,
+    candidate_keys,
+    joined_candidates,
+    search_key,
+)
 from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
@@ -19,9 +25,22 @@ LABELLED_REASON = "labelled"
 IMPLIED_REASON = "marked as the same person as a labelled face"
 
 
+@dataclass(frozen=True)
+class KnownPeople:
+    """The faces of known people, and what the next run may build on."""
+
+    assignments: FaceAssignments
+    """Of all faces."""
+    candidates: KnownCandidates | None
+    """Of the faces that nobody labelled; None where they were compared with nobody."""
+
+
 def assign_known_people(
-    inputs: ClusteringInput, constraints: IndexedConstraints, settings: AssignmentSettings
-) -> FaceAssignments:
+    inputs: ClusteringInput,
+    constraints: IndexedConstraints,
+    settings: AssignmentSettings,
+    before: KnownCandidates | None = None,
+) -> KnownPeople:
     """The person of each face, as far as it is a known one.
 
     A labelled face never moves; rejected persons are never assigned. With `include_identified` only labels and
@@ -31,23 +50,41 @@ def assign_known_people(
         inputs: All faces.
         constraints: On these faces, row by row.
         settings: Strategy and thresholds.
+        before: Candidates that an earlier run found.
     """
     assignments = _labelled_assignments(constraints)
     if settings.include_identified or not constraints.persons:
-        return assignments
-    owners = constraints.owners
+        return KnownPeople(assignments, None)
     prototypes = labelled_prototypes(inputs, constraints, settings)
     margins = margin_rule(prototypes, constraints.siblings, settings)
-    unlabelled = np.flatnonzero((owners < 0) & ~constraints.left_out)
-    presence = RosterPresence(constraints.enrolled, settings.roster_absence_penalty * settings.person_margin)
-    queries = QueryFaces(unlabelled, inputs.vectors, inputs.years)
-    candidates = find_candidates(queries, prototypes, forbidden_pairs(constraints, owners), settings, presence)
-    found = match_known_people(constraints.photos, candidates, margins, settings)
+    known = _find_candidates(inputs, constraints, prototypes, settings, before)
+    found = match_known_people(constraints.photos, known.found, margins, settings)
     matched = FaceAssignments(found.persons, found.scores, found.margins, similarity_reasons(found))
     assignments = assignments.updated(found.faces, matched)
     if settings.propagation and settings.assign == "prototype":
-        assignments = propagate_to_clusters(assignments, inputs, constraints, candidates, margins, settings)
-    return _separate_cannot_links(assignments, constraints)
+        assignments = propagate_to_clusters(assignments, inputs, constraints, known.found, margins, settings)
+    return KnownPeople(_separate_cannot_links(assignments, constraints), known)
+
+
+def _find_candidates(
+    inputs: ClusteringInput,
+    constraints: IndexedConstraints,
+    prototypes: Prototypes,
+    settings: AssignmentSettings,
+    before: KnownCandidates | None,
+) -> KnownCandidates:
+    """The candidates of all faces that nobody labelled; only of those are they searched for which nothing is known."""
+    owners = constraints.owners
+    forbidden = forbidden_pairs(constraints, owners)
+    presence = RosterPresence(constraints.enrolled, settings.roster_absence_penalty * settings.person_margin)
+    queries = QueryFaces(np.flatnonzero((owners < 0) & ~constraints.left_out), inputs.vectors, inputs.years)
+    keys = candidate_keys(queries, forbidden, search_key(prototypes, constraints.persons, settings, presence))
+    places = np.full(len(keys), -1) if before is None else before.places(keys)
+    if before is None or (places < 0).all():
+        return KnownCandidates(keys, find_candidates(queries, prototypes, forbidden, settings, presence))
+    others = replace(queries, rows=queries.rows[places < 0])
+    new = find_candidates(others, prototypes, forbidden, settings, presence)
+    return KnownCandidates(keys, joined_candidates(queries, before.found, places, new))
 
 
 def labelled_prototypes(

@@ -181,7 +181,7 @@ def read_record(file: Path) -> OutputRecord:
         if not stored:  # in place of a record that no longer held
             raise FileNotFoundError(file)
         content = json.loads(stored)
-        if content.get(RECORD_DIGEST, _record_digest(content)) != _record_digest(content):
+        if RECORD_DIGEST in content and content[RECORD_DIGEST] != _record_digest(content):
             raise DamagedRecordError("its checksum does not match")
         outputs, metadata = dict(content["outputs"]), dict(content["told"])
         return OutputRecord(content["made_of"], metadata, outputs, dict(content.get("digests", {})))

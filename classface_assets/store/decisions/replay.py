@@ -8,6 +8,25 @@ from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
 
+class _LastReplay:
+    """The events of the last replay and their decisions: the steps of a run replay the same events one after the other.
+
+    Events are compared by what is in them, so those from which names were removed are replayed again.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[list[Event], Decisions] | None = None
+
+    def decisions(self, events: list[Event]) -> Decisions:
+        known = self._known
+        if known is None or known[0] != events:
+            known = self._known = (events, finalize(replay_state(events)))
+        return known[1]
+
+
+_last = _LastReplay()
+
+
 def replay(events: Iterable[Event], until: int | None = None) -> Decisions:
     """The decisions in force after these events.
 
@@ -15,7 +34,7 @@ def replay(events: Iterable[Event], until: int | None = None) -> Decisions:
         events: Events of a ledger, oldest first. Those of kinds that this version does not know are skipped.
         until: The id of the last event that counts; None for all.
     """
-    return finalize(replay_state(e for e in events if until is None or e.id <= until))
+    return _last.decisions([e for e in events if until is None or e.id <= until])
 
 
 def replay_state(events: Iterable[Event]) -> ReplayState:

@@ -52,11 +52,11 @@ class School:
         known = None if self.stored is None else KnownCandidates.from_frame(self.stored)
         last = PreviousRun(similarity=self.similarity, candidates=known)
         found = assign_identities(embedded, constraints, settings, last)
-        anew = assign_identities(embedded, constraints, settings, PreviousRun(similarity=self.similarity))
+        from_scratch = assign_identities(embedded, constraints, settings, PreviousRun(similarity=self.similarity))
         del self.compared[-1]
         others = ["assignment_reason", *FLOATS]
-        assert found.rows.drop(others).equals(anew.rows.drop(others))
-        np.testing.assert_allclose(found.rows.select(FLOATS), anew.rows.select(FLOATS), atol=1e-5)
+        assert found.rows.drop(others).equals(from_scratch.rows.drop(others))
+        np.testing.assert_allclose(found.rows.select(FLOATS), from_scratch.rows.select(FLOATS), atol=1e-5)
         self.stored = found.candidates
         return found.rows
 

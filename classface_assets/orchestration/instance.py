@@ -11,6 +11,7 @@ import dagster as dg
 from filelock import FileLock
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
 from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
@@ -57,8 +58,12 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
             return _load_instance(home)
     except OSError as error:
         raise DataFolderError(
-            f"The data folder {layout.local} cannot be written ({error.strerror}); "
-            f"name another one with {_folder_option(layout)}."
+            sentence(
+                "The data folder %(folder)s cannot be written (%(why)s); name another one with %(option)s.",
+                folder=layout.local,
+                why=error.strerror,
+                option=_folder_option(layout),
+            )
         ) from None
 
 

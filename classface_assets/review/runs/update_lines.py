@@ -124,7 +124,7 @@ def recorded_line(record: UpdateRecord) -> UpdateLine:
         state=state,
         seconds=record.ended - record.began if record.ended else None,
         started_by=record.command,
-        reasons=list(record.problems[:3]) if state == "failed" else [],
+        reasons=record.shown_problems[:3] if state == "failed" else [],
         facts={"pack": record.pack, "photos_folder": record.photos_folder, "data_folder": record.data_folder},
         runs=(),
     )

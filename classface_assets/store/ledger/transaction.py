@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import clean_name, join_names, normalize_name, normalized_name, similar_names
 from classface_assets.store.decisions.people.enrolment import StudentMatcher
 from classface_assets.store.decisions.reconciliation import rekey_to_faces
@@ -223,7 +224,11 @@ class LedgerTransaction:
             theirs = people.student_keys_of(other.id)
             is_known = mine and theirs and not mine & theirs and normalize_name(other.name) == normalize_name(name)
             if people.canonical_id(other.id) != person_id and not is_known:
-                raise ConflictError(f"There is already a person called {other.display_name!r}; choose another name.")
+                raise ConflictError(
+                    gettext(
+                        "There is already a person called %(name)s; choose another name.", name=repr(other.display_name)
+                    )
+                )
         return name
 
     def ambiguous_names(self) -> set[str]:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import clean_name, normalize_name
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.commands.people import create_student
@@ -106,13 +107,17 @@ def _sessions(tx: LedgerTransaction) -> Decisions:
 def _checked(tx: LedgerTransaction, session: PhotoSession) -> PhotoSession:
     session = replace(session, title=clean_name(session.title), event=session.event.strip("/"))
     if not (session.event or session.school_year or session.from_day or session.to_day or session.photos):
-        raise ConflictError("A session needs photos: give a folder, a school year, a day, or the photos themselves.")
+        raise ConflictError(
+            gettext("A session needs photos: give a folder, a school year, a day, or the photos themselves.")
+        )
     if session.from_day and session.to_day and session.from_day > session.to_day:
-        raise ConflictError("The first day of a session must not be after its last day.")
+        raise ConflictError(gettext("The first day of a session must not be after its last day."))
     same = normalize_name(session.title)
     others = (one for one in _sessions(tx).sessions.values() if one.id != session.id)
     if any(normalize_name(one.title) == same for one in others):
-        raise ConflictError(f"There is already a session called {session.title!r}; choose another title.")
+        raise ConflictError(
+            gettext("There is already a session called %(title)s; choose another title.", title=repr(session.title))
+        )
     return session
 
 

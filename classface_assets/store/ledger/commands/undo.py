@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from classface_assets.core.languages import gettext
 from classface_assets.store.ledger.database import events, read_events, read_events_by_id, read_events_of
 from classface_assets.store.ledger.payloads import (
     PersonCreated,
@@ -103,5 +104,9 @@ def _require_merges_intact(tx: LedgerTransaction, undone_id: int) -> None:
             person = tx.people().persons.get(event.payload["person_id"])
             if person is None or person.merged_into_id != event.payload["into_id"]:
                 raise ConflictError(
-                    f"Undoing event {undone_id} contradicts the merge of event {event.id}; undo that first."
+                    gettext(
+                        "Undoing event %(event)s contradicts the merge of event %(merge)s; undo that first.",
+                        event=undone_id,
+                        merge=event.id,
+                    )
                 )

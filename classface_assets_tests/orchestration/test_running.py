@@ -55,7 +55,7 @@ def test_what_went_wrong_in_an_update_is_shown_in_the_language_in_use_and_of_old
 ) -> None:
     archive = Archive(photos=str(tmp_path / "photos"), data=str(tmp_path))
     layout = archive.layout
-    with pytest.raises(StorageError), recorded_update(archive, Models(), "classface run") as update:
+    with pytest.raises(StorageError), recorded_update(archive, Models(pack="builtin"), "classface run") as update:
         update.wait(sentence("%(who)s; waiting until it is done.", who=sentence("Another run of this archive goes on")))
         waiting = latest_update(layout)
         update.add_problems([sentence("%(what)s: %(reason)s", what="a.jpg", reason=sentence("the file is empty"))])

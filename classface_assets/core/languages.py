@@ -72,6 +72,8 @@ def text_direction(language: str) -> str:
 
 def translated(singular: str, plural: str = "", number: int = 1) -> str:
     """A text in the language in use, with its placeholders as they are."""
+    if not singular:
+        return ""  # which is the id of a catalog's header
     catalog = _translations(_current.get())
     return catalog.ngettext(singular, plural, number) if plural else catalog.gettext(singular)
 

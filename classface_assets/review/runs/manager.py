@@ -232,7 +232,7 @@ class RunManager:
             started_at=None,
             ended_at=None,
             counts={},
-            reason="" if code is None else f"the run did not start (exit code {code})",
+            reason="" if code is None else gettext("the run did not start (exit code %(code)s)", code=code),
             url="",
             started_by=COMMAND,
             pack=self._models.pack,

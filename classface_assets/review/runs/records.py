@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from classface_assets.core.languages import translated
 from classface_assets.orchestration.failures import failure_reason, no_reason
 from classface_assets.orchestration.school_year_runs.years import years_phrase
 from classface_assets.orchestration.settings.archive_names import asset_name
@@ -171,7 +172,8 @@ def _failure_reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecor
         event = record.event_log_entry.dagster_event
         if event is not None:
             step = getattr(event.event_specific_data, "first_step_failure_event", None)
-            reasons[record.run_id] = failure_reason(step.event_specific_data) if step else event.message or no_reason()
+            message = translated(event.message) if event.message else no_reason()
+            reasons[record.run_id] = failure_reason(step.event_specific_data) if step else message
     return reasons
 
 

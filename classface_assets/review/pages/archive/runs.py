@@ -8,7 +8,7 @@ import polars as pl
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from classface_assets.core.languages import gettext
+from classface_assets.core.languages import gettext, ngettext
 from classface_assets.orchestration.updates.record import read_record, updates
 from classface_assets.review.api.common import Context
 from classface_assets.review.pages.components.layout import (
@@ -62,6 +62,7 @@ def learning(request: Request, context: Context) -> Response:
         "learning.html.j2",
         report=report,
         reason=_training_reason(report),
+        is_stored_reason="gain_needed" not in report and "people_needed" not in report,
         epochs=report.get("epochs", []),
         progress=progress.to_dicts(),
     )
@@ -88,7 +89,10 @@ def training_curve(context: Context) -> Response:
     if not report.get("epochs"):
         raise NotFoundError("curve of the training", "")
     table = pl.DataFrame(report["epochs"], schema=EPOCH_COLUMNS)
-    return _png(draw_training(table, f"{report['architecture']} head, {report['people']:,} people"))
+    title = ngettext(
+        "%(name)s head, %(num)s person", "%(name)s head, %(num)s people", report["people"], name=report["architecture"]
+    )
+    return _png(draw_training(table, title))
 
 
 @router.get("/learning/progress.png")

@@ -119,7 +119,7 @@ def _http_problem(request: Request, error: Exception) -> Response:
         allowed = ", ".join(allowed_methods(request))
         return problem_response(405, f"{request.method} is not possible here, only {allowed}.", {"Allow": allowed})
     status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
-    return problem_response(status, str(error.detail), dict(error.headers or {}))
+    return problem_response(status, translated(str(error.detail)), dict(error.headers or {}))
 
 
 def allowed_methods(request: Request) -> list[str]:

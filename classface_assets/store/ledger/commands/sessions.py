@@ -72,7 +72,7 @@ def correct_attendance(tx: LedgerTransaction, which: str, who: str, present: boo
     student = next((entry for entry in tx.people().roster if entry.key == who), None)
     found = student or tx.resolve_name(who)
     if found is None:
-        raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
+        raise UnknownError(gettext("Nobody is called %(name)s; `classface people` lists the names.", name=repr(who)))
     if isinstance(found, RosterEntry):
         person_id = tx.people().students.get(found.key) or create_student(tx, found.name, found)
     else:
@@ -91,7 +91,9 @@ def find_session(decisions: Decisions, which: str) -> PhotoSession:
     found = decisions.sessions.get(which)
     found = found or next((one for one in decisions.sessions.values() if normalize_name(one.title) == title), None)
     if found is None:
-        raise UnknownError(f"There is no session {which!r}; `classface session list` lists them.")
+        raise UnknownError(
+            gettext("There is no session %(title)s; `classface session list` lists them.", title=repr(which))
+        )
     return found
 
 

@@ -11,9 +11,16 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from classface_assets.core.languages import sentence
+
 
 class UserError(Exception):
     """One sentence that says what is wrong and what to do; shown without a traceback."""
+
+
+def sentence_of(error: UserError | ValueError) -> str:
+    """What an error says: its `Sentence` where it was raised with one, which can be stored in all languages."""
+    return error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
 
 
 class InvalidNameError(UserError):
@@ -89,25 +96,45 @@ def as_storage_error(error: BaseException, where: object) -> StorageError | None
     """
     number = _errno_of(error)
     if number in _DISK_FULL_ERRNOS:
-        return StorageError(f"There is no space left for {where}; free some and run again, finished work is not lost.")
+        return StorageError(
+            sentence(
+                "There is no space left for %(where)s; free some and run again, finished work is not lost.", where=where
+            )
+        )
     if number == errno.EROFS:
-        return StorageError(f"{where} lies on a disk that can only be read; make it writable, or name another folder.")
+        return StorageError(
+            sentence(
+                "%(where)s lies on a disk that can only be read; make it writable, or name another folder.", where=where
+            )
+        )
     if number in _UNREACHABLE_ERRNOS:
         why = os.strerror(number).lower()
         return UnreachableError(
-            f"{where} cannot be reached any more ({why}); connect its drive or server and run again, "
-            "finished work is not lost."
+            sentence(
+                "%(where)s cannot be reached any more (%(why)s); connect its drive or server and run again, finished "
+                "work is not lost.",
+                where=where,
+                why=why,
+            )
         )
     if _SQLITE_LOCKED in str(error) and {"sqlite3", "sqlalchemy"} & _exception_packages(error):
         return UnreachableError(
-            f"{where} is in use by another program, which did not finish in time ({_SQLITE_LOCKED}); close it, or wait "
-            "until it is done, and run again, finished work is not lost."
+            sentence(
+                "%(where)s is in use by another program, which did not finish in time (%(why)s); close it, or wait "
+                "until it is done, and run again, finished work is not lost.",
+                where=where,
+                why=_SQLITE_LOCKED,
+            )
         )
     why = next((message for message in _SQLITE_MESSAGES if message in str(error)), "")
     if why and {"sqlite3", "sqlalchemy"} & _exception_packages(error):
         return StorageError(
-            f"{where} cannot be written ({why}); see whether its disk is full, gone or can only be read, "
-            "and run again, finished work is not lost."
+            sentence(
+                "%(where)s cannot be written (%(why)s); see whether its disk is full, gone or can only be read, and "
+                "run again, finished work is not lost.",
+                where=where,
+                why=why,
+            )
         )
     return _as_remote_storage_error(error, where)
 
@@ -116,15 +143,29 @@ def _as_remote_storage_error(error: BaseException, where: object) -> StorageErro
     """The same for errors of a server: s3fs turns most into OSErrors, whose cause is botocore's own."""
     why = _REQUEST_URL.sub("", str(error).splitlines()[0]) if str(error) else type(error).__name__
     if "Credentials" in type(error).__name__:
-        return StorageError(f"There are no credentials for {where}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+        return StorageError(
+            sentence(
+                "There are no credentials for %(where)s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", where=where
+            )
+        )
     if isinstance(error, PermissionError) and _is_remote(error.__cause__):
-        return StorageError(f"{where} refuses access ({why}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+        return StorageError(
+            sentence(
+                "%(where)s refuses access (%(why)s); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+                where=where,
+                why=why,
+            )
+        )
     if isinstance(error, FileNotFoundError) and "bucket does not exist" in why:
-        return StorageError(f"There is no bucket for {where}; check its name, or create it.")
+        return StorageError(sentence("There is no bucket for %(where)s; check its name, or create it.", where=where))
     if _is_remote(error) or (isinstance(error, OSError) and _is_remote(error.__cause__) and error.errno is not None):
         return UnreachableError(
-            f"{where} cannot be reached ({why}); check its name, AWS_ENDPOINT_URL and the network, and run again, "
-            "finished work is not lost."
+            sentence(
+                "%(where)s cannot be reached (%(why)s); check its name, AWS_ENDPOINT_URL and the network, and run "
+                "again, finished work is not lost.",
+                where=where,
+                why=why,
+            )
         )
     return None
 

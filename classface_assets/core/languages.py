@@ -15,8 +15,6 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classface_assets.core.names import join_names
-
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
     from jinja2 import Environment
@@ -74,6 +72,8 @@ def text_direction(language: str) -> str:
 
 def translated(singular: str, plural: str = "", number: int = 1) -> str:
     """A text in the language in use, with its placeholders as they are."""
+    if not singular:
+        return ""  # which is the id of a catalog's header
     catalog = _translations(_current.get())
     return catalog.ngettext(singular, plural, number) if plural else catalog.gettext(singular)
 
@@ -86,6 +86,50 @@ def gettext(message: str, /, **values: object) -> str:
 def ngettext(singular: str, plural: str, number: int, /, **values: object) -> str:
     """The text for this number, which it has as `%(num)s`."""
     return translated(singular, plural, number) % ({"num": format_number(number)} | values)
+
+
+class Sentence(str):
+    """A text in the language in use that can be stored, and shown in another one later.
+
+    Attributes:
+        message: Its English, with placeholders.
+        values: What they stand for: other sentences, whole numbers, and what is the same in every language.
+    """
+
+    __slots__ = ("message", "values")
+    message: str
+    values: Mapping[str, object]
+
+
+def sentence(message: str, /, **values: object) -> Sentence:
+    """A text as of `gettext`, with whole numbers as the language writes them; without values `%` stands for itself."""
+    text = translated(message)
+    if values:
+        text %= {n: format_number(v) if type(v) is int else v for n, v in values.items()}
+    made = Sentence(text)
+    made.message, made.values = message, values
+    return made
+
+
+def stored_sentence(text: str) -> dict[str, Any] | None:
+    """A sentence as JSON holds it; None of any other text, which is in one language for good."""
+    if not isinstance(text, Sentence):
+        return None
+    values = {
+        name: (stored_sentence(value) or value)
+        if isinstance(value, str)
+        else value
+        if type(value) is int
+        else str(value)
+        for name, value in text.values.items()
+    }
+    return {"text": text.message, "values": values}
+
+
+def read_sentence(stored: Mapping[str, Any]) -> Sentence:
+    """What `stored_sentence` made, in the language in use."""
+    values = {n: read_sentence(v) if isinstance(v, Mapping) else v for n, v in stored["values"].items()}
+    return sentence(stored["text"], **values)
 
 
 def marked(message: str) -> str:
@@ -150,7 +194,8 @@ def format_names(names: Iterable[str]) -> str:
     """Names as a list in a sentence, such as `Anna, Ben and Cem`."""
     language, listed = _current.get(), list(names)
     if language == ENGLISH or not listed:
-        return join_names(listed) if listed else ""
+        *most, last = listed or [""]
+        return f"{', '.join(most)} and {last}" if most else last
     from babel.lists import format_list
 
     return format_list(listed, locale=_locale(language))

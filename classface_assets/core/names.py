@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from classface_assets.core.errors import InvalidNameError
+from classface_assets.core.languages import gettext
 
 MAX_NAME_LENGTH = 255
 _CONTROLS = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
@@ -115,11 +116,19 @@ def clean_name(name: str) -> str:
     """
     cleaned = " ".join(name.split())
     if not normalize_name(cleaned):
-        raise InvalidNameError("A name is needed: an empty one was given.")
+        raise InvalidNameError(gettext("A name is needed: an empty one was given."))
     if len(cleaned) > MAX_NAME_LENGTH:
-        raise InvalidNameError(f"A name has at most {MAX_NAME_LENGTH} characters; this one has {len(cleaned)}.")
+        raise InvalidNameError(
+            gettext(
+                "A name has at most %(most)s characters; this one has %(number)s.",
+                most=MAX_NAME_LENGTH,
+                number=len(cleaned),
+            )
+        )
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in cleaned):
-        raise InvalidNameError(f"The name {cleaned!r} has characters that cannot be shown; leave them out.")
+        raise InvalidNameError(
+            gettext("The name %(name)s has characters that cannot be shown; leave them out.", name=repr(cleaned))
+        )
     return cleaned
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from classface_assets.core.languages import ENGLISH, LANGUAGES, LOCALE_FOLDER
 
-KEYWORDS = ("marked", "marked_plural:1,2", "translated:1")
+KEYWORDS = ("marked", "sentence:1", "marked_plural:1,2", "translated:1")
 """Functions of `core.languages` that mark texts, besides gettext's own; the numbers are of arguments."""
 
 

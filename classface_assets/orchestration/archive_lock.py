@@ -15,7 +15,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.errors import StorageError, UserError
+from classface_assets.core.errors import StorageError, UserError, sentence_of
+from classface_assets.core.languages import Sentence, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.published.publishing_lease import LeaseHeldError, publishing_lease
 from classface_assets.store.published.shared_files import pull
@@ -42,11 +43,16 @@ class LockHolder:
     since: str
     process: int
 
-    def __str__(self) -> str:
+    def describe(self) -> Sentence:
         """A sentence without its full stop, for messages to go on with."""
         start = datetime.fromisoformat(self.since)
         when = f"{start:%H:%M}" if start.date() == datetime.now().astimezone().date() else f"{start:%Y-%m-%d %H:%M}"
-        return f"Another `{self.command}` of this archive goes on since {when} (process {self.process})"
+        return sentence(
+            "Another `%(command)s` of this archive goes on since %(when)s (process %(process)s)",
+            command=self.command,
+            when=when,
+            process=str(self.process),
+        )
 
 
 @contextmanager
@@ -71,8 +77,8 @@ def archive_lock(
     except Timeout:
         other = _read_holder(note)
         if not wait:
-            raise ArchiveLockedError(f"{other}; try again when it is done.") from None
-        report(f"{other}; waiting until it is done.")
+            raise ArchiveLockedError(sentence("%(who)s; try again when it is done.", who=other)) from None
+        report(sentence("%(who)s; waiting until it is done.", who=other))
         lock.acquire(poll_interval=0.2)
     try:
         own = LockHolder(command, datetime.now().astimezone().isoformat(timespec="seconds"), os.getpid())
@@ -103,13 +109,13 @@ def lock_on_all_machines(layout: ArchiveLayout, command: str) -> Iterator[None]:
                 stack.enter_context(publishing_lease(layout, command, wait=False))
                 pull(layout)
         except LeaseHeldError as error:
-            raise ArchiveLockedError(str(error)) from None
+            raise ArchiveLockedError(sentence_of(error)) from None
         yield
 
 
-def _read_holder(note: Path) -> LockHolder | str:
+def _read_holder(note: Path) -> Sentence:
     """Who holds the lock; they may have taken it a moment ago, or be about to release it."""
     try:
-        return LockHolder(**json.loads(note.read_text()))
+        return LockHolder(**json.loads(note.read_text())).describe()
     except (OSError, ValueError, TypeError):
-        return "Another run of this archive goes on"
+        return sentence("Another run of this archive goes on")

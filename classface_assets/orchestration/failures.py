@@ -2,15 +2,22 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from classface_assets.core.errors import UnreachableError, UserError, as_storage_error
+from classface_assets.core.errors import UnreachableError, UserError, as_storage_error, sentence_of
+from classface_assets.core.languages import (
+    format_names,
+    gettext,
+    ngettext,
+    read_sentence,
+    sentence,
+    stored_sentence,
+)
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.names import join_names
 from classface_assets.orchestration.settings.program_version import require_newest_version
 from classface_assets.store.artifacts.checkpoints import CheckpointError
 from classface_assets.store.files.duckdb import DatabaseError
@@ -18,6 +25,8 @@ from classface_assets.store.files.parquet import DamagedFileError
 
 ERROR_KEY = "error"
 """Key of a failure's metadata: the name of the error's class."""
+SENTENCE_KEY = "sentence"
+"""Key of a failure's metadata: its description as it is stored for other languages, where it has them."""
 CHECK_ERROR = "DagsterAssetCheckFailedError"
 """The class of Dagster's error where a blocking check failed."""
 DAMAGE_ERRORS = frozenset({DamagedFileError.__name__, DatabaseError.__name__, CheckpointError.__name__})
@@ -71,7 +80,9 @@ def _as_retry(error: UnreachableError) -> dg.RetryRequested:
 
 
 def _as_failure(error: UserError) -> dg.Failure:
-    return dg.Failure(description=str(error), metadata={ERROR_KEY: type(error).__name__}, allow_retries=False)
+    stored = stored_sentence(sentence_of(error))
+    metadata = {ERROR_KEY: type(error).__name__} | ({SENTENCE_KEY: dg.MetadataValue.json(stored)} if stored else {})
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
 
 def may_be_of_damage(failure: object) -> bool:
@@ -119,7 +130,7 @@ def _kinds_of(error: type[UserError]) -> Iterator[type[UserError]]:
 
 
 def failure_reason(failure: object) -> str:
-    """The sentence that says why a step failed.
+    """The sentence that says why a step failed, in the language in use where it is stored in all of them.
 
     Args:
         failure: Dagster's step failure data.
@@ -128,14 +139,20 @@ def failure_reason(failure: object) -> str:
         The description of the `Failure` that the step raised, or which checks block, else the message of the innermost
         error.
     """
+    of_years = failed_years(failure)
+    if of_years:
+        return _reasons_of_years(of_years)
     user = getattr(failure, "user_failure_data", None)
+    stored = None if user is None else user.metadata.get(SENTENCE_KEY)
+    if stored is not None:
+        return read_sentence(stored.value)
     if user is not None and user.description:
         return str(user.description)
     error = getattr(failure, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:
-        return "it stopped without a reason"
+        return no_reason()
     message = str(error.message).strip()
     return _blocked_by(message) or message if error.cls_name == CHECK_ERROR else message
 
@@ -147,9 +164,24 @@ def _blocked_by(message: str) -> str:
         message: Dagster's, with a line `asset: check,check` for each asset.
     """
     found = re.findall(r"^([\w/]+): ([\w,]+)$", message, re.MULTILINE)
-    checks = [f"{check} of {asset}" for asset, names in found for check in names.split(",")]
-    what = f"The {'check' if len(checks) == 1 else 'checks'} {join_names(checks)} failed"
-    return f"{what}, so nothing is made of it; its page in Dagster says what was found." if checks else ""
+    checks = [
+        gettext("%(check)s of %(asset)s", check=check, asset=asset)
+        for asset, names in found
+        for check in names.split(",")
+    ]
+    if not checks:
+        return ""
+    return ngettext(
+        "The check %(names)s failed, so nothing is made of it; its page in Dagster says what was found.",
+        "The checks %(names)s failed, so nothing is made of it; its page in Dagster says what was found.",
+        len(checks),
+        names=format_names(checks),
+    )
+
+
+def no_reason() -> str:
+    """What is said of a run that left no reason."""
+    return sentence("it stopped without a reason")
 
 
 @dataclass(frozen=True)
@@ -161,12 +193,19 @@ class YearFailure:
         year: The school year.
         reason: A sentence that says why.
         error: The name of the error's class, CHECK_ERROR where a blocking check failed; None where nobody expected it.
+        sentence: The reason as it is stored for other languages; None where it is in English for good.
     """
 
     asset: str
     year: str
     reason: str
     error: str | None
+    sentence: Mapping[str, Any] | None = None
+
+    @property
+    def shown_reason(self) -> str:
+        """The reason in the language in use, as far as it can be."""
+        return read_sentence(self.sentence) if self.sentence else self.reason
 
     @property
     def may_be_of_damage(self) -> bool:
@@ -178,16 +217,23 @@ def years_failure(failures: Iterable[YearFailure]) -> dg.Failure:
     """The failure of a step over a range of school years: each reason once, with the years that it is of."""
     failures = list(failures)
     kinds = [one.error for one in failures if one.error is not None]
-    by_reason: dict[str, list[YearFailure]] = {}
-    for one in failures:
-        by_reason.setdefault(one.reason, []).append(one)
-    sentences = [f"{', '.join(one.year for one in some)}: {reason}" for reason, some in by_reason.items()]
-    details = [asdict(one) for some in by_reason.values() for one in some]
+    details = [asdict(one) for some in _by_reason(failures).values() for one in some]
     return dg.Failure(
-        description=" ".join(sentences),
+        description=_reasons_of_years(failures),
         metadata={FAILED_YEARS_KEY: dg.MetadataValue.json(details), **({ERROR_KEY: kinds[0]} if kinds else {})},
         allow_retries=False,
     )
+
+
+def _reasons_of_years(failures: Iterable[YearFailure]) -> str:
+    return " ".join(f"{', '.join(one.year for one in some)}: {why}" for why, some in _by_reason(failures).items())
+
+
+def _by_reason(failures: Iterable[YearFailure]) -> dict[str, list[YearFailure]]:
+    found: dict[str, list[YearFailure]] = {}
+    for one in failures:
+        found.setdefault(one.shown_reason, []).append(one)
+    return found
 
 
 def failed_years(failure: object) -> list[YearFailure]:

@@ -11,6 +11,7 @@ import dagster as dg
 from filelock import FileLock
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import marked, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
 from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
@@ -57,8 +58,12 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
             return _load_instance(home)
     except OSError as error:
         raise DataFolderError(
-            f"The data folder {layout.local} cannot be written ({error.strerror}); "
-            f"name another one with {_folder_option(layout)}."
+            sentence(
+                "The data folder %(folder)s cannot be written (%(why)s); name another one with %(option)s.",
+                folder=layout.local,
+                why=error.strerror,
+                option=_folder_option(layout),
+            )
         ) from None
 
 
@@ -101,7 +106,7 @@ def fail_dead_runs(
         run = record.dagster_run
         if not is_dead(instance, record, of_this_machine):
             continue
-        instance.report_run_failed(run, "The process of this run was killed; the next run does the rest.")
+        instance.report_run_failed(run, KILLED)
         released.append(ReleasedRun(run.run_id, run.job_name, years_phrase(run.tags)))
     storage = instance.event_log_storage
     finished = {r.run_id for r in released} | {
@@ -111,6 +116,10 @@ def fail_dead_runs(
         storage.free_concurrency_slots_for_run(run_id)
     assign_pending_pool_slots(instance)
     return released
+
+
+KILLED = marked("The process of this run was killed; the next run does the rest.")
+"""What Dagster records of a run whose process is gone."""
 
 
 class RunInProgressError(UserError):
@@ -132,7 +141,10 @@ def require_idle(instance: dg.DagsterInstance, names: ArchiveNames | None = None
     if records:
         run = records[0].dagster_run
         raise RunInProgressError(
-            f"A run is in progress ({run.job_name} {run.run_id[:8]}{place_of(run)}); try again when it has ended."
+            sentence(
+                "A run is in progress (%(run)s); try again when it has ended.",
+                run=" ".join([run.job_name, run.run_id[:8]]) + place_of(run),
+            )
         )
 
 

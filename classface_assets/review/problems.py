@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from classface_assets.core.errors import StorageError, UserError
+from classface_assets.core.languages import gettext, marked, translated
 from classface_assets.services.identity.method_options import MethodOptionError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
@@ -31,6 +32,38 @@ _STATUS_BY_ERROR = {
     StorageError: 503,
 }
 _LOGGER = logging.getLogger("classface.review")
+_TITLES = (
+    marked("Forbidden"),
+    marked("Not Found"),
+    marked("Method Not Allowed"),
+    marked("Conflict"),
+    marked("Unprocessable Content"),
+    marked("Unprocessable Entity"),
+    marked("Too Many Requests"),
+    marked("Service Unavailable"),
+)
+"""Phrases of statuses that a page can have, for the catalogs."""
+_NOT_FOUND = {
+    "album page": marked("There is no album page %(name)s."),
+    "cluster": marked("There is no cluster %(name)s."),
+    "curve of the progress": marked("There is no progress curve."),
+    "curve of the training": marked("There is no training curve."),
+    "document": marked("There is no document %(name)s."),
+    "face": marked("There is no face %(name)s."),
+    "face with a vector": marked("There is no face with a vector %(name)s."),
+    "help page": marked("There is no help page %(name)s."),
+    "language": marked("There is no language %(name)s."),
+    "person": marked("There is no person %(name)s."),
+    "person called": marked("There is no person called %(name)s."),
+    "photo": marked("There is no photo %(name)s."),
+    "picture of the face": marked("There is no picture of the face %(name)s."),
+    "portrait": marked("There is no portrait %(name)s."),
+    "run": marked("There is no run %(name)s."),
+    "school year": marked("There is no school year %(name)s."),
+    "session": marked("There is no session %(name)s."),
+    "student at any session": marked("There is no student at any session %(name)s."),
+    "update": marked("There is no update %(name)s."),
+}
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -49,15 +82,15 @@ class ProblemError(UserError):
 
 
 class NotFoundError(ProblemError):
-    """Nothing has that id (status 404)."""
+    """Nothing has that id (status 404); `what` is a key of _NOT_FOUND."""
 
     def __init__(self, what: str, name: object) -> None:
-        super().__init__(404, f"There is no {what} {name}.")
+        super().__init__(404, gettext(_NOT_FOUND[what], name=name))
 
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
     """The response with the problem details; `more` are further members of them."""
-    title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
+    title = translated(HTTPStatus(status).phrase) if status in HTTPStatus._value2member_map_ else "Error"
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status, headers, PROBLEM_MEDIA_TYPE)
 
@@ -86,7 +119,7 @@ def _http_problem(request: Request, error: Exception) -> Response:
         allowed = ", ".join(allowed_methods(request))
         return problem_response(405, f"{request.method} is not possible here, only {allowed}.", {"Allow": allowed})
     status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
-    return problem_response(status, str(error.detail), dict(error.headers or {}))
+    return problem_response(status, translated(str(error.detail)), dict(error.headers or {}))
 
 
 def allowed_methods(request: Request) -> list[str]:

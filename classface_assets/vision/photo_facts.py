@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 import polars as pl
 
 from classface_assets.core.errors import as_storage_error
+from classface_assets.core.languages import marked
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.vision.photos.files import (
@@ -168,12 +169,12 @@ def _read_header_facts(
     """The facts in the header, and the opened picture."""
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES and is_camera_raw(file):
-        reason = "a camera raw file: export it as JPEG to have it searched"
+        reason = marked("a camera raw file: export it as JPEG to have it searched")
         return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
     photo_suffix = suffix in SUFFIXES
     try:
         if facts.size == 0 and photo_suffix:
-            raise UnreadablePhotoError("the file is empty")
+            raise UnreadablePhotoError(marked("the file is empty"))
         if facts.size > MAX_BYTES and photo_suffix:
             raise UnreadablePhotoError(
                 f"{facts.size / 1e9:.1f} GB are more than {MAX_BYTES / 1e9:.0f}: save it smaller"
@@ -183,7 +184,9 @@ def _read_header_facts(
         if photo_suffix:
             return replace(facts, status=PhotoStatus.UNREADABLE, reason=error.reason), _OpenedPicture()
         reason = (
-            f"{suffix} files are not searched for faces" if suffix else "no photo, and no file ending that says more"
+            f"{suffix} files are not searched for faces"
+            if suffix
+            else marked("no photo, and no file ending that says more")
         )
         return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
     width, height = upright_size(picture)

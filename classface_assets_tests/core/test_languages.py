@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -17,7 +18,10 @@ from classface_assets.core.languages import (
     negotiate_language,
     ngettext,
     read_catalog,
+    read_sentence,
     script_texts,
+    sentence,
+    stored_sentence,
     text_direction,
     use_language,
 )
@@ -102,6 +106,27 @@ def test_every_text_is_translated_in_every_plural_form_with_the_same_placeholder
 def test_a_number_has_the_plural_form_of_its_language(language: str, expected: dict[int, str]) -> None:
     with use_language(language):
         assert {number: ngettext("%(num)s face", "%(num)s faces", number) for number in expected} == expected
+
+
+def test_a_sentence_that_was_stored_in_english_is_shown_in_every_language_with_what_stands_in_it() -> None:
+    english = sentence("%(what)s: %(reason)s", what="a%b.jpg", reason=sentence("the file is empty"))
+    assert english == "a%b.jpg: the file is empty"
+    stored = json.loads(json.dumps(stored_sentence(english)))
+    with use_language("pl"):
+        assert read_sentence(stored) == "a%b.jpg: plik jest pusty"
+    assert read_sentence(stored) == english and stored_sentence("just a text") is None
+
+
+def test_whole_numbers_in_a_sentence_are_written_as_in_the_language() -> None:
+    stored = stored_sentence(sentence("%(folder)s %(missing)s of %(all)s", folder="a", missing=1200, all=2000))
+    assert stored is not None and read_sentence(stored) == "a 1,200 of 2,000"
+    with use_language("de"):
+        assert read_sentence(stored) == "a 1.200 von 2.000"
+
+
+def test_a_text_that_no_catalog_has_is_shown_as_it_is_stored() -> None:
+    with use_language("de"):
+        assert read_sentence({"text": "100% of a newer version", "values": {}}) == "100% of a newer version"
 
 
 def templates() -> list[Path]:

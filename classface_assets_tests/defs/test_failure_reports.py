@@ -1,5 +1,6 @@
 """Failed runs reported to a webhook and by e-mail, by real servers on loopback; and which failures are tried again."""
 
+import errno
 import json
 import socketserver
 import threading
@@ -11,6 +12,7 @@ import dagster as dg
 import pytest
 
 from classface_assets.core.errors import StorageError, UnreachableError
+from classface_assets.core.languages import sentence, stored_sentence, use_language
 from classface_assets.defs.loading.build import definitions_with
 from classface_assets.defs.sensors import failure_reports as module
 from classface_assets.defs.sensors.failed_runs import failed_runs
@@ -243,6 +245,55 @@ def test_only_what_a_moment_may_mend_is_tried_again_and_its_sentence_stays(
     assert "nobody expected" in failures.impersonal_reason(failure.step_failure_data) or not isinstance(
         error, ValueError
     )
+
+
+def failure_of(error: Exception, instance: dg.DagsterInstance) -> object:
+    @dg.asset
+    @report_user_errors
+    def stops() -> None:
+        raise error
+
+    outcome = dg.materialize([stops], instance=instance, raise_on_error=False)
+    (failure,) = [event for event in outcome.all_events if event.is_step_failure]
+    return failure.step_failure_data
+
+
+@pytest.mark.parametrize("attempts", [OSError(errno.ENOSPC, "No space"), OSError(errno.EIO, "Input/output error")])
+def test_why_a_step_failed_is_said_in_the_language_in_use(
+    attempts: OSError, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "RETRY_AFTER_S", 0.0)
+    failure = failure_of(attempts, instance)
+    english = failures.failure_reason(failure)
+    with use_language("de"):
+        german = failures.failure_reason(failure)
+    assert "finished work is not lost" in english and "fertige Arbeit geht nicht verloren" in german
+
+
+def test_what_an_older_version_stored_is_shown_in_english(instance: dg.DagsterInstance) -> None:
+    failure = failure_of(StorageError("The disk is full."), instance)
+    old = failures.YearFailure("images", "2016-2017", "The disk is full.", "StorageError")
+    with use_language("pl"):
+        assert failures.failure_reason(failure) == old.shown_reason == "The disk is full."
+
+
+def test_the_years_of_a_range_that_failed_have_their_reasons_in_the_language_in_use(
+    instance: dg.DagsterInstance,
+) -> None:
+    @dg.asset
+    def embeds() -> None:
+        gone = sentence("it is a folder")
+        some = [
+            failures.YearFailure("embeddings", year, str(gone), None, stored_sentence(gone))
+            for year in ("2016-2017", "2017-2018")
+        ]
+        raise failures.years_failure(some)
+
+    outcome = dg.materialize([embeds], instance=instance, raise_on_error=False)
+    (failure,) = [event for event in outcome.all_events if event.is_step_failure]
+    assert failures.failure_reason(failure.step_failure_data) == "2016-2017, 2017-2018: it is a folder"
+    with use_language("de"):
+        assert failures.failure_reason(failure.step_failure_data) == "2016-2017, 2017-2018: es ist ein Ordner"
 
 
 def test_a_step_that_reaches_the_server_the_second_time_succeeds(

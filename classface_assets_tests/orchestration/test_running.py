@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -13,13 +14,18 @@ import polars as pl
 import pytest
 
 from classface_assets.albums.pages.links import find_broken_links
+from classface_assets.core.errors import StorageError
+from classface_assets.core.languages import sentence, use_language
 from classface_assets.defs.albums.albums import SiteConfig, album_site
 from classface_assets.defs.identity.cluster_assignments import AssignmentConfig, cluster_assignments
 from classface_assets.defs.identity.identities import identities
 from classface_assets.defs.identity.knn_graph import GraphConfig, knn_graph
 from classface_assets.defs.identity.projection_head import HeadConfig, projection_head
 from classface_assets.orchestration.progress import Progress, TaskProgress, asset_event_listener, log_listener
-from classface_assets.orchestration.resources import Models
+from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.updates.record import latest_update
+from classface_assets.orchestration.updates.recorder import recorded_update
+from classface_assets.review.runs.update_texts import describe_update
 from classface_assets.services.queries import find_faces
 from classface_assets.store.artifacts.memoization import (
     PACKAGE_FOLDER,
@@ -42,6 +48,32 @@ def test_progress_is_reported_in_photos_a_second_faces_errors_and_time_left() ->
     assert label == "2019-2020" and "300 of 1,200" in first and "700 faces, 1 error" in first
     assert " photos a second" in first and first.endswith(" s left")
     assert re.search(r"1,200 photos in \d+ s", lines[-1]) and "1,600 faces" in lines[-1]
+
+
+def test_what_went_wrong_in_an_update_is_shown_in_the_language_in_use_and_of_old_ones_in_english(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(photos=str(tmp_path / "photos"), data=str(tmp_path))
+    layout = archive.layout
+    with pytest.raises(StorageError), recorded_update(archive, Models(pack="builtin"), "classface run") as update:
+        update.wait(sentence("%(who)s; waiting until it is done.", who=sentence("Another run of this archive goes on")))
+        waiting = latest_update(layout)
+        update.add_problems([sentence("%(what)s: %(reason)s", what="a.jpg", reason=sentence("the file is empty"))])
+        update.add_problems(["a text of an extension"])
+        raise StorageError(sentence("There is no bucket for %(where)s; check its name, or create it.", where="s3://a"))
+    record = latest_update(layout)
+    assert record is not None and waiting is not None
+    old = replace(record, sentences=())
+    assert record.shown_problems == old.shown_problems == list(record.problems)
+    with use_language("de"):
+        assert record.shown_problems == [
+            "a.jpg: die Datei ist leer",
+            "a text of an extension",
+            "Für s3://a gibt es keinen Bucket; prüfen Sie den Namen, oder legen Sie ihn an.",
+        ]
+        assert old.shown_problems == list(record.problems)
+        assert describe_update(waiting)["headline"].startswith("Ein anderer Lauf dieses Archivs ist im Gange; ")
+    assert describe_update(waiting)["headline"] == "Another run of this archive goes on; waiting until it is done."
 
 
 def test_durations_are_rounded_to_the_unit_that_fits() -> None:

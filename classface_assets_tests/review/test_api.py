@@ -253,6 +253,13 @@ def test_the_page_shows_the_training_and_the_progress_as_plots_and_tables(client
     write_parquet(progress, world.layout.table("labelling_progress"))
     page = client.get("/learning").body.decode()
     assert "Better than &lt;b&gt;before" in page and "0.9345" in page and "87.5 %" in page
+    measured = {"people": 3, "raw": 0.5, "head": 0.625, "p_value": 0.25}
+    tests = dict.fromkeys(("test_on_strangers", "nearest_on_strangers", "test_on_others"), measured)
+    new = report | tests | {"gain_needed": 0.01, "promoted": False, "epochs": epochs}
+    save_checkpoint(world.layout.head, b"weights", new)
+    german = client.get("/learning", Accept_Language="de").body.decode()
+    assert "Nicht besser als ohne Projektionskopf. Personen, die er nie gesehen hat (3)" in german
+    assert "0,6250 gegenüber 0,5000" in german and "Better than" not in german
     for name in ("training", "progress"):
         picture = client.get(f"/learning/{name}.png")
         assert picture.status == 200 and picture.body.startswith(b"\x89PNG")

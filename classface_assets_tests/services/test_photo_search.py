@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from classface_assets.core.languages import use_language
 from classface_assets.core.schemas import CLUSTER_PREFIX
 from classface_assets.orchestration.resources import Archive
 from classface_assets.services.archive_view.cache import read_snapshot
@@ -172,6 +173,24 @@ def test_a_search_is_explained_in_words_with_full_names(index: PhotoIndex) -> No
     )
     assert words("NOT (Ana OR class:3b)") == "Every photo that does not show “Ana” and shows nobody of the class 3b."
     assert words("faces:0") == "Every photo that has no face."
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("de", "Ana faces:1 NOT is:duplicate", "Jedes Foto, für das gilt: Es zeigt „Ana“ und hat genau 1 Gesicht und "),
+        ("pl", "Ana OR faces:2", "Każde zdjęcie, które pokazuje osobę: „Ana” lub ma dokładnie 2 twarze."),
+        ("pl", "faces:5", "Każde zdjęcie, które ma dokładnie 5 twarzy."),
+        ("fr", "NOT (Ana, class:3b)", "Toute photo qui ne montre pas « Ana » ou ne montre personne de la classe 3b."),
+        ("es", "EXACTLY Ana, Ben", "Toda foto que muestra a «Ana» y «Ben» y a nadie más."),
+    ],
+)
+def test_a_search_is_explained_in_the_language_in_use(
+    language: str, text: str, expected: str, index: PhotoIndex
+) -> None:
+    term = parse_query(text)
+    with use_language(language):
+        assert explain(term, names_meant(index, term)).startswith(expected)
 
 
 def test_a_name_of_nobody_and_one_of_several_are_reported(index: PhotoIndex) -> None:

@@ -21,7 +21,7 @@ from classface_assets.albums.pictures.thumbnails import (
 )
 from classface_assets.albums.students import assign_folder_names, faces_from_frame, group_students
 from classface_assets.core.failpoints import Failpoint, reached
-from classface_assets.core.languages import gettext
+from classface_assets.core.languages import gettext, sentence
 from classface_assets.core.locations import Location, are_lost, decode_relative_path, stat_entry
 
 
@@ -195,8 +195,15 @@ def _require_photos(root: Location, year: str, photos: pl.DataFrame) -> None:
     gone = sum(not decode_relative_path(root, path).exists() for path in paths)
     if are_lost(len(paths), gone):
         raise AlbumError(
-            f"{gone:,} of {len(paths):,} photos of {year} are gone from {root}; its album stays as it is. Connect the "
-            "drive that they are on and run again; if they were removed on purpose, the next run takes them out."
+            sentence(
+                "%(gone)s of %(all)s photos of %(year)s are gone from %(folder)s; its album stays as it is. Connect "
+                "the drive that they are on and run again; if they were removed on purpose, the next run takes them "
+                "out.",
+                gone=gone,
+                all=len(paths),
+                year=year,
+                folder=root,
+            )
         )
 
 
@@ -206,6 +213,10 @@ def _require_separate_folders(out: Path, photos_root: Location) -> None:
     albums, archive = out.resolve(), photos_root.resolve()
     if albums == archive or albums in archive.parents or archive in albums.parents:
         raise AlbumError(
-            f"The albums folder {out} and the photos folder {photos_root} lie within each other; "
-            "give the albums a folder of their own."
+            sentence(
+                "The albums folder %(albums)s and the photos folder %(photos)s lie within each other; give the albums "
+                "a folder of their own.",
+                albums=out,
+                photos=photos_root,
+            )
         )

@@ -9,6 +9,7 @@ import polars as pl
 
 from classface_assets.core.errors import UserError
 from classface_assets.core.failpoints import Failpoint, reached
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS, PhotoStatus
 from classface_assets.identity.clustering.cluster_ids import highest_cluster_number
@@ -157,9 +158,13 @@ def require_labels_preserved(task: AssignmentTask, assignments: pl.DataFrame, is
     if violated:
         task.layout.fingerprint_file("cluster_assignments").unlink(missing_ok=True)
         raise PublishingRefusedError(
-            f"Nothing was published: {len(violated):,} labelled faces would lose their name (the first is "
-            f"{violated[0]}); what was published before stays, and so does every name. `classface cluster-dual "
-            "--all-anew` clusters all faces from scratch and publishes them."
+            sentence(
+                "Nothing was published: %(number)s labelled faces would lose their name (the first is %(face)s); what "
+                "was published before stays, and so does every name. `classface cluster-dual --all-anew` clusters all "
+                "faces from scratch and publishes them.",
+                number=len(violated),
+                face=violated[0],
+            )
         )
 
 

@@ -194,7 +194,11 @@ _METRICS = {
     "head_on_strangers": ("people it never saw", "with the head"),
 }
 """Field of a report with metrics of verification → whose faces and which vectors they are of."""
-_TESTS = {"test_on_strangers": "separation of people it never saw", "test_on_others": "rank-1 of people it knows"}
+_TESTS = {
+    "test_on_strangers": "separation of people it never saw",
+    "nearest_on_strangers": "rank-1 of people it never saw",
+    "test_on_others": "rank-1 of people it knows",
+}
 """Field of a report with a paired test → what was compared."""
 
 

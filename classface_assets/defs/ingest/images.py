@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, decode_relative_path, encode_relative_path
 from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
@@ -143,8 +144,13 @@ def _folders_of_year(layout: ArchiveLayout, year: str, known: bool) -> list[Loca
     by_year = require_year_folders(layout)
     if year not in by_year and not known:
         raise PhotosFolderError(
-            f"There is no folder for the school year {year} in {layout.photos} (there: {_shortened(list(by_year))}); "
-            "check the spelling, or add the folder."
+            sentence(
+                "There is no folder for the school year %(year)s in %(folder)s (there: %(years)s); check the spelling, "
+                "or add the folder.",
+                year=year,
+                folder=layout.photos,
+                years=_shortened(list(by_year)),
+            )
         )
     return by_year.get(year, [])
 
@@ -172,7 +178,11 @@ def _read_batch(listing: pl.DataFrame, year: str, layout: ArchiveLayout, folders
         require_year_folders(layout)  # else it is not this file that is broken, and it gets no row
         gone = [folder for folder in folders if not folder.exists()]
         if gone:
-            raise PhotosFolderError(f"{gone[0]} disappeared while it was read; put it back, or run again without it.")
+            raise PhotosFolderError(
+                sentence(
+                    "%(folder)s disappeared while it was read; put it back, or run again without it.", folder=gone[0]
+                )
+            )
     listed = listing.with_columns(pl.lit(year).alias("school_year")).iter_rows(named=True)
     rows = [{**asdict(fact), **file} for fact, file in zip(facts, listed, strict=True)]
     return pl.DataFrame(rows, schema=IMAGES)

@@ -9,12 +9,14 @@ import dagster as dg
 import polars as pl
 from rich.console import Console
 
+from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
 from classface_assets.defs.runner.console import console_log, progress_bar
 from classface_assets.defs.runner.origin import origin_tags, record_origin, repository_origin
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
 from classface_assets.defs.unchanged import ChangeDetector
+from classface_assets.orchestration.failures import no_reason
 from classface_assets.orchestration.instance import assign_pending_pool_slots
 from classface_assets.orchestration.progress import Progress, asset_event_listener
 from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
@@ -217,7 +219,10 @@ class PipelineRunner:
         """Record which files of a school year could not be read, for who watches the update."""
         if self.recorder:
             files = year_images(self.archive.layout, year).filter(pl.col("status") == PhotoStatus.UNREADABLE)
-            self.recorder.add_problems([f"{path}: {reason}" for path, reason in files.select("path", "reason").rows()])
+            rows = files.select("path", "reason").rows()
+            self.recorder.add_problems(
+                [sentence("%(what)s: %(reason)s", what=path, reason=sentence(reason)) for path, reason in rows]
+            )
 
     def run_job(
         self,
@@ -257,13 +262,21 @@ class PipelineRunner:
         if outcome.success:
             return []
         failed = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
-        where = " to ".join(dict.fromkeys((some[0], some[-1]))) if some else "all years"
+        where = _span_of_years(some)
         failures = [one for data in failed for one in step_failures(name, where, data)] or [
-            StepFailure(name, where, "it stopped without a reason")
+            StepFailure(name, where, no_reason())
         ]
         if self.recorder:
-            self.recorder.add_failures([f"{one.year}: {one.reason}" for one in failures])
+            self.recorder.add_failures(
+                [sentence("%(what)s: %(reason)s", what=one.year, reason=one.reason) for one in failures]
+            )
         return failures
+
+
+def _span_of_years(years: Sequence[str]) -> str:
+    if len(years) < 2:
+        return years[0] if years else sentence("all years")
+    return sentence("%(first)s to %(last)s", first=years[0], last=years[-1])
 
 
 def _years_phrase(some: int, of_all: int) -> str:

@@ -1,6 +1,7 @@
 """Which school years a run is about."""
 
 from classface_assets.core.errors import did_you_mean
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.school_year_runs.partitions import held_back_years
 from classface_assets.store.catalog.school_year import list_school_years
@@ -21,7 +22,9 @@ def select_years(layout: ArchiveLayout, years_option: str | None, accept_new: bo
     """
     folders = year_folders(layout)
     if not folders:
-        raise PhotosFolderError(f"There is nothing in {layout.photos}; put one folder per school year into it.")
+        raise PhotosFolderError(
+            sentence("There is nothing in %(folder)s; put one folder per school year into it.", folder=layout.photos)
+        )
     if years_option is None:
         held = [] if accept_new else held_back_years(layout, folders)
         return sorted({*folders, *list_school_years(layout)} - set(held))

@@ -47,5 +47,5 @@ class StepFailure:
 
 def step_failures(job: str, where: str, data: object) -> list[StepFailure]:
     """What failed in a step: school years of a range, or all of it."""
-    years = [StepFailure(job, one.year, one.reason, one.may_be_of_damage) for one in failed_years(data)]
+    years = [StepFailure(job, one.year, one.shown_reason, one.may_be_of_damage) for one in failed_years(data)]
     return years or [StepFailure(job, where, failure_reason(data), may_be_of_damage(data))]

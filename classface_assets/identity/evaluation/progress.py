@@ -12,6 +12,7 @@ from io import BytesIO
 
 import polars as pl
 
+from classface_assets.core.languages import gettext
 from classface_assets.identity.evaluation.holdout import Assign, TooFewLabelsError
 
 MIN_PEOPLE = 5
@@ -82,10 +83,17 @@ def draw_progress(progress: pl.DataFrame) -> bytes:
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for name, style in (("accuracy", "-"), ("accuracy_of_labelled_people", "--"), ("precision", ":")):
-        axes.plot(progress["people_labelled"], progress[name], style, marker=".", label=name.replace("_", " "))
+    for name, style, label in (
+        ("accuracy", "-", gettext("accuracy")),
+        ("accuracy_of_labelled_people", "--", gettext("accuracy of labelled people")),
+        ("precision", ":", gettext("precision")),
+    ):
+        axes.plot(progress["people_labelled"], progress[name], style, marker=".", label=label)
     axes.set(
-        xlabel="people labelled", ylabel="share of held-out faces", title="Naming as the labels grew", ylim=(0, 1.02)
+        xlabel=gettext("people labelled"),
+        ylabel=gettext("share of held-out faces"),
+        title=gettext("Naming as the labels grew"),
+        ylim=(0, 1.02),
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import polars as pl
 
+from classface_assets.core.languages import gettext
 from classface_assets.identity.projection.epochs import Epoch
 
 EPOCH_COLUMNS = pl.Schema(
@@ -34,18 +35,23 @@ def epoch_table(epochs: Sequence[Epoch]) -> pl.DataFrame:
 
 
 def draw_training(table: pl.DataFrame, title: str) -> bytes:
-    """The losses and the separation by epoch, a PNG picture. table: EPOCH_COLUMNS."""
+    """The losses and the separation by epoch, a PNG picture in the language in use. table: EPOCH_COLUMNS."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for name, style in (("train_loss", "--"), ("held_out_loss", "-")):
-        axes.plot(table["epoch"], table[name], style, marker=".", label=name.replace("_", " "))
-    axes.set(xlabel="epoch", ylabel="triplet loss", title=title)
+    for name, style, label in (
+        ("train_loss", "--", gettext("train loss")),
+        ("held_out_loss", "-", gettext("held out loss")),
+    ):
+        axes.plot(table["epoch"], table[name], style, marker=".", label=label)
+    axes.set(xlabel=gettext("epoch"), ylabel=gettext("triplet loss"), title=title)
     axes.grid(alpha=0.3)
     other = axes.twinx()
-    other.plot(table["epoch"], table["held_out_separation"], ":", marker=".", color="tab:green", label="separation")
-    other.set_ylabel("separation of people held out")
+    other.plot(
+        table["epoch"], table["held_out_separation"], ":", marker=".", color="tab:green", label=gettext("separation")
+    )
+    other.set_ylabel(gettext("separation of people held out"))
     lines, labels = axes.get_legend_handles_labels()
     more_lines, more_labels = other.get_legend_handles_labels()
     axes.legend(lines + more_lines, labels + more_labels)

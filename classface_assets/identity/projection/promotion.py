@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.languages import format_fraction, gettext, ngettext
 from classface_assets.identity.projection.metrics import PersonScores
 
 SIGNIFICANCE = 0.05
@@ -38,8 +39,12 @@ class Promotion:
 
     promoted: bool
     reason: str
+    needed: float
+    """The gain in separation that must be exceeded."""
     strangers: PairedTest
     """Separation of people whom the head never saw."""
+    nearest: PairedTest
+    """Rank-1 of the same people."""
     others: PairedTest
     """Rank-1 of held-out faces of people who trained it."""
 
@@ -65,14 +70,43 @@ def decide_promotion(
     others = paired_test(raw_others, head_others)
     helps = strangers.gain > least and strangers.p_value < SIGNIFICANCE
     harmless = nearest.gain >= 0 and others.gain >= 0
-    verdict = "Better" if helps and harmless else "Not better"
-    reason = (
-        f"{verdict} than without a head. {strangers.people} people it never saw: separation {strangers.head:.4f} "
-        f"against {strangers.raw:.4f} (by people p {strangers.p_value:.3f}; a gain of {least:.4f} and p below "
-        f"{SIGNIFICANCE:g} are needed), rank-1 {nearest.head:.4f} against {nearest.raw:.4f}; other faces of people it "
-        f"knows: rank-1 {others.head:.4f} against {others.raw:.4f} (neither may fall)."
+    promoted = helps and harmless
+    reason = describe_promotion(promoted, least, strangers, nearest, others)
+    return Promotion(promoted, reason, least, strangers, nearest, others)
+
+
+def describe_promotion(
+    promoted: bool, needed: float, strangers: PairedTest, nearest: PairedTest, others: PairedTest
+) -> str:
+    """Why a head is used or not, in the language in use; the tests are those of `Promotion`."""
+    verdict = gettext("Better than without a head.") if promoted else gettext("Not better than without a head.")
+    figures = gettext(
+        "%(people)s people it never saw: separation %(head)s against %(raw)s (by people p %(p)s; a gain of %(gain)s "
+        "and p below %(most)s are needed), rank-1 %(head_rank)s against %(raw_rank)s; other faces of people it knows: "
+        "rank-1 %(head_known)s against %(raw_known)s (neither may fall).",
+        people=strangers.people,
+        head=format_fraction(strangers.head, 4),
+        raw=format_fraction(strangers.raw, 4),
+        p=format_fraction(strangers.p_value, 3),
+        gain=format_fraction(needed, 4),
+        most=format_fraction(SIGNIFICANCE, 2),
+        head_rank=format_fraction(nearest.head, 4),
+        raw_rank=format_fraction(nearest.raw, 4),
+        head_known=format_fraction(others.head, 4),
+        raw_known=format_fraction(others.raw, 4),
     )
-    return Promotion(helps and harmless, reason, strangers, others)
+    return f"{verdict} {figures}"
+
+
+def describe_lack(people: int, faces_needed: int, people_needed: int) -> str:
+    """Why a training was skipped, in the language in use: so many people have enough faces, and so many must."""
+    return ngettext(
+        "%(num)s person has %(faces)s confirmed faces or more, %(needed)s are needed: label more faces.",
+        "%(num)s people have %(faces)s confirmed faces or more, %(needed)s are needed: label more faces.",
+        people,
+        faces=faces_needed,
+        needed=people_needed,
+    )
 
 
 def paired_test(raw: np.ndarray, head: np.ndarray, margin: float = 0.0) -> PairedTest:

@@ -34,7 +34,7 @@ from classface_assets.identity.projection.network import (
     serialize_network,
     single_thread,
 )
-from classface_assets.identity.projection.promotion import PairedTest, decide_promotion
+from classface_assets.identity.projection.promotion import PairedTest, decide_promotion, describe_lack
 from classface_assets.identity.projection.settings import FOLDS, TrainingSettings
 from classface_assets.identity.projection.training_faces import (
     TrainingFaces,
@@ -71,6 +71,11 @@ class TrainingResult:
     head_on_strangers: VerificationMetrics | None = None
     test_on_strangers: PairedTest | None = None
     test_on_others: PairedTest | None = None
+    nearest_on_strangers: PairedTest | None = None
+    gain_needed: float | None = None
+    faces_needed: int | None = None
+    """Confirmed faces that a person must have; of a training that was skipped, as `people_needed`."""
+    people_needed: int | None = None
     epochs_trained: int = 0
     mix: float = 1.0
     promoted: bool = False
@@ -97,11 +102,17 @@ def train_head(
         The result, with a checkpoint even when the head is not promoted.
     """
     if faces.count < settings.people_needed:
-        reason = (
-            f"{faces.count} people have {settings.min_faces_per_person} confirmed faces or more, "
-            f"{settings.people_needed} are needed: label more faces."
+        needed = settings.min_faces_per_person, settings.people_needed
+        return TrainingResult(
+            "skipped",
+            reason=describe_lack(faces.count, *needed),
+            people=faces.count,
+            training_faces=0,
+            held_out_faces=0,
+            architecture=settings.architecture,
+            faces_needed=needed[0],
+            people_needed=needed[1],
         )
-        return TrainingResult("skipped", reason, faces.count, 0, 0, settings.architecture)
     trainer = _Trainer(faces, settings, clusters or UnlabelledClusters(), checkpoints)
     with single_thread():
         folds = [trainer.fold(number) for number in range(FOLDS)]
@@ -194,6 +205,8 @@ class _Trainer:
             head_on_strangers=head_strange,
             test_on_strangers=promotion.strangers,
             test_on_others=promotion.others,
+            nearest_on_strangers=promotion.nearest,
+            gain_needed=promotion.needed,
             epochs_trained=final.best_epoch,
             mix=float(np.median([fold.mix for fold in folds])),
             promoted=promotion.promoted,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location
 from classface_assets.orchestration.settings.archive_names import ALONE, names_of
@@ -61,10 +62,14 @@ def held_back_years(layout: ArchiveLayout, years: Iterable[str]) -> list[str]:
 def held_back_sentence(layout: ArchiveLayout, held: Sequence[str]) -> str:
     """What is the matter with them, and what to do."""
     examples = ", ".join(held[:SHOWN_EXAMPLES])
-    return (
-        f"{layout.photos} has {len(held):,} new folders that would each be a school year of its own ({examples} …), "
-        f"more than {layout.most_new_years:,}. Move out what are no photos; or, if they are meant, run them with "
-        "`classface run --yes`, or set CLASSFACE_MOST_NEW_YEARS."
+    return sentence(
+        "%(folder)s has %(number)s new folders that would each be a school year of its own (%(examples)s …), more than "
+        "%(most)s. Move out what are no photos; or, if they are meant, run them with `classface run --yes`, or set "
+        "CLASSFACE_MOST_NEW_YEARS.",
+        folder=layout.photos,
+        number=len(held),
+        examples=examples,
+        most=layout.most_new_years,
     )
 
 

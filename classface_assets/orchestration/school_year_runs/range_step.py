@@ -27,7 +27,8 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, YearFailure, years_failure
+from classface_assets.core.languages import sentence, stored_sentence
+from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, SENTENCE_KEY, YearFailure, years_failure
 from classface_assets.orchestration.school_year_runs.years import working_on, years_of_step
 from classface_assets.orchestration.settings.archive_names import asset_name
 from classface_assets.store.artifacts.memoization import content_digest
@@ -171,8 +172,13 @@ class YearRange:
             check = checks.get(rule.name, {}).get(year)
             is_error = check is not None and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
             if rule.blocking and is_error:
-                reason = f"the check {rule.name} of {asset} failed ({rule.description})"
-                failed[year] = YearFailure(asset, year, reason, CHECK_ERROR)
+                reason = sentence(
+                    "the check %(check)s of %(asset)s failed (%(what)s)",
+                    check=rule.name,
+                    asset=asset,
+                    what=rule.description,
+                )
+                failed[year] = YearFailure(asset, year, str(reason), CHECK_ERROR, stored_sentence(reason))
                 self.context.log.error(f"{year}: {reason}")
 
     def _check_results(self, checks: Mapping[str, Mapping[str, dg.AssetCheckResult]]) -> Iterator[dg.AssetCheckResult]:
@@ -246,7 +252,14 @@ def _as_year_failure(asset: str, year: str, error: BaseException) -> YearFailure
         error = error.__cause__
     if isinstance(error, dg.Failure):
         name = error.metadata.get(ERROR_KEY)
-        return YearFailure(asset, year, str(error.description), None if name is None else str(name.value))
+        stored = error.metadata.get(SENTENCE_KEY)
+        return YearFailure(
+            asset,
+            year,
+            reason=str(error.description),
+            error=None if name is None else str(name.value),
+            sentence=stored.value if stored is not None and isinstance(stored.value, Mapping) else None,
+        )
     return YearFailure(asset, year, f"{type(error).__name__}: {error}".strip(), None)
 
 

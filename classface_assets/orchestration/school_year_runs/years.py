@@ -12,6 +12,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from classface_assets.core.languages import gettext
 from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 
@@ -73,9 +74,12 @@ def years_of_run(tags: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def years_phrase(tags: Mapping[str, str]) -> str:
-    """`2016-2017`, `2016-2017 to 2019-2020`, or "" for a run that is of no school year."""
+    """`2016-2017`, `2016-2017 to 2019-2020` in the language in use, or "" for a run that is of no school year."""
     years = years_of_run(tags)
-    return "" if years is None else " to ".join(dict.fromkeys(years))
+    if years is None:
+        return ""
+    first, last = years
+    return first if first == last else gettext("%(first)s to %(last)s", first=first, last=last)
 
 
 def expand_range(first: str, last: str, registered: Sequence[str]) -> list[str]:

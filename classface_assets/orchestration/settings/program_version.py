@@ -11,6 +11,7 @@ from pathlib import Path
 
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 
 VERSION_FILE = "program_version.json"
@@ -36,8 +37,13 @@ def require_newest_version(layout: ArchiveLayout) -> None:
         noted = str(json.loads(read_file(file))["version"])
     if _numbers(noted) > _numbers(own):
         raise OlderProgramError(
-            f"classface {noted} has worked on the archive in {layout.data}, and this machine has {own}; install "
-            f"{noted} here: all machines of an archive have the same version."
+            sentence(
+                "classface %(newer)s has worked on the archive in %(folder)s, and this machine has %(own)s; install "
+                "%(newer)s here: all machines of an archive have the same version.",
+                newer=noted,
+                folder=layout.data,
+                own=own,
+            )
         )
     if noted != own:
         content = json.dumps({"version": own}).encode()

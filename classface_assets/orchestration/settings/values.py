@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.school_years.names import parse_folder_name, school_year_start
 from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings, with_values
 from classface_assets.store.backups.generations import Retention
@@ -106,8 +107,17 @@ def require_pack_name(name: str) -> None:
     canonical = canonical_name(name)
     if canonical not in PACK_NAMES and plain_name(name) not in OWN_WEIGHTS and not is_pack_path(Path(canonical)):
         near = _nearest(name, (*PACK_NAMES, *KNOWN_NAMES, *OWN_WEIGHTS))
-        hint = f"did you mean {near}?" if near else f"give one of {', '.join(PACK_NAMES)}, or a folder with ONNX files."
-        raise SettingsError(f"There is no model pack {name!r}; {hint}")
+        if near:
+            raise SettingsError(
+                sentence("There is no model pack %(name)s; did you mean %(near)s?", name=repr(name), near=near)
+            )
+        raise SettingsError(
+            sentence(
+                "There is no model pack %(name)s; give one of %(packs)s, or a folder with ONNX files.",
+                name=repr(name),
+                packs=", ".join(PACK_NAMES),
+            )
+        )
 
 
 def parse_settings(values: Mapping[str, Any]) -> ArchiveSettings:

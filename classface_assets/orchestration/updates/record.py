@@ -10,15 +10,17 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from classface_assets.core.atomic_files import write_file
+from classface_assets.core.languages import read_sentence
 from classface_assets.core.layout import ArchiveLayout
 
 UPDATE_TAG = "classface/update"
@@ -80,6 +82,7 @@ class UpdateRecord:
         data_folder: The data folder.
         job: The only job of it, as that which updates matches alone; "" for the whole chain.
         stage: A sentence that says what goes on, or what is waited for.
+        waits_for: What is waited for as it is stored for other languages.
         years: The school years that have something new, in their order.
         years_done: Number of these that are through.
         step: How far the present step is; None between steps.
@@ -88,6 +91,8 @@ class UpdateRecord:
         faces: Faces found in them.
         errors: Files and photos so far that could not be read.
         problems: What went wrong, a sentence each.
+        sentences: The same as they are stored for other languages, None for one that is in English for good; fewer
+            where an older version wrote the record.
     """
 
     update_id: str
@@ -110,6 +115,14 @@ class UpdateRecord:
     faces: int = 0
     errors: int = 0
     problems: tuple[str, ...] = ()
+    sentences: tuple[Mapping[str, Any] | None, ...] = ()
+    waits_for: Mapping[str, Any] | None = None
+
+    @property
+    def shown_problems(self) -> list[str]:
+        """What went wrong, in the language in use as far as it can be."""
+        pairs = itertools.zip_longest(self.problems, self.sentences[: len(self.problems)])
+        return [read_sentence(stored) if stored else problem for problem, stored in pairs]
 
     @property
     def in_progress(self) -> bool:
@@ -211,6 +224,7 @@ def _parse(content: bytes) -> UpdateRecord:
             "state": UpdateState(values["state"]),
             "years": tuple(values["years"]),
             "problems": tuple(values["problems"]),
+            "sentences": tuple(values.get("sentences", ())),
             "step": StepProgress(**step) if step else None,
         }
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from classface_assets.core.errors import StorageError, UserError
+from classface_assets.core.errors import StorageError, UserError, sentence_of
+from classface_assets.core.languages import stored_sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.progress import TaskProgress
 from classface_assets.orchestration.resources import Archive, Models
@@ -57,7 +58,7 @@ class UpdateRecorder:
 
     def wait(self, reason: str) -> None:
         """Record what is waited for."""
-        self._change(state=UpdateState.WAITING, stage=reason)
+        self._change(state=UpdateState.WAITING, stage=str(reason), waits_for=stored_sentence(reason))
 
     def begin(self, years: Sequence[str], photos_expected: int | None) -> None:
         """Record that the runs begin, for these school years with so many new photos."""
@@ -71,9 +72,12 @@ class UpdateRecorder:
         self._change(stage=sentence, step=None, years_done=done)
 
     def add_problems(self, sentences: Sequence[str]) -> None:
-        """Record what went wrong; of very many only the first."""
+        """Record what went wrong, in all languages where they are a `Sentence`; of very many only the first."""
         new = [one for one in sentences if one not in self.record.problems]
-        self._change(problems=(*self.record.problems, *new)[:MAX_PROBLEMS])
+        self._change(
+            problems=(*self.record.problems, *map(str, new))[:MAX_PROBLEMS],
+            sentences=(*self.record.sentences, *map(stored_sentence, new))[:MAX_PROBLEMS],
+        )
 
     def add_failures(self, sentences: Sequence[str]) -> None:
         """Record that steps failed, and why."""
@@ -145,7 +149,7 @@ def recorded_update(
     try:
         yield recorder
     except UserError as error:
-        recorder.add_problems([str(error)])
+        recorder.add_problems([sentence_of(error)])
         recorder.finish(failed=True)
         raise
     except BaseException:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from classface_assets.core.languages import gettext
+from classface_assets.core.languages import gettext, translated
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.faces.decoding_worker import DecodingWorker
 from classface_assets.review.problems import ProblemError
@@ -50,4 +50,6 @@ class UploadAnalyzer:
                 photo = pyramid_from_pixels(self._decoder.decode(data))
                 return analyze_picture(asset_id, photo, self._load(), settings)
         except UnreadablePhotoError as error:
-            raise ProblemError(422, gettext("The picture cannot be used: %(why)s.", why=error.reason)) from None
+            raise ProblemError(
+                422, gettext("The picture cannot be used: %(why)s.", why=translated(error.reason))
+            ) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from classface_assets.core.languages import gettext
 from classface_assets.defs.identity.config import AssignmentConfig
 from classface_assets.orchestration.archive_lock import ArchiveLockedError
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
@@ -187,7 +188,7 @@ class RunManager:
             fail_dead_runs(self.instance, self._names)
             run = self.instance.get_run_by_id(run_id) or run
         if run.status not in _FINAL_STATUSES:
-            raise ProblemError(409, f"The run {run_id[:8]} is still running.")
+            raise ProblemError(409, gettext("The run %(run)s is still running.", run=run_id[:8]))
         first, last = years_of_run(run.tags) or (None, None)
         return self.start(RunSpec(run.job_name, first, op_configs(run), last))
 
@@ -199,7 +200,12 @@ class RunManager:
     def _require_free_process(self) -> None:
         running = sum(process.poll() is None for _, process, _ in list(self._started.values()))
         if running >= MAX_CONCURRENT_RUNS:
-            raise ProblemError(409, f"{running} runs that were started here are still running; wait for one of them.")
+            raise ProblemError(
+                409,
+                gettext(
+                    "%(number)s runs that were started here are still running; wait for one of them.", number=running
+                ),
+            )
 
     def _spec_of_failed_start(self, run_id: str) -> RunSpec:
         """What a run was to do whose process ended before Dagster recorded it."""
@@ -207,7 +213,7 @@ class RunManager:
         if pending is None:
             raise NotFoundError("run", run_id)
         if pending.status == "QUEUED":
-            raise ProblemError(409, f"The run {run_id[:8]} is about to start.")
+            raise ProblemError(409, gettext("The run %(run)s is about to start.", run=run_id[:8]))
         return self._started[run_id][0]
 
     def _pending(self, run_id: str) -> RunSummary | None:
@@ -226,7 +232,7 @@ class RunManager:
             started_at=None,
             ended_at=None,
             counts={},
-            reason="" if code is None else f"the run did not start (exit code {code})",
+            reason="" if code is None else gettext("the run did not start (exit code %(code)s)", code=code),
             url="",
             started_by=COMMAND,
             pack=self._models.pack,

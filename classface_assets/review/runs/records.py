@@ -10,13 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from classface_assets.orchestration.failures import failure_reason
+from classface_assets.core.languages import translated
+from classface_assets.orchestration.failures import failure_reason, no_reason
 from classface_assets.orchestration.school_year_runs.years import years_phrase
 from classface_assets.orchestration.settings.archive_names import asset_name
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.review.runs.dagster_page import DAGSTER_UI
 
-NO_REASON = "it stopped without a reason"
 MAX_FAILURES = 1000
 _NON_OP_KEYS = frozenset({"loggers", "execution", "resources"})
 _NEWS = (("images", "new_files"), ("detections", "photos_searched_now"), ("embeddings", "embedded_now"))
@@ -100,7 +100,7 @@ def _summarize(record: dg.RunRecord, numbers: Mapping[str, _Numbers], reasons: M
         started_at=record.start_time,
         ended_at=record.end_time,
         counts={asset: _of_all_years(list(by_year.values())) for asset, by_year in logged.items()},
-        reason=reasons.get(run.run_id, NO_REASON) if failed else "",
+        reason=reasons.get(run.run_id) or no_reason() if failed else "",
         url=f"{os.environ.get('CLASSFACE_DAGSTER_URL', DAGSTER_UI).rstrip('/')}/runs/{run.run_id}",
         update_id=run.tags.get(UPDATE_TAG, ""),
         started_by=_started_by(run.tags),
@@ -172,7 +172,8 @@ def _failure_reasons(instance: dg.DagsterInstance, records: Sequence[dg.RunRecor
         event = record.event_log_entry.dagster_event
         if event is not None:
             step = getattr(event.event_specific_data, "first_step_failure_event", None)
-            reasons[record.run_id] = failure_reason(step.event_specific_data) if step else event.message or NO_REASON
+            message = translated(event.message) if event.message else no_reason()
+            reasons[record.run_id] = failure_reason(step.event_specific_data) if step else message
     return reasons
 
 

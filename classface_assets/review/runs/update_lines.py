@@ -24,7 +24,41 @@ JOBS = {
     "all_albums": marked("Albums and their index"),
     "update": marked("Everything"),
 }
-_COUNT_NAMES = {"dagster/row_count": marked("rows")}
+_COUNT_NAMES = {
+    "dagster/row_count": marked("rows"),
+    "new_files": marked("new files"),
+    "left_out": marked("left out"),
+    "doubted_dates": marked("doubted dates"),
+    "photos_searched_now": marked("photos searched now"),
+    "turned_scans": marked("turned scans"),
+    "photos_turned": marked("photos turned"),
+    "embedded_now": marked("embedded now"),
+    "chips_not_decoded": marked("chips not decoded"),
+    "faces_done": marked("faces done"),
+    "files": marked("files"),
+    "photos": marked("photos"),
+    "photos_with_a_burst_counted_once": marked("photos with a burst counted once"),
+    "faces": marked("faces"),
+    "faces_searched": marked("faces searched"),
+    "neighbours": marked("neighbours"),
+    "faces_processed": marked("faces processed"),
+    "faces_named": marked("faces named"),
+    "people": marked("people"),
+    "head_used": marked("head used"),
+    "decisions_for_the_next_run": marked("decisions for the next run"),
+    "faces_moved_since_last_time": marked("faces moved since last time"),
+    "training_faces": marked("training faces"),
+    "held_out_faces": marked("held out faces"),
+    "students_below_the_goal": marked("students below the goal"),
+    "students_in_no_photo": marked("students in no photo"),
+    "goal": marked("goal"),
+    "students": marked("students"),
+    "photos_in_folders": marked("photos in folders"),
+    "copied_for_lack_of_hard_links": marked("copied for lack of hard links"),
+    "pages_changed": marked("pages changed"),
+    "named_students": marked("named students"),
+    "unknown_students": marked("unknown students"),
+}
 _ENVIRONMENT = ("pack", "photos_folder", "data_folder")
 
 
@@ -124,7 +158,7 @@ def recorded_line(record: UpdateRecord) -> UpdateLine:
         state=state,
         seconds=record.ended - record.began if record.ended else None,
         started_by=record.command,
-        reasons=list(record.problems[:3]) if state == "failed" else [],
+        reasons=record.shown_problems[:3] if state == "failed" else [],
         facts={"pack": record.pack, "photos_folder": record.photos_folder, "data_folder": record.data_folder},
         runs=(),
     )
@@ -193,7 +227,9 @@ def _count_lines(counts: Mapping[str, Mapping[str, float]]) -> list[tuple[str, s
     lines = []
     for asset, numbers in counts.items():
         whole = [
-            f"{format_number(int(value))} {_count_name(name)}" for name, value in numbers.items() if value == int(value)
+            gettext("%(number)s %(name)s", number=format_number(int(value)), name=_count_name(name))
+            for name, value in numbers.items()
+            if value == int(value)
         ]
         lines.append((asset.replace("_", " "), ", ".join(whole[:4])))
     return lines

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from classface_assets.core.languages import format_fraction, format_number, gettext, marked, ngettext
+from classface_assets.core.languages import format_fraction, format_number, gettext, marked, ngettext, read_sentence
 from classface_assets.orchestration.progress import format_duration
 from classface_assets.orchestration.updates.record import UpdateRecord, UpdateState
 
@@ -54,7 +54,7 @@ def describe_update(record: UpdateRecord) -> dict[str, Any]:
         "headline": _headline(record),
         "percent": None if fraction is None else round(100 * fraction),
         "facts": _facts(record),
-        "problems": list(record.problems[-20:]),
+        "problems": record.shown_problems[-20:],
         "moreProblems": max(0, len(record.problems) - 20),
         "began": datetime.fromtimestamp(record.began, UTC).isoformat(timespec="seconds"),
         "folder": record.photos_folder,
@@ -65,7 +65,7 @@ def describe_update(record: UpdateRecord) -> dict[str, Any]:
 def _headline(record: UpdateRecord) -> str:
     label = record.step.label if record.step else record.stage
     if record.state == UpdateState.WAITING:
-        return record.stage
+        return read_sentence(record.waits_for) if record.waits_for else record.stage
     year, _, what = label.rpartition(": ")
     if record.state == UpdateState.RUNNING and what in _STEPS:
         return gettext(_STEPS[what], year=year)

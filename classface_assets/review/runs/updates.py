@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import gettext
 from classface_assets.orchestration.updates.record import (
     UpdateRecord,
     latest_update,
@@ -46,7 +47,7 @@ class UpdateCenter:
         with self._lock:
             last = self.latest()
             if last is not None and last.in_progress:
-                raise ProblemError(409, "An update goes on already; its progress is on the page Update.")
+                raise ProblemError(409, gettext("An update goes on already; its progress is on the page Update."))
             update_id = new_update_id()
             process = launch(RunSpec(UPDATE_JOB), update_id, self._archive, self._models)
             record = UpdateRecord(

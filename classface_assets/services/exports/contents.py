@@ -15,6 +15,7 @@ from classface_assets.albums.exports.contents import (
     class_members,
     classes_of,
 )
+from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.orchestration.resources import Archive
 from classface_assets.services.archive_view.cache import ArchiveViewCache
@@ -155,14 +156,20 @@ def resolve_selection(contents: ExportContents, view: ArchiveView, request: Sele
     years = set(view.photos["school_year"]) | set(contents.roster["school_year"])
     for year in request.years:
         if year not in years:
-            raise SelectionError(f"There is no school year {year}; choose one of {_listed(sorted(years))}.")
+            raise SelectionError(
+                gettext(
+                    "There is no school year %(year)s; choose one of %(years)s.",
+                    year=year,
+                    years=_listed(sorted(years)),
+                )
+            )
     for name in request.classes:
         if class_members(contents.roster, [name], request.years).is_empty():
             known = classes_of(contents.roster).sort("class")["class"].unique(maintain_order=True).to_list()
             raise SelectionError(
-                f"No roster has a class {name}; choose one of {_listed(known)}."
+                gettext("No roster has a class %(name)s; choose one of %(classes)s.", name=name, classes=_listed(known))
                 if known
-                else "No roster with classes was imported, so a class cannot be chosen; import one first."
+                else gettext("No roster with classes was imported, so a class cannot be chosen; import one first.")
             )
     selection = Selection(
         people=tuple(_person_id(view, name) for name in request.people),
@@ -171,7 +178,7 @@ def resolve_selection(contents: ExportContents, view: ArchiveView, request: Sele
         photos=tuple(asset for text in request.photos for asset in _asset_ids(view, text)),
     )
     if selection.is_empty:
-        raise SelectionError("Choose a person, a class, a school year or photos to export.")
+        raise SelectionError(gettext("Choose a person, a class, a school year or photos to export."))
     return selection
 
 
@@ -179,8 +186,12 @@ def _person_id(view: ArchiveView, name: str) -> str:
     person = view.decisions.find_current_person(name) or view.decisions.persons.get(name)
     if person is None or person.erased or person.kind == PersonKind.NOT_A_FACE:
         several = len(view.decisions.people_named(name)) > 1
-        reason = "Several people have the name" if several else "Nobody has the name"
-        raise SelectionError(f"{reason} {name}; give it as the list of people shows it.")
+        reason = (
+            gettext("Several people have the name %(name)s; give it as the list of people shows it.", name=name)
+            if several
+            else gettext("Nobody has the name %(name)s; give it as the list of people shows it.", name=name)
+        )
+        raise SelectionError(reason)
     return view.decisions.canonical_id(person.id)
 
 

@@ -15,6 +15,7 @@ from classface_assets.albums.exports.student_coverage import (
     summarize,
 )
 from classface_assets.albums.exports.tables import TableFormat, encode_table
+from classface_assets.core.languages import gettext
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.settings.file import read_settings, set_values
 from classface_assets.services.archive_view.model import ArchiveView
@@ -94,13 +95,15 @@ def measure_coverage(
     years = tuple(sorted({*rows["school_year"], *contents.photos["school_year"]}, reverse=True))
     if year:
         if year not in years:
-            raise SelectionError(f"There is no school year {year}; choose one of {', '.join(years)}.")
+            raise SelectionError(
+                gettext("There is no school year %(year)s; choose one of %(years)s.", year=year, years=", ".join(years))
+            )
         rows, roster = rows.filter(pl.col("school_year") == year), roster.filter(pl.col("school_year") == year)
     if school_class:
         wanted = pl.col("class").map_elements(fold_class, return_dtype=pl.String) == fold_class(school_class)
         rows, roster = rows.filter(wanted), roster.filter(wanted)
         if rows.is_empty():
-            raise SelectionError(f"No student is in a class {school_class}.")
+            raise SelectionError(gettext("No student is in a class %(name)s.", name=school_class))
     hidden = roster.filter(~pl.col("may_be_shown")).height
     return CoverageReport(measured_by, years, rows, tuple(summarize(rows, measured_by)), hidden)
 

@@ -34,6 +34,7 @@ from classface_assets.albums.exports.pspa import IMAGE_FOLDER, PspaPerson, image
 from classface_assets.albums.names import sort_key
 from classface_assets.albums.pictures.originals import Originals, Photo, list_originals, read_upright
 from classface_assets.albums.pictures.thumbnails import LARGE, thumbnail_path
+from classface_assets.core.languages import gettext
 from classface_assets.core.layout import ArchiveLayout
 
 ProgressCallback = Callable[[int, int], None]
@@ -158,7 +159,7 @@ def print_contact_sheet(
         if (person_id, year) not in shown:
             people.setdefault((year, school_class), []).append(SheetPerson(name))
     if not people:
-        raise SelectionError("Nobody in these photos has a name yet; name some faces first.")
+        raise SelectionError(gettext("Nobody in these photos has a name yet; name some faces first."))
     ordered = sorted(people, key=lambda key: (key[0], key[1] == NO_CLASS, sort_key(key[1])))
     groups = [
         SheetGroup(
@@ -229,9 +230,13 @@ def write_pspa(
     portraits = chosen_portraits(source)
     years = sorted({one.school_year for one in portraits})
     if len(years) > 1:
-        raise SelectionError(f"A yearbook is of one school year, and these photos are of {len(years)}; choose one.")
+        raise SelectionError(
+            gettext(
+                "A yearbook is of one school year, and these photos are of %(number)s; choose one.", number=len(years)
+            )
+        )
     if not portraits:
-        raise SelectionError("Nobody in these photos has a name yet; name some faces first.")
+        raise SelectionError(gettext("Nobody in these photos has a name yet; name some faces first."))
     classes, archive = _classes(source.contents.roster), ZipStream()
     people: list[PspaPerson] = []
     written, enlarged = set(), []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.catalog.system_files import is_system_name
 from classface_assets.vision.photo_facts import RAW_SUFFIXES, SUFFIXES
@@ -76,7 +77,11 @@ class FolderBrowser:
                     elif seen <= MAX_COUNTED and Path(entry.name).suffix.lower() in SUFFIXES | RAW_SUFFIXES:
                         photos += 1
         except OSError as error:
-            raise BrowsingError(f"{folder} cannot be read ({error.strerror}); choose another folder.") from None
+            raise BrowsingError(
+                sentence(
+                    "%(folder)s cannot be read (%(why)s); choose another folder.", folder=folder, why=error.strerror
+                )
+            ) from None
         folders.sort(key=str.casefold)
         shown = tuple(FolderEntry(_text(name), _text(str(folder / name))) for name in folders[:MAX_FOLDERS])
         return FolderListing(_text(str(folder)), self._above(folder), shown, len(folders) - len(shown), photos)
@@ -94,7 +99,9 @@ class FolderBrowser:
         except (OSError, ValueError, RuntimeError):
             is_below = is_folder = False
         if not is_below or not is_folder:  # one sentence for both: what lies outside is nobody's business
-            raise BrowsingError(f"There is no such folder below {root}; choose one that is listed.")
+            raise BrowsingError(
+                sentence("There is no such folder below %(root)s; choose one that is listed.", root=root)
+            )
         return folder
 
     def _is_shown(self, entry: "os.DirEntry[str]") -> bool:

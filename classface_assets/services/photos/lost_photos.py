@@ -5,9 +5,11 @@ and size anywhere below the photos folder: a photo that was renamed, moved or ed
 """
 
 from collections import Counter
+from functools import reduce
 
 import polars as pl
 
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import are_lost, encode_relative_path
 from classface_assets.core.schemas import READABLE
@@ -74,13 +76,25 @@ def _error_message(layout: ArchiveLayout, known: pl.DataFrame, gone: pl.DataFram
     total = Counter(_folder(path) for path in known["path"])
     missing = Counter(_folder(path) for path in gone["path"])
     where = [
-        f"{folder or 'the folder itself'} {count:,} of {total[folder]:,}" for folder, count in missing.most_common()
+        sentence(
+            "%(folder)s %(missing)s of %(all)s",
+            folder=folder or sentence("the folder itself"),
+            missing=count,
+            all=total[folder],
+        )
+        for folder, count in missing.most_common()
     ]
-    more = f" and {len(where) - SHOWN_FOLDERS:,} more folders" if len(where) > SHOWN_FOLDERS else ""
-    return (
-        f"{gone.height:,} of {known.height:,} known photos are gone from {layout.photos} "
-        f"({', '.join(where[:SHOWN_FOLDERS])}{more}); nothing was removed. Connect the drive that they are on; "
-        "if they were removed on purpose, run `classface run --photos-are-gone`."
+    shown = reduce(lambda some, one: sentence("%(first)s, %(second)s", first=some, second=one), where[:SHOWN_FOLDERS])
+    if len(where) > SHOWN_FOLDERS:
+        more = len(where) - SHOWN_FOLDERS
+        shown = sentence("%(folders)s and %(number)s more folders", folders=shown, number=more)
+    return sentence(
+        "%(gone)s of %(all)s known photos are gone from %(folder)s (%(where)s); nothing was removed. Connect the drive "
+        "that they are on; if they were removed on purpose, run `classface run --photos-are-gone`.",
+        gone=gone.height,
+        all=known.height,
+        folder=layout.photos,
+        where=shown,
     )
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import list_directory
 from classface_assets.core.schemas import DETECTIONS, DetectionStatus, PhotoStatus
@@ -103,8 +104,12 @@ def _require_detections(layout: ArchiveLayout, detector: str) -> None:
     }
     if found_by and detector not in found_by:
         raise DetectionMissingError(
-            f"The photos were searched by {' and '.join(sorted(found_by))}, not yet by {detector}; run `classface run` "
-            "or materialize images, detections and embeddings of every year. Until then what is published stays."
+            sentence(
+                "The photos were searched by %(others)s, not yet by %(detector)s; run `classface run` or materialize "
+                "images, detections and embeddings of every year. Until then what is published stays.",
+                others=" and ".join(sorted(found_by)),
+                detector=detector,
+            )
         )
 
 

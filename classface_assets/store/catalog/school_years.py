@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from classface_assets.core.errors import StorageError, UserError
+from classface_assets.core.errors import StorageError, UserError, sentence_of
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, encode_relative_path
 from classface_assets.core.school_years.folders import NO_GUESS, NO_YEAR, YearGuess, combine_with_parent
@@ -129,7 +130,10 @@ def require_year_folders(layout: ArchiveLayout) -> dict[str, list[Location]]:
     folders = year_folders(layout)
     if not folders:
         raise PhotosFolderError(
-            f"There is nothing in {layout.photos}; connect its drive, or put one folder per school year into it."
+            sentence(
+                "There is nothing in %(folder)s; connect its drive, or put one folder per school year into it.",
+                folder=layout.photos,
+            )
         )
     return folders
 
@@ -147,11 +151,15 @@ def _walk_or_raise(photos: Location) -> list[PhotoFolder]:
     try:
         return walk_photo_folders(photos)
     except StorageError as error:
-        raise PhotosFolderError(str(error)) from None
+        raise PhotosFolderError(sentence_of(error)) from None
     except OSError as error:
         raise PhotosFolderError(
-            f"The photos folder {photos} cannot be read ({error.strerror}); "
-            "name the right one with --photos or CLASSFACE_PHOTOS, or connect its drive."
+            sentence(
+                "The photos folder %(folder)s cannot be read (%(why)s); name the right one with --photos or "
+                "CLASSFACE_PHOTOS, or connect its drive.",
+                folder=photos,
+                why=error.strerror,
+            )
         ) from None
 
 

@@ -19,6 +19,8 @@ from typing import BinaryIO
 
 import xxhash
 
+from classface_assets.core.languages import sentence
+
 FLAG = "checksums"
 """The key in the file's metadata that says that there is a block of checksums."""
 _BLOCK_MAGIC = b"CFSUMS01"
@@ -99,7 +101,7 @@ class VerifiedFile(io.RawIOBase):
         if self.segments and self._kind != kind:
             raise ChecksumError(f"it is a file of {self._kind} in the place of one of {kind}")
         if not self.segments and FLAG.encode() in self._tail[footer_at - self._tail_at :]:
-            raise ChecksumError("its checksums are damaged")
+            raise ChecksumError(sentence("its checksums are damaged"))
 
     @property
     def has_checksums(self) -> bool:
@@ -183,19 +185,19 @@ class VerifiedFile(io.RawIOBase):
         (size,) = struct.unpack("<I", before[-12:-8])
         start = footer_at - 12 - _DIGEST_BYTES - size
         if start < 0:
-            raise ChecksumError("its checksums are damaged")
+            raise ChecksumError(sentence("its checksums are damaged"))
         self._read_back_to(start)
         payload = self._tail[start - self._tail_at :][:size]
         stored = self._tail[start - self._tail_at + size :][:_DIGEST_BYTES].hex()
         if _digest(payload) != stored:
-            raise ChecksumError("its checksums are damaged")
+            raise ChecksumError(sentence("its checksums are damaged"))
         found = json.loads(payload)
         if _digest(self._tail[footer_at - self._tail_at :]) != found["footer"]:
-            raise ChecksumError("the checksum of its footer does not match")
+            raise ChecksumError(sentence("the checksum of its footer does not match"))
         self._kind, self._data_end = str(found["kind"]), start
         self.segments = tuple(_segments(found["columns"], found["segments"]))
         if not self.segments or self.segments[-1].start + self.segments[-1].size != start:
-            raise ChecksumError("bytes of it are missing, or too many")
+            raise ChecksumError(sentence("bytes of it are missing, or too many"))
         return footer_at
 
     def _read_back_to(self, start: int) -> None:
@@ -214,10 +216,10 @@ def _segments(columns: list[str], stored: list[tuple[int, str, int]]) -> Iterato
 def _footer_start(end: bytes, size: int) -> int:
     """Where the footer starts, from the last 8 bytes of a Parquet file and its size."""
     if size < 12 or end[4:] != _PARQUET_MAGIC:
-        raise ChecksumError("it is cut off, or no Parquet file")
+        raise ChecksumError(sentence("it is cut off, or no Parquet file"))
     start = size - 8 - struct.unpack("<I", end[:4])[0]
     if start < 4:
-        raise ChecksumError("it is cut off, or no Parquet file")
+        raise ChecksumError(sentence("it is cut off, or no Parquet file"))
     return int(start)
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from classface_assets.core.atomic_files import remove_abandoned, temporary_path
 from classface_assets.core.errors import UserError
 from classface_assets.core.failpoints import Failpoint, reached
+from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import DUCKDB_TABLES
 
 
@@ -59,7 +60,11 @@ def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> p
         DatabaseError: There is no such file yet, or it cannot be read; the message says what to do.
     """
     if not path.exists():
-        raise DatabaseError(f"{path} does not exist yet; run the pipeline first, for example with `classface run`.")
+        raise DatabaseError(
+            sentence(
+                "%(file)s does not exist yet; run the pipeline first, for example with `classface run`.", file=path
+            )
+        )
     try:
         # Attached, not connected to: DuckDB would hand a second connection of this process the file that was replaced.
         with duckdb.connect() as con:
@@ -68,7 +73,9 @@ def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> p
             return con.sql(sql, params=list(parameters)).pl()
     except duckdb.Error as error:
         why = str(error).splitlines()[0]
-        raise DatabaseError(f"{path} cannot be read ({why}); delete it and run `classface run` again.") from None
+        raise DatabaseError(
+            sentence("%(file)s cannot be read (%(why)s); delete it and run `classface run` again.", file=path, why=why)
+        ) from None
 
 
 def _escape_quotes(path: Path) -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from classface_assets.core.atomic_files import write_file
-from classface_assets.core.errors import StorageError, UserError, translate_storage_errors
+from classface_assets.core.errors import StorageError, UserError, sentence_of, translate_storage_errors
+from classface_assets.core.languages import sentence
 from classface_assets.core.locations import Location
 from classface_assets.store.files.checksums import FLAG, ChecksumError, VerifiedFile, with_checksums
 
@@ -36,7 +37,12 @@ class DamagedFileError(UserError):
 
     def __init__(self, file: Location, why: str) -> None:
         super().__init__(
-            f"{file} is damaged ({why}); `classface find-orphans --fix` removes what is damaged and makes it again."
+            sentence(
+                "%(file)s is damaged (%(why)s); `classface find-orphans --fix` removes what is damaged and makes it "
+                "again.",
+                file=file,
+                why=why,
+            )
         )
         self.file, self.why = file, why
 
@@ -282,10 +288,10 @@ def _translate_damage(file: Location) -> Iterator[None]:
     except (FileNotFoundError, PermissionError, StorageError, DamagedFileError):
         raise
     except ChecksumError as error:
-        raise DamagedFileError(file, str(error)) from error
+        raise DamagedFileError(file, sentence_of(error)) from error
     except IsADirectoryError as error:
-        raise DamagedFileError(file, "it is a folder") from error
+        raise DamagedFileError(file, sentence("it is a folder")) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DamagedFileError(file, "it cannot be read") from error
+        raise DamagedFileError(file, sentence("it cannot be read")) from error

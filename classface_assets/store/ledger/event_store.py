@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from classface_assets.core.failpoints import Failpoint, reached
+from classface_assets.core.languages import sentence
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import (
     UnreadableEventError,
@@ -207,19 +208,30 @@ def translate_database_errors(url: str) -> Iterator[None]:
             raise _damaged(url, reason) from None
         if "database is locked" in reason:
             raise LedgerError(
-                f"The ledger {hide_password(url)} is in use by another program, which did not finish in time; nothing "
-                "was recorded: close that program, or wait until it is done, and try again."
+                sentence(
+                    "The ledger %(ledger)s is in use by another program, which did not finish in time; nothing was "
+                    "recorded: close that program, or wait until it is done, and try again.",
+                    ledger=hide_password(url),
+                )
             ) from None
         raise LedgerError(
-            f"The ledger {hide_password(url)} cannot be used ({reason}); make it writable, or name "
-            "another one with CLASSFACE_LEDGER."
+            sentence(
+                "The ledger %(ledger)s cannot be used (%(why)s); make it writable, or name another one with "
+                "CLASSFACE_LEDGER.",
+                ledger=hide_password(url),
+                why=reason,
+            )
         ) from None
 
 
 def _damaged(url: str, reason: str) -> DamagedLedgerError:
     return DamagedLedgerError(
-        f"The ledger {hide_password(url)} cannot be used (it is damaged: {reason}); put its last backup back with "
-        "`classface ledger restore`, or name another one with CLASSFACE_LEDGER."
+        sentence(
+            "The ledger %(ledger)s cannot be used (it is damaged: %(why)s); put its last backup back with `classface "
+            "ledger restore`, or name another one with CLASSFACE_LEDGER.",
+            ledger=hide_password(url),
+            why=reason,
+        )
     )
 
 

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from classface_assets.core.errors import sentence_of
+from classface_assets.core.languages import Sentence, marked, sentence
 from classface_assets.store.ledger.database import events, read_identity, read_last_event
 from classface_assets.store.ledger.transaction import LedgerError
 from classface_assets.store.model.events import AUTOMATIC_EVENT_KINDS, LastEvent
@@ -38,19 +40,28 @@ class LostLedgerError(LedgerError):
         trouble: What is wrong.
     """
 
-    def __init__(self, trouble: LedgerTrouble, sentence: str) -> None:
+    def __init__(self, trouble: LedgerTrouble, what: Sentence) -> None:
         self.trouble = trouble
-        meant = "a new one" if trouble in (LedgerTrouble.MISSING, LedgerTrouble.EMPTY) else "this one"
-        super().__init__(
-            f"{sentence}; put it back with `classface ledger restore`, or run `classface run --new-ledger` "
-            f"if {meant} is meant."
-        )
+        if trouble in (LedgerTrouble.MISSING, LedgerTrouble.EMPTY):
+            message = marked(
+                "%(what)s; put it back with `classface ledger restore`, or run `classface run --new-ledger` if a new "
+                "one is meant."
+            )
+        else:
+            message = marked(
+                "%(what)s; put it back with `classface ledger restore`, or run `classface run --new-ledger` if this "
+                "one is meant."
+            )
+        super().__init__(sentence(message, what=what))
 
     def of_one_machine(self) -> "LostLedgerError":
         """The same error, with what to do where the ledger lies on one of several machines."""
         self.args = (
-            f"{self} A ledger in SQLite is of one machine: where several work on data at a URL, set CLASSFACE_LEDGER "
-            "to the same PostgreSQL database on all of them.",
+            sentence(
+                "%(what)s A ledger in SQLite is of one machine: where several work on data at a URL, set "
+                "CLASSFACE_LEDGER to the same PostgreSQL database on all of them.",
+                what=sentence_of(self),
+            ),
         )
         return self
 
@@ -80,11 +91,16 @@ class LedgerRecord:
     source: RecordSource = RecordSource.PUBLICATION
 
     @property
-    def known(self) -> str:
+    def known(self) -> Sentence:
         """The beginning of a sentence."""
-        count = f"{self.decisions:,} {'decision' if self.decisions == 1 else 'decisions'}"
         published = self.source is RecordSource.PUBLICATION
-        return f"The archive was published with {count}" if published else f"The archive has seen {count}"
+        if self.decisions == 1:
+            one = marked("The archive was published with 1 decision")
+            return sentence(one if published else marked("The archive has seen 1 decision"))
+        several = marked("The archive was published with %(number)s decisions")
+        return sentence(
+            several if published else marked("The archive has seen %(number)s decisions"), number=self.decisions
+        )
 
 
 class LedgerExpectation(Protocol):
@@ -125,7 +141,10 @@ def missing_ledger_error(
         is_shared: Whether another machine may have the ledger, so that one without decisions is missed too.
     """
     for record in _that_matter(records, is_shared):
-        return LostLedgerError(LedgerTrouble.MISSING, f"{record.known}, and its ledger ({where}) is missing")
+        return LostLedgerError(
+            LedgerTrouble.MISSING,
+            sentence("%(known)s, and its ledger (%(where)s) is missing", known=record.known, where=where),
+        )
     return None
 
 
@@ -177,18 +196,25 @@ def _trouble(con: sa.Connection, record: LedgerRecord) -> LedgerTrouble | None:
     return None
 
 
-def _sentence(con: sa.Connection, trouble: LedgerTrouble, record: LedgerRecord, where: str) -> str:
+def _sentence(con: sa.Connection, trouble: LedgerTrouble, record: LedgerRecord, where: str) -> Sentence:
+    known = record.known
     if trouble is LedgerTrouble.EMPTY:
-        return f"{record.known}; this ledger ({where}) has none"
-    count = f"{count_decisions(con):,}"
+        return sentence("%(known)s; this ledger (%(where)s) has none", known=known, where=where)
+    count = count_decisions(con)
     if trouble is LedgerTrouble.OLDER:
-        return f"{record.known}; this ledger ({where}) has {count}"
+        return sentence("%(known)s; this ledger (%(where)s) has %(number)s", known=known, where=where, number=count)
     if trouble is LedgerTrouble.OTHER:
-        return f"{record.known} of another ledger; this one ({where}) has {count}"
+        return sentence(
+            "%(known)s of another ledger; this one (%(where)s) has %(number)s", known=known, where=where, number=count
+        )
     assert record.last is not None
-    return (
-        f"{record.known}; this ledger ({where}) has {count}, and event {record.last[0]:,} is another one in it, "
-        "so they went different ways"
+    return sentence(
+        "%(known)s; this ledger (%(where)s) has %(number)s, and event %(event)s is another one in it, so they went "
+        "different ways",
+        known=known,
+        where=where,
+        number=count,
+        event=record.last[0],
     )
 
 

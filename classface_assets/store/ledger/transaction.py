@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import format_names, gettext, marked
 from classface_assets.core.names import clean_name, join_names, normalize_name, normalized_name, similar_names
 from classface_assets.store.decisions.people.enrolment import StudentMatcher
 from classface_assets.store.decisions.reconciliation import rekey_to_faces
@@ -34,8 +35,10 @@ def unknown_person_sentence(people: Decisions, who: str) -> str:
     """That nobody has a name, and who has a similar one."""
     names = {person.display_name for person in people.persons.values() if not person.erased}
     similar = similar_names(who, names)[:3]
-    hint = f" Did you mean {join_names(similar, 'or')}?" if similar else ""
-    return f"Nobody is called {who!r}; `classface people` lists the names.{hint}"
+    nobody = gettext("Nobody is called %(name)s; `classface people` lists the names.", name=repr(who))
+    if not similar:
+        return nobody
+    return f"{nobody} {gettext('Did you mean %(names)s?', names=join_names(similar, gettext(' or ').strip()))}"
 
 
 class ConflictError(LedgerError):
@@ -165,7 +168,12 @@ class LedgerTransaction:
         found = found or [e for e in people.roster if normalized_name(shown[e.key]) == name]
         found = found or [e for e in people.roster if normalized_name(e.name) == name]
         if not found:
-            raise UnknownError(f"Nobody on the roster is called {which!r}; `classface roster list` lists the students.")
+            raise UnknownError(
+                gettext(
+                    "Nobody on the roster is called %(name)s; `classface roster list` lists the students.",
+                    name=repr(which),
+                )
+            )
         if len(found) > 1:
             raise _ambiguous_name_error(which, [shown[entry.key] for entry in found], "students")
         return found[0]
@@ -223,7 +231,11 @@ class LedgerTransaction:
             theirs = people.student_keys_of(other.id)
             is_known = mine and theirs and not mine & theirs and normalize_name(other.name) == normalize_name(name)
             if people.canonical_id(other.id) != person_id and not is_known:
-                raise ConflictError(f"There is already a person called {other.display_name!r}; choose another name.")
+                raise ConflictError(
+                    gettext(
+                        "There is already a person called %(name)s; choose another name.", name=repr(other.display_name)
+                    )
+                )
         return name
 
     def ambiguous_names(self) -> set[str]:
@@ -250,7 +262,13 @@ class LedgerTransaction:
             ConflictError: There is a new one.
         """
         for name in sorted(self.ambiguous_names() - before):
-            raise ConflictError(f"{cause} would leave two people called {name!r}; rename one of them first.")
+            raise ConflictError(
+                gettext(
+                    "%(cause)s would leave two people called %(name)s; rename one of them first.",
+                    cause=cause,
+                    name=repr(name),
+                )
+            )
 
 
 def find_person_by_name(people: Decisions, name: str) -> Person | None:
@@ -274,16 +292,23 @@ def distinct_faces(faces: Sequence[FaceRef], minimum: int = 1) -> list[FaceRef]:
     """
     distinct = list({face.face_id: face for face in faces}.values())
     if len(distinct) < minimum:
-        needed = "A face is needed" if minimum == 1 else f"At least {minimum} different faces are needed"
-        raise LedgerError(f"{needed}: {'none was' if not distinct else f'only {len(distinct)} was'} given.")
+        if minimum == 1:
+            raise LedgerError(gettext("A face is needed: none was given."))
+        needed = gettext("At least %(number)s different faces are needed", number=minimum)
+        given = gettext("only %(number)s was given.", number=len(distinct)) if distinct else gettext("none was given.")
+        raise LedgerError(f"{needed}: {given}")
     return distinct
 
 
 def _ambiguous_name_error(name: str, choices: Sequence[str], what: str) -> ConflictError:
-    number = {2: "two", 3: "three", 4: "four"}.get(len(choices), str(len(choices)))
-    return ConflictError(
-        f"There are {number} {what} called {' '.join(name.split())}: {join_names(choices)}; say which."
+    numbers = {2: gettext("two"), 3: gettext("three"), 4: gettext("four")}
+    message = (
+        marked("There are %(number)s students called %(name)s: %(choices)s; say which.")
+        if what == "students"
+        else marked("There are %(number)s people called %(name)s: %(choices)s; say which.")
     )
+    number = numbers.get(len(choices), str(len(choices)))
+    return ConflictError(gettext(message, number=number, name=" ".join(name.split()), choices=format_names(choices)))
 
 
 def _id_of(entry: RosterEntry) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from classface_assets.core.errors import StorageError, UserError
+from classface_assets.core.languages import Sentence, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.files.conditional import (
     ChangedMeanwhileError,
@@ -66,12 +67,16 @@ class LeaseNote:
     since: str
     beat: int = 0
 
-    def __str__(self) -> str:
+    def describe(self) -> Sentence:
         """A sentence without its full stop."""
-        since = datetime.fromisoformat(self.since).astimezone()
-        return (
-            f"`{self.command}` on {self.machine} (process {self.process} of {self.user}) publishes this archive "
-            f"since {since:%Y-%m-%d %H:%M}"
+        since = datetime.fromisoformat(self.since).astimezone().strftime("%Y-%m-%d %H:%M")
+        return sentence(
+            "`%(command)s` on %(machine)s (process %(process)s of %(user)s) publishes this archive since %(since)s",
+            command=self.command,
+            machine=self.machine,
+            process=str(self.process),
+            user=self.user,
+            since=since,
         )
 
     def to_bytes(self) -> bytes:
@@ -136,8 +141,10 @@ class HeldLease:
 
     def _lost(self) -> LeaseLostError:
         return LeaseLostError(
-            "This machine did not answer for a while, and another one publishes the archive now; nothing is published "
-            "from here. Run again."
+            sentence(
+                "This machine did not answer for a while, and another one publishes the archive now; nothing is "
+                "published from here. Run again."
+            )
         )
 
 
@@ -227,9 +234,9 @@ def _acquire(place: ConditionalObject, note: LeaseNote, report: Callable[[str], 
             holder = _read_note(found.content)
             is_dead = holder is not None and _is_killed(holder, note)
             if not wait and not is_dead:
-                raise LeaseHeldError(f"{_shown(holder)}; try again when it is done.")
+                raise LeaseHeldError(sentence("%(who)s; try again when it is done.", who=_shown(holder)))
             if not is_dead and (holder is None or holder.holder != reported):
-                report(f"{_shown(holder)}; waiting until it is done.")
+                report(sentence("%(who)s; waiting until it is done.", who=_shown(holder)))
                 reported = holder.holder if holder else ""
         is_missing = found is Unread.MISSING
         if is_missing or is_dead or time.monotonic() - seen_at > DEAD_AFTER_S:
@@ -257,5 +264,5 @@ def _read_note(content: bytes) -> LeaseNote | None:
         return None
 
 
-def _shown(holder: LeaseNote | None) -> str:
-    return "Another machine publishes this archive" if holder is None else str(holder)
+def _shown(holder: LeaseNote | None) -> Sentence:
+    return sentence("Another machine publishes this archive") if holder is None else holder.describe()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from classface_assets.core.atomic_files import remove_tree, temporary_path
 from classface_assets.core.errors import UserError, translate_storage_errors
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory, remove_file
 from classface_assets.store.erasure.tombstones import locally_erased
@@ -170,7 +171,10 @@ def _erased_meanwhile(
     if states is not None:
         write_cache_record(layout, CacheRecord(version or "", pointer, states))
     return ErasedMeanwhileError(
-        "Another machine has erased a person while this one was at work, so what it made was thrown away; run again."
+        sentence(
+            "Another machine has erased a person while this one was at work, so what it made was thrown away; run "
+            "again."
+        )
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from classface_assets.core.languages import sentence
 from classface_assets.vision.alignment import chip_to_arcface, warp_to_input
 from classface_assets.vision.models.converted.dlib_resnet import CHIP_TO_DLIB
 from classface_assets.vision.models.converted.dlib_resnet import INPUT_SIZE as DLIB_SIZE
@@ -72,7 +73,11 @@ class ArcFace:
             self.session: InferenceSession = open_session(path)
         except Exception as error:
             raise PackError(
-                f"{path} is not an ONNX model that can be loaded ({error_summary(error)}): replace it or delete it."
+                sentence(
+                    "%(file)s is not an ONNX model that can be loaded (%(why)s): replace it or delete it.",
+                    file=path,
+                    why=error_summary(error),
+                )
             ) from error
         self._check_input()
         self.one_at_a_time = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from classface_assets.core.errors import UserError, did_you_mean
+from classface_assets.core.languages import sentence
 from classface_assets.vision.models.digests import (
     PACK_DIGESTS,
     WrongDigestError,
@@ -72,8 +73,14 @@ def _own_pack(name: str, packs_dir: Path) -> Path:
     found = next((place for place in places if is_pack_path(place)), None)
     if found is None:
         raise PackError(
-            f"The weights of {network.title} come with no package: export them to {places[1]}, and write "
-            f"{places[1].with_suffix('.toml').name} beside it with {network.description}, or use the pack builtin."
+            sentence(
+                "The weights of %(network)s come with no package: export them to %(file)s, and write %(description)s "
+                "beside it with %(keys)s, or use the pack builtin.",
+                network=network.title,
+                file=places[1],
+                description=places[1].with_suffix(".toml").name,
+                keys=network.description,
+            )
         )
     return found
 
@@ -111,8 +118,14 @@ def _download_pack(name: str, packs_dir: Path, network: str = "") -> Path:
         raise
     except Exception as error:
         raise PackError(
-            f"The model pack {name}{network} is not in {target} and could not be downloaded ({type(error).__name__}): "
-            f"connect to the internet, or unpack {name}.zip of InsightFace's releases there, or use the pack builtin."
+            sentence(
+                "The model pack %(pack)s is not in %(folder)s and could not be downloaded (%(why)s): connect to the "
+                "internet, or unpack %(name)s.zip of InsightFace's releases there, or use the pack builtin.",
+                pack=name + network,
+                folder=target,
+                why=type(error).__name__,
+                name=name,
+            )
         ) from error
     return target
 

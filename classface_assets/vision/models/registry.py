@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from classface_assets.core.languages import sentence
 from classface_assets.vision.models import centerface
 from classface_assets.vision.models.arcface import ArcFace, Preprocessing
 from classface_assets.vision.models.converted.pip_models import load_dlib, load_sface, require_installed
@@ -146,4 +147,6 @@ def _load_model(path: Path) -> InsightFaceModel | None:
     try:
         return load_insightface_model(path)
     except Exception as error:
-        raise PackError(f"{path} is not a model that can be loaded: replace it or delete it.") from error
+        raise PackError(
+            sentence("%(file)s is not a model that can be loaded: replace it or delete it.", file=path)
+        ) from error

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from classface_assets.core.languages import marked
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import END_OF_JPEG
 from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
@@ -139,7 +140,7 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
     except MemoryError:
         raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
     except Exception as error:
-        raise UnreadablePhotoError("truncated or damaged JPEG: nothing of it can be decoded") from error
+        raise UnreadablePhotoError(marked("truncated or damaged JPEG: nothing of it can be decoded")) from error
     return picture
 
 

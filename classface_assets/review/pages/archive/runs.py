@@ -1,13 +1,14 @@
 """Runs: the latest pipeline runs, starting one, retrying one that failed, and what was learned from the labels."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from classface_assets.core.languages import gettext
+from classface_assets.core.languages import gettext, ngettext
 from classface_assets.orchestration.updates.record import read_record, updates
 from classface_assets.review.api.common import Context
 from classface_assets.review.pages.components.layout import (
@@ -60,9 +61,23 @@ def learning(request: Request, context: Context) -> Response:
         context,
         "learning.html.j2",
         report=report,
+        reason=_training_reason(report),
+        is_stored_reason="gain_needed" not in report and "people_needed" not in report,
         epochs=report.get("epochs", []),
         progress=progress.to_dicts(),
     )
+
+
+def _training_reason(report: Mapping[str, Any]) -> str:
+    """Why the head is used or not, in the language in use; as it is stored where an older version wrote the report."""
+    from classface_assets.identity.projection.promotion import PairedTest, describe_lack, describe_promotion
+
+    if report.get("status") == "skipped" and "people_needed" in report:
+        return describe_lack(report["people"], report["faces_needed"], report["people_needed"])
+    if "gain_needed" not in report:
+        return report.get("reason", "")
+    tests = (PairedTest(**report[name]) for name in ("test_on_strangers", "nearest_on_strangers", "test_on_others"))
+    return describe_promotion(report["promoted"], report["gain_needed"], *tests)
 
 
 @router.get("/learning/training.png")
@@ -72,9 +87,12 @@ def training_curve(context: Context) -> Response:
 
     report = context.head_report()
     if not report.get("epochs"):
-        raise NotFoundError("training", "curve")
+        raise NotFoundError("curve of the training", "")
     table = pl.DataFrame(report["epochs"], schema=EPOCH_COLUMNS)
-    return _png(draw_training(table, f"{report['architecture']} head, {report['people']:,} people"))
+    title = ngettext(
+        "%(name)s head, %(num)s person", "%(name)s head, %(num)s people", report["people"], name=report["architecture"]
+    )
+    return _png(draw_training(table, title))
 
 
 @router.get("/learning/progress.png")
@@ -84,7 +102,7 @@ def progress_curve(context: Context) -> Response:
 
     progress = context.labelling_progress()
     if progress.is_empty():
-        raise NotFoundError("progress", "curve")
+        raise NotFoundError("curve of the progress", "")
     return _png(draw_progress(progress))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from classface_assets.core.geometry import Box
+from classface_assets.core.languages import gettext
 from classface_assets.review.context import face_refs
 from classface_assets.review.problems import ProblemError
 from classface_assets.services.archive_view.model import ArchiveView
@@ -34,5 +35,5 @@ def manual_face(asset_id: str, size: tuple[int, int], box: Box) -> FaceRef:
     """
     face = drawn_face(asset_id, size, box)
     if face is None:
-        raise ProblemError(422, "The box is too small for a face; draw it from the forehead to the chin.")
+        raise ProblemError(422, gettext("The box is too small for a face; draw it from the forehead to the chin."))
     return face

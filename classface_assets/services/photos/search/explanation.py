@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from classface_assets.core.languages import gettext, marked, ngettext
 from classface_assets.services.photos.search.terms import (
     AllOf,
     AnyOf,
@@ -17,16 +18,21 @@ from classface_assets.services.photos.search.terms import (
 )
 
 _TRAITS = {
-    PhotoTrait.UNNAMED: ("has faces without a name", "has no face without a name"),
-    PhotoTrait.NAMED: ("has a name for every face", "does not have a name for every face"),
-    PhotoTrait.DUPLICATE: ("has near duplicates", "has no near duplicates"),
+    PhotoTrait.UNNAMED: (marked("has faces without a name"), marked("has no face without a name")),
+    PhotoTrait.NAMED: (marked("has a name for every face"), marked("does not have a name for every face")),
+    PhotoTrait.DUPLICATE: (marked("has near duplicates"), marked("has no near duplicates")),
 }
 _PLACES = {
-    Place.YEAR: ("is of the school year {}", "is not of the school year {}"),
-    Place.CLASS: ("shows somebody of the class {}", "shows nobody of the class {}"),
-    Place.EVENT: ("is in the folder “{}”", "is not in the folder “{}”"),
-    Place.FILE: ("has “{}” in its file name", "does not have “{}” in its file name"),
+    Place.YEAR: (marked("is of the school year %(text)s"), marked("is not of the school year %(text)s")),
+    Place.CLASS: (marked("shows somebody of the class %(text)s"), marked("shows nobody of the class %(text)s")),
+    Place.EVENT: (marked("is in the folder “%(text)s”"), marked("is not in the folder “%(text)s”")),
+    Place.FILE: (
+        marked("has “%(text)s” in its file name"),
+        marked("does not have “%(text)s” in its file name"),
+    ),
 }
+_SHOWS = marked("shows %(name)s"), marked("does not show %(name)s")
+_SHOWS_ONLY = marked("shows %(names)s and nobody else"), marked("shows anything but %(names)s alone")
 
 
 def explain(term: Term, names: Mapping[Somebody, str]) -> str:
@@ -37,30 +43,28 @@ def explain(term: Term, names: Mapping[Somebody, str]) -> str:
         names: The full names of people of whom only one can be meant.
     """
     if term == AllOf(()):
-        return "All photos."
-    return f"Every photo that {_clause(term, names, inside=False, negated=False)}."
+        return gettext("All photos.")
+    return gettext("Every photo that %(condition)s.", condition=_clause(term, names, inside=False, negated=False))
 
 
 def _clause(term: Term, names: Mapping[Somebody, str], inside: bool, negated: bool) -> str:
     match term:
         case Somebody():
-            return ("does not show {}" if negated else "shows {}").format(_name(term, names))
+            return gettext(_SHOWS[negated], name=_name(term, names))
         case Exactly(people):
-            listed = " and ".join(_name(one, names) for one in people)
-            form = "shows anything but {} alone" if negated else "shows {} and nobody else"
-            return form.format(listed)
+            return gettext(_SHOWS_ONLY[negated], names=gettext(" and ").join(_name(one, names) for one in people))
         case FaceCount():
             return _count_clause(term, negated)
         case Placed(place, text):
-            return _PLACES[place][negated].format(text)
+            return gettext(_PLACES[place][negated], text=text)
         case HasTrait(trait):
-            return _TRAITS[trait][negated]
+            return gettext(_TRAITS[trait][negated])
         case Without(inner):
             return _clause(inner, names, inside, not negated)
         case AllOf(terms):
-            return _joined(terms, " or " if negated else " and ", names, inside, negated)
+            return _joined(terms, gettext(" or ") if negated else gettext(" and "), names, inside, negated)
         case AnyOf(terms):
-            return _joined(terms, " and " if negated else " or ", names, inside, negated)
+            return _joined(terms, gettext(" and ") if negated else gettext(" or "), names, inside, negated)
 
 
 def _joined(
@@ -72,17 +76,27 @@ def _joined(
 
 
 def _name(somebody: Somebody, names: Mapping[Somebody, str]) -> str:
-    return names.get(somebody) or f"“{somebody.name}”"
+    return names.get(somebody) or gettext("“%(name)s”", name=somebody.name)
 
 
 def _count_clause(count: FaceCount, negated: bool) -> str:
-    verb = "does not have" if negated else "has"
-    if (count.least, count.most) == (0, 0):
-        return "has a face" if negated else "has no face"
-    if count.most is None:
-        return f"{verb} {count.least} faces or more"
-    if count.least == count.most:
-        return f"{verb} exactly {count.least} {'face' if count.least == 1 else 'faces'}"
-    if count.least == 0:
-        return f"{verb} at most {count.most} {'face' if count.most == 1 else 'faces'}"
-    return f"{verb} {count.least} to {count.most} faces"
+    least, most = count.least, count.most
+    if (least, most) == (0, 0):
+        return gettext("has a face") if negated else gettext("has no face")
+    if most is None:
+        if negated:
+            return ngettext("does not have %(num)s face or more", "does not have %(num)s faces or more", least)
+        return ngettext("has %(num)s face or more", "has %(num)s faces or more", least)
+    if least == most:
+        if negated:
+            return ngettext("does not have exactly %(num)s face", "does not have exactly %(num)s faces", most)
+        return ngettext("has exactly %(num)s face", "has exactly %(num)s faces", most)
+    if least == 0:
+        if negated:
+            return ngettext("does not have at most %(num)s face", "does not have at most %(num)s faces", most)
+        return ngettext("has at most %(num)s face", "has at most %(num)s faces", most)
+    if negated:
+        return ngettext(
+            "does not have %(least)s to %(num)s face", "does not have %(least)s to %(num)s faces", most, least=least
+        )
+    return ngettext("has %(least)s to %(num)s face", "has %(least)s to %(num)s faces", most, least=least)

@@ -219,7 +219,7 @@ def _tokenize(text: str) -> list[_Token]:
     while text[at:].strip():
         found = _TOKEN.match(text, at)
         if found is None:
-            raise PhotoQueryError(f"“{text[at:].strip()[:20]}” cannot be understood here.")
+            raise PhotoQueryError(gettext("“%(text)s” cannot be understood here.", text=text[at:].strip()[:20]))
         at = found.end()
         if found["mark"]:
             tokens.append(_Token(_MARKS[found["mark"]]))
@@ -243,7 +243,13 @@ def _word_tokens(text: str, word: str, at: int) -> tuple[list[_Token], int]:
         return [_Token("word", word)], at
     if field.lower() not in _FIELDS:
         known = ", ".join(f"{name}:" for name in _FIELDS)
-        raise PhotoQueryError(f"“{field}:” is not known; the terms are {known} and a name with a colon needs quotes.")
+        raise PhotoQueryError(
+            gettext(
+                "“%(field)s:” is not known; the terms are %(known)s and a name with a colon needs quotes.",
+                field=field,
+                known=known,
+            )
+        )
     if not value and at < len(text) and text[at] in _QUOTES:
         value, at = _read_quoted(text, at + 1, text[at])
     elif value.isdecimal() and text[at : at + 1] == "+":
@@ -256,8 +262,8 @@ def _read_quoted(text: str, at: int, quote: str) -> tuple[str, int]:
     if end < 0 and quote == "„":
         end = text.find("”", at)
     if end < 0:
-        raise PhotoQueryError("A quotation mark is opened and not closed.")
+        raise PhotoQueryError(gettext("A quotation mark is opened and not closed."))
     name = " ".join(text[at:end].split())
     if not name:
-        raise PhotoQueryError("There is nothing between the quotation marks.")
+        raise PhotoQueryError(gettext("There is nothing between the quotation marks."))
     return name, end + 1

@@ -6,6 +6,7 @@ Every face comes with its photo and box, by which it is found again under anothe
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import clean_name, pluralize
 from classface_assets.store.ledger.commands.people import create_person, create_student
 from classface_assets.store.ledger.payloads import (
@@ -126,7 +127,7 @@ def remove_labels(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandRes
     labels = tx.decisions_for_faces(faces).labels
     count = sum(face.face_id in labels for face in faces)
     if not count:
-        raise ConflictError("None of these faces was labelled, so there is no name to remove.")
+        raise ConflictError(gettext("None of these faces was labelled, so there is no name to remove."))
     tx.append(FacesTakenOff(faces=face_payloads(faces)))
     return tx.result(None, count)
 
@@ -179,7 +180,10 @@ def _check_labels(tx: LedgerTransaction, record_id: str, faces: Sequence[FaceRef
     erased = [face for face in faces if face.face_id in before.erased_faces]
     if erased:
         raise ConflictError(
-            f"The face {erased[0].face_id} is of a person who was erased, and cannot be labelled; undo that first."
+            gettext(
+                "The face %(face)s is of a person who was erased, and cannot be labelled; undo that first.",
+                face=erased[0].face_id,
+            )
         )
     tx.notes += _label_notes(before, person_id, faces)
     return person_id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import pluralize
 from classface_assets.store.decisions.links import PairConstraint, resolve_conflicts
 from classface_assets.store.ledger.payloads import CannotLinked, ClusterSplit, EventPayload, MustLinked, face_payloads
@@ -35,8 +36,10 @@ def must_link(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResult:
     before = _decisions_of_linked_faces(tx, faces)
     people = {before.labels[f.face_id].person_id for f in faces if f.face_id in before.labels}
     if len(people) > 1:
-        names = " and ".join(sorted(before.persons[p].name for p in people))
-        raise ConflictError(f"These faces are labelled as {names}; remove the wrong label, or merge the people.")
+        names = gettext(" and ").join(sorted(before.persons[p].name for p in people))
+        raise ConflictError(
+            gettext("These faces are labelled as %(names)s; remove the wrong label, or merge the people.", names=names)
+        )
     return _append_constraint(tx, before, len(faces), MustLinked(faces=face_payloads(faces)))
 
 
@@ -49,14 +52,19 @@ def cannot_link(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResul
     faces = distinct_faces(faces, 2)
     if len(faces) > MAX_CANNOT_LINK_FACES:
         raise LedgerError(
-            f"At most {MAX_CANNOT_LINK_FACES} faces can be marked as different people at once; choose fewer."
+            gettext(
+                "At most %(number)s faces can be marked as different people at once; choose fewer.",
+                number=MAX_CANNOT_LINK_FACES,
+            )
         )
     before = _decisions_of_linked_faces(tx, faces)
     people = [before.labels[f.face_id].person_id for f in faces if f.face_id in before.labels]
     twice = next((a for a, b in combinations(people, 2) if a == b), None)
     if twice is not None:
         name = before.persons[twice].name
-        raise ConflictError(f"Two of these faces are labelled as {name}; remove the wrong label first.")
+        raise ConflictError(
+            gettext("Two of these faces are labelled as %(name)s; remove the wrong label first.", name=name)
+        )
     return _append_constraint(tx, before, len(faces), CannotLinked(faces=face_payloads(faces)))
 
 

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Sequence, Set
 from datetime import date
 
-from classface_assets.core.names import clean_name, normalize_name, pluralize
+from classface_assets.core.languages import gettext, ngettext
+from classface_assets.core.names import clean_name, normalize_name
 from classface_assets.store.ledger.database import photos_of_people
 from classface_assets.store.ledger.payloads import (
     BirthDateSet,
@@ -73,7 +74,9 @@ def merge(tx: LedgerTransaction, who: str, into: str) -> CommandResult:
     """
     person, target = _find_unmerged(tx, who), _find_unmerged(tx, into)
     if person.id == target.id:
-        raise ConflictError(f"{person.name} cannot be merged into themselves; name two different people.")
+        raise ConflictError(
+            gettext("%(name)s cannot be merged into themselves; name two different people.", name=person.name)
+        )
     mine, theirs = (photos_of_people(tx.con, _merge_group(tx.people(), p.id)) for p in (person, target))
     decisions = tx.decisions_for_photos(mine)
     moved = [label for label in decisions.labels.values() if label.person_id == person.id]
@@ -85,8 +88,16 @@ def merge(tx: LedgerTransaction, who: str, into: str) -> CommandResult:
     both = ({label.asset_id for label in moved} & of_target) - decisions.photo_marks.keys()
     if both:
         tx.notes.append(
-            f"{person.name} and {target.name} are both in {pluralize(len(both), 'photo')} (as {min(both)}): "
-            "if they are two people, undo the merge."
+            ngettext(
+                "%(name)s and %(other)s are both in %(num)s photo (as %(photo)s): if they are two people, undo the "
+                "merge.",
+                "%(name)s and %(other)s are both in %(num)s photos (as %(photo)s): if they are two people, undo the "
+                "merge.",
+                len(both),
+                name=person.name,
+                other=target.name,
+                photo=min(both),
+            )
         )
     tx.append(PersonMerged(person_id=person.id, into_id=target.id))
     return tx.result(target.id, len(moved))
@@ -96,7 +107,7 @@ def hide(tx: LedgerTransaction, who: str) -> CommandResult:
     """Show a person nowhere; their faces stay labelled."""
     person = tx.find_current_person(who)
     if person.status == PersonStatus.HIDDEN:
-        raise ConflictError(f"{person.name} is hidden already.")
+        raise ConflictError(gettext("%(name)s is hidden already.", name=person.name))
     tx.append(PersonHidden(person_id=person.id))
     return tx.result(person.id)
 
@@ -105,7 +116,7 @@ def show(tx: LedgerTransaction, who: str) -> CommandResult:
     """Show a hidden person again."""
     person = tx.find_current_person(who)
     if person.status == PersonStatus.ACTIVE:
-        raise ConflictError(f"{person.name} is not hidden.")
+        raise ConflictError(gettext("%(name)s is not hidden.", name=person.name))
     tx.append(PersonShown(person_id=person.id))
     return tx.result(person.id)
 
@@ -126,7 +137,9 @@ def set_birth_date(tx: LedgerTransaction, who: str, born: date | None) -> Comman
         LedgerError: The day lies in the future, or before the age of school photos.
     """
     if born is not None and not _EARLIEST_BIRTH <= born <= date.today():  # noqa: DTZ011 a day has no time zone
-        raise LedgerError(f"Nobody in a school's photos was born on {born.isoformat()}; check the year.")
+        raise LedgerError(
+            gettext("Nobody in a school's photos was born on %(day)s; check the year.", day=born.isoformat())
+        )
     person = tx.find_current_person(who)
     tx.append(BirthDateSet(person_id=person.id, birth_date=born.isoformat() if born else None))
     return tx.result(person.id)
@@ -182,7 +195,7 @@ def declare_siblings(tx: LedgerTransaction, people: Sequence[str]) -> CommandRes
     """Record that people are siblings, so that telling them apart takes a larger margin."""
     ids = list(dict.fromkeys(tx.find_person(who).id for who in people))
     if len({tx.people().canonical_id(person_id) for person_id in ids}) < 2:
-        raise LedgerError("Siblings are at least two different people; name them all.")
+        raise LedgerError(gettext("Siblings are at least two different people; name them all."))
     tx.append(SiblingsDeclared(person_ids=ids))
     return tx.result(tx.people().canonical_id(ids[0]))
 
@@ -247,7 +260,13 @@ def _find_unmerged(tx: LedgerTransaction, who: str) -> Person:
     person = tx.find_person(who)
     if person.merged_into_id is not None:
         target = tx.people().persons[tx.people().canonical_id(person.id)]
-        raise ConflictError(f"{person.name} was merged into {target.name} already; undo that, or name {target.name}.")
+        raise ConflictError(
+            gettext(
+                "%(name)s was merged into %(other)s already; undo that, or name %(other)s.",
+                name=person.name,
+                other=target.name,
+            )
+        )
     return person
 
 

@@ -6,6 +6,7 @@ A photo is given by its asset id.
 from collections.abc import Sequence
 from typing import cast, get_args
 
+from classface_assets.core.languages import gettext
 from classface_assets.store.ledger.payloads import (
     FaceDrawn,
     PhotoMark,
@@ -38,7 +39,7 @@ def mark_photo(tx: LedgerTransaction, asset_id: str, mark: str) -> CommandResult
 def unmark_photo(tx: LedgerTransaction, asset_id: str) -> CommandResult:
     """Remove the mark of a photo."""
     if asset_id not in tx.decisions_for_photos([asset_id]).photo_marks:
-        raise ConflictError(f"The photo {asset_id} is not marked.")
+        raise ConflictError(gettext("The photo %(photo)s is not marked.", photo=asset_id))
     tx.append(PhotoUnmarked(asset_id=asset_id))
     return tx.result(None)
 
@@ -54,7 +55,7 @@ def draw_faces(tx: LedgerTransaction, faces: Sequence[FaceRef]) -> CommandResult
     for x, y, width, height in (face.box for face in faces):
         if width < 1 or height < 1 or x + width < 1 or y + height < 1:
             raise LedgerError(
-                "A face's box must lie in the photo and be at least a pixel wide and high; draw it again."
+                gettext("A face's box must lie in the photo and be at least a pixel wide and high; draw it again.")
             )
     tx.append(FaceDrawn(faces=face_payloads(faces)))
     return tx.result(None, len(faces))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import join_names
 from classface_assets.store.decisions.people.students import merge_imports, refusal_of
 from classface_assets.store.ledger.commands.people import preserve_refusals
@@ -83,7 +84,7 @@ def link_student(tx: LedgerTransaction, who: str, student: str) -> CommandResult
     person, entry = tx.find_person(who), tx.find_student(student)
     other, before = tx.people().students.get(entry.key), tx.ambiguous_names()
     tx.append(StudentLinked(person_id=person.id, student=entry.key))
-    tx.require_no_new_ambiguity(before, "Saying so")
+    tx.require_no_new_ambiguity(before, gettext("Saying so"))
     if other is not None and other != tx.people().canonical_id(person.id):
         name = tx.people().persons[other].display_name
         tx.notes.append(f"{name} was linked with that student until now, and is not any more.")

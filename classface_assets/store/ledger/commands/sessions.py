@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.names import clean_name, normalize_name
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.commands.people import create_student
@@ -71,7 +72,7 @@ def correct_attendance(tx: LedgerTransaction, which: str, who: str, present: boo
     student = next((entry for entry in tx.people().roster if entry.key == who), None)
     found = student or tx.resolve_name(who)
     if found is None:
-        raise UnknownError(f"Nobody is called {who!r}; `classface people` lists the names.")
+        raise UnknownError(gettext("Nobody is called %(name)s; `classface people` lists the names.", name=repr(who)))
     if isinstance(found, RosterEntry):
         person_id = tx.people().students.get(found.key) or create_student(tx, found.name, found)
     else:
@@ -90,7 +91,9 @@ def find_session(decisions: Decisions, which: str) -> PhotoSession:
     found = decisions.sessions.get(which)
     found = found or next((one for one in decisions.sessions.values() if normalize_name(one.title) == title), None)
     if found is None:
-        raise UnknownError(f"There is no session {which!r}; `classface session list` lists them.")
+        raise UnknownError(
+            gettext("There is no session %(title)s; `classface session list` lists them.", title=repr(which))
+        )
     return found
 
 
@@ -106,13 +109,17 @@ def _sessions(tx: LedgerTransaction) -> Decisions:
 def _checked(tx: LedgerTransaction, session: PhotoSession) -> PhotoSession:
     session = replace(session, title=clean_name(session.title), event=session.event.strip("/"))
     if not (session.event or session.school_year or session.from_day or session.to_day or session.photos):
-        raise ConflictError("A session needs photos: give a folder, a school year, a day, or the photos themselves.")
+        raise ConflictError(
+            gettext("A session needs photos: give a folder, a school year, a day, or the photos themselves.")
+        )
     if session.from_day and session.to_day and session.from_day > session.to_day:
-        raise ConflictError("The first day of a session must not be after its last day.")
+        raise ConflictError(gettext("The first day of a session must not be after its last day."))
     same = normalize_name(session.title)
     others = (one for one in _sessions(tx).sessions.values() if one.id != session.id)
     if any(normalize_name(one.title) == same for one in others):
-        raise ConflictError(f"There is already a session called {session.title!r}; choose another title.")
+        raise ConflictError(
+            gettext("There is already a session called %(title)s; choose another title.", title=repr(session.title))
+        )
     return session
 
 

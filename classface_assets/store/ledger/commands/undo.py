@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from classface_assets.core.languages import gettext
 from classface_assets.store.ledger.database import events, read_events, read_events_by_id, read_events_of
 from classface_assets.store.ledger.payloads import (
     PersonCreated,
@@ -29,8 +30,13 @@ def undo(tx: LedgerTransaction, event_id: int | None = None) -> Event:
     """
     chosen = _find_event_in_force(tx.con, event_id)
     if chosen is None:
-        which = "nothing in the ledger" if event_id is None else f"no event {event_id} in force"
-        raise UnknownError(f"There is {which} to undo; `classface history` lists the events.")
+        raise UnknownError(
+            gettext("There is nothing in the ledger to undo; `classface history` lists the events.")
+            if event_id is None
+            else gettext(
+                "There is no event %(event)s in force to undo; `classface history` lists the events.", event=event_id
+            )
+        )
     return _append_undos(tx, [chosen if event_id else _import_of_event(tx.con, chosen)])[0]
 
 
@@ -43,7 +49,12 @@ def undo_all(tx: LedgerTransaction, event_ids: Sequence[int]) -> list[Event]:
     """
     for event_id in event_ids:
         if _find_event_in_force(tx.con, event_id) is None:
-            raise UnknownError(f"There is no event {event_id} in force to undo; `classface history` lists the events.")
+            raise UnknownError(
+                gettext(
+                    "There is no event %(event)s in force to undo; `classface history` lists the events.",
+                    event=event_id,
+                )
+            )
     return _append_undos(tx, sorted(set(event_ids), reverse=True))
 
 
@@ -52,7 +63,7 @@ def _append_undos(tx: LedgerTransaction, chosen: Sequence[int]) -> list[Event]:
     for event_id in chosen:
         tx.append(Undone(event_id=event_id, with_=_labels_of_import(tx.con, event_id) or None))
     for event_id in chosen:
-        tx.require_no_new_ambiguity(before, f"Undoing event {event_id}")
+        tx.require_no_new_ambiguity(before, gettext("Undoing event %(event)s", event=event_id))
         _require_merges_intact(tx, event_id)
     return read_events_by_id(tx.con, chosen)
 
@@ -103,5 +114,9 @@ def _require_merges_intact(tx: LedgerTransaction, undone_id: int) -> None:
             person = tx.people().persons.get(event.payload["person_id"])
             if person is None or person.merged_into_id != event.payload["into_id"]:
                 raise ConflictError(
-                    f"Undoing event {undone_id} contradicts the merge of event {event.id}; undo that first."
+                    gettext(
+                        "Undoing event %(event)s contradicts the merge of event %(merge)s; undo that first.",
+                        event=undone_id,
+                        merge=event.id,
+                    )
                 )

@@ -97,8 +97,8 @@ bench-sensor: .venv/ready
 bench-plan: .venv/ready
 	@$(BIN)/python -m classface_assets.devtools.benchmark.scale.plan $(FIGURES)
 
-# What sharing work by a Ray cluster of two machines of one core each costs beside none, on this machine; how long a worker
-# that is killed takes to be replaced; and the requests and bytes of photos and data at S3.
+# What sharing work by a Ray cluster of two machines of one core each costs beside none, on this machine; how long it takes until
+# the batch of a worker that is killed is written; and for each asset the requests and bytes of photos and data at S3.
 #   ARCHIVE=folder  with photos/ (the sample)     PHOTOS=n  at most (600)     PACK=pack  (builtin)
 bench-ray: PHOTOS = 600
 bench-ray: .venv/ready

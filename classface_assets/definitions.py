@@ -3,10 +3,12 @@
 import dagster as dg
 
 from classface_assets.defs.loading.build import definitions_with
+from classface_assets.defs.loading.migration_scripts import read_migration_scripts_once
 from classface_assets.orchestration.configured_resources import default_resources
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, sensors and schedules, on the archive that the environment names."""
+    read_migration_scripts_once()
     return definitions_with(default_resources())

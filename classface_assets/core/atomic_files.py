@@ -23,7 +23,7 @@ from typing import BinaryIO
 import psutil
 
 from classface_assets.core.errors import translate_storage_errors
-from classface_assets.core.locations import Location
+from classface_assets.core.locations import S3_PROTOCOLS, Location
 
 ABANDONED_AFTER_S = 3600
 """Seconds without a write after which a temporary file of another machine counts as abandoned."""
@@ -41,7 +41,11 @@ def read_file(file: Location) -> bytes:
         StorageError: Its disk, drive or server fails.
     """
     with translate_storage_errors(file):
-        return file.read_bytes()
+        if isinstance(file, Path):
+            return file.read_bytes()
+        # S3 is asked for the size of an object first, unless it is to be fetched in one piece.
+        options = {"max_concurrency": 1} if file.protocol in S3_PROTOCOLS else {}
+        return bytes(file.fs.cat_file(file.path, **options))
 
 
 def write_file(file: Location, write: Callable[[BinaryIO], object]) -> None:

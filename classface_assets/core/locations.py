@@ -23,6 +23,7 @@ from classface_assets.core.errors import StorageError, translate_storage_errors
 Location = Path | UPath
 LocationT = TypeVar("LocationT", Path, UPath, Location)
 
+S3_PROTOCOLS = ("s3", "s3a")
 MIN_LOST_FILES = 10
 """Fewer missing files than this are ordinary tidying up, unless they are all that there were."""
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2})")
@@ -129,6 +130,23 @@ def list_directory(folder: Location, include_missing: bool = False) -> list[File
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted((entry for entry in found if entry.path != folder), key=lambda entry: entry.path.name)
+
+
+def list_named_files(folder: Location, prefix: str) -> list[FileEntry]:
+    """The files in a folder whose names begin with a prefix, from one listing also where there are none.
+
+    Returns:
+        Sorted by name; of a local folder also what cannot be inspected, and folders of such names.
+
+    Raises:
+        StorageError: The disk, drive or server fails.
+    """
+    if isinstance(folder, Path) or folder.protocol not in S3_PROTOCOLS:
+        return [one for one in list_directory(folder, include_missing=True) if one.path.name.startswith(prefix)]
+    with translate_storage_errors(folder):
+        found = folder.fs.find(folder.path, prefix=prefix, detail=True)
+    listed = (_entry_from_info(folder, info) for info in found.values())
+    return sorted((one for one in listed if one.path.parent == folder), key=lambda one: one.path.name)
 
 
 def list_files_recursive(folder: UPath) -> list[FileEntry]:

@@ -14,6 +14,7 @@ from classface_assets.orchestration.failures import report_user_errors
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.school_year_runs.range_step import for_each_year
 from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
+from classface_assets.store.files.fetched import reuse_fetched
 
 INFERENCE_POOL = "inference"
 """Steps that keep all cores busy with a model: one at a time on a machine."""
@@ -167,6 +168,7 @@ def _shared(compute: Callable[..., dg.MaterializeResult], publishes: bool) -> Ca
     @functools.wraps(compute)
     def wrapped(*args: object, **given: object) -> dg.MaterializeResult:
         archive = cast("Archive", given["archive"])
+        reuse_fetched()
         if publishes:
             with archive.publishing(f"Dagster's asset {compute.__name__}"):
                 return compute(*args, **given)

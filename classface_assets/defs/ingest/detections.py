@@ -29,7 +29,8 @@ from classface_assets.store.catalog.school_year import (
     year_images,
 )
 from classface_assets.store.erasure.tombstones import erased_faces
-from classface_assets.store.files.parts import PartDataset, copy_rows_from
+from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.files.several_datasets import copy_rows_from, held_ids
 from classface_assets.vision.detection.search import DetectionSettings
 
 
@@ -141,9 +142,14 @@ def _copy_known(store: SchoolYearStore, parts: PartDataset, photos: pl.DataFrame
         The asset ids of the photos that are left to be searched.
     """
     pending = set(photos["asset_id"]) - parts.ids("asset_id")
-    others = [other.detection_parts(settings) for other in store.other_years()]
-    pending = copy_rows_from(parts, others, "asset_id", pending)
-    return copy_former_rows(parts, others, all_former_ids(store.layout), pending) if pending else pending
+    if not pending:
+        return pending
+    years = store.other_years()
+    others = [other.detection_parts(settings) for other in years]
+    former = all_former_ids(store.layout, [store.year, *(other.year for other in years)])
+    held = list(held_ids(others, "asset_id", pending | former.ids))
+    pending = copy_rows_from(parts, others, "asset_id", pending, held)
+    return copy_former_rows(parts, others, former, pending, held)
 
 
 def _counted(pending: int, done: Iterable[SearchedPart], advance: ProgressCallback) -> DetectionRun:

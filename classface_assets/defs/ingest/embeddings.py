@@ -26,7 +26,8 @@ from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.erasure.tombstones import erased_faces
-from classface_assets.store.files.parts import PartDataset, copy_rows_from
+from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.files.several_datasets import copy_rows_from
 from classface_assets.store.maintenance.damage import read_undamaged
 from classface_assets.vision.models.pack_info import PackInfo
 
@@ -100,9 +101,12 @@ def embeddings(
     store = SchoolYearStore(layout, info.detector_version, year)
     parts = store.embedding_parts(info.key)
     log_repaired(context, layout, parts)
-    faces = _faces_to_embed(archive, store, parts)
-    others = [other.embedding_parts(info.key) for other in store.other_years()]
-    pending = copy_rows_from(parts, others, "face_id", faces - parts.ids("face_id"))
+    stored = parts.ids("face_id")
+    faces = _faces_to_embed(archive, store, stored)
+    pending = faces - stored
+    if pending:
+        others = [other.embedding_parts(info.key) for other in store.other_years()]
+        pending = copy_rows_from(parts, others, "face_id", pending)
     stats = EmbeddingStats()
     found = store.active_detection_parts()
     if pending and found is not None:
@@ -123,11 +127,11 @@ def embeddings(
     return result
 
 
-def _faces_to_embed(archive: Archive, store: SchoolYearStore, parts: PartDataset) -> set[str]:
-    """The ids of the year's faces, without those of erased people where any face has no vector yet."""
+def _faces_to_embed(archive: Archive, store: SchoolYearStore, stored: set[str]) -> set[str]:
+    """The ids of the year's faces, without those of erased people where any has no stored vector yet."""
     rows = store.detections([*LOCATION_COLUMNS, "status"])
     faces = set(rows.filter(pl.col("status") == DetectionStatus.FACE)["face_id"]) if rows.width else set()
-    if faces - parts.ids("face_id"):
+    if faces - stored:
         faces -= erased_ids_in(rows, erased_faces(archive.layout, archive.open_ledger().events()))
     return faces
 

@@ -71,7 +71,7 @@ def images(
     models.describe(layout)  # a pack that is not there is refused before thousands of files are read for it
     parts = image_parts(layout, year)
     log_repaired(context, layout, parts)
-    folders = _folders_of_year(layout, year, known=parts.folder.exists())
+    folders = _folders_of_year(layout, year)
     files, left_out = list_files(layout.photos, folders)
     listing = _listing_frame(files, layout.photos)
     if not config.photos_are_gone:
@@ -139,10 +139,10 @@ def _files_to_read(parts: PartDataset, listing: pl.DataFrame) -> tuple[pl.DataFr
     return retried, listing.join(known.join(retried, on="path", how="anti"), on=list(parts.key), how="anti")
 
 
-def _folders_of_year(layout: ArchiveLayout, year: str, known: bool) -> list[Location]:
+def _folders_of_year(layout: ArchiveLayout, year: str) -> list[Location]:
     """The year's folders; none where it was known and is gone. Raises PhotosFolderError for an unknown year."""
     by_year = require_year_folders(layout)
-    if year not in by_year and not known:
+    if year not in by_year and not image_parts(layout, year).folder.exists():
         raise PhotosFolderError(
             sentence(
                 "There is no folder for the school year %(year)s in %(folder)s (there: %(years)s); check the spelling, "

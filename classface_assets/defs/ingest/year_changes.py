@@ -27,6 +27,7 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import PackInfo
 from classface_assets.vision.photo_facts import to_read_again
 
+YearParts = tuple[PartDataset, PartDataset | None, PartDataset]
 FileListing = list[tuple[str, int, int]]
 """Path below the photos folder, size in bytes and mtime in ns of every file."""
 
@@ -49,12 +50,13 @@ class YearChanges:
         Raises:
             PhotosFolderError: The photos folder cannot be read.
         """
-        return self._fingerprint(year).cached_metadata() is not None
+        return self._fingerprint(year, self._listing(year), self._year_parts(year)).cached_metadata() is not None
 
     def record(self, year: str) -> None:
         """Record that a school year was ingested, unless something is left to be tried again."""
-        fingerprint = self._fingerprint(year)
-        if self._is_complete(year):
+        listing, parts = self._listing(year), self._year_parts(year)
+        fingerprint = self._fingerprint(year, listing, parts)
+        if self._is_complete(year, listing, parts):
             fingerprint.record({}, [])
 
     def school_year(self, year: str) -> SchoolYearStore:
@@ -81,20 +83,20 @@ class YearChanges:
         files = year_listing(photos, self._folders.get(year, ()))
         return [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
 
-    def _year_parts(self, year: str) -> tuple[PartDataset, PartDataset | None, PartDataset]:
+    def _year_parts(self, year: str) -> YearParts:
         """Files, faces (None where the year was never searched) and vectors."""
         store = self.school_year(year)
         vectors = store.embedding_parts(self._pack.key)
         return image_parts(store.layout, year), store.active_detection_parts(), vectors
 
-    def _fingerprint(self, year: str) -> InputFingerprint:
+    def _fingerprint(self, year: str, listing: FileListing, year_parts: YearParts) -> InputFingerprint:
         layout, store = self.archive.layout, self.school_year(year)
-        images, faces, vectors = self._year_parts(year)
+        images, faces, vectors = year_parts
         datasets = [one for one in (images, faces, vectors) if one is not None]
         parts = [[(part.path.name, part.size) for part in list_parts(one.folder)] for one in datasets]
-        models = store.detector, self._pack.key, store.active_settings()
+        models = store.detector, self._pack.key, None if faces is None else faces.folder.name
         manual = self._manual_faces_in(images.ids("asset_id")) if any(self._manual_faces) else []
-        inputs = self._listing(year), parts, models, manual, layout.year_pattern, layout.year_start
+        inputs = listing, parts, models, manual, layout.year_pattern, layout.year_start
         return input_fingerprint(layout, "ingest_year", inputs, year=year)
 
     def _manual_faces_in(self, photos: set[str]) -> list[tuple[str, str]]:
@@ -103,11 +105,11 @@ class YearChanges:
         faces = [("drawn", face) for face in drawn] + [("erased", face) for face in erased.values()]
         return sorted((kind, face.face_id) for kind, face in faces if face.asset_id in photos)
 
-    def _is_complete(self, year: str) -> bool:
+    def _is_complete(self, year: str, listing: FileListing, year_parts: YearParts) -> bool:
         """Whether every file was read, every photo searched and every face embedded, as far as that is possible."""
         layout = self.archive.layout
-        files, faces, vectors = self._year_parts(year)
-        if faces is None or not _is_listing_read(files, self._listing(year)):
+        files, faces, vectors = year_parts
+        if faces is None or not _is_listing_read(files, listing):
             return False
         photos = year_images(layout, year).filter(pl.col("status") == PhotoStatus.OK)
         if set(photos["asset_id"]) - faces.ids("asset_id") or _is_reoriented(faces, photos):

@@ -14,6 +14,7 @@ import dagster as dg
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.loading.build import repository_with
+from classface_assets.defs.loading.migration_scripts import read_migration_scripts_once
 from classface_assets.orchestration.configured_resources import (
     UnusableArchive,
     default_resources,
@@ -42,6 +43,7 @@ def __dir__() -> list[str]:
 
 @functools.cache
 def _repository(name: str) -> dg.RepositoryDefinition:
+    read_migration_scripts_once()
     archive = _registered().get(name)
     if archive is not None:
         return repository_with(registered_resources(archive))

@@ -3,7 +3,7 @@
 A file that is unchanged has that id as its digest, so its rows and the decisions about it are found again.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from classface_assets.core.locations import remove_file
 from classface_assets.store.files.parquet import read_parquet
 from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.files.several_datasets import held_ids
 
 FACE_KEY = ["asset_id", "face_id"]
 
@@ -29,6 +30,11 @@ class FormerIds:
     current: Mapping[str, str] = field(default_factory=dict)
     first: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     orientation: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> set[str]:
+        """All former ids, and those that their photos have now."""
+        return self.current.keys() | self.first.keys()
 
 
 def former_ids(images: pl.DataFrame) -> FormerIds:
@@ -111,7 +117,11 @@ def superseded_faces(parts: PartDataset, former: FormerIds) -> set[str]:
 
 
 def copy_former_rows(
-    own: PartDataset, others: Collection[PartDataset], former: FormerIds, photos: set[str]
+    own: PartDataset,
+    others: Sequence[PartDataset],
+    former: FormerIds,
+    photos: set[str],
+    held: Iterable[Collection[str]] | None = None,
 ) -> set[str]:
     """Copy the rows of some photos that other datasets hold under former ids.
 
@@ -120,19 +130,23 @@ def copy_former_rows(
         others: The datasets to copy from, in this order.
         former: The former ids of the photos.
         photos: The asset ids whose rows are missing.
+        held: For each of the others those of `former.ids` that it holds; None to look.
 
     Returns:
         The asset ids that no other dataset holds.
     """
     missing = set(photos)
-    for other in others:
-        there = other.ids("asset_id") if missing else set()
+    if not missing or not former.current:
+        return missing
+    for other, there in zip(others, held_ids(others, "asset_id", former.ids) if held is None else held, strict=True):
         taken = {old: new for old, new in _choose_former_ids(there, former)[0].items() if new in missing}
         if taken:
             for rows in other.scan():
                 theirs = rows.filter(pl.col("asset_id").is_in(list(taken)))
                 own.append(_with_current_ids(theirs, taken, former))
             missing -= set(taken.values())
+        if not missing:
+            break
     return missing
 
 

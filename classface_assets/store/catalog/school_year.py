@@ -26,6 +26,7 @@ from classface_assets.store.catalog.photo_dates import resolve_dates
 from classface_assets.store.files.deletion import drop_rows, list_subfolders
 from classface_assets.store.files.parquet import DamagedFileError
 from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.files.several_datasets import read_several
 
 FILE_DIGEST = "file_digest"
 ID_COLUMNS = ["asset_id", FILE_DIGEST, "school_year", "path", "orientation"]
@@ -62,9 +63,10 @@ def all_images(layout: ArchiveLayout) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=IMAGES), *(year_images(layout, year) for year in years)])
 
 
-def all_former_ids(layout: ArchiveLayout) -> FormerIds:
-    """The former ids of the photos of all school years."""
-    return former_ids(all_images(layout))
+def all_former_ids(layout: ArchiveLayout, years: Sequence[str] | None = None) -> FormerIds:
+    """The former ids of the photos of all school years, which are listed where they are not given."""
+    given = list_school_years(layout) if years is None else years
+    return former_ids(read_several([image_parts(layout, year) for year in given], ID_COLUMNS))
 
 
 @dataclass(frozen=True)

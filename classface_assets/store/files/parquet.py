@@ -10,19 +10,22 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import polars as pl
 
-from classface_assets.core.atomic_files import write_file
+from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.errors import StorageError, UserError, sentence_of, translate_storage_errors
 from classface_assets.core.languages import sentence
-from classface_assets.core.locations import Location
+from classface_assets.core.locations import FileEntry, Location
 from classface_assets.store.files.checksums import FLAG, ChecksumError, VerifiedFile, with_checksums
+from classface_assets.store.files.fetched import ListedFile, hold_written
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
+StoredFile = Location | FileEntry
+"""A file, or one as it was just listed: of that one at a URL no request asks for the size."""
 BATCH_ROWS = 1024
 ROW_GROUP_BYTES = 4 << 20
 
@@ -66,6 +69,8 @@ def write_parquet(rows: pl.DataFrame, file: Location, metadata: Mapping[str, str
     rows.write_parquet(written, row_group_size=group, metadata={**(metadata or {}), FLAG: "1"})
     content = with_checksums(written.getvalue(), _kind_of(file))
     write_file(file, lambda out: out.write(content))
+    if not isinstance(file, Path):
+        hold_written(file, content)
 
 
 def read_parquet_metadata(file: Location) -> dict[str, str]:
@@ -82,7 +87,7 @@ def read_parquet_metadata(file: Location) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in metadata.items()}
 
 
-def read_parquet(file: Location, columns: list[str] | None = None) -> pl.DataFrame:
+def read_parquet(file: StoredFile, columns: list[str] | None = None) -> pl.DataFrame:
     """The rows of a Parquet file.
 
     Args:
@@ -93,15 +98,16 @@ def read_parquet(file: Location, columns: list[str] | None = None) -> pl.DataFra
         FileNotFoundError: There is no such file.
         DamagedFileError: It is cut off, or no Parquet file.
     """
-    with _translate_damage(file):
-        if isinstance(file, Path):
-            with _open_binary(file) as source:
+    place = _place_of(file)
+    with _translate_damage(place):
+        if isinstance(place, Path):
+            with _open_binary(place) as source:
                 source.check(columns)
-            has = None if columns is None else set(pl.read_parquet_schema(file))
-            return pl.read_parquet(file, columns=None if has is None else [c for c in columns or () if c in has])
+            has = None if columns is None else set(pl.read_parquet_schema(place))
+            return pl.read_parquet(place, columns=None if has is None else [c for c in columns or () if c in has])
         if columns is None:
-            content = file.fs.cat_file(file.path)
-            VerifiedFile(BytesIO(content), _kind_of(file)).check()
+            content = ListedFile(file).read() if isinstance(file, FileEntry) else read_file(place)
+            VerifiedFile(BytesIO(content), _kind_of(place)).check()
             return pl.read_parquet(BytesIO(content))
     frames = list(iter_parquet_batches(file, columns, rows=1 << 20))
     return pl.concat(frames) if frames else pl.DataFrame()
@@ -116,7 +122,7 @@ def read_parquet_or_empty(file: Location, schema: pl.Schema) -> pl.DataFrame:
 
 
 def iter_parquet_batches(
-    file: Location, columns: list[str] | None = None, rows: int = BATCH_ROWS
+    file: StoredFile, columns: list[str] | None = None, rows: int = BATCH_ROWS
 ) -> Iterator[pl.DataFrame]:
     """The rows of a Parquet file in frames of bounded size.
 
@@ -131,15 +137,16 @@ def iter_parquet_batches(
     """
     import pyarrow.parquet as pq
 
-    local = isinstance(file, Path)
-    with _translate_damage(file), _open_binary(file) as source:
+    place = _place_of(file)
+    local = isinstance(place, Path)
+    with _translate_damage(place), _open_binary(file) as source:
         parquet = pq.ParquetFile(source, pre_buffer=not local, buffer_size=1 << 20 if local else 0)
         present = None if columns is None else [c for c in columns if c in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(rows, columns=present, use_threads=False):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
 
 
-def read_matching_rows(file: Location, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
+def read_matching_rows(file: StoredFile, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
     """The rows of a Parquet file that have one of some values; other row groups are hardly read.
 
     Args:
@@ -155,7 +162,7 @@ def read_matching_rows(file: Location, column: str, values: Collection[str], col
     import pyarrow.parquet as pq
 
     found = []
-    with _translate_damage(file), _open_binary(file) as source:
+    with _translate_damage(_place_of(file)), _open_binary(file) as source:
         parquet = pq.ParquetFile(source)
         present = [c for c in dict.fromkeys([column, *columns]) if c in parquet.schema_arrow.names]
         for group in range(parquet.num_row_groups):
@@ -193,7 +200,7 @@ def read_row_group(file: Location, number: int, columns: list[str]) -> pl.DataFr
         return cast(pl.DataFrame, pl.from_arrow(pq.ParquetFile(source).read_row_group(number, columns)))
 
 
-def check_parquet(file: Location, thorough: bool = False) -> bool:
+def check_parquet(file: StoredFile, thorough: bool = False) -> bool:
     """Check every byte of a Parquet file.
 
     Args:
@@ -207,7 +214,7 @@ def check_parquet(file: Location, thorough: bool = False) -> bool:
         FileNotFoundError: There is no such file.
         DamagedFileError: It is damaged.
     """
-    with _translate_damage(file), _open_binary(file) as source:
+    with _translate_damage(_place_of(file)), _open_binary(file) as source:
         source.check()
         has_checksums = source.has_checksums
     if has_checksums:
@@ -216,7 +223,7 @@ def check_parquet(file: Location, thorough: bool = False) -> bool:
         for _ in iter_parquet_batches(file):
             pass
     else:
-        read_parquet_metadata(file)
+        read_parquet_metadata(_place_of(file))
     return False
 
 
@@ -270,14 +277,21 @@ def _damaged_row_groups(parquet: "ParquetFile", source: VerifiedFile) -> set[int
     return {bisect_right(starts, start) - 1 for start in bad}
 
 
+def _place_of(file: StoredFile) -> Location:
+    return file.path if isinstance(file, FileEntry) else file
+
+
 @contextmanager
-def _open_binary(file: Location) -> Iterator[VerifiedFile]:
-    if isinstance(file, Path):
-        with file.open("rb") as source:
-            yield VerifiedFile(source, _kind_of(file))
+def _open_binary(file: StoredFile) -> Iterator[VerifiedFile]:
+    place = _place_of(file)
+    if isinstance(place, Path):
+        with place.open("rb") as source:
+            yield VerifiedFile(source, _kind_of(place))
+    elif isinstance(file, FileEntry):
+        yield VerifiedFile(cast(BinaryIO, ListedFile(file)), _kind_of(place))
     else:
-        with file.fs.open(file.path, "rb", cache_type="none") as source:
-            yield VerifiedFile(source, _kind_of(file))
+        with place.fs.open(place.path, "rb", cache_type="none") as source:
+            yield VerifiedFile(source, _kind_of(place))
 
 
 @contextmanager

@@ -19,12 +19,22 @@ from typing import TypeVar
 import polars as pl
 
 from classface_assets.core.atomic_files import fsync_directory, remove_abandoned
+from classface_assets.core.errors import StorageError
 from classface_assets.core.failpoints import Failpoint, reached
-from classface_assets.core.locations import FileEntry, Location, list_directory, remove_file
-from classface_assets.store.files.parquet import iter_parquet_batches, read_matching_rows, read_parquet, write_parquet
+from classface_assets.core.locations import FileEntry, Location, list_named_files, remove_file
+from classface_assets.store.files.parquet import (
+    DamagedFileError,
+    StoredFile,
+    iter_parquet_batches,
+    read_matching_rows,
+    read_parquet,
+    write_parquet,
+)
 
 MAX_PART_BYTES = 64 << 20
 REMOTE_READ_THREADS = 8
+READ_ERRORS = (FileNotFoundError, DamagedFileError, StorageError)
+"""What reading a part as it was listed may end in when another process has replaced it since."""
 T = TypeVar("T")
 _REPLACING = re.compile(r"^part--(\d{8})-")
 _PLAIN = 10**8
@@ -76,19 +86,20 @@ class PartDataset:
         with_key = None if columns is None else self._with_key(columns)
         seen = RowDeduplicator(self.key)
         read: set[Location] = set()
-        waiting = self.files()
+        waiting = list_parts(self.folder)
         while waiting:
-            file = waiting.pop(0)
+            part = waiting.pop(0)
             try:
-                for rows in iter_parquet_batches(file, with_key):
+                for rows in iter_parquet_batches(part, with_key):
                     fresh = seen.drop_seen(rows)
                     if fresh.height:
                         yield fresh if columns is None else fresh.select(c for c in columns if c in fresh.columns)
-            except FileNotFoundError:
-                waiting = [f for f in self.files() if f not in read]
-                if file in waiting:
+            except READ_ERRORS:
+                waiting = [one for one in list_parts(self.folder) if one.path not in read]
+                if part in waiting:
                     raise
-            read.add(file)
+                continue
+            read.add(part.path)
 
     def read_matching(self, column: str, values: Collection[str], columns: list[str]) -> pl.DataFrame:
         """Read the rows that have one of some values, and hardly more than those.
@@ -169,10 +180,11 @@ class PartDataset:
         self._remove_abandoned()
         for group in group_small_parts(list_parts(self.folder)):
             try:
-                rows = concat_unique([read_parquet(file) for file in group], self.key)
+                rows = concat_unique([read_parquet(part) for part in group], self.key)
             except FileNotFoundError:
                 return
-            self._replace_parts(rows, group, _order(group))
+            files = [part.path for part in group]
+            self._replace_parts(rows, files, _order(files))
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left behind; an object storage has nothing half written."""
@@ -233,36 +245,12 @@ def concat_unique(frames: Sequence[pl.DataFrame], key: Sequence[str]) -> pl.Data
     return rows.unique(subset=list(key), keep="first", maintain_order=True)
 
 
-def copy_rows_from(own: PartDataset, others: Iterable[PartDataset], column: str, ids: set[str]) -> set[str]:
-    """Copy the rows of some ids that other datasets hold.
-
-    A photo that moved to another school year keeps its content id, so what was computed for it is copied, not redone.
-
-    Args:
-        own: The dataset to append to.
-        others: The datasets to copy from, in this order.
-        column: The column with the ids.
-        ids: The ids whose rows are missing.
-
-    Returns:
-        The ids that no other dataset holds.
-    """
-    missing = set(ids)
-    for other in others:
-        shared = missing & other.ids(column) if missing else set()
-        if shared:
-            for rows in other.scan():
-                own.append(rows.filter(pl.col(column).is_in(list(shared))))
-            missing -= shared
-    return missing
-
-
 def list_parts(folder: Location) -> list[FileEntry]:
     """The Parquet parts in a folder, sorted by name."""
     # A part that vanishes between the listing and its inspection left its rows to one that the listing lacks.
     before: list[Location] | None = None
     while True:
-        found = [e for e in list_directory(folder, include_missing=True) if _is_part(e.path.name)]
+        found = [e for e in list_named_files(folder, "part-") if is_part_name(e.path.name)]
         present = [entry for entry in found if entry.size >= 0]
         names = [entry.path for entry in found]
         if len(present) == len(found) or names == before:
@@ -275,7 +263,7 @@ def list_part_files(folder: Location) -> list[Location]:
     return [entry.path for entry in list_parts(folder)]
 
 
-def read_all_parts(folder: Location, read: Callable[[Location], T]) -> tuple[list[Location], list[T]]:
+def read_all_parts(folder: Location, read: Callable[[StoredFile], T]) -> tuple[list[Location], list[T]]:
     """Read every part of a folder as they are at one moment.
 
     Reading starts again when another process replaces parts meanwhile. At a URL several parts are read at once.
@@ -288,20 +276,21 @@ def read_all_parts(folder: Location, read: Callable[[Location], T]) -> tuple[lis
         The parts, and what `read` returned for each.
     """
     while True:
-        files = list_part_files(folder)
+        parts = list_parts(folder)
+        files = [part.path for part in parts]
         try:
-            if isinstance(folder, Path) or len(files) < 2:
-                return files, [read(file) for file in files]
+            if isinstance(folder, Path) or len(parts) < 2:
+                return files, [read(part) for part in parts]
             with ThreadPoolExecutor(REMOTE_READ_THREADS) as readers:  # a server takes its time over each of them
-                return files, list(readers.map(read, files))
-        except FileNotFoundError:
-            if list_part_files(folder) == files:
+                return files, list(readers.map(read, parts))
+        except READ_ERRORS:
+            if list_parts(folder) == parts:
                 raise
 
 
-def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
+def group_small_parts(parts: list[FileEntry]) -> Iterator[list[FileEntry]]:
     """Groups of small parts (below half of MAX_PART_BYTES) of up to MAX_PART_BYTES; a part alone is no group."""
-    group: list[Location] = []
+    group: list[FileEntry] = []
     size = 0
     for part in parts:
         if part.size >= MAX_PART_BYTES // 2:
@@ -309,7 +298,7 @@ def group_small_parts(parts: list[FileEntry]) -> Iterator[list[Location]]:
         if size + part.size > MAX_PART_BYTES:
             yield group
             group, size = [], 0
-        group.append(part.path)
+        group.append(part)
         size += part.size
     if len(group) > 1:
         yield group
@@ -321,5 +310,6 @@ def _order(parts: Iterable[Location]) -> int:
     return min((int(one[1]) for one in found if one), default=_PLAIN)
 
 
-def _is_part(name: str) -> bool:
+def is_part_name(name: str) -> bool:
+    """Whether a file of this name is a part."""
     return name.startswith("part-") and name.endswith(".parquet")

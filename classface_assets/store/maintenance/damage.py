@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from classface_assets.core.locations import Location, list_directory
-from classface_assets.store.files.parquet import DamagedFileError, iter_parquet_batches
-from classface_assets.store.files.parts import PartDataset
+from classface_assets.core.locations import FileEntry, Location, list_directory
+from classface_assets.store.files.parquet import DamagedFileError, StoredFile, iter_parquet_batches
+from classface_assets.store.files.parts import PartDataset, list_parts
 
 UNIT_LENGTH_TOLERANCE = 1e-3
 _DAMAGE_ERRORS = (DamagedFileError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -27,14 +27,16 @@ def read_undamaged(parts: PartDataset, columns: list[str]) -> tuple[pl.DataFrame
         The rows, duplicates included, and the parts that cannot be read.
     """
     frames: list[pl.DataFrame] = []
-    broken = find_unreadable(parts.files(), frames.append, columns)
+    broken = find_unreadable(list_parts(parts.folder), frames.append, columns)
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(
         schema=dict.fromkeys(columns, pl.String)
     ), broken
 
 
 def find_unreadable(
-    files: Iterable[Location], read: Callable[[pl.DataFrame], object] = lambda _: None, columns: list[str] | None = None
+    files: Iterable[StoredFile],
+    read: Callable[[pl.DataFrame], object] = lambda _: None,
+    columns: list[str] | None = None,
 ) -> list[Location]:
     """Find the files that cannot be read to their end.
 
@@ -51,7 +53,7 @@ def find_unreadable(
         except FileNotFoundError:
             continue
         except _DAMAGE_ERRORS:
-            broken.append(file)
+            broken.append(file.path if isinstance(file, FileEntry) else file)
     return broken
 
 

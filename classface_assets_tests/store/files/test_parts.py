@@ -14,7 +14,8 @@ from upath import UPath
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.locations import Location, list_directory
 from classface_assets.store.files.parquet import DamagedFileError
-from classface_assets.store.files.parts import PartDataset, copy_rows_from
+from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.files.several_datasets import copy_rows_from
 from classface_assets_tests.support.helpers import kill_at_output, python
 
 pytestmark = pytest.mark.slow

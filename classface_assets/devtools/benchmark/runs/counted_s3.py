@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from upath import UPath
+
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 KEYS = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -36,11 +38,13 @@ class Traffic:
             self.bytes_in += received
             self.bytes_out += sent
 
-    def reset(self) -> None:
-        """Begin to count anew."""
-        with self._lock:
-            self.requests.clear()
-            self.bytes_in = self.bytes_out = 0
+    def __add__(self, other: "Traffic") -> "Traffic":
+        """Both together."""
+        return Traffic(self.requests + other.requests, self.bytes_in + other.bytes_in, self.bytes_out + other.bytes_out)
+
+    def __sub__(self, other: "Traffic") -> "Traffic":
+        """What came since `other` was counted."""
+        return Traffic(self.requests - other.requests, self.bytes_in - other.bytes_in, self.bytes_out - other.bytes_out)
 
 
 def counted(app: WsgiApp, traffic: Traffic) -> WsgiApp:
@@ -67,9 +71,12 @@ def counted_s3() -> Iterator[Traffic]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     before = dict(os.environ)
     os.environ.update(KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{server.server_port}", AWS_EC2_METADATA_DISABLED="true")
+    known = type(UPath("s3://bench").fs)
+    known.clear_instance_cache()  # those that there are know another server
     try:
         yield traffic
     finally:
         server.shutdown()
+        known.clear_instance_cache()
         os.environ.clear()
         os.environ.update(before)

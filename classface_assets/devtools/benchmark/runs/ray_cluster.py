@@ -3,8 +3,9 @@
     make bench-ray                            the composed sample
     make bench-ray ARCHIVE=folder PHOTOS=100  of photos/ in that folder
 
-Three tables: the search and embedding of the photos without Ray and with it, its start told apart; the same while a
-worker is killed; and requests and bytes where photos and data are at S3. Files are read before, by neither.
+Tables: the search and embedding of the photos without Ray and with it, its start told apart, and the same while a
+worker is killed; and for each asset the requests and bytes a photo where photos and data are at S3, once with all
+photos in one school year and once in all that there are. In the first table files are read before, by neither.
 """
 
 import os
@@ -37,6 +38,8 @@ PHOTOS = 600
 S3_PHOTOS = 300
 STORE_BYTES = 200 << 20
 WORKER = "ray::Worker"
+WORKED_S = 5.0
+"""For which a worker is at work before it is killed."""
 STEPS = ("detections", "embeddings")
 
 
@@ -84,12 +87,16 @@ class Cost:
         cpu_s: CPU time of all processes.
         start_s: Wall time until the actors were ready, before that.
         start_cpu_s: CPU time of it.
+        ready_at: When each actor became ready, by `time.monotonic`.
+        redone_at: When each batch was done whose worker had died at it.
     """
 
     seconds: float
     cpu_s: float
     start_s: float = 0.0
     start_cpu_s: float = 0.0
+    ready_at: Sequence[float] = ()
+    redone_at: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,28 @@ class Bench:
             runner = PipelineRunner(instance, archive, Models(pack=self.pack), Console(quiet=True))
             _run(runner, self.years, ["images"])
             began, cpu = time.perf_counter(), meter.look()
-            if address:
-                ray_runner(RaySettings(address), archive.layout, self.pack).pool.start(2)
+            pool = ray_runner(RaySettings(address), archive.layout, self.pack).pool if address else None
+            if pool:
+                pool.start(2)
             started, start_cpu = time.perf_counter(), meter.look()
             with watched(meter.look):
                 _run(runner, self.years, STEPS)
             ended, end_cpu = time.perf_counter(), meter.look()
-        return Cost(ended - started, end_cpu - start_cpu, started - began, start_cpu - cpu)
+        actors = (tuple(pool.ready_at), tuple(pool.redone_at)) if pool else ()
+        return Cost(ended - started, end_cpu - start_cpu, started - began, start_cpu - cpu, *actors)
+
+    def count_requests(self, data: str, local: Path, traffic: Traffic) -> dict[str, Traffic]:
+        """Ingest photos and data at a URL in this process; asset → what the server was asked for."""
+        archive, counted = resolve_archive(self.photos, data, local), {}
+        os.environ[ADDRESS] = ""
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions("school_year", list(self.years))
+            runner = PipelineRunner(instance, archive, Models(pack=self.pack), Console(quiet=True))
+            for asset in ("images", *STEPS):
+                before = traffic + Traffic()
+                _run(runner, self.years, [asset])
+                counted[asset] = traffic - before
+        return counted
 
 
 def _run(runner: PipelineRunner, years: Sequence[str], assets: Sequence[str]) -> None:
@@ -132,25 +154,32 @@ def _run(runner: PipelineRunner, years: Sequence[str], assets: Sequence[str]) ->
 
 @dataclass
 class Killer:
-    """Kills a worker once, a while after it began to work, and notes when its successor has loaded its models."""
+    """Kills a worker once, a while after it began to work, and notes when, by `time.monotonic`."""
 
     killed_at: float = 0.0
-    ready_after_s: float = 0.0
     _first: dict[int, float] = field(default_factory=dict)
-    _before: frozenset[int] = frozenset()
 
     def look(self) -> None:
         """Look at the workers as they are now."""
-        now, working = time.perf_counter(), [p for p in _workers() if ".process" in _title(p)]
+        if self.killed_at:
+            return
+        now, working = time.monotonic(), [p for p in _workers() if ".process" in _title(p)]
         for process in working:
             self._first.setdefault(process.pid, now)
+        old = [p for p in working if now - self._first[p.pid] > WORKED_S]
+        if len(working) > 1 and old:
+            self.killed_at = now
+            old[0].kill()
+
+    def recovery(self, cost: Cost) -> str:
+        """How long it took until what was lost was there again, in a sentence."""
         if not self.killed_at:
-            old = [p for p in working if now - self._first[p.pid] > 5]
-            if len(working) > 1 and old:
-                self._before, self.killed_at = frozenset(p.pid for p in working), now
-                old[0].kill()
-        elif not self.ready_after_s and any(p.pid not in self._before for p in working):
-            self.ready_after_s = now - self.killed_at  # it is at work: it was given a batch
+            return "No worker was killed: there were too few photos for two of them to be at work at once."
+        redone, ready = (
+            next((f"{at - self.killed_at:.1f} s" for at in times if at > self.killed_at), "never")
+            for times in (cost.redone_at, cost.ready_at)
+        )
+        return f"From the kill until the lost batch was written: {redone}; until another worker was ready: {ready}."
 
 
 def _workers() -> list[psutil.Process]:
@@ -192,8 +221,10 @@ def choose_photos(source: Path, folder: Path, count: int) -> int:
     return copied
 
 
-def bench(folder: Path, source: Path, count: int, pack: str, console: Console) -> tuple[Cost, Cost, Traffic]:
-    """Measure, print the tables, and return what was measured: without Ray, with it, and the traffic at S3."""
+def bench(
+    folder: Path, source: Path, count: int, pack: str, console: Console
+) -> tuple[Cost, Cost, Mapping[str, Traffic]]:
+    """Measure, print the tables, and return what was measured: without Ray, with it, and by asset the traffic at S3."""
     photos = choose_photos(source, folder / "photos", count)
     years = sorted(path.name for path in (folder / "photos").iterdir())
     local = Bench(str(folder / "photos"), years, pack)
@@ -204,19 +235,23 @@ def bench(folder: Path, source: Path, count: int, pack: str, console: Console) -
         with watched(killer.look, 0.05):
             hurt = local.ingest(str(folder / "hurt"), address)
         _print_costs(console, f"{photos:,} photos", (("without Ray", alone), ("Ray", shared), ("one killed", hurt)))
-        console.print(f"A killed worker was replaced, with its models, after {killer.ready_after_s:.1f} s.")
+        console.print(killer.recovery(hurt))
         few = choose_photos(folder / "photos", folder / "few" / years[0], min(count, S3_PHOTOS))
-        at_s3 = Bench(_upload(folder / "few"), years[:1], pack)
-        traffic.reset()
-        at_s3.ingest("s3://bench/data", address)
-    _print_traffic(console, few, traffic)
-    return alone, shared, traffic
+        at_s3 = Bench(upload(folder / "few", "one"), years[:1], pack)
+        one_year = at_s3.count_requests("s3://one/data", folder / "one", traffic)
+        _print_traffic(console, f"{few:,} photos at S3, in one school year", few, one_year)
+        choose_photos(folder / "photos", folder / "spread", few)
+        at_s3 = Bench(upload(folder / "spread", "many"), years, pack)
+        spread = at_s3.count_requests("s3://many/data", folder / "many", traffic)
+        _print_traffic(console, f"{few:,} photos at S3, in {len(years)} school years", few, spread)
+    return alone, shared, spread
 
 
-def _upload(folder: Path) -> str:
-    place = parse_location("s3://bench/photos")
+def upload(folder: Path, bucket: str) -> str:
+    """Copy photos into a new bucket; returns their URL."""
+    place = parse_location(f"s3://{bucket}/photos")
     assert not isinstance(place, Path)
-    place.fs.mkdir("bench")
+    place.fs.mkdir(bucket)
     place.fs.put(f"{folder}/", place.path, recursive=True)
     return str(place)
 
@@ -231,13 +266,14 @@ def _print_costs(console: Console, title: str, costs: Sequence[tuple[str, Cost]]
     console.print(table)
 
 
-def _print_traffic(console: Console, photos: int, traffic: Traffic) -> None:
-    table = Table(f"{photos:,} photos at S3", "a photo")
-    for kind, number in sorted(traffic.requests.items()):
-        table.add_row(kind, f"{number / photos:.2f}")
-    table.add_row("requests", f"{sum(traffic.requests.values()) / photos:.2f}")
-    table.add_row("kB fetched", f"{traffic.bytes_out / photos / 1000:.0f}")
-    table.add_row("kB sent", f"{traffic.bytes_in / photos / 1000:.0f}")
+def _print_traffic(console: Console, title: str, photos: int, traffic: Mapping[str, Traffic]) -> None:
+    kinds = sorted(set().union(*(one.requests for one in traffic.values())))
+    table = Table(title, *kinds, "requests a photo", "kB fetched", "kB sent")
+    total = sum(traffic.values(), Traffic())
+    for name, one in [*traffic.items(), ("together", total)]:
+        numbers = [*(one.requests[kind] for kind in kinds), one.requests.total()]
+        sizes = [one.bytes_out / 1000, one.bytes_in / 1000]
+        table.add_row(name, *(f"{n / photos:.2f}" for n in numbers), *(f"{size / photos:.0f}" for size in sizes))
     console.print(table)
 
 

@@ -3,6 +3,7 @@
 Ray places them, starts them and notices when they die. What they do belongs in `pool`.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class ActorPool:
         starting: The answer that an actor gives once it is ready.
         failed_starts: How many in a row died before they were ready.
         has_started: Whether the first of them were ready once.
+        ready_at: When each of them became ready, by `time.monotonic`.
+        redone_at: When each batch was done whose worker had died at it.
     """
 
     settings: RaySettings
@@ -47,6 +50,8 @@ class ActorPool:
     starting: "dict[ObjectRef, ActorHandle]" = field(default_factory=dict)
     failed_starts: int = 0
     has_started: bool = False
+    ready_at: list[float] = field(default_factory=list)
+    redone_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Connect to the cluster. Raises UserError where that cannot be."""
@@ -126,6 +131,7 @@ class ActorPool:
             self.ray.kill(actor)
             raise RayUnusableError(problem)
         self.failed_starts = 0
+        self.ready_at.append(time.monotonic())
         self.idle.append(actor)
 
     def next_answer(self, running: "Iterable[ObjectRef]") -> "ObjectRef":

@@ -4,6 +4,7 @@ Each actor has one batch at a time. In place of one that died another is asked f
 others go on. A batch may be worked on twice: it then writes the same part twice, under one name.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class RayRunner:
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 pool.idle.append(actor)
+                if batch.attempts:
+                    pool.redone_at.append(time.monotonic())
                 yield number, result
         finally:
             for actor, _, _ in running.values():  # the run ends here; nobody waits for what they do

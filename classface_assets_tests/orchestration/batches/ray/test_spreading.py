@@ -19,6 +19,7 @@ from classface_assets.identity.graph.blocks import BlockResult, BlockSearch, Sea
 from classface_assets.identity.graph.build import GraphBuild, update_graph
 from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.batches.ray.pool import batch_sizes, ray_runner
+from classface_assets.orchestration.batches.ray.settings import RaySettings
 from classface_assets.orchestration.progress import TaskProgress
 from classface_assets_tests.support.ray_cluster import YEAR, Machines, School, Seen, environment, working
 from classface_assets_tests.support.vectors import unit
@@ -76,19 +77,21 @@ def test_two_machines_find_what_one_process_finds(
 def test_a_worker_that_is_killed_costs_no_row_and_doubles_none(
     machines: Machines, school: School, alone: tuple[School, Seen]
 ) -> None:
-    killed: list[int] = []
+    killed: list[float] = []
+    pool = ray_runner(RaySettings(machines.address), school.archive.layout, school.pack).pool
 
     def kill_one(progress: TaskProgress) -> None:
         victims = working() if len(killed) < 2 and progress.unit in ("photos", "faces") else []
         for victim in victims[:1]:
             victim.kill()
-            killed.append(victim.pid)
+            killed.append(time.monotonic())
 
     seen = Seen(then=kill_one)
     assert school.ingest(machines.address, seen).success
     assert killed
     assert_same_rows(school, alone[0])
     assert seen.counts == alone[1].counts
+    assert 1 <= len(pool.redone_at) <= len(killed) and killed[0] < pool.redone_at[0] < time.monotonic()
 
 
 def test_a_run_that_is_killed_leaves_the_rest_to_the_next(

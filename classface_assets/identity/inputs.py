@@ -35,7 +35,7 @@ class ClusteringInput:
     quality: np.ndarray
     """(n,) float32, 0 to 1."""
     pairs: np.ndarray = field(default_factory=_no_pairs)
-    """(m, 2) int64: the graph's directed edges, face and neighbour."""
+    """(m, 2) int32 or int64: the graph's directed edges, face and neighbour."""
     similarities: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     """(m,) float32: the cosine of each edge."""
     must_link: np.ndarray = field(default_factory=_no_pairs)
@@ -67,7 +67,12 @@ class ClusteringInput:
 
     def with_edges(self, mask: np.ndarray) -> "ClusteringInput":
         """The same faces with only the edges of a mask, (m,) bool."""
-        return replace(self, pairs=self.pairs[mask], similarities=self.similarities[mask])
+        return self if mask.all() else replace(self, pairs=self.pairs[mask], similarities=self.similarities[mask])
+
+    def without_vectors(self) -> "ClusteringInput":
+        """The same faces with vectors of no numbers, for those who take them from elsewhere."""
+        sample = stable_sample(self.vectors) if self.sample is None else self.sample
+        return replace(self, vectors=np.empty((len(self), 0), np.float32), sample=sample)
 
     def subset(self, rows: np.ndarray) -> "ClusteringInput":
         """The input of some of the faces.
@@ -86,9 +91,8 @@ class ClusteringInput:
         new_row[rows] = np.arange(len(rows))
 
         def within(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            relabelled = new_row[pairs.reshape(-1, 2)]
-            inside = (relabelled >= 0).all(axis=1)
-            return relabelled[inside], inside
+            inside = (new_row[pairs[:, 0]] >= 0) & (new_row[pairs[:, 1]] >= 0)
+            return new_row[pairs[inside]].astype(pairs.dtype, copy=False), inside
 
         pairs, inside = within(self.pairs)
         return ClusteringInput(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.schemas import ASSIGNMENTS, noise_id
 from classface_assets.identity.clustering.cluster_ids import name_clusters
@@ -24,6 +25,7 @@ from classface_assets.identity.matching.matches import FaceAssignments
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
 from classface_assets.identity.similarity.probability import similarity_in_near_years
+from classface_assets.identity.similarity.space import ProjectedRows
 
 
 def _no_assignments() -> pl.DataFrame:
@@ -96,6 +98,8 @@ def assign_identities(
     known = people.assignments
     unknown = (known.persons < 0) & ~indexed.left_out
     clustered = cluster_unknown_faces(inputs, table, unknown, previous.assignments, settings, previous.cluster_state)
+    inputs = inputs.with_edges(np.zeros(len(inputs.pairs), bool))
+    release_freed_memory()
     clusters = name_clusters(
         table["face_id"], clustered.labels, previous.assignments, previous.highest_cluster, previous.split_names
     )
@@ -104,6 +108,7 @@ def assign_identities(
     probability[indexed.confirmed >= 0] = np.nan
     rows = rows.with_columns(pl.Series("assignment_probability", probability).fill_nan(None)).cast(ASSIGNMENTS)
     rows = faces.table.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
+    release_freed_memory()
     candidates = None if people.candidates is None else people.candidates.to_frame(table["face_id"])
     return AssignmentResult(rows, clustered.state, candidates)
 
@@ -165,5 +170,5 @@ def match_probability(inputs: ClusteringInput, persons: np.ndarray, clusters: np
     if fitted is None or fitted.calibration is None:
         return np.full(len(inputs), np.nan)
     labels = np.where(persons >= 0, persons, np.where(clusters >= 0, clusters + persons.max(initial=-1) + 1, -1))
-    vectors = fitted.model.project(inputs.vectors)
+    vectors = ProjectedRows(fitted.model, inputs.vectors)
     return fitted.calibration.probability(similarity_in_near_years(vectors, inputs.years, labels))

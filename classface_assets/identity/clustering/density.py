@@ -138,7 +138,8 @@ def _hdbscan_of_tree(
 
 def _edges(n: int, pairs: np.ndarray, similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each undirected edge once: its lower and its higher face, and their distance (never 0, which means none)."""
-    keys, first = np.unique(pairs.min(axis=1) * n + pairs.max(axis=1), return_index=True)
+    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
+    keys, first = np.unique(low * n + high, return_index=True)
     distance = np.clip(1.0 - similarities[first].astype(np.float64), 1e-9, MAX_DISTANCE)
     return keys // n, keys % n, distance
 

@@ -6,6 +6,8 @@ weights of its neighbours, and the similarity of two rows their cosine. That ave
 random signs for each neighbour project it to few dimensions (Achlioptas 2003).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from classface_assets.identity.inputs import ClusteringInput
@@ -17,6 +19,25 @@ ONE_SIDED_WEIGHT = 0.3
 """Weight of a neighbour that does not have the face among its own."""
 SIGN_DIMENSIONS = 256
 """A multiple of 64: with this many the similarity of strangers is off by 0.06 of its greatest."""
+
+
+@dataclass(frozen=True)
+class SharedNeighbours:
+    """How much shared neighbours count; see `add_shared_neighbours`."""
+
+    weight: float
+    """Added to the similarity of two faces that have all their neighbours in common."""
+    offset: float
+    """Taken off every similarity."""
+
+    @property
+    def most(self) -> float:
+        """The most that they change a similarity by, upwards."""
+        return self.weight - self.offset if self.weight > 0 else 0.0
+
+    def add(self, space: SimilaritySpace, inputs: ClusteringInput, rows: np.ndarray | None = None) -> SimilaritySpace:
+        """The space with shared neighbours in it, of all faces or of these rows."""
+        return add_shared_neighbours(space, inputs, self.weight, self.offset, rows)
 
 
 def add_shared_neighbours(
@@ -66,7 +87,7 @@ def _weighted_edges(inputs: ClusteringInput, mask: np.ndarray) -> tuple[np.ndarr
     """The edges of the faces of a mask, (n,) bool, to their nearest neighbours: face, neighbour, and weight float32."""
     sources = mask.copy()
     sources[inputs.pairs[mask[inputs.pairs[:, 0]], 1]] = True
-    n, (face, other) = len(inputs), _nearest_edges(inputs.with_edges(sources[inputs.pairs[:, 0]])).T
+    n, (face, other) = len(inputs), _nearest_edges(inputs.with_edges(sources[inputs.pairs[:, 0]])).T.astype(np.int64)
     own = mask[face]
     mutual = np.isin(other[own] * n + face[own], face * n + other)
     return face[own], other[own], np.where(mutual, 1.0, ONE_SIDED_WEIGHT).astype(np.float32)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from classface_assets.core.arrays import release_freed_memory
 from classface_assets.identity.clustering.linkage.average import average_linkage
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
 from classface_assets.identity.inputs import ClusteringInput
@@ -14,7 +15,8 @@ from classface_assets.identity.similarity.fitting import SampleStatistics, refin
 from classface_assets.identity.similarity.hubness import COHORT_SIZE
 from classface_assets.identity.similarity.model import FittedSimilarity, fitting_settings
 from classface_assets.identity.similarity.probability import fit_match_calibration
-from classface_assets.identity.similarity.space import SimilarityModel
+from classface_assets.identity.similarity.rows import SelectedRows, VectorRows
+from classface_assets.identity.similarity.space import ProjectedRows, SimilarityModel
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 MAX_FITTING_FACES = 20_000
@@ -40,9 +42,11 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
     model, ageing = SimilarityModel(), AgeingDirection.absent(inputs.vectors.shape[1], AgeingStatus.TOO_FEW_PEOPLE)
     calibration = None
     if statistics.share > 0:
-        part = _fitting_sample(replace(inputs, sample=sample))
-        model, ageing, groups = _refine(statistics, part, settings)
-        calibration = fit_match_calibration(model.project(part.vectors), part.years, groups)
+        part, vectors = _fitting_sample(replace(inputs, sample=sample))
+        del inputs  # with all edges of the archive, where the caller has no use for them
+        release_freed_memory()
+        model, ageing, groups = _refine(statistics, part, vectors, settings)
+        calibration = fit_match_calibration(ProjectedRows(model, vectors), part.years, groups)
     return FittedSimilarity(
         model=model,
         ageing=ageing,
@@ -53,10 +57,10 @@ def fit_archive_similarity(inputs: ClusteringInput, settings: AssignmentSettings
 
 
 def _refine(
-    statistics: SampleStatistics, part: ClusteringInput, settings: AssignmentSettings
+    statistics: SampleStatistics, part: ClusteringInput, vectors: VectorRows, settings: AssignmentSettings
 ) -> tuple[SimilarityModel, AgeingDirection, np.ndarray]:
     """The model after rounds of grouping and learning, the direction of age in it, and the groups, (n,) int64."""
-    size = part.vectors.shape[1]
+    size = vectors.shape[1]
     model, ageing = statistics.model(np.eye(size, dtype=np.float32), settings), None
     groups = np.arange(len(part))
     for _ in range(MAX_ROUNDS):
@@ -64,11 +68,12 @@ def _refine(
             threshold=settings.cluster_reference + STRICTER_SPREADS * model.spread,
             decay=YearDecay(settings.cluster_year_decay, 0.0),
         )
-        groups = average_linkage(part, model.transform(part.vectors), strict, consume=True)
-        centred = statistics.centred(part.vectors)
+        groups = average_linkage(part, model.transform(vectors), strict, consume=True)
+        centred = statistics.centred(vectors)
         learned = learn_ageing_direction(centred, part.years, groups)
-        representatives = part.vectors[np.unique(groups)[:COHORT_SIZE]]
+        representatives = vectors[np.unique(groups)[:COHORT_SIZE]]
         model = statistics.model(refined_matrix(learned, centred, groups), settings, representatives)
+        release_freed_memory()
         settled = ageing is not None and learned.agrees_with(ageing, SETTLED_COSINE)
         ageing = learned
         if settled:
@@ -77,11 +82,11 @@ def _refine(
     return model, ageing, groups
 
 
-def _fitting_sample(inputs: ClusteringInput) -> ClusteringInput:
-    """The faces, or of many about SEED_FACES and their neighbours in the graph."""
+def _fitting_sample(inputs: ClusteringInput) -> tuple[ClusteringInput, VectorRows]:
+    """The faces, or of many about SEED_FACES and their neighbours in the graph: without vectors, and their vectors."""
     if len(inputs) <= MAX_FITTING_FACES:
-        return inputs
+        return inputs, inputs.vectors
     chosen = np.zeros(len(inputs), bool)
     chosen[stable_order(inputs.vectors)[:SEED_FACES]] = True
     chosen[inputs.pairs[chosen[inputs.pairs[:, 0]], 1]] = True
-    return inputs.subset(chosen)
+    return inputs.without_vectors().subset(chosen), SelectedRows(inputs.vectors, np.flatnonzero(chosen))

@@ -7,8 +7,9 @@ second chance for faces that were left alone: these may join a group that exists
 import numpy as np
 
 from classface_assets.identity.clustering.linkage.average import average_linkage
+from classface_assets.identity.clustering.linkage.components import average_linkage_in_parts
 from classface_assets.identity.clustering.linkage.rule import LinkageRule
-from classface_assets.identity.clustering.shared_neighbours import add_shared_neighbours
+from classface_assets.identity.clustering.shared_neighbours import SharedNeighbours
 from classface_assets.identity.clustering.similarity_fitting import fit_archive_similarity
 from classface_assets.identity.constraints.conflicts import Conflicts, merge_must_links
 from classface_assets.identity.inputs import ClusteringInput
@@ -44,14 +45,13 @@ def temporal_linkage(
         overlap_penalty=settings.cluster_overlap_penalty * model.spread * model.share,
     )
     enough = model.share / max(settings.whitened_share, 1e-6)  # among few faces all have the same neighbours
-    shared = settings.shared_neighbour_weight * enough, settings.shared_neighbour_offset * enough
+    shared = SharedNeighbours(settings.shared_neighbour_weight * enough, settings.shared_neighbour_offset * enough)
     attach = settings.attach_threshold, settings.attach_margin
     if fixed is None:
-        space = add_shared_neighbours(model.transform(inputs.vectors), inputs, *shared)
-        return attach_singletons(average_linkage(inputs, space, rule, consume=True), inputs, *attach)
+        return attach_singletons(average_linkage_in_parts(inputs, model, shared, rule), inputs, *attach)
     near = _adjacent_rows(fixed, inputs.pairs)
     part, fixed_part = inputs.subset(near), fixed[near]
-    space = add_shared_neighbours(model.transform(part.vectors), inputs, *shared, rows=near)
+    space = shared.add(model.transform(part.vectors), inputs, near)
     joined = merge_must_links(fixed, inputs)
     groups = average_linkage(part, space, rule, fixed_part, consume=True)
     joined[near] = near[attach_singletons(groups, part, *attach, movable=fixed_part < 0)]

@@ -121,7 +121,7 @@ def restrict_to_scope(inputs: ClusteringInput, table: pl.DataFrame, settings: As
             place = pl.concat_str("school_year", folder, separator="/")
         code = table.select(place.rank("dense")).to_series().to_numpy()
         retained &= code[inputs.pairs[:, 0]] == code[inputs.pairs[:, 1]]
-    return inputs if retained.all() else inputs.with_edges(retained)
+    return inputs.with_edges(retained)
 
 
 def keep_previous_clusters(

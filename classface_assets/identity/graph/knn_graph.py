@@ -78,10 +78,16 @@ class KnnGraph:
         return KnnGraph(ids, neighbours, similarities)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """The directed edges as row numbers (m, 2) int64, by face and nearest first, and similarities (m,) float32."""
+        """The directed edges as row numbers (m, 2) int32, by face and nearest first, and similarities (m,) float32.
+
+        Their products need wider numbers.
+        """
         exists = self.neighbours != NO_NEIGHBOUR
-        rows = np.repeat(np.arange(len(self.neighbours)), exists.sum(axis=1))
-        return np.column_stack([rows, self.neighbours[exists].astype(np.int64)]), self.similarities[exists]
+        counts = exists.sum(axis=1)
+        pairs = np.empty((int(counts.sum()), 2), np.int32)
+        pairs[:, 0] = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        pairs[:, 1] = self.neighbours[exists]
+        return pairs, self.similarities[exists]
 
 
 def empty_lists(count: int, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from classface_assets.core.arrays import l2_normalize
+from classface_assets.identity.similarity.rows import VectorRows
 
-BLOCK_ROWS = 8_192
+BLOCK_ROWS = 2_048
 """Faces at a time."""
 MIN_SCHOOL_YEARS = 3
 """In fewer years a slope is mostly noise."""
@@ -32,25 +32,6 @@ class AgeingStatus(StrEnum):
     TOO_FEW_PEOPLE = "the archive shows too few people"
     TOO_FEW_YEARS = "the archive has fewer than three school years"
     TOO_FEW_TRACKS = "too few people are seen in more than one school year"
-
-
-@dataclass(frozen=True)
-class CentredVectors:
-    """Vectors without a mean, of unit length again; made as rows are needed: all at once take twice the room."""
-
-    vectors: np.ndarray
-    """(n, d) float32 of unit length."""
-    mean: np.ndarray
-    """(d,) float32."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, d)."""
-        return self.vectors.shape
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of some rows, (r, d) float32."""
-        return l2_normalize(self.vectors[rows] - self.mean)
 
 
 @dataclass(frozen=True)
@@ -82,9 +63,7 @@ class AgeingDirection:
         return abs(float(self.direction @ other.direction)) >= cosine
 
 
-def learn_ageing_direction(
-    vectors: np.ndarray | CentredVectors, years: np.ndarray, groups: np.ndarray
-) -> AgeingDirection:
+def learn_ageing_direction(vectors: VectorRows, years: np.ndarray, groups: np.ndarray) -> AgeingDirection:
     """The slope of vectors over the years within groups, summed over all groups.
 
     Args:

@@ -11,8 +11,9 @@ import numpy as np
 
 from classface_assets.core.arrays import chunks_by_size, l2_normalize
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.ageing import AgeingDirection, CentredVectors
+from classface_assets.identity.similarity.ageing import AgeingDirection
 from classface_assets.identity.similarity.hubness import COHORT_SIZE, hubness
+from classface_assets.identity.similarity.rows import CentredVectors, VectorRows
 from classface_assets.identity.similarity.space import BLOCK_ROWS, AffineTransform, SimilarityModel, StrangerCohort
 
 PART_ROWS = 1_000
@@ -57,7 +58,7 @@ class SampleStatistics:
         paired = sample[:MAX_PAIRED_FACES]
         return SampleStatistics(sample, mean.astype(np.float32), share, _median_and_spread(paired @ paired.T)[1])
 
-    def centred(self, vectors: np.ndarray) -> CentredVectors:
+    def centred(self, vectors: VectorRows) -> CentredVectors:
         """Vectors (n, d) float32 without the mean."""
         return CentredVectors(vectors, self.mean)
 
@@ -92,7 +93,7 @@ class SampleStatistics:
         )
 
 
-def refined_matrix(ageing: AgeingDirection, centred: np.ndarray | CentredVectors, groups: np.ndarray) -> np.ndarray:
+def refined_matrix(ageing: AgeingDirection, centred: VectorRows, groups: np.ndarray) -> np.ndarray:
     """The linear map that takes the direction of age off and weakens what differs within people.
 
     Args:
@@ -114,7 +115,7 @@ def refined_matrix(ageing: AgeingDirection, centred: np.ndarray | CentredVectors
 
 
 def within_person_scatter(
-    vectors: np.ndarray | CentredVectors, groups: np.ndarray, matrix: np.ndarray | None = None
+    vectors: VectorRows, groups: np.ndarray, matrix: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
     """How faces differ from the mean of their group: the sum of outer products, and the number of faces in it.
 

@@ -8,7 +8,7 @@ TOP_STRANGERS = 40
 """Number of most similar strangers that count, of a full cohort."""
 SKIPPED_NEAREST = 3
 """The very nearest, which may be the same person, are left out."""
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048
 
 
 def sample_strangers(groups: np.ndarray, owners: np.ndarray) -> np.ndarray:

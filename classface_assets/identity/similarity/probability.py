@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import chunks_by_size
+from classface_assets.identity.similarity.rows import VectorRows
 from classface_assets.identity.similarity.year_decay import YearDecay, year_gaps
 
 NEAR_YEARS = YearDecay(decay_years=2.0, penalty_per_year=0.0)
@@ -21,6 +23,8 @@ MIN_FACES = 20
 """Fewer faces in groups, or alone, show nothing."""
 PENALTY = 1e-6
 """Of the square of the slope, so that it stays finite where similarity tells all faces apart."""
+BLOCK_FACES = 2_048
+"""Faces of whole groups whose vectors are taken at a time."""
 GROUPS_AT_ONCE = 64
 """Groups whose similarities are computed at a time: few enough to stay in the cache."""
 
@@ -39,7 +43,7 @@ class MatchCalibration:
         return 1.0 / (1.0 + np.exp(-(self.slope * similarity.astype(np.float64) + self.intercept)))
 
 
-def fit_match_calibration(vectors: np.ndarray, years: np.ndarray, groups: np.ndarray) -> MatchCalibration | None:
+def fit_match_calibration(vectors: VectorRows, years: np.ndarray, groups: np.ndarray) -> MatchCalibration | None:
     """Fit the calibration to provisional groups.
 
     Args:
@@ -56,15 +60,24 @@ def fit_match_calibration(vectors: np.ndarray, years: np.ndarray, groups: np.nda
         return None
     single = single[np.linspace(0, len(single) - 1, min(len(single), MAX_FACES)).astype(np.int64)]
     place = np.cumsum(size > 1) - 1
-    sums = np.zeros((int((size > 1).sum()), vectors.shape[1]), np.float64)
-    for part in np.array_split(members, -(-len(members) // MAX_ROWS)):
-        np.add.at(sums, place[of[part]], vectors[part])
-    means = (sums / size[size > 1][:, None]).astype(np.float32)
-    del sums
+    means = _group_means(vectors, members, place[of[members]], size[size > 1])
     own = similarity_in_near_years(vectors, years, np.where(size[of] > 1, of, -1))[members]
     strange = np.concatenate([(vectors[rows] @ means.T).max(axis=1) for rows in np.array_split(single, 20)])
     scores = np.concatenate([own, strange]).astype(np.float64)
     return fit_logistic(scores, np.arange(len(scores)) < len(own))
+
+
+def _group_means(vectors: VectorRows, members: np.ndarray, group: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The mean of each group, (g, k) float32, from the rows of their members, (m,), and group of each; size: (g,)."""
+    means = np.empty((len(size), vectors.shape[1]), np.float32)
+    order = np.argsort(group, kind="stable")
+    first = np.cumsum(size) - size
+    for chunk in chunks_by_size(size, BLOCK_FACES):
+        some = slice(first[chunk.start], first[chunk.stop - 1] + size[chunk.stop - 1])
+        sums = np.zeros((chunk.stop - chunk.start, vectors.shape[1]), np.float64)
+        np.add.at(sums, group[order[some]] - chunk.start, vectors[members[order[some]]])
+        means[chunk] = sums / size[chunk, None]
+    return means
 
 
 def fit_logistic(scores: np.ndarray, belongs: np.ndarray) -> MatchCalibration:
@@ -118,7 +131,7 @@ def mean_similarity_to_others(vectors: np.ndarray, labels: np.ndarray) -> np.nda
     return found
 
 
-def similarity_in_near_years(vectors: np.ndarray, years: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def similarity_in_near_years(vectors: VectorRows, years: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The mean inner product, in which faces of near years weigh more: a child is compared with itself at that age.
 
     Args:
@@ -132,12 +145,16 @@ def similarity_in_near_years(vectors: np.ndarray, years: np.ndarray, labels: np.
     found = np.full(len(labels), np.nan, np.float32)
     order = np.flatnonzero(labels >= 0)
     order = order[np.argsort(labels[order], kind="stable")]
-    for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
-        if len(rows) < 2:
-            continue
-        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // MAX_ROWS)):
-            weights = NEAR_YEARS.weights(year_gaps(years[rows[part]], years[rows]))
-            weights[np.arange(len(part)), part] = 0.0
-            similarity = vectors[rows[part]] @ vectors[rows].T
-            found[rows[part]] = (weights * similarity).sum(axis=1) / weights.sum(axis=1)
+    size = np.diff(np.append(np.flatnonzero(np.diff(labels[order], prepend=-1)), len(order)))
+    order, size = order[np.repeat(size > 1, size)], size[size > 1]
+    first = np.cumsum(size) - size
+    for chunk in chunks_by_size(size, BLOCK_FACES):
+        start = first[chunk.start]
+        block = vectors[order[start : first[chunk.stop - 1] + size[chunk.stop - 1]]]
+        for begin, count in zip(first[chunk].tolist(), size[chunk].tolist(), strict=True):
+            rows, own = order[begin : begin + count], block[begin - start : begin - start + count]
+            for part in np.array_split(np.arange(count), -(-count // MAX_ROWS)):
+                weights = NEAR_YEARS.weights(year_gaps(years[rows[part]], years[rows]))
+                weights[np.arange(len(part)), part] = 0.0
+                found[rows[part]] = (weights * (own[part] @ own.T)).sum(axis=1) / weights.sum(axis=1)
     return found

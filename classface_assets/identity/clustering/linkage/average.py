@@ -20,6 +20,8 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
+EDGES_AT_ONCE = 1 << 20
+"""Edges of the graph that are looked at at a time."""
 MEASURED_PAIRS = 1 << 16
 """Pairs of groups that are compared at a time."""
 MEASURED_ROWS = 1 << 17
@@ -74,6 +76,26 @@ def average_linkage(
         sums.join(into, linked)
         is_fixed[into[is_fixed.nonzero()]] = True
         pairs = _measure_pairs(_relabel_pairs(pairs, into).except_within(is_fixed), sums, conflicts, groups)
+
+
+def edge_keys(pairs: np.ndarray, n: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """The pairs (m, 2) of faces below n that are not in one group, each once, as lower group times n plus higher one.
+
+    Args:
+        pairs: Rows of faces, in whatever order, and perhaps both ways.
+        n: Number of faces.
+        groups: (n,) int64, the group of each face; None: each is one of its own.
+
+    Returns:
+        (k,) int64, ascending.
+    """
+    keys = np.empty(len(pairs), np.int64)
+    for start in range(0, len(pairs), EDGES_AT_ONCE):
+        some = slice(start, start + EDGES_AT_ONCE)
+        a, b = (pairs[some].T if groups is None else groups[pairs[some]].T).astype(np.int64)
+        keys[some] = np.where(a == b, -1, np.minimum(a, b) * n + np.maximum(a, b))
+    keys.sort()  # np.unique takes ten times as long
+    return keys[np.diff(keys, prepend=-1) > 0]
 
 
 def _joinable(pairs: "_PairSums", rule: LinkageRule, groups: np.ndarray, seen: GroupYears) -> "_PairSums":
@@ -191,11 +213,8 @@ class _PairSums:
 
 def _initial_pairs(inputs: ClusteringInput, groups: np.ndarray) -> _PairSums:
     """The graph's edges, each pair of groups once, all to be computed."""
-    a, b = groups[inputs.pairs[:, 0]], groups[inputs.pairs[:, 1]]
-    apart = a != b
-    keys = np.sort(np.minimum(a, b)[apart] * len(groups) + np.maximum(a, b)[apart])  # np.unique takes ten times as long
-    keys = keys[np.diff(keys, prepend=-1) > 0]
-    return _PairSums(keys // len(groups), keys % len(groups), np.zeros(len(keys)), np.zeros(len(keys)))
+    a, b = np.divmod(edge_keys(inputs.pairs, len(groups), groups), len(groups))
+    return _PairSums(a, b, np.zeros(len(a)), np.zeros(len(a)))
 
 
 def _relabel_pairs(pairs: _PairSums, into: np.ndarray) -> _PairSums:

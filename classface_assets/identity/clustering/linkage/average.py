@@ -20,7 +20,7 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
-EDGES_AT_ONCE = 1 << 20
+EDGES_AT_ONCE = 1 << 17
 """Edges of the graph that are looked at at a time."""
 MEASURED_PAIRS = 1 << 16
 """Pairs of groups that are compared at a time."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from classface_assets.core.arrays import available_cores
+from classface_assets.core.arrays import available_cores, share_one_heap
 from classface_assets.identity.graph.kernels import GROUP_SIZE, ScoreKernel, select_kernel
 from classface_assets.identity.graph.knn_graph import empty_lists
 
@@ -112,6 +112,7 @@ def top_k(count: int, owner: np.ndarray, other: np.ndarray, similarity: np.ndarr
 
 def map_in_threads(work: Callable[[int], T], parts: Iterable[int], prepare: Callable[[], object]) -> list[T]:
     """`work` on each part, in order, on a thread for each core; each thread calls `prepare` first."""
+    share_one_heap()
     with ThreadPoolExecutor(available_cores(), initializer=prepare) as pool:
         return list(pool.map(work, parts))
 

@@ -20,7 +20,7 @@ from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.similarity.space import SimilaritySpace
 from classface_assets.identity.similarity.year_decay import YearDecay
 
-EDGES_AT_ONCE = 1 << 20
+EDGES_AT_ONCE = 1 << 17
 """Edges of the graph that are looked at at a time."""
 MEASURED_PAIRS = 1 << 16
 """Pairs of groups that are compared at a time."""
@@ -95,7 +95,9 @@ def edge_keys(pairs: np.ndarray, n: int, groups: np.ndarray | None = None) -> np
         a, b = (pairs[some].T if groups is None else groups[pairs[some]].T).astype(np.int64)
         keys[some] = np.where(a == b, -1, np.minimum(a, b) * n + np.maximum(a, b))
     keys.sort()  # np.unique takes ten times as long
-    return keys[np.diff(keys, prepend=-1) > 0]
+    first = keys >= 0
+    first[1:] &= keys[1:] != keys[:-1]
+    return keys[first]
 
 
 def _joinable(pairs: "_PairSums", rule: LinkageRule, groups: np.ndarray, seen: GroupYears) -> "_PairSums":

@@ -21,7 +21,7 @@ from classface_assets.identity.similarity.rows import SelectedRows
 from classface_assets.identity.similarity.short import ShortVectors
 from classface_assets.identity.similarity.space import SimilarityModel, row_slices
 
-MIN_PART_FACES = 16_384
+MIN_PART_FACES = 8_192
 """Faces that are linked at a time, at least."""
 MAX_PARTS = 16
 """Parts that very many faces are linked in, if no component is larger than a part: each costs a look at all edges."""
@@ -49,6 +49,7 @@ def average_linkage_in_parts(
     if len(inputs) <= part_faces:
         space = shared.add(model.transform(inputs.vectors), inputs)
         return average_linkage(inputs, space, rule, consume=True)
+    release_freed_memory()
     near, hub_terms = _near_edges(inputs, model, shared, rule.threshold)
     release_freed_memory()
     groups = np.arange(len(inputs))

@@ -221,6 +221,13 @@ def choose_photos(source: Path, folder: Path, count: int) -> int:
     return copied
 
 
+def put_together(source: Path, folder: Path) -> None:
+    """Copy photos into one folder, without the folders whose names may say another school year."""
+    folder.mkdir(parents=True)
+    for number, file in enumerate(sorted(path for path in source.rglob("*") if path.is_file())):
+        shutil.copy(file, folder / f"{number:05}{file.suffix}")
+
+
 def bench(
     folder: Path, source: Path, count: int, pack: str, console: Console
 ) -> tuple[Cost, Cost, Mapping[str, Traffic]]:
@@ -236,11 +243,11 @@ def bench(
             hurt = local.ingest(str(folder / "hurt"), address)
         _print_costs(console, f"{photos:,} photos", (("without Ray", alone), ("Ray", shared), ("one killed", hurt)))
         console.print(killer.recovery(hurt))
-        few = choose_photos(folder / "photos", folder / "few" / years[0], min(count, S3_PHOTOS))
+        few = choose_photos(folder / "photos", folder / "spread", min(count, S3_PHOTOS))
+        put_together(folder / "spread", folder / "few" / years[0])
         at_s3 = Bench(upload(folder / "few", "one"), years[:1], pack)
         one_year = at_s3.count_requests("s3://one/data", folder / "one", traffic)
         _print_traffic(console, f"{few:,} photos at S3, in one school year", few, one_year)
-        choose_photos(folder / "photos", folder / "spread", few)
         at_s3 = Bench(upload(folder / "spread", "many"), years, pack)
         spread = at_s3.count_requests("s3://many/data", folder / "many", traffic)
         _print_traffic(console, f"{few:,} photos at S3, in {len(years)} school years", few, spread)

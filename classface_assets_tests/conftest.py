@@ -270,11 +270,12 @@ def postgres_ledger(postgres: str) -> str:
 
 
 @pytest.fixture
-def served(world: World) -> Iterator[str]:
-    """The address of a server in a thread of this process, over a copy of the finished archive."""
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server in a thread of this process, over a copy of the finished archive; no Dagster answers."""
     from classface_assets.devtools.benchmark.review.server_thread import running_server
     from classface_assets.review.app import create_app
 
+    monkeypatch.setenv("CLASSFACE_DAGSTER_URL", "http://127.0.0.1:9")  # at its usual port may be one of somebody else
     with running_server(create_app(world.archive, Models(pack=world.pack), TOKEN)) as url:
         yield url
 

@@ -200,6 +200,14 @@ def test_a_new_machine_has_nothing_of_who_was_erased_before(a: ArchiveLayout, b:
     assert locally_erased(b) == {"ben"}
 
 
+def test_backups_alone_that_lie_on_a_machine_go_where_somebody_was_erased(a: ArchiveLayout, b: ArchiveLayout) -> None:
+    put(b, "ledger_backups/2026-01-01.jsonl", "Ben")
+    put(a, "classface.duckdb", "Ada")
+    push_erasure(a, ["ben"])
+    pull(b)
+    assert not b.ledger_backups.exists() and locally_erased(b) == set(), "Dagster's records may still have a picture"
+
+
 @pytest.mark.parametrize("how", ["missing", "other"])
 def test_a_damaged_blob_is_shared_no_longer_and_can_be_made_again(
     a: ArchiveLayout, b: ArchiveLayout, how: str, caplog: pytest.LogCaptureFixture

@@ -23,7 +23,9 @@ from classface_assets.orchestration.records.database import RunSettings, write_s
 from classface_assets.orchestration.records.launchers import settings
 from classface_assets.orchestration.records.launchers.own_runs import health_of_own
 from classface_assets.orchestration.records.launchers.settings import Launcher, LauncherError, LauncherSettings
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.settings.archive_names import HOST_TAG, host_tags
+from classface_assets.review.runs.manager import RunManager
 
 K8S = ("--launcher", "k8s", "--image", "faces:1", "--service-account", "dagster", "--config-map", "instance")
 
@@ -164,6 +166,18 @@ def test_runs_of_other_machines_are_not_taken_for_dead_by_numbers_of_processes_o
     assert [run.run_id for run in fail_dead_runs(instance)] == [own]
     monkeypatch.undo()
     assert {run.run_id for run in fail_dead_runs(instance)} == {other, unknown}
+
+
+def test_a_review_server_that_starts_ends_the_runs_that_were_killed_with_the_one_before(
+    layout: ArchiveLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = RunManager(Archive(photos=str(layout.photos), data=str(layout.data)), Models(pack="builtin"))
+    own, _other = (started(manager.instance, {HOST_TAG: host}) for host in (socket.gethostname(), "another"))
+    started(manager.instance, {})
+    monkeypatch.setattr(manager.instance.event_log_storage, "postgres_url", "postgresql://shared", raising=False)
+    manager.warm_up()
+    ended = manager.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    assert [run.run_id for run in ended] == [own], "the others may be of another machine or container"
 
 
 def test_monitoring_leaves_runs_alone_that_the_launcher_did_not_start() -> None:

@@ -32,7 +32,7 @@ K8S = ("--launcher", "k8s", "--image", "faces:1", "--service-account", "dagster"
 
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveLayout:
-    for name in [name for name in os.environ if name.startswith(("CLASSFACE_", "AWS_"))]:
+    for name in [name for name in os.environ if name.startswith(("CLASSFACE_", "AWS_", "PG"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DAGSTER_HOME", "")
     (tmp_path / "photos" / "2019-2020").mkdir(parents=True)
@@ -67,12 +67,14 @@ def test_runs_are_launched_by_docker_ray_and_this_machine_again(
     monkeypatch.setenv("CLASSFACE_LEDGER", "postgresql://ledger")
     monkeypatch.setenv("CLASSFACE_TOKEN", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    monkeypatch.setenv("PGPASSWORD", "secret")
     done = config(layout, "--launcher", "docker", "--image", "faces:1", "--network", "school", "--max-runs", "6")
     assert done.exit_code == 0, done.output
     content = written(layout)
     given = content["run_launcher"]["config"]
     assert given["image"] == "faces:1" and given["network"] == "school"
-    assert given["env_vars"] == ["AWS_ENDPOINT_URL", "CLASSFACE_LEDGER"], "names, and no token of the review server"
+    forwarded = ["AWS_ENDPOINT_URL", "CLASSFACE_LEDGER", "PGPASSWORD"]
+    assert given["env_vars"] == forwarded, "names, and no token of the review server"
     assert content["run_monitoring"]["enabled"] and content["concurrency"]["pools"]["default_limit"] == 1
     assert content["concurrency"]["runs"]["max_concurrent_runs"] == 6 and "retention" in content
     assert launcher_of(layout).endswith("launchers.docker.DockerRunLauncher")

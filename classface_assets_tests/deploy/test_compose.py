@@ -80,8 +80,8 @@ def test_services_that_execute_runs_have_names_that_stay_and_processes_of_their_
 
 @each_service()
 def test_a_service_asks_for_no_more_processors_than_a_small_server_has(name: str) -> None:
-    asked = re.sub(r"\$\{\w+:-(.*)\}", r"\1", SERVICES[name]["deploy"]["resources"]["limits"]["cpus"])
-    assert float(asked) <= 2, "Docker starts no container that may have more than there are; 0 is all"
+    limit = re.sub(r"\$\{\w+:-(.*)\}", r"\1", SERVICES[name]["deploy"]["resources"]["limits"]["cpus"])
+    assert float(limit) <= 2, "Docker starts no container that may have more than there are; 0 is all"
 
 
 @each_service()

@@ -67,6 +67,23 @@ def test_a_service_is_confined(name: str) -> None:
         assert service["volumes"][0].endswith(":/photos:ro")
 
 
+def test_settings_are_files_as_compose_writes_no_content_into_read_only_containers() -> None:
+    for name, config in compose_file()["configs"].items():
+        assert config.keys() == {"file"} and (DEPLOY / config["file"]).is_file(), name
+
+
+def test_services_that_execute_runs_have_names_that_stay_and_processes_of_their_own() -> None:
+    names = {name: SERVICES[name].get("hostname") for name in ("code", "review")}
+    assert names == {"code": "code", "review": "review"}
+    assert not any("pid" in service for service in SERVICES.values()), "it would end with the other, and hinder `up`"
+
+
+@each_service()
+def test_a_service_asks_for_no_more_processors_than_a_small_server_has(name: str) -> None:
+    limit = re.sub(r"\$\{\w+:-(.*)\}", r"\1", SERVICES[name]["deploy"]["resources"]["limits"]["cpus"])
+    assert float(limit) <= 2, "Docker starts no container that may have more than there are; 0 is all"
+
+
 @each_service()
 def test_a_service_is_looked_after_and_waits_for_those_that_it_needs(name: str) -> None:
     service = SERVICES[name]

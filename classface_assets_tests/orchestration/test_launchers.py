@@ -23,14 +23,16 @@ from classface_assets.orchestration.records.database import RunSettings, write_s
 from classface_assets.orchestration.records.launchers import settings
 from classface_assets.orchestration.records.launchers.own_runs import health_of_own
 from classface_assets.orchestration.records.launchers.settings import Launcher, LauncherError, LauncherSettings
+from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.settings.archive_names import HOST_TAG, host_tags
+from classface_assets.review.runs.manager import RunManager
 
 K8S = ("--launcher", "k8s", "--image", "faces:1", "--service-account", "dagster", "--config-map", "instance")
 
 
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveLayout:
-    for name in [name for name in os.environ if name.startswith(("CLASSFACE_", "AWS_"))]:
+    for name in [name for name in os.environ if name.startswith(("CLASSFACE_", "AWS_", "PG"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DAGSTER_HOME", "")
     (tmp_path / "photos" / "2019-2020").mkdir(parents=True)
@@ -65,12 +67,14 @@ def test_runs_are_launched_by_docker_ray_and_this_machine_again(
     monkeypatch.setenv("CLASSFACE_LEDGER", "postgresql://ledger")
     monkeypatch.setenv("CLASSFACE_TOKEN", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    monkeypatch.setenv("PGPASSWORD", "secret")
     done = config(layout, "--launcher", "docker", "--image", "faces:1", "--network", "school", "--max-runs", "6")
     assert done.exit_code == 0, done.output
     content = written(layout)
     given = content["run_launcher"]["config"]
     assert given["image"] == "faces:1" and given["network"] == "school"
-    assert given["env_vars"] == ["AWS_ENDPOINT_URL", "CLASSFACE_LEDGER"], "names, and no token of the review server"
+    forwarded = ["AWS_ENDPOINT_URL", "CLASSFACE_LEDGER", "PGPASSWORD"]
+    assert given["env_vars"] == forwarded, "names, and no token of the review server"
     assert content["run_monitoring"]["enabled"] and content["concurrency"]["pools"]["default_limit"] == 1
     assert content["concurrency"]["runs"]["max_concurrent_runs"] == 6 and "retention" in content
     assert launcher_of(layout).endswith("launchers.docker.DockerRunLauncher")
@@ -164,6 +168,18 @@ def test_runs_of_other_machines_are_not_taken_for_dead_by_numbers_of_processes_o
     assert [run.run_id for run in fail_dead_runs(instance)] == [own]
     monkeypatch.undo()
     assert {run.run_id for run in fail_dead_runs(instance)} == {other, unknown}
+
+
+def test_a_review_server_that_starts_ends_the_runs_that_were_killed_with_the_one_before(
+    layout: ArchiveLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = RunManager(Archive(photos=str(layout.photos), data=str(layout.data)), Models(pack="builtin"))
+    own, _other = (started(manager.instance, {HOST_TAG: host}) for host in (socket.gethostname(), "another"))
+    started(manager.instance, {})
+    monkeypatch.setattr(manager.instance.event_log_storage, "postgres_url", "postgresql://shared", raising=False)
+    manager.warm_up()
+    ended = manager.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    assert [run.run_id for run in ended] == [own], "the others may be of another machine or container"
 
 
 def test_monitoring_leaves_runs_alone_that_the_launcher_did_not_start() -> None:

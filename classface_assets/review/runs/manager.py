@@ -19,7 +19,7 @@ from classface_assets.orchestration.archive_lock import ArchiveLockedError
 from classface_assets.orchestration.instance import RunInProgressError, fail_dead_runs, open_instance
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import years_of_run
-from classface_assets.orchestration.settings.archive_names import names_of
+from classface_assets.orchestration.settings.archive_names import HOST_TAG, names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG
 from classface_assets.review.problems import NotFoundError, ProblemError
 from classface_assets.review.runs.launcher import COMMAND, RunSpec, launch
@@ -47,7 +47,12 @@ class RunManager:
             return open_instance(self._archive.layout)
 
     def warm_up(self) -> None:
-        """Open Dagster's storage, which takes longer the first time."""
+        """Open Dagster's storage, which takes longer the first time, and end the runs that were killed with a server.
+
+        Such a run, as of a container that is started again, would hold its place in Dagster: other runs would wait for
+        it until somebody starts one here. Runs that bear no machine's name may be of another container.
+        """
+        fail_dead_runs(self.instance, self._names, lambda run: HOST_TAG in run.tags)
         self.runs(1, 1)
 
     def assignment_spec(self, **settings: Any) -> RunSpec:

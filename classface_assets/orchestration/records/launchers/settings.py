@@ -15,6 +15,8 @@ from classface_assets.core.errors import UserError
 
 FORWARDED = ("CLASSFACE_", "AWS_")
 """Variables that begin so are forwarded to runs where they are set: archive, ledger, object store."""
+PASSWORD = "PGPASSWORD"
+"""Of the ledger's and the records' PostgreSQL, whose URLs should hold none."""
 NOT_FORWARDED = frozenset({"CLASSFACE_FAILPOINT", "CLASSFACE_TOKEN", "CLASSFACE_DAGSTER_URL"})
 _PACKAGE = "classface_assets.orchestration.records.launchers"
 
@@ -121,4 +123,5 @@ def forwarded_variables(records_variable: str = "") -> list[str]:
         records_variable: That which holds the URL of Dagster's records; "" for none.
     """
     chosen = {name for name in os.environ if name.startswith(FORWARDED) and name not in NOT_FORWARDED}
-    return sorted(chosen | ({records_variable} - {""}))
+    password = {PASSWORD} & os.environ.keys()
+    return sorted(chosen | password | ({records_variable} - {""}))

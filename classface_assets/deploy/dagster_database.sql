@@ -1,0 +1,2 @@
+-- Dagster's records, beside the ledger's database.
+CREATE DATABASE dagster;

@@ -88,8 +88,8 @@ def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster_webserver.app import create_app_from_workspace_process_context
 
-    with (
-        WorkspaceProcessContext(instance, target) as workspace,
-        running_server(create_app_from_workspace_process_context(workspace)) as url,
-    ):
+    workspace = WorkspaceProcessContext(instance, target)
+    with workspace, running_server(create_app_from_workspace_process_context(workspace)) as url:
         yield DagsterUi(url, workspace)
+    # Else what the processes of the code locations leave is cleaned up some time later, with a warning.
+    workspace._grpc_server_registry.wait_for_processes()

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import uuid
@@ -117,6 +118,12 @@ CREDENTIALS = {
 }
 
 
+def never_wait_for_the_disk(connection: object, _record: object) -> None:
+    """Of what a test writes into SQLite only a loss of power could take anything, and waiting takes minutes in all."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Workers share the cores: each one's libraries for arithmetic, and those of its children, then take one.
 
@@ -124,6 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     for name, value in ON_LOOPBACK.items():
         os.environ.setdefault(name, value)
+    sa.event.listen(sa.Engine, "connect", never_wait_for_the_disk)
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -110,8 +110,8 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         from classface_assets.core.errors import as_storage_error
-        from classface_assets.orchestration.records.damaged_records import as_damaged_records_error
         from classface_assets.orchestration.records.database import as_database_error
+        from classface_assets.orchestration.records.sqlite.damaged_records import as_damaged_records_error
 
         sentence = (
             as_damaged_records_error(error)

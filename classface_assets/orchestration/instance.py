@@ -14,9 +14,13 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import marked, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import list_directory
-from classface_assets.orchestration.records.damaged_records import as_damaged_records_error, require_sound_records
 from classface_assets.orchestration.records.database import as_database_error
 from classface_assets.orchestration.records.run_processes import is_dead
+from classface_assets.orchestration.records.sqlite.connections import keep_records_open
+from classface_assets.orchestration.records.sqlite.damaged_records import (
+    as_damaged_records_error,
+    require_sound_records,
+)
 from classface_assets.orchestration.school_year_runs.partitions import register_school_years
 from classface_assets.orchestration.school_year_runs.years import years_phrase
 from classface_assets.orchestration.settings.archive_names import ArchiveNames, place_of
@@ -69,6 +73,7 @@ def open_instance(layout: ArchiveLayout) -> dg.DagsterInstance:
 
 def _load_instance(home: Path) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(home)
+    keep_records_open()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return dg.DagsterInstance.get()

@@ -13,13 +13,13 @@ from classface_assets.cli.__main__ import cli
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.runner.school_years import select_years
 from classface_assets.orchestration.instance import open_instance, prepare_instance
-from classface_assets.orchestration.records.damaged_records import (
+from classface_assets.orchestration.records.run_history import delete_all_run_records
+from classface_assets.orchestration.records.sqlite.damaged_records import (
     DamagedRecordsError,
     as_damaged_records_error,
     records_set_aside,
     set_records_aside,
 )
-from classface_assets.orchestration.records.run_history import delete_all_run_records
 from classface_assets_tests.conftest import World
 
 pytestmark = pytest.mark.slow

@@ -45,7 +45,7 @@ def _rebuild_records(archive: Archive, as_json: bool) -> None:
     from classface_assets.defs.automation import ALL_YEARS_ASSETS, YEAR_ASSETS
     from classface_assets.orchestration.archive_lock import archive_lock
     from classface_assets.orchestration.instance import prepare_instance
-    from classface_assets.orchestration.records.damaged_records import set_records_aside
+    from classface_assets.orchestration.records.sqlite.damaged_records import set_records_aside
     from classface_assets.services.first_run.shared_dagster import layouts_sharing, show_in_dagster
 
     layout = archive.layout

@@ -21,6 +21,7 @@ from classface_assets.orchestration.configured_resources import (
     resolve_archive,
     resolve_models,
 )
+from classface_assets.orchestration.records.sqlite.connections import keep_records_open
 from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets.orchestration.settings.archives import RegisteredArchive, read_archives
 from classface_assets.orchestration.settings.values import ArchiveSettings
@@ -44,6 +45,7 @@ def __dir__() -> list[str]:
 @functools.cache
 def _repository(name: str) -> dg.RepositoryDefinition:
     read_migration_scripts_once()
+    keep_records_open()
     archive = _registered().get(name)
     if archive is not None:
         return repository_with(registered_resources(archive))

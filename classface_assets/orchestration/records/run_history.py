@@ -20,8 +20,8 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from classface_assets.core.atomic_files import remove_tree
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.orchestration.records.damaged_records import records_set_aside
 from classface_assets.orchestration.records.database import vacuum_records
+from classface_assets.orchestration.records.sqlite.damaged_records import records_set_aside
 from classface_assets.orchestration.settings.archive_names import ALONE, ArchiveNames
 
 LOCK_TIMEOUT_S, SHORT_LOCK_TIMEOUT_S = 30, 5

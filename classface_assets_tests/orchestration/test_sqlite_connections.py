@@ -69,9 +69,9 @@ def test_the_ledger_is_not_held_open_and_waits_for_the_disk_as_before(layout: Ar
         f"with open_engine('sqlite:///{layout.data}/ledger.sqlite', writing=True).connect() as con:\n"
         "    print(con.exec_driver_sql('PRAGMA synchronous').scalar(), *(Path(file).name for file in held_files()))"
     )
-    told = run_process(layout, code)
-    assert (told.stderr, told.stdout.split()[0]) == ("", "2")  # FULL
-    assert set(told.stdout.split()[1:]) == {"runs.db", "index.db", "schedules.db"}
+    ended = run_process(layout, code)
+    assert (ended.stderr, ended.stdout.split()[0]) == ("", "2")  # FULL
+    assert set(ended.stdout.split()[1:]) == {"runs.db", "index.db", "schedules.db"}
 
 
 def test_what_a_killed_process_recorded_is_there(layout: ArchiveLayout) -> None:

@@ -114,6 +114,7 @@ def _estimated_similarities(
     n, width = len(inputs), model.transform(inputs.vectors[:1]).vectors.shape[1]
     products, last, offset, error = np.zeros(len(keys), np.float32), np.empty(n, np.float32), 0.0, 0.0
     for columns in _column_slices(width):
+        release_freed_memory()
         short = ShortVectors(n)
         for rows in row_slices(n):
             space = model.transform(inputs.vectors[rows], None if columns.start == 0 else last[rows])

@@ -53,8 +53,9 @@ bench-head: .venv/ready
 
 # How long and in how much memory made-up faces are told apart, from 10,000 to a million, and a hundredth more of them.
 #   FACES="10000 100000"   how many (10000 30000)     WORK=folder   for their files, 8 GB for a million
+#   DIMENSIONS=128         numbers of a vector, as of the pack builtin (512)
 bench-faces: .venv/ready
-	@FACES="$(FACES)" WORK="$(WORK)" $(BIN)/python -m classface_assets.devtools.benchmark.scale.scale
+	@FACES="$(FACES)" DIMENSIONS="$(DIMENSIONS)" WORK="$(WORK)" $(BIN)/python -m classface_assets.devtools.benchmark.scale.scale
 
 # How long every page of the review server takes over a made-up school. FACES=n (100,000)
 #   ARCHIVE=folder  makes the school there, or uses the one that is there

@@ -71,9 +71,9 @@ def sort_by_face_id(table: pl.DataFrame, vectors: np.ndarray) -> tuple[pl.DataFr
         raise AssignmentError(f"There are {len(table)} faces but {len(vectors)} vectors: give one vector per face.")
     order = table["face_id"].arg_sort().to_numpy()
     ordered = np.asarray(vectors, np.float32)
-    if (np.diff(order.astype(np.int64)) < 0).any():  # a copy of all vectors that most callers need not pay for
-        ordered = ordered[order]
-    return table[order], ordered
+    if (np.diff(order.astype(np.int64)) >= 0).all():  # most callers need no copy
+        return table, ordered
+    return table[order], ordered[order]
 
 
 def clustering_input(faces: EmbeddedFaces, constraints: IndexedConstraints) -> ClusteringInput:

@@ -14,7 +14,7 @@ from classface_assets.core.arrays import available_cores, share_one_heap
 from classface_assets.identity.graph.kernels import GROUP_SIZE, ScoreKernel, select_kernel
 from classface_assets.identity.graph.knn_graph import empty_lists
 
-MAX_BLOCK_SCORES = 16 << 20
+MAX_BLOCK_SCORES = 8 << 20
 """Scores that a thread holds at once."""
 T = TypeVar("T")
 NeighbourLists = tuple[np.ndarray, np.ndarray]

@@ -74,9 +74,8 @@ def _group_means(vectors: VectorRows, members: np.ndarray, group: np.ndarray, si
     first = np.cumsum(size) - size
     for chunk in chunks_by_size(size, BLOCK_FACES):
         some = slice(first[chunk.start], first[chunk.stop - 1] + size[chunk.stop - 1])
-        sums = np.zeros((chunk.stop - chunk.start, vectors.shape[1]), np.float64)
-        np.add.at(sums, group[order[some]] - chunk.start, vectors[members[order[some]]])
-        means[chunk] = sums / size[chunk, None]
+        of_chunk = vectors[members[order[some]]].astype(np.float64)
+        means[chunk] = np.add.reduceat(of_chunk, first[chunk] - some.start, axis=0) / size[chunk, None]
     return means
 
 

@@ -2,12 +2,12 @@
 
 `python -m classface_assets.devtools.benchmark.scale.end_to_end_scale` with one of:
 
-    make FOLDER FACES    write an archive without its newest hundredth
-    add FOLDER FACES     write the newest hundredth too
-    assign FOLDER        cluster and assign; an existing graph is updated
-    hdbscan FOLDER       hdbscan's own fit on the same vectors
+    make FOLDER FACES [DIMENSIONS]    write an archive without its newest hundredth
+    add FOLDER FACES [DIMENSIONS]     write the newest hundredth too
+    assign FOLDER                     cluster and assign; an existing graph is updated
+    hdbscan FOLDER                    hdbscan's own fit on the same vectors
 
-The last line printed is JSON.
+DIMENSIONS is how many numbers a vector has, 512 unless given. The last line printed is JSON.
 """
 
 import json
@@ -23,7 +23,13 @@ import polars as pl
 from classface_assets.core.faces.face_constraints import FaceConstraints
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import ASSIGNMENTS
-from classface_assets.devtools.benchmark.scale.synthetic_faces import DETECTOR, PACK, make_people, write_archive
+from classface_assets.devtools.benchmark.scale.synthetic_faces import (
+    DETECTOR,
+    DIMENSIONS,
+    PACK,
+    make_people,
+    write_archive,
+)
 from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEMA, ClusterState
 from classface_assets.identity.evaluation.metrics import bcubed
 from classface_assets.identity.graph.build import update_graph
@@ -55,9 +61,9 @@ class StageTimer:
         self.peaks[stage] = peak_gb()
 
 
-def write_faces(folder: Path, faces: int, new: bool) -> dict[str, Any]:
-    """Write an archive of that many faces, or with `new` a hundredth more."""
-    people = make_people(faces + round(faces * NEW_SHARE), SEED)
+def write_faces(folder: Path, faces: int, dimensions: int, new: bool) -> dict[str, Any]:
+    """Write an archive of that many faces with vectors of so many numbers, or with `new` a hundredth more."""
+    people = make_people(faces + round(faces * NEW_SHARE), SEED, dimensions=dimensions)
     truth = folder / "truth.parquet"
     written = write_archive(layout_of(folder), people, slice(faces, None) if new else slice(0, faces), SEED)
     write_parquet(pl.concat([read_parquet(truth), written]) if new else written, truth)
@@ -137,11 +143,11 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
-def main(step: str, folder: str, faces: str = "0") -> None:
+def main(step: str, folder: str, faces: str = "0", dimensions: str = str(DIMENSIONS)) -> None:
     """Run one step and print its figures as JSON."""
     steps = {
-        "make": lambda: write_faces(Path(folder), int(faces), new=False),
-        "add": lambda: write_faces(Path(folder), int(faces), new=True),
+        "make": lambda: write_faces(Path(folder), int(faces), int(dimensions), new=False),
+        "add": lambda: write_faces(Path(folder), int(faces), int(dimensions), new=True),
         "assign": lambda: run_assignment(Path(folder)),
         "hdbscan": lambda: run_hdbscan(Path(folder)),
     }

@@ -2,6 +2,7 @@
 
     make bench-faces                                      10,000 and 30,000 faces
     make bench-faces FACES="10000 100000 300000 1000000"  these; a million take half an hour and 8 GB of disk
+    make bench-faces DIMENSIONS=128                       numbers of a vector, as in the pack `builtin`; else 512
 
 Each run is a process of its own, from the embeddings in Parquet to the assignments in Parquet; `synthetic_faces`
 describes the faces. With up to 10,000 faces hdbscan's own fit is measured too.
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from classface_assets.core.errors import UserError
+from classface_assets.devtools.benchmark.scale.synthetic_faces import DIMENSIONS
 
 HDBSCAN_FACES = 10_000
 COLUMNS = (
@@ -28,12 +30,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def measure_size(faces: int, folder: Path) -> dict[str, Any]:
+def measure_size(faces: int, folder: Path, dimensions: int = DIMENSIONS) -> dict[str, Any]:
     """Both runs of one size, and hdbscan's where there are few enough faces."""
-    _run_child("make", folder, faces)
+    _run_child("make", folder, faces, dimensions)
     first = _run_child("assign", folder)
     fit = _run_child("hdbscan", folder) if faces <= HDBSCAN_FACES else None
-    _run_child("add", folder, faces)
+    _run_child("add", folder, faces, dimensions)
     return {"first": first, "second": _run_child("assign", folder), "hdbscan": fit}
 
 
@@ -70,16 +72,10 @@ def _total_seconds(run: dict[str, Any]) -> float:
     return float(sum(run["seconds"].values()))
 
 
-def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
+def _run_child(what: str, folder: Path, *numbers: int) -> dict[str, Any]:
     """Run a step of `end_to_end_scale` in a process. Raises UserError with the last line that a failed one printed."""
-    command = [
-        sys.executable,
-        "-m",
-        "classface_assets.devtools.benchmark.scale.end_to_end_scale",
-        what,
-        str(folder),
-        str(faces),
-    ]
+    module = "classface_assets.devtools.benchmark.scale.end_to_end_scale"
+    command = [sys.executable, "-m", module, what, str(folder), *map(str, numbers)]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
         lines = [line for line in child.stderr.splitlines() if line.strip()]
@@ -91,11 +87,12 @@ def _run_child(what: str, folder: Path, faces: int = 0) -> dict[str, Any]:
 def main() -> None:
     """Print a row for each size, and how the time grows."""
     sizes = sorted(int(size) for size in (os.environ.get("FACES") or "10000 30000").replace(",", "").split())
+    dimensions = int(os.environ.get("DIMENSIONS") or DIMENSIONS)
     runs = []
     print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
     for faces in sizes:
         with tempfile.TemporaryDirectory(prefix="classface-faces-", dir=os.environ.get("WORK") or None) as folder:
-            runs.append(measure_size(faces, Path(folder)))
+            runs.append(measure_size(faces, Path(folder), dimensions))
         print("| " + " | ".join(table_row(runs[-1])) + " |", flush=True)
     if len(runs) > 1:
         stages = ", ".join(f"{stage} {growth_exponent(runs, stage):.2f}" for stage in ("read", "graph", "assign"))

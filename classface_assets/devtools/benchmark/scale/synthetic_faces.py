@@ -7,7 +7,8 @@ No picture is drawn: the Parquet parts are written as if photos had been searche
   thirty.
 - Two faces of one person have a cosine similarity of .71 within a year in the median, .69 at 2 years, .60 at 5 and .47
   at 8, as was measured on children (a direction that stays, and two that alternate over 30 years); better faces more,
-  poorer ones less (.58 to .85 within a year). Strangers are independent of one another.
+  poorer ones less (.58 to .85 within a year). Strangers are independent of one another: the more numbers a vector has,
+  the less their similarities spread.
 - A photo holds 1 to 12 faces of one year, each of another person.
 """
 
@@ -34,7 +35,7 @@ class SyntheticPeople:
     """People and their faces.
 
     Attributes:
-        looks: (people, 3, DIMENSIONS): the direction that stays and the two that alternate.
+        looks: (people, 3, d): the direction that stays and the two that alternate.
         who: (faces,) whose face it is.
         year: (faces,) the number of the school year.
         photo: (faces,) the number of the photo.
@@ -47,18 +48,26 @@ class SyntheticPeople:
     photo: np.ndarray
     quality: np.ndarray
 
+    @property
+    def dimensions(self) -> int:
+        """The numbers of a vector, d."""
+        return self.looks.shape[2]
+
     def vectors(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Vectors (faces, DIMENSIONS) float32 of unit length."""
+        """Vectors (faces, d) float32 of unit length."""
         angle = (YEARLY_ANGLE * self.year[faces]).astype(np.float32)[:, None]
         looks = self.looks[self.who[faces]]
         face = np.sqrt(STABLE_SHARE) * looks[:, 0]
         face += np.sqrt(1 - STABLE_SHARE) * (np.cos(angle) * looks[:, 1] + np.sin(angle) * looks[:, 2])
         clear = (0.7 + 0.22 * self.quality[faces]).astype(np.float32)[:, None]
-        face = clear * face + np.sqrt(1 - clear**2) * rng.standard_normal(face.shape, np.float32) / np.sqrt(DIMENSIONS)
+        noise = np.sqrt(1 - clear**2) * rng.standard_normal(face.shape, np.float32) / np.sqrt(self.dimensions)
+        face = clear * face + noise
         return (face / np.linalg.norm(face, axis=1, keepdims=True)).astype(np.float32)
 
 
-def make_people(faces: int, seed: int, most_in_a_photo: int = MAX_FACES_PER_PHOTO) -> SyntheticPeople:
+def make_people(
+    faces: int, seed: int, most_in_a_photo: int = MAX_FACES_PER_PHOTO, dimensions: int = DIMENSIONS
+) -> SyntheticPeople:
     """People with that many faces together, in the order of their school years and photos."""
     rng = np.random.default_rng(seed)
     sizes = np.arange(1, MAX_FACES + 1)
@@ -70,7 +79,7 @@ def make_people(faces: int, seed: int, most_in_a_photo: int = MAX_FACES_PER_PHOT
     year = start[who] + rng.integers(0, span[who])
     order = np.lexsort((rng.random(faces), year))
     who, year = who[order], year[order]
-    looks = rng.standard_normal((people, 3, DIMENSIONS), np.float32) / np.float32(np.sqrt(DIMENSIONS))
+    looks = rng.standard_normal((people, 3, dimensions), np.float32) / np.float32(np.sqrt(dimensions))
     photo = _assign_photos(who, year, rng, most_in_a_photo)
     return SyntheticPeople(looks, who, year, photo, rng.uniform(0.3, 1, faces).astype(np.float32))
 
@@ -122,7 +131,7 @@ def _write_part(layout: ArchiveLayout, people: SyntheticPeople, rows: np.ndarray
         reason=pl.lit(""),
     )
     vectors = faces.select("face_id").with_columns(
-        pl.Series("vector", people.vectors(rows, rng), pl.Array(pl.Float32, DIMENSIONS))
+        pl.Series("vector", people.vectors(rows, rng), pl.Array(pl.Float32, people.dimensions))
     )
     image_parts(layout, year).append(_with_schema(IMAGES, images))
     store = SchoolYearStore(layout, DETECTOR, year)

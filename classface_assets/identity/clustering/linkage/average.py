@@ -3,12 +3,11 @@
 The sums by year make the mean over all pairs of two groups cheap, however many faces they have.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from classface_assets.core.arrays import chunks_by_size
 from classface_assets.identity.clustering.linkage.links import BATCH_ROWS, ClusterLinks, reciprocal_nearest, rowwise_dot
+from classface_assets.identity.clustering.linkage.pair_sums import PairRule, PairSums
 from classface_assets.identity.clustering.linkage.rule import GroupYears, LinkageRule
 from classface_assets.identity.constraints.conflicts import (
     Conflicts,
@@ -22,8 +21,6 @@ from classface_assets.identity.similarity.year_decay import YearDecay
 
 EDGES_AT_ONCE = 1 << 17
 """Edges of the graph that are looked at at a time."""
-MEASURED_PAIRS = 1 << 16
-"""Pairs of groups that are compared at a time."""
 MEASURED_ROWS = 1 << 17
 """Pairs of rows whose similarities are computed at a time."""
 
@@ -57,17 +54,18 @@ def average_linkage(
     groups = must_link_groups(inputs) if fixed is None else merge_must_links(fixed, inputs)
     is_own = consume and not np.may_share_memory(space.vectors, inputs.vectors)
     own = space if is_own else SimilaritySpace(space.vectors.copy(), space.offset)
-    conflicts, sums = Conflicts(inputs), GroupYearSums(own, inputs.years, groups, rule.decay)
-    seen, is_fixed = GroupYears(inputs.years, groups), np.zeros(n, bool)
+    sums, seen = GroupYearSums(own, inputs.years, groups, rule.decay), GroupYears(inputs.years, groups)
+    is_fixed = np.zeros(n, bool)
     if fixed is not None:
         is_fixed[groups[fixed >= 0]] = True
-    pairs = _measure_pairs(_initial_pairs(inputs, groups).except_within(is_fixed), sums, conflicts, groups)
+    retained = PairRule(sums.measure, Conflicts(inputs), rule.threshold)
+    pairs = PairSums.of_keys(edge_keys(inputs.pairs, n, groups), groups, is_fixed, retained)
     while True:
-        pairs = pairs.where(pairs.total >= rule.threshold * pairs.weight)
-        joinable = _joinable(pairs, rule, groups, seen)
-        if not len(joinable.a):
+        links = _joinable(pairs, rule, groups, seen)
+        if not len(links.a):
             return groups
-        a, b = reciprocal_nearest(joinable.links(), n)
+        a, b = reciprocal_nearest(links, n)
+        del links  # which take the room of the pairs once more
         into, linked = np.arange(n), np.zeros(n, bool)
         into[b] = a
         linked[pairs.a] = linked[pairs.b] = True
@@ -75,7 +73,9 @@ def average_linkage(
         seen.join(a, b)
         sums.join(into, linked)
         is_fixed[into[is_fixed.nonzero()]] = True
-        pairs = _measure_pairs(_relabel_pairs(pairs, into).except_within(is_fixed), sums, conflicts, groups)
+        pairs.relabel(into)
+        pairs.drop_within(is_fixed)
+        pairs.measure(groups, retained)
 
 
 def edge_keys(pairs: np.ndarray, n: int, groups: np.ndarray | None = None) -> np.ndarray:
@@ -100,13 +100,13 @@ def edge_keys(pairs: np.ndarray, n: int, groups: np.ndarray | None = None) -> np
     return keys[first]
 
 
-def _joinable(pairs: "_PairSums", rule: LinkageRule, groups: np.ndarray, seen: GroupYears) -> "_PairSums":
+def _joinable(pairs: PairSums, rule: LinkageRule, groups: np.ndarray, seen: GroupYears) -> ClusterLinks:
     """The pairs of groups that the rule lets join."""
     if rule.is_constant:
-        return pairs
+        return pairs.links()
     size = np.bincount(groups, minlength=len(groups))
     required = rule.required(np.minimum(size[pairs.a], size[pairs.b]), seen.shared(pairs.a, pairs.b))
-    return pairs.where(pairs.total >= required * pairs.weight)
+    return pairs.links(pairs.total >= required * pairs.weight)
 
 
 class GroupYearSums:
@@ -188,67 +188,3 @@ class GroupYearSums:
                 self._sums[self._slot[batch - 1]] += self._sums[self._slot[batch]]
             self._faces[second - 1] += self._faces[second]
             self._take(place % 2 == 0)
-
-
-@dataclass(frozen=True)
-class _PairSums:
-    """m pairs of groups a < b with the sums that make their mean, (m,) each; weight 0 where it is to be computed."""
-
-    a: np.ndarray
-    b: np.ndarray
-    total: np.ndarray
-    weight: np.ndarray
-
-    def where(self, mask: np.ndarray) -> "_PairSums":
-        """The pairs of a mask, (m,) bool."""
-        return _PairSums(self.a[mask], self.b[mask], self.total[mask], self.weight[mask])
-
-    def except_within(self, fixed: np.ndarray) -> "_PairSums":
-        """Without the pairs of two groups that are both fixed, a mask (n,) bool."""
-        return self.where(~(fixed[self.a] & fixed[self.b])) if fixed.any() else self
-
-    def links(self) -> ClusterLinks:
-        """The pairs with their mean similarity."""
-        mean = (self.total / self.weight).astype(np.float32)
-        return ClusterLinks(self.a, self.b, mean, np.zeros(len(self.a), bool))
-
-
-def _initial_pairs(inputs: ClusteringInput, groups: np.ndarray) -> _PairSums:
-    """The graph's edges, each pair of groups once, all to be computed."""
-    a, b = np.divmod(edge_keys(inputs.pairs, len(groups), groups), len(groups))
-    return _PairSums(a, b, np.zeros(len(a)), np.zeros(len(a)))
-
-
-def _relabel_pairs(pairs: _PairSums, into: np.ndarray) -> _PairSums:
-    """The pairs of groups as they are now: sums add up, unless a part of them had been dropped."""
-    parts = np.bincount(into, minlength=len(into))
-    a, b = into[pairs.a], into[pairs.b]
-    touched = ((parts[a] > 1) | (parts[b] > 1)) & (a != b)
-    same = pairs.where((parts[a] == 1) & (parts[b] == 1))
-    a, b, total, weight = a[touched], b[touched], pairs.total[touched], pairs.weight[touched]
-    keys, of, count = np.unique(
-        np.minimum(a, b) * len(into) + np.maximum(a, b), return_inverse=True, return_counts=True
-    )
-    a, b = keys // len(into), keys % len(into)
-    complete = count >= parts[a] * parts[b]
-    total, weight = np.bincount(of, total, len(keys)), np.where(complete, np.bincount(of, weight, len(keys)), 0.0)
-    return _PairSums(
-        a=np.concatenate([same.a, a]),
-        b=np.concatenate([same.b, b]),
-        total=np.concatenate([same.total, total]),
-        weight=np.concatenate([same.weight, weight]),
-    )
-
-
-def _measure_pairs(pairs: _PairSums, sums: GroupYearSums, conflicts: Conflicts, groups: np.ndarray) -> _PairSums:
-    """The pairs without those in conflict, all with their sums. What was known of both parts was in no conflict."""
-    unknown = pairs.weight == 0
-    clash = unknown.copy()
-    clash[unknown] = conflicts.between(pairs.a[unknown], pairs.b[unknown], groups)
-    pairs = pairs.where(~clash)
-    unknown = np.flatnonzero(pairs.weight == 0)
-    total, weight = pairs.total.copy(), pairs.weight.copy()
-    for start in range(0, len(unknown), MEASURED_PAIRS):
-        some = unknown[start : start + MEASURED_PAIRS]
-        total[some], weight[some] = sums.measure(pairs.a[some], pairs.b[some])
-    return _PairSums(pairs.a, pairs.b, total, weight)

@@ -7,7 +7,7 @@ error is known: an edge that may lie above is retained, and `average` decides wi
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from classface_assets.identity.similarity.space import SimilarityModel, row_slic
 
 MIN_PART_FACES = 8_192
 """Faces that are linked at a time, at least."""
+SHORT_COLUMNS = 320
+"""Numbers of each vector, at most, by which edges are told at a time."""
 MAX_PARTS = 16
 """Parts that very many faces are linked in, if no component is larger than a part: each costs a look at all edges."""
 
@@ -75,25 +77,65 @@ def _near_edges(
     All edges of a face that a must-link ties are among them. And the terms of hubness of all faces, (n,) float32; None
     where the space has none.
     """
-    n, short, offset = len(inputs), ShortVectors(len(inputs)), 0.0
-    hub_terms = np.empty(n, np.float32)
-    for rows in row_slices(n):
-        space = model.transform(inputs.vectors[rows])
-        short.fill(rows, space.vectors)
-        offset, hub_terms[rows] = space.offset, space.vectors[:, -1]
+    n, keys = len(inputs), edge_keys(inputs.pairs, len(inputs))
+    estimated, hub_terms = _estimated_similarities(inputs, model, keys)
     groups = must_link_groups(inputs)
     several = np.bincount(groups, minlength=n)[groups] > 1
-    least = threshold - offset - short.error - shared.most
-    keys, found = edge_keys(inputs.pairs, n), [(np.empty((0, 2), inputs.pairs.dtype), np.empty(0, np.float32))]
-    for start in range(0, len(keys), EDGES_AT_ONCE):
-        a, b = np.divmod(keys[start : start + EDGES_AT_ONCE], n)
-        similarity = short.products(a, b)
-        reached = (similarity >= least) | several[a] | several[b]
-        near = np.column_stack([a[reached], b[reached]]).astype(inputs.pairs.dtype)
-        found.append((near, similarity[reached]))
-    pairs, similarities = (np.concatenate(column) for column in zip(*found, strict=True))
+    reached = estimated.products >= threshold - estimated.offset - estimated.error - shared.most
+    for edges in _edge_slices(len(keys)):
+        a, b = np.divmod(keys[edges], n)
+        reached[edges] |= several[a] | several[b]
+    keys, similarities = keys[reached], estimated.products[reached]
+    pairs = np.empty((len(keys), 2), inputs.pairs.dtype)
+    for edges in _edge_slices(len(keys)):
+        pairs[edges, 0], pairs[edges, 1] = np.divmod(keys[edges], n)
     faces = replace(inputs, sample=inputs.vectors[:0], pairs=pairs, similarities=similarities).without_vectors()
     return faces, hub_terms if model.has_hub_terms else None
+
+
+@dataclass(frozen=True)
+class _Estimated:
+    """The similarities of m edges, without shared neighbours."""
+
+    products: np.ndarray
+    """(m,) float32, without the offset."""
+    offset: float
+    error: float
+    """By how much a product may be off."""
+
+
+def _estimated_similarities(
+    inputs: ClusteringInput, model: SimilarityModel, keys: np.ndarray
+) -> tuple[_Estimated, np.ndarray]:
+    """The similarities of edges, (m,) keys of `edge_keys`, and the last number of each face's vector, (n,) float32.
+
+    The vectors are made once for each few hundred of their numbers: all numbers of all faces would take twice the room.
+    """
+    n, width = len(inputs), model.transform(inputs.vectors[:1]).vectors.shape[1]
+    products, last, offset, error = np.zeros(len(keys), np.float32), np.empty(n, np.float32), 0.0, 0.0
+    for columns in _column_slices(width):
+        release_freed_memory()
+        short = ShortVectors(n)
+        for rows in row_slices(n):
+            space = model.transform(inputs.vectors[rows], None if columns.start == 0 else last[rows])
+            short.fill(rows, space.vectors[:, columns])
+            offset, last[rows] = space.offset, space.vectors[:, -1]
+        for edges in _edge_slices(len(keys)):
+            products[edges] += short.products(*np.divmod(keys[edges], n))
+        error += short.error
+        del short  # before those of the next numbers are made
+    return _Estimated(products, offset, error), last
+
+
+def _column_slices(width: int) -> list[slice]:
+    """Slices of about as many numbers each, at most SHORT_COLUMNS."""
+    size = -(-width // -(-width // SHORT_COLUMNS))
+    return [slice(start, start + size) for start in range(0, width, size)]
+
+
+def _edge_slices(count: int) -> list[slice]:
+    """Slices of EDGES_AT_ONCE edges each."""
+    return [slice(start, start + EDGES_AT_ONCE) for start in range(0, count, EDGES_AT_ONCE)]
 
 
 def _parts(inputs: ClusteringInput, part_faces: int) -> Iterator[tuple[np.ndarray, ClusteringInput]]:

@@ -15,9 +15,9 @@ class ClusterLinks:
     """m pairs of groups (a < b) that may meet."""
 
     a: np.ndarray
-    """(m,) int64, the lower group."""
+    """(m,) int64 or int32, the lower group."""
     b: np.ndarray
-    """(m,) int64, the higher group."""
+    """(m,) int64 or int32, the higher group."""
     similarity: np.ndarray
     """(m,) float32, NaN where it is still to be computed."""
     unchecked: np.ndarray

@@ -149,18 +149,23 @@ class OutputRecord:
     outputs: dict[str, list[int] | None]
     digests: dict[str, str]
 
-    def damaged(self, roots: Sequence[Location], is_read: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
+    def damaged(
+        self, roots: Sequence[Location], is_read: Callable[[str, os.stat_result], bool]
+    ) -> Iterator[tuple[Path, str]]:
         """The output files with a digest that are not as they were written, or not there, each with why.
 
         Args:
             roots: The folders below which output files lie.
-            is_read: Whether the file of that name is read although its size and time of change are the same.
+            is_read: Whether the file of that name and status is read although its size and time of change are the same.
         """
         for name, digest in self.digests.items():
-            number, _, path = name.partition("/")
-            file = Path(f"{roots[int(number)]}/{path}")
-            if not is_read(name) and _local_file_signature(str(file)) == self.outputs.get(name):
-                continue
+            path = f"{roots[int(name[: name.index('/')])]}{name[name.index('/') :]}"
+            with suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116
+                is_unchanged = [status.st_size, status.st_mtime_ns] == self.outputs.get(name)
+                if not is_read(name, status) and is_unchanged:
+                    continue
+            file = Path(path)
             if file.is_dir():
                 yield file, "it is a folder"
             elif not file.exists():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import is_in_sorted, sorted_unique
 from classface_assets.identity.constraints.enrolment import NO_ROSTER, RosterPresence
 from classface_assets.identity.matching.tracklets import (
     TrackletSums,
@@ -105,14 +106,14 @@ def propagate_identities(
     labelled = tracklet_sums(problem.labelled, persons, problem.vectors[:, :0], problem.years, problem.hubness)
     year_of = unknown.years[unknown.starts[:-1]]
     adjacent, photos = _AdjacentGroups.of(problem), _GroupPhotos.of(problem)
-    forbidden = np.unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
-    keys = np.unique(candidates.reshape(-1, 2) @ [persons, 1])
-    keys = keys[~np.isin(keys, forbidden)]
+    forbidden = sorted_unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
+    keys = sorted_unique(candidates.reshape(-1, 2) @ [persons, 1])
+    keys = keys[~is_in_sorted(keys, forbidden)]
     values, all_defined = np.zeros(len(keys)), True
     changed, joined = np.ones(persons, bool), np.flatnonzero(owners >= 0)
     while True:
-        fresh = np.setdiff1d(adjacent.to(joined, owners) @ [persons, 1], keys)
-        fresh = fresh[~np.isin(fresh, forbidden)]
+        fresh = sorted_unique(adjacent.to(joined, owners) @ [persons, 1])
+        fresh = fresh[~is_in_sorted(fresh, np.sort(keys)) & ~is_in_sorted(fresh, forbidden)]
         keys, values = np.append(keys, fresh), np.append(values, np.zeros(len(fresh)))
         is_open = given[keys // persons] < 0
         keys, values = keys[is_open], values[is_open]
@@ -228,8 +229,8 @@ class _GroupPhotos:
             pairs: Group and person.
         """
         photos = int(self.of_faces.max(initial=0)) + 1
-        present = np.unique(owners[owners >= 0] * photos + self.of_faces[owners >= 0])
+        present = sorted_unique(owners[owners >= 0] * photos + self.of_faces[owners >= 0])
         no_group = np.zeros(len(pairs), np.int64)
         of, row, _ = row_pairs(self.starts, np.array([0, 1]), np.column_stack([pairs[:, 0], no_group]))
-        clash = np.isin(pairs[of, 1] * photos + self.photos[row], present)
+        clash = is_in_sorted(pairs[of, 1] * photos + self.photos[row], present)
         return np.bincount(of[clash], minlength=len(pairs)) > 0

@@ -7,7 +7,6 @@ from classface_assets.store.decisions.state import ReplayState, finalize
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
-
 REMEMBERED = 3
 """Replays that are remembered: of all events, and of those of a few kinds, which steps of a run replay in turns."""
 

@@ -58,6 +58,7 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
     without them searches the others.
     """
     with quick_imports():
+        from classface_assets.core.arrays import collect_garbage_rarely
         from classface_assets.defs.runner.console import stderr_console, unwrapped_printer
         from classface_assets.defs.runner.pipeline import PipelineRunner
         from classface_assets.defs.runner.school_years import select_years
@@ -72,6 +73,7 @@ def run(archive: Archive, years: str | None, pack: str | None, no_wait: bool, **
         from classface_assets.services.erasure import finish_interrupted_erasures
         from classface_assets.services.first_run.settings import remember_folders_and_pack
 
+    collect_garbage_rarely()
     console, models = stderr_console(), resolve_models(pack, archive)
     note = pack_change_note(archive.layout, models.describe(archive.layout))
     if note:

@@ -1,9 +1,10 @@
 """Array operations that several rooms share (unit vectors, samples, connected components), and the machine's resources.
 
-These are the CPU cores to use, and freed memory.
+These are the CPU cores to use, freed memory, and how often Python looks for garbage.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,21 @@ def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, min(max(count, 0), len(rows))).astype(int)]
 
 
+def sorted_unique(numbers: np.ndarray) -> np.ndarray:
+    """The distinct ones of some integers (n,), ascending; `np.unique` finds them by a hash, which takes longer."""
+    ordered = np.sort(numbers)
+    is_new = np.ones(len(ordered), bool)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]
+
+
+def is_in_sorted(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
+    """Which of the keys (m,) are among the sorted ones, (m,) bool."""
+    if not len(sorted_keys):
+        return np.zeros(len(keys), bool)
+    return sorted_keys[np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)] == keys
+
+
 def connected_components(count: int, pairs: np.ndarray) -> np.ndarray:
     """The connected component of each node of an undirected graph.
 
@@ -107,6 +123,16 @@ def release_freed_memory() -> None:
     """Return freed memory to the system, where the C library (glibc) would keep it for the process."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
+
+
+def collect_garbage_rarely() -> None:
+    """Look for cyclic garbage after 100,000 new objects instead of 700.
+
+    The decisions and the photos of a large archive are millions of objects that stay. By default all of them were gone
+    through several times while they were read, and again in the middle of pages: half of the time of the first requests
+    of the review server, and a fifth of that of the pages over all school years.
+    """
+    gc.set_threshold(100_000, 10, 10)
 
 
 @cache

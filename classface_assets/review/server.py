@@ -1,7 +1,6 @@
 """Starting the server of `classface review`: its address, its access token, and what the user is shown of them."""
 
 import ctypes
-import gc
 import ipaddress
 import secrets
 import socket
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classface_assets.core.arrays import collect_garbage_rarely
 from classface_assets.core.errors import UserError
 from classface_assets.review.auth.sessions import TokenError
 
@@ -121,15 +121,6 @@ def share_memory_arenas() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-
-
-def collect_garbage_rarely() -> None:
-    """Look for cyclic garbage after 100,000 new objects instead of 700.
-
-    The decisions of a large archive are millions of objects that stay. By default all of them were gone through several
-    times while they were read, and again in the middle of pages: half of the time of the first requests.
-    """
-    gc.set_threshold(100_000, 10, 10)
 
 
 def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Callable[[str], None]) -> None:

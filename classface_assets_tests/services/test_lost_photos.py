@@ -85,6 +85,23 @@ def test_photos_that_were_moved_renamed_with_their_folder_or_edited_in_place_are
         refuse_lost_photos(layout)
 
 
+@pytest.mark.parametrize(("gone", "lost"), [(20, False), (21, True)])
+def test_of_school_years_that_are_unchanged_no_file_is_listed_unless_the_others_lost_most_photos(
+    layout: ArchiveLayout, gone: int, lost: bool
+) -> None:
+    photos(layout, YEAR, 19)
+    delete(photos(layout, OTHER, 21)[:gone])
+    (layout.photos / OTHER / "stray.txt").write_text("left behind by the drive")
+    if lost:
+        with pytest.raises(LostPhotosError, match=rf"21 of 40 .*{OTHER} 21 of 21"):
+            refuse_lost_photos(layout, unchanged={YEAR})
+        return
+    shutil.rmtree(layout.photos / YEAR)  # nobody looks, so it counts as it was listed
+    refuse_lost_photos(layout, unchanged={YEAR})
+    with pytest.raises(LostPhotosError):
+        refuse_lost_photos(layout)
+
+
 def test_many_folders_that_lost_photos_are_reported_as_the_first_and_a_count(layout: ArchiveLayout) -> None:
     for first in range(1990, 1998):
         delete(photos(layout, f"{first}-{first + 1}", 3))

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.languages import current_language
+from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import CLUSTER_PREFIX
 from classface_assets.defs.asset_factory import INFERENCE_POOL, archive_asset
 from classface_assets.defs.automation import when_all_years_are_ready
@@ -120,7 +122,8 @@ def _train(settings: TrainingSettings, archive: Archive, models: Models, state: 
         save_checkpoint(layout.head, trained.checkpoint, report)
         checkpoints.prune()
     return Output(
-        materialize_result(int(report["training_faces"]), **training_metadata(report)), checkpoint_files(layout.head)
+        materialize_result(int(report["training_faces"]), **training_metadata(layout, report)),
+        checkpoint_files(layout.head),
     )
 
 
@@ -173,7 +176,7 @@ def training_report(trained: TrainingResult) -> dict[str, Any]:
     return report | {"architecture": str(trained.architecture), "epochs": epoch_table(trained.epochs).to_dicts()}
 
 
-def training_metadata(report: Mapping[str, Any]) -> dict[str, Any]:
+def training_metadata(layout: ArchiveLayout, report: Mapping[str, Any]) -> dict[str, Any]:
     """A report as Dagster shows it, with the epochs as a table and as a plot."""
     tables = {"held_out_metrics": _metrics_table(report), "paired_tests": _tests_table(report)}
     measured = {k: v for k, v in tables.items() if v is not None}
@@ -183,8 +186,19 @@ def training_metadata(report: Mapping[str, Any]) -> dict[str, Any]:
     table = pl.DataFrame(report["epochs"], schema=EPOCH_COLUMNS)
     return shown | {
         "epochs": markdown_table(table, most=60),
-        "training_curve": image_markdown(draw_training(table, curve_title(report)), "loss and separation by epoch"),
+        "training_curve": _training_curve(layout, table, curve_title(report)),
     }
+
+
+def _training_curve(layout: ArchiveLayout, epochs: pl.DataFrame, title: str) -> dg.MetadataValue:
+    """The course of a training as a picture, drawn once: a head stays for many runs, and drawing takes a second."""
+    fingerprint = input_fingerprint(layout, "training_curve", epochs, title, current_language())
+    known = fingerprint.cached_metadata()
+    if known is not None:
+        return dg.MetadataValue.md(known["picture"])
+    drawn = image_markdown(draw_training(epochs, title), "loss and separation by epoch")
+    fingerprint.record({"picture": drawn.value}, [])
+    return drawn
 
 
 _METRICS = {

@@ -132,7 +132,7 @@ class PipelineRunner:
         if self.recorder:
             self.recorder.begin(changed, NewPhotoCounter(self.archive.layout).count())
         if not options.photos_are_gone and len(unchanged) < len(years):
-            refuse_lost_photos(self.archive.layout)
+            refuse_lost_photos(self.archive.layout, unchanged=unchanged)
         if unchanged:
             report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
         failures = self._ingest(changed, report, options)

@@ -6,7 +6,7 @@ holds, and where it contradicts one of those it wins, since a person has decided
 
 import numpy as np
 
-from classface_assets.core.arrays import chunks_by_size, connected_components
+from classface_assets.core.arrays import chunks_by_size, connected_components, is_in_sorted
 from classface_assets.identity.inputs import ClusteringInput
 
 
@@ -65,7 +65,7 @@ class Conflicts:
         n = len(groups)
         ends = groups[self._cannot_link]
         forbidden = np.unique(ends.min(axis=1) * n + ends.max(axis=1)) if len(ends) else np.empty(0, np.int64)
-        found = _is_in_sorted(np.minimum(a, b) * n + np.maximum(a, b), forbidden)
+        found = is_in_sorted(np.minimum(a, b) * n + np.maximum(a, b), forbidden)
 
         size = np.bincount(groups, minlength=n)
         single = (size[a] == 1) & (size[b] == 1)
@@ -89,7 +89,7 @@ class Conflicts:
         for chunk in chunks_by_size(size[small]):
             pair, place = ragged_arange(size[small[chunk]])
             photo = self._photos[members[starts[small[chunk]][pair] + place]]
-            hit = _is_in_sorted(large[chunk][pair] * photos + photo, present)
+            hit = is_in_sorted(large[chunk][pair] * photos + photo, present)
             shared[chunk.start + pair[hit]] = True
         return shared
 
@@ -102,10 +102,3 @@ def ragged_arange(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
-def _is_in_sorted(keys: np.ndarray, sorted_keys: np.ndarray) -> np.ndarray:
-    """Which of the keys are among the sorted ones, (m,) bool."""
-    if not len(sorted_keys):
-        return np.zeros(len(keys), bool)
-    return sorted_keys[np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)] == keys

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classface_assets.core.arrays import is_in_sorted, sorted_unique
 from classface_assets.identity.constraints.enrolment import NO_ROSTER, RosterPresence
 from classface_assets.identity.matching.tracklets import (
     TrackletSums,
@@ -104,21 +105,25 @@ def propagate_identities(
     unknown = problem.sums(problem.groups, count)
     labelled = tracklet_sums(problem.labelled, persons, problem.vectors[:, :0], problem.years, problem.hubness)
     year_of = unknown.years[unknown.starts[:-1]]
-    forbidden = np.unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
-    keys = np.unique(candidates.reshape(-1, 2) @ [persons, 1])
-    values = np.zeros(len(keys))
-    changed = np.ones(persons, bool)
+    adjacent, photos = _AdjacentGroups.of(problem), _GroupPhotos.of(problem)
+    forbidden = sorted_unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
+    keys = sorted_unique(candidates.reshape(-1, 2) @ [persons, 1])
+    keys = keys[~is_in_sorted(keys, forbidden)]
+    values, all_defined = np.zeros(len(keys)), True
+    changed, joined = np.ones(persons, bool), np.flatnonzero(owners >= 0)
     while True:
-        fresh = np.setdiff1d(_adjacent_pairs(problem, owners, changed) @ [persons, 1], keys)
+        fresh = sorted_unique(adjacent.to(joined, owners) @ [persons, 1])
+        fresh = fresh[~is_in_sorted(fresh, np.sort(keys)) & ~is_in_sorted(fresh, forbidden)]
         keys, values = np.append(keys, fresh), np.append(values, np.zeros(len(fresh)))
-        is_open = (given[keys // persons] < 0) & ~np.isin(keys, forbidden)
+        is_open = given[keys // persons] < 0
         keys, values = keys[is_open], values[is_open]
         stale = np.flatnonzero(changed[keys % persons])
         pairs = np.column_stack([keys[stale] // persons, keys[stale] % persons])
         known = problem.sums(np.where(changed[owners], owners, -1), persons)
         values[stale] = _pair_scores(unknown, known, labelled, pairs, thresholds, problem.presence)
-        values[stale[_shares_photo(problem, owners, pairs)]] = -np.inf
+        values[stale[photos.shared(np.where(changed[owners], owners, -1), pairs)]] = -np.inf
         possible = values > -np.inf
+        all_defined = all_defined and not np.isnan(values).any()
         keys, values = keys[possible], values[possible]
         group, person, score, lead, rival = _best_person(keys // persons, keys % persons, values)
         good = ((score + lead) / 2 >= thresholds.threshold) & (lead >= thresholds.min_lead(person, rival))
@@ -135,14 +140,37 @@ def propagate_identities(
         owners[waiting] = given[problem.groups[waiting]]
         changed = np.zeros(persons, bool)
         changed[person[taken]] = True
+        # A pair that was dropped stays so: its group is given, or it shares a photo with its person, who only gains
+        # faces. Only one without a score may have one when its person has more faces.
+        is_new = waiting if all_defined else np.ones(len(owners), bool)
+        joined = np.flatnonzero(is_new & (owners >= 0) & changed[owners])
 
 
-def _adjacent_pairs(problem: PropagationProblem, owners: np.ndarray, changed: np.ndarray) -> np.ndarray:
-    """The groups and persons that an edge of the graph ties, (m, 2), of the persons that changed."""
-    face, other = problem.edges[:, 0], problem.edges[:, 1]
-    owner = owners[other]
-    near = changed[owner] & (owner >= 0) & (problem.groups[face] >= 0)
-    return np.column_stack([problem.groups[face[near]], owner[near]])
+@dataclass(frozen=True)
+class _AdjacentGroups:
+    """The groups that edges of the graph tie to each face."""
+
+    starts: np.ndarray
+    """(n + 1,) int64, where the groups of each face begin."""
+    groups: np.ndarray
+    """(m,) int64."""
+
+    @staticmethod
+    def of(problem: PropagationProblem) -> "_AdjacentGroups":
+        """Of the edges that begin in a group."""
+        group = problem.groups[problem.edges[:, 0]]
+        begins = group >= 0
+        group, other = group[begins], problem.edges[begins, 1]
+        order = np.argsort(other, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(other, minlength=len(problem.groups)))])
+        return _AdjacentGroups(starts, group[order])
+
+    def to(self, faces: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        """The groups tied to some faces, and the owners of these, (m, 2)."""
+        counts = self.starts[faces + 1] - self.starts[faces]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = np.repeat(self.starts[faces], counts) + within
+        return np.column_stack([self.groups[places], np.repeat(owners[faces], counts)])
 
 
 def _pair_scores(
@@ -174,13 +202,35 @@ def _best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> t
     return group[first], person[first], values[first], lead, np.where(has_rival, person[second], -1)
 
 
-def _shares_photo(problem: PropagationProblem, owners: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Of each group and person, (m, 2), whether both have a face of one photo, (m,) bool."""
-    photos = int(problem.photos.max(initial=0)) + 1
-    present = np.unique(owners[owners >= 0] * photos + problem.photos[owners >= 0])
-    inside = np.flatnonzero(problem.groups >= 0)
-    inside = inside[np.argsort(problem.groups[inside], kind="stable")]
-    starts = np.searchsorted(problem.groups[inside], np.arange(problem.group_count + 1))
-    of, row, _ = row_pairs(starts, np.array([0, 1]), np.column_stack([pairs[:, 0], np.zeros(len(pairs), np.int64)]))
-    clash = np.isin(pairs[of, 1] * photos + problem.photos[inside[row]], present)
-    return np.bincount(of[clash], minlength=len(pairs)) > 0
+@dataclass(frozen=True)
+class _GroupPhotos:
+    """The photos of the faces of each group."""
+
+    starts: np.ndarray
+    """(groups + 1,) int64, where the photos of each group begin."""
+    photos: np.ndarray
+    """(r,) int64, of the faces in groups."""
+    of_faces: np.ndarray
+    """(n,) int64, of all faces."""
+
+    @staticmethod
+    def of(problem: PropagationProblem) -> "_GroupPhotos":
+        """Of all groups."""
+        inside = np.flatnonzero(problem.groups >= 0)
+        inside = inside[np.argsort(problem.groups[inside], kind="stable")]
+        starts = np.searchsorted(problem.groups[inside], np.arange(problem.group_count + 1))
+        return _GroupPhotos(starts, problem.photos[inside], problem.photos)
+
+    def shared(self, owners: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """Of each group and person, (m, 2), whether both have a face of one photo, (m,) bool.
+
+        Args:
+            owners: (n,) int64, the person of each face, -1 for none, or one who is in no pair.
+            pairs: Group and person.
+        """
+        photos = int(self.of_faces.max(initial=0)) + 1
+        present = sorted_unique(owners[owners >= 0] * photos + self.of_faces[owners >= 0])
+        no_group = np.zeros(len(pairs), np.int64)
+        of, row, _ = row_pairs(self.starts, np.array([0, 1]), np.column_stack([pairs[:, 0], no_group]))
+        clash = is_in_sorted(pairs[of, 1] * photos + self.photos[row], present)
+        return np.bincount(of[clash], minlength=len(pairs)) > 0

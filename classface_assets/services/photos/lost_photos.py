@@ -5,6 +5,7 @@ and size anywhere below the photos folder: a photo that was renamed, moved or ed
 """
 
 from collections import Counter
+from collections.abc import Collection
 from functools import reduce
 
 import polars as pl
@@ -25,13 +26,19 @@ class LostPhotosError(PhotosFolderError):
     """More than half of the known photos are missing at once; nothing was removed."""
 
 
-def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: pl.DataFrame | None = None) -> None:
+def refuse_lost_photos(
+    layout: ArchiveLayout,
+    year: str | None = None,
+    listing: pl.DataFrame | None = None,
+    unchanged: Collection[str] = (),
+) -> None:
     """Raise an error where most of the known photos are missing.
 
     Args:
         layout: The archive.
         year: A school year, whose photos are looked for first: without an error where most of them are present.
         listing: Path and size of the files of that school year.
+        unchanged: School years of which every file is as the last runs listed it, so that only the others are listed.
 
     Raises:
         LostPhotosError: Most of the known photos are missing.
@@ -41,9 +48,16 @@ def refuse_lost_photos(layout: ArchiveLayout, year: str | None = None, listing: 
         known = _known(layout, year)
         if 2 * _gone(known, listing).height <= known.height:
             return
-    known = pl.concat([pl.DataFrame(schema=_PHOTOS), *(_known(layout, one) for one in list_school_years(layout))])
+    known_in = {one: _known(layout, one) for one in list_school_years(layout)}
+    known = pl.concat([pl.DataFrame(schema=_PHOTOS), *known_in.values()])
     if not known.height:
         return
+    if unchanged:
+        doubtful = [rows for one, rows in known_in.items() if one not in unchanged]
+        # Those that are gone from their school year may be in another one: then even fewer are lost.
+        gone = _gone(pl.concat([pl.DataFrame(schema=_PHOTOS), *doubtful]), _present(layout, unchanged))
+        if not are_lost(known.height, gone.height):
+            return
     gone = _gone(known, _present(layout))
     if are_lost(known.height, gone.height):
         raise LostPhotosError(_error_message(layout, known, gone))
@@ -57,9 +71,9 @@ def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
     return rows.filter(pl.col("status").is_in(READABLE)).select(_PHOTOS.names())
 
 
-def _present(layout: ArchiveLayout) -> pl.DataFrame:
-    """Path and size of all files in the folders of school years."""
-    folders_of_years = require_year_folders(layout).values()
+def _present(layout: ArchiveLayout, without: Collection[str] = ()) -> pl.DataFrame:
+    """Path and size of all files in the folders of school years, but for some of these."""
+    folders_of_years = [folders for year, folders in require_year_folders(layout).items() if year not in without]
     files = [file for folders in folders_of_years for file in year_listing(layout.photos, folders)]
     rows = [(encode_relative_path(file.path, layout.photos), file.size) for file in files if file.size >= 0]
     return pl.DataFrame(rows, schema=_PHOTOS, orient="row")

@@ -29,7 +29,8 @@ from classface_assets.store.catalog.school_year import image_parts, school_year_
 from classface_assets.store.files.parts import PartDataset
 
 RECORD_DIGEST = "digest"
-"""Key of a record: the digest of the rest of it."""
+"""Key of a record: the digest of the rest of it, of its bytes where it is the first key."""
+_DIGEST_FIRST, _AFTER_DIGEST = f'{{"{RECORD_DIGEST}": "'.encode(), b'", '
 NO_DIGESTS: Mapping[Path, str] = MappingProxyType({})
 PROGRAM_FILES = (".py", ".j2", ".css", ".js", ".po")
 PACKAGE_FOLDER = Path(str(files("classface_assets")))
@@ -97,8 +98,9 @@ class InputFingerprint:
             "outputs": self._outputs(files),
             "digests": {name: digest for name, digest in found if digest is not None},
         }
-        content[RECORD_DIGEST] = _record_digest(content)
-        write_file(self.file, lambda out: out.write(json.dumps(content).encode()))
+        body = json.dumps(content).encode()[1:]
+        stored = _DIGEST_FIRST + _hash(body).encode() + _AFTER_DIGEST + body
+        write_file(self.file, lambda out: out.write(stored))
 
     def _remove(self) -> None:
         was_there = self.file.exists()
@@ -149,18 +151,23 @@ class OutputRecord:
     outputs: dict[str, list[int] | None]
     digests: dict[str, str]
 
-    def damaged(self, roots: Sequence[Location], is_read: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
+    def damaged(
+        self, roots: Sequence[Location], is_read: Callable[[str, os.stat_result], bool]
+    ) -> Iterator[tuple[Path, str]]:
         """The output files with a digest that are not as they were written, or not there, each with why.
 
         Args:
             roots: The folders below which output files lie.
-            is_read: Whether the file of that name is read although its size and time of change are the same.
+            is_read: Whether the file of that name and status is read although its size and time of change are the same.
         """
         for name, digest in self.digests.items():
-            number, _, path = name.partition("/")
-            file = Path(f"{roots[int(number)]}/{path}")
-            if not is_read(name) and _local_file_signature(str(file)) == self.outputs.get(name):
-                continue
+            path = f"{roots[int(name[: name.index('/')])]}{name[name.index('/') :]}"
+            with suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116
+                is_unchanged = [status.st_size, status.st_mtime_ns] == self.outputs.get(name)
+                if not is_read(name, status) and is_unchanged:
+                    continue
+            file = Path(path)
             if file.is_dir():
                 yield file, "it is a folder"
             elif not file.exists():
@@ -181,7 +188,7 @@ def read_record(file: Path) -> OutputRecord:
         if not stored:  # in place of a record that no longer held
             raise FileNotFoundError(file)
         content = json.loads(stored)
-        if RECORD_DIGEST in content and content[RECORD_DIGEST] != _record_digest(content):
+        if not _has_its_digest(stored, content):
             raise DamagedRecordError("its checksum does not match")
         outputs, metadata = dict(content["outputs"]), dict(content["told"])
         return OutputRecord(content["made_of"], metadata, outputs, dict(content.get("digests", {})))
@@ -255,7 +262,15 @@ def _part_names(parts: PartDataset) -> list[str]:
     return [file.name for file in parts.files()]
 
 
-def _record_digest(content: Mapping[str, Any]) -> str:
+def _has_its_digest(stored: bytes, content: Mapping[str, Any]) -> bool:
+    """Whether a record is as it was written; those of the first versions have no digest."""
+    if stored.startswith(_DIGEST_FIRST):
+        body = stored[len(_DIGEST_FIRST) + 32 + len(_AFTER_DIGEST) :]
+        return bool(content[RECORD_DIGEST] == _hash(body))
+    return RECORD_DIGEST not in content or content[RECORD_DIGEST] == _digest_of_older_record(content)
+
+
+def _digest_of_older_record(content: Mapping[str, Any]) -> str:
     plain = {name: value for name, value in content.items() if name != RECORD_DIGEST}
     return _hash(json.dumps(plain, sort_keys=True).encode())
 

@@ -7,24 +7,30 @@ from classface_assets.store.decisions.state import ReplayState, finalize
 from classface_assets.store.model.decisions import Decisions
 from classface_assets.store.model.events import Event, undone_event_ids
 
+REMEMBERED = 3
+"""Replays that are remembered: of all events, and of those of a few kinds, which steps of a run replay in turns."""
 
-class _LastReplay:
-    """The events of the last replay and their decisions: the steps of a run replay the same events one after the other.
+
+class _LastReplays:
+    """The events of the last replays and their decisions: the steps of a run replay the same events one after the other.
 
     Events are compared by what is in them, so those from which names were removed are replayed again.
     """
 
     def __init__(self) -> None:
-        self._known: tuple[list[Event], Decisions] | None = None
+        self._known: tuple[tuple[list[Event], Decisions], ...] = ()
 
     def decisions(self, events: list[Event]) -> Decisions:
-        known = self._known
-        if known is None or known[0] != events:
-            known = self._known = (events, finalize(replay_state(events)))
+        before = self._known
+        known = next((one for one in before if one[0] == events), None)
+        if known is None:
+            known = events, finalize(replay_state(events))
+        others = (one for one in before if one is not known)
+        self._known = (known, *others)[:REMEMBERED]
         return known[1]
 
 
-_last = _LastReplay()
+_last = _LastReplays()
 
 
 def replay(events: Iterable[Event], until: int | None = None) -> Decisions:

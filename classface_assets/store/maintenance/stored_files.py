@@ -4,9 +4,10 @@ Damage is what a file itself shows: it is not as it was written, it cannot be re
 agrees with itself and not with the rest is found in integrity; what becomes of a damaged file is decided in mending.
 """
 
-import time
+import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -30,6 +31,7 @@ from classface_assets.store.files.deletion import list_subfolders, list_tree
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parquet import DamagedFileError, check_parquet
 from classface_assets.store.maintenance.damage import is_readable_jpeg
+from classface_assets.store.maintenance.read_today import ReadToday
 from classface_assets.store.maintenance.shared_objects import damaged_blobs
 
 BYTES_PER_RUN = 1 << 30
@@ -103,12 +105,25 @@ def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> list[
         now: Time in seconds since 1970, by which the share of a large archive is chosen; None for the current one.
     """
     damaged: list[FileDamage] = []
-    day = int((time.time() if now is None else now) // 86400)
+    today = ReadToday.load(layout, now)
     if isinstance(layout.data, Path):
-        damaged += _damaged_parquet(layout, share_of_the_day(_parts(layout), day), thorough=False)
-        damaged += _damaged_parquet(layout, _tables(layout), thorough=False)
-    damaged += [*damaged_settings(layout), *damaged_album_files(layout, day)]
-    return [*damaged, *_damaged_database(layout, thorough=False), *_damaged_heads(layout)]
+        damaged += _damaged_parquet(layout, _due(_parts(layout), "parts", today), thorough=False)
+        damaged += _damaged_parquet(layout, _due(_tables(layout), "tables", today), thorough=False)
+    damaged += [*damaged_settings(layout), *damaged_album_files(layout, today)]
+    damaged += [*_damaged_database(layout, thorough=False), *_damaged_heads(layout)]
+    if not damaged:
+        today.record()
+    return damaged
+
+
+def _due(files: Iterable[FileEntry], kind: str, today: ReadToday) -> Iterator[FileEntry]:
+    """Those of some local files that are to be read: of the share of the day what was not read today."""
+    every = list(files)
+    shares = _shares_of(sum(file.size for file in every), BYTES_PER_RUN)
+    for file in share_of_the_day(every, today.day):
+        with suppress(OSError):
+            if today.is_due(f"{kind}, a share of {shares}", Path(str(file.path)).stat()):
+                yield file
 
 
 def share_of_the_day(files: Iterable[FileEntry], day: int, most: int = BYTES_PER_RUN) -> list[FileEntry]:
@@ -120,13 +135,17 @@ def share_of_the_day(files: Iterable[FileEntry], day: int, most: int = BYTES_PER
         most: About how many bytes to check on one day.
     """
     every = list(files)
-    size = sum(file.size for file in every)
-    return [file for file in every if _is_of_the_day(file.path.name, day, size, most)]
+    shares = _shares_of(sum(file.size for file in every), most)
+    return [file for file in every if _is_of_the_day(file.path.name, day, shares)]
 
 
-def _is_of_the_day(name: str, day: int, size: int, most: int) -> bool:
-    shares = -(-size // most) or 1
-    return (zlib.crc32(name.encode()) + day) % shares == 0
+def _shares_of(size: int, most: int) -> int:
+    """In how many shares so many bytes are checked, each on another day, so that at most about `most` are on one."""
+    return -(-size // most) or 1
+
+
+def _is_of_the_day(name: str, day: int, shares: int) -> bool:
+    return shares == 1 or (zlib.crc32(name.encode()) + day) % shares == 0
 
 
 def damaged_settings(layout: ArchiveLayout) -> Iterator[FileDamage]:
@@ -156,22 +175,27 @@ def damaged_records(layout: ArchiveLayout) -> Iterator[FileDamage]:
             continue
 
 
-def damaged_album_files(layout: ArchiveLayout, day: int | None = None) -> Iterator[FileDamage]:
+def damaged_album_files(layout: ArchiveLayout, today: ReadToday | None = None) -> Iterator[FileDamage]:
     """The pages and pictures of albums that are not as they were written, or are missing.
 
     Args:
         layout: The archive.
-        day: Number of the day, by which a share of those is chosen that are read although their size and time of
-            change are the same; None to read all.
+        today: By which those are chosen that are read although their size and time of change are the same: a share of
+            them a day, and what was changed since; None to read all.
     """
     seen: set[Path] = set()
     records = list(_album_records(layout))
     size = sum((one.outputs.get(name) or [0])[0] for _, one in records for name in one.digests)
+    shares = _shares_of(size, ALBUM_BYTES_PER_RUN)
+    kind = f"albums, a share of {shares}"
+
+    def is_read(name: str, status: os.stat_result) -> bool:
+        if today is None:
+            return True
+        return _is_of_the_day(name, today.day, shares) and today.is_due(kind, status)
+
     for year, record in records:
-        for path, why in record.damaged(
-            (layout.data, layout.local),
-            lambda name: day is None or _is_of_the_day(name, day, size, ALBUM_BYTES_PER_RUN),
-        ):
+        for path, why in record.damaged((layout.data, layout.local), is_read):
             if path not in seen:
                 seen.add(path)
                 yield FileDamage(path, FileKind.ALBUM, why, year)

@@ -30,6 +30,7 @@ from classface_assets.services.photos.new_photos import NewPhotoCounter
 from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
+from classface_assets.vision.photos.reasons import reason_sentence
 
 
 class PipelineRunner:
@@ -221,7 +222,7 @@ class PipelineRunner:
             files = year_images(self.archive.layout, year).filter(pl.col("status") == PhotoStatus.UNREADABLE)
             rows = files.select("path", "reason").rows()
             self.recorder.add_problems(
-                [sentence("%(what)s: %(reason)s", what=path, reason=sentence(reason)) for path, reason in rows]
+                [sentence("%(what)s: %(reason)s", what=path, reason=reason_sentence(reason)) for path, reason in rows]
             )
 
     def run_job(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from classface_assets.core.languages import gettext, translated
+from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.faces.decoding_worker import DecodingWorker
 from classface_assets.review.problems import ProblemError
@@ -17,6 +17,7 @@ from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, pyramid_from_pixels
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
+from classface_assets.vision.photos.reasons import reason_sentence
 
 
 class UploadAnalyzer:
@@ -51,5 +52,5 @@ class UploadAnalyzer:
                 return analyze_picture(asset_id, photo, self._load(), settings)
         except UnreadablePhotoError as error:
             raise ProblemError(
-                422, gettext("The picture cannot be used: %(why)s.", why=translated(error.reason))
+                422, gettext("The picture cannot be used: %(why)s.", why=reason_sentence(error.reason))
             ) from None

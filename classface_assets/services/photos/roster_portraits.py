@@ -24,6 +24,7 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.published.queries import face_boxes, files
 from classface_assets.store.roster.file import RosterFile
+from classface_assets.vision.photos.reasons import reason_sentence
 
 MIN_AREA_RATIO = 4.0
 """A face with at least this many times the area of the next larger one, twice its width, is clearly the largest."""
@@ -142,7 +143,9 @@ class PortraitMatcher:
         if readable.is_empty():
             raise _PortraitRejectedError(
                 gettext(
-                    "the photo %(path)s cannot be read (%(reason)s)", path=found["path"][0], reason=found["reason"][0]
+                    "the photo %(path)s cannot be read (%(reason)s)",
+                    path=found["path"][0],
+                    reason=reason_sentence(found["reason"][0]),
                 )
             )
         if readable["asset_id"].n_unique() > 1:

@@ -9,7 +9,6 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.errors import as_storage_error
-from classface_assets.core.languages import marked
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.vision.detection.attributes import estimate_poses
@@ -27,6 +26,7 @@ from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
 from classface_assets.vision.photos.near_duplicates import perceptual_hash
+from classface_assets.vision.photos.reasons import PhotoReason
 from classface_assets.vision.protocols import Detector
 
 MAX_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB
@@ -131,7 +131,7 @@ def _rows_of_job(job: PhotoJob, detector: Detector, settings: DetectionSettings)
             {
                 "asset_id": job.asset_id,
                 "status": DetectionStatus.FAILED.value,
-                "reason": marked("too large for this machine's memory"),
+                "reason": PhotoReason.TOO_LARGE_TO_SEARCH.phrase(),
             }
         ]
 

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 import polars as pl
 
 from classface_assets.core.errors import as_storage_error
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.vision.photos.files import (
@@ -35,7 +36,6 @@ from classface_assets.vision.photos.metadata import (
     upright_size,
 )
 from classface_assets.vision.photos.pages import skipped_pages_note
-from classface_assets.vision.photos.reasons import PhotoReason
 from classface_assets.vision.picture_id.heif import heif_orientation
 from classface_assets.vision.picture_id.identity import picture_id, read_with_id
 

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 from rich.console import Console
 
+from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
@@ -30,7 +31,6 @@ from classface_assets.services.photos.new_photos import NewPhotoCounter
 from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
-from classface_assets.vision.photos.reasons import reason_sentence
 
 
 class PipelineRunner:

@@ -13,9 +13,9 @@ from multiprocessing.context import SpawnProcess
 
 import numpy as np
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.vision.photos.limits import PictureLimits
 from classface_assets.vision.photos.metadata import UnreadablePhotoError, open_picture
-from classface_assets.vision.photos.reasons import PhotoReason
 
 UPLOAD_LIMITS = PictureLimits(pixels=64_000_000, side=30_000, decode_bytes=3 << 29)
 """Smaller than for the archive: people look for one face in a photo, and wait for it."""

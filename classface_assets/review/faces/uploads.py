@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.faces.decoding_worker import DecodingWorker
@@ -17,7 +18,6 @@ from classface_assets.vision.detection.search import DetectionSettings
 from classface_assets.vision.models.registry import ModelPack
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, pyramid_from_pixels
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
-from classface_assets.vision.photos.reasons import reason_sentence
 
 
 class UploadAnalyzer:

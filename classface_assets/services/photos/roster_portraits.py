@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.faces.face_constraints import FaceConstraints
+from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import gettext, ngettext
 from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.resources import Archive
@@ -24,7 +25,6 @@ from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.store.model.roster_entry import RosterEntry
 from classface_assets.store.published.queries import face_boxes, files
 from classface_assets.store.roster.file import RosterFile
-from classface_assets.vision.photos.reasons import reason_sentence
 
 MIN_AREA_RATIO = 4.0
 """A face with at least this many times the area of the next larger one, twice its width, is clearly the largest."""

@@ -9,6 +9,7 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.errors import as_storage_error
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.vision.detection.attributes import estimate_poses
@@ -26,7 +27,6 @@ from classface_assets.vision.parallel import ordered_thread_map
 from classface_assets.vision.photos.image_pyramid import ImagePyramid, open_pyramid
 from classface_assets.vision.photos.metadata import UnreadablePhotoError
 from classface_assets.vision.photos.near_duplicates import perceptual_hash
-from classface_assets.vision.photos.reasons import PhotoReason
 from classface_assets.vision.protocols import Detector
 
 MAX_WORKERS = 6  # each may hold a photo and a network's activations, some 250 MB

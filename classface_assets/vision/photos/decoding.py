@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import END_OF_JPEG
 from classface_assets.vision.photos.files import SpecialFileError, open_without_blocking
@@ -21,7 +22,6 @@ from classface_assets.vision.photos.metadata import (
     open_picture,
     upright_size,
 )
-from classface_assets.vision.photos.reasons import PhotoReason
 
 UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda stored: stored,
@@ -35,7 +35,7 @@ UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 BAND_PIXELS = 1 << 20
 PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
-TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
+TRUNCATED_NOTE = PhotoReason.TRUNCATED.value
 
 
 class DecodedPhoto(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from classface_assets.vision.photos.reasons import PhotoReason
+from classface_assets.core.faces.photo_reasons import PhotoReason
 
 MAX_PIXELS = 250_000_000
 MAX_SIDE = 200_000

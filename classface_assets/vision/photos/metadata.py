@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.vision.photos.embedded_dates import read_embedded_dates
 from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits, size_problem
 from classface_assets.vision.photos.pages import seek_page, select_page
-from classface_assets.vision.photos.reasons import PhotoReason
 from classface_assets.vision.photos.written_dates import parse_date_in_file_name, parse_date_in_folder_name
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF")

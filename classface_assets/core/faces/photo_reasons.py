@@ -1,4 +1,4 @@
-"""Why a photo is not searched: phrases that are stored in English with each photo, and shown in every language.
+"""Why a photo is not searched, or not shown: phrases, stored in English with each photo and shown in every language.
 
 One list of templates makes the phrases and reads them back. What another version worded otherwise stays English.
 """
@@ -15,8 +15,9 @@ _OS_ERRORS = (
     *(marked("no such file or directory"), marked("file name too long"), marked("stale file handle")),
 )
 """What the operating system says most often of a file that cannot be opened, for the catalogs."""
+_DIGITS = r"\d+"
 _PATTERNS = {
-    **dict.fromkeys(("width", "height"), r"\d+"),
+    **dict.fromkeys(("width", "height", "others", "pages"), _DIGITS),
     **dict.fromkeys(("most", "seconds"), r"\d{1,3}(?:,\d{3})*"),
     **dict.fromkeys(("size", "needed", "allowed"), r"\d{1,3}(?:,\d{3})*\.\d"),
 }
@@ -50,6 +51,12 @@ class PhotoReason(Enum):
     DECODER_DIED = marked("the decoder failed on it, or it needs too much memory")
     DECODER_NOT_STARTED = marked("the decoder did not start; try it again")
     DECODER_OUT_OF_MEMORY = marked("it needs too much memory to be decoded: send a smaller one")
+    TRUNCATED = marked("truncated: only the part that could be read was searched")
+    OTHER_PAGE = marked("%(others)s of its %(pages)s pages was not searched: save it as a file of its own")
+    OTHER_PAGES = marked("%(others)s of its %(pages)s pages were not searched: save each as a file of its own")
+    SAME_FILE = marked("the same file as %(path)s")
+    SAME_PICTURE = marked("the same picture as %(path)s, with other metadata")
+    WITHHELD = marked("somebody in it may not be shown")
     DECODER_FAILED = marked("the decoder failed on it (%(error)s)")
 
     def phrase(self, **values: str | float) -> str:
@@ -79,7 +86,7 @@ def _values(texts: Mapping[str, str]) -> dict[str, object]:
 def _value(name: str, text: str) -> object:
     if name == "why":
         return sentence(text)
-    if name not in _PATTERNS or name in ("width", "height"):
+    if name not in _PATTERNS or _PATTERNS[name] == _DIGITS:
         return text
     return float(text.replace(",", "")) if "." in text else int(text.replace(",", ""))
 

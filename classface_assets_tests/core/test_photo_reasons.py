@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from classface_assets.core.faces.photo_reasons import PhotoReason, reason_sentence
 from classface_assets.core.languages import LANGUAGES, read_sentence, stored_sentence, use_language
 from classface_assets.vision.photos.limits import PictureLimits, size_problem
-from classface_assets.vision.photos.reasons import PhotoReason, reason_sentence
 
 VALUES = {
     "size": 1.2,
@@ -19,6 +19,9 @@ VALUES = {
     "mode": "CMYK",
     "seconds": 60,
     "error": "ValueError",
+    "others": "2",
+    "pages": "3",
+    "path": "2019-2020/a%b.jpg",
 }
 
 

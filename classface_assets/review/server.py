@@ -127,7 +127,8 @@ def collect_garbage_rarely() -> None:
     """Look for cyclic garbage after 100,000 new objects instead of 700.
 
     The decisions of a large archive are millions of objects that stay. By default all of them were gone through several
-    times while they were read, and again in the middle of pages: half of the time of the first requests.
+    times while they were read, and again in the middle of pages: half of the time of the first requests. Imports make
+    many objects too, and no garbage.
     """
     gc.set_threshold(100_000, 10, 10)
 
@@ -146,6 +147,7 @@ def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Ca
         AddressError: The server cannot listen at the address.
         PackError: The model pack does not exist.
     """
+    collect_garbage_rarely()
     from classface_assets.review.app import create_app
 
     share_memory_arenas()
@@ -155,6 +157,7 @@ def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Ca
     own_names = {socket.gethostname(), socket.getfqdn(), host, *options.allowed_hosts}
     names = frozenset(name.lower() for name in own_names)
     app = create_app(archive, models, token, names, None if options.token else token_file)
+    app.state.context.import_runs()
     with open_socket(host, options.port) as listening:
         shown_host = f"[{host}]" if ":" in host else host
         scheme, query = "https" if certificate else "http", "" if options.token else f"?token={token}"
@@ -171,7 +174,6 @@ def create_server(app: "FastAPI", options: ServerOptions) -> "uvicorn.Server":
 
     from classface_assets.review.auth.connections import connection_limits
 
-    collect_garbage_rarely()
     certificate = options.certificate
     config = uvicorn.Config(
         app,

@@ -111,8 +111,8 @@ class ReviewContext:
         return read_parquet_or_empty(self.layout.table("labelling_progress"), PROGRESS_COLUMNS)
 
     def import_runs(self) -> None:
-        """Import what lists the runs: hundreds of modules of Dagster's storage, for which the first page would wait."""
-        self.run_manager()
+        """Import what lists the runs, for which their first page would wait."""
+        self.run_manager().import_storage()
 
     def warm_up(self) -> None:
         """Read and import what the first pages need, before somebody waits for it."""

@@ -93,7 +93,7 @@ class Sentence(str):
 
     Attributes:
         message: Its English, with placeholders.
-        values: What they stand for: other sentences, whole numbers, and what is the same in every language.
+        values: What they stand for: other sentences, numbers, and what is the same in every language.
     """
 
     __slots__ = ("message", "values")
@@ -102,13 +102,22 @@ class Sentence(str):
 
 
 def sentence(message: str, /, **values: object) -> Sentence:
-    """A text as of `gettext`, with whole numbers as the language writes them; without values `%` stands for itself."""
+    """A text as of `gettext`, with numbers as the language writes them; without values `%` stands for itself.
+
+    Numbers that are not whole have one digit after the decimal sign.
+    """
     text = translated(message)
     if values:
-        text %= {n: format_number(v) if type(v) is int else v for n, v in values.items()}
+        text %= {name: _shown_value(value) for name, value in values.items()}
     made = Sentence(text)
     made.message, made.values = message, values
     return made
+
+
+def _shown_value(value: object) -> object:
+    if isinstance(value, float):
+        return format_fraction(value)
+    return format_number(value) if type(value) is int else value
 
 
 def stored_sentence(text: str) -> dict[str, Any] | None:
@@ -119,7 +128,7 @@ def stored_sentence(text: str) -> dict[str, Any] | None:
         name: (stored_sentence(value) or value)
         if isinstance(value, str)
         else value
-        if type(value) is int
+        if type(value) in (int, float)
         else str(value)
         for name, value in text.values.items()
     }

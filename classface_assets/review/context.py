@@ -110,6 +110,10 @@ class ReviewContext:
         """PROGRESS_COLUMNS as the asset `evaluation` measured them last; empty before that."""
         return read_parquet_or_empty(self.layout.table("labelling_progress"), PROGRESS_COLUMNS)
 
+    def import_runs(self) -> None:
+        """Import what lists the runs, for which their first page would wait."""
+        self.run_manager().import_storage()
+
     def warm_up(self) -> None:
         """Read and import what the first pages need, before somebody waits for it."""
         with suppress(UserError):  # the request that needs it reports the error
@@ -139,7 +143,7 @@ class ReviewContext:
         self._vectors.clear()
 
     def _create_run_manager(self) -> "RunManager":
-        """The manager of the archive's runs; its imports (Dagster) take seconds."""
+        """The manager of the archive's runs; imported when it is needed, which tests of other pages never do."""
         from classface_assets.review.runs.manager import RunManager
 
         return RunManager(self.archive, self.models)

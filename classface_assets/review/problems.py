@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from classface_assets.core.errors import StorageError, UserError
 from classface_assets.core.languages import gettext, marked, translated
+from classface_assets.orchestration.settings.value_errors import value_error_text
 from classface_assets.services.identity.method_options import MethodOptionError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
@@ -33,16 +34,23 @@ _STATUS_BY_ERROR = {
 }
 _LOGGER = logging.getLogger("classface.review")
 _TITLES = (
+    marked("Unauthorized"),
     marked("Forbidden"),
     marked("Not Found"),
     marked("Method Not Allowed"),
+    marked("Request Timeout"),
     marked("Conflict"),
+    marked("Content Too Large"),
+    marked("Request Entity Too Large"),
+    marked("Misdirected Request"),
     marked("Unprocessable Content"),
     marked("Unprocessable Entity"),
     marked("Too Many Requests"),
+    marked("Internal Server Error"),
     marked("Service Unavailable"),
+    marked("There was an error parsing the body"),
 )
-"""Phrases of statuses that a page can have, for the catalogs."""
+"""Phrases of statuses, and of the framework, that a page can have, for the catalogs."""
 _NOT_FOUND = {
     "album page": marked("There is no album page %(name)s."),
     "cluster": marked("There is no cluster %(name)s."),
@@ -90,7 +98,7 @@ class NotFoundError(ProblemError):
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
     """The response with the problem details; `more` are further members of them."""
-    title = translated(HTTPStatus(status).phrase) if status in HTTPStatus._value2member_map_ else "Error"
+    title = translated(HTTPStatus(status).phrase) if status in HTTPStatus._value2member_map_ else gettext("Error")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status, headers, PROBLEM_MEDIA_TYPE)
 
@@ -107,8 +115,10 @@ def _validation_problem(_: Request, error: Exception) -> Response:
     """Status 404 where the path has an id that nothing can have, else 422."""
     assert isinstance(error, RequestValidationError)
     # The rejected values are not sent back: they may be anything.
-    errors = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"], "code": e["type"]} for e in error.errors()]
-    detail = "; ".join(f"{one['where']}: {one['what']}" for one in errors[:3]) or "The request is not valid."
+    errors = [
+        {"where": ".".join(map(str, e["loc"])), "what": value_error_text(e), "code": e["type"]} for e in error.errors()
+    ]
+    detail = "; ".join(f"{one['where']}: {one['what']}" for one in errors[:3]) or gettext("The request is not valid.")
     in_path = any(e["loc"][0] == "path" for e in error.errors())
     return problem_response(404 if in_path else 422, detail, errors=errors)
 
@@ -117,7 +127,8 @@ def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ", ".join(allowed_methods(request))
-        return problem_response(405, f"{request.method} is not possible here, only {allowed}.", {"Allow": allowed})
+        detail = gettext("%(method)s is not possible here, only %(allowed)s.", method=request.method, allowed=allowed)
+        return problem_response(405, detail, {"Allow": allowed})
     status = 422 if error.status_code == 400 else error.status_code  # a body that is no JSON, or no form
     return problem_response(status, translated(str(error.detail)), dict(error.headers or {}))
 
@@ -140,4 +151,4 @@ def _user_error_problem(_: Request, error: Exception) -> Response:
 
 def _server_error_problem(request: Request, error: Exception) -> Response:
     _LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(500, "Internal server error; see the server's log.")
+    return problem_response(500, gettext("Internal server error; see the server's log."))

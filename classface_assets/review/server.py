@@ -137,6 +137,7 @@ def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Ca
         AddressError: The server cannot listen at the address.
         PackError: The model pack does not exist.
     """
+    collect_garbage_rarely()
     from classface_assets.review.app import create_app
 
     share_memory_arenas()
@@ -146,6 +147,7 @@ def serve(archive: "Archive", models: "Models", options: ServerOptions, echo: Ca
     own_names = {socket.gethostname(), socket.getfqdn(), host, *options.allowed_hosts}
     names = frozenset(name.lower() for name in own_names)
     app = create_app(archive, models, token, names, None if options.token else token_file)
+    app.state.context.import_runs()
     with open_socket(host, options.port) as listening:
         shown_host = f"[{host}]" if ":" in host else host
         scheme, query = "https" if certificate else "http", "" if options.token else f"?token={token}"
@@ -162,7 +164,6 @@ def create_server(app: "FastAPI", options: ServerOptions) -> "uvicorn.Server":
 
     from classface_assets.review.auth.connections import connection_limits
 
-    collect_garbage_rarely()
     certificate = options.certificate
     config = uvicorn.Config(
         app,

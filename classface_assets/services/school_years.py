@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from classface_assets.core.languages import gettext, ngettext
+from classface_assets.core.languages import gettext, ngettext, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location, encode_relative_path
 from classface_assets.core.school_years.names import Exactness
@@ -161,7 +161,12 @@ def _find_folder(layout: ArchiveLayout, text: str) -> str:
     folder = _relative_path(text, layout.photos)
     if folder not in _names(folder_years(layout)):
         raise YearsFileError(
-            f"There is no folder {text!r} in {layout.photos}; name it by its path there, as `classface years` lists it."
+            sentence(
+                "There is no folder %(folder)s in %(photos)s; name it by its path there, as `classface years` lists "
+                "it.",
+                folder=repr(text),
+                photos=layout.photos,
+            )
         )
     return folder
 

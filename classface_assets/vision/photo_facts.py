@@ -17,11 +17,10 @@ from typing import BinaryIO, NamedTuple
 import polars as pl
 
 from classface_assets.core.errors import as_storage_error
-from classface_assets.core.languages import marked
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.vision.photos.files import (
-    SPECIAL_FILE_REASON,
     SpecialFileError,
     fetch_small,
     open_without_blocking,
@@ -51,7 +50,7 @@ RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2"
 MAX_BYTES = 1_000_000_000  # a photo is read whole before it is decoded
 LARGE_BYTES = 100_000_000
 _LARGE_FILE_LOCK = threading.Lock()  # several threads read files, each whole: of large ones one at a time
-_NOT_OPENED, _CHANGED = "cannot be opened", "changed while it was read"
+_READ_AGAIN = "^(?:cannot be opened|changed while it was read)"
 
 
 @dataclass(frozen=True)
@@ -125,15 +124,15 @@ def read_photo_facts(path: Location, name: str = "") -> PhotoFacts:
             found = _read_facts(path, file, facts, name)
         after = path.stat()
     except SpecialFileError:
-        return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=SPECIAL_FILE_REASON)
+        return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=PhotoReason.SPECIAL_FILE.phrase())
     except Exception as error:
         lost = None if isinstance(path, Path) else as_storage_error(error, path)
         if lost or not isinstance(error, OSError):
             raise lost or error from None
-        reason = f"{_NOT_OPENED}: {(error.strerror or str(error)).lower()}"
+        reason = PhotoReason.NOT_OPENED.phrase(why=(error.strerror or str(error)).lower())
         return replace(facts, status=PhotoStatus.UNREADABLE, reason=reason, read_again=True)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        reason = f"{_CHANGED}: the next run reads it again"
+        reason = PhotoReason.CHANGED.phrase()
         return replace(facts, status=PhotoStatus.UNREADABLE, reason=reason, read_again=True)
     return found
 
@@ -143,7 +142,7 @@ def to_read_again(rows: pl.DataFrame) -> pl.Series:
 
     Rows that an older version wrote have no `read_again`; there the beginning of the reason says so.
     """
-    by_reason = rows["reason"].str.contains(f"^(?:{_NOT_OPENED}|{_CHANGED})")
+    by_reason = rows["reason"].str.contains(_READ_AGAIN)
     if "read_again" not in rows.columns:
         return by_reason
     return rows.select(pl.coalesce("read_again", by_reason)).to_series()
@@ -169,25 +168,21 @@ def _read_header_facts(
     """The facts in the header, and the opened picture."""
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES and is_camera_raw(file):
-        reason = marked("a camera raw file: export it as JPEG to have it searched")
+        reason = PhotoReason.CAMERA_RAW.phrase()
         return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
     photo_suffix = suffix in SUFFIXES
     try:
         if facts.size == 0 and photo_suffix:
-            raise UnreadablePhotoError(marked("the file is empty"))
+            raise UnreadablePhotoError(PhotoReason.EMPTY.phrase())
         if facts.size > MAX_BYTES and photo_suffix:
             raise UnreadablePhotoError(
-                f"{facts.size / 1e9:.1f} GB are more than {MAX_BYTES / 1e9:.0f}: save it smaller"
+                PhotoReason.FILE_TOO_LARGE.phrase(size=facts.size / 1e9, most=MAX_BYTES // 1_000_000_000)
             )
         picture = open_picture(file)
     except UnreadablePhotoError as error:
         if photo_suffix:
             return replace(facts, status=PhotoStatus.UNREADABLE, reason=error.reason), _OpenedPicture()
-        reason = (
-            f"{suffix} files are not searched for faces"
-            if suffix
-            else marked("no photo, and no file ending that says more")
-        )
+        reason = PhotoReason.OTHER_FILE.phrase(ending=suffix) if suffix else PhotoReason.NO_PHOTO.phrase()
         return replace(facts, status=PhotoStatus.NOT_A_PHOTO, reason=reason), _OpenedPicture()
     width, height = upright_size(picture)
     found = replace(

@@ -137,8 +137,8 @@ def archive(tmp_path: Path) -> Archive:
     made.add("2006-2007/fair/IMG_1.jpg", t1().crop((0, 0, 600, 880)), {0: TABLE[0]})
     made.add("2007-2008/class.png", t1().convert("L").convert("RGB"), table)
     made.add("2007-2008/nobody.jpg", astronaut())
-    made.row("2006-2007/notes.txt", "not a photo", "a text file")
-    made.row("2007-2008/scan <7>.jpg", "unreadable", "the file ends in the middle")
+    made.row("2006-2007/notes.txt", "not a photo", ".txt files are not searched for faces")
+    made.row("2007-2008/scan <7>.jpg", "unreadable", "the file is empty")
     return made
 
 

@@ -119,6 +119,7 @@ def test_comments_and_the_order_of_a_file_stay_when_a_setting_is_changed(tmp_pat
         ("person_treshold", "0.5", "did you mean assignment.person_threshold?"),
         ("colour", "red", "`classface settings` lists all of them."),
         ("pack", "dlibb", "There is no model pack 'dlibb'; did you mean dlib?"),
+        ("pack", "x" * 300, f"There is no model pack {'x' * 300!r}; give one of"),
         ("most_new_years", "many", "most_new_years cannot be 'many'"),
         ("assignment.person_threshold", "high", "assignment.person_threshold cannot be 'high'"),
         ("refused", "paint", "refused cannot be 'paint'"),

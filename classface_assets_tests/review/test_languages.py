@@ -1,5 +1,7 @@
 """Pages in the language of the browser, or in the one that was chosen in them; laid out from right to left too."""
 
+from html import unescape
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -10,6 +12,7 @@ from classface_assets_tests.support.accessibility import axe_violations
 from classface_assets_tests.support.clients import API, Client
 from classface_assets_tests.support.helpers import TOKEN
 from classface_assets_tests.support.windows import browser, open_window, photo_with_most_faces
+from classface_assets_tests.vision.photos.test_limits import a_very_long_png
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.slow
@@ -71,6 +74,26 @@ def test_a_language_chosen_in_the_page_is_remembered_and_names_are_given_in_it(
         page.evaluate("document.documentElement.dir = 'rtl'")
         assert axe_violations(page) == []
         assert window.errors == []
+
+
+def test_what_is_wrong_with_a_request_is_said_in_the_language_of_the_page_and_by_the_api_in_english(
+    served: str,
+) -> None:
+    german = {"Authorization": f"Bearer {TOKEN}", "Accept-Language": "de", "Accept": "text/html"}
+    client, form = Client(served, german), {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def posted(path: str, body: bytes) -> str:
+        return unescape(client.ask("POST", path, body, form).body.decode())
+
+    assert "query.page: es muss eine ganze Zahl sein" in client.get("/people?page=x").body.decode()
+    assert "Input should be a valid integer" in client.get(f"{API}/persons?page=x").json["detail"]
+    assert "body.year: höchstens 2.000 Zeichen sind erlaubt" in posted("/years/set", b"folder=a&year=" + b"x" * 2_001)
+    assert "Es gibt keinen Ordner 'nowhere' in" in posted("/years/set", b"folder=nowhere&year=2019-2020")
+    assert "'x' ist kein Schuljahr" in posted("/years/set", b"folder=2016-2017&year=x")
+    wide = client.upload("POST", "/search", [a_very_long_png()]).body.decode()
+    assert "Keine Seite darf mehr als 30.000 haben" in wide
+    refused = client.ask("POST", "/search", b"x" * 10, form | {"Origin": "http://evil.example"})
+    assert refused.json["detail"].startswith("Diese Anfrage kam von der Seite einer anderen Website")
 
 
 def test_a_language_that_there_is_not_is_refused(served: str) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from classface_assets.albums.cards import PhotoCard
+from classface_assets.core.faces.photo_reasons import reason_sentence
+from classface_assets.core.languages import marked
 from classface_assets.core.schemas import PhotoStatus, is_noise
 
 _PHOTO_COLUMNS = {"status": pl.String, "asset_id": pl.String, "near_group": pl.String}
@@ -55,6 +57,10 @@ class YearCoverage:
         return self.photos - self.covered - self.review
 
 
+_STATUSES = (marked("duplicate"), marked("unreadable"), marked("not a photo"))
+"""What files of the other kinds are called, for the catalogs."""
+
+
 def compute_coverage(years: Sequence[str], photos: pl.DataFrame, faces: pl.DataFrame) -> list[YearCoverage]:
     """The coverage of each year, in the order given; also of years without files.
 
@@ -77,22 +83,23 @@ def unread_files(photos: pl.DataFrame, lost: Sequence[PhotoCard]) -> list[tuple[
         lost: Photos that were read at first, but of which no thumbnail could be made later.
 
     Returns:
-        (school year, path, status, reason), sorted.
+        (school year, path, status, reason), sorted; the reason in the language in use.
     """
     partly = (pl.col("status") == PhotoStatus.OK) & (pl.col("reason") != "")
-    described = photos.with_columns(pl.when(partly).then(pl.lit("partly searched")).otherwise("status").alias("status"))
+    described = photos.with_columns(
+        pl.when(partly).then(pl.lit(marked("partly searched"))).otherwise("status").alias("status")
+    )
     unread = ~pl.col("status").is_in([PhotoStatus.OK.value, PhotoStatus.WITHHELD.value])
     rows = described.filter(unread).select("school_year", "path", "status", "reason").rows()
-    reason = "gone or could not be opened when the album was made"
-    later = [(picture.key[0], picture.path, "missing", reason) for picture in lost]
-    return sorted(rows + later)
+    reason = marked("gone or could not be opened when the album was made")
+    later = [(picture.key[0], picture.path, marked("missing"), reason) for picture in lost]
+    return [(year, path, status, reason_sentence(why)) for year, path, status, why in sorted(rows + later)]
 
 
 def withheld_files(photos: pl.DataFrame) -> list[tuple[str, str, str]]:
     """Photos that may not be shown, as (school year, path, reason); the reason names nobody."""
-    return sorted(
-        photos.filter(pl.col("status") == PhotoStatus.WITHHELD).select("school_year", "path", "reason").rows()
-    )
+    withheld = photos.filter(pl.col("status") == PhotoStatus.WITHHELD).select("school_year", "path", "reason")
+    return [(year, path, reason_sentence(why)) for year, path, why in sorted(withheld.rows())]
 
 
 def total_coverage(rows: Sequence[YearCoverage], faces: pl.DataFrame) -> YearCoverage:

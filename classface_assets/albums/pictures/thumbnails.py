@@ -16,6 +16,7 @@ from classface_assets.albums.anonymization import cover_key
 from classface_assets.albums.disk import write_atomically
 from classface_assets.albums.listing import has_file
 from classface_assets.albums.pictures.originals import Originals, Photo, load_upright
+from classface_assets.core.languages import gettext
 
 SMALL, LARGE, FULL_SIZE = 720, 1600, 0
 """Long sides of pictures in pixels. FULL_SIZE: the photo's own size, for photos in which a face is covered."""
@@ -73,9 +74,9 @@ def make_thumbnails(
             try:
                 made += job.result()
             except FileNotFoundError:
-                failed[jobs[job].path] = "no longer in the photos folder"
+                failed[jobs[job].path] = gettext("no longer in the photos folder")
             except Exception as error:  # decoders raise anything on a broken file
-                failed[jobs[job].path] = f"could not be opened: {error}"
+                failed[jobs[job].path] = gettext("could not be opened: %(why)s", why=error)
             if progress:
                 progress(done, len(jobs))
     return ThumbnailResult(made, failed)

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from classface_assets.core.languages import marked
 from classface_assets.core.schemas import DETECTIONS, DetectionStatus
 from classface_assets.defs.asset_factory import CheckRule
 from classface_assets.defs.memoized import input_fingerprint
@@ -30,7 +31,7 @@ EVERY_PHOTO_SEARCHED = CheckRule(
     severity=dg.AssetCheckSeverity.WARN,
 )
 FACES_IN_PHOTO = CheckRule("faces_lie_in_their_photo", "Every box lies within its photo.")
-NO_FACE_TWICE = CheckRule("no_face_twice", "No two faces have one id.", blocking=True)
+NO_FACE_TWICE = CheckRule("no_face_twice", marked("No two faces have one id."), blocking=True)
 RULES = (EVERY_PHOTO_SEARCHED, FACES_IN_PHOTO, NO_FACE_TWICE)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.languages import marked
 from classface_assets.core.schemas import DetectionStatus
 from classface_assets.defs.asset_factory import INFERENCE_POOL, CheckRule, archive_asset
 from classface_assets.defs.automation import when_its_year_changed
@@ -33,11 +34,11 @@ from classface_assets.vision.models.pack_info import PackInfo
 
 ONE_VECTOR_A_FACE = CheckRule(
     "one_vector_a_face",
-    "Every face has one vector. A warning where all that lack one have a broken chip.",
+    marked("Every face has one vector. A warning where all that lack one have a broken chip."),
     blocking=True,
 )
-UNIT_LENGTH = CheckRule("vectors_have_unit_length", "Length 1 within 0.001.", blocking=True)
-FINITE = CheckRule("vectors_are_finite", "No vector holds NaN or infinity.", blocking=True)
+UNIT_LENGTH = CheckRule("vectors_have_unit_length", marked("Length 1 within 0.001."), blocking=True)
+FINITE = CheckRule("vectors_are_finite", marked("No vector holds NaN or infinity."), blocking=True)
 NO_VECTOR_TWICE = CheckRule(
     "no_vector_twice",
     "No face has two rows in the parts. Only the first is read; `classface find-orphans --fix` removes the other.",

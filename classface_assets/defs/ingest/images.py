@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from classface_assets.core.languages import sentence
+from classface_assets.core.languages import marked, sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import FileEntry, Location, decode_relative_path, encode_relative_path
 from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
@@ -30,7 +30,7 @@ from classface_assets.vision.photo_facts import read_photo_facts, to_read_again
 BATCH_SIZE = 256
 SHOWN_YEARS = 20
 EVERY_FILE_ACCOUNTED_FOR = CheckRule(
-    "every_file_is_accounted_for", "There is a row for each file of the folder.", blocking=True
+    "every_file_is_accounted_for", marked("There is a row for each file of the folder."), blocking=True
 )
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 from rich.console import Console
 
+from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
@@ -221,7 +222,7 @@ class PipelineRunner:
             files = year_images(self.archive.layout, year).filter(pl.col("status") == PhotoStatus.UNREADABLE)
             rows = files.select("path", "reason").rows()
             self.recorder.add_problems(
-                [sentence("%(what)s: %(reason)s", what=path, reason=sentence(reason)) for path, reason in rows]
+                [sentence("%(what)s: %(reason)s", what=path, reason=reason_sentence(reason)) for path, reason in rows]
             )
 
     def run_job(

@@ -176,7 +176,7 @@ class YearRange:
                     "the check %(check)s of %(asset)s failed (%(what)s)",
                     check=rule.name,
                     asset=asset,
-                    what=rule.description,
+                    what=sentence(rule.description) if rule.description else "",
                 )
                 failed[year] = YearFailure(asset, year, str(reason), CHECK_ERROR, stored_sentence(reason))
                 self.context.log.error(f"{year}: {reason}")

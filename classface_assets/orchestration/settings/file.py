@@ -9,6 +9,7 @@ from tomlkit.exceptions import ParseError
 
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import StorageError
+from classface_assets.core.languages import gettext
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.orchestration.settings.values import (
     ASSIGNMENT,
@@ -42,9 +43,11 @@ def read_settings(local: Path) -> ArchiveSettings:
     except (FileNotFoundError, NotADirectoryError):
         return ArchiveSettings()
     except OSError as error:
-        raise StorageError(f"{file} cannot be read ({error.strerror}); make it readable.") from None
+        raise StorageError(
+            gettext("%(file)s cannot be read (%(why)s); make it readable.", file=file, why=error.strerror)
+        ) from None
     except (SettingsError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be used. {error}") from None
+        raise SettingsError(gettext("%(file)s cannot be used. %(why)s", file=file, why=error)) from None
 
 
 def lasting_assignment(layout: ArchiveLayout) -> dict[str, Any]:
@@ -101,7 +104,9 @@ def _read_document(file: Path) -> tomlkit.TOMLDocument:
         document.add(tomlkit.nl())
         return document
     except (ParseError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be understood ({error}); correct it first.") from None
+        raise SettingsError(
+            gettext("%(file)s cannot be understood (%(why)s); correct it first.", file=file, why=error)
+        ) from None
 
 
 def _set(document: tomlkit.TOMLDocument, key: str, value: Any) -> None:

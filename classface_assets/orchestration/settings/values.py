@@ -9,9 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from classface_assets.core.errors import UserError
-from classface_assets.core.languages import sentence
+from classface_assets.core.languages import gettext, sentence
 from classface_assets.core.school_years.names import parse_folder_name, school_year_start
 from classface_assets.identity.settings import STORED_NAMES, AssignmentSettings, with_values
+from classface_assets.orchestration.settings.value_errors import value_error_text
 from classface_assets.store.backups.generations import Retention
 from classface_assets.vision.models.pack_names import (
     KNOWN_NAMES,
@@ -128,7 +129,7 @@ def parse_settings(values: Mapping[str, Any]) -> ArchiveSettings:
     """
     assignment = values.get(ASSIGNMENT, {})
     if not isinstance(assignment, Mapping):
-        raise SettingsError(f"{ASSIGNMENT} must be a table of settings, as [{ASSIGNMENT}].")
+        raise SettingsError(gettext("%(table)s must be a table of settings, as [%(table)s].", table=ASSIGNMENT))
     unknown = [key for key in values if key not in (*TOP_KEYS, ASSIGNMENT)]
     unknown += [f"{ASSIGNMENT}.{key}" for key in assignment if key not in ASSIGNMENT_KEYS]
     for key in unknown:
@@ -140,7 +141,10 @@ def parse_settings(values: Mapping[str, Any]) -> ArchiveSettings:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         key = name if name in TOP_KEYS else f"{ASSIGNMENT}.{STORED_NAMES.get(name, name)}"
-        raise SettingsError(f"{key} cannot be {first['input']!r}: {_lower_first(first['msg'])}.") from None
+        why = _lower_first(value_error_text(first))
+        raise SettingsError(
+            gettext("%(key)s cannot be %(value)s: %(why)s.", key=key, value=repr(first["input"]), why=why)
+        ) from None
 
 
 def flat_values(settings: ArchiveSettings) -> dict[str, Any]:
@@ -152,8 +156,9 @@ def flat_values(settings: ArchiveSettings) -> dict[str, Any]:
 def _unknown_key(key: str) -> str:
     inner = _nearest(key.rpartition(".")[2], ASSIGNMENT_KEYS)
     near = _nearest(key, TOP_KEYS) or (f"{ASSIGNMENT}.{inner}" if inner else "")
-    hint = f"did you mean {near}?" if near else "`classface settings` lists all of them."
-    return f"There is no setting {key!r}; {hint}"
+    if near:
+        return gettext("There is no setting %(key)s; did you mean %(near)s?", key=repr(key), near=near)
+    return gettext("There is no setting %(key)s; `classface settings` lists all of them.", key=repr(key))
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import gettext, ngettext
 
 FREE_ATTEMPTS = 5
 """Wrong tokens of one address before it has to wait."""
@@ -26,15 +27,15 @@ class TooManyAttemptsError(UserError):
     """
 
     def __init__(self, wait_s: int) -> None:
-        super().__init__(f"Too many wrong tokens. Try again in {wait_in_words(wait_s)}.")
+        super().__init__(gettext("Too many wrong tokens. Try again in %(time)s.", time=wait_in_words(wait_s)))
         self.wait_s = wait_s
 
 
 def wait_in_words(seconds: int) -> str:
     """A wait as a person reads it."""
     if seconds < 90:
-        return f"{seconds} second{'s' if seconds != 1 else ''}"
-    return f"{-(-seconds // 60)} minutes"
+        return ngettext("%(num)s second", "%(num)s seconds", seconds)
+    return ngettext("%(num)s minute", "%(num)s minutes", -(-seconds // 60))
 
 
 @dataclass

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from classface_assets.core.languages import gettext
 from classface_assets.review.auth.attempts import TooManyAttemptsError
 from classface_assets.review.auth.headers import Send, with_security_headers
 from classface_assets.review.auth.host_names import is_own_name
@@ -75,7 +76,7 @@ class SecurityMiddleware:
             try:
                 body = await self._read_body(request, receive)
             except BodyTooSlowError:
-                response = problem_response(408, "The request's body came too slowly.", CLOSE)
+                response = problem_response(408, gettext("The request's body came too slowly."), CLOSE)
             except BodyTooLargeError:
                 response = await self._refuse_large_body(request, receive)
             else:
@@ -96,17 +97,20 @@ class SecurityMiddleware:
 
     async def _refuse_large_body(self, request: Request, receive: Receive) -> Response:
         if request.state.session is None:
-            return problem_response(413, "The request is too large for a login.", CLOSE)
+            return problem_response(413, gettext("The request is too large for a login."), CLOSE)
         await discard_body(receive)
         limit = max_body_bytes(request) >> 20
-        return problem_response(413, f"The request is too large: at most {limit} MB may be sent here.")
+        detail = gettext("The request is too large: at most %(limit)s MB may be sent here.", limit=limit)
+        return problem_response(413, detail)
 
     def _check_access(self, request: Request) -> Response | None:
         """The refusal or redirect of a request; None to go on, with `request.state.session` set."""
         if len(request.headers.raw) > MAX_HEADERS:
             return problem_response(431, f"The request has more than {MAX_HEADERS} header fields.", CLOSE)
         if not is_own_name(request.headers.get("host", ""), self.names):
-            detail = "Unknown host name: use the server's address or `localhost`, or start it with --allowed-host."
+            detail = gettext(
+                "Unknown host name: use the server's address or `localhost`, or start it with --allowed-host."
+            )
             return problem_response(421, detail, CLOSE)
         request.state.session, path = None, request.url.path
         try:
@@ -130,12 +134,12 @@ class SecurityMiddleware:
             return None
         session: Session | None = request.state.session
         if not _same_origin(request):
-            return problem_response(403, "This request came from another site's page; nothing was changed.")
+            return problem_response(403, gettext("This request came from another site's page; nothing was changed."))
         if session is None or not session.by_cookie:
             return None
         given = request.headers.get("x-csrf-token") or _csrf_token_of_form(request, body)
         if not secrets.compare_digest(given.encode(), session.csrf.encode()):
-            return problem_response(403, "The page's CSRF token is missing or old; reload the page.")
+            return problem_response(403, gettext("The page's CSRF token is missing or old; reload the page."))
         return None
 
 
@@ -217,7 +221,7 @@ def _login_required(request: Request) -> Response:
     if wants_page:
         return RedirectResponse("/login", 303)
     headers = {"WWW-Authenticate": "Bearer"} | (CLOSE if _has_body(request) else {})
-    return problem_response(401, "Log in, or send the token as `Authorization: Bearer …`.", headers)
+    return problem_response(401, gettext("Log in, or send the token as `Authorization: Bearer …`."), headers)
 
 
 def _has_body(request: Request) -> bool:

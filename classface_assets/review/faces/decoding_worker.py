@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnProcess
 
 import numpy as np
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.vision.photos.limits import PictureLimits
 from classface_assets.vision.photos.metadata import UnreadablePhotoError, open_picture
 
@@ -53,7 +54,7 @@ class DecodingWorker:
             connection.send_bytes(data)
             if not connection.poll(timeout_s):
                 self.stop()
-                raise UnreadablePhotoError(f"decoding it takes longer than {timeout_s:.0f} seconds")
+                raise UnreadablePhotoError(PhotoReason.DECODED_TOO_LONG.phrase(seconds=round(timeout_s)))
             reply = connection.recv()
             if isinstance(reply, str):
                 raise UnreadablePhotoError(reply)
@@ -61,7 +62,7 @@ class DecodingWorker:
             connection.recv_bytes_into(pixels.data.cast("B"))
         except (EOFError, OSError):  # the process died: the kernel or a decoder ended it
             self.stop()
-            raise UnreadablePhotoError("the decoder failed on it, or it needs too much memory") from None
+            raise UnreadablePhotoError(PhotoReason.DECODER_DIED.phrase()) from None
         return pixels
 
     def stop(self) -> None:
@@ -88,7 +89,7 @@ class DecodingWorker:
         except (EOFError, OSError):
             if process.pid is not None:
                 _end(process)
-            raise UnreadablePhotoError("the decoder did not start; try it again") from None
+            raise UnreadablePhotoError(PhotoReason.DECODER_NOT_STARTED.phrase()) from None
         self._process, self._connection = process, ours
         return ours
 
@@ -120,9 +121,9 @@ def _serve(connection: Connection, limits: PictureLimits, memory_bytes: int) -> 
         except UnreadablePhotoError as error:
             connection.send(error.reason)
         except MemoryError:
-            connection.send("it needs too much memory to be decoded: send a smaller one")
+            connection.send(PhotoReason.DECODER_OUT_OF_MEMORY.phrase())
         except Exception as error:  # whatever a decoder raises, the server lives
-            connection.send(f"the decoder failed on it ({type(error).__name__})")
+            connection.send(PhotoReason.DECODER_FAILED.phrase(error=type(error).__name__))
         else:
             connection.send(pixels.shape)
             connection.send_bytes(np.ascontiguousarray(pixels).data.cast("B"))

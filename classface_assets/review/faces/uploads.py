@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from classface_assets.core.languages import gettext, translated
+from classface_assets.core.faces.photo_reasons import reason_sentence
+from classface_assets.core.languages import gettext
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.review.faces.decoding_worker import DecodingWorker
 from classface_assets.review.problems import ProblemError
@@ -51,5 +52,5 @@ class UploadAnalyzer:
                 return analyze_picture(asset_id, photo, self._load(), settings)
         except UnreadablePhotoError as error:
             raise ProblemError(
-                422, gettext("The picture cannot be used: %(why)s.", why=translated(error.reason))
+                422, gettext("The picture cannot be used: %(why)s.", why=reason_sentence(error.reason))
             ) from None

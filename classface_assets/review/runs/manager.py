@@ -4,6 +4,7 @@ Besides `records` the only module of the review server that imports Dagster.
 """
 
 import functools
+import importlib
 import itertools
 import subprocess
 import threading
@@ -45,6 +46,10 @@ class RunManager:
         """The archive's Dagster instance."""
         with self._lock:
             return open_instance(self._archive.layout)
+
+    def import_storage(self) -> None:
+        """Import the hundreds of modules with which Dagster's records are opened; nothing is opened yet."""
+        importlib.import_module("dagster._core.storage.sqlite_storage")
 
     def warm_up(self) -> None:
         """Open Dagster's storage, which takes longer the first time, and end the runs that were killed with a server.

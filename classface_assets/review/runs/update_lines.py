@@ -149,12 +149,14 @@ def update_line(runs: Sequence["RunSummary"], record: UpdateRecord | None, with_
 
 
 def recorded_line(record: UpdateRecord) -> UpdateLine:
-    """The line of an update without runs: nothing was new, or it could not begin."""
+    """The line of an update without runs: nothing was new, it could not begin, or Dagster has removed its records."""
     state = {"done": "done", "failed": "failed", "killed": "failed"}.get(str(record.state), RUNNING)
     return UpdateLine(
         title=_job_title(record.job) if record.job else gettext("Update"),
         at=datetime.fromtimestamp(record.began, UTC),
-        summary=gettext("nothing was new") if state == "done" else "",
+        summary=(", ".join(_counts(record.photos, record.faces)) or gettext("nothing was new"))
+        if state == "done"
+        else "",
         state=state,
         seconds=record.ended - record.began if record.ended else None,
         started_by=record.command,
@@ -190,14 +192,18 @@ def _summary(runs: Sequence["RunSummary"], record: UpdateRecord | None) -> str:
     if ingested and not years:
         return gettext("nothing was new")
     parts = [ngettext("%(num)s school year", "%(num)s school years", len(years))] if len(years) > 1 else sorted(years)
-    parts += [ngettext("%(num)s photo", "%(num)s photos", photos)] if photos else []
-    parts += [ngettext("%(num)s new face", "%(num)s new faces", faces)] if faces else []
+    parts += _counts(photos, faces)
     if not parts:
         albums = {year for run in runs for year in run.materialized.get("albums", ())}
         named = any(run.job.startswith("identify") for run in runs)
         parts += [gettext("names")] if named else []
         parts += [ngettext("%(num)s album", "%(num)s albums", len(albums))] if albums else []
     return ", ".join(parts)
+
+
+def _counts(photos: int, faces: int) -> list[str]:
+    parts = [ngettext("%(num)s photo", "%(num)s photos", photos)] if photos else []
+    return parts + ([ngettext("%(num)s new face", "%(num)s new faces", faces)] if faces else [])
 
 
 def _run_line(run: "RunSummary", with_links: bool) -> RunLine:

@@ -203,7 +203,9 @@ def _asset_ids(view: ArchiveView, text: str) -> list[str]:
         (pl.col("path") == path) | (pl.col("asset_id") == path) | pl.col("path").str.starts_with(f"{path}/")
     )
     if found.is_empty():
-        raise SelectionError(f"There is no photo or folder {text}; give its path in the photos folder.")
+        raise SelectionError(
+            gettext("There is no photo or folder %(path)s; give its path in the photos folder.", path=text)
+        )
     return found.sort("path")["asset_id"].to_list()
 
 

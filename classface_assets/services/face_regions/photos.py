@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from classface_assets.core.languages import gettext
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import READABLE, PhotoStatus
 from classface_assets.orchestration.resources import Archive
@@ -86,7 +87,9 @@ def photo_files(layout: ArchiveLayout, years: Sequence[str] = ()) -> list[PhotoF
     rows = query_database(layout.database, _FILES_SQL, [READABLE])
     unknown = set(years) - set(rows["school_year"])
     if unknown:
-        raise SelectionError(f"There is no school year {min(unknown)}; `classface years` lists them.")
+        raise SelectionError(
+            gettext("There is no school year %(year)s; `classface years` lists them.", year=min(unknown))
+        )
     for column, default in (("rotation", 0), ("orientation", 1)):
         if column not in rows.columns:
             rows = rows.with_columns(pl.lit(default).alias(column))
@@ -120,7 +123,9 @@ def find_persons(view: ArchiveView, persons: Sequence[str]) -> frozenset[str]:
     for who in persons:
         person = view.decisions.persons.get(who) or find_person_by_name(view.decisions, who)
         if person is None or person.erased:
-            raise SelectionError(f"Nobody is called {who!r}; `classface people` lists the names.")
+            raise SelectionError(
+                gettext("Nobody is called %(name)s; `classface people` lists the names.", name=repr(who))
+            )
         found.add(view.decisions.canonical_id(person.id))
     return frozenset(found)
 

@@ -177,7 +177,9 @@ def _contacts(options: ReadOptions) -> Mapping[str, str]:
     try:
         return parse_contacts(read_file(parse_location(str(options.contacts))))
     except FileNotFoundError:
-        raise StorageError(f"There is no file {options.contacts}; name Picasa's contacts.xml.") from None
+        raise StorageError(
+            gettext("There is no file %(file)s; name Picasa's contacts.xml.", file=options.contacts)
+        ) from None
 
 
 def _selected_names(view: ArchiveView, persons: Sequence[str]) -> frozenset[str]:

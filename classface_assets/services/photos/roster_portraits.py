@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from classface_assets.core.faces.face_constraints import FaceConstraints
+from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import gettext, ngettext
 from classface_assets.core.schemas import READABLE
 from classface_assets.orchestration.resources import Archive
@@ -142,7 +143,9 @@ class PortraitMatcher:
         if readable.is_empty():
             raise _PortraitRejectedError(
                 gettext(
-                    "the photo %(path)s cannot be read (%(reason)s)", path=found["path"][0], reason=found["reason"][0]
+                    "the photo %(path)s cannot be read (%(reason)s)",
+                    path=found["path"][0],
+                    reason=reason_sentence(found["reason"][0]),
                 )
             )
         if readable["asset_id"].n_unique() > 1:

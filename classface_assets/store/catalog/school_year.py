@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from classface_assets.core.atomic_files import read_file, write_file
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.layout import ArchiveLayout, decode_folder_name, encode_folder_name
 from classface_assets.core.locations import Location, list_directory
 from classface_assets.core.schemas import IMAGES, READABLE, PhotoStatus
@@ -224,10 +225,15 @@ def mark_duplicates(images: pl.DataFrame) -> pl.DataFrame:
     same = pl.col(FILE_DIGEST).eq_missing(first_digest)
     why = (
         pl.when(same)
-        .then(pl.format("the same file as {}", first_path))
-        .otherwise(pl.format("the same picture as {}, with other metadata", first_path))
+        .then(pl.format(_with_path(PhotoReason.SAME_FILE), first_path))
+        .otherwise(pl.format(_with_path(PhotoReason.SAME_PICTURE), first_path))
     )
     return images.with_columns(
         pl.when(copy).then(pl.lit(PhotoStatus.DUPLICATE.value)).otherwise(pl.col("status")).alias("status"),
         pl.when(copy).then(why).otherwise(pl.col("reason")).alias("reason"),
     )
+
+
+def _with_path(reason: PhotoReason) -> str:
+    """The template of a reason that names a path, as Polars fills it in."""
+    return reason.value.replace("%(path)s", "{}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.errors import UserError
+from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import Location
 from classface_assets.core.school_years.folders import NO_YEAR
@@ -41,16 +42,30 @@ def manual_school_years(layout: ArchiveLayout) -> dict[str, str]:
         return {}
     except ValueError as error:
         raise YearsFileError(
-            f"{file} cannot be read ({error}); correct it, or delete it to set no year by hand."
+            sentence(
+                "%(file)s cannot be read (%(why)s); correct it, or delete it to set no year by hand.",
+                file=file,
+                why=error,
+            )
         ) from None
     if not isinstance(found, dict):
         raise YearsFileError(
-            f'{file} must hold folders and school years, {{"Primary": "2011-2012"}}; correct or delete it.'
+            sentence(
+                '%(file)s must hold folders and school years, {"Primary": "2011-2012"}; correct or delete it.',
+                file=file,
+            )
         )
     for folder, year in found.items():
         if not isinstance(year, str) or (year != NO_YEAR and first_year(year) is None):
             raise YearsFileError(
-                f"{file} sets {folder!r} to {year!r}, which is no school year; write it like 2011-2012, or {NO_YEAR}."
+                sentence(
+                    "%(file)s sets %(folder)s to %(year)s, which is no school year; write it like 2011-2012, or "
+                    "%(none)s.",
+                    file=file,
+                    folder=repr(folder),
+                    year=repr(year),
+                    none=NO_YEAR,
+                )
             )
     return {_normalize_path(folder): year for folder, year in found.items()}
 
@@ -83,8 +98,17 @@ def unset_school_year(layout: ArchiveLayout, folder: str) -> None:
     """
     by_hand = manual_school_years(layout)
     if _normalize_path(folder) not in by_hand:
-        set_ = ", ".join(sorted(by_hand)) or "none"
-        raise YearsFileError(f"No school year was set for {folder!r}; folders with one: {set_}.")
+        if not by_hand:
+            raise YearsFileError(
+                sentence("No school year was set for %(folder)s; folders with one: none.", folder=repr(folder))
+            )
+        raise YearsFileError(
+            sentence(
+                "No school year was set for %(folder)s; folders with one: %(folders)s.",
+                folder=repr(folder),
+                folders=", ".join(sorted(by_hand)),
+            )
+        )
     del by_hand[_normalize_path(folder)]
     _write_years_file(layout, by_hand)
 
@@ -100,7 +124,9 @@ def parse_school_year(text: str) -> str:
         return NO_YEAR
     read = parse_folder_name(stripped)
     if read.first is None or read.exactness not in (Exactness.YEAR, Exactness.SPELLED):
-        raise YearsFileError(f"{text!r} is no school year; write it like 2011-2012, or {NO_YEAR}.")
+        raise YearsFileError(
+            sentence("%(text)s is no school year; write it like 2011-2012, or %(none)s.", text=repr(text), none=NO_YEAR)
+        )
     return f"{read.first}-{read.first + 1}"
 
 

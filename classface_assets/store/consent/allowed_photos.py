@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.schemas import PhotoStatus
 from classface_assets.store.consent.photos import (
     PhotoVerdict,
@@ -32,7 +33,7 @@ _FACES_SQL = """
     FROM face_instances f LEFT JOIN persons p ON p.id = f.person_id
     WHERE f.asset_id IN (SELECT asset_id FROM image_assets a WHERE a.status = '{status}' {of_year})"""
 WITHHELD_STATUS = PhotoStatus.WITHHELD.value
-WITHHELD_REASON = "somebody in it may not be shown"
+WITHHELD_REASON = PhotoReason.WITHHELD.value
 
 
 class RefusedFaces(StrEnum):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from classface_assets.core.failpoints import Failpoint, reached
-from classface_assets.core.languages import sentence
+from classface_assets.core.languages import gettext, sentence
 from classface_assets.store.decisions.replay import replay
 from classface_assets.store.ledger.database import (
     UnreadableEventError,
@@ -123,7 +123,9 @@ class EventStore:
                     return command(LedgerTransaction(con, self.actor or current_actor(), known))
                 except ValidationError as error:
                     reason = error.errors()[0]["msg"]
-                    raise LedgerError(f"This cannot be recorded ({reason}); check what was given.") from None
+                    raise LedgerError(
+                        gettext("This cannot be recorded (%(reason)s); check what was given.", reason=reason)
+                    ) from None
 
         result = self._connected(True, run)
         if self.after_write is not None:

@@ -138,7 +138,11 @@ def _with_consent_columns(
     for title in (*options.consent, *options.not_consent):
         if not any(matches_title(column, [title]) for column in shown):
             titles = ", ".join(shown[:40])
-            raise RosterError(f"There is no column titled {title!r}; the titles are: {titles}.")
+            raise RosterError(
+                gettext(
+                    "There is no column titled %(title)s; the titles are: %(titles)s.", title=repr(title), titles=titles
+                )
+            )
     consents: list[ConsentColumn] = []
     unused, yes_or_no = [], []
     for place, title in enumerate(shown):

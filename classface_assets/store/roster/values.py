@@ -76,7 +76,9 @@ def clean_cell(text: str) -> str:
     """
     plain = " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
     if len(plain) > MAX_NAME_LENGTH:
-        raise ValueError(f"{text[:40]!r}… has more than {MAX_NAME_LENGTH} characters")
+        raise ValueError(
+            gettext("%(text)s… has more than %(most)s characters", text=repr(text[:40]), most=MAX_NAME_LENGTH)
+        )
     return plain
 
 

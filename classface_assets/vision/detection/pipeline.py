@@ -9,7 +9,7 @@ import polars as pl
 
 from classface_assets.core.arrays import available_cores
 from classface_assets.core.errors import as_storage_error
-from classface_assets.core.languages import marked
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import DETECTION_ROWS, DetectionStatus
 from classface_assets.vision.detection.attributes import estimate_poses
@@ -131,7 +131,7 @@ def _rows_of_job(job: PhotoJob, detector: Detector, settings: DetectionSettings)
             {
                 "asset_id": job.asset_id,
                 "status": DetectionStatus.FAILED.value,
-                "reason": marked("too large for this machine's memory"),
+                "reason": PhotoReason.TOO_LARGE_TO_SEARCH.phrase(),
             }
         ]
 

@@ -1,5 +1,6 @@
 """The names by which packs are asked for: the packs' own, and those of networks and training data that people know."""
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,14 @@ def canonical_name(name: str) -> str:
 
 def is_pack_path(path: Path) -> bool:
     """Whether a path is a folder that holds models, or an .onnx file. A folder `dlib` of source code is none."""
-    if path.is_dir():
-        return any(path.glob("*.onnx")) or (path / "pack.toml").is_file()
-    return path.suffix == ".onnx" and path.is_file()
+    try:
+        if path.is_dir():
+            return any(path.glob("*.onnx")) or (path / "pack.toml").is_file()
+        return path.suffix == ".onnx" and path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no path at all, such as a text that somebody pasted
+            return False
+        raise
 
 
 def known_network(name: str) -> str:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from classface_assets.core.languages import marked
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.core.locations import Location
 from classface_assets.core.schemas import END_OF_JPEG
-from classface_assets.vision.photos.files import SPECIAL_FILE_REASON, SpecialFileError, open_without_blocking
+from classface_assets.vision.photos.files import SpecialFileError, open_without_blocking
 from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits
 from classface_assets.vision.photos.metadata import (
     UnreadablePhotoError,
@@ -35,8 +35,7 @@ UPRIGHT_TRANSFORMS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 BAND_PIXELS = 1 << 20
 PHOTOMETRIC = 262  # TIFF: 0 is WhiteIsZero, 1 BlackIsZero
-TOO_MUCH_MEMORY = "decoding it takes more memory than there is: save it smaller"
-TRUNCATED_NOTE = "truncated: only the part that could be read was searched"
+TRUNCATED_NOTE = PhotoReason.TRUNCATED.value
 
 
 class DecodedPhoto(NamedTuple):
@@ -72,7 +71,7 @@ def load_photo(path: Location, min_side: int | None = None) -> DecodedPhoto:
         with open_without_blocking(path) as file:
             data = file.read()
     except SpecialFileError:
-        raise UnreadablePhotoError(SPECIAL_FILE_REASON) from None
+        raise UnreadablePhotoError(PhotoReason.SPECIAL_FILE.phrase()) from None
     return decode_photo(data, min_side)
 
 
@@ -113,17 +112,17 @@ def _decode_with_pillow(picture: Image.Image, data: bytes, factor: int) -> tuple
     try:
         picture.load()
     except MemoryError:
-        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
+        raise UnreadablePhotoError(PhotoReason.TOO_MUCH_MEMORY.phrase()) from None
     except Exception as error:
         if picture.format not in ("JPEG", "MPO"):
-            raise UnreadablePhotoError(f"damaged {picture.format} file: its pixels cannot be decoded") from error
+            raise UnreadablePhotoError(PhotoReason.DAMAGED.phrase(format=str(picture.format))) from error
         picture, note = _load_truncated(data, factor), TRUNCATED_NOTE
     try:
         return _rgb_pixels(picture), note
     except MemoryError:
-        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
+        raise UnreadablePhotoError(PhotoReason.TOO_MUCH_MEMORY.phrase()) from None
     except Exception as error:
-        raise UnreadablePhotoError(f"its colours ({picture.mode}) cannot be converted to RGB") from error
+        raise UnreadablePhotoError(PhotoReason.UNKNOWN_COLOURS.phrase(mode=picture.mode)) from error
 
 
 def _draft_reduced(picture: Image.Image, factor: int) -> None:
@@ -138,9 +137,9 @@ def _load_truncated(data: bytes, factor: int) -> Image.Image:
         _draft_reduced(picture, factor)
         picture.load()
     except MemoryError:
-        raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
+        raise UnreadablePhotoError(PhotoReason.TOO_MUCH_MEMORY.phrase()) from None
     except Exception as error:
-        raise UnreadablePhotoError(marked("truncated or damaged JPEG: nothing of it can be decoded")) from error
+        raise UnreadablePhotoError(PhotoReason.DAMAGED_JPEG.phrase()) from error
     return picture
 
 
@@ -217,7 +216,7 @@ def decode_with_opencv(data: bytes, picture: Image.Image, factor: int) -> np.nda
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
-            raise UnreadablePhotoError(TOO_MUCH_MEMORY) from None
+            raise UnreadablePhotoError(PhotoReason.TOO_MUCH_MEMORY.phrase()) from None
         return None
 
 

@@ -8,12 +8,10 @@ from typing import BinaryIO
 
 from upath import UPath
 
-from classface_assets.core.languages import marked
 from classface_assets.core.locations import Location
 
 WHOLE_BYTES = 16 << 20
 """A file at a URL is fetched by one request if it is smaller than that."""
-SPECIAL_FILE_REASON = marked("a socket, pipe or device, not a file")
 
 
 class SpecialFileError(Exception):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
+
 MAX_PIXELS = 250_000_000
 MAX_SIDE = 200_000
 """A stitched panorama has some ten thousand pixels in a row; JPEG allows 65,535, a file of millions is an attack."""
@@ -55,14 +57,12 @@ def size_problem(
         limits: What is allowed.
     """
     width, height = size
+    sides = {"width": str(width), "height": str(height)}
     if max(size) > limits.side:
-        return f"{width} × {height} pixels: no side may have more than {limits.side:,}"
+        return PhotoReason.SIDE_TOO_LONG.phrase(**sides, most=limits.side)
     if width * height > limits.pixels:
-        return f"{width} × {height} pixels are more than {limits.pixels // 1_000_000} million: save it smaller"
+        return PhotoReason.TOO_MANY_PIXELS.phrase(**sides, most=limits.pixels // 1_000_000)
     needed = decode_bytes(width, height, mode, format_name)
     if needed > limits.decode_bytes:
-        return (
-            f"decoding it would take {needed / 1e9:.1f} GB of memory, more than {limits.decode_bytes / 1e9:.1f}: "
-            "save it smaller, or as a JPEG"
-        )
+        return PhotoReason.TOO_MUCH_TO_DECODE.phrase(needed=needed / 1e9, allowed=limits.decode_bytes / 1e9)
     return None

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin
 
-from classface_assets.core.languages import marked
+from classface_assets.core.faces.photo_reasons import PhotoReason
 from classface_assets.vision.photos.embedded_dates import read_embedded_dates
 from classface_assets.vision.photos.limits import ARCHIVE_LIMITS, PictureLimits, size_problem
 from classface_assets.vision.photos.pages import seek_page, select_page
@@ -61,9 +61,7 @@ def open_picture(file: BinaryIO, limits: PictureLimits = ARCHIVE_LIMITS) -> Imag
         picture = Image.open(file, formats=formats)
         picture.seek(select_page(picture))
     except Exception as error:  # the parsers of ten formats raise all kinds of errors on damaged headers
-        raise UnreadablePhotoError(
-            marked("no picture inside that can be opened: the file is damaged or something else")
-        ) from error
+        raise UnreadablePhotoError(PhotoReason.NO_PICTURE.phrase()) from error
     problem = size_problem(picture.size, picture.mode, picture.format or "", limits)
     if problem is not None:
         raise UnreadablePhotoError(problem)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from classface_assets.core.faces.photo_reasons import PhotoReason
+
 Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, SUB_IFDS = 254, 255, 256, 257, 330
@@ -70,9 +72,8 @@ def skipped_pages_note(picture: Image.Image) -> str:
         picture: At the page that is searched.
     """
     others = _count_other_pictures(picture) if getattr(picture, "is_animated", False) or _has_sub_ifds(picture) else 0
-    was, it = ("was", "it") if others == 1 else ("were", "each")
-    note = f"{others} of its {others + 1} pages {was} not searched: save {it} as a file of its own"
-    return note if others else ""
+    reason = PhotoReason.OTHER_PAGE if others == 1 else PhotoReason.OTHER_PAGES
+    return reason.phrase(others=str(others), pages=str(others + 1)) if others else ""
 
 
 @contextmanager

@@ -71,6 +71,7 @@ def print_pages(archive: Archive, faces: int, repeats: int = 3) -> None:
     from classface_assets.review.app import create_app
 
     app = create_app(archive, Models(pack="builtin"))
+    app.state.context.import_runs()  # as the command does before it listens
     crawl, slow = PageCrawl(app), list[PageTime]()
     with running_server(app) as url:
         print(f"{faces:,} faces\n")

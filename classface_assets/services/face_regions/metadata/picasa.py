@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from classface_assets.core.geometry import Box
+from classface_assets.core.languages import gettext
 from classface_assets.services.face_regions.metadata.formats import NO_NAMES
 from classface_assets.services.face_regions.metadata.model import Region, RegionError, RegionSet, Standard
 
@@ -81,7 +82,7 @@ def parse_contacts(data: bytes) -> dict[str, str]:
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError:
-        raise RegionError("Picasa's contacts.xml is damaged and cannot be read") from None
+        raise RegionError(gettext("Picasa's contacts.xml is damaged and cannot be read")) from None
     named = ((one.get("id"), one.get("display") or one.get("name") or "") for one in root.iter("contact"))
     return {_contact(identifier): name.strip() for identifier, name in named if identifier and name.strip()}
 

@@ -73,9 +73,9 @@ def split_cluster(tx: LedgerTransaction, cluster_id: str, groups: Sequence[Seque
     parts = [distinct_faces(group) for group in groups]
     ids = [face.face_id for part in parts for face in part]
     if len(parts) < 2:
-        raise LedgerError("A cluster is split into at least two groups of faces; only one was given.")
+        raise LedgerError(gettext("A cluster is split into at least two groups of faces; only one was given."))
     if len(set(ids)) < len(ids):
-        raise LedgerError("A face is in two groups of the split; put it into one.")
+        raise LedgerError(gettext("A face is in two groups of the split; put it into one."))
     before = _decisions_of_linked_faces(tx, [face for part in parts for face in part])
     payload = ClusterSplit(cluster_id=cluster_id, groups=[face_payloads(part) for part in parts])
     return _append_constraint(tx, before, len(ids), payload)

@@ -124,7 +124,11 @@ def show(tx: LedgerTransaction, who: str) -> CommandResult:
 def set_kind(tx: LedgerTransaction, who: str, kind: str) -> CommandResult:
     """Set whether a person is a student, staff, not a student, or not a face."""
     if kind not in PERSON_KINDS:
-        raise LedgerError(f"{kind!r} is no kind of person; it is one of {', '.join(PERSON_KINDS)}.")
+        raise LedgerError(
+            gettext(
+                "%(kind)s is no kind of person; it is one of %(kinds)s.", kind=repr(kind), kinds=", ".join(PERSON_KINDS)
+            )
+        )
     person = tx.find_current_person(who)
     tx.append(PersonKindSet(person_id=person.id, value=kind))
     return tx.result(person.id)
@@ -163,7 +167,13 @@ def set_consent(tx: LedgerTransaction, who: str, given: bool, purposes: Sequence
     """
     unknown = [purpose for purpose in purposes if purpose not in {ALL_PURPOSES, *Purpose}]
     if unknown:
-        raise LedgerError(f"{unknown[0]!r} is no purpose; it is one of {', '.join([*Purpose, ALL_PURPOSES])}.")
+        raise LedgerError(
+            gettext(
+                "%(purpose)s is no purpose; it is one of %(purposes)s.",
+                purpose=repr(unknown[0]),
+                purposes=", ".join([*Purpose, ALL_PURPOSES]),
+            )
+        )
     only = list(dict.fromkeys(map(str, purposes))) if purposes and ALL_PURPOSES not in purposes else None
     person = tx.find_person(who)
     if given and who not in tx.people().persons:

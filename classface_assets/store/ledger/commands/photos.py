@@ -29,9 +29,11 @@ from classface_assets.store.model.same_shots import SameShot
 def mark_photo(tx: LedgerTransaction, asset_id: str, mark: str) -> CommandResult:
     """Mark a photo as a collage or a mirror: it may show a person more than once."""
     if mark not in get_args(PhotoMark):
-        raise LedgerError(f"A photo is marked as collage or mirror, not as {mark!r}.")
+        raise LedgerError(gettext("A photo is marked as collage or mirror, not as %(mark)s.", mark=repr(mark)))
     if tx.decisions_for_photos([asset_id]).photo_marks.get(asset_id) == mark:
-        raise ConflictError(f"The photo {asset_id} is marked as {mark} already.")
+        raise ConflictError(
+            gettext("The photo %(photo)s is marked as %(mark)s already.", photo=asset_id, mark=gettext(mark))
+        )
     tx.append(PhotoMarked(asset_id=asset_id, mark=cast("PhotoMark", mark)))
     return tx.result(None)
 

@@ -20,7 +20,7 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import is_to_be_mended, step_year
+from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
 from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
     SchoolYearStore,
@@ -107,7 +107,7 @@ def detections(
     photos = files.filter(pl.col("status") == PhotoStatus.OK)
     settings = config.settings(store.active_settings())
     parts = store.detection_parts(settings.name)
-    if is_to_be_mended():
+    if step_had_failed_checks():
         drop_repeated_faces(parts)
     migrate_former_ids(layout, year, files)
     pending = _copy_known(store, parts, photos, settings.name)

@@ -21,7 +21,7 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import is_to_be_mended, step_year
+from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
 from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
@@ -102,7 +102,7 @@ def embeddings(
     store = SchoolYearStore(layout, info.detector_version, year)
     parts = store.embedding_parts(info.key)
     log_repaired(context, layout, parts)
-    if is_to_be_mended():
+    if step_had_failed_checks():
         drop_broken_vectors(parts)
     stored = parts.ids("face_id")
     faces = _faces_to_embed(archive, store, stored)

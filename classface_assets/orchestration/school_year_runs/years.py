@@ -56,7 +56,7 @@ def step_year(context: dg.AssetExecutionContext) -> str:
     return context.partition_key if step is None else step.year
 
 
-def is_to_be_mended() -> bool:
+def step_had_failed_checks() -> bool:
     """Whether checks that block failed when the asset's school year was run last, so that it removes what is broken."""
     step = _CURRENT.get()
     return step is not None and step.checks_failed

@@ -24,7 +24,7 @@ SCHOOL_YEAR = "school_year"
 MOST_CHARACTERS = 60
 RESERVED_NAMES = frozenset({"archives", "schedules", "history", "storage"})
 SHARED_INTERVAL = 4
-"""So many times as long are the intervals of sensors that only follow runs, where archives share a Dagster."""
+"""So many times as long are the intervals of sensors that are on by default, where archives share a Dagster."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _PAGE = 1_000
 
@@ -92,7 +92,7 @@ class ArchiveNames:
         return pool and "/".join((*self.prefix, pool))
 
     def seconds_between_ticks(self, seconds: int) -> int:
-        """How often a sensor that starts nothing by itself looks: less often where hundreds may share one daemon.
+        """How often a sensor looks that is on by default: less often where hundreds may share one daemon.
 
         Args:
             seconds: Where the archive has its Dagster to itself.

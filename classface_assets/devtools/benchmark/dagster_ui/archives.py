@@ -251,6 +251,7 @@ def print_figures(figures: Iterable[Measured | PageTime], console: Console) -> N
         else:
             name, seconds = one.slowest
             console.print(f"{'page: ' + one.page.name:60} {one.seconds:10,.2f} s   slowest: {name} {seconds:.2f} s")
+            console.print(f"{'  of it, processor time':60} {one.processor_s:10,.2f} s")
 
 
 def bench(folder: Path, count: int, records: str, console: Console) -> None:

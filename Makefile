@@ -138,7 +138,7 @@ bench-dagster-ui: .venv/ready
 
 # What many archives in one Dagster take: to add and load them, its sensors, its pages in Chromium. ARCHIVES=n (300)
 bench-archives: .venv/ready
-	@ARCHIVES="$(ARCHIVES)" $(BIN)/python -m classface_assets.devtools.benchmark.dagster_ui.archives
+	@ARCHIVES="$(ARCHIVES)" RECORDS="$(RECORDS)" $(BIN)/python -m classface_assets.devtools.benchmark.dagster_ui.archives
 
 # How long a face takes in the embedders of builtin and dlib, and of PACK=pack where it is given.
 bench-embedders: .venv/ready

@@ -127,6 +127,11 @@ class ArchiveLayout:
             folder = folder / encode_folder_name(name) if name else folder
         return folder
 
+    @property
+    def failed_checks(self) -> Location:
+        """The records of school years in which a check that blocks failed."""
+        return self.data / "failed_checks"
+
     def relative_path(self, path: Location) -> str:
         """The path below the data folder, as reports show it."""
         return "/".join(path.parts[len(self.data.parts) :])

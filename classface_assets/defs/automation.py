@@ -197,6 +197,7 @@ def automation_sensor(names: ArchiveNames) -> dg.AutomationConditionSensorDefini
         AUTOMATIC,
         target=dg.AssetSelection.all(),
         run_tags={BY_TAG: AUTOMATIC, **names.tags},
+        minimum_interval_seconds=names.seconds_between_ticks(30),
         description="Carries new embeddings on to the clusters, the identities and the albums. What each asset waits "
         "for is on its page, under Automation.",
         default_status=dg.DefaultSensorStatus.RUNNING,

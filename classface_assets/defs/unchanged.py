@@ -25,6 +25,7 @@ from classface_assets.store.artifacts.assignment_tables import read_table_inputs
 from classface_assets.store.artifacts.checkpoints import checkpoint_files
 from classface_assets.store.artifacts.memoization import InputFingerprint, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
+from classface_assets.store.maintenance.failed_checks import failed_checks
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class ChangeDetector:
             PhotosFolderError: The photos folder cannot be read.
         """
         materialized = self._materialized_years(YEAR_ASSETS)
+        materialized -= {one.year for one in failed_checks(self.archive.layout)}
         return {year for year in years if year in materialized and self._years.is_unchanged(year)}
 
     def students(self) -> bool:

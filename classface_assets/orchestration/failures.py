@@ -22,6 +22,7 @@ from classface_assets.orchestration.settings.program_version import require_newe
 from classface_assets.store.artifacts.checkpoints import CheckpointError
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
+from classface_assets.store.maintenance.failed_checks import FailedChecksError
 
 ERROR_KEY = "error"
 """Key of a failure's metadata: the name of the error's class."""
@@ -29,7 +30,9 @@ SENTENCE_KEY = "sentence"
 """Key of a failure's metadata: its description as it is stored for other languages, where it has them."""
 CHECK_ERROR = "DagsterAssetCheckFailedError"
 """The class of Dagster's error where a blocking check failed."""
-DAMAGE_ERRORS = frozenset({DamagedFileError.__name__, DatabaseError.__name__, CheckpointError.__name__})
+DAMAGE_ERRORS = frozenset(
+    error.__name__ for error in (DamagedFileError, DatabaseError, CheckpointError, FailedChecksError)
+)
 FAILED_YEARS_KEY = "failed school years"
 """Key of a failure's metadata: the `YearFailure` of each school year of a range."""
 RETRIES, RETRY_AFTER_S = 2, 10.0

@@ -22,6 +22,7 @@ from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
 from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
 from classface_assets.store.ledger.ledger import Ledger
+from classface_assets.store.maintenance.failed_checks import require_sound_catalog
 from classface_assets.store.published.ledger_record import ArchiveExpectation
 from classface_assets.store.published.publishing_lease import publishing_lease, require_lease
 from classface_assets.store.published.shared_files import pull
@@ -174,6 +175,17 @@ class Archive(dg.ConfigurableResource):
             self.release_catalog()
             self._catalogs[fingerprint] = load_catalog(self.layout, pack.detector_version, pack.key)
         return self._catalogs[fingerprint]
+
+    def sound_catalog(self, models: "Models") -> FaceCatalog:
+        """The catalog, for those who make something of all school years: only while no check that blocks has failed.
+
+        Raises:
+            DetectionMissingError: As of `catalog`.
+            FailedChecksError: One has failed in the last run of a school year, or does now.
+        """
+        catalog = self.catalog(models)
+        require_sound_catalog(self.layout, catalog)
+        return catalog
 
     def release_catalog(self) -> None:
         """Free the memory that the catalog takes."""

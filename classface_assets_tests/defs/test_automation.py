@@ -12,11 +12,12 @@ import pytest
 
 from classface_assets.definitions import defs
 from classface_assets.defs.automation import GLOBAL_ASSETS, YEAR_ASSETS, nightly
+from classface_assets.defs.loading.build import definitions_with, repository_with
 from classface_assets.defs.sensors.automatic_runs import automatic_runs
 from classface_assets.defs.sensors.failed_runs import failed_runs
 from classface_assets.defs.sensors.failure_reports import FailureReports
 from classface_assets.defs.sensors.photo_folders import photo_folders
-from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.resources import Archive, LoggedProgress, Models
 from classface_assets_tests.support.helpers import requested_years
 
 pytestmark = pytest.mark.slow
@@ -375,3 +376,15 @@ def test_a_run_that_starts_by_itself_belongs_to_the_update_that_it_carries_on(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("classface_assets.defs.sensors.automatic_runs.CARRIED_ON_S", -1.0)
         assert tags_of(start(automatic))["classface/update"] != "20240504-030000-abcdef", "that one has ended long ago"
+
+
+def test_sensors_that_are_on_by_default_look_less_often_where_archives_share_a_daemon(photos: Path) -> None:
+    given = {**resources(photos), "progress": LoggedProgress()}
+    alone = definitions_with(given).get_repository_def()
+    north = Archive(photos=str(photos), data=str(photos.parent / "data"), name="north")
+    shared = repository_with({**given, "archive": north})
+    waits = [{one.name: one.minimum_interval_seconds for one in sensors.sensor_defs} for sensors in (alone, shared)]
+    changed = {name: (waits[0][name], waits[1][name]) for name in waits[0] if waits[0][name] != waits[1][name]}
+    twice_a_minute = dict.fromkeys(("automatic", "automatic_runs", "failed_runs"), (30, 120))
+    assert changed == {**twice_a_minute, "killed_runs": (60, 240)}
+    assert waits[0].keys() == waits[1].keys()

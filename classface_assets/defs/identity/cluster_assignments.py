@@ -63,7 +63,7 @@ def cluster_assignments(config: AssignmentConfig, archive: Archive, models: Mode
 
 
 def _assign(config: AssignmentConfig, archive: Archive, models: Models, state: TableInputs) -> Output:
-    layout, pack, catalog = archive.layout, models.describe(archive.layout), archive.catalog(models)
+    layout, pack, catalog = archive.layout, models.describe(archive.layout), archive.sound_catalog(models)
     table = layout.table("cluster_assignments")
     events = events_until(archive.open_ledger().events(), state.until)
     portraits, lost = load_portrait_vectors(archive, models, replay(events))

@@ -67,7 +67,7 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
 
 def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> Output:
     layout = archive.layout
-    catalog = add_near_duplicate_groups(archive.catalog(models), models.describe(layout).embedder)
+    catalog = add_near_duplicate_groups(archive.sound_catalog(models), models.describe(layout).embedder)
     assignments = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
     ledger = archive.open_ledger()
     record = ledger.record()

@@ -21,7 +21,7 @@ def follow_photos_if_changed(archive: Archive, models: Models) -> dict[str, Any]
     layout, pairs, erased_again = archive.layout, 0, 0
     tables = [layout.table("lost_labels"), layout.table("photos_with_decisions")]
     if input_fingerprint(layout, "photos_followed", archive_state(archive, models)).cached_metadata() is None:
-        found = follow_photos(archive, models, archive.catalog(models))
+        found = follow_photos(archive, models, archive.sound_catalog(models))
         # The pairs were written to the ledger, which is an input: the fingerprint is another one now.
         input_fingerprint(layout, "photos_followed", archive_state(archive, models)).record({}, tables)
         pairs, erased_again = len(found.pairs), found.erased_again

@@ -119,7 +119,7 @@ def identities(config: IdentityConfig, archive: Archive, models: Models) -> dg.M
 
 
 def _publish(config: IdentityConfig, archive: Archive, models: Models, state: TableInputs) -> Output:
-    layout, pack, catalog = archive.layout, models.describe(archive.layout), archive.catalog(models)
+    layout, pack, catalog = archive.layout, models.describe(archive.layout), archive.sound_catalog(models)
     table, clustered = layout.table("identities"), layout.table("cluster_assignments")
     ledger = archive.open_ledger()
     record, events = ledger.record(), ledger.events()

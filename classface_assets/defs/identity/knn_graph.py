@@ -54,7 +54,7 @@ def knn_graph(config: GraphConfig, archive: Archive, models: Models) -> dg.Mater
 
 
 def _build(config: GraphConfig, archive: Archive, models: Models) -> Output:
-    table, catalog = archive.layout.table("knn_graph"), archive.catalog(models)
+    table, catalog = archive.layout.table("knn_graph"), archive.sound_catalog(models)
     ids = catalog.faces["face_id"] if catalog.faces.height else pl.Series("face_id", [], pl.String)
     least = config.least_similarity
     if least is None:

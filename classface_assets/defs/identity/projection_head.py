@@ -108,7 +108,7 @@ def projection_head(config: HeadConfig, archive: Archive, models: Models) -> dg.
 
 
 def _train(settings: TrainingSettings, archive: Archive, models: Models, state: TableInputs) -> Output:
-    layout, catalog = archive.layout, archive.catalog(models)
+    layout, catalog = archive.layout, archive.sound_catalog(models)
     pack = models.describe(layout).key
     faces = labelled_faces(catalog, archive, state, settings)
     assignments = read_parquet(layout.table("cluster_assignments"))

@@ -18,6 +18,7 @@ from classface_assets.defs.metadata import (
     value_counts,
 )
 from classface_assets.store.catalog.school_year import SchoolYearStore
+from classface_assets.store.maintenance.failed_checks import BlockingCheck
 from classface_assets.vision.contact_sheet import contact_sheet
 
 BEST_FACES = 48
@@ -31,7 +32,7 @@ EVERY_PHOTO_SEARCHED = CheckRule(
     severity=dg.AssetCheckSeverity.WARN,
 )
 FACES_IN_PHOTO = CheckRule("faces_lie_in_their_photo", "Every box lies within its photo.")
-NO_FACE_TWICE = CheckRule("no_face_twice", marked("No two faces have one id."), blocking=True)
+NO_FACE_TWICE = CheckRule(BlockingCheck.NO_FACE_TWICE.value, marked("No two faces have one id."), blocking=True)
 RULES = (EVERY_PHOTO_SEARCHED, FACES_IN_PHOTO, NO_FACE_TWICE)
 
 

@@ -20,7 +20,7 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import step_year
+from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
 from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
     SchoolYearStore,
@@ -31,6 +31,7 @@ from classface_assets.store.catalog.school_year import (
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.files.several_datasets import copy_rows_from, held_ids
+from classface_assets.store.maintenance.damage import drop_repeated_faces
 from classface_assets.vision.detection.search import DetectionSettings
 
 
@@ -106,6 +107,8 @@ def detections(
     photos = files.filter(pl.col("status") == PhotoStatus.OK)
     settings = config.settings(store.active_settings())
     parts = store.detection_parts(settings.name)
+    if step_had_failed_checks():
+        drop_repeated_faces(parts)
     migrate_former_ids(layout, year, files)
     pending = _copy_known(store, parts, photos, settings.name)
     run = DetectionRun()

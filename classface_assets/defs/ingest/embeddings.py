@@ -22,14 +22,15 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import step_year
+from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
 from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.erasure.tombstones import erased_faces
 from classface_assets.store.files.parts import PartDataset
 from classface_assets.store.files.several_datasets import copy_rows_from
-from classface_assets.store.maintenance.damage import read_undamaged
+from classface_assets.store.maintenance.damage import drop_broken_vectors, read_undamaged
+from classface_assets.store.maintenance.failed_checks import BlockingCheck
 from classface_assets.vision.models.pack_info import PackInfo
 
 ONE_VECTOR_A_FACE = CheckRule(
@@ -37,8 +38,8 @@ ONE_VECTOR_A_FACE = CheckRule(
     marked("Every face has one vector. A warning where all that lack one have a broken chip."),
     blocking=True,
 )
-UNIT_LENGTH = CheckRule("vectors_have_unit_length", marked("Length 1 within 0.001."), blocking=True)
-FINITE = CheckRule("vectors_are_finite", marked("No vector holds NaN or infinity."), blocking=True)
+UNIT_LENGTH = CheckRule(BlockingCheck.UNIT_LENGTH.value, marked("Length 1 within 0.001."), blocking=True)
+FINITE = CheckRule(BlockingCheck.FINITE.value, marked("No vector holds NaN or infinity."), blocking=True)
 NO_VECTOR_TWICE = CheckRule(
     "no_vector_twice",
     "No face has two rows in the parts. Only the first is read; `classface find-orphans --fix` removes the other.",
@@ -102,6 +103,8 @@ def embeddings(
     store = SchoolYearStore(layout, info.detector_version, year)
     parts = store.embedding_parts(info.key)
     log_repaired(context, layout, parts)
+    if step_had_failed_checks():
+        drop_broken_vectors(parts)
     stored = parts.ids("face_id")
     faces = _faces_to_embed(archive, store, stored)
     pending = faces - stored

@@ -12,7 +12,7 @@ from classface_assets.defs.automation import JOBS, ArchiveJobs, automation_senso
 from classface_assets.defs.catalog.checks.registry import check_archive, load_checks
 from classface_assets.defs.catalog.entries import configured, in_catalog
 from classface_assets.defs.catalog.settings import CatalogSettings
-from classface_assets.defs.sensors.automatic_runs import automatic_runs
+from classface_assets.defs.sensors.automatic_runs import automatic_runs_of
 from classface_assets.defs.sensors.decisions import decisions
 from classface_assets.defs.sensors.failed_runs import failed_runs_of
 from classface_assets.defs.sensors.failure_reports import failure_reports
@@ -67,7 +67,7 @@ def _parts(resources: Mapping[str, Any]) -> dict[str, Any]:
         "sensors": [
             *_starters(jobs),
             automation_sensor(names),
-            automatic_runs,
+            automatic_runs_of(names),
             failed_runs_of(names),
             killed_runs_of(names),
             old_records,

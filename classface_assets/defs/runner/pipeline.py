@@ -264,7 +264,7 @@ class PipelineRunner:
             return []
         failed = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
         where = _span_of_years(some)
-        failures = [one for data in failed for one in step_failures(name, where, data)] or [
+        failures = list(dict.fromkeys(one for data in failed for one in step_failures(name, where, data))) or [
             StepFailure(name, where, no_reason())
         ]
         if self.recorder:

@@ -14,13 +14,27 @@ CARRIED_ON_S = 600.0
 """A run goes on with the update whose last run ended at most so many seconds before it was created."""
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.STARTED,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Gives the runs that `automatic` starts the tag classface/update of the runs which they carry on, so "
-    "that one update is one line, from the photos to the albums.",
-)
-def automatic_runs(context: dg.RunStatusSensorContext, archive: Archive, models: Models) -> None:
+def automatic_runs_of(names: ArchiveNames) -> dg.SensorDefinition:
+    """The sensor of an archive."""
+
+    @dg.run_status_sensor(
+        name="automatic_runs",
+        run_status=dg.DagsterRunStatus.STARTED,
+        minimum_interval_seconds=names.seconds_between_ticks(30),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Gives the runs that `automatic` starts the tag classface/update of the runs which they carry on, "
+        "so that one update is one line, from the photos to the albums.",
+    )
+    def follow(context: dg.RunStatusSensorContext, archive: Archive, models: Models) -> None:
+        _follow(context, archive, models)
+
+    return follow
+
+
+automatic_runs = automatic_runs_of(ALONE)
+
+
+def _follow(context: dg.RunStatusSensorContext, archive: Archive, models: Models) -> None:
     """A run without anything before it is an update of its own."""
     run = context.dagster_run
     if run.tags.get(BY_TAG) != AUTOMATIC or UPDATE_TAG in run.tags or not names_of(archive.layout).owns_run(run):

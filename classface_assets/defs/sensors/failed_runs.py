@@ -13,6 +13,7 @@ def failed_runs_of(names: ArchiveNames) -> dg.SensorDefinition:
 
     @dg.run_failure_sensor(
         name="failed_runs",
+        minimum_interval_seconds=names.seconds_between_ticks(30),
         monitor_all_code_locations=True,  # else runs of `classface run`, which come from no code location, are left out
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Writes every failed run to the log, with its school year and the sentence that says why; reports "

@@ -22,7 +22,7 @@ def killed_runs_of(names: ArchiveNames) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="killed_runs",
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=names.seconds_between_ticks(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Fails the runs whose process was killed, so that nothing waits for them; the next run does the "
         "rest.",

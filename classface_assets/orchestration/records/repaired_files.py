@@ -7,6 +7,7 @@ import dagster as dg
 from classface_assets.core.errors import StorageError
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.files.parts import PartDataset
+from classface_assets.store.maintenance.failed_checks import failed_checks
 from classface_assets.store.maintenance.file_repair import repair_files, repair_parts
 from classface_assets.store.maintenance.stored_files import FileKind, check_before_a_run, check_stored_files
 
@@ -27,7 +28,7 @@ def repair_after_a_failure(layout: ArchiveLayout, report: Callable[[str], None])
     """Take away whatever is damaged, after something failed.
 
     Returns:
-        Whether anything was, so that a second try may succeed.
+        Whether anything was, or a check failed whose school year is made anew, so that a second try may succeed.
     """
     try:
         damaged = [one for one in check_stored_files(layout).damaged if one.kind != FileKind.ORIGINAL]
@@ -35,4 +36,7 @@ def repair_after_a_failure(layout: ArchiveLayout, report: Callable[[str], None])
         return False
     for sentence in repair_files(layout, damaged):
         report(sentence)
-    return bool(damaged)
+    failed = failed_checks(layout)
+    for one in failed:
+        report(f"{one.year}: {one.asset} failed its checks ({', '.join(one.checks)}); what is broken is made again.")
+    return bool(damaged or failed)

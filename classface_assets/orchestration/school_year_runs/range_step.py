@@ -32,6 +32,7 @@ from classface_assets.orchestration.failures import CHECK_ERROR, ERROR_KEY, SENT
 from classface_assets.orchestration.school_year_runs.years import working_on, years_of_step
 from classface_assets.orchestration.settings.archive_names import asset_name
 from classface_assets.store.artifacts.memoization import content_digest
+from classface_assets.store.maintenance.failed_checks import failed_checks, record_checks
 
 Compute = Callable[..., dg.MaterializeResult]
 StepEvent = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckResult
@@ -71,14 +72,15 @@ def for_each_year(compute: Compute, rules: Sequence[Rule]) -> Callable[..., Iter
 
     @functools.wraps(compute)
     def run(context: dg.AssetExecutionContext, **given: Any) -> Iterator[StepEvent]:
-        years = years_of_step(context)
+        years, checks = years_of_step(context), BlockingRules(asset_name(context.asset_key), rules, given)
         if len(years) > 1:
-            yield from YearRange(context, compute, rules).run(years, given)
+            yield from YearRange(context, compute, checks).run(years, given)
             return
         _announce(given, compute, years[0])
         began = time.monotonic()
-        with working_on(years[0]) as step:
+        with working_on(years[0], years[0] in checks.failed_before) as step:
             result = compute(context=context, **given)
+        checks.record(years[0], result)
         if step.metadata:
             context.add_asset_metadata(step.metadata, context.asset_key, years[0])
         yield _with_seconds(result, began)
@@ -99,6 +101,35 @@ def _with_seconds(result: dg.MaterializeResult, began: float) -> dg.MaterializeR
     )
 
 
+class BlockingRules:
+    """The rules of an asset of which some block; what fails of these is recorded beside the parts."""
+
+    def __init__(self, asset: str, rules: Sequence[Rule], given: Mapping[str, Any]) -> None:
+        """Look up in which school years some failed last: once a step, for at a URL each look is a request.
+
+        Args:
+            asset: Name of the asset.
+            rules: What it checks itself.
+            given: The arguments of the asset.
+        """
+        self.every, self._asset = rules, asset
+        self._blocking = {rule.name: rule for rule in rules if rule.blocking}
+        self._layout = given["archive"].layout if self._blocking else None
+        found = failed_checks(self._layout) if self._layout else []
+        self.failed_before = {one.year for one in found if one.asset == asset}
+
+    def record(self, year: str, result: dg.MaterializeResult) -> list[Rule]:
+        """Record which of them failed in a school year; returns their rules."""
+        failed = [
+            self._blocking[str(check.check_name)]
+            for check in result.check_results or ()
+            if check.check_name in self._blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+        ]
+        if self._layout and (failed or year in self.failed_before):
+            record_checks(self._layout, self._asset, year, [rule.name for rule in failed])
+        return failed
+
+
 @dataclass(frozen=True)
 class YearRange:
     """One asset in one run over several school years.
@@ -111,7 +142,7 @@ class YearRange:
 
     context: dg.AssetExecutionContext
     compute: Compute
-    rules: Sequence[Rule]
+    rules: BlockingRules
 
     def run(self, years: Sequence[str], given: Mapping[str, Any]) -> Iterator[StepEvent]:
         """Make each year, record it, and report the checks of all.
@@ -135,7 +166,7 @@ class YearRange:
             _announce(given, self.compute, year)
             began = time.monotonic()
             try:
-                with working_on(year) as step:
+                with working_on(year, year in self.rules.failed_before) as step:
                     result = _with_seconds(self.compute(context=context, **given), began)
             except Exception as error:  # whatever it is, it stops no other year
                 if isinstance(error, dg.RetryRequested) and context.retry_number < error.max_retries:
@@ -152,7 +183,8 @@ class YearRange:
             )
             for check in result.check_results or ():
                 checks[str(check.check_name)][year] = check
-            self._fail_by_checks(year, asset, checks, failed)
+            for rule in self.rules.record(year, result):
+                failed[year] = self._failure_of(rule, asset, year)
         yield from self._check_results(checks)
         if failed and (set(years) <= failed.keys() or not self._is_followed()):
             raise years_failure(_failed.pop(context.run.run_id).values())
@@ -160,26 +192,16 @@ class YearRange:
             _failed.pop(context.run.run_id, None)
         yield dg.MaterializeResult(metadata=_RECORDED_ALREADY)
 
-    def _fail_by_checks(
-        self,
-        year: str,
-        asset: str,
-        checks: Mapping[str, Mapping[str, dg.AssetCheckResult]],
-        failed: dict[str, YearFailure],
-    ) -> None:
-        """Leave out a year of which a blocking check failed."""
-        for rule in self.rules:
-            check = checks.get(rule.name, {}).get(year)
-            is_error = check is not None and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
-            if rule.blocking and is_error:
-                reason = sentence(
-                    "the check %(check)s of %(asset)s failed (%(what)s)",
-                    check=rule.name,
-                    asset=asset,
-                    what=sentence(rule.description) if rule.description else "",
-                )
-                failed[year] = YearFailure(asset, year, str(reason), CHECK_ERROR, stored_sentence(reason))
-                self.context.log.error(f"{year}: {reason}")
+    def _failure_of(self, rule: Rule, asset: str, year: str) -> YearFailure:
+        """The failure of a year of which a blocking check failed; it is left out of the run's later assets."""
+        reason = sentence(
+            "the check %(check)s of %(asset)s failed (%(what)s)",
+            check=rule.name,
+            asset=asset,
+            what=sentence(rule.description) if rule.description else "",
+        )
+        self.context.log.error(f"{year}: {reason}")
+        return YearFailure(asset, year, str(reason), CHECK_ERROR, stored_sentence(reason))
 
     def _check_results(self, checks: Mapping[str, Mapping[str, dg.AssetCheckResult]]) -> Iterator[dg.AssetCheckResult]:
         """One result of each check, over all years. Those that failed are named with what was found.
@@ -187,7 +209,7 @@ class YearRange:
         None of them stops the run, also where the check is blocking: the years that failed are left out instead.
         """
         selected = {key.name for key in self.context.selected_asset_check_keys}
-        for rule in self.rules:
+        for rule in self.rules.every:
             results = checks.get(rule.name, {})
             if rule.name not in selected or not results:
                 continue

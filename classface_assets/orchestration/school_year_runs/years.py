@@ -22,10 +22,12 @@ class YearStep:
 
     Attributes:
         year: The school year.
+        checks_failed: Whether checks of the asset that block failed when the year was run last.
         metadata: What is added to the metadata of its materialization.
     """
 
     year: str
+    checks_failed: bool = False
     metadata: dict[str, int | float] = field(default_factory=dict)
 
 
@@ -33,9 +35,9 @@ _CURRENT: ContextVar[YearStep | None] = ContextVar("school year of the step", de
 
 
 @contextmanager
-def working_on(year: str) -> Iterator[YearStep]:
-    """Within it a step works on this school year."""
-    step = YearStep(year)
+def working_on(year: str, checks_failed: bool = False) -> Iterator[YearStep]:
+    """Within it a step works on this school year; see `YearStep`."""
+    step = YearStep(year, checks_failed)
     token = _CURRENT.set(step)
     try:
         yield step
@@ -52,6 +54,12 @@ def step_year(context: dg.AssetExecutionContext) -> str:
     """The school year that a step works on."""
     step = _CURRENT.get()
     return context.partition_key if step is None else step.year
+
+
+def step_had_failed_checks() -> bool:
+    """Whether checks that block failed when the asset's school year was run last, so that it removes what is broken."""
+    step = _CURRENT.get()
+    return step is not None and step.checks_failed
 
 
 def years_of_step(context: dg.AssetExecutionContext) -> list[str]:

@@ -23,6 +23,8 @@ HOST_TAG = "classface/host"
 SCHOOL_YEAR = "school_year"
 MOST_CHARACTERS = 60
 RESERVED_NAMES = frozenset({"archives", "schedules", "history", "storage"})
+SHARED_INTERVAL = 4
+"""So many times as long are the intervals of sensors that are on by default, where archives share a Dagster."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _PAGE = 1_000
 
@@ -88,6 +90,14 @@ class ArchiveNames:
     def pool(self, pool: str | None) -> str | None:
         """The pool in place of one that is named for an archive alone: a run that hangs holds up its own archive."""
         return pool and "/".join((*self.prefix, pool))
+
+    def seconds_between_ticks(self, seconds: int) -> int:
+        """How often a sensor looks that is on by default: less often where hundreds may share one daemon.
+
+        Args:
+            seconds: Where the archive has its Dagster to itself.
+        """
+        return SHARED_INTERVAL * seconds if self.name else seconds
 
     def owns_key(self, key: dg.AssetKey) -> bool:
         """Whether an asset is one of this archive."""

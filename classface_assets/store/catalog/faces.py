@@ -124,8 +124,9 @@ def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.Dat
             continue
         here = held.select("face_id").with_row_index("held").join(place, on="face_id", maintain_order="left")
         rows, of_year = here["row"].to_numpy(), held["vector"].to_numpy()
-        if len(rows) < len(of_year):
-            of_year = of_year[here["held"].to_numpy()]
+        taken = here["held"].to_numpy()
+        if not np.array_equal(taken, np.arange(len(of_year))):
+            of_year = of_year[taken]
         if not vectors.size:
             vectors = np.empty((faces.height, of_year.shape[1]), np.float32)
         fresh = slice(None) if not there[rows].any() else ~there[rows]

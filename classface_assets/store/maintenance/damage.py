@@ -9,6 +9,7 @@ import polars as pl
 from PIL import Image
 
 from classface_assets.core.locations import FileEntry, Location, list_directory
+from classface_assets.store.files.deletion import drop_rows
 from classface_assets.store.files.parquet import DamagedFileError, StoredFile, iter_parquet_batches
 from classface_assets.store.files.parts import PartDataset, list_parts
 
@@ -89,6 +90,21 @@ def find_broken_vectors(parts: PartDataset, size: int) -> tuple[set[str], list[L
         found.update(rows["face_id"].filter(pl.Series(~sound)))
 
     return found, find_unreadable(parts.files(), look, ["face_id", "vector"])
+
+
+def drop_broken_vectors(parts: PartDataset) -> None:
+    """Remove the vectors of a school year that are broken, so that they are made again."""
+    broken, _ = find_broken_vectors(parts, embedding_dimension([parts]))
+    if broken:
+        drop_rows(parts, "face_id", broken)
+
+
+def drop_repeated_faces(parts: PartDataset) -> None:
+    """Remove the detections of photos that share a face, so that the photos are searched again."""
+    rows = parts.read(["asset_id", "face_id"])
+    if rows.width:
+        repeated = rows.filter(pl.col("face_id").is_not_null() & pl.col("face_id").is_duplicated())
+        drop_rows(parts, "asset_id", set(repeated["asset_id"]))
 
 
 def embedding_dimension(all_parts: Iterable[PartDataset]) -> int:

@@ -2,6 +2,7 @@
 
 make bench-archives                300 archives, loaded by one process
 make bench-archives ARCHIVES=20    another number of them
+make bench-archives RECORDS=postgresql://user@host/empty    Dagster's records there, and not in SQLite files
 
 Each has four school years of 150 photos (links to one small picture), and Dagster's records of a school in which 2,000
 faces were found: every asset of every year as made, with metadata as large as a real run's. No vectors are made up, for
@@ -30,18 +31,29 @@ from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, 
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
 from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
+from classface_assets.orchestration.records.database import parse_database, write_settings
 from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of
 from classface_assets.orchestration.settings.archives import RegisteredArchive
 from classface_assets.orchestration.settings.workspace_file import TOGETHER
+from classface_assets.orchestration.updates.tags import AUTOMATIC
 from classface_assets.services.first_run.shared_dagster import SharedDagster
 
 YEARS, PHOTOS_A_YEAR = 4, 150
 INTERVAL_S = 31.0
 """After which most sensors are due again."""
 MB = 1_000_000
-ALL_SENSORS = """{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError {
-    ... on RepositoryLocation { repositories { sensors { id name sensorType nextTick { timestamp }
-        sensorState { id status ticks(limit: 1) { id status timestamp } nextTick { timestamp } } } } } } } } } }"""
+SHOWN_ROWS = 25
+STATE = "{ id selectorId status hasStartPermission hasStopPermission }"
+WORKSPACE = f"""query ($name: String!) {{ workspaceLocationEntryOrError(name: $name) {{ ... on WorkspaceLocationEntry {{
+  locationOrLoadError {{ ... on RepositoryLocation {{ repositories {{ id name pipelines {{ id name isJob isAssetJob }}
+    schedules {{ id name cronSchedule scheduleState {STATE} }}
+    sensors {{ id name sensorType targets {{ mode pipelineName }} tags {{ key value }} sensorState {STATE} }}
+}} }} }} }} }} }}"""
+"""What the page asks once for each code location; of its list of sensors only the rows in sight are asked for more."""
+ROW = """query ($one: SensorSelector!) { sensorOrError(sensorSelector: $one) { ... on Sensor { id name description
+  targets { pipelineName } metadata { assetKeys { path } } minIntervalSeconds assetSelection { assetKeys { path } }
+  sensorState { id status runningCount hasStartPermission hasStopPermission ticks(limit: 1) { id status timestamp }
+    runs(limit: 1) { id status } nextTick { timestamp } } } } }"""
 
 
 @dataclass(frozen=True)
@@ -64,9 +76,20 @@ def archive_names(count: int) -> list[str]:
     return [f"school_{number:03}" for number in range(count)]
 
 
-def create_archives(folder: Path, count: int) -> tuple[SharedDagster, Measured]:
-    """Make that many archives and add them to one Dagster; the seconds that adding one took on average."""
+def create_archives(folder: Path, count: int, records: str = "") -> tuple[SharedDagster, Measured]:
+    """Make that many archives and add them to one Dagster.
+
+    Args:
+        folder: Where.
+        count: How many.
+        records: The URL of a PostgreSQL database for Dagster's records; "" for SQLite files.
+
+    Returns:
+        The Dagster, and the seconds that adding one archive took on average.
+    """
     shared = SharedDagster(folder / "dagster_home", folder / "workspace.yaml")
+    if records:
+        write_settings(shared.home, parse_database(records))
     picture = folder / "picture.jpg"
     folder.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (64, 48)).save(picture)
@@ -106,11 +129,20 @@ def measure_loading(began: float) -> list[Measured]:
     ]
 
 
-def measure_list_of_sensors(ui: DagsterUi) -> Measured:
-    """The list of all sensors with their states and last ticks, as the page *Automation* shows it."""
+def measure_list_of_sensors(ui: DagsterUi) -> list[Measured]:
+    """What the list under *Automation* asks: once for all sensors with their state, and for each row in sight."""
     used = time.process_time()
-    ui.ask(ALL_SENSORS)
-    return Measured("the list of all sensors: processor time", time.process_time() - used)
+    ui.ask(WORKSPACE, {"name": TOGETHER})
+    figures = [Measured("all jobs, schedules and sensors: processor time", time.process_time() - used)]
+    rows = [
+        {"repositoryLocationName": TOGETHER, "repositoryName": repository.name, "sensorName": sensor.name}
+        for repository in _repositories(ui)
+        for sensor in repository.get_sensors()
+    ][:SHOWN_ROWS]
+    used = time.process_time()
+    for row in rows:
+        ui.ask(ROW, {"one": row})
+    return [*figures, Measured(f"{len(rows)} rows of sensors: processor time", time.process_time() - used)]
 
 
 def start_sensors(ui: DagsterUi) -> None:
@@ -124,7 +156,8 @@ def start_sensors(ui: DagsterUi) -> None:
 def measure_sensors(ui: DagsterUi) -> list[Measured]:
     """Rounds of all sensors, as Dagster's daemon makes them: what they take, and the last of them by its ticks.
 
-    The first two have new school years to run; in the last one nothing is new, and every sensor is due again.
+    The first two have new school years to run; in the last one nothing is new, and all are due that look every half
+    minute.
     """
     from dagster._daemon.asset_daemon import AssetDaemon
     from dagster._daemon.sensor import execute_sensor_iteration
@@ -141,12 +174,23 @@ def measure_sensors(ui: DagsterUi) -> list[Measured]:
         figures.append(Measured(f"{number} round of all sensors", time.monotonic() - began))
         figures.append(Measured("  of it, processor time", _cpu_seconds() - used))
         if number == "third":
-            return [*figures, *_ticks(ui, round_began, _cpu_seconds() - used)]
+            figures += _ticks(ui, round_began, _cpu_seconds() - used)
         began, used = time.monotonic(), _cpu_seconds()
         AssetDaemon(settings={}, pre_sensor_interval_seconds=30)._run_iteration_impl(workspace, None, {}, {})
         figures.append(Measured(f"{number} round of all automation conditions", time.monotonic() - began))
         figures.append(Measured("  of it, processor time", _cpu_seconds() - used))
     return figures
+
+
+def ticks_a_minute(ui: DagsterUi) -> Measured:
+    """The ticks of all sensors that are on by default, but for the automation conditions."""
+    count = sum(
+        60 / sensor.min_interval_seconds
+        for repository in _repositories(ui)
+        for sensor in repository.get_sensors()
+        if sensor.default_status == dg.DefaultSensorStatus.RUNNING and sensor.name != AUTOMATIC
+    )
+    return Measured("ticks a minute of the sensors that are on by default", count, "")
 
 
 def _cpu_seconds() -> float:
@@ -207,9 +251,10 @@ def print_figures(figures: Iterable[Measured | PageTime], console: Console) -> N
         else:
             name, seconds = one.slowest
             console.print(f"{'page: ' + one.page.name:60} {one.seconds:10,.2f} s   slowest: {name} {seconds:.2f} s")
+            console.print(f"{'  of it, processor time':60} {one.processor_s:10,.2f} s")
 
 
-def bench(folder: Path, count: int, console: Console) -> None:
+def bench(folder: Path, count: int, records: str, console: Console) -> None:
     """Make that many archives, measure, and print each figure when it is known.
 
     Raises:
@@ -220,7 +265,7 @@ def bench(folder: Path, count: int, console: Console) -> None:
     if count < 1:
         raise UserError(f"There are {count} archives to make; give at least one.")
     chromium = os.environ.get("CHROMIUM") or None
-    shared, adding = create_archives(folder.resolve(), count)
+    shared, adding = create_archives(folder.resolve(), count, records)
     print_figures([adding], console)
     first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
     with open_instance(first.layout) as instance:
@@ -231,8 +276,9 @@ def bench(folder: Path, count: int, console: Console) -> None:
                 browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 print_figures(measure_pages(browser, ui.url, pages_of(count)), console)
                 browser.close()
-            print_figures([measure_list_of_sensors(ui)], console)
+            print_figures(measure_list_of_sensors(ui), console)
             start_sensors(ui)
+            print_figures([ticks_a_minute(ui)], console)
             print_figures(measure_sensors(ui), console)
 
 
@@ -240,7 +286,8 @@ def main(options: Mapping[str, str]) -> None:
     """Run the benchmark with the variables that the Makefile passes."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            bench(Path(folder), int(options.get("ARCHIVES") or 300), Console(width=120, highlight=False, markup=False))
+            console = Console(width=120, highlight=False, markup=False)
+            bench(Path(folder), int(options.get("ARCHIVES") or 300), options.get("RECORDS") or "", console)
     except (UserError, ValueError) as error:
         raise SystemExit(f"bench-archives: {error}") from None
 

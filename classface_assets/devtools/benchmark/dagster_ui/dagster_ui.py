@@ -52,11 +52,11 @@ def served_years(folder: Path, years: int) -> Iterator[str]:
 
 def print_times(times: list[PageTime], years: int) -> None:
     """Print a row for each page."""
-    table = Table("page of Dagster's UI", "seconds", "slowest query", "seconds")
+    table = Table("page of Dagster's UI", "seconds", "CPU", "slowest query", "seconds")
     table.title = f"{years:,} school years"
     for one in times:
         name, seconds = one.slowest
-        table.add_row(one.page.name, f"{one.seconds:.2f}", name, f"{seconds:.2f}")
+        table.add_row(one.page.name, f"{one.seconds:.2f}", f"{one.processor_s:.2f}", name, f"{seconds:.2f}")
     Console(width=110, highlight=False).print(table)
 
 

@@ -34,11 +34,14 @@ class PageTime:
     Attributes:
         page: The page.
         seconds: From its address to its text.
+        processor_s: Processor time of this process, which is hardly more than that of the web server, until the page
+            asks nothing more. It depends less on what else the machine does.
         queries: Name of a query → seconds until its answer, the longest where it was sent several times.
     """
 
     page: PageToOpen
     seconds: float
+    processor_s: float
     queries: dict[str, float]
 
     @property
@@ -73,10 +76,10 @@ def _open(window: "Page", url: str, page: PageToOpen) -> PageTime:
             queries[name] = max(queries.get(name, 0.0), request.timing["responseEnd"] / 1e3)
 
     window.on("requestfinished", add)
-    began = time.monotonic()
+    began, used = time.monotonic(), time.process_time()
     window.goto(f"{url}{page.path}", wait_until="commit")
     window.get_by_text(page.text, exact=True).first.wait_for()
     seconds = time.monotonic() - began
     window.wait_for_load_state("networkidle")
     window.remove_listener("requestfinished", add)
-    return PageTime(page, seconds, queries)
+    return PageTime(page, seconds, time.process_time() - used, queries)

@@ -28,8 +28,8 @@ def test_polars_returns_freed_memory_at_once_unless_the_environment_says_otherwi
     others = {key: value for key, value in os.environ.items() if key != name}
 
     def megabytes(**environment: str) -> tuple[float, float]:
-        command, said = [sys.executable, "-c", CODE], {**others, **environment}
-        most, left = subprocess.run(command, capture_output=True, text=True, check=True, env=said).stdout.split()
+        command, variables = [sys.executable, "-c", CODE], {**others, **environment}
+        most, left = subprocess.run(command, capture_output=True, text=True, check=True, env=variables).stdout.split()
         return float(most), float(left)
 
     most, left = megabytes()

@@ -84,5 +84,5 @@ def drop_small_groups(groups: np.ndarray, must_link: np.ndarray, min_size: int) 
 
 def _with_core_edges(inputs: ClusteringInput, settings: AssignmentSettings) -> ClusteringInput:
     """The faces without the edges between two poor ones."""
-    better_of_pair = inputs.quality[inputs.pairs].max(axis=1, initial=0.0)
-    return inputs.with_edges(better_of_pair >= settings.min_core_quality)
+    is_good = np.maximum(inputs.quality, 0.0) >= settings.min_core_quality
+    return inputs.with_edges(is_good[inputs.pairs[:, 0]] | is_good[inputs.pairs[:, 1]])

@@ -20,8 +20,8 @@ from classface_assets.core.arrays import available_cores
 
 GROUP_SIZE = 64
 """Faces of a group: scores are compared by the best of each group first."""
-PRODUCT_ROWS = 128 * GROUP_SIZE
-"""Faces in one product."""
+PRODUCT_ROWS = 32 * GROUP_SIZE
+"""Faces in one product: few enough to stay in the cache."""
 MIN_SHORT_OPERATIONS = 1e11
 """Fewer multiplications are not worth the seconds that importing OpenVINO or torch takes."""
 LOWEST_KEY = np.int16(np.iinfo(np.int16).min)

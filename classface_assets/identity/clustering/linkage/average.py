@@ -104,9 +104,13 @@ def _joinable(pairs: PairSums, rule: LinkageRule, groups: np.ndarray, seen: Grou
     """The pairs of groups that the rule lets join."""
     if rule.is_constant:
         return pairs.links()
-    size = np.bincount(groups, minlength=len(groups))
-    required = rule.required(np.minimum(size[pairs.a], size[pairs.b]), seen.shared(pairs.a, pairs.b))
-    return pairs.links(pairs.total >= required * pairs.weight)
+    size, joinable = np.bincount(groups, minlength=len(groups)), np.empty(len(pairs.a), bool)
+    for start in range(0, len(pairs.a), EDGES_AT_ONCE):
+        some = slice(start, start + EDGES_AT_ONCE)
+        a, b = pairs.a[some], pairs.b[some]
+        required = rule.required(np.minimum(size[a], size[b]), seen.shared(a, b))
+        joinable[some] = pairs.total[some] >= required * pairs.weight[some]
+    return pairs.links(joinable)
 
 
 class GroupYearSums:

@@ -23,7 +23,7 @@ from classface_assets.identity.similarity.space import SimilarityModel, row_slic
 
 MIN_PART_FACES = 8_192
 """Faces that are linked at a time, at least."""
-SHORT_COLUMNS = 320
+SHORT_COLUMNS = 192
 """Numbers of each vector, at most, by which edges are told at a time."""
 MAX_PARTS = 16
 """Parts that very many faces are linked in, if no component is larger than a part: each costs a look at all edges."""

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from classface_assets.devtools.benchmark.dagster_ui.archives import create_archives
+from classface_assets.orchestration.records.database import records_database
 from classface_assets_tests.support.windows import CHROMIUM
 
 MODULE = "classface_assets.devtools.benchmark.dagster_ui.archives"
@@ -25,6 +29,18 @@ def test_every_step_with_two_archives_is_timed() -> None:
     for line in ("adding one archive", "loading all archives", "page: catalog", "round of all automation conditions"):
         assert line in done.stdout
     assert "the longest tick of photo_folders" in done.stdout
+
+
+def test_records_of_the_archives_are_in_postgresql_where_a_database_is_given(
+    postgres_ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    shared, _ = create_archives(tmp_path, 1, postgres_ledger)
+    database = records_database(shared.home)
+    assert database is not None and not (shared.home / "storage").exists()
+    with sa.create_engine(database.url, poolclass=sa.NullPool).connect() as con:
+        keys = con.exec_driver_sql("SELECT asset_key FROM asset_keys").scalars().all()
+    assert '["school_000", "embeddings"]' in keys
 
 
 @pytest.mark.slow

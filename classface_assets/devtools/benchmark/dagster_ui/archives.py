@@ -90,12 +90,12 @@ def create_archives(folder: Path, count: int, records: str = "") -> tuple[Shared
     shared = SharedDagster(folder / "dagster_home", folder / "workspace.yaml")
     if records:
         write_settings(shared.home, parse_database(records))
-    picture = folder / "picture.jpg"
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (64, 48)).save(picture)
     seconds = 0.0
     for name in archive_names(count):
         photos, data = folder / name / "photos", folder / name / "data"
+        picture = folder / name / "picture.jpg"  # one for each: a file may have 65,000 names at most
+        picture.parent.mkdir(parents=True)
+        Image.new("RGB", (64, 48)).save(picture)
         for year in year_names(YEARS):
             (photos / year).mkdir(parents=True)
             for number in range(PHOTOS_A_YEAR):

@@ -111,14 +111,17 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _server_error_problem)
 
 
-def _validation_problem(_: Request, error: Exception) -> Response:
-    """Status 404 where the path has an id that nothing can have, else 422."""
+def _validation_problem(request: Request, error: Exception) -> Response:
+    """Status 404 where the path has an id that nothing can have, else 422. Pages name a field by its name alone."""
     assert isinstance(error, RequestValidationError)
     # The rejected values are not sent back: they may be anything.
     errors = [
         {"where": ".".join(map(str, e["loc"])), "what": value_error_text(e), "code": e["type"]} for e in error.errors()
     ]
-    detail = "; ".join(f"{one['where']}: {one['what']}" for one in errors[:3]) or gettext("The request is not valid.")
+    is_api = request.url.path.startswith("/api/")
+    fields = [one["where"] if is_api else one["where"].partition(".")[2] for one in errors]
+    described = [f"{name}: {one['what']}" for name, one in zip(fields, errors, strict=True)]
+    detail = "; ".join(described[:3]) or gettext("The request is not valid.")
     in_path = any(e["loc"][0] == "path" for e in error.errors())
     return problem_response(404 if in_path else 422, detail, errors=errors)
 

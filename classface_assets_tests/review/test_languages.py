@@ -85,9 +85,9 @@ def test_what_is_wrong_with_a_request_is_said_in_the_language_of_the_page_and_by
     def posted(path: str, body: bytes) -> str:
         return unescape(client.ask("POST", path, body, form).body.decode())
 
-    assert "query.page: es muss eine ganze Zahl sein" in client.get("/people?page=x").body.decode()
+    assert "<p>page: es muss eine ganze Zahl sein</p>" in client.get("/people?page=x").body.decode()
     assert "Input should be a valid integer" in client.get(f"{API}/persons?page=x").json["detail"]
-    assert "body.year: höchstens 2.000 Zeichen sind erlaubt" in posted("/years/set", b"folder=a&year=" + b"x" * 2_001)
+    assert "year: höchstens 2.000 Zeichen sind erlaubt" in posted("/years/set", b"folder=a&year=" + b"x" * 2_001)
     assert "Es gibt keinen Ordner 'nowhere' in" in posted("/years/set", b"folder=nowhere&year=2019-2020")
     assert "'x' ist kein Schuljahr" in posted("/years/set", b"folder=2016-2017&year=x")
     wide = client.upload("POST", "/search", [a_very_long_png()]).body.decode()

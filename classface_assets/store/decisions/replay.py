@@ -12,7 +12,7 @@ REMEMBERED = 3
 
 
 class _LastReplays:
-    """The events of the last replays and their decisions: the steps of a run replay the same events one after the other.
+    """The events of the last replays and their decisions: the steps of a run replay the same events one after another.
 
     Events are compared by what is in them, so those from which names were removed are replayed again.
     """

@@ -21,6 +21,10 @@ _TEXT_OF_ELEMENT = re.compile(rf"<(script|style)\b({_ATTRIBUTES})>.*?</\1\s*>", 
 _ATTRIBUTE = re.compile(r"""\s([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""")
 
 
+AlbumListing = list[tuple[str, int, int]]
+"""Path, size in bytes and time of change in nanoseconds of every file of the albums, sorted."""
+
+
 def year_album_files(out: Path, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> list[Path]:
     """Every existing file of a year's album: its page and folders, its photos' thumbnails, its faces' crops.
 
@@ -75,7 +79,7 @@ def _pictures(names: Callable[[str], list[str]], kind: str) -> Iterator[str]:
         yield from (f"{kind}/{part}/{name}" for name in names(f"{kind}/{part}"))
 
 
-def list_album(out: Path) -> list[tuple[str, int, int]]:
+def list_album(out: Path) -> AlbumListing:
     """Path, size in bytes and time of change in nanoseconds of every file of the albums, sorted."""
     above = len(str(out)) + 1
     files = ((file[above:], os.stat(file)) for file in _walk_files(str(out)))  # noqa: PTH116

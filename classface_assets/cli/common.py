@@ -51,6 +51,9 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", help="Folder on this machine for database, names and models [DATA, or data for a URL].")
     @wraps(command)
     def wrapped(photos: str | None, data: str | None, local: str | None, **options: object) -> object:
+        from classface_assets.core.arrays import share_one_polars_heap
+
+        share_one_polars_heap()
         try:
             return _call(command, (photos, data, local), options)
         except UserError as error:

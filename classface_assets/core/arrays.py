@@ -20,6 +20,9 @@ MIN_NORM = 1e-12
 """A vector shorter than this is taken for a vector of zeros, which has no direction."""
 M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
+POLARS_ALLOCATOR = "_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:100,muzzy_decay_ms:0"
+"""The variable that Polars' allocator (jemalloc) reads when it is loaded: one heap, whose freed memory goes back to the
+system after a tenth of a second. By default it has four a core, and holds freed memory for ten seconds."""
 _core_limit: list[int] = []
 """What `limit_cores` set, if anything."""
 
@@ -133,6 +136,11 @@ def collect_garbage_rarely() -> None:
     of the review server, and a fifth of that of the pages over all school years.
     """
     gc.set_threshold(100_000, 10, 10)
+
+
+def share_one_polars_heap() -> None:
+    """Let Polars, which is yet to be imported, have one heap; what the user has set stays."""
+    os.environ.setdefault(*POLARS_ALLOCATOR)
 
 
 @cache

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 CODE = """
-import classface_assets
+import time
+from classface_assets.core.arrays import share_one_polars_heap
+share_one_polars_heap()
 import polars as pl
 
 def used():
@@ -18,12 +20,15 @@ before = used()
 held = [pl.int_range(0, 500_000, eager=True) for _ in range(40)]
 most = used()
 del held
+for _ in range(20):  # it looks for what to give back when it is used
+    time.sleep(0.02)
+    pl.int_range(0, 500_000, eager=True)
 print(most - before, used() - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc")
-def test_polars_returns_freed_memory_at_once_unless_the_environment_says_otherwise() -> None:
+def test_polars_soon_returns_freed_memory_unless_the_environment_says_otherwise() -> None:
     name = "_RJEM_MALLOC_CONF"
     others = {key: value for key, value in os.environ.items() if key != name}
 

@@ -7,7 +7,14 @@ import polars as pl
 import pytest
 
 from classface_assets.core import geometry
-from classface_assets.core.arrays import connected_components, evenly_spaced, l2_normalize, unit_mean
+from classface_assets.core.arrays import (
+    connected_components,
+    evenly_spaced,
+    is_in_sorted,
+    l2_normalize,
+    sorted_unique,
+    unit_mean,
+)
 from classface_assets.core.geometry import (
     Box,
     box_iou,
@@ -62,3 +69,12 @@ def test_a_sample_is_spread_evenly_from_the_first_to_the_last() -> None:
 def test_a_component_is_known_by_its_lowest_node() -> None:
     np.testing.assert_array_equal(connected_components(6, np.array([[4, 1], [2, 4]])), [0, 1, 1, 3, 1, 5])
     np.testing.assert_array_equal(connected_components(2, np.zeros((0, 2), int)), [0, 1])
+
+
+def test_sets_of_numbers_are_those_that_numpy_makes() -> None:
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 2, 500):
+        numbers, others = rng.integers(0, 300, size), rng.integers(0, 300, 50)
+        np.testing.assert_array_equal(sorted_unique(numbers), np.unique(numbers))
+        np.testing.assert_array_equal(is_in_sorted(others, np.sort(numbers)), np.isin(others, numbers))
+        np.testing.assert_array_equal(is_in_sorted(numbers, np.sort(others)), np.isin(numbers, others))

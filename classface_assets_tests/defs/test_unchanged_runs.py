@@ -65,10 +65,12 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
     assert run(settled)[0] == Counter(["identify", *albums, f"all_albums {ranges[-1]}", "evaluate"])
     (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
     assert run(settled)[0] == Counter([f"all_albums {YEARS[0]}"])
-    (settled.layout.photos / YEARS[1] / "notes.txt").write_text("not a photo")
+    (settled.layout.albums / "years" / YEARS[0] / "index.html").unlink()
+    (settled.layout.photos / YEARS[2] / "notes.txt").write_text("not a photo")
     recorded, messages = run(settled)
-    assert recorded == Counter([f"ingest_year {YEARS[1]}", "identify", f"all_albums {YEARS[1]}", "evaluate"])
-    assert messages[0] == "Nothing is new in 3 of 4 school years."
+    albums = [f"year_album {YEARS[2]}", f"all_albums {YEARS[0]}"]  # first that of the year with a new file
+    assert recorded == Counter([f"ingest_year {YEARS[2]}", "identify", *albums, "evaluate"])
+    assert "Nothing is new in 3 of 4 school years." in messages
     assert run(settled)[0] == Counter()
 
 

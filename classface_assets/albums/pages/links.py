@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from classface_assets.albums.files import list_album, read_links
+from classface_assets.albums.files import AlbumListing, list_album, read_links
 from classface_assets.albums.listing import has_file, is_counting_published
 
 MOST_REMOVED = 20
@@ -56,20 +56,22 @@ def find_broken_links(out: Path) -> list[str]:
     return check_links(out).broken
 
 
-def check_links(out: Path, before: CheckedAlbum | None = None) -> LinkCheck:
+def check_links(out: Path, before: CheckedAlbum | None = None, listed: AlbumListing | None = None) -> LinkCheck:
     """Check the links in the pages of albums.
 
     Args:
         out: The albums folder.
         before: The albums when all their links were checked and led somewhere; None to read every page.
+        listed: What `list_album` just gave; None to list the folder.
     """
-    pages, files = _list(out)
+    listed = list_album(out) if listed is None else listed
+    pages, files = _pages_and_files(out, listed)
     found = _Links(out)
     some = list(pages) if before is None else _doubtful_pages(out, before, pages, files)
     for page in some:
         found.read(page)
     if before is not None and found.loses_ids(before.fragments, some):
-        return check_links(out)
+        return check_links(out, listed=listed)
     known = {} if before is None else before.fragments
     fragments = {page: known.get(page, set()) | found.ids_of(page) for page in {*known, *found.fragments} & {*pages}}
     return LinkCheck(sorted(found.broken()), len(some), CheckedAlbum(pages, files, fragments))
@@ -148,11 +150,11 @@ def is_album_page(path: str) -> bool:
     return False
 
 
-def _list(out: Path) -> tuple[dict[str, FileStamp], dict[str, set[str]]]:
+def _pages_and_files(out: Path, listed: AlbumListing) -> tuple[dict[str, FileStamp], dict[str, set[str]]]:
     """The pages with their stamps, and the names of the files of each folder."""
     pages, files = {}, defaultdict[str, set[str]](set)
     without_years = is_counting_published(out)
-    for path, size, mtime_ns in list_album(out):
+    for path, size, mtime_ns in listed:
         folder, _, name = path.rpartition("/")
         files[folder].add(name)
         if is_album_page(path) and not (without_years and path.startswith("years/")):

@@ -139,13 +139,13 @@ class PipelineRunner:
         failures = self._ingest(changed, report, options)
         current = ChangeDetector(self.archive, self.models, self.instance)
         if current.students():
-            return [*failures, *self._run_albums(years, report)]
+            return [*failures, *self._run_albums(years, report, changed)]
         with self.archive.publishing("classface run", report) as is_changed:
             is_done = is_changed and ChangeDetector(self.archive, self.models, self.instance).students()
             failed = [] if is_done else self._run_students(report)
         if failed:
             return [*failures, *failed]
-        failures += self._run_albums(years, report)
+        failures += self._run_albums(years, report, changed)
         # Nobody has to wait with their albums for figures, and no album for lack of them.
         failed = self._run_evaluation(report)
         if not failed:
@@ -198,12 +198,18 @@ class PipelineRunner:
         self._report(report, "all years: how well people are recognised")
         return self.run_job("evaluate")
 
-    def _run_albums(self, years: Sequence[str], report: Callable[[str], None]) -> list[StepFailure]:
-        """Run the albums of these school years, and the pages over all years, without those that are unchanged."""
+    def _run_albums(
+        self, years: Sequence[str], report: Callable[[str], None], changed: Sequence[str]
+    ) -> list[StepFailure]:
+        """Run the albums of these school years, and the pages over all years, without those that are unchanged.
+
+        Those of years of which files changed come first: for these somebody waits.
+        """
         failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
         unchanged = current.albums(years)
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
             ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
+            ranges.sort(key=lambda some: not set(changed).intersection(some))
             for some in ranges:
                 failures += self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
         if not current.site():

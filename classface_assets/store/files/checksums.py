@@ -20,7 +20,6 @@ from typing import BinaryIO
 import xxhash
 
 from classface_assets.core.languages import sentence
-from classface_assets.store.files.footer import column_chunks
 
 FLAG = "checksums"
 """The key in the file's metadata that says that there is a block of checksums."""
@@ -62,7 +61,7 @@ def with_checksums(content: bytes, kind: str) -> bytes:
     columns: list[str] = []
     segments: list[tuple[int, str, int]] = []
     at = 0
-    for start, size, column in column_chunks(content[footer_at:-8]):
+    for start, size, column in _column_chunks(content):
         if column not in columns:
             columns.append(column)
         if start > at:
@@ -222,6 +221,20 @@ def _footer_start(end: bytes, size: int) -> int:
     if start < 4:
         raise ChecksumError(sentence("it is cut off, or no Parquet file"))
     return int(start)
+
+
+def _column_chunks(content: bytes) -> list[tuple[int, int, str]]:
+    """First byte, size and column of every column chunk, in their order in the file."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(io.BytesIO(content))
+    found = []
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(number)
+            starts = [chunk.data_page_offset, *([chunk.dictionary_page_offset] if chunk.has_dictionary_page else [])]
+            found.append((min(starts), chunk.total_compressed_size, chunk.path_in_schema.split(".")[0]))
+    return sorted(found)
 
 
 def _digest(content: bytes) -> str:

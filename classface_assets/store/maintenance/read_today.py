@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from classface_assets.core.atomic_files import write_file
+from classface_assets.core.errors import StorageError
 from classface_assets.core.layout import ArchiveLayout
 
 SECONDS_A_DAY = 86_400
@@ -57,14 +58,11 @@ class ReadToday:
         return os.name == "nt" or changed >= self._before.get(kind, _NEVER)
 
     def record(self) -> None:
-        """Record that what is due was read and is sound.
-
-        Raises:
-            StorageError: The disk fails.
-        """
+        """Record that what is due was read and is sound; without a record, as on a full disk, all is read again."""
         if self._newest != self._before:
             content = json.dumps({"day": self.day, "newest": self._newest}).encode()
-            write_file(self.file, lambda out: out.write(content))
+            with suppress(StorageError):
+                write_file(self.file, lambda out: out.write(content))
 
 
 def read_today_file(layout: ArchiveLayout) -> Path:

@@ -134,13 +134,13 @@ def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
     """Of albums that passed, only pages are read again that changed, or link to what is there no more."""
     albums = archive.layout.albums
     with opened_target(archive.layout) as target:
-        files = list_album(albums) if target is None else target.site_digest()
-        fingerprint = input_fingerprint(archive.layout, "links", files)
+        listed = list_album(albums) if target is None else None
+        fingerprint = input_fingerprint(archive.layout, "links", listed if target is None else target.site_digest())
         before = load_checked_album(fingerprint)
         if before is not None and fingerprint.cached_metadata() is not None:
             return _links_result([], 0)
         # What is published may be of another machine, whose files are not those that were listed here.
-        found = check_links(albums, before if target is None else None)
+        found = check_links(albums, before if target is None else None, listed)
     if found.broken:
         fingerprint.file.unlink(missing_ok=True)
     else:

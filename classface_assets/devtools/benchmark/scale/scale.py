@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from classface_assets.core.arrays import share_one_polars_heap
 from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.scale.synthetic_faces import DIMENSIONS
 
@@ -76,6 +77,7 @@ def _run_child(what: str, folder: Path, *numbers: int) -> dict[str, Any]:
     """Run a step of `end_to_end_scale` in a process. Raises UserError with the last line that a failed one printed."""
     module = "classface_assets.devtools.benchmark.scale.end_to_end_scale"
     command = [sys.executable, "-m", module, what, str(folder), *map(str, numbers)]
+    share_one_polars_heap()  # as every command of `classface` does; the child inherits it
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
         lines = [line for line in child.stderr.splitlines() if line.strip()]

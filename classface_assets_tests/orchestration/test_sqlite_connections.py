@@ -103,6 +103,22 @@ def test_records_set_aside_and_new_ones_do_not_disturb_each_other(
         assert con.execute("SELECT partition FROM dynamic_partitions").fetchall() == [("2001-2002",)]
 
 
+def test_the_check_of_the_records_takes_no_lock_off_them(
+    instance: dg.DagsterInstance, layout: ArchiveLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance.add_dynamic_partitions("school_year", ["2001-2002"])
+    for most in (1 << 30, 1):  # with its structure, and without
+        monkeypatch.setattr("classface_assets.orchestration.records.sqlite.damaged_records.MOST_BYTES_CHECKED", most)
+        require_sound_records(layout.dagster_home)
+    # Without the locks another process would take itself for the last one, and delete the log.
+    index = layout.dagster_home / "history" / "runs" / "index.db"
+    code = (
+        f"import sqlite3; con = sqlite3.connect({str(index)!r}); con.execute('SELECT 1 FROM event_logs'); con.close()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert "index.db-wal" in wal_files(layout.dagster_home)
+
+
 def test_only_the_last_few_files_are_held(tmp_path: Path) -> None:
     held = HeldConnections(most=2)
     files = [str(database(tmp_path / f"{name}.db")) for name in "abc"]

@@ -5,6 +5,9 @@ write-ahead log back and deletes it, with several calls that wait for the disk: 
 was most of the time. While one connection stays open the log stays too, and with `synchronous = NORMAL` a commit into
 it does not wait: a loss of power may cost the last events, and never damages a file
 (https://www.sqlite.org/pragma.html#pragma_synchronous). Nothing else is changed: not the ledger, and no other database.
+
+While a connection is held, this process may open the file by SQLite only: closing it after any other opening would take
+the locks off it (https://www.sqlite.org/howtocorrupt.html, 2.2).
 """
 
 import atexit

@@ -19,7 +19,6 @@ from classface_assets.core.layout import ArchiveLayout
 
 MOST_BYTES_CHECKED = 32 << 20
 """The size up to which the structure of a database is checked each time the records are opened."""
-_SQLITE_HEADER = b"SQLite format 3\0"
 _DATABASE_PACKAGES = {"sqlite3", "sqlalchemy"}
 _UNREADABLE_CONTENT = ("DeserializationError", "SerdesUsageError", "SerializationError")
 """Names of Dagster's errors that say that what it recorded cannot be read."""
@@ -103,21 +102,22 @@ def _main_databases(home: Path) -> list[Path]:
 
 def _is_sound(file: Path, most: int | None = None) -> bool:
     """Whether a file is a database of SQLite, or empty; up to a size its structure is checked too."""
+    if file.is_dir():
+        return False
     try:
-        with file.open("rb") as opened:
-            header = opened.read(len(_SQLITE_HEADER))
-        if header and header != _SQLITE_HEADER:
-            return False
-        if most is not None and file.stat().st_size > most:
-            return True
+        # By SQLite alone: whoever opens and closes its file otherwise loses the locks that this process has on it
+        # (https://www.sqlite.org/howtocorrupt.html, 2.2), and a connection may be held.
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as con:
+            if most is not None and file.stat().st_size > most:
+                con.execute("PRAGMA schema_version")
+                return True
             return bool(con.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
     except sqlite3.OperationalError as error:
         return "malformed" not in str(error)  # else it is locked, or its disk is gone
     except sqlite3.DatabaseError:
         return False
     except OSError:
-        return not file.is_dir()
+        return True
 
 
 def _are_settings(file: Path) -> bool:

@@ -72,7 +72,7 @@ def for_each_year(compute: Compute, rules: Sequence[Rule]) -> Callable[..., Iter
 
     @functools.wraps(compute)
     def run(context: dg.AssetExecutionContext, **given: Any) -> Iterator[StepEvent]:
-        years, checks = years_of_step(context), BlockingRules(asset_name(context.asset_key), rules, given)
+        years, checks = years_of_step(context), BlockingRules(compute.__name__, rules, given)
         if len(years) > 1:
             yield from YearRange(context, compute, checks).run(years, given)
             return
@@ -108,7 +108,7 @@ class BlockingRules:
         """Look up in which school years some failed last: once a step, for at a URL each look is a request.
 
         Args:
-            asset: Name of the asset.
+            asset: Name of the asset, which is that of its function.
             rules: What it checks itself.
             given: The arguments of the asset.
         """

@@ -110,11 +110,11 @@ class BlockingRules:
         Args:
             asset: Name of the asset, which is that of its function.
             rules: What it checks itself.
-            given: The arguments of the asset.
+            given: The arguments of the asset; without an archive nothing is recorded.
         """
         self.every, self._asset = rules, asset
         self._blocking = {rule.name: rule for rule in rules if rule.blocking}
-        self._layout = given["archive"].layout if self._blocking else None
+        self._layout = given["archive"].layout if self._blocking and "archive" in given else None
         found = failed_checks(self._layout) if self._layout else []
         self.failed_before = {one.year for one in found if one.asset == asset}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from classface_assets.core.arrays import collect_garbage_rarely
 from classface_assets.core.errors import UserError
 from classface_assets.core.geometry import Box
 from classface_assets.defs.runner.pipeline import PipelineRunner
@@ -30,6 +31,7 @@ from classface_assets.orchestration.school_year_runs.years import ranges_of
 def time_ingest(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     """From photos to vectors, and the same again with nothing new."""
     archive, models = _archive(photos, pack, work)
+    collect_garbage_rarely()  # as `classface run` does
     models.load(archive.layout)
     instance, years = prepare_instance(archive.layout)
     with instance:
@@ -76,6 +78,7 @@ def time_pipeline(photos: Path, pack: str, work: Path) -> dict[str, Any]:
     Dagster's share is measured with the same jobs on the same instance, with steps that do nothing.
     """
     archive, models = _archive(photos, pack, work)
+    collect_garbage_rarely()
     instance, _ = prepare_instance(archive.layout)
     with instance:
         years = select_years(archive.layout, None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classface_assets.core.arrays import is_in_sorted, sorted_unique
+from classface_assets.identity.constraints.conflicts import ragged_arange
 from classface_assets.identity.constraints.enrolment import NO_ROSTER, RosterPresence
 from classface_assets.identity.matching.tracklets import (
     TrackletSums,
@@ -167,10 +168,9 @@ class _AdjacentGroups:
 
     def to(self, faces: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """The groups tied to some faces, and the owners of these, (m, 2)."""
-        counts = self.starts[faces + 1] - self.starts[faces]
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(self.starts[faces], counts) + within
-        return np.column_stack([self.groups[places], np.repeat(owners[faces], counts)])
+        first = self.starts[faces]
+        face, place = ragged_arange(self.starts[faces + 1] - first)
+        return np.column_stack([self.groups[first[face] + place], owners[faces[face]]])
 
 
 def _pair_scores(

@@ -142,10 +142,11 @@ def log_listener(log: Callable[[str], None], every_s: float = 10.0) -> ProgressL
 
 
 def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
-    """Observes the step's asset every few seconds and at the end, and adds the last numbers to its materialization.
+    """Observes the step's asset every few seconds, and adds the last numbers to its materialization.
 
-    An observation appears in the run's events and on the asset's page while the step is still running. Automation
-    conditions do not take it for an update of the asset: they wait for materializations.
+    An observation appears in the run's events and on the asset's page while the step is still running; a task that
+    goes on for longer has one more at its end. A shorter one has none, for its materialization follows at once.
+    Automation conditions do not take it for an update of the asset: they wait for materializations.
     """
 
     @contextmanager
@@ -153,13 +154,17 @@ def asset_event_listener(every_s: float = 30.0) -> ProgressListener:
         context = dg.AssetExecutionContext.get()
         step = current_year_step()
         year = None if step is None else step.year
+        observations = 0
 
         def observe() -> None:
+            nonlocal observations
+            observations += 1
             metadata = {"progress": progress.sentence, **progress.metadata}
             context.log_event(dg.AssetObservation(context.asset_key, progress.sentence, metadata, partition=year))
 
         yield throttle(every_s, observe)
-        observe()
+        if observations:
+            observe()
         if step is None:
             context.add_asset_metadata(progress.metadata, context.asset_key)
         else:

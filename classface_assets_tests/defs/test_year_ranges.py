@@ -88,6 +88,14 @@ def test_each_year_of_a_range_has_its_own_version_numbers_and_inputs(started: tu
     assert len(set(versions.values())) == len(versions)
 
 
+def test_where_a_model_runs_is_logged_once_for_all_years_of_a_range(started: tuple[World, list[str]]) -> None:
+    instance = started[0].instance
+    lines = [entry.user_message for entry in instance.all_logs(instance.get_runs()[-1].run_id)]
+    for what in (" searches photos on: ", " runs on: "):
+        assert len([line for line in lines if what in line]) == 1, "each line is an event that Dagster stores"
+    assert len([line for line in lines if f"{GOOD[1]}: done" in line]) == 3
+
+
 def test_a_backfill_of_years_is_one_run_for_those_that_follow_one_another(started: tuple[World, list[str]]) -> None:
     world, _ = started
     definitions = world.chain.definitions

@@ -20,7 +20,7 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
+from classface_assets.orchestration.school_year_runs.years import log_once, step_had_failed_checks, step_year
 from classface_assets.store.catalog.former_ids import copy_former_rows
 from classface_assets.store.catalog.school_year import (
     SchoolYearStore,
@@ -117,7 +117,7 @@ def detections(
         runner = config.runner(layout, models.pack)
         pack = None if runner.place else models.load(layout)
         place = runner.place or (f"{pack.device}, in {pack.detector.precision}" if pack else "")
-        context.log.info(f"{models.describe(layout).name} searches {new.height} photos on: {place}")
+        log_once(context, f"{models.describe(layout).name} searches photos on: {place}")
         erased = erased_faces(layout, archive.open_ledger().events())
         search = PhotoSearch(layout, models.pack, parts, settings, erased, config.photos_at_once)
         with progress.task(f"{year}: finding faces", new.height) as advance:

@@ -22,7 +22,7 @@ from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.progress import ProgressCallback, ProgressReporter
 from classface_assets.orchestration.records.repaired_files import log_repaired
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.years import step_had_failed_checks, step_year
+from classface_assets.orchestration.school_year_runs.years import log_once, step_had_failed_checks, step_year
 from classface_assets.services.archive_view.pack_change import change_note
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
@@ -116,11 +116,11 @@ def embeddings(
     if pending and found is not None:
         note = change_note([store], info)
         if note:
-            context.log.info(note)
+            log_once(context, note)
         runner = config.runner(layout, models.pack)
         pack = None if runner.place else models.load(layout)
         place = runner.place or (f"{pack.device}, in {pack.embedder.precision}" if pack else "")
-        context.log.info(f"The model pack {info.key} runs on: {place}")
+        log_once(context, f"The model pack {info.key} runs on: {place}")
         work = FaceEmbedding(layout, models.pack, found, parts, config.batch, config.batches_at_once)
         with progress.task(f"{year}: embedding faces", len(pending), "faces") as advance:
             stats = _counted(runner.run(work, stored_order(found, pending), config.faces_a_part), advance)

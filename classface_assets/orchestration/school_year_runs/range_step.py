@@ -159,6 +159,7 @@ class YearRange:
         failed = _failed.setdefault(context.run.run_id, {})
         provenance = Provenance(context, years)
         checks: dict[str, dict[str, dg.AssetCheckResult]] = defaultdict(dict)
+        logged: set[str] = set()
         for number, year in enumerate(years, 1):
             if year in failed:
                 context.log.info(f"{year}: left out, for {failed[year].asset} failed.")
@@ -166,7 +167,7 @@ class YearRange:
             _announce(given, self.compute, year)
             began = time.monotonic()
             try:
-                with working_on(year, year in self.rules.failed_before) as step:
+                with working_on(year, year in self.rules.failed_before, logged) as step:
                     result = _with_seconds(self.compute(context=context, **given), began)
             except Exception as error:  # whatever it is, it stops no other year
                 if isinstance(error, dg.RetryRequested) and context.retry_number < error.max_retries:

@@ -24,20 +24,22 @@ class YearStep:
         year: The school year.
         checks_failed: Whether checks of the asset that block failed when the year was run last.
         metadata: What is added to the metadata of its materialization.
+        logged: What `log_once` has logged, the same set for all school years of a step.
     """
 
     year: str
     checks_failed: bool = False
     metadata: dict[str, int | float] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)
 
 
 _CURRENT: ContextVar[YearStep | None] = ContextVar("school year of the step", default=None)
 
 
 @contextmanager
-def working_on(year: str, checks_failed: bool = False) -> Iterator[YearStep]:
+def working_on(year: str, checks_failed: bool = False, logged: set[str] | None = None) -> Iterator[YearStep]:
     """Within it a step works on this school year; see `YearStep`."""
-    step = YearStep(year, checks_failed)
+    step = YearStep(year, checks_failed, logged=set() if logged is None else logged)
     token = _CURRENT.set(step)
     try:
         yield step
@@ -60,6 +62,15 @@ def step_had_failed_checks() -> bool:
     """Whether checks that block failed when the asset's school year was run last, so that it removes what is broken."""
     step = _CURRENT.get()
     return step is not None and step.checks_failed
+
+
+def log_once(context: dg.AssetExecutionContext, message: str) -> None:
+    """Log what is the same for all school years of a step with the first of them: each line is an event of Dagster."""
+    step = _CURRENT.get()
+    if step is None or message not in step.logged:
+        context.log.info(message)
+    if step is not None:
+        step.logged.add(message)
 
 
 def years_of_step(context: dg.AssetExecutionContext) -> list[str]:

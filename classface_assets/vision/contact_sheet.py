@@ -19,6 +19,8 @@ def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> 
     Returns:
         The bytes of the JPEG.
     """
+    import cv2
+
     columns = max(1, min(columns, len(chips)))
     rows = max(1, -(-len(chips) // columns))
     sheet = Image.new("RGB", (columns * size, rows * size), (128, 128, 128))
@@ -26,8 +28,9 @@ def contact_sheet(chips: Sequence[bytes], size: int = 64, columns: int = 12) -> 
         chip = try_decode_chip(data)
         if chip is None:
             continue
-        tile = Image.fromarray(chip).resize((size, size), Image.Resampling.LANCZOS)
-        sheet.paste(tile, (i % columns * size, i // columns * size))
+        # A third of what Pillow's best filter takes; a school year has 48 tiles.
+        tile = cv2.resize(chip, (size, size), interpolation=cv2.INTER_AREA)
+        sheet.paste(Image.fromarray(tile), (i % columns * size, i // columns * size))
     out = BytesIO()
     sheet.save(out, "JPEG", quality=85)
     return out.getvalue()

@@ -13,7 +13,7 @@ from classface_assets.defs.ingest.detection_report import RULES, DetectionRun, d
 from classface_assets.defs.ingest.images import images
 from classface_assets.defs.ingest.manual_faces import update_manual_faces
 from classface_assets.defs.ingest.reorientation import reorient_photos
-from classface_assets.defs.ingest.strips import search_strips_again
+from classface_assets.defs.ingest.strips import SearchedStrips, search_strips_again
 from classface_assets.defs.memoized import parts_version, with_data_version
 from classface_assets.orchestration.batches.photo_search import PhotoSearch, SearchedPart, pending_photos
 from classface_assets.orchestration.batches.ray.config import RayConfig
@@ -123,8 +123,10 @@ def detections(
         with progress.task(f"{year}: finding faces", new.height) as advance:
             done = runner.run(search, pending_photos(new), config.photos_a_part)
             run = _counted(new.height, done, advance)
-    reoriented = reorient_photos(archive, models, parts, photos, settings)
-    strips = search_strips_again(archive, models, parts, photos, settings)
+    reoriented, strips = 0, SearchedStrips()
+    if new["asset_id"].n_unique() < photos["asset_id"].n_unique():  # of those that were just searched none is outdated
+        reoriented = reorient_photos(archive, models, parts, photos, settings)
+        strips = search_strips_again(archive, models, parts, photos, settings)
     manual = update_manual_faces(archive, models, parts, year)
     parts.compact()
     store.set_active_settings(settings.name)

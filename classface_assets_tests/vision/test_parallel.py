@@ -38,10 +38,10 @@ def test_the_same_threads_serve_one_school_year_after_the_other() -> None:
 
 
 def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
-    begun: list[int] = []
+    started: list[int] = []
 
     def slow(item: int) -> int:
-        begun.append(item)
+        started.append(item)
         time.sleep(0.05)
         return item
 
@@ -49,7 +49,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
     next(iterator)
     iterator.close()  # type: ignore[attr-defined]
     time.sleep(0.3)
-    assert len(begun) <= 4
+    assert len(started) <= 4
     assert [future.result() for _, future in ordered_thread_map(slow, [99], 2)] == [99], "the threads work on"
 
 

@@ -1,7 +1,7 @@
 """`make bench-faces`: time and memory for clustering many faces, and for adding a hundredth more of them.
 
     make bench-faces                                      10,000 and 30,000 faces
-    make bench-faces FACES="10000 100000 300000 1000000"  these; a million take half an hour and 8 GB of disk
+    make bench-faces FACES="10000 100000 300000 1000000"  these; a million take ten minutes and 8 GB of disk
     make bench-faces DIMENSIONS=128                       numbers of a vector, as in the pack `builtin`; else 512
 
 Each run is a process of its own, from the embeddings in Parquet to the assignments in Parquet; `synthetic_faces`

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -309,21 +310,31 @@ def layout(tmp_path: Path) -> ArchiveLayout:
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
-    """An S3 server on loopback, known to this process and its children by the usual variables."""
-    from moto.server import ThreadedMotoServer
+    """An S3 server on loopback, known to this process and its children by the usual variables.
+
+    It is moto's, or the one whose URL is in S3_SERVER, which knows CREDENTIALS.
+    """
     from s3fs import S3FileSystem
 
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request, in every failure's report
-    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    endpoint = "http://{}:{}".format(*running.get_host_and_port())
-    with pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack:
+        endpoint = os.environ.get("S3_SERVER") or stack.enter_context(_moto())
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
             patch.setenv(name, value)
         S3FileSystem.clear_instance_cache()
         yield endpoint
-    running.stop()
     S3FileSystem.clear_instance_cache()
+
+
+@contextmanager
+def _moto() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request, in every failure's report
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    yield "http://{}:{}".format(*running.get_host_and_port())
+    running.stop()
 
 
 @pytest.fixture

@@ -85,9 +85,7 @@ def test_durations_are_rounded_to_the_unit_that_fits() -> None:
 def test_what_a_short_task_did_is_on_its_materialization_alone(finished: World) -> None:
     for year, photos in (("2016-2017", 10), ("2019-2020", 10)):
         asset = dg.AssetRecordsFilter(asset_key=dg.AssetKey("detections"), asset_partitions=[year])
-        assert not finished.instance.fetch_observations(asset, limit=10).records, (
-            "each would be an event more"
-        )
+        assert not finished.instance.fetch_observations(asset, limit=10).records, "each would be an event more"
         (made,) = finished.instance.fetch_materializations(asset, limit=10).records
         assert made.asset_materialization is not None
         final = {name: value.value for name, value in made.asset_materialization.metadata.items()}

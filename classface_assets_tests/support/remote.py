@@ -1,9 +1,11 @@
 """Photos and data at a URL: archives that lie there, and what is stored of them."""
 
+import os
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from upath import UPath
 
 from classface_assets.albums.pages.links import find_broken_links
@@ -55,7 +57,9 @@ def stored(data: UPath) -> dict[str, str]:
 
 
 def ask_for_credentials(server: str, after_calls: str) -> None:
-    """moto checks no keys unless it is told after how many calls to begin."""
+    """moto checks no keys unless it is told after how many calls to begin; other servers cannot be told."""
+    if os.environ.get("S3_SERVER"):
+        pytest.skip("an S3 server other than moto always checks keys")
     address, text = f"{server}/moto-api/reset-auth", {"Content-Type": "text/plain"}
     with urllib.request.urlopen(urllib.request.Request(address, after_calls.encode(), text)) as answer:
         assert answer.status == 200

@@ -50,14 +50,14 @@ class Segment:
     column: str
 
 
-def with_checksums(content: bytes, kind: str) -> bytes:
-    """A Parquet file with a block of checksums.
+def with_checksums(content: memoryview, kind: str) -> list[bytes | memoryview]:
+    """A Parquet file with a block of checksums, as stretches that follow one another; what was written is not copied.
 
     Args:
         content: The file as it was written, with FLAG in its metadata.
         kind: What the file is, such as the asset whose part it is.
     """
-    footer_at = _footer_start(content[-8:], len(content))
+    footer_at = _footer_start(bytes(content[-8:]), len(content))
     columns: list[str] = []
     segments: list[tuple[int, str, int]] = []
     at = 0
@@ -75,7 +75,7 @@ def with_checksums(content: bytes, kind: str) -> bytes:
         separators=(",", ":"),
     ).encode()
     block = payload + bytes.fromhex(_digest(payload)) + struct.pack("<I", len(payload)) + _BLOCK_MAGIC
-    return b"".join([content[:footer_at], block, content[footer_at:]])
+    return [content[:footer_at], block, content[footer_at:]]
 
 
 class VerifiedFile(io.RawIOBase):
@@ -223,11 +223,12 @@ def _footer_start(end: bytes, size: int) -> int:
     return int(start)
 
 
-def _column_chunks(content: bytes) -> list[tuple[int, int, str]]:
+def _column_chunks(content: memoryview) -> list[tuple[int, int, str]]:
     """First byte, size and column of every column chunk, in their order in the file."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(io.BytesIO(content))
+    metadata = pq.read_metadata(pa.BufferReader(content))
     found = []
     for group in range(metadata.num_row_groups):
         for number in range(metadata.num_columns):
@@ -237,5 +238,5 @@ def _column_chunks(content: bytes) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
-def _digest(content: bytes) -> str:
+def _digest(content: bytes | memoryview) -> str:
     return xxhash.xxh3_128(content).hexdigest()

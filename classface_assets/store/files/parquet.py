@@ -67,10 +67,10 @@ def write_parquet(rows: pl.DataFrame, file: Location, metadata: Mapping[str, str
     group = min(max(group, 64), 100_000)
     written = BytesIO()
     rows.write_parquet(written, row_group_size=group, metadata={**(metadata or {}), FLAG: "1"})
-    content = with_checksums(written.getvalue(), _kind_of(file))
-    write_file(file, lambda out: out.write(content))
+    stretches = with_checksums(written.getbuffer(), _kind_of(file))
+    write_file(file, lambda out: out.writelines(stretches))
     if not isinstance(file, Path):
-        hold_written(file, content)
+        hold_written(file, b"".join(stretches))
 
 
 def read_parquet_metadata(file: Location) -> dict[str, str]:

@@ -24,11 +24,11 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from classface_assets.cli.__main__ import cli
 from classface_assets.orchestration.records.database import default_settings, parse_database, write_settings
-from classface_assets.orchestration.records.shared_instance import SharedInstance
-from classface_assets.orchestration.records.sqlite.reused_engines import ReusedEngineScheduleStorage
+from classface_assets.orchestration.records.shared.instance import SharedInstance
+from classface_assets.orchestration.records.shared.known_tables import KnownTables
 
 LINES = """instance_class:
-  module: classface_assets.orchestration.records.shared_instance
+  module: classface_assets.orchestration.records.shared.instance
   class: SharedInstance
 """
 """As they are in the homes of people, so neither name may ever change."""
@@ -50,9 +50,9 @@ def ours(home: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def plain(home: Path) -> Iterator[dg.DagsterInstance]:
+def plain(home: Path, **settings: object) -> Iterator[dg.DagsterInstance]:
     """Dagster's own instance on the same records."""
-    (home / "plain.yaml").write_text(yaml.safe_dump(default_settings()))
+    (home / "plain.yaml").write_text(yaml.safe_dump({**default_settings(), **settings}))
     with dg.DagsterInstance.from_config(str(home), "plain.yaml") as instance:
         assert type(instance) is dg.DagsterInstance
         yield instance
@@ -67,15 +67,15 @@ def state(sensor: str) -> InstigatorState:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What is asked of any database meanwhile."""
-    asked: list[str] = []
+    """What is executed of any database meanwhile."""
+    executed: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
-        asked.append(statement)
+        executed.append(statement)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        yield asked
+        yield executed
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
@@ -86,15 +86,17 @@ def storage(instance: dg.DagsterInstance) -> SqlScheduleStorage:
     return found
 
 
+def count_statements(instance: dg.DagsterInstance) -> int:
+    """How many ask for the states of an archive's sensors, the second time, but for those of a driver itself."""
+    instance.all_instigator_state("origin", "selector", InstigatorType.SENSOR)
+    with statements() as executed:
+        instance.all_instigator_state("origin", "selector", InstigatorType.SENSOR)
+    return len(executed)
+
+
 def test_the_states_of_an_archives_sensors_are_one_statement(ours: dg.DagsterInstance, home: Path) -> None:
-    counts = []
     with plain(home) as theirs:
-        for instance in (ours, theirs):
-            instance.all_instigator_state("origin", "selector", InstigatorType.SENSOR)
-            with statements() as asked:
-                instance.all_instigator_state("origin", "selector", InstigatorType.SENSOR)
-            counts.append(len(asked))
-    assert counts[0] == 1 < counts[1]
+        assert count_statements(ours) == 1 < count_statements(theirs)
 
 
 def test_dagster_itself_reads_what_is_recorded_so_and_the_other_way_round(ours: dg.DagsterInstance, home: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_migration_is_seen_as_soon_as_it_is_done(ours: dg.DagsterInstance, hom
     with storage(ours).connect() as connection:
         connection.execute(SecondaryIndexMigrationTable.delete())
     with dg.DagsterInstance.from_config(str(home)) as opened:
-        assert isinstance(storage(opened), ReusedEngineScheduleStorage)
+        assert isinstance(storage(opened), KnownTables)
         assert not storage(opened).has_built_index(SCHEDULE_JOBS_SELECTOR_ID)
         storage(ours).mark_index_built(SCHEDULE_JOBS_SELECTOR_ID)
         assert storage(opened).has_built_index(SCHEDULE_JOBS_SELECTOR_ID)
@@ -133,16 +135,36 @@ def test_a_migration_is_seen_as_soon_as_it_is_done(ours: dg.DagsterInstance, hom
 
 def test_a_process_that_gets_the_instance_from_another_one_asks_in_the_same_way(ours: dg.DagsterInstance) -> None:
     with dg.DagsterInstance.from_ref(ours.get_ref()) as opened:
-        assert type(opened) is SharedInstance and isinstance(storage(opened), ReusedEngineScheduleStorage)
+        assert type(opened) is SharedInstance and isinstance(storage(opened), KnownTables)
 
 
-def test_records_in_postgresql_are_those_of_dagster(home: Path) -> None:
+def test_the_database_of_the_records_is_changed_as_without_it(home: Path) -> None:
     write_settings(home, parse_database("postgresql://me@localhost/dagster"))
     data = InstanceRef.from_dir(str(home)).storage_data
     assert data is not None and data.class_name == "DagsterPostgresStorage"
     write_settings(home, None)
     with dg.DagsterInstance.from_config(str(home)) as back:
-        assert isinstance(storage(back), ReusedEngineScheduleStorage)
+        assert isinstance(storage(back), KnownTables)
+
+
+@pytest.mark.slow
+def test_records_in_postgresql_are_asked_with_fewer_statements_and_are_the_same(
+    home: Path, postgres_ledger: str
+) -> None:
+    database = parse_database(postgres_ledger)
+    write_settings(home, database)
+    url = {"postgres": {"postgres_url": database.url}}
+    with (
+        dg.DagsterInstance.from_config(str(home)) as ours,
+        plain(home, storage=url) as theirs,
+    ):
+        assert isinstance(storage(ours), KnownTables)
+        ours.optimize_for_webserver(15_000, 3_600, 20)
+        for writer, reader, name in ((ours, theirs, "one"), (theirs, ours, "two")):
+            stored = writer.add_instigator_state(state(name))
+            assert reader.get_instigator_state(stored.instigator_origin_id, stored.selector_id) == stored
+        counts = [count_statements(one) for one in (ours, theirs)]
+    assert counts[0] == 1 < counts[1]
 
 
 def test_the_next_archive_added_together_brings_it_to_a_dagster_of_an_older_version(

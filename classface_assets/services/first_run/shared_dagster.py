@@ -13,7 +13,7 @@ from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance, prepare_instance, require_idle
 from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
 from classface_assets.orchestration.records.run_history import RecordsInUseError, delete_all_run_records
-from classface_assets.orchestration.records.shared_instance import SharedInstance
+from classface_assets.orchestration.records.shared.instance import SharedInstance
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of, require_archive_name
 from classface_assets.orchestration.settings.archives import (

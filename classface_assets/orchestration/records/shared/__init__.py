@@ -1,0 +1,1 @@
+"""Dagster's records where many archives share them."""

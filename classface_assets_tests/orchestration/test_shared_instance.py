@@ -23,15 +23,20 @@ from dagster._core.storage.schedules.schema import SecondaryIndexMigrationTable
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from classface_assets.cli.__main__ import cli
+from classface_assets.devtools.benchmark.dagster_ui.archives import WORKSPACE
+from classface_assets.devtools.benchmark.dagster_ui.web_server import workspace_ui
 from classface_assets.orchestration.records.database import default_settings, parse_database, write_settings
 from classface_assets.orchestration.records.shared.instance import SharedInstance
 from classface_assets.orchestration.records.shared.known_tables import KnownTables
+from classface_assets.orchestration.settings.workspace_file import TOGETHER
 
 LINES = """instance_class:
   module: classface_assets.orchestration.records.shared.instance
   class: SharedInstance
 """
 """As they are in the homes of people, so neither name may ever change."""
+START = """mutation ($sensor: SensorSelector!) {
+  startSensor(sensorSelector: $sensor) { ... on Sensor { sensorState { status } } } }"""
 
 
 @pytest.fixture
@@ -167,27 +172,46 @@ def test_records_in_postgresql_are_asked_with_fewer_statements_and_are_the_same(
     assert counts[0] == 1 < counts[1]
 
 
+def add(folder: Path, name: str, *options: str) -> None:
+    """Add an archive without a photo to a Dagster."""
+    (folder / name / "photos").mkdir(parents=True)
+    places = ["--photos", str(folder / name / "photos"), "--data", str(folder / name / "data")]
+    arguments = ["workspace", "add", name, *places, "--file", str(folder / "workspace.yaml"), *options]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, f"{done.output}{done.exception}"
+
+
 def test_the_next_archive_added_together_brings_it_to_a_dagster_of_an_older_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
     settings = tmp_path / "dagster_home" / "dagster.yaml"
-
-    def add(name: str, *options: str) -> None:
-        (tmp_path / name / "photos").mkdir(parents=True)
-        places = ["--photos", str(tmp_path / name / "photos"), "--data", str(tmp_path / name / "data")]
-        arguments = ["workspace", "add", name, *places, "--file", str(tmp_path / "workspace.yaml"), *options]
-        done = CliRunner().invoke(cli, arguments)
-        assert done.exit_code == 0, f"{done.output}{done.exception}"
-
-    add("north")
+    add(tmp_path, "north")
     old = settings.read_text() + "code_servers:  # ours\n  local_startup_timeout: 1200\n"
     settings.write_text(old)
     with dg.DagsterInstance.from_config(str(settings.parent)) as instance:
         assert type(instance) is dg.DagsterInstance
         instance.add_dynamic_partitions("ours", ["kept"])
     for name in ("south", "west"):
-        add(name, "--together")
+        add(tmp_path, name, "--together")
         assert settings.read_text() == old + LINES
     with dg.DagsterInstance.from_config(str(settings.parent)) as instance:
         assert type(instance) is SharedInstance and instance.get_dynamic_partitions("ours") == ["kept"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own server calls functions that are deprecated
+def test_the_page_has_the_same_answer_whichever_instance_reads_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster_home"))
+    add(tmp_path, "north", "--together")
+    with dg.DagsterInstance.get() as ours, workspace_ui(tmp_path / "workspace.yaml", ours) as ui:
+        assert type(ours) is SharedInstance
+        sensor = {"repositoryLocationName": TOGETHER, "repositoryName": "north", "sensorName": "photo_folders"}
+        assert ui.ask(START, {"sensor": sensor})["startSensor"]["sensorState"]["status"] == "RUNNING"
+        answer = ui.ask(WORKSPACE, {"name": TOGETHER})
+        with plain(tmp_path / "dagster_home") as theirs:
+            ui.workspace._instance = theirs
+            assert ui.ask(WORKSPACE, {"name": TOGETHER}) == answer
+        assert str(answer).count("'photo_folders'") == 1

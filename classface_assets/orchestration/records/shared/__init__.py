@@ -1,1 +1,0 @@
-"""Dagster's records where many archives share them."""

@@ -13,6 +13,7 @@ from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance, prepare_instance, require_idle
 from classface_assets.orchestration.records.rebuilt_records import report_what_there_is
 from classface_assets.orchestration.records.run_history import RecordsInUseError, delete_all_run_records
+from classface_assets.orchestration.records.shared.instance import SharedInstance
 from classface_assets.orchestration.resources import Archive
 from classface_assets.orchestration.settings.archive_names import ArchiveNames, names_of, require_archive_name
 from classface_assets.orchestration.settings.archives import (
@@ -35,7 +36,11 @@ from classface_assets.orchestration.settings.workspace_file import (
 from classface_assets.store.catalog.school_years import year_folders
 
 HOME_FOLDER = "dagster_home"
-LOADING_TIME_S = 900
+MANY_ARCHIVES = {
+    "code_servers": ["local_startup_timeout: 900"],
+    "instance_class": [f"module: {SharedInstance.__module__}", f"class: {SharedInstance.__name__}"],
+}
+"""Section of `dagster.yaml` → its lines."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +94,21 @@ class SharedDagster:
         added = resolve_archive(archive.photos, archive.data, archive.local or None, name=name)
         open_instance(added.layout).dispose()
         if registered.together:
-            self._give_time_to_load()
+            self._prepare_for_many()
         return added
 
-    def _give_time_to_load(self) -> None:
-        """Hundreds of archives in one process take minutes to load on a busy machine; Dagster waits three."""
+    def _prepare_for_many(self) -> None:
+        """Write the settings that hundreds of archives need; those that people wrote stay.
+
+        On a busy machine they take minutes to load, and Dagster waits three.
+        """
         settings = self.home / "dagster.yaml"
         text = settings.read_text()
-        if "code_servers:" not in text:
-            settings.write_text(f"{text.rstrip()}\ncode_servers:\n  local_startup_timeout: {LOADING_TIME_S}\n")
+        for section, lines in MANY_ARCHIVES.items():
+            if f"{section}:" not in text:
+                text = "\n".join((text.rstrip(), f"{section}:", *(f"  {line}" for line in lines), ""))
+        if text != settings.read_text():
+            settings.write_text(text)
 
     def remove(self, name: str) -> str:
         """Take an archive off: its name, its code location, and what this Dagster has recorded of it. No data.

@@ -18,6 +18,8 @@ from classface_assets.orchestration.resources import Archive
 
 DEFINITIONS = "classface_assets.definitions"
 TIMEOUT_S = 120
+POOL_OF_CONNECTIONS = (15_000, 3_600, 20)
+"""As `dagster-webserver` sets it up without options: milliseconds for a statement, age in seconds, and how many."""
 
 
 class RefusedQueryError(UserError):
@@ -88,6 +90,7 @@ def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster_webserver.app import create_app_from_workspace_process_context
 
+    instance.optimize_for_webserver(*POOL_OF_CONNECTIONS)
     workspace = WorkspaceProcessContext(instance, target)
     with workspace, running_server(create_app_from_workspace_process_context(workspace)) as url:
         yield DagsterUi(url, workspace)

@@ -34,7 +34,9 @@ class SharedInstance(dg.DagsterInstance):
         self, *, run_storage: RunStorage, schedule_storage: ScheduleStorage | None = None, **others: Any
     ) -> None:
         super().__init__(
-            run_storage=_sparing_runs(run_storage), schedule_storage=_sparing_schedules(schedule_storage), **others
+            run_storage=_optimized_run_storage(run_storage),
+            schedule_storage=_optimized_schedule_storage(schedule_storage),
+            **others,
         )
 
     @classmethod
@@ -48,11 +50,11 @@ class SharedInstance(dg.DagsterInstance):
         return InstanceRef.config_defaults(base_dir)
 
 
-def _sparing_runs(storage: RunStorage) -> RunStorage:
+def _optimized_run_storage(storage: RunStorage) -> RunStorage:
     return OneEngineRunStorage.like(storage) if type(storage) is SqliteRunStorage else storage
 
 
-def _sparing_schedules(storage: ScheduleStorage | None) -> ScheduleStorage | None:
+def _optimized_schedule_storage(storage: ScheduleStorage | None) -> ScheduleStorage | None:
     """Other storages than those of SQLite and PostgreSQL stay as they are."""
     if type(storage) is SqliteScheduleStorage:
         return OneEngineScheduleStorage.like(storage)

@@ -11,9 +11,15 @@ from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments
+from classface_assets.identity.matching.pair_scores import (
+    ComparedFaces,
+    PropagationProblem,
+    PropagationThresholds,
+    face_hashes,
+)
 from classface_assets.identity.matching.propagation import attach_singletons_to_people
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.matching.tracking import PropagationProblem, PropagationThresholds, propagate_identities
+from classface_assets.identity.matching.tracking import propagate_identities
 from classface_assets.identity.matching.tracklets import UNDATED_PORTRAIT_GAP, min_year_gap, tracklet_sums
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.year_decay import YearDecay
@@ -24,11 +30,12 @@ def problem(probes: int, year: float) -> PropagationProblem:
     person, other = np.eye(2, probes + 2, dtype=np.float32)[:2]
     faces = np.tile(0.5 * person + np.sqrt(0.75) * other, (probes, 1))
     owners = np.array([0] + [-1] * probes)
+    vectors, years = np.vstack([person, faces]), np.array([2010.0] + [year] * probes)
     return PropagationProblem(
-        vectors=np.vstack([person, faces]),
-        years=np.array([2010.0] + [year] * probes),
+        faces=ComparedFaces(vectors, np.arange(1)),
+        made_of=face_hashes(vectors, years),
+        years=years,
         photos=np.arange(probes + 1),
-        hubness=np.zeros(probes + 1, np.float32),
         owners=owners,
         labelled=owners,
         groups=np.array([-1] + [0] * probes),

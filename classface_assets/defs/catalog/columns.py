@@ -129,6 +129,8 @@ OF_ONE_TABLE: Mapping[str, str] = {
     "face_candidates.rank": "By which they are ordered: the similarity, or the share of votes.",
     "face_candidates.scores": "The similarity to each of them.",
     "face_candidates.support": "How many of the person's faces support it.",
+    "pair_scores.made_of": "Hash of the group's faces, of those of the person, and of how faces are compared.",
+    "pair_scores.score": "How well the group matches the person.",
     "face_space.made_with": "The settings that it was fitted with.",
     "face_space.marks": "Hashes of the faces that it was fitted to: it is fitted again when a fifth has changed.",
     "face_space.dimensions": "Number of dimensions that are compared.",

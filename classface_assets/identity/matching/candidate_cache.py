@@ -14,12 +14,11 @@ import polars as pl
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.matching.candidates import MAX_CANDIDATES, CandidateList, QueryFaces
 from classface_assets.identity.matching.prototypes import Prototypes
-from classface_assets.identity.sampling import exact_vector_hashes
+from classface_assets.identity.sampling import exact_vector_hashes, mixed
 from classface_assets.identity.settings import AssignmentSettings, settings_key
 
 CANDIDATES_VERSION = 1
 """Counts up when the same faces and people give other candidates than before."""
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,10 @@ def candidate_keys(queries: QueryFaces, forbidden: np.ndarray, key: np.uint64) -
     """
     years = np.nan_to_num(queries.years, nan=-1.0).view(np.uint64)
     not_these = np.zeros(len(queries.vectors), np.uint64)
-    np.add.at(not_these, forbidden[:, 0], _mixed(forbidden[:, 1].astype(np.uint64)))
+    np.add.at(not_these, forbidden[:, 0], mixed(forbidden[:, 1].astype(np.uint64)))
     rows = queries.rows
     of_faces = exact_vector_hashes(queries.vectors[rows])
-    return _mixed(_mixed(_mixed(of_faces) ^ years[rows]) ^ not_these[rows]) ^ key
+    return mixed(mixed(mixed(of_faces) ^ years[rows]) ^ not_these[rows]) ^ key
 
 
 def joined_candidates(
@@ -125,11 +124,3 @@ def joined_candidates(
         scores=joined(known.scores, new.scores),
         support=joined(known.support, new.support),
     )
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Numbers (n,) uint64 with their bits spread over all of them (splitmix64)."""
-    mixed = (numbers + _ODD) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(31)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(29))

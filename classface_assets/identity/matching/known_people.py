@@ -17,7 +17,8 @@ from classface_assets.identity.matching.candidate_cache import (
 from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
-from classface_assets.identity.matching.propagation import propagate_to_clusters
+from classface_assets.identity.matching.pair_scores import PairScores
+from classface_assets.identity.matching.propagation import KnownComparisons, propagate_to_clusters
 from classface_assets.identity.matching.prototypes import Prototypes, build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
 
@@ -33,6 +34,8 @@ class KnownPeople:
     """Of all faces."""
     candidates: KnownCandidates | None
     """Of the faces that nobody labelled; None where they were compared with nobody."""
+    pair_scores: PairScores | None = None
+    """Of groups of unknown faces for known people; None where no groups were compared."""
 
 
 def assign_known_people(
@@ -40,6 +43,7 @@ def assign_known_people(
     constraints: IndexedConstraints,
     settings: AssignmentSettings,
     before: KnownCandidates | None = None,
+    scores_before: PairScores | None = None,
 ) -> KnownPeople:
     """The person of each face, as far as it is a known one.
 
@@ -51,6 +55,7 @@ def assign_known_people(
         constraints: On these faces, row by row.
         settings: Strategy and thresholds.
         before: Candidates that an earlier run found.
+        scores_before: Scores of groups that an earlier run computed.
     """
     assignments = _labelled_assignments(constraints)
     if settings.include_identified or not constraints.persons:
@@ -60,10 +65,11 @@ def assign_known_people(
     known = _find_candidates(inputs, constraints, prototypes, settings, before)
     found = match_known_people(constraints.photos, known.found, margins, settings)
     matched = FaceAssignments(found.persons, found.scores, found.margins, similarity_reasons(found))
-    assignments = assignments.updated(found.faces, matched)
+    assignments, scores = assignments.updated(found.faces, matched), None
     if settings.propagation and settings.assign == "prototype":
-        assignments = propagate_to_clusters(assignments, inputs, constraints, known.found, margins, settings)
-    return KnownPeople(_separate_cannot_links(assignments, constraints), known)
+        comparisons = KnownComparisons(known, scores_before)
+        assignments, scores = propagate_to_clusters(assignments, inputs, constraints, comparisons, margins, settings)
+    return KnownPeople(_separate_cannot_links(assignments, constraints), known, scores)
 
 
 def _find_candidates(

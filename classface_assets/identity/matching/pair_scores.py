@@ -99,7 +99,7 @@ class PropagationProblem:
     edges: np.ndarray
     """(m, 2) int64, which faces are near which."""
     forbidden: np.ndarray
-    """(q, 2) int64, group and person that it may not be."""
+    """(q, 2) int64, group and person that it may not be: those among them of whom a face is in a photo of the group."""
     key: bytes = b""
     """What the space and the hubness of all faces depend on."""
     presence: RosterPresence = NO_ROSTER
@@ -204,7 +204,7 @@ class PairScorer:
         return scores - presence.penalty * absent_share(unknown, pairs, presence) if presence else scores
 
     def _sums_of_groups(self, groups: np.ndarray, known: np.ndarray) -> TrackletSums:
-        """The sums of these groups (m,) and of all before; the faces of a mask `known`, (n,), are prepared with them."""
+        """The sums of these groups (m,) and of all before; faces of the mask `known`, (n,), are prepared with them."""
         if self._unknown is None or not self._added_up[groups].all():
             self._added_up[groups] = True
             of = self._problem.groups

@@ -56,22 +56,24 @@ def propagate_identities(
     forbidden = sorted_unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
     keys = sorted_unique(candidates.reshape(-1, 2) @ [persons, 1])
     keys = keys[~is_in_sorted(keys, forbidden)]
-    values, all_defined = np.zeros(len(keys)), True
+    values, all_defined, is_first_round = np.zeros(len(keys)), True, True
     changed, joined = np.ones(persons, bool), np.flatnonzero(owners >= 0)
     while True:
         fresh = sorted_unique(adjacent.to(joined, owners) @ [persons, 1])
-        fresh = fresh[~is_in_sorted(fresh, np.sort(keys)) & ~is_in_sorted(fresh, forbidden)]
+        fresh = fresh[~is_in_sorted(fresh, keys) & ~is_in_sorted(fresh, forbidden)]
         keys, values = np.append(keys, fresh), np.append(values, np.zeros(len(fresh)))
-        is_open = given[keys // persons] < 0
-        keys, values = keys[is_open], values[is_open]
+        order = np.argsort(keys, kind="stable")
+        order = order[given[keys[order] // persons] < 0]
+        keys, values = keys[order], values[order]
         stale = np.flatnonzero(changed[keys % persons])
         pairs = np.column_stack([keys[stale] // persons, keys[stale] % persons])
         anew = np.where(changed[owners], owners, -1)
         values[stale] = scorer.scores(pairs, anew)
-        values[stale[photos.shared(anew, pairs)]] = -np.inf
+        if not is_first_round:
+            values[stale[photos.shared(anew, pairs)]] = -np.inf
         possible = values > -np.inf
         all_defined = all_defined and not np.isnan(values).any()
-        keys, values = keys[possible], values[possible]
+        keys, values, is_first_round = keys[possible], values[possible], False
         group, person, score, lead, rival = _best_person(keys // persons, keys % persons, values)
         good = ((score + lead) / 2 >= thresholds.threshold) & (lead >= thresholds.min_lead(person, rival))
         group, person, score, lead = (column[good] for column in (group, person, score, lead))
@@ -105,12 +107,13 @@ class _AdjacentGroups:
     @staticmethod
     def of(problem: PropagationProblem) -> "_AdjacentGroups":
         """Of the edges that begin in a group."""
+        from scipy.sparse import coo_array
+
         group = problem.groups[problem.edges[:, 0]]
         begins = group >= 0
         group, other = group[begins], problem.edges[begins, 1]
-        order = np.argsort(other, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(other, minlength=len(problem.groups)))])
-        return _AdjacentGroups(starts, group[order])
+        by_other = coo_array((group, (other, np.arange(len(group)))), shape=(len(problem.groups), len(group))).tocsr()
+        return _AdjacentGroups(by_other.indptr.astype(np.int64), by_other.data)
 
     def to(self, faces: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """The groups tied to some faces, and the owners of these, (m, 2)."""
@@ -130,14 +133,29 @@ def _best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> t
     """Each group once, its best person, the score, the lead over the next person, and who that is.
 
     Where there is no next person it is -1, and the lead is the score itself.
+
+    Args:
+        group: (m,) int64, ascending.
+        person: (m,) int64, of each group ascending; of equally good ones the lowest counts.
+        values: (m,) float64, the scores.
     """
-    order = np.lexsort((person, -values, group))
-    group, person, values = group[order], person[order], values[order]
-    first = np.flatnonzero(np.diff(group, prepend=-1))
-    second = np.minimum(first + 1, max(0, len(group) - 1))
-    has_rival = (second > first) & (group[second] == group[first])
-    lead = values[first] - np.where(has_rival, np.maximum(values[second], 0.0), 0.0)
-    return group[first], person[first], values[first], lead, np.where(has_rival, person[second], -1)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    first, values = _first_greatest(values, starts), values.copy()
+    best = values[first]
+    values[first] = -np.inf
+    second = _first_greatest(values, starts)
+    has_rival = values[second] > -np.inf
+    lead = best - np.where(has_rival, np.maximum(values[second], 0.0), 0.0)
+    return group[first], person[first], best, lead, np.where(has_rival, person[second], -1)
+
+
+def _first_greatest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The place of the greatest of the values (m,) from each start to the next, of equals the first."""
+    if not len(starts):
+        return starts
+    stretch = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
+    greatest = np.flatnonzero(values == np.maximum.reduceat(values, starts)[stretch])
+    return greatest[np.flatnonzero(np.diff(stretch[greatest], prepend=-1))]
 
 
 @dataclass(frozen=True)

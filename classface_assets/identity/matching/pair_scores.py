@@ -62,14 +62,16 @@ class ComparedFaces:
         self.hubness = np.empty(len(vectors), np.float32)
         """(n,) float32 of these."""
         self._from, self._strangers = vectors, strangers
-        self._cohort: np.ndarray | None = None
         self._is_there = np.zeros(len(vectors), bool)
+
+    @cached_property
+    def _cohort(self) -> np.ndarray:
+        """(s, d) float32, the strangers in that space."""
+        return self._from[self._strangers]
 
     def prepare(self, mask: np.ndarray) -> None:
         """Compute what is missing of the faces of a mask, (n,) bool."""
         missing = np.flatnonzero(mask & ~self._is_there)
-        if self._cohort is None and len(missing):
-            self._cohort = self._from[self._strangers]
         for start in range(0, len(missing), BLOCK_ROWS):
             rows = missing[start : start + BLOCK_ROWS]
             self.vectors[rows] = of_rows = self._from[rows]

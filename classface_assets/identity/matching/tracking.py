@@ -74,7 +74,7 @@ def propagate_identities(
         possible = values > -np.inf
         all_defined = all_defined and not np.isnan(values).any()
         keys, values, is_first_round = keys[possible], values[possible], False
-        group, person, score, lead, rival = _best_person(keys // persons, keys % persons, values)
+        group, person, score, lead, rival = best_person(keys // persons, keys % persons, values)
         good = ((score + lead) / 2 >= thresholds.threshold) & (lead >= thresholds.min_lead(person, rival))
         group, person, score, lead = (column[good] for column in (group, person, score, lead))
         if not len(group):
@@ -129,7 +129,7 @@ def _first_years(problem: PropagationProblem) -> np.ndarray:
     return np.where(found < 0, np.nan, found)
 
 
-def _best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
+def best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
     """Each group once, its best person, the score, the lead over the next person, and who that is.
 
     Where there is no next person it is -1, and the lead is the score itself.

@@ -190,15 +190,15 @@ class PairScorer:
         return scores
 
     def all_scores(self) -> PairScores:
-        """The scores of all pairs that were asked for."""
+        """The scores of all pairs so far."""
         return PairScores.of(np.concatenate(self._made_of), np.concatenate(self._scores))
 
     def _computed(self, pairs: np.ndarray, owners: np.ndarray) -> np.ndarray:
         problem, thresholds = self._problem, self._thresholds
-        is_asked_for = np.zeros(problem.persons, bool)
-        is_asked_for[pairs[:, 1]] = True
-        asked_for = np.where((owners >= 0) & is_asked_for[owners], owners, -1)
-        unknown, known = self._sums_of_groups(pairs[:, 0], asked_for >= 0), problem.sums(asked_for, problem.persons)
+        is_compared = np.zeros(problem.persons, bool)
+        is_compared[pairs[:, 1]] = True
+        compared = np.where((owners >= 0) & is_compared[owners], owners, -1)
+        unknown, known = self._sums_of_groups(pairs[:, 0], compared >= 0), problem.sums(compared, problem.persons)
         scores = mean_similarity(unknown, known, pairs, thresholds.decay)
         scores -= thresholds.gap_penalty * np.log1p(min_year_gap(unknown, self._years_of_labels, pairs))
         scores -= thresholds.size_penalty * np.log(unknown.faces[pairs[:, 0]])

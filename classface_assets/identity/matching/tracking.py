@@ -67,10 +67,10 @@ def propagate_identities(
         keys, values = keys[order], values[order]
         stale = np.flatnonzero(changed[keys % persons])
         pairs = np.column_stack([keys[stale] // persons, keys[stale] % persons])
-        anew = np.where(changed[owners], owners, -1)
-        values[stale] = scorer.scores(pairs, anew)
+        of_changed = np.where(changed[owners], owners, -1)
+        values[stale] = scorer.scores(pairs, of_changed)
         if not is_first_round:
-            values[stale[photos.shared(anew, pairs)]] = -np.inf
+            values[stale[photos.shared(of_changed, pairs)]] = -np.inf
         possible = values > -np.inf
         all_defined = all_defined and not np.isnan(values).any()
         keys, values, is_first_round = keys[possible], values[possible], False

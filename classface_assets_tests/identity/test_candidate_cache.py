@@ -87,12 +87,31 @@ def test_only_faces_of_a_new_photo_are_compared_with_the_people_who_were_named(a
     assert archive.compared[0] > 10 * len(new) and archive.compared[1:] == [len(new), 0]
 
 
-def test_all_are_compared_again_when_a_label_or_the_settings_are_others(archive: School) -> None:
+def test_after_a_label_only_faces_near_that_person_are_compared_with_all_people(archive: School) -> None:
+    new_person = next(reversed(archive.labels.values()))
+    theirs = {face: person for face, person in archive.labels.items() if person == new_person}
+    archive.labels = {face: person for face, person in archive.labels.items() if person != new_person}
+    archive.run()
+    archive.labels |= theirs
     archive.run()
     archive.labels.popitem()
     archive.run()
-    archive.run(settings=AssignmentSettings(person_exemplars=1))
-    assert len(archive.compared) == 3 and min(archive.compared) == archive.compared[0] > 50
+    archive.run()
+    first, of_new_person, of_one_label, of_nothing = archive.compared
+    assert of_new_person < first / 5 and of_one_label < first / 2 and of_nothing == 0
+
+
+@pytest.mark.parametrize("settings", [AssignmentSettings(person_exemplars=1), AssignmentSettings(assign="vote")])
+def test_all_are_compared_again_when_the_settings_are_others_or_people_have_votes(
+    archive: School, settings: AssignmentSettings
+) -> None:
+    archive.run()
+    archive.run(settings=settings)
+    assert min(archive.compared) == archive.compared[0] > 50
+    archive.run(settings=settings)
+    archive.labels.popitem()
+    archive.run(settings=settings)
+    assert (archive.compared[-1] > archive.compared[0]) == (settings.assign == "vote")
 
 
 def test_a_face_that_is_not_that_person_is_compared_again_and_gets_another_one(archive: School) -> None:

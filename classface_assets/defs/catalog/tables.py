@@ -110,6 +110,7 @@ CANDIDATE_COLUMNS: Mapping[str, pl.DataType | str] = {
     "rank": "Array(Float32, k)",
     "scores": "Array(Float32, k)",
     "support": "Array(Int32, k)",
+    "people": "Array(UInt64, k)",
 }
 
 TABLES: Mapping[str, tuple[StoredTable, ...]] = {

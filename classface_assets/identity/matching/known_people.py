@@ -9,12 +9,16 @@ from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.candidate_cache import (
+    COMPARED_ONE_BY_ONE,
     KnownCandidates,
     candidate_keys,
     joined_candidates,
+    person_keys,
     search_key,
+    still_valid,
+    with_changed_people,
 )
-from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
+from classface_assets.identity.matching.candidates import QueryFaces, find_candidates, find_candidates_among
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
 from classface_assets.identity.matching.pair_scores import PairScores
@@ -79,18 +83,28 @@ def _find_candidates(
     settings: AssignmentSettings,
     before: KnownCandidates | None,
 ) -> KnownCandidates:
-    """The candidates of all faces that nobody labelled; only of those are they searched for which nothing is known."""
+    """The candidates of all faces that nobody labelled; what is known of them is not searched again."""
     owners = constraints.owners
     forbidden = forbidden_pairs(constraints, owners)
     presence = RosterPresence(constraints.enrolled, settings.roster_absence_penalty * settings.person_margin)
     queries = QueryFaces(np.flatnonzero((owners < 0) & ~constraints.left_out), inputs.vectors, inputs.years)
-    keys = candidate_keys(queries, forbidden, search_key(prototypes, constraints.persons, settings, presence))
-    places = np.full(len(keys), -1) if before is None else before.places(keys)
-    if before is None or (places < 0).all():
-        return KnownCandidates(keys, find_candidates(queries, prototypes, forbidden, settings, presence))
-    others = replace(queries, rows=queries.rows[places < 0])
-    new = find_candidates(others, prototypes, forbidden, settings, presence)
-    return KnownCandidates(keys, joined_candidates(queries, before.found, places, new))
+    people = person_keys(prototypes, constraints.persons, presence)
+    keys = candidate_keys(queries, forbidden, constraints.persons, search_key(people, settings, presence))
+
+    places, known = np.full(len(keys), -1), before
+    if before is not None:
+        known, places = still_valid(before, keys, people)
+    is_known = places >= 0
+    others = replace(queries, rows=queries.rows[~is_known])
+    found = find_candidates(others, prototypes, forbidden, settings, presence)
+    if known is not None and is_known.any():
+        found = joined_candidates(queries, known.found, places, found)
+        is_new = ~np.isin(people, known.people)
+        if settings.assign in COMPARED_ONE_BY_ONE and is_new.any():
+            same = replace(queries, rows=queries.rows[is_known])
+            changed = find_candidates_among(is_new, same, prototypes, forbidden, settings, presence)
+            found = found.updated(is_known, with_changed_people(found.of(is_known), changed))
+    return KnownCandidates(keys, found, np.where(found.persons < 0, np.uint64(0), people[found.persons]))
 
 
 def labelled_prototypes(

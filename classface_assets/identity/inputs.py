@@ -87,11 +87,12 @@ class ClusteringInput:
         rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
         if np.array_equal(rows, np.arange(len(self))):
             return self
-        new_row = np.full(len(self), -1, np.int64)
-        new_row[rows] = np.arange(len(rows))
+        is_chosen, new_row = np.zeros(len(self), bool), np.zeros(len(self), np.int32)
+        is_chosen[rows], new_row[rows] = True, np.arange(len(rows))
 
         def within(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            inside = (new_row[pairs[:, 0]] >= 0) & (new_row[pairs[:, 1]] >= 0)
+            inside = is_chosen[pairs[:, 0]]  # of one byte a face: looked up for each edge
+            inside &= is_chosen[pairs[:, 1]]
             return new_row[pairs[inside]].astype(pairs.dtype, copy=False), inside
 
         pairs, inside = within(self.pairs)

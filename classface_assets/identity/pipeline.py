@@ -22,6 +22,7 @@ from classface_assets.identity.inputs_from_frames import EmbeddedFaces, clusteri
 from classface_assets.identity.matching.candidate_cache import KnownCandidates
 from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.matching.matches import FaceAssignments
+from classface_assets.identity.matching.pair_scores import PairScores
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.model import FittedSimilarity
 from classface_assets.identity.similarity.probability import similarity_in_near_years
@@ -48,6 +49,8 @@ class PreviousRun:
     """The groups that a few new faces are to join; None: all unknown faces are clustered from scratch."""
     candidates: KnownCandidates | None = None
     """Which known people faces were found to be most similar to; None: all faces are compared with them."""
+    pair_scores: PairScores | None = None
+    """How well groups of unknown faces matched known people; None: all groups are compared with them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class AssignmentResult:
     """The groups of unknown faces; None where the settings do not allow for building on them."""
     candidates: pl.DataFrame | None = None
     """Which known people each face is most similar to, see `KnownCandidates`; None where nobody is known."""
+    pair_scores: pl.DataFrame | None = None
+    """How well groups of unknown faces match known people, see `PairScores`; None where no groups were compared."""
 
 
 def assign_identities(
@@ -94,7 +99,7 @@ def assign_identities(
     if similarity is None and (settings.method == "temporal" or indexed.persons):
         similarity = load_or_fit_similarity(ordered, settings)
     inputs = replace(clustering_input(ordered, indexed), similarity=similarity)
-    people = assign_known_people(inputs, indexed, settings, previous.candidates)
+    people = assign_known_people(inputs, indexed, settings, previous.candidates, previous.pair_scores)
     known = people.assignments
     unknown = (known.persons < 0) & ~indexed.left_out
     clustered = cluster_unknown_faces(inputs, table, unknown, previous.assignments, settings, previous.cluster_state)
@@ -110,7 +115,8 @@ def assign_identities(
     rows = faces.table.select("face_id").join(rows, on="face_id", how="left", maintain_order="left")
     release_freed_memory()
     candidates = None if people.candidates is None else people.candidates.to_frame(table["face_id"])
-    return AssignmentResult(rows, clustered.state, candidates)
+    scores = None if people.pair_scores is None else people.pair_scores.to_frame()
+    return AssignmentResult(rows, clustered.state, candidates, scores)
 
 
 def _assignment_rows(

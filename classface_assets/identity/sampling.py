@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
 SAMPLE_SIZE = 5_000
 """Faces that the similarity model is fitted to."""
 
@@ -33,3 +35,11 @@ def exact_vector_hashes(vectors: np.ndarray) -> np.ndarray:
     bits = bits.view(np.uint64)
     weights = np.random.default_rng(0).integers(1 << 63, size=bits.shape[1], dtype=np.uint64)
     return np.einsum("ij,j->i", bits, 2 * weights + np.uint64(1))
+
+
+def mixed(numbers: np.ndarray) -> np.ndarray:
+    """Numbers (n,) uint64 with their bits spread over all of them (splitmix64)."""
+    spread = (numbers + _ODD) * np.uint64(0xBF58476D1CE4E5B9)
+    spread ^= spread >> np.uint64(31)
+    spread *= np.uint64(0x94D049BB133111EB)
+    return spread ^ (spread >> np.uint64(29))

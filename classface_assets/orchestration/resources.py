@@ -22,7 +22,7 @@ from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
 from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
 from classface_assets.store.ledger.ledger import Ledger
-from classface_assets.store.maintenance.failed_checks import require_sound_catalog
+from classface_assets.store.maintenance.failed_checks import require_passed_checks, require_sound_catalog
 from classface_assets.store.published.ledger_record import ArchiveExpectation
 from classface_assets.store.published.publishing_lease import publishing_lease, require_lease
 from classface_assets.store.published.shared_files import pull
@@ -131,6 +131,11 @@ class Archive(dg.ConfigurableResource):
         """The catalog that was loaded last, by its fingerprint."""
         return {}
 
+    @cached_property
+    def _sound_catalogs(self) -> list[FaceCatalog]:
+        """The catalog that was loaded last, once its faces and vectors were checked."""
+        return []
+
     def open_ledger(self) -> Ledger:
         """The ledger of people's decisions. Each transaction checks that it is the one that the archive knows.
 
@@ -184,12 +189,17 @@ class Archive(dg.ConfigurableResource):
             FailedChecksError: One has failed in the last run of a school year, or does now.
         """
         catalog = self.catalog(models)
-        require_sound_catalog(self.layout, catalog)
+        if any(one is catalog for one in self._sound_catalogs):
+            require_passed_checks(self.layout)
+        else:
+            require_sound_catalog(self.layout, catalog)
+            self._sound_catalogs[:] = [catalog]
         return catalog
 
     def release_catalog(self) -> None:
         """Free the memory that the catalog takes."""
         self._catalogs.clear()
+        self._sound_catalogs.clear()
 
     def synchronize(self) -> None:
         """Bring the local folder up to date with what other machines share at the data's URL; see `pull`.

@@ -11,9 +11,15 @@ from classface_assets.identity.constraints.rules import index_constraints
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments
+from classface_assets.identity.matching.pair_scores import (
+    ComparedFaces,
+    PropagationProblem,
+    PropagationThresholds,
+    face_hashes,
+)
 from classface_assets.identity.matching.propagation import attach_singletons_to_people
 from classface_assets.identity.matching.prototypes import build_prototypes
-from classface_assets.identity.matching.tracking import PropagationProblem, PropagationThresholds, propagate_identities
+from classface_assets.identity.matching.tracking import best_person, propagate_identities
 from classface_assets.identity.matching.tracklets import UNDATED_PORTRAIT_GAP, min_year_gap, tracklet_sums
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.year_decay import YearDecay
@@ -24,11 +30,12 @@ def problem(probes: int, year: float) -> PropagationProblem:
     person, other = np.eye(2, probes + 2, dtype=np.float32)[:2]
     faces = np.tile(0.5 * person + np.sqrt(0.75) * other, (probes, 1))
     owners = np.array([0] + [-1] * probes)
+    vectors, years = np.vstack([person, faces]), np.array([2010.0] + [year] * probes)
     return PropagationProblem(
-        vectors=np.vstack([person, faces]),
-        years=np.array([2010.0] + [year] * probes),
+        faces=ComparedFaces(vectors, np.arange(1)),
+        made_of=face_hashes(vectors, years),
+        years=years,
         photos=np.arange(probes + 1),
-        hubness=np.zeros(probes + 1, np.float32),
         owners=owners,
         labelled=owners,
         groups=np.array([-1] + [0] * probes),
@@ -50,6 +57,17 @@ def test_propagation_needs_more_similarity_the_more_years_and_faces_lie_between(
     )
     found = propagate_identities(problem(probes, year), np.zeros((0, 2), np.int64), thresholds)
     assert (found.persons == [0 if taken else -1]).all()
+
+
+def test_the_best_person_of_a_group_leads_the_next_and_the_lowest_of_equals_counts() -> None:
+    values = np.random.default_rng(0).integers(-3, 4, 400) / 4
+    group, person = np.divmod(np.sort(np.random.default_rng(1).choice(1000, 400, replace=False)), 7)
+    found = np.column_stack(best_person(group, person, values))
+    for row in found:
+        mine = sorted(zip(-values[group == row[0]], person[group == row[0]], strict=True))
+        rival = mine[1] if len(mine) > 1 else (0.0, -1)
+        assert row.tolist() == [row[0], mine[0][1], -mine[0][0], -mine[0][0] - max(-rival[0], 0.0), rival[1]]
+    assert found[:, 0].tolist() == np.unique(group).tolist()
 
 
 def test_years_apart_are_those_of_the_nearest_faces_and_a_few_where_nobody_knows_the_year() -> None:

@@ -21,6 +21,7 @@ from classface_assets.identity.clustering.incremental import CLUSTER_STATE_SCHEM
 from classface_assets.identity.evaluation.drift import ACCURACY, PUBLICATIONS
 from classface_assets.identity.evaluation.progress import PROGRESS_COLUMNS
 from classface_assets.identity.evaluation.summary import CHANGES_SCHEMA
+from classface_assets.identity.matching.pair_scores import PAIR_SCORES_SCHEMA
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA
 from classface_assets.store.artifacts.cluster_memory import CLUSTER_MEMORY
 from classface_assets.store.catalog.photo_records import COMPARED_PHOTOS, LOST_LABELS, PHOTO_RECORDS
@@ -109,6 +110,7 @@ CANDIDATE_COLUMNS: Mapping[str, pl.DataType | str] = {
     "rank": "Array(Float32, k)",
     "scores": "Array(Float32, k)",
     "support": "Array(Int32, k)",
+    "people": "Array(UInt64, k)",
 }
 
 TABLES: Mapping[str, tuple[StoredTable, ...]] = {
@@ -132,6 +134,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
         _table("cluster_assignments", "Each face's person or group, as clustered.", ASSIGNMENTS),
         _table("face_groups", "The groups of unknown faces, which new faces join.", CLUSTER_STATE_SCHEMA),
         _table("face_candidates", "The people whom each face was found to be most similar to.", CANDIDATE_COLUMNS),
+        _table("pair_scores", "How well groups of unknown faces match people who were named.", PAIR_SCORES_SCHEMA),
         _table("face_space", "How the faces of this archive are compared: one row.", FITTED_SIMILARITY_SCHEMA),
     ),
     "projection_head": (StoredTable("projection_head", StorageKind.FOLDER, "The trained network."),),
@@ -151,6 +154,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
         _table("knn_graph_of_head", "The nearest neighbours by the vectors of the head in use.", GRAPH_COLUMNS),
         _table("face_groups_of_head", "The groups of unknown faces by these vectors.", CLUSTER_STATE_SCHEMA),
         _table("face_candidates_of_head", "The most similar people by these vectors.", CANDIDATE_COLUMNS),
+        _table("pair_scores_of_head", "How well such groups match people by these vectors.", PAIR_SCORES_SCHEMA),
         _table("face_space_of_head", "How faces are compared by these vectors.", FITTED_SIMILARITY_SCHEMA),
         _table(
             "thresholds_of_head",

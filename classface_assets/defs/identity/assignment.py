@@ -18,6 +18,7 @@ from classface_assets.identity.evaluation.summary import violated_labels
 from classface_assets.identity.graph.knn_graph import KnnGraph
 from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity
 from classface_assets.identity.matching.candidate_cache import KnownCandidates
+from classface_assets.identity.matching.pair_scores import PAIR_SCORES_SCHEMA, PairScores
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingStatus
@@ -87,6 +88,8 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     state = ClusterState.from_frame(read_parquet_or_empty(state_file, CLUSTER_STATE_SCHEMA))
     candidates_file = layout.table(f"face_candidates{task.suffix}")
     known = KnownCandidates.from_frame(read_parquet_or_empty(candidates_file, pl.Schema({})))
+    scores_file = layout.table(f"pair_scores{task.suffix}")
+    known_scores = PairScores.from_frame(read_parquet_or_empty(scores_file, PAIR_SCORES_SCHEMA))
     last = PreviousRun(
         assignments=previous,
         highest_cluster=max(_highest_cluster_number(layout), highest_cluster_number(task.numbered)),
@@ -94,6 +97,7 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
         similarity=_cached_similarity(task, vectors, graph),
         cluster_state=None if task.recluster else state,
         candidates=None if task.recluster else known,
+        pair_scores=None if task.recluster else known_scores,
     )
     constraints = replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits)
     faces = EmbeddedFaces(_faces_with_photo(catalog), vectors, graph)
@@ -104,6 +108,8 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     if result.candidates is not None:
         write_parquet(result.candidates, candidates_file)
         reached(Failpoint.CANDIDATES_WRITTEN)
+    if result.pair_scores is not None:
+        write_parquet(result.pair_scores, scores_file)
     return result.rows
 
 

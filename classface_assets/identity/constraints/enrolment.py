@@ -38,10 +38,14 @@ class RosterPresence:
             bool, of the shape of both.
         """
         when = np.nan_to_num(years, nan=-1.0).astype(np.int64)
-        year, people = np.unique(self.listed[:, 1], return_counts=True)
-        with_roster = np.isin(when, year[people >= MIN_ROSTER_SHARE * people.max()])
+        with_roster = np.isin(when, self.years_with_roster())
         listed = np.isin(persons * 10_000 + when, self.listed @ np.array([10_000, 1]))
         return np.isin(persons, self.listed[:, 0]) & with_roster & ~listed
+
+    def years_with_roster(self) -> np.ndarray:
+        """The calendar years that have a roster of their own, ascending."""
+        year, people = np.unique(self.listed[:, 1], return_counts=True)
+        return year[people >= MIN_ROSTER_SHARE * people.max(initial=0)]
 
     def penalties(self, years: np.ndarray, persons: int) -> np.ndarray:
         """What is taken off the similarity of each face to each person.

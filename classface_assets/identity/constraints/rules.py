@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from classface_assets.core.arrays import connected_components
+from classface_assets.core.arrays import connected_components, sorted_unique
 from classface_assets.core.faces.face_constraints import FaceConstraints, Pairs
 
 
@@ -125,7 +125,8 @@ def forbidden_pairs(constraints: IndexedConstraints, owners: np.ndarray) -> np.n
     both_ways = np.vstack([constraints.cannot_link, constraints.cannot_link[:, ::-1]])
     apart = both_ways[known[both_ways[:, 1]] & ~known[both_ways[:, 0]]]
     apart = np.column_stack([apart[:, 0], owners[apart[:, 1]]])
-    return np.unique(np.vstack([constraints.rejected, mates, apart]).astype(np.int64), axis=0)
+    pairs, persons = np.vstack([constraints.rejected, mates, apart]).astype(np.int64), max(1, len(constraints.persons))
+    return np.column_stack(np.divmod(sorted_unique(pairs @ [persons, 1]), persons))
 
 
 def _rejected_rows(rows: "_RowIndex", rejected: Set[tuple[str, str]], number: dict[str, int]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The most similar known people of each face, by its similarity to their prototypes, each face by itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,19 @@ class CandidateList:
     """(f, s) float32, the similarity."""
     support: np.ndarray
     """(f, s) int32, number of prototypes that support the person."""
+
+    def of(self, mask: np.ndarray) -> "CandidateList":
+        """Those of the faces of a mask, (f,) bool."""
+        return CandidateList(
+            self.faces[mask], self.persons[mask], self.rank[mask], self.scores[mask], self.support[mask]
+        )
+
+    def updated(self, mask: np.ndarray, new: "CandidateList") -> "CandidateList":
+        """The same, but the faces of a mask, (f,) bool, have the candidates `new`."""
+        columns = {name: getattr(self, name).copy() for name in ("persons", "rank", "scores", "support")}
+        for name, column in columns.items():
+            column[mask] = getattr(new, name)
+        return CandidateList(faces=self.faces, **columns)
 
 
 def find_candidates(
@@ -92,6 +105,26 @@ def find_candidates(
                 support[part, place] = found.support(best)
                 open_rank[each, best] = -np.inf
     return CandidateList(faces=queries.rows, persons=persons, rank=rank, scores=scores, support=support)
+
+
+def find_candidates_among(
+    people: np.ndarray,
+    queries: QueryFaces,
+    prototypes: Prototypes,
+    forbidden: np.ndarray,
+    settings: AssignmentSettings,
+    presence: RosterPresence,
+) -> CandidateList:
+    """The most similar of a few persons, a mask (persons,), for each face; the rest is as in `find_candidates`."""
+    count, order = int(people.sum()), np.argsort(~people, kind="stable")
+    number = np.argsort(order)  # the few are the first
+    few = prototypes.only(people[prototypes.owners])
+    few = replace(few, persons=count, owners=number[few.owners])
+    rows, persons = forbidden[people[forbidden[:, 1]]].T
+    listed = np.column_stack([number[presence.listed[:, 0]], presence.listed[:, 1]])
+    not_these = np.column_stack([rows, number[persons]])
+    found = find_candidates(queries, few, not_these, settings, replace(presence, listed=listed))
+    return replace(found, persons=np.where(found.persons < 0, -1, order[found.persons]))
 
 
 @dataclass(frozen=True)

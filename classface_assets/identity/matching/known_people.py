@@ -9,15 +9,20 @@ from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
 from classface_assets.identity.inputs import ClusteringInput
 from classface_assets.identity.matching.candidate_cache import (
+    COMPARED_ONE_BY_ONE,
     KnownCandidates,
     candidate_keys,
     joined_candidates,
+    person_keys,
     search_key,
+    still_valid,
+    with_changed_people,
 )
-from classface_assets.identity.matching.candidates import QueryFaces, find_candidates
+from classface_assets.identity.matching.candidates import QueryFaces, find_candidates, find_candidates_among
 from classface_assets.identity.matching.margins import margin_rule
 from classface_assets.identity.matching.matches import FaceAssignments, match_known_people, similarity_reasons
-from classface_assets.identity.matching.propagation import propagate_to_clusters
+from classface_assets.identity.matching.pair_scores import PairScores
+from classface_assets.identity.matching.propagation import KnownComparisons, propagate_to_clusters
 from classface_assets.identity.matching.prototypes import Prototypes, build_prototypes
 from classface_assets.identity.settings import AssignmentSettings
 
@@ -33,6 +38,8 @@ class KnownPeople:
     """Of all faces."""
     candidates: KnownCandidates | None
     """Of the faces that nobody labelled; None where they were compared with nobody."""
+    pair_scores: PairScores | None = None
+    """Of groups of unknown faces for known people; None where no groups were compared."""
 
 
 def assign_known_people(
@@ -40,6 +47,7 @@ def assign_known_people(
     constraints: IndexedConstraints,
     settings: AssignmentSettings,
     before: KnownCandidates | None = None,
+    scores_before: PairScores | None = None,
 ) -> KnownPeople:
     """The person of each face, as far as it is a known one.
 
@@ -51,6 +59,7 @@ def assign_known_people(
         constraints: On these faces, row by row.
         settings: Strategy and thresholds.
         before: Candidates that an earlier run found.
+        scores_before: Scores of groups that an earlier run computed.
     """
     assignments = _labelled_assignments(constraints)
     if settings.include_identified or not constraints.persons:
@@ -60,10 +69,11 @@ def assign_known_people(
     known = _find_candidates(inputs, constraints, prototypes, settings, before)
     found = match_known_people(constraints.photos, known.found, margins, settings)
     matched = FaceAssignments(found.persons, found.scores, found.margins, similarity_reasons(found))
-    assignments = assignments.updated(found.faces, matched)
+    assignments, scores = assignments.updated(found.faces, matched), None
     if settings.propagation and settings.assign == "prototype":
-        assignments = propagate_to_clusters(assignments, inputs, constraints, known.found, margins, settings)
-    return KnownPeople(_separate_cannot_links(assignments, constraints), known)
+        comparisons = KnownComparisons(known, scores_before)
+        assignments, scores = propagate_to_clusters(assignments, inputs, constraints, comparisons, margins, settings)
+    return KnownPeople(_separate_cannot_links(assignments, constraints), known, scores)
 
 
 def _find_candidates(
@@ -73,18 +83,28 @@ def _find_candidates(
     settings: AssignmentSettings,
     before: KnownCandidates | None,
 ) -> KnownCandidates:
-    """The candidates of all faces that nobody labelled; only of those are they searched for which nothing is known."""
+    """The candidates of all faces that nobody labelled; what is known of them is not searched again."""
     owners = constraints.owners
     forbidden = forbidden_pairs(constraints, owners)
     presence = RosterPresence(constraints.enrolled, settings.roster_absence_penalty * settings.person_margin)
     queries = QueryFaces(np.flatnonzero((owners < 0) & ~constraints.left_out), inputs.vectors, inputs.years)
-    keys = candidate_keys(queries, forbidden, search_key(prototypes, constraints.persons, settings, presence))
-    places = np.full(len(keys), -1) if before is None else before.places(keys)
-    if before is None or (places < 0).all():
-        return KnownCandidates(keys, find_candidates(queries, prototypes, forbidden, settings, presence))
-    others = replace(queries, rows=queries.rows[places < 0])
-    new = find_candidates(others, prototypes, forbidden, settings, presence)
-    return KnownCandidates(keys, joined_candidates(queries, before.found, places, new))
+    people = person_keys(prototypes, constraints.persons, presence)
+    keys = candidate_keys(queries, forbidden, constraints.persons, search_key(people, settings, presence))
+
+    places, known = np.full(len(keys), -1), before
+    if before is not None:
+        known, places = still_valid(before, keys, people)
+    is_known = places >= 0
+    others = replace(queries, rows=queries.rows[~is_known])
+    found = find_candidates(others, prototypes, forbidden, settings, presence)
+    if known is not None and is_known.any():
+        found = joined_candidates(queries, known.found, places, found)
+        is_new = ~np.isin(people, known.people)
+        if settings.assign in COMPARED_ONE_BY_ONE and is_new.any():
+            same = replace(queries, rows=queries.rows[is_known])
+            changed = find_candidates_among(is_new, same, prototypes, forbidden, settings, presence)
+            found = found.updated(is_known, with_changed_people(found.of(is_known), changed))
+    return KnownCandidates(keys, found, np.where(found.persons < 0, np.uint64(0), people[found.persons]))
 
 
 def labelled_prototypes(

@@ -4,7 +4,8 @@ After that single faces have a second chance: a mean over all faces of a person 
 which is near only to similar ones. Unknown clusters give such faces a second chance; so do people.
 """
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,46 +15,61 @@ from classface_assets.identity.clustering.temporal import attach_singletons
 from classface_assets.identity.constraints.enrolment import RosterPresence
 from classface_assets.identity.constraints.rules import IndexedConstraints, forbidden_pairs
 from classface_assets.identity.inputs import ClusteringInput
-from classface_assets.identity.matching.candidates import CandidateList
+from classface_assets.identity.matching.candidate_cache import KnownCandidates
 from classface_assets.identity.matching.margins import MarginRule
 from classface_assets.identity.matching.matches import FaceAssignments, propagation_reasons, two_nearest_reasons
-from classface_assets.identity.matching.tracking import (
+from classface_assets.identity.matching.pair_scores import (
+    ComparedFaces,
+    PairScores,
     PropagationProblem,
     PropagationThresholds,
-    propagate_identities,
+    face_hashes,
 )
+from classface_assets.identity.matching.tracking import propagate_identities
 from classface_assets.identity.settings import AssignmentSettings
-from classface_assets.identity.similarity.hubness import hubness, sample_strangers
+from classface_assets.identity.similarity.hubness import sample_strangers
+from classface_assets.identity.similarity.space import ProjectedRows, SimilarityModel
 from classface_assets.identity.similarity.year_decay import YearDecay
 
 NAME_MARGIN_FACTOR = 1.5
 """A name takes this many times the lead that joining an unknown cluster takes."""
 
 
+@dataclass(frozen=True)
+class KnownComparisons:
+    """What was found by comparing faces and groups with known people."""
+
+    candidates: KnownCandidates
+    """Of single faces."""
+    pair_scores: PairScores | None
+    """Of groups; None where there are none."""
+
+
 def propagate_to_clusters(
     assignments: FaceAssignments,
     inputs: ClusteringInput,
     constraints: IndexedConstraints,
-    candidates: CandidateList,
+    known: KnownComparisons,
     margins: MarginRule,
     settings: AssignmentSettings,
-) -> FaceAssignments:
+) -> tuple[FaceAssignments, PairScores | None]:
     """Assign groups of unknown faces to the person whose faces, or portrait, they continue.
 
     Args:
         assignments: What matching each face by itself has given.
         inputs: All faces.
         constraints: On these faces, row by row.
-        candidates: Of the faces that nobody labelled.
+        known: The candidates of the faces that nobody labelled, and scores of groups that an earlier run computed.
         margins: Centres of people, and which people are siblings.
         settings: Thresholds of propagation.
 
     Returns:
-        The assignments with those of the groups.
+        The assignments with those of the groups; and the scores of groups for the next run.
     """
     unknown = np.flatnonzero((assignments.persons < 0) & ~constraints.left_out)
+    candidates = known.candidates.found
     if not len(unknown):
-        return assignments
+        return assignments, None
     groups = _group_unknown(unknown, inputs, settings)
     problem = _propagation_problem(assignments, groups, inputs, constraints, settings)
     wider = replace(margins, usual=settings.propagation_margin, lookalike=1.5 * settings.propagation_margin)
@@ -66,7 +82,7 @@ def propagate_to_clusters(
     )
     of_faces = np.repeat(groups[candidates.faces], candidates.persons.shape[1])
     likely = np.column_stack([of_faces, candidates.persons.ravel()])
-    found = propagate_identities(problem, likely[(likely >= 0).all(axis=1)], thresholds)
+    found = propagate_identities(problem, likely[(likely >= 0).all(axis=1)], thresholds, known.pair_scores)
     rows = unknown[found.persons[groups[unknown]] >= 0]
     group = groups[rows]
     person, sizes = found.persons[group], np.bincount(groups[unknown])
@@ -77,9 +93,9 @@ def propagate_to_clusters(
         reasons=propagation_reasons(sizes[group], found.scores[group], found.margins[group]),
     )
     assignments = assignments.updated(rows, continued)
-    if not settings.propagation_single:
-        return assignments
-    return attach_singletons_to_people(assignments, groups, inputs, constraints, margins, settings)
+    if settings.propagation_single:
+        assignments = attach_singletons_to_people(assignments, groups, inputs, constraints, margins, settings)
+    return assignments, found.pair_scores
 
 
 def attach_singletons_to_people(
@@ -130,25 +146,37 @@ def _propagation_problem(
     settings: AssignmentSettings,
 ) -> PropagationProblem:
     """The faces, and after them the portraits, each as a face of its person in a photo of its own."""
-    similarity = inputs.similarity or fit_archive_similarity(inputs, settings)
+    model = (inputs.similarity or fit_archive_similarity(inputs, settings)).model
     portraits = len(constraints.portrait_persons)
     no_person = np.full(portraits, -1)
     every = np.concatenate([inputs.vectors, constraints.portrait_vectors]) if portraits else inputs.vectors
-    vectors = similarity.model.project(every)
+    years = np.append(inputs.years, np.full(portraits, np.nan))
+    made_of, strangers = face_hashes(every, years), sample_strangers(groups, assignments.persons)
     penalty = settings.roster_absence_penalty * settings.propagation_margin
     return PropagationProblem(
-        vectors=vectors,
-        years=np.append(inputs.years, np.full(portraits, np.nan)),
+        faces=ComparedFaces(ProjectedRows(model, every), strangers),
+        made_of=made_of,
+        years=years,
         photos=np.append(constraints.photos, constraints.photos.max(initial=0) + 1 + np.arange(portraits)),
-        hubness=hubness(vectors, vectors[sample_strangers(groups, assignments.persons)]),
         owners=np.append(assignments.persons, constraints.portrait_persons),
         labelled=np.append(constraints.owners, no_person),
         groups=np.append(groups, no_person),
         persons=len(constraints.persons),
         edges=inputs.pairs,
         forbidden=_forbidden_for_groups(groups, forbidden_pairs(constraints, assignments.persons)),
+        key=_space_key(model, made_of[strangers]),
         presence=RosterPresence(constraints.enrolled, penalty),
     )
+
+
+def _space_key(model: SimilarityModel, strangers: np.ndarray) -> bytes:
+    """What the vectors and the hubness of all faces depend on. strangers: hashes of the faces of the cohort."""
+    digest = hashlib.blake2b(repr((model.share, model.slope)).encode(), digest_size=16)
+    normalisation = model.normalisation
+    for array in () if normalisation is None else (normalisation.mean, normalisation.matrix):
+        digest.update(array.tobytes())
+    digest.update(strangers.tobytes())
+    return digest.digest()
 
 
 def _group_unknown(unknown: np.ndarray, inputs: ClusteringInput, settings: AssignmentSettings) -> np.ndarray:

@@ -4,77 +4,19 @@ A child of ten looks like itself at nine, less so at five. So persons receive gr
 each group that a person received is what the next one is compared with.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from classface_assets.core.arrays import is_in_sorted, sorted_unique
 from classface_assets.identity.constraints.conflicts import ragged_arange
-from classface_assets.identity.constraints.enrolment import NO_ROSTER, RosterPresence
-from classface_assets.identity.matching.tracklets import (
-    TrackletSums,
-    absent_share,
-    mean_similarity,
-    min_year_gap,
-    row_pairs,
-    tracklet_sums,
+from classface_assets.identity.matching.pair_scores import (
+    PairScorer,
+    PairScores,
+    PropagationProblem,
+    PropagationThresholds,
 )
-from classface_assets.identity.similarity.year_decay import YearDecay
-
-
-@dataclass(frozen=True)
-class PropagationThresholds:
-    """What it takes for a group to be given to a person."""
-
-    threshold: float
-    """Least mean of the group's score for the person and its lead over the next."""
-    gap_penalty: float
-    """Taken off the score by the logarithm of 1 + the years to the nearest labelled face: whoever was labelled at five
-    is in the photos of that year, and may have left before the next ones."""
-    size_penalty: float
-    """Taken off by the logarithm of the number of faces: of many faces of one person some would plainly match it."""
-    min_lead: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    """The least lead of persons (m,) over the next ones (m,), -1 for nobody."""
-    decay: YearDecay
-    """The weight of pairs of faces by the years between them."""
-
-
-@dataclass(frozen=True)
-class PropagationProblem:
-    """n faces, some of them of a person, others in a group of unknown ones."""
-
-    vectors: np.ndarray
-    """(n, d) float32."""
-    years: np.ndarray
-    """(n,) float64 calendar years, NaN where unknown."""
-    photos: np.ndarray
-    """(n,) int64; a person or group has each once."""
-    hubness: np.ndarray
-    """(n,) float32."""
-    owners: np.ndarray
-    """(n,) int64, the person of each face, -1 for the others."""
-    labelled: np.ndarray
-    """(n,) int64, the person of each labelled face, -1 for the others."""
-    groups: np.ndarray
-    """(n,) int64, the group of each unknown face from 0, -1 for the others; no face has both person and group."""
-    persons: int
-    """Number of persons."""
-    edges: np.ndarray
-    """(m, 2) int64, which faces are near which."""
-    forbidden: np.ndarray
-    """(q, 2) int64, group and person that it may not be."""
-    presence: RosterPresence = NO_ROSTER
-    """In which years rosters list the persons."""
-
-    @property
-    def group_count(self) -> int:
-        """Number of groups."""
-        return int(self.groups.max(initial=-1)) + 1
-
-    def sums(self, of: np.ndarray, count: int) -> TrackletSums:
-        """The faces added up by `of`, (n,) int64 from 0 to count - 1, negative for those left out."""
-        return tracklet_sums(of, count, self.vectors, self.years, self.hubness)
+from classface_assets.identity.matching.tracklets import row_pairs
 
 
 @dataclass(frozen=True)
@@ -87,10 +29,15 @@ class PropagationResult:
     """(groups,) float64, its score, NaN for none."""
     margins: np.ndarray
     """(groups,) float64, the lead over the runner-up, NaN for none."""
+    pair_scores: PairScores
+    """Of the groups for the persons that they were compared with, for the next run."""
 
 
 def propagate_identities(
-    problem: PropagationProblem, candidates: np.ndarray, thresholds: PropagationThresholds
+    problem: PropagationProblem,
+    candidates: np.ndarray,
+    thresholds: PropagationThresholds,
+    known: PairScores | None = None,
 ) -> PropagationResult:
     """Give groups to persons, round by round, until no group is similar enough to anybody.
 
@@ -100,37 +47,38 @@ def propagate_identities(
         problem: Faces, persons and groups.
         candidates: (m, 2) int64, group and person to be compared beside those that the edges bring in.
         thresholds: What it takes.
+        known: Scores that an earlier run computed.
     """
     count, persons, owners = problem.group_count, problem.persons, problem.owners.copy()
     given, scores, margins = np.full(count, -1), np.full(count, np.nan), np.full(count, np.nan)
-    unknown = problem.sums(problem.groups, count)
-    labelled = tracklet_sums(problem.labelled, persons, problem.vectors[:, :0], problem.years, problem.hubness)
-    year_of = unknown.years[unknown.starts[:-1]]
+    scorer, year_of = PairScorer(problem, thresholds, known), _first_years(problem)
     adjacent, photos = _AdjacentGroups.of(problem), _GroupPhotos.of(problem)
     forbidden = sorted_unique(problem.forbidden.reshape(-1, 2) @ [persons, 1])
     keys = sorted_unique(candidates.reshape(-1, 2) @ [persons, 1])
     keys = keys[~is_in_sorted(keys, forbidden)]
-    values, all_defined = np.zeros(len(keys)), True
+    values, all_defined, is_first_round = np.zeros(len(keys)), True, True
     changed, joined = np.ones(persons, bool), np.flatnonzero(owners >= 0)
     while True:
         fresh = sorted_unique(adjacent.to(joined, owners) @ [persons, 1])
-        fresh = fresh[~is_in_sorted(fresh, np.sort(keys)) & ~is_in_sorted(fresh, forbidden)]
+        fresh = fresh[~is_in_sorted(fresh, keys) & ~is_in_sorted(fresh, forbidden)]
         keys, values = np.append(keys, fresh), np.append(values, np.zeros(len(fresh)))
-        is_open = given[keys // persons] < 0
-        keys, values = keys[is_open], values[is_open]
+        order = np.argsort(keys, kind="stable")
+        order = order[given[keys[order] // persons] < 0]
+        keys, values = keys[order], values[order]
         stale = np.flatnonzero(changed[keys % persons])
         pairs = np.column_stack([keys[stale] // persons, keys[stale] % persons])
-        known = problem.sums(np.where(changed[owners], owners, -1), persons)
-        values[stale] = _pair_scores(unknown, known, labelled, pairs, thresholds, problem.presence)
-        values[stale[photos.shared(np.where(changed[owners], owners, -1), pairs)]] = -np.inf
+        of_changed = np.where(changed[owners], owners, -1)
+        values[stale] = scorer.scores(pairs, of_changed)
+        if not is_first_round:
+            values[stale[photos.shared(of_changed, pairs)]] = -np.inf
         possible = values > -np.inf
         all_defined = all_defined and not np.isnan(values).any()
-        keys, values = keys[possible], values[possible]
-        group, person, score, lead, rival = _best_person(keys // persons, keys % persons, values)
+        keys, values, is_first_round = keys[possible], values[possible], False
+        group, person, score, lead, rival = best_person(keys // persons, keys % persons, values)
         good = ((score + lead) / 2 >= thresholds.threshold) & (lead >= thresholds.min_lead(person, rival))
         group, person, score, lead = (column[good] for column in (group, person, score, lead))
         if not len(group):
-            return PropagationResult(persons=given, scores=scores, margins=margins)
+            return PropagationResult(given, scores, margins, scorer.all_scores())
         order = np.lexsort((group, -score - lead, year_of[group], person))
         first = np.diff(person[order], prepend=-1) != 0
         first |= np.diff(np.nan_to_num(year_of[group][order], nan=-1.0), prepend=-2) != 0
@@ -159,12 +107,13 @@ class _AdjacentGroups:
     @staticmethod
     def of(problem: PropagationProblem) -> "_AdjacentGroups":
         """Of the edges that begin in a group."""
+        from scipy.sparse import coo_array
+
         group = problem.groups[problem.edges[:, 0]]
         begins = group >= 0
         group, other = group[begins], problem.edges[begins, 1]
-        order = np.argsort(other, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(other, minlength=len(problem.groups)))])
-        return _AdjacentGroups(starts, group[order])
+        by_other = coo_array((group, (other, np.arange(len(group)))), shape=(len(problem.groups), len(group))).tocsr()
+        return _AdjacentGroups(by_other.indptr.astype(np.int64), by_other.data)
 
     def to(self, faces: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """The groups tied to some faces, and the owners of these, (m, 2)."""
@@ -173,33 +122,40 @@ class _AdjacentGroups:
         return np.column_stack([self.groups[first[face] + place], owners[faces[face]]])
 
 
-def _pair_scores(
-    unknown: TrackletSums,
-    known: TrackletSums,
-    labelled: TrackletSums,
-    pairs: np.ndarray,
-    thresholds: PropagationThresholds,
-    presence: RosterPresence,
-) -> np.ndarray:
-    """How well each group of the pairs matches the person, on the scale of similarity, (m,) float64."""
-    scores = mean_similarity(unknown, known, pairs, thresholds.decay)
-    scores -= thresholds.gap_penalty * np.log1p(min_year_gap(unknown, labelled, pairs))
-    scores -= thresholds.size_penalty * np.log(unknown.faces)[pairs[:, 0]]
-    return scores - presence.penalty * absent_share(unknown, pairs, presence) if presence else scores
+def _first_years(problem: PropagationProblem) -> np.ndarray:
+    """The year of each group, of several the first, (groups,) float64; NaN where it is unknown of one of its faces."""
+    found, inside = np.full(problem.group_count, np.inf), problem.groups >= 0
+    np.minimum.at(found, problem.groups[inside], np.nan_to_num(problem.years[inside], nan=-1.0))
+    return np.where(found < 0, np.nan, found)
 
 
-def _best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
+def best_person(group: np.ndarray, person: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
     """Each group once, its best person, the score, the lead over the next person, and who that is.
 
     Where there is no next person it is -1, and the lead is the score itself.
+
+    Args:
+        group: (m,) int64, ascending.
+        person: (m,) int64, of each group ascending; of equally good ones the lowest counts.
+        values: (m,) float64, the scores.
     """
-    order = np.lexsort((person, -values, group))
-    group, person, values = group[order], person[order], values[order]
-    first = np.flatnonzero(np.diff(group, prepend=-1))
-    second = np.minimum(first + 1, max(0, len(group) - 1))
-    has_rival = (second > first) & (group[second] == group[first])
-    lead = values[first] - np.where(has_rival, np.maximum(values[second], 0.0), 0.0)
-    return group[first], person[first], values[first], lead, np.where(has_rival, person[second], -1)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    first, values = _first_greatest(values, starts), values.copy()
+    best = values[first]
+    values[first] = -np.inf
+    second = _first_greatest(values, starts)
+    has_rival = values[second] > -np.inf
+    lead = best - np.where(has_rival, np.maximum(values[second], 0.0), 0.0)
+    return group[first], person[first], best, lead, np.where(has_rival, person[second], -1)
+
+
+def _first_greatest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The place of the greatest of the values (m,) from each start to the next, of equals the first."""
+    if not len(starts):
+        return starts
+    stretch = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
+    greatest = np.flatnonzero(values == np.maximum.reduceat(values, starts)[stretch])
+    return greatest[np.flatnonzero(np.diff(stretch[greatest], prepend=-1))]
 
 
 @dataclass(frozen=True)

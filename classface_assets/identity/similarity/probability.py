@@ -152,7 +152,8 @@ def similarity_in_near_years(vectors: VectorRows, years: np.ndarray, labels: np.
         block = vectors[order[start : first[chunk.stop - 1] + size[chunk.stop - 1]]]
         for begin, count in zip(first[chunk].tolist(), size[chunk].tolist(), strict=True):
             rows, own = order[begin : begin + count], block[begin - start : begin - start + count]
-            for part in np.array_split(np.arange(count), -(-count // MAX_ROWS)):
+            every = np.arange(count)
+            for part in (every,) if count <= MAX_ROWS else np.array_split(every, -(-count // MAX_ROWS)):
                 weights = NEAR_YEARS.weights(year_gaps(years[rows[part]], years[rows]))
                 weights[np.arange(len(part)), part] = 0.0
                 found[rows[part]] = (weights * (own[part] @ own.T)).sum(axis=1) / weights.sum(axis=1)

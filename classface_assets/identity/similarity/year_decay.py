@@ -33,4 +33,6 @@ def year_gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         (n, m) float64; 0 where one of the two is unknown.
     """
-    return np.nan_to_num(np.abs(a[:, None] - b[None, :]))
+    gaps = np.abs(a[:, None] - b[None, :])
+    gaps[np.isnan(gaps)] = 0  # np.nan_to_num takes ten times as long for the few faces of a person
+    return gaps

@@ -25,6 +25,8 @@ from classface_assets.store.files.duckdb import publish_database, query_database
 from classface_assets.store.files.parquet import read_parquet, write_parquet
 
 REMOVAL_THREADS = 8
+_OF_SIMILARITY = "face_space", "pair_scores"
+"""What the names of tables begin with that have no faces in them but are made of their vectors."""
 
 
 def erase_albums(layout: ArchiveLayout, ids: Set[str], new: bool) -> Iterator[RemovedItem]:
@@ -125,8 +127,11 @@ def _affected_tables(layout: ArchiveLayout, ids: Set[str]) -> Iterator[_Affected
 
 
 def _erase_similarity(layout: ArchiveLayout) -> Iterator[RemovedItem]:
-    """The similarity models, which were fitted on their faces too and hold vectors of some; they are fitted again."""
-    files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith("face_space")]
+    """The similarity models, which were fitted on their faces too and hold vectors of some, and scores of their groups.
+
+    They are made again.
+    """
+    files = [e.path for e in list_directory(layout.data / "tables") if e.path.name.startswith(_OF_SIMILARITY)]
     for file in files:
         remove_file(file)
     yield RemovedItem(marked("similarity models, to be fitted again"), marked("tables"), len(files))

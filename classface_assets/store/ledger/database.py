@@ -169,7 +169,8 @@ def create_triggers(con: sa.Connection) -> None:
 
 def read_events(con: sa.Connection, after: int = 0) -> list[Event]:
     """All events later than the event `after`, oldest first."""
-    return parse_rows(con.execute(_select_events(after)).all())
+    rows = con.execute(_select_events(after)).all()
+    return parse_rows(rows) if after else _last_read.events([tuple(row) for row in rows])
 
 
 def read_events_of(
@@ -254,6 +255,28 @@ def parse_rows(rows: Iterable[Sequence[Any]]) -> list[Event]:
         ]
     except (ValueError, TypeError) as error:
         raise UnreadableEventError(f"event {number} cannot be read: {error}") from None
+
+
+class _LastRead:
+    """The rows of a whole ledger that were read last, with their events: the steps of a run read the same in turn.
+
+    Rows are compared by what is in them, so those from which names were removed are parsed again.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[list[EventRow], list[Event]] = [], []
+
+    def events(self, rows: list[EventRow]) -> list[Event]:
+        """The events of all rows of a ledger."""
+        known_rows, known = self._known
+        same = next((n for n, (row, before) in enumerate(zip(rows, known_rows, strict=False)) if row != before), None)
+        count = min(len(rows), len(known_rows)) if same is None else same
+        events = [*known[:count], *parse_rows(rows[count:])]
+        self._known = rows, events
+        return list(events)
+
+
+_last_read = _LastRead()
 
 
 def _index_photos(con: sa.Connection, payloads: Iterable[tuple[int, Mapping[str, Any]]]) -> None:

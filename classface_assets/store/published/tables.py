@@ -1,5 +1,6 @@
 """The rows of the DuckDB file: catalog, assignments and decisions joined into the tables that others rely on."""
 
+import hashlib
 import json
 import uuid
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from classface_assets.store.published.newer_refusals import apply_newer_refusals
 EXEMPLARS_PER_YEAR = 3
 SAMPLE_FACES = 5
 _PROTOTYPES = pl.Schema(dict.fromkeys(["person_id", "school_year", "face_instance_id", "role"], pl.String()))
-_PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
+PROTOTYPE_IDS = uuid.UUID("7d0f5f4e-2f0a-5e0b-9c1a-3f1f0a6f7c11")
 
 
 def build_tables(
@@ -99,12 +100,19 @@ def prototype_rows(faces: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
     if rows.is_empty():
         return pl.DataFrame()
     names = rows.select(pl.concat_str(pl.all().fill_null(""), separator="/"))
-    ids = [str(uuid.uuid5(_PROTOTYPE_IDS, name)) for name in names.to_series()]
+    ids = [name_based_id(name) for name in names.to_series()]
     created = {p.id: _naive_utc(p.created_at) for p in decisions.persons.values()}
     return rows.with_columns(
         pl.Series("id", ids),
         pl.col("person_id").replace_strict(created, return_dtype=pl.Datetime("us")).alias("created_at"),
     )
+
+
+def name_based_id(name: str) -> str:
+    """What `uuid.uuid5` makes of a name, in a third of the time."""
+    digest = hashlib.sha1(PROTOTYPE_IDS.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def _face_prototypes(faces: pl.DataFrame, confirmed: dict[str, str]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ photographed in front of one backdrop, in one pose.
 """
 
 from collections import defaultdict
+from collections.abc import Set
 
 import numpy as np
 import polars as pl
@@ -48,14 +49,14 @@ def near_duplicate_groups(
     Returns:
         asset_id and near_group (the group's first asset_id) of these photos.
     """
-    rows_of: defaultdict[str, list[int]] = defaultdict(list)
-    for row, asset_id in enumerate(faces_of):
-        rows_of[asset_id].append(row)
     groups = [pl.DataFrame(schema={"asset_id": pl.String, "near_group": pl.String})]
     ordered = photos.drop_nulls("phash").sort("school_year", "taken_at", "path", nulls_last=True)
-    for _, year in ordered.group_by("school_year", maintain_order=True):
-        ids = year["asset_id"].to_list()
-        pairs = _candidate_pairs(year)
+    by_year = ordered.group_by("school_year", maintain_order=True)
+    years = [(year["asset_id"], _candidate_pairs(year)) for _, year in by_year]
+    candidates = {asset_id for ids, pairs in years for asset_id in ids[np.unique(pairs)]}
+    rows_of = _rows_of_photos(faces_of, candidates)
+    for asset_ids, pairs in years:
+        ids = asset_ids.to_list()
         same = [
             show_same_people(vectors[rows_of[ids[a]]], vectors[rows_of[ids[b]]], same_face) for a, b in pairs.tolist()
         ]
@@ -63,6 +64,15 @@ def near_duplicate_groups(
         group = pl.DataFrame({"asset_id": ids, "near_group": [ids[i] for i in first]})
         groups.append(group.filter(pl.len().over("near_group") > 1))
     return pl.concat(groups)
+
+
+def _rows_of_photos(faces_of: pl.Series, photos: Set[str]) -> defaultdict[str, list[int]]:
+    """The rows of the faces in these photos; none for any other."""
+    faces = faces_of.to_frame("asset_id").with_row_index("row")
+    rows_of: defaultdict[str, list[int]] = defaultdict(list)
+    for row, asset_id in faces.filter(pl.col("asset_id").is_in(list(photos))).iter_rows():
+        rows_of[asset_id].append(row)
+    return rows_of
 
 
 def show_same_people(some: np.ndarray, others: np.ndarray, same_face: float) -> bool:

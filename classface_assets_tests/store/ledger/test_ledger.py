@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from classface_assets.core.errors import InvalidNameError
 from classface_assets.core.names import edit_distance, similar_names
 from classface_assets.store.decisions.replay import replay
-from classface_assets.store.ledger.database import MAX_QUERY_PARAMETERS, read_events_by_id, read_events_of
+from classface_assets.store.ledger import database
+from classface_assets.store.ledger.database import MAX_QUERY_PARAMETERS, EventRow, read_events_by_id, read_events_of
 from classface_assets.store.ledger.jsonl import import_events
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.ledger.transaction import LedgerError, UnknownError
@@ -430,3 +431,24 @@ def test_names_that_are_nearly_the_same_are_found(name: str, near: list[str]) ->
 )
 def test_the_edit_distance_counts_letters_and_swaps(a: str, b: str, distance: int) -> None:
     assert edit_distance(a, b) == distance == edit_distance(b, a)
+
+
+def test_events_that_were_read_before_are_parsed_once_unless_they_are_others_now(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse_rows(rows: list[EventRow]) -> list[Event]:
+        parsed.append(len(rows))
+        return original(rows)
+
+    parsed: list[int] = []
+    original = database.parse_rows
+    monkeypatch.setattr(database, "parse_rows", parse_rows)
+    ledger.label("Anna", [face("f")])
+    first = ledger.events()
+    ledger.label("Anna", [face("g")])
+    assert ledger.events()[: len(first)] == first and parsed[-1] == 1
+    with sa.create_engine(ledger.url, poolclass=sa.NullPool).begin() as con:
+        for trigger in con.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all():
+            con.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        con.exec_driver_sql("UPDATE events SET payload = replace(payload, 'Anna', 'Bert')")
+    assert "Bert" in str(ledger.events()) and "Anna" not in str(ledger.events()) and parsed[-2:] == [3, 0]

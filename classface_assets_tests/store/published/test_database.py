@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ import pytest
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.files.duckdb import DatabaseError, publish_database, query_database
+from classface_assets.store.published.tables import PROTOTYPE_IDS, name_based_id
 from classface_assets_tests.support.helpers import (
     NOW,
     add_detections,
@@ -225,6 +227,11 @@ def test_merged_hidden_and_erased_people_are_published_as_what_they_are(layout: 
     assert prototypes == ["p1"]
     rows = query_database(database, "SELECT * FROM face_assignment_events")
     assert rows.height == 10 and not any(words in "".join(rows["payload"]) for words in ("secret", '"b0"'))
+
+
+def test_an_id_made_of_a_name_is_that_of_the_standard() -> None:
+    names = ["", "a/2019-2020//exemplar", "Zoë/łódź"]
+    assert [name_based_id(name) for name in names] == [str(uuid.uuid5(PROTOTYPE_IDS, name)) for name in names]
 
 
 def test_prototypes_are_the_three_best_faces_a_person_and_year_and_a_centroid(layout: ArchiveLayout) -> None:

@@ -11,11 +11,12 @@ from classface_assets.albums.anonymization import faces_near_covered
 from classface_assets.albums.files import site_files, site_inputs, year_album_files
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents, build_site
-from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.pages.year_page import YearContents, build_year_album
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import ENGLISH, use_language
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.albums.photo_rows import load_row_finder, record_rows
 from classface_assets.defs.albums.target import (
     NOTHING_DONE,
     AlbumTarget,
@@ -79,24 +80,21 @@ def albums(
     with opened_target(layout) as target:
 
         def build() -> Output:
-            contents = photos, add_best_chips(store, faces)
+            contents = YearContents(year, photos, add_best_chips(store, faces), load_row_finder(layout, year))
             with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
-                return _publish_album(layout, year, contents, lambda *_: advance(1), target)
+                return _publish_album(layout, contents, lambda *_: advance(1), target)
 
         is_there = target is None or is_as_published(fingerprint, target.year_digest(year, photos, faces))
         return compute_unless_cached(fingerprint, build, reuse=is_there)
 
 
 def _publish_album(
-    layout: ArchiveLayout,
-    year: str,
-    contents: tuple[pl.DataFrame, pl.DataFrame],
-    advance: Callable[..., None],
-    target: AlbumTarget | None,
+    layout: ArchiveLayout, contents: YearContents, advance: Callable[..., None], target: AlbumTarget | None
 ) -> Output:
-    """Build the album of a school year of these photos and faces, and publish it where the data are at a URL."""
-    photos, faces = contents
-    album = build_year_album(layout.albums, layout.photos, year, photos, faces, advance)
+    """Build the album of a school year, and publish it where the data are at a URL."""
+    year, photos, faces = contents.year, contents.photos, contents.faces
+    album = build_year_album(layout.albums, layout.photos, contents, advance)
+    record_rows(layout, year, contents.row_finder)
     copied: dict[str, Any] = {}
     if target is not None:
         published = target.publish_year(year, photos, faces)

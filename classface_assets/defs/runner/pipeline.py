@@ -12,7 +12,7 @@ from rich.console import Console
 from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import PhotoStatus
-from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
+from classface_assets.defs.automation import GLOBAL_ASSETS
 from classface_assets.defs.runner.console import console_log, progress_bar
 from classface_assets.defs.runner.origin import origin_tags, record_origin, repository_origin
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
@@ -147,7 +147,7 @@ class PipelineRunner:
             return [*failures, *failed]
         failures += self._run_albums(years, report, changed)
         # Nobody has to wait with their albums for figures, and no album for lack of them.
-        failed = self._run_evaluation(report)
+        failed = self._run_figures(report)
         if not failed:
             current.record_students()
         return [*failures, *failed]
@@ -190,11 +190,11 @@ class PipelineRunner:
             self._on_year(asset, year)
 
     def _run_students(self, report: Callable[[str], None]) -> list[StepFailure]:
-        """Run `identify` over all school years, but for the evaluation."""
+        """Run `identify` over all school years, but for the figures."""
         self._report(report, "all years: students", len(self.recorder.record.years) if self.recorder else None)
-        return self.run_job("identify", assets=[asset for asset in IDENTIFY_ASSETS if asset != EVALUATION])
+        return self.run_job("identify", assets=GLOBAL_ASSETS)
 
-    def _run_evaluation(self, report: Callable[[str], None]) -> list[StepFailure]:
+    def _run_figures(self, report: Callable[[str], None]) -> list[StepFailure]:
         self._report(report, "all years: how well people are recognised")
         return self.run_job("evaluate")
 

@@ -1,6 +1,6 @@
 """Builds the album of one school year: its page, and a folder of photos for each student."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,13 +161,17 @@ class StudentFolders:
     old: Path
     originals: Originals
 
-    def put(self, picture: PhotoCard, name: str, copies: list[Path]) -> bool:
-        """Put a photo at this name below `building`; returns whether bytes were copied. Raises OSError."""
+    def put(self, picture: PhotoCard, names: Sequence[str]) -> Iterator[bool]:
+        """Put a photo at these names below `building`; yields for each whether bytes were copied. Raises OSError."""
+        copies: list[Path] = []
         if picture.covered:  # only this copy will do, whatever the old folder has under that name
-            return link_or_copy_photo(
-                stat_entry(make_covered_copy(self.out, self.originals, picture.photo)), self.building / name, []
-            )
-        return link_or_copy_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
+            original = stat_entry(make_covered_copy(self.out, self.originals, picture.photo))
+        else:
+            original = self.originals.find(picture.path)
+        for name in names:
+            others = [] if picture.covered else [*copies, self.old / name]
+            yield link_or_copy_photo(original, self.building / name, others)
+            copies = [self.building / name]
 
 
 def _fill_student_folders(
@@ -178,20 +182,16 @@ def _fill_student_folders(
     files = original_files(folders, pictures)
     for name in folders.values():
         (target.building / name).mkdir()
-    for picture in pictures:
-        copies: list[Path] = []
-        for student in picture.students:
-            name = f"{folders[student.key]}/{files[student.key][picture.key]}"
-            try:
-                copied += target.put(picture, name, copies)
-            except FileNotFoundError:
-                lost[picture.path] = gettext("no longer in the photos folder")
-                break
-            except OSError as error:
-                lost[picture.path] = gettext("could not be read: %(why)s", why=error.strerror or error)
-                break
-            copies = [target.building / name]
-            linked += 1
+    for picture in (picture for picture in pictures if picture.students):
+        names = [f"{folders[student.key]}/{files[student.key][picture.key]}" for student in picture.students]
+        try:
+            for is_copy in target.put(picture, names):
+                copied += is_copy
+                linked += 1
+        except FileNotFoundError:
+            lost[picture.path] = gettext("no longer in the photos folder")
+        except OSError as error:
+            lost[picture.path] = gettext("could not be read: %(why)s", why=error.strerror or error)
     return linked, copied, lost
 
 

@@ -207,14 +207,16 @@ class PipelineRunner:
 
         Those of years of which files changed come first: for these somebody waits.
         """
-        failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
+        failures, failed, current = [], [], ChangeDetector(self.archive, self.models, self.instance)
         unchanged = current.albums(years, self._intact_albums)
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
             ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
             ranges.sort(key=lambda some: not set(changed).intersection(some))
             for some in ranges:
-                failures += self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
-        if not current.site():
+                failed = self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
+                failures += failed
+        is_made = bool(ranges) and not failed  # the last run made the pages over all years too
+        if not is_made and not current.site():
             self._report(report, "all years: index and reports")
             failures += self.run_job("school_site")
         return failures

@@ -15,7 +15,8 @@ from classface_assets.albums.names import encode_url
 from classface_assets.albums.pictures.originals import Photo
 from classface_assets.albums.pictures.thumbnails import LARGE, SMALL, face_crop_path, thumbnail_path
 from classface_assets.albums.students import Face, Student
-from classface_assets.core.faces.photo_rows import PhotoRows, arrange_rows, row_names
+from classface_assets.core.faces.known_rows import FoundRows, RowFinder
+from classface_assets.core.faces.photo_rows import row_names
 from classface_assets.core.languages import format_long_date, gettext, ngettext
 from classface_assets.core.schemas import PhotoStatus
 
@@ -67,6 +68,7 @@ class PhotoCard:
         who: The student of each face; None for an unknown one.
         lost: There is no thumbnail of it.
         photo: Where it lies, and what of it is covered.
+        row_finder: Finds the rows of people in it.
     """
 
     key: PhotoKey
@@ -80,6 +82,7 @@ class PhotoCard:
     who: tuple[Student | None, ...]
     lost: bool
     photo: Photo
+    row_finder: RowFinder
 
     @cached_property
     def boxes(self) -> list[FaceBox]:
@@ -87,22 +90,22 @@ class PhotoCard:
         pairs = zip(self.faces, self.who, strict=True)
         return [_face_box(face, self.photo, student) for face, student in pairs]
 
-    # Arranging people takes milliseconds, and most pages show no rows.
+    # Finding rows takes milliseconds, and most pages show none.
     @cached_property
-    def _arranged(self) -> PhotoRows:
-        return arrange_rows([face.box for face in self.faces])
+    def _found(self) -> FoundRows:
+        return self.row_finder.find([face.box for face in self.faces])
 
     @cached_property
     def rows(self) -> list[tuple[str, list[Mention]]]:
         """The name of each row of people, back row first, and who is in it, from left to right."""
-        rows = self._arranged.rows
+        rows = self._found.rows
         names = row_names(len(rows))
         return [(name, _mentions(self.who[at] for at in row)) for name, row in zip(names, rows, strict=True)]
 
     @cached_property
     def doubtful(self) -> int:
         """How many people's places in the rows are not certain."""
-        return sum(not self._arranged.is_sure(at) for at in range(len(self.faces)))
+        return len(self._found.unsure)
 
     @property
     def covered(self) -> int:
@@ -191,7 +194,11 @@ def photo_from_row(row: Mapping[str, object]) -> Photo:
 
 
 def photo_cards(
-    listing: FolderListing, photos: pl.DataFrame, faces: Iterable[Face], students: Mapping[str, Student]
+    listing: FolderListing,
+    photos: pl.DataFrame,
+    faces: Iterable[Face],
+    students: Mapping[str, Student],
+    row_finder: RowFinder,
 ) -> dict[PhotoKey, PhotoCard]:
     """A card for each photo.
 
@@ -200,6 +207,7 @@ def photo_cards(
         photos: The `album_photos`.
         faces: The faces in them.
         students: Key → student.
+        row_finder: Finds the rows of people in them.
 
     Returns:
         (school year, asset id) → card, in the order of the photos.
@@ -223,6 +231,7 @@ def photo_cards(
             who=tuple(students.get(face.student) if face.student else None for face in own),
             lost=not listing.has(thumbnail_path(photo, SMALL)),
             photo=photo,
+            row_finder=row_finder,
         )
     return cards
 

@@ -109,7 +109,6 @@ class FolderListing:
 
     def _list(self, folder: str) -> frozenset[str]:
         try:
-            with os.scandir(self.out / folder) as entries:
-                return frozenset(entry.name for entry in entries)
+            return frozenset(os.listdir(f"{self.out}/{folder}"))  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()

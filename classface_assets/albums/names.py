@@ -21,6 +21,9 @@ JOINERS = "\u200c\u200d"
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 DIGEST = re.compile(r" ~[0-9a-f]{8}$")
+PLAIN_FILE_NAME = re.compile(r"([A-Za-z0-9_-]{1,100})\.([A-Za-z0-9]{1,20})")
+"""Names as cameras give them: they are valid everywhere, unless a part is a reserved word."""
+PLAIN_URL = re.compile(r"[A-Za-z0-9_.~/-]*")
 UNKNOWN_CLUSTER = re.compile(rf"{CLUSTER_PREFIX}(\d+)")
 
 
@@ -38,6 +41,9 @@ def album_folder_name(name: str) -> str:
 
 def album_file_name(path: str) -> str:
     """The last part of a photo's path as a file name that is valid everywhere, with the same ending."""
+    plain = PLAIN_FILE_NAME.fullmatch(path.rpartition("/")[2])
+    if plain and not any(map(RESERVED.match, plain.groups())):
+        return plain[0]
     original = PurePosixPath(path)
     ending = _safe_name(original.suffix[1:], 20)
     stem = _safe_name(original.stem, FILE_BYTES - 21) or "photo"
@@ -79,7 +85,8 @@ def unknown_student_name(cluster_id: str) -> str:
 
 def encode_url(*parts: str) -> str:
     """Parts of a path joined and percent-encoded, so that `#`, `?`, `%`, spaces and accents survive in a link."""
-    return "/".join(quote(part, safe="/") for part in parts)
+    joined = "/".join(parts)
+    return joined if PLAIN_URL.fullmatch(joined) else quote(joined, safe="/")
 
 
 @functools.lru_cache(maxsize=1024)

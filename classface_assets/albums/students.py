@@ -1,6 +1,6 @@
 """Students and their faces: grouped by person or cluster, the best faces first, and arranged in the rows of a photo."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -68,6 +68,11 @@ class Student:
     def best_faces(self) -> list[Face]:
         """The chosen one, then the best first; equal ones in the order of their ids: every run chooses the same."""
         return sorted(self.faces, key=lambda face: (not face.chosen, -face.quality, face.face_id))
+
+    @cached_property
+    def photos_by_year(self) -> Counter[str]:
+        """School year → number of its photos."""
+        return Counter(year for year, _ in self.photo_keys)
 
     @cached_property
     def photo_keys(self) -> set[tuple[str, str]]:

@@ -22,8 +22,9 @@ PRESET_TAG = "classface/preset"
 """The tag of runs with a preset other than `balanced`, which holds its name."""
 YEAR_ASSETS = ("images", "detections", "embeddings")
 GLOBAL_ASSETS = ("face_tables", "knn_graph", "cluster_assignments", "projection_head", "identities")
-EVALUATION = "evaluation"
-IDENTIFY_ASSETS = (*GLOBAL_ASSETS, EVALUATION, "student_coverage")
+FIGURES = ("evaluation", "student_coverage")
+"""Assets of which nothing is made, so that nobody has to wait for them."""
+IDENTIFY_ASSETS = (*GLOBAL_ASSETS, *FIGURES)
 ALL_YEARS_ASSETS = (*IDENTIFY_ASSETS, "album_site")
 """Every asset that is one for all school years."""
 
@@ -47,8 +48,9 @@ class ArchiveJobs:
         )
         self.evaluate = self._job(
             "evaluate",
-            [EVALUATION],
-            "Measures how well people are recognised. In `classface run` it comes last: nothing is made of it.",
+            FIGURES,
+            "Measures how well people are recognised, and counts how often each student appears. In `classface run` it "
+            "comes last: nothing is made of it.",
         )
         self.year_album = self._job(
             "year_album", ["albums"], "Makes the album of one school year, or those of a range of years."

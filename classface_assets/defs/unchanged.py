@@ -3,17 +3,23 @@
 What Dagster has no record of is always run, so that its UI shows what there is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from classface_assets.albums.pages.site import SiteContents
-from classface_assets.defs.albums.albums import SiteConfig, album_fingerprint, site_contents, site_fingerprint
+from classface_assets.defs.albums.albums import (
+    SiteConfig,
+    album_contents,
+    album_fingerprint,
+    site_contents,
+    site_fingerprint,
+)
 from classface_assets.defs.albums.target import AlbumTarget, find_target, is_as_published
 from classface_assets.defs.automation import IDENTIFY_ASSETS, YEAR_ASSETS
 from classface_assets.defs.ingest.year_changes import YearChanges
@@ -26,6 +32,8 @@ from classface_assets.store.artifacts.checkpoints import checkpoint_files
 from classface_assets.store.artifacts.memoization import InputFingerprint, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
 from classface_assets.store.maintenance.failed_checks import failed_checks
+
+NONE_CHECKED: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -66,22 +74,28 @@ class ChangeDetector:
                 {}, [layout.database, *tables, layout.table("knn_graph"), *checkpoint_files(layout.head)]
             )
 
-    def albums(self, years: Iterable[str]) -> set[str]:
-        """Those of the school years whose albums would not change."""
+    def albums(self, years: Iterable[str], intact: Mapping[str, str] = NONE_CHECKED) -> set[str]:
+        """Those of the school years whose albums would not change.
+
+        Args:
+            years: The school years.
+            intact: School year → the digest of the inputs of its album, where its files were compared with the disk in
+                this run already, and are as they were.
+        """
         materialized = self._materialized_years(["albums"])
         candidates = [year for year in years if year in materialized]
         if not candidates or not self.archive.layout.database.exists():
             return set()
-        photos, faces = self._published.photos, self._published.faces
+        photos, faces = self._photos_and_faces
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
-        return {year for year, *of_year in contents if self._is_album_unchanged(year, *of_year)}
+        return {year for year, *of_year in contents if self._is_album_unchanged(intact.get(year), year, *of_year)}
 
-    def _is_album_unchanged(self, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> bool:
+    def _is_album_unchanged(self, made_of: str | None, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> bool:
         store, target = self._years.school_year(year), self._target
         fingerprint = album_fingerprint(store, photos, faces, self.archive.language)
         if target is not None and not is_as_published(fingerprint, target.year_digest(year, photos, faces)):
             return False
-        return fingerprint.cached_metadata() is not None
+        return made_of == fingerprint.made_of if made_of else fingerprint.cached_metadata() is not None
 
     def site(self) -> bool:
         """Whether the pages over all school years would not change, also where they are published."""
@@ -90,7 +104,8 @@ class ChangeDetector:
             return False
         target = self._target
         with target.counting() if target else nullcontext():
-            fingerprint = site_fingerprint(layout, self._published, SiteConfig(), self.archive.language)
+            contents = site_contents(self.archive, self._photos_and_faces)
+            fingerprint = site_fingerprint(layout, contents, SiteConfig(), self.archive.language)
         if target is not None and not is_as_published(fingerprint, target.site_digest()):
             return False
         return fingerprint.cached_metadata() is not None
@@ -100,8 +115,8 @@ class ChangeDetector:
         return find_target(self.archive.layout)
 
     @cached_property
-    def _published(self) -> SiteContents:
-        return site_contents(self.archive)
+    def _photos_and_faces(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return album_contents(self.archive)
 
     @cached_property
     def _years(self) -> YearChanges:

@@ -27,7 +27,7 @@ from classface_assets.albums.files import read_links
 from classface_assets.albums.pages.classes import SchoolPeople
 from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.albums.pages.site import SiteContents, SiteReport, build_site
-from classface_assets.albums.pages.year_page import YearAlbum, build_year_album
+from classface_assets.albums.pages.year_page import YearAlbum, YearContents, build_year_album
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +119,8 @@ class Archive:
     def build_year(self, year: str, names: Sequence[str] = NAMES) -> YearAlbum:
         of_year = pl.col("school_year") == year
         faces = self.appearances(names)
-        return build_year_album(self.out, self.root, year, self.photos().filter(of_year), faces.filter(of_year))
+        contents = YearContents(year, self.photos().filter(of_year), faces.filter(of_year))
+        return build_year_album(self.out, self.root, contents)
 
     def build(self, names: Sequence[str] = NAMES) -> SiteReport:
         for year in YEARS:
@@ -276,7 +277,8 @@ def test_progress_counts_every_photo(archive: Archive) -> None:
     counts_seen: list[tuple[int, int]] = []
     photos = archive.photos().filter(pl.col("school_year") == "2006-2007")
     faces = archive.appearances(NAMES).filter(pl.col("school_year") == "2006-2007")
-    build_year_album(archive.out, archive.root, "2006-2007", photos, faces, lambda *counts: counts_seen.append(counts))
+    contents = YearContents("2006-2007", photos, faces)
+    build_year_album(archive.out, archive.root, contents, lambda *counts: counts_seen.append(counts))
     assert counts_seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -445,7 +447,7 @@ def test_an_unknown_student_has_a_page_that_tells_how_to_name_it(archive: Archiv
 def test_empty_years_and_archives_give_pages(archive: Archive) -> None:
     archive.images = [row for row in archive.images if row["status"] != "ok"]
     nobody = archive.appearances(NAMES).clear()
-    build_year_album(archive.out, archive.root, "2006-2007", archive.photos(), nobody)
+    build_year_album(archive.out, archive.root, YearContents("2006-2007", archive.photos(), nobody))
     report = build_site(archive.out, YEARS, SiteContents(archive.photos(), nobody))
     assert (report.named, report.unknown) == (0, 0)
     build_site(archive.out, [], SiteContents(archive.photos().clear(), nobody))
@@ -462,12 +464,12 @@ KILLED = """
 import sys
 from pathlib import Path
 import polars as pl
-from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.pages.year_page import YearContents, build_year_album
 folder = Path(sys.argv[1])
 photos, faces = pl.read_parquet(folder / "photos.parquet"), pl.read_parquet(folder / "faces.parquet")
 for number in range(10_000):
     renamed = faces.with_columns(person_name=pl.lit(f"Anna {number}"))
-    build_year_album(folder / "albums", folder / "photos", "2006-2007", photos, renamed)
+    build_year_album(folder / "albums", folder / "photos", YearContents("2006-2007", photos, renamed))
     print(number, flush=True)
 """
 
@@ -501,7 +503,7 @@ def test_a_swap_cut_off_between_its_renames_is_made_good(archive: Archive) -> No
     (years / "2006-2007").rename(years / ".2006-2007.retired")  # a system that cannot exchange, killed half-way
     archive.photos()
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        build_year_album(archive.out, archive.root, "2006-2007", pl.DataFrame(), pl.DataFrame())
+        build_year_album(archive.out, archive.root, YearContents("2006-2007", pl.DataFrame(), pl.DataFrame()))
     archive.build_year("2006-2007")
     assert [folder.name for folder in years.iterdir()] == ["2006-2007"]
 

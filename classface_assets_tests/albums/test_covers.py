@@ -1,7 +1,7 @@
 """The face that somebody chose as a person's cover is their portrait in albums."""
 
 from classface_assets.albums.pages.site import build_site
-from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.pages.year_page import YearContents, build_year_album
 from classface_assets.albums.pictures.thumbnails import face_crop_path
 from classface_assets.defs.albums.albums import add_best_chips, album_contents, album_fingerprint, site_contents
 from classface_assets.store.catalog.school_year import SchoolYearStore
@@ -18,7 +18,7 @@ def test_the_chosen_cover_is_the_portrait_on_every_page_until_it_is_undone(schoo
     def portraits() -> set[str]:
         photos, faces = album_contents(school.archive, YEAR)
         out = school.layout.albums
-        build_year_album(out, school.layout.photos, YEAR, photos, add_best_chips(store, faces))
+        build_year_album(out, school.layout.photos, YearContents(YEAR, photos, add_best_chips(store, faces)))
         build_site(out, [YEAR], site_contents(school.archive))
         pages = {page: page.read_text(encoding="utf-8") for page in out.rglob("*.html")}
         shown = [{f for f in faces["face_id"] if face_crop_path(f) in text} for text in pages.values()]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -14,8 +15,11 @@ from classface_assets.albums.pages.classes import CLASS_MEMBERS, SIBLINGS, Schoo
 from classface_assets.albums.pages.links import CheckedAlbum, check_links, find_broken_links
 from classface_assets.albums.pages.page_files import WrittenPages
 from classface_assets.albums.pages.site import NO_PAGES, SiteContents, SiteReport, build_site
+from classface_assets.core.faces.photo_rows import arrange_rows
 from classface_assets.core.failpoints import VARIABLE, Failpoint, FailpointError
 from classface_assets.core.languages import use_language
+from classface_assets.core.layout import ArchiveLayout
+from classface_assets.defs.albums.photo_rows import load_row_finder, record_rows
 from classface_assets_tests.albums.test_album_pages import two_classes
 from classface_assets_tests.albums.test_albums import NAMES, TABLE, YEARS, Archive, archive, astronaut, t1
 
@@ -243,3 +247,24 @@ def test_an_element_that_is_no_more_is_missed_by_pages_that_did_not_change(schoo
     index.write_text(index.read_text().replace('id="students"', ""))
     found = check_links(school.archive.out, school.checked)
     assert found.broken == find_broken_links(school.archive.out) != []
+
+
+def test_rows_of_people_are_found_once_a_photo_and_are_the_same_from_the_record(tmp_path: Path) -> None:
+    layout = ArchiveLayout(tmp_path / "photos", tmp_path / "data")
+    rng = np.random.default_rng(7)
+    photos = [
+        [(x, y, w, h) for x, y, w, h in rng.uniform(50, 900, (count, 4)).tolist()] for count in (0, 1, 2, 5, 9, 14)
+    ]
+    first = load_row_finder(layout, "2019-2020")
+    found = [first.find(boxes) for boxes in photos]
+    for boxes, rows in zip(photos, found, strict=True):
+        arranged = arrange_rows(boxes)
+        assert rows.rows == arranged.rows
+        assert rows.unsure == tuple(at for at in range(len(boxes)) if not arranged.is_sure(at))
+    record_rows(layout, "2019-2020", first)
+    again = load_row_finder(layout, "2019-2020")
+    assert [again.find(boxes) for boxes in photos] == found
+    assert not again.has_new
+    again.find([(1.0, 2.0, 30.0, 40.0)])
+    assert again.has_new
+    assert load_row_finder(layout, "2020-2021").found == {}

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from classface_assets.albums.pages.links import find_broken_links
 from classface_assets.albums.pages.site import build_site
-from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.pages.year_page import YearContents, build_year_album
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.albums.albums import album_contents, site_contents
 from classface_assets.orchestration.resources import Archive, RefusedMode
@@ -52,7 +52,7 @@ class School:
     def build(self) -> Path:
         """The album and the pages over all years; nothing is recognised or published anew."""
         out = self.layout.albums
-        build_year_album(out, self.layout.photos, YEAR, *album_contents(self.archive, YEAR))
+        build_year_album(out, self.layout.photos, YearContents(YEAR, *album_contents(self.archive, YEAR)))
         build_site(out, [YEAR], site_contents(self.archive))
         assert find_broken_links(out) == []
         return out

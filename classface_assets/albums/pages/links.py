@@ -12,13 +12,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from classface_assets.albums.files import AlbumListing, list_album, read_links
+from classface_assets.albums.files import read_links, walk_folders
 from classface_assets.albums.listing import has_file, is_counting_published
 
 MOST_REMOVED = 20
 """With more files and folders removed at once it is quicker to read all pages than to search them for each."""
 FileStamp = tuple[int, int]
 """Size in bytes and time of change in nanoseconds."""
+
+
+@dataclass(frozen=True)
+class AlbumListing:
+    """What there is of albums.
+
+    Attributes:
+        pages: The pages, as paths below the albums folder, as they are.
+        files: The names of the files in each folder below the albums folder.
+    """
+
+    pages: Mapping[str, FileStamp]
+    files: Mapping[str, Set[str]]
+
+    def contents(self) -> tuple[Mapping[str, FileStamp], dict[str, list[str]]]:
+        """All of it, for a digest."""
+        return self.pages, {folder: sorted(names) for folder, names in self.files.items()}
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ def check_links(out: Path, before: CheckedAlbum | None = None, listed: AlbumList
         listed: What `list_album` just gave; None to list the folder.
     """
     listed = list_album(out) if listed is None else listed
-    pages, files = _pages_and_files(out, listed)
+    pages, files = listed.pages, listed.files
     found = _Links(out)
     some = list(pages) if before is None else _doubtful_pages(out, before, pages, files)
     for page in some:
@@ -150,16 +167,22 @@ def is_album_page(path: str) -> bool:
     return False
 
 
-def _pages_and_files(out: Path, listed: AlbumListing) -> tuple[dict[str, FileStamp], dict[str, set[str]]]:
-    """The pages with their stamps, and the names of the files of each folder."""
-    pages, files = {}, defaultdict[str, set[str]](set)
+def list_album(out: Path) -> AlbumListing:
+    """Every file of albums, with the size and time of change of pages; of published ones, of those over all years."""
+    above = len(str(out)) + 1
+    pages: dict[str, FileStamp] = {}
+    files: dict[str, set[str]] = {}
     without_years = is_counting_published(out)
-    for path, size, mtime_ns in listed:
-        folder, _, name = path.rpartition("/")
-        files[folder].add(name)
-        if is_album_page(path) and not (without_years and path.startswith("years/")):
-            pages[path] = size, mtime_ns
-    return pages, dict(files)
+    for folder, names in walk_folders(str(out)):
+        below = folder[above:]
+        if names:
+            files[below] = set(names)
+        for name in names:
+            page = f"{below}/{name}" if below else name
+            if name.endswith(".html") and is_album_page(page) and not (without_years and page.startswith("years/")):
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116
+                pages[page] = status.st_size, status.st_mtime_ns
+    return AlbumListing(dict(sorted(pages.items())), files)
 
 
 def _doubtful_pages(

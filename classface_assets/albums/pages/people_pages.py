@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from classface_assets.albums.cards import PhotoCard, PhotoKey, portrait_link
 from classface_assets.albums.listing import FolderListing
@@ -110,11 +111,11 @@ def class_pages(site: Site) -> Iterator[Page]:
     for one in site.classes:
         portraits = {
             student.key: portrait_link(
-                site.listing, [f for f in student.best_faces if f.school_year == one.year] + student.best_faces
+                site.listing, chain((f for f in student.best_faces if f.school_year == one.year), student.best_faces)
             )
             for student in one.students
         }
-        counts = {s.key: sum(year == one.year for year, _ in s.photo_keys) for s in one.students}
+        counts = {s.key: s.photos_by_year[one.year] for s in one.students}
         page = f"{year_path(one.year)}/index.html"
         year_page = page if site.listing.has(page) else None
         students = [(student_inputs(s), portraits[s.key], counts[s.key]) for s in one.students]

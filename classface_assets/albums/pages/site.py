@@ -30,6 +30,7 @@ from classface_assets.albums.pages.page_files import WrittenPages, replace_pages
 from classface_assets.albums.pages.people_pages import Site, class_pages, student_pages
 from classface_assets.albums.pages.rendering import render_template, write_stylesheet
 from classface_assets.albums.students import Student, faces_from_frame, first_of_letters, group_students
+from classface_assets.core.faces.known_rows import RowFinder
 from classface_assets.core.failpoints import Failpoint, reached
 
 NO_PAGES: WrittenPages = MappingProxyType({})
@@ -97,7 +98,7 @@ def build_site(
     all_faces = faces_from_frame(faces.join(shown, on=["school_year", "asset_id"], how="semi"))
     students = group_students(faces, all_faces)
     listing = FolderListing(out)
-    pictures = photo_cards(listing, shown, all_faces, students)
+    pictures = photo_cards(listing, shown, all_faces, students, RowFinder())
     classes = [one for one in group_classes(contents.people, students, pictures) if one.year in set(years)]
     siblings = siblings_by_student(contents.people, students)
     site = Site(listing, years, students, pictures, classes, siblings, school)

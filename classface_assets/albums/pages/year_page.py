@@ -1,7 +1,7 @@
 """Builds the album of one school year: its page, and a folder of photos for each student."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,7 @@ from classface_assets.albums.pictures.thumbnails import (
     save_face_crop,
 )
 from classface_assets.albums.students import assign_folder_names, faces_from_frame, group_students
+from classface_assets.core.faces.known_rows import RowFinder
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import gettext, sentence
 from classface_assets.core.locations import Location, are_lost, decode_relative_path, stat_entry
@@ -50,28 +51,39 @@ class YearAlbum:
     missing: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class YearContents:
+    """What the album of a school year shows.
+
+    Attributes:
+        year: The school year.
+        photos: `image_assets` of the year, every file.
+        faces: APPEARANCES of the year, with a column `chip` (JPEG bytes).
+        row_finder: Finds the rows of people in the photos.
+    """
+
+    year: str
+    photos: pl.DataFrame
+    faces: pl.DataFrame
+    row_finder: RowFinder = field(default_factory=RowFinder)
+
+
 def build_year_album(
-    out: Path,
-    photos_root: Location,
-    year: str,
-    photos: pl.DataFrame,
-    faces: pl.DataFrame,
-    progress: ProgressCallback | None = None,
+    out: Path, photos_root: Location, contents: YearContents, progress: ProgressCallback | None = None
 ) -> YearAlbum:
     """Build `years/<year>/` with its thumbnails and face crops; the old album stays until the new one is complete.
 
     Args:
         out: The albums folder.
         photos_root: The photos folder.
-        year: The school year.
-        photos: `image_assets` of the year, every file.
-        faces: APPEARANCES of the year, with a column `chip` (JPEG bytes).
+        contents: What it shows.
         progress: Called with the photos done and the photos in all.
 
     Raises:
         AlbumError: One of the albums folder and the photos folder lies in the other, or most photos are gone.
         StorageError: Photos at a URL cannot be listed or read.
     """
+    year, photos, faces = contents.year, contents.photos, contents.faces
     _require_separate_folders(out, photos_root)
     _require_photos(photos_root, year, photos)
     write_stylesheet(out)
@@ -86,7 +98,7 @@ def build_year_album(
         if best is not None:
             save_face_crop(out, best.face_id, best.chip)
     listing = FolderListing(out)
-    pictures = photo_cards(listing, shown, all_faces, students)
+    pictures = photo_cards(listing, shown, all_faces, students, contents.row_finder)
     folder, folders = out / year_path(year), assign_folder_names(students.values())
     with rebuild_folder(folder) as building:
         linked, copied, lost = _fill_student_folders(
@@ -149,13 +161,17 @@ class StudentFolders:
     old: Path
     originals: Originals
 
-    def put(self, picture: PhotoCard, name: str, copies: list[Path]) -> bool:
-        """Put a photo at this name below `building`; returns whether bytes were copied. Raises OSError."""
+    def put(self, picture: PhotoCard, names: Sequence[str]) -> Iterator[bool]:
+        """Put a photo at these names below `building`; yields for each whether bytes were copied. Raises OSError."""
+        copies: list[Path] = []
         if picture.covered:  # only this copy will do, whatever the old folder has under that name
-            return link_or_copy_photo(
-                stat_entry(make_covered_copy(self.out, self.originals, picture.photo)), self.building / name, []
-            )
-        return link_or_copy_photo(self.originals.find(picture.path), self.building / name, [*copies, self.old / name])
+            original = stat_entry(make_covered_copy(self.out, self.originals, picture.photo))
+        else:
+            original = self.originals.find(picture.path)
+        for name in names:
+            others = [] if picture.covered else [*copies, self.old / name]
+            yield link_or_copy_photo(original, self.building / name, others)
+            copies = [self.building / name]
 
 
 def _fill_student_folders(
@@ -166,20 +182,16 @@ def _fill_student_folders(
     files = original_files(folders, pictures)
     for name in folders.values():
         (target.building / name).mkdir()
-    for picture in pictures:
-        copies: list[Path] = []
-        for student in picture.students:
-            name = f"{folders[student.key]}/{files[student.key][picture.key]}"
-            try:
-                copied += target.put(picture, name, copies)
-            except FileNotFoundError:
-                lost[picture.path] = gettext("no longer in the photos folder")
-                break
-            except OSError as error:
-                lost[picture.path] = gettext("could not be read: %(why)s", why=error.strerror or error)
-                break
-            copies = [target.building / name]
-            linked += 1
+    for picture in (picture for picture in pictures if picture.students):
+        names = [f"{folders[student.key]}/{files[student.key][picture.key]}" for student in picture.students]
+        try:
+            for is_copy in target.put(picture, names):
+                copied += is_copy
+                linked += 1
+        except FileNotFoundError:
+            lost[picture.path] = gettext("no longer in the photos folder")
+        except OSError as error:
+            lost[picture.path] = gettext("could not be read: %(why)s", why=error.strerror or error)
     return linked, copied, lost
 
 

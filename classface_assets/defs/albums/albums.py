@@ -11,11 +11,12 @@ from classface_assets.albums.anonymization import faces_near_covered
 from classface_assets.albums.files import site_files, site_inputs, year_album_files
 from classface_assets.albums.names import year_path
 from classface_assets.albums.pages.site import SiteContents, build_site
-from classface_assets.albums.pages.year_page import build_year_album
+from classface_assets.albums.pages.year_page import YearContents, build_year_album
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import ENGLISH, use_language
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.schemas import PhotoStatus
+from classface_assets.defs.albums.photo_rows import load_row_finder, record_rows
 from classface_assets.defs.albums.target import (
     NOTHING_DONE,
     AlbumTarget,
@@ -33,7 +34,7 @@ from classface_assets.orchestration.progress import ProgressReporter
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import step_year
 from classface_assets.services.photos.album_people import album_people
-from classface_assets.store.artifacts.memoization import InputFingerprint
+from classface_assets.store.artifacts.memoization import NO_DIGESTS, InputFingerprint, OutputRecord
 from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.consent.allowed_photos import (
     WITHHELD_STATUS,
@@ -44,6 +45,7 @@ from classface_assets.store.consent.allowed_photos import (
 from classface_assets.store.consent.photos import PhotoVerdict
 from classface_assets.store.decisions.reconciliation import chosen_covers
 from classface_assets.store.decisions.replay import replay
+from classface_assets.store.maintenance.album_files import album_record, unchanged_digests
 from classface_assets.store.model.events import COVER_KINDS
 from classface_assets.store.model.purposes import Purpose
 from classface_assets.store.published.queries import album_faces
@@ -75,13 +77,13 @@ def albums(
     year, layout = step_year(context), archive.layout
     store = SchoolYearStore(layout, models.describe(layout).detector_version, year)
     photos, faces = album_contents(archive, year)
-    fingerprint = album_fingerprint(store, photos, faces, archive.language)
+    fingerprint, former = album_fingerprint(store, photos, faces, archive.language), album_record(layout, year)
     with opened_target(layout) as target:
 
         def build() -> Output:
-            contents = photos, add_best_chips(store, faces)
+            contents = YearContents(year, photos, add_best_chips(store, faces), load_row_finder(layout, year))
             with progress.task(f"{year}: making the album", photos.height) as advance, use_language(archive.language):
-                return _publish_album(layout, year, contents, lambda *_: advance(1), target)
+                return _publish_album(layout, contents, lambda *_: advance(1), target, former)
 
         is_there = target is None or is_as_published(fingerprint, target.year_digest(year, photos, faces))
         return compute_unless_cached(fingerprint, build, reuse=is_there)
@@ -89,14 +91,18 @@ def albums(
 
 def _publish_album(
     layout: ArchiveLayout,
-    year: str,
-    contents: tuple[pl.DataFrame, pl.DataFrame],
+    contents: YearContents,
     advance: Callable[..., None],
     target: AlbumTarget | None,
+    former: OutputRecord | None,
 ) -> Output:
-    """Build the album of a school year of these photos and faces, and publish it where the data are at a URL."""
-    photos, faces = contents
-    album = build_year_album(layout.albums, layout.photos, year, photos, faces, advance)
+    """Build the album of a school year, and publish it where the data are at a URL.
+
+    Of pictures that are as the record of the former album has them, the digests are taken from there.
+    """
+    year, photos, faces = contents.year, contents.photos, contents.faces
+    album = build_year_album(layout.albums, layout.photos, contents, advance)
+    record_rows(layout, year, contents.row_finder)
     copied: dict[str, Any] = {}
     if target is not None:
         published = target.publish_year(year, photos, faces)
@@ -119,7 +125,8 @@ def _publish_album(
     if target is not None:
         return Output(result, (), {"thumbnails_made": 0, **NOTHING_DONE})
     files = year_album_files(layout.albums, year, photos, faces)
-    return Output(result, files, {"thumbnails_made": 0}, digested=layout.albums)
+    digests = unchanged_digests(layout, former) if former else NO_DIGESTS
+    return Output(result, files, {"thumbnails_made": 0}, digested=layout.albums, digests=digests)
 
 
 def album_fingerprint(
@@ -230,9 +237,14 @@ def _other_than_english(language: str) -> tuple[str, ...]:
     return () if language == ENGLISH else (language,)
 
 
-def site_contents(archive: Archive) -> SiteContents:
-    """The files, faces, classes and siblings that the pages over all school years show."""
-    photos, faces = album_contents(archive)
+def site_contents(archive: Archive, photos_and_faces: tuple[pl.DataFrame, pl.DataFrame] | None = None) -> SiteContents:
+    """The files, faces, classes and siblings that the pages over all school years show.
+
+    Args:
+        archive: With the published database and the ledger.
+        photos_and_faces: The `album_contents` of all years, where they were read already.
+    """
+    photos, faces = photos_and_faces or album_contents(archive)
     return SiteContents(photos, faces, album_people(archive))
 
 

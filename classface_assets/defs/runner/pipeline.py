@@ -12,11 +12,11 @@ from rich.console import Console
 from classface_assets.core.faces.photo_reasons import reason_sentence
 from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import PhotoStatus
-from classface_assets.defs.automation import EVALUATION, IDENTIFY_ASSETS
+from classface_assets.defs.automation import GLOBAL_ASSETS
 from classface_assets.defs.runner.console import console_log, progress_bar
 from classface_assets.defs.runner.origin import origin_tags, record_origin, repository_origin
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
-from classface_assets.defs.unchanged import ChangeDetector
+from classface_assets.defs.unchanged import NONE_CHECKED, ChangeDetector
 from classface_assets.orchestration.failures import no_reason
 from classface_assets.orchestration.instance import assign_pending_pool_slots
 from classface_assets.orchestration.progress import Progress, asset_event_listener
@@ -58,6 +58,7 @@ class PipelineRunner:
         self.instance = instance
         self.archive, self.models, self.recorder = archive, models, recorder
         self._on_year: Callable[[str, str], None] | None = None
+        self._intact_albums = NONE_CHECKED
         layout = archive.layout
         self._names = names_of(layout)
         self._origin = repository_origin(instance, self._names)
@@ -102,7 +103,7 @@ class PipelineRunner:
         self.archive.open_ledger().require_known()
         self.instance.add_dynamic_partitions(self._names.school_years_name, list(years))
         layout = self.archive.layout
-        repair_before_a_run(layout, report)
+        self._intact_albums = repair_before_a_run(layout, report)
         try:
             return self._run_repairing(years, report, options)
         finally:
@@ -120,6 +121,7 @@ class PipelineRunner:
         else:
             if not any(one.may_be_damage for one in failures) or not repair_after_a_failure(layout, report):
                 return failures
+        self._intact_albums = NONE_CHECKED
         if self.recorder:
             self.recorder.step_failed = False  # what failed is tried again
         return self._run_everything(years, report, options)
@@ -147,7 +149,7 @@ class PipelineRunner:
             return [*failures, *failed]
         failures += self._run_albums(years, report, changed)
         # Nobody has to wait with their albums for figures, and no album for lack of them.
-        failed = self._run_evaluation(report)
+        failed = self._run_figures(report)
         if not failed:
             current.record_students()
         return [*failures, *failed]
@@ -190,11 +192,11 @@ class PipelineRunner:
             self._on_year(asset, year)
 
     def _run_students(self, report: Callable[[str], None]) -> list[StepFailure]:
-        """Run `identify` over all school years, but for the evaluation."""
+        """Run `identify` over all school years, but for the figures."""
         self._report(report, "all years: students", len(self.recorder.record.years) if self.recorder else None)
-        return self.run_job("identify", assets=[asset for asset in IDENTIFY_ASSETS if asset != EVALUATION])
+        return self.run_job("identify", assets=GLOBAL_ASSETS)
 
-    def _run_evaluation(self, report: Callable[[str], None]) -> list[StepFailure]:
+    def _run_figures(self, report: Callable[[str], None]) -> list[StepFailure]:
         self._report(report, "all years: how well people are recognised")
         return self.run_job("evaluate")
 
@@ -205,14 +207,16 @@ class PipelineRunner:
 
         Those of years of which files changed come first: for these somebody waits.
         """
-        failures, current = [], ChangeDetector(self.archive, self.models, self.instance)
-        unchanged = current.albums(years)
+        failures, failed, current = [], [], ChangeDetector(self.archive, self.models, self.instance)
+        unchanged = current.albums(years, self._intact_albums)
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
             ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
             ranges.sort(key=lambda some: not set(changed).intersection(some))
             for some in ranges:
-                failures += self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
-        if not current.site():
+                failed = self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
+                failures += failed
+        is_made = bool(ranges) and not failed  # the last run made the pages over all years too
+        if not is_made and not current.site():
             self._report(report, "all years: index and reports")
             failures += self.run_job("school_site")
         return failures

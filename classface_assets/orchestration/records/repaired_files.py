@@ -1,6 +1,6 @@
 """Damaged files are taken away before an asset writes, and before a run starts, so that they are made again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
@@ -18,10 +18,16 @@ def log_repaired(context: dg.AssetExecutionContext, layout: ArchiveLayout, *data
         context.log.warning(sentence)
 
 
-def repair_before_a_run(layout: ArchiveLayout, report: Callable[[str], None]) -> None:
-    """Take away what is damaged, with a sentence for each file. What a server stores is not read for this."""
-    for sentence in repair_files(layout, check_before_a_run(layout)):
+def repair_before_a_run(layout: ArchiveLayout, report: Callable[[str], None]) -> Mapping[str, str]:
+    """Take away what is damaged, with a sentence for each file. What a server stores is not read for this.
+
+    Returns:
+        `CheckBeforeRun.intact_albums`.
+    """
+    checked = check_before_a_run(layout)
+    for sentence in repair_files(layout, checked.damaged):
         report(sentence)
+    return checked.intact_albums
 
 
 def repair_after_a_failure(layout: ArchiveLayout, report: Callable[[str], None]) -> bool:

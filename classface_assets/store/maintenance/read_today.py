@@ -7,6 +7,8 @@ are read again, whatever their size and time of change say.
 import json
 import os
 import time
+import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +16,11 @@ from pathlib import Path
 from classface_assets.core.atomic_files import write_file
 from classface_assets.core.errors import StorageError
 from classface_assets.core.layout import ArchiveLayout
+from classface_assets.core.locations import FileEntry
 
 SECONDS_A_DAY = 86_400
+BYTES_PER_RUN = 1 << 30
+"""The most bytes of parts that a run checks before it starts; of larger archives every day another share."""
 _NEVER = -1
 
 
@@ -68,3 +73,26 @@ class ReadToday:
 def read_today_file(layout: ArchiveLayout) -> Path:
     """Where it is recorded; it names no file and no person, and may be deleted at any time."""
     return layout.cache / "read_today.json"
+
+
+def share_of_the_day(files: Iterable[FileEntry], day: int, most: int = BYTES_PER_RUN) -> list[FileEntry]:
+    """Of some files as many as are checked on a day, so that all of them are in turn.
+
+    Args:
+        files: All files.
+        day: Number of the day.
+        most: About how many bytes to check on one day.
+    """
+    every = list(files)
+    shares = shares_of(sum(file.size for file in every), most)
+    return [file for file in every if is_of_the_day(file.path.name, day, shares)]
+
+
+def shares_of(size: int, most: int) -> int:
+    """In how many shares so many bytes are checked, each on another day, so that at most about `most` are on one."""
+    return -(-size // most) or 1
+
+
+def is_of_the_day(name: str, day: int, shares: int) -> bool:
+    """Whether a file of this name is in the share of the day, of so many shares."""
+    return shares == 1 or (zlib.crc32(name.encode()) + day) % shares == 0

@@ -4,9 +4,7 @@ Damage is what a file itself shows: it is not as it was written, it cannot be re
 agrees with itself and not with the rest is found in integrity; what becomes of a damaged file is decided in mending.
 """
 
-import os
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,23 +19,19 @@ from classface_assets.core.layout import ArchiveLayout, decode_folder_name
 from classface_assets.core.locations import FileEntry, Location, list_directory
 from classface_assets.core.schemas import DUCKDB_TABLES
 from classface_assets.store.artifacts.checkpoints import damaged_head_files
-from classface_assets.store.artifacts.memoization import DamagedRecordError, OutputRecord, read_record
+from classface_assets.store.artifacts.memoization import DamagedRecordError, read_record
 from classface_assets.store.artifacts.thresholds import calibration_file, load_thresholds
 from classface_assets.store.catalog.photo_records import erased_photos_file
 from classface_assets.store.catalog.portraits import portrait_chip_digests, portraits_folder
-from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years
+from classface_assets.store.catalog.school_year import SchoolYearStore
 from classface_assets.store.erasure.tombstones import erasures_missing_from, tombstones_file
 from classface_assets.store.files.deletion import list_subfolders, list_tree
 from classface_assets.store.files.duckdb import DatabaseError, query_database
 from classface_assets.store.files.parquet import DamagedFileError, check_parquet
+from classface_assets.store.maintenance.album_files import check_albums
 from classface_assets.store.maintenance.damage import is_readable_jpeg
-from classface_assets.store.maintenance.read_today import ReadToday
+from classface_assets.store.maintenance.read_today import BYTES_PER_RUN, ReadToday, share_of_the_day, shares_of
 from classface_assets.store.maintenance.shared_objects import damaged_blobs
-
-BYTES_PER_RUN = 1 << 30
-"""The most bytes of parts that a run checks before it starts; of larger archives every day another share."""
-ALBUM_BYTES_PER_RUN = 1 << 28
-"""The same of albums, which have many small files."""
 
 
 class FileKind(StrEnum):
@@ -97,7 +91,21 @@ def check_stored_files(layout: ArchiveLayout) -> StoredFiles:
     return StoredFiles(tuple(damaged), len(without))
 
 
-def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> list[FileDamage]:
+@dataclass(frozen=True)
+class CheckBeforeRun:
+    """What a check before a run came to.
+
+    Attributes:
+        damaged: The damaged files.
+        intact_albums: School year → the digest of the inputs that its album was made of, where each of its files is as
+            it was when the album was made.
+    """
+
+    damaged: tuple[FileDamage, ...]
+    intact_albums: Mapping[str, str]
+
+
+def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> CheckBeforeRun:
     """Check what a run rests on and would not see: of parts and tables at a URL nothing, which a server checks itself.
 
     Args:
@@ -105,47 +113,27 @@ def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> list[
         now: Time in seconds since 1970, by which the share of a large archive is chosen; None for the current one.
     """
     damaged: list[FileDamage] = []
+    intact: dict[str, str] = {}
     today = ReadToday.load(layout, now)
-    if isinstance(layout.data, Path):
+    is_local = isinstance(layout.data, Path)
+    if is_local:
         damaged += _damaged_parquet(layout, _due(_parts(layout), "parts", today), thorough=False)
         damaged += _damaged_parquet(layout, _due(_tables(layout), "tables", today), thorough=False)
-    damaged += [*damaged_settings(layout), *damaged_album_files(layout, today)]
+    damaged += [*damaged_settings(layout), *damaged_album_files(layout, today, intact if is_local else None)]
     damaged += [*_damaged_database(layout, thorough=False), *_damaged_heads(layout)]
     if not damaged:
         today.record()
-    return damaged
+    return CheckBeforeRun(tuple(damaged), intact)
 
 
 def _due(files: Iterable[FileEntry], kind: str, today: ReadToday) -> Iterator[FileEntry]:
     """Those of some local files that are to be read: of the share of the day what was not read today."""
     every = list(files)
-    shares = _shares_of(sum(file.size for file in every), BYTES_PER_RUN)
+    shares = shares_of(sum(file.size for file in every), BYTES_PER_RUN)
     for file in share_of_the_day(every, today.day):
         with suppress(OSError):
             if today.is_due(f"{kind}, a share of {shares}", Path(str(file.path)).stat()):
                 yield file
-
-
-def share_of_the_day(files: Iterable[FileEntry], day: int, most: int = BYTES_PER_RUN) -> list[FileEntry]:
-    """Of some files as many as are checked on a day, so that all of them are in turn.
-
-    Args:
-        files: All files.
-        day: Number of the day.
-        most: About how many bytes to check on one day.
-    """
-    every = list(files)
-    shares = _shares_of(sum(file.size for file in every), most)
-    return [file for file in every if _is_of_the_day(file.path.name, day, shares)]
-
-
-def _shares_of(size: int, most: int) -> int:
-    """In how many shares so many bytes are checked, each on another day, so that at most about `most` are on one."""
-    return -(-size // most) or 1
-
-
-def _is_of_the_day(name: str, day: int, shares: int) -> bool:
-    return shares == 1 or (zlib.crc32(name.encode()) + day) % shares == 0
 
 
 def damaged_settings(layout: ArchiveLayout) -> Iterator[FileDamage]:
@@ -164,6 +152,14 @@ def damaged_settings(layout: ArchiveLayout) -> Iterator[FileDamage]:
                 yield FileDamage(store.settings_file, FileKind.SETTINGS, why, store.year)
 
 
+def damaged_album_files(
+    layout: ArchiveLayout, today: ReadToday | None = None, intact: dict[str, str] | None = None
+) -> Iterator[FileDamage]:
+    """The pages and pictures of albums that are not as they were written, or are missing; see `check_albums`."""
+    for year, path, why in check_albums(layout, today, intact):
+        yield FileDamage(path, FileKind.ALBUM, why, year)
+
+
 def damaged_records(layout: ArchiveLayout) -> Iterator[FileDamage]:
     """The records of what was made that are not as they were written."""
     for entry in _records(layout):
@@ -172,46 +168,6 @@ def damaged_records(layout: ArchiveLayout) -> Iterator[FileDamage]:
         except DamagedRecordError as error:
             yield FileDamage(entry.path, FileKind.RECORD, str(error))
         except FileNotFoundError:
-            continue
-
-
-def damaged_album_files(layout: ArchiveLayout, today: ReadToday | None = None) -> Iterator[FileDamage]:
-    """The pages and pictures of albums that are not as they were written, or are missing.
-
-    Args:
-        layout: The archive.
-        today: By which those are chosen that are read although their size and time of change are the same: a share of
-            them a day, and what was changed since; None to read all.
-    """
-    seen: set[Path] = set()
-    records = list(_album_records(layout))
-    size = sum((one.outputs.get(name) or [0])[0] for _, one in records for name in one.digests)
-    shares = _shares_of(size, ALBUM_BYTES_PER_RUN)
-    kind = f"albums, a share of {shares}"
-
-    def is_read(name: str, status: os.stat_result) -> bool:
-        if today is None:
-            return True
-        return _is_of_the_day(name, today.day, shares) and today.is_due(kind, status)
-
-    for year, record in records:
-        for path, why in record.damaged((layout.data, layout.local), is_read):
-            if path not in seen:
-                seen.add(path)
-                yield FileDamage(path, FileKind.ALBUM, why, year)
-
-
-def _album_records(layout: ArchiveLayout) -> Iterator[tuple[str, OutputRecord]]:
-    """The records of the albums of the school years that there are, and of the pages over all years (with "")."""
-    for file, year in [
-        (layout.fingerprint_file("album_site"), ""),
-        *((layout.fingerprint_file("albums", year), year) for year in list_school_years(layout)),
-    ]:
-        if year and not image_parts(layout, year).files():
-            continue
-        try:
-            yield year, read_record(file)
-        except (DamagedRecordError, FileNotFoundError):
             continue
 
 

@@ -13,7 +13,7 @@ from classface_assets.store.files import parquet
 from classface_assets.store.files.checksums import FLAG
 from classface_assets.store.files.parquet import DamagedFileError, check_parquet, read_sound_row_groups, write_parquet
 from classface_assets.store.files.parts import PartDataset
-from classface_assets.store.maintenance.stored_files import share_of_the_day
+from classface_assets.store.maintenance.read_today import share_of_the_day
 
 ROWS = pl.DataFrame(
     {"asset_id": [f"a{i // 3}" for i in range(90)], "face_id": [f"f{i}" for i in range(90)], "chip": [b"jpeg"] * 90}

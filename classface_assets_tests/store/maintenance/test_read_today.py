@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> ArchiveLayout:
     thumbnail.write_bytes(b"picture")
     record = InputFingerprint(made.fingerprint_file("albums", YEAR), "inputs", (made.data, made.local))
     record.record({}, [thumbnail], digested=made.albums)
-    assert check_before_a_run(made) == []
+    assert not check_before_a_run(made).damaged
     return made
 
 
@@ -70,8 +70,8 @@ def test_what_was_written_to_after_it_was_read_is_read_again(
     layout: ArchiveLayout, file_of: Callable[[ArchiveLayout], Path]
 ) -> None:
     flip(file_of(layout))
-    assert [one.file for one in check_before_a_run(layout)] == [file_of(layout)]
-    assert [one.file for one in check_before_a_run(layout)] == [file_of(layout)], "it counts as read when it is sound"
+    for why in ("it is read", "and again, as it counts as read when it is sound"):
+        assert [one.file for one in check_before_a_run(layout).damaged] == [file_of(layout)], why
 
 
 @FILES
@@ -80,19 +80,37 @@ def test_bits_that_flip_on_the_disk_after_the_reading_of_the_day_are_found_the_d
 ) -> None:
     flip(file_of(layout))
     count_as_read(layout)
-    assert check_before_a_run(layout) == [], "it was read today"
+    assert not check_before_a_run(layout).damaged, "it was read today"
     assert [one.file for one in check_stored_files(layout).damaged] == [file_of(layout)]
     tomorrow = time.time() + SECONDS_A_DAY
-    assert [one.file for one in check_before_a_run(layout, tomorrow)] == [file_of(layout)]
+    assert [one.file for one in check_before_a_run(layout, tomorrow).damaged] == [file_of(layout)]
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_bytes(b"shorter")])
 def test_a_picture_that_is_gone_or_of_another_size_is_found_whatever_was_read_today(
     layout: ArchiveLayout, change: Callable[[Path], object]
 ) -> None:
-    change(thumbnail(layout))
     count_as_read(layout)
-    assert [one.file for one in check_before_a_run(layout)] == [thumbnail(layout)]
+    change(thumbnail(layout))
+    checked = check_before_a_run(layout)
+    assert [one.file for one in checked.damaged] == [thumbnail(layout)]
+    assert not checked.intact_albums, "the album is made again"
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_bytes(b"another"), Path.stat])
+def test_an_album_is_intact_while_its_photos_are_there_too_which_have_no_digest(
+    layout: ArchiveLayout, change: Callable[[Path], object]
+) -> None:
+    original = layout.local / "original.jpg"
+    original.write_bytes(b"photo")
+    photo = layout.albums / "photo.jpg"
+    photo.hardlink_to(original)
+    record = InputFingerprint(layout.fingerprint_file("albums", YEAR), "inputs", (layout.data, layout.local))
+    record.record({}, [thumbnail(layout), photo], digested=layout.albums)
+    change(photo)
+    checked = check_before_a_run(layout)
+    assert not checked.damaged
+    assert ("inputs" in checked.intact_albums.values()) == (record.cached_metadata() is not None)
 
 
 def test_a_file_is_due_until_a_newer_one_was_read(layout: ArchiveLayout) -> None:

@@ -8,8 +8,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from classface_assets.albums.files import list_album
-from classface_assets.albums.pages.links import check_links
+from classface_assets.albums.pages.links import check_links, list_album
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.defs.albums.checked_album import load_checked_album, record_checked_album
 from classface_assets.defs.albums.target import opened_target
@@ -135,7 +134,8 @@ def links_lead_somewhere(archive: Archive) -> dg.AssetCheckResult:
     albums = archive.layout.albums
     with opened_target(archive.layout) as target:
         listed = list_album(albums) if target is None else None
-        fingerprint = input_fingerprint(archive.layout, "links", listed if target is None else target.site_digest())
+        there = target.site_digest() if target else listed and listed.contents()
+        fingerprint = input_fingerprint(archive.layout, "links", there)
         before = load_checked_album(fingerprint)
         if before is not None and fingerprint.cached_metadata() is not None:
             return _links_result([], 0)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.dagster_ui.dagster_ui import pages_of, print_times, served_years
-from classface_assets.devtools.benchmark.dagster_ui.page_times import measure_pages
+from classface_assets.devtools.benchmark.dagster_ui.page_times import find_chromium, measure_pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,3 +30,9 @@ def test_pages_that_list_the_school_years_are_opened_and_timed_with_their_querie
     print_times(times, YEARS)
     printed = capsys.readouterr().out
     assert all(page.name in printed for page in pages)
+
+
+def test_a_browser_that_is_not_there_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    with pytest.raises(UserError, match=r"No Chromium was found; install the package chromium, or name a file"):
+        find_chromium()

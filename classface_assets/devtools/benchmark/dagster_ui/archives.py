@@ -27,7 +27,7 @@ from rich.console import Console
 from classface_assets.core.errors import UserError
 from classface_assets.defs.automation import ALL_YEARS_ASSETS
 from classface_assets.devtools.benchmark.dagster_ui.made_up_years import record_years, year_names
-from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, measure_pages
+from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, find_chromium, measure_pages
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
 from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
@@ -264,7 +264,7 @@ def bench(folder: Path, count: int, records: str, console: Console) -> None:
 
     if count < 1:
         raise UserError(f"There are {count} archives to make; give at least one.")
-    chromium = os.environ.get("CHROMIUM") or None
+    chromium = find_chromium()
     shared, adding = create_archives(folder.resolve(), count, records)
     print_figures([adding], console)
     first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from classface_assets.core.errors import UserError
 from classface_assets.devtools.benchmark.dagster_ui.made_up_years import record_years, year_names
-from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, measure_pages
+from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, find_chromium, measure_pages
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DEFINITIONS, dagster_ui
 from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.resources import Archive
@@ -64,7 +64,7 @@ def bench(years: int) -> None:
     """Record that many school years and open the pages."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("CHROMIUM") or None
+    chromium = find_chromium()
     with (
         tempfile.TemporaryDirectory() as folder,
         served_years(Path(folder), years) as url,

@@ -1,15 +1,38 @@
 """How long the pages of Dagster's UI take in a browser, and which of their GraphQL queries are slow."""
 
+import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+from classface_assets.core.errors import UserError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
 
 TIMEOUT_MS = 60_000
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_chromium() -> str:
+    """The browser that CHROMIUM names, one that is installed, or Playwright's own.
+
+    Raises:
+        UserError: There is none.
+    """
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if found is None:
+        with sync_playwright() as playing:
+            found = playing.chromium.executable_path
+    if shutil.which(found) is None and not Path(found).exists():
+        raise UserError("No Chromium was found; install the package chromium, or name a file with CHROMIUM=file.")
+    return found
 
 
 @dataclass(frozen=True)

@@ -333,8 +333,10 @@ def _moto() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request, in every failure's report
     running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
+    try:
+        yield "http://{}:{}".format(*running.get_host_and_port())
+    finally:
+        running.stop()
 
 
 @pytest.fixture

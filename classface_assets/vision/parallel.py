@@ -8,7 +8,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
 from typing import TypeVar
@@ -49,16 +49,16 @@ def ordered_thread_map(function: Callable[[T], R], items: Iterable[T], workers: 
     cv2.setNumThreads(1)  # its own threads would take the cores from these
     retain_freed_memory()
     pool, remaining = _thread_pool(workers, os.getpid()), iter(items)
-    queue = deque((item, pool.submit(function, item)) for item in islice(remaining, 2 * workers))
+    queue: deque[tuple[T, Future[R]]] = deque()
     try:
+        queue.extend((item, pool.submit(function, item)) for item in islice(remaining, 2 * workers))
         while queue:
             item, future = queue.popleft()
             future.exception()  # waits, so that no further item is started before this one is done
             queue.extend((item, pool.submit(function, item)) for item in islice(remaining, 1))
             yield item, future
     finally:
-        for _, waiting in queue:
-            waiting.cancel()
+        wait([future for _, future in queue if not future.cancel()])  # what is begun ends before the caller goes on
         release_freed_memory()  # some 80 MB once the pictures are done
 
 

@@ -4,6 +4,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from classface_assets.vision.parallel import ordered_thread_map
 
@@ -51,6 +54,38 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
     time.sleep(0.3)
     assert len(started) <= 4
     assert [future.result() for _, future in ordered_thread_map(slow, [99], 2)] == [99], "the threads work on"
+
+
+def test_what_is_begun_ends_before_the_caller_goes_on() -> None:
+    running: set[int] = set()
+
+    def slow(item: int) -> int:
+        running.add(item)
+        time.sleep(0.2)
+        running.remove(item)
+        return item
+
+    iterator = ordered_thread_map(slow, range(50), 2)
+    next(iterator)
+    iterator.close()  # type: ignore[attr-defined]
+    assert not running
+
+
+def test_where_the_items_themselves_fail_nothing_of_them_is_begun_any_more() -> None:
+    started: list[int] = []
+
+    def slow(item: int) -> None:
+        time.sleep(0.1)
+        started.append(item)
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise LookupError("the list is broken")
+
+    with pytest.raises(LookupError):
+        next(iter(ordered_thread_map(slow, items(), 2)))
+    time.sleep(0.4)
+    assert len(started) <= 2
 
 
 def test_a_forked_process_has_threads_of_its_own() -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from classface_assets.definitions import defs
 from classface_assets.devtools.benchmark.speed import embedders
@@ -16,7 +18,9 @@ from classface_assets.devtools.benchmark.speed.comparison import (
 from classface_assets.devtools.benchmark.speed.detected_boxes import list_photo_files, undo_rotation
 from classface_assets.devtools.benchmark.speed.large_archive import make_school_year
 from classface_assets.devtools.benchmark.speed.noop_assets import noop_definitions
+from classface_assets.devtools.benchmark.speed.photo_folders import copy_each_photo
 from classface_assets.devtools.sample.compose import SampleArchive
+from classface_assets.vision.picture_id.identity import picture_id
 from classface_assets_tests.conftest import SHARED_PACK
 
 BOX = (10.0, 20.0, 40.0, 50.0)
@@ -57,6 +61,20 @@ def test_many_photos_are_made_of_few_each_with_bytes_of_its_own(sample: SampleAr
     photos = list_photo_files(make_school_year(sample.photos, tmp_path, 40))
     assert len({photo.read_bytes() for photo in photos}) == 40
     assert {photo.parent.name for photo in photos} == {"2019-2020"}
+
+
+def test_large_photos_are_measured_as_different_photos_as_good_as_the_first(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    (tmp_path / "few").mkdir()
+    Image.fromarray(noise).save(tmp_path / "few" / "one.jpg", quality=80)
+    Image.fromarray(noise).save(tmp_path / "few" / "two.jpg", "WEBP")
+    folder = copy_each_photo(tmp_path / "few", tmp_path / "several", 4)
+    files = list_photo_files(folder)
+    formats = {"one": "JPEG", "two": "WEBP"}
+    ids = {picture_id(file.read_bytes(), formats[file.stem[:3]]) for file in files}
+    assert len(ids) == len(files) == 8, "of those that show the same picture one alone is searched"
+    size = (tmp_path / "few" / "one.jpg").stat().st_size
+    assert all(0.9 * size < (folder / f"one_{number}.jpg").stat().st_size < 1.1 * size for number in range(4))
 
 
 def test_jobs_with_nothing_in_them_have_the_same_steps_and_checks() -> None:

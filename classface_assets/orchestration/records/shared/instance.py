@@ -4,9 +4,9 @@
       module: classface_assets.orchestration.records.shared.instance
       class: SharedInstance
 
-Before a question about schedules and sensors Dagster asks up to three times which tables there are. With hundreds of
-archives that is most of what the page *Automation* and the daemon take. Without these lines Dagster works with the same
-records.
+Before a question about schedules and sensors Dagster asks up to three times which tables there are, and its page asks
+such questions archive by archive. With hundreds of archives that is most of what the page *Automation* and the daemon
+take. Without these lines Dagster works with the same records.
 """
 
 from collections.abc import Mapping

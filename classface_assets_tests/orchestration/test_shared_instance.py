@@ -1,5 +1,6 @@
 """How a Dagster of many archives asks its records: with fewer statements, and as Dagster itself records them."""
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -186,6 +187,21 @@ def test_dagster_itself_reads_what_is_recorded_so_and_the_other_way_round(ours: 
             writer.add_dynamic_partitions("school_year", [f"200{number}"])
             assert f"200{number}" in reader.get_dynamic_partitions("school_year")
         assert len(ours.all_instigator_state()) == len(theirs.all_instigator_state()) == 2
+
+
+def test_dagsters_web_server_looks_for_garbage_more_rarely_than_other_processes(
+    ours: dg.DagsterInstance, home: Path
+) -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        with plain(home) as theirs:
+            theirs.optimize_for_webserver(15_000, 3_600, 20)
+        assert gc.get_threshold()[0] == 700
+        ours.optimize_for_webserver(15_000, 3_600, 20)
+        assert gc.get_threshold()[0] > 50_000
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_an_error_takes_back_what_was_written_before_it(ours: dg.DagsterInstance) -> None:

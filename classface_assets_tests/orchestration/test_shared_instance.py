@@ -109,7 +109,7 @@ def test_the_states_of_an_archives_sensors_are_one_statement(ours: dg.DagsterIns
 
 def states_of(instance: dg.DagsterInstance, archives: Sequence[str]) -> list[list[tuple[str, InstigatorStatus]]]:
     """The states of the sensors of these archives, asked about one after another as the page does."""
-    asked = [state("any", archive) for archive in archives]
+    selected = [state("any", archive) for archive in archives]
     return [
         [
             (found.name, found.status)
@@ -117,7 +117,7 @@ def states_of(instance: dg.DagsterInstance, archives: Sequence[str]) -> list[lis
                 one.repository_origin_id, one.repository_selector_id, InstigatorType.SENSOR
             )
         ]
-        for one in asked
+        for one in selected
     ]
 
 

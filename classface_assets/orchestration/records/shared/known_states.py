@@ -19,7 +19,7 @@ from classface_assets.orchestration.records.shared.known_tables import KnownTabl
 
 SECONDS = 1.0
 """For so long an answer counts that another process may have made untrue."""
-Asked = tuple[str, InstigatorType]
+StateKey = tuple[str, InstigatorType]
 """The selector of an archive's repository, and of what."""
 
 
@@ -36,7 +36,7 @@ class ReadStates:
 
     moment: float
     writes: object
-    states: Mapping[Asked, Sequence[InstigatorState]]
+    states: Mapping[StateKey, Sequence[InstigatorState]]
     by_row: Mapping[str, InstigatorState]
 
 
@@ -111,7 +111,7 @@ class KnownStates(KnownTables):
         read = self._read
         return read if read and read.writes is self._writes and now - read.moment <= SECONDS else None
 
-    def _all_states(self) -> Mapping[Asked, Sequence[InstigatorState]]:
+    def _all_states(self) -> Mapping[StateKey, Sequence[InstigatorState]]:
         read = self._current(time.monotonic()) or self._read_all()
         return read.states
 
@@ -121,7 +121,7 @@ class KnownStates(KnownTables):
         rows = self.execute(sa.select(columns.repository_selector_id, columns.instigator_type, columns.instigator_body))
         known = self._read.by_row if self._read else {}
         by_row: dict[str, InstigatorState] = {}
-        states: dict[Asked, list[InstigatorState]] = {}
+        states: dict[StateKey, list[InstigatorState]] = {}
         for repository, kind, row in rows:
             by_row[row] = known.get(row) or deserialize_value(row, InstigatorState)
             states.setdefault((repository, InstigatorType(kind)), []).append(by_row[row])

@@ -60,6 +60,14 @@ class ChangeDetector:
         materialized -= {one.year for one in failed_checks(self.archive.layout)}
         return {year for year in years if year in materialized and self._years.is_unchanged(year)}
 
+    def new_photos(self, years: Iterable[str]) -> int | None:
+        """How many photos of these school years no update has read; None where they are at a URL.
+
+        Raises:
+            PhotosFolderError: The photos folder cannot be read.
+        """
+        return self._years.count_new_photos(years)
+
     def students(self) -> bool:
         """Whether the job `identify` would change nothing."""
         return self._are_materialized(IDENTIFY_ASSETS) and self._students_fingerprint().cached_metadata() is not None

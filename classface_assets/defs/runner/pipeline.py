@@ -149,7 +149,7 @@ class PipelineRunner:
             refuse_lost_photos(self.archive.layout, unchanged=unchanged)
         if unchanged:
             report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
-        with self._loading_models(new_photos):
+        with self._loading_models(new_photos if changed else 0):
             failures = self._ingest(changed, report, options)
         current = ChangeDetector(self.archive, self.models, self.instance)
         if current.students():

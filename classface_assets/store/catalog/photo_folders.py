@@ -79,8 +79,7 @@ def _files_in(folder: Path, links: FileLinks, left_out: Counter[str]) -> Iterato
         with os.scandir(folder) as inside:
             entries = list(inside)
     except OSError:
-        entry = stat_entry(folder)
-        yield str(folder), entry.size, entry.mtime_ns, entry.is_folder
+        yield _as_stat_entry(str(folder))
         return
     for entry in entries:
         if is_system_name(entry.name):

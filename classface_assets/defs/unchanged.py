@@ -98,6 +98,12 @@ class ChangeDetector:
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
         return {year for year, *of_year in contents if self._is_album_unchanged(intact.get(year), year, *of_year)}
 
+    def album(self, year: str) -> bool:
+        """Whether the album of one school year would not change; only what is in that year is read."""
+        if year not in self._materialized_years(["albums"]) or not self.archive.layout.database.exists():
+            return False
+        return self._is_album_unchanged(None, year, *album_contents(self.archive, year))
+
     def _is_album_unchanged(self, made_of: str | None, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> bool:
         store, target = self._years.school_year(year), self._target
         fingerprint = album_fingerprint(store, photos, faces, self.archive.language)

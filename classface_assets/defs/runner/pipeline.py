@@ -36,6 +36,9 @@ from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
 
+MOST_FIRST_ALBUMS = 3
+"""So few albums of changed school years are made before all others are compared."""
+
 
 class PipelineRunner:
     """The jobs of one archive, run in this process and recorded in its Dagster instance."""
@@ -224,12 +227,18 @@ class PipelineRunner:
     ) -> list[StepFailure]:
         """Run the albums of these school years, and the pages over all years, without those that are unchanged.
 
-        Those of years of which files changed come first: for these somebody waits.
+        Those of years of which files changed come first: for these somebody waits. Where they are few, they are made
+        before all others are compared with what they were made of.
         """
         failures, failed, current = [], [], ChangeDetector(self.archive, self.models, self.instance)
-        unchanged = current.albums(years, self._album_repair.intact if self._album_repair else NONE_CHECKED)
+        intact = self._album_repair.intact if self._album_repair else NONE_CHECKED  # before anything is written
+        few = changed if len(changed) <= MOST_FIRST_ALBUMS and set(changed) < set(years) else ()
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
-            ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
+            for some in ranges_of(self.instance, [year for year in few if not current.album(year)], self._names):
+                failures += self.run_job("year_album", some)
+            others = [year for year in years if year not in few]
+            unchanged = current.albums(others, intact)
+            ranges = ranges_of(self.instance, [year for year in others if year not in unchanged], self._names)
             ranges.sort(key=lambda some: not set(changed).intersection(some))
             for some in ranges:
                 failed = self.run_job("all_albums" if some == ranges[-1] else "year_album", some)

@@ -15,7 +15,6 @@ from classface_assets.core.locations import (
     encode_relative_text,
     list_directory,
     list_files_recursive,
-    stat_entry,
 )
 from classface_assets.store.catalog.local_folders import FileLinks, PhotoFolder, is_folder, walk_local
 from classface_assets.store.catalog.system_files import is_system_name

@@ -234,7 +234,8 @@ class PipelineRunner:
         intact = self._album_repair.intact if self._album_repair else NONE_CHECKED  # before anything is written
         few = changed if len(changed) <= MOST_FIRST_ALBUMS and set(changed) < set(years) else ()
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
-            for some in ranges_of(self.instance, [year for year in few if not current.album(year)], self._names):
+            first = ranges_of(self.instance, [year for year in few if not current.album(year)], self._names)
+            for some in first:
                 failures += self.run_job("year_album", some)
             others = [year for year in years if year not in few]
             unchanged = current.albums(others, intact)
@@ -244,7 +245,7 @@ class PipelineRunner:
                 failed = self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
                 failures += failed
         is_made = bool(ranges) and not failed  # the last run made the pages over all years too
-        if not is_made and not current.site():
+        if not is_made and (first or not current.site()):
             self._report(report, "all years: index and reports")
             failures += self.run_job("school_site")
         return failures

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from classface_assets.vision.models.pack_info import BUILTIN_PACK, DLIB_PACK, describe_pack
+from classface_assets.vision.models.pack_names import BUILTIN, DLIB, canonical_name
 from classface_assets.vision.models.registry import ModelPack, load_pack
 
 _loading = threading.Lock()
@@ -29,11 +29,8 @@ def loading_ahead(pack: str, packs: Path, cache: Path) -> Iterator[None]:
         pack: As in `load_pack`.
         packs: As in `load_pack`.
         cache: As in `load_pack`.
-
-    Raises:
-        PackError: There is no such pack.
     """
-    if describe_pack(pack, packs) not in (BUILTIN_PACK, DLIB_PACK):
+    if canonical_name(pack) not in (BUILTIN, DLIB):
         yield
         return
 

@@ -85,10 +85,11 @@ class AlbumCheck:
         return _check(self.layout)
 
     def stop(self) -> None:
-        """End its process, if that is still at work."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+        """End its process, unless its result was taken."""
+        process = self.process
+        if process is not None and process.stdout is not None and not process.stdout.closed:
+            process.kill()
+            process.communicate()
 
 
 def _record_bytes(layout: ArchiveLayout) -> int:

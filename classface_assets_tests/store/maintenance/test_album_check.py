@@ -60,10 +60,22 @@ def test_a_check_whose_process_is_killed_is_done_all_the_same(layout: ArchiveLay
     assert check.result.intact == {YEAR: "inputs"}
 
 
-def test_a_check_that_nobody_waits_for_leaves_no_process(layout: ArchiveLayout) -> None:
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_check_that_nobody_waits_for_leaves_no_process(layout: ArchiveLayout, is_over: bool) -> None:
     check = AlbumCheck.begin(layout, few_bytes=0)
+    assert check.process is not None and check.process.stdout is not None
+    if is_over:
+        check.process.wait()
+    for _ in range(2):
+        check.stop()
+        assert check.process.returncode is not None and check.process.stdout.closed
+
+
+def test_a_check_that_was_waited_for_has_nothing_to_stop(layout: ArchiveLayout) -> None:
+    check = AlbumCheck.begin(layout, few_bytes=0)
+    before = check.result
     check.stop()
-    assert check.process is not None and check.process.returncode is not None
+    assert check.result is before
 
 
 def test_what_is_damaged_in_a_large_archive_is_taken_away_when_it_is_needed(layout: ArchiveLayout) -> None:

@@ -1,4 +1,4 @@
-"""Publishing the DuckDB file again soon after: a copy of the file that this process has just written, with what differs.
+"""Publishing the DuckDB file again soon after: a copy of the file that this process has just written, and what differs.
 
 The file is written twice in a run, and of a large archive hardly a row differs then: to write all rows and their
 indexes takes ten times as long. Nothing of what was erased may stay in unused space of the file, so it is written whole

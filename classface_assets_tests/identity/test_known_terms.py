@@ -7,23 +7,25 @@ import numpy as np
 import polars as pl
 import pytest
 
-from classface_assets.identity.graph.build import build_graph
-from classface_assets.identity.inputs_from_frames import EmbeddedFaces, load_or_fit_similarity, start_years
-from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.inputs_from_frames import start_years
 from classface_assets.identity.similarity import known_terms
 from classface_assets.identity.similarity.known_terms import KnownTerms
 from classface_assets.identity.similarity.probability import similarity_in_near_years
-from classface_assets.identity.similarity.space import ProjectedRows, SimilarityModel
+from classface_assets.identity.similarity.space import AffineTransform, ProjectedRows, SimilarityModel, StrangerCohort
 from classface_assets_tests.support.clustering import school
 
 
 class Faces:
-    """Faces of a school by a model that was fitted to them, each in the group of its person but for some alone."""
+    """Faces of a school, each in the group of its person but for some alone, and a model with a cohort of strangers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         faces, self.vectors, truth = school(3, people=30, photos=40, noise=0.08)
-        embedded = EmbeddedFaces(faces, self.vectors, build_graph(faces["face_id"], self.vectors, 15))
-        self.model: SimilarityModel = load_or_fit_similarity(embedded, AssignmentSettings()).model
+        size, random = self.vectors.shape[1], np.random.default_rng(0)
+        matrix = np.eye(size) + 0.1 * random.normal(size=(size, size))
+        normalisation = AffineTransform(self.vectors.mean(axis=0), matrix.astype(np.float32))
+        self.model = SimilarityModel(
+            normalisation, share=0.5, slope=0.8, cohort=StrangerCohort(normalisation(self.vectors[::3]), 0.1)
+        )
         self.years = start_years(faces)
         self.groups = pl.Series(truth).rank("dense").cast(pl.Int64).to_numpy() - 1
         self.groups[::7] = -1

@@ -5,7 +5,6 @@ and readers open it read-only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -16,8 +15,6 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.failpoints import Failpoint, reached
 from classface_assets.core.languages import sentence
 from classface_assets.core.schemas import DUCKDB_TABLES
-
-TABLES_AT_ONCE = 2
 
 
 class DatabaseError(UserError):
@@ -36,7 +33,9 @@ def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
         with duckdb.connect(temporary) as con:
             for table, columns in DUCKDB_TABLES.items():
                 con.execute(f"CREATE TABLE {table} ({columns})")
-            _insert_all(con, {name: rows for name, rows in tables.items() if name in DUCKDB_TABLES})
+                rows = tables.get(table)
+                if rows is not None:
+                    insert_rows(con, table, rows)
 
     replace_database(path, write)
 
@@ -59,19 +58,6 @@ def replace_database(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         for left in path.parent.glob(f"{temporary.name}*"):
             left.unlink(missing_ok=True)
-
-
-def _insert_all(con: duckdb.DuckDBPyConnection, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Insert the rows of several tables, two at a time: DuckDB keeps the index of a table on one core."""
-
-    def insert(table: str) -> None:
-        with con.cursor() as own:
-            insert_rows(own, table, tables[table])
-
-    largest_first = sorted(tables, key=lambda table: -tables[table].estimated_size())
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
-        for _ in pool.map(insert, largest_first):
-            pass
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

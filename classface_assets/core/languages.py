@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,9 +183,13 @@ def format_percent(share: float) -> str:
 
 def format_long_date(day: date) -> str:
     """A day with its month in letters, such as `12 June 2019`."""
+    return _long_date(day, _current.get())
+
+
+@lru_cache(maxsize=4_096)  # tens of thousands of photos were taken on a few thousand days
+def _long_date(day: date, language: str) -> str:
     from babel.dates import format_date
 
-    language = _current.get()
     return format_date(day, "d MMMM y" if language == ENGLISH else "long", locale=_locale(language))
 
 

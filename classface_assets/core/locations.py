@@ -86,7 +86,13 @@ def encode_relative_path(path: Location, root: Location) -> str:
 
     A byte of a name that is not UTF-8 is written as `\xff`, and a backslash that would look like that as `\x5c`.
     """
-    below = path.as_posix()[len(root.as_posix().rstrip("/")) + 1 :]
+    return encode_relative_text(path.as_posix()[len(root.as_posix().rstrip("/")) + 1 :])
+
+
+def encode_relative_text(below: str) -> str:
+    """The same of a path below the root that is text with `/` already."""
+    if below.isascii() and "\\" not in below:
+        return below
     plain = _ESCAPE.sub(r"\\x5c\1", below)
     return plain.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

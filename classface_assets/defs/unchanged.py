@@ -60,6 +60,14 @@ class ChangeDetector:
         materialized -= {one.year for one in failed_checks(self.archive.layout)}
         return {year for year in years if year in materialized and self._years.is_unchanged(year)}
 
+    def new_photos(self, years: Iterable[str]) -> int | None:
+        """How many photos of these school years no update has read; None where they are at a URL.
+
+        Raises:
+            PhotosFolderError: The photos folder cannot be read.
+        """
+        return self._years.count_new_photos(years)
+
     def students(self) -> bool:
         """Whether the job `identify` would change nothing."""
         return self._are_materialized(IDENTIFY_ASSETS) and self._students_fingerprint().cached_metadata() is not None
@@ -89,6 +97,12 @@ class ChangeDetector:
         photos, faces = self._photos_and_faces
         contents = [(year, _rows_of_year(photos, year), _rows_of_year(faces, year)) for year in candidates]
         return {year for year, *of_year in contents if self._is_album_unchanged(intact.get(year), year, *of_year)}
+
+    def album(self, year: str) -> bool:
+        """Whether the album of one school year would not change; only what is in that year is read."""
+        if year not in self._materialized_years(["albums"]) or not self.archive.layout.database.exists():
+            return False
+        return self._is_album_unchanged(None, year, *album_contents(self.archive, year))
 
     def _is_album_unchanged(self, made_of: str | None, year: str, photos: pl.DataFrame, faces: pl.DataFrame) -> bool:
         store, target = self._years.school_year(year), self._target

@@ -13,7 +13,7 @@ from pydantic import Field
 from classface_assets.core.errors import UnreachableError
 from classface_assets.core.layout import MOST_NEW_YEARS, ArchiveLayout
 from classface_assets.core.locations import parse_local_folder, parse_location
-from classface_assets.orchestration.batches.packs import load_shared_pack
+from classface_assets.orchestration.batches.packs import load_shared_pack, loading_ahead
 from classface_assets.orchestration.batches.ray.connection import disconnect
 from classface_assets.orchestration.ledger_backups import BackupScheduler, LedgerBackups
 from classface_assets.orchestration.progress import Progress, ProgressCallback, asset_event_listener, log_listener
@@ -303,6 +303,10 @@ class Models(dg.ConfigurableResource):
     def load(self, layout: ArchiveLayout) -> ModelPack:
         """The pack's models, ready to run."""
         return load_shared_pack(self.pack, layout.packs, layout.cache)
+
+    def loading_ahead(self, layout: ArchiveLayout) -> AbstractContextManager[None]:
+        """A context that will need the models, see `packs.loading_ahead`."""
+        return loading_ahead(self.pack, layout.packs, layout.cache)
 
 
 class LoggedProgress(dg.ConfigurableResource):

@@ -72,6 +72,15 @@ def test_of_a_run_with_nothing_new_dagster_records_nothing_and_a_label_runs_only
     assert recorded == Counter([f"ingest_year {YEARS[2]}", "identify", *albums, "evaluate"])
     assert "Nothing is new in 3 of 4 school years." in messages
     assert run(settled)[0] == Counter()
+    photo = min((settled.layout.photos / YEARS[1]).rglob("*.jpg"))
+    with Image.open(photo) as image:
+        image.convert("RGB").rotate(3).save(photo.with_name("one more.jpg"))
+    assert ChangeDetector(settled.archive, Models(pack="builtin"), settled.instance).new_photos(YEARS) == 1
+    steps = Counter([f"ingest_year {YEARS[1]}", "identify", f"year_album {YEARS[1]}", "school_site", "evaluate"])
+    recorded = run(settled)[0]
+    assert recorded & steps == steps
+    assert "one more.jpg" in (settled.layout.albums / "years" / YEARS[1] / "index.html").read_text(encoding="utf-8")
+    assert run(settled)[0] == Counter()
 
 
 def test_sensors_that_are_switched_on_run_nothing_that_a_run_has_done(settled: World) -> None:

@@ -1,6 +1,8 @@
 """How a Dagster of many archives asks its records: with fewer statements, and as Dagster itself records them."""
 
-from collections.abc import Iterator
+import gc
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from classface_assets.devtools.benchmark.dagster_ui.archives import WORKSPACE
 from classface_assets.devtools.benchmark.dagster_ui.web_server import workspace_ui
 from classface_assets.orchestration.records.database import default_settings, parse_database, write_settings
 from classface_assets.orchestration.records.shared.instance import SharedInstance
+from classface_assets.orchestration.records.shared.known_states import SECONDS
 from classface_assets.orchestration.records.shared.known_tables import KnownTables
 from classface_assets.orchestration.settings.workspace_file import TOGETHER
 
@@ -63,10 +66,10 @@ def plain(home: Path, **settings: object) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def state(sensor: str) -> InstigatorState:
+def state(sensor: str, archive: str = "north") -> InstigatorState:
     """Of a sensor that is on."""
     location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="ours"), "archives")
-    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "north"), sensor)
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, archive), sensor)
     return InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData())
 
 
@@ -104,6 +107,72 @@ def test_the_states_of_an_archives_sensors_are_one_statement(ours: dg.DagsterIns
         assert count_statements(ours) == 1 < count_statements(theirs)
 
 
+def states_of(instance: dg.DagsterInstance, archives: Sequence[str]) -> list[list[tuple[str, InstigatorStatus]]]:
+    """The states of the sensors of these archives, asked about one after another as the page does."""
+    selected = [state("any", archive) for archive in archives]
+    return [
+        [
+            (found.name, found.status)
+            for found in instance.all_instigator_state(
+                one.repository_origin_id, one.repository_selector_id, InstigatorType.SENSOR
+            )
+        ]
+        for one in selected
+    ]
+
+
+def test_the_states_of_many_archives_asked_about_one_after_another_are_two_statements(
+    ours: dg.DagsterInstance, home: Path
+) -> None:
+    archives = [f"school_{number}" for number in range(20)]
+    for number, archive in enumerate(archives):
+        for sensor in range(number % 3):
+            ours.add_instigator_state(state(f"sensor_{sensor}", archive))
+    assert storage(ours).has_built_index(SCHEDULE_JOBS_SELECTOR_ID)
+    with statements() as executed:
+        found = states_of(ours, archives)
+    assert len(executed) == 2
+    with plain(home) as theirs:
+        assert found == states_of(theirs, archives)
+    assert [len(one) for one in found] == [number % 3 for number in range(20)]
+
+
+def test_a_sensor_that_is_switched_is_so_in_the_next_answer(ours: dg.DagsterInstance) -> None:
+    north, south = (ours.add_instigator_state(state("sensor", archive)) for archive in ("north", "south"))
+    archives, on = ["north", "south"], [("sensor", InstigatorStatus.RUNNING)]
+    assert states_of(ours, archives) == [on, on]
+    ours.update_instigator_state(north.with_status(InstigatorStatus.STOPPED))
+    assert states_of(ours, archives) == [[("sensor", InstigatorStatus.STOPPED)], on]
+    ours.delete_instigator_state(south.instigator_origin_id, south.selector_id)
+    assert states_of(ours, archives) == [[("sensor", InstigatorStatus.STOPPED)], []]
+    ours.add_instigator_state(state("another", "south"))
+    assert states_of(ours, ["south", "north", "south"])[-1] == [("another", InstigatorStatus.RUNNING)]
+    storage(ours).wipe()
+    assert states_of(ours, archives) == [[], []]
+
+
+def test_a_sensor_that_another_process_switched_is_so_after_a_second(ours: dg.DagsterInstance, home: Path) -> None:
+    archives, on = ["north", "south"], [("sensor", InstigatorStatus.RUNNING)]
+    stored = [ours.add_instigator_state(state("sensor", archive)) for archive in archives]
+    assert states_of(ours, archives) == [on, on]
+    with plain(home) as theirs:
+        for one in stored:
+            theirs.update_instigator_state(one.with_status(InstigatorStatus.STOPPED))
+    time.sleep(SECONDS * 1.1)
+    assert states_of(ours, archives) == [[("sensor", InstigatorStatus.STOPPED)]] * 2
+
+
+def test_questions_about_all_archives_are_answered_by_the_database(ours: dg.DagsterInstance, home: Path) -> None:
+    stored = [ours.add_instigator_state(state("sensor", archive)) for archive in ("north", "south")]
+    states_of(ours, ["north", "south"])
+    with plain(home) as theirs:
+        theirs.update_instigator_state(stored[0].with_status(InstigatorStatus.STOPPED))
+    assert {found.status for found in ours.all_instigator_state(instigator_type=InstigatorType.SENSOR)} == {
+        InstigatorStatus.STOPPED,
+        InstigatorStatus.RUNNING,
+    }
+
+
 def test_dagster_itself_reads_what_is_recorded_so_and_the_other_way_round(ours: dg.DagsterInstance, home: Path) -> None:
     with plain(home) as theirs:
         for number, (writer, reader) in enumerate([(ours, theirs), (theirs, ours)]):
@@ -118,6 +187,21 @@ def test_dagster_itself_reads_what_is_recorded_so_and_the_other_way_round(ours: 
             writer.add_dynamic_partitions("school_year", [f"200{number}"])
             assert f"200{number}" in reader.get_dynamic_partitions("school_year")
         assert len(ours.all_instigator_state()) == len(theirs.all_instigator_state()) == 2
+
+
+def test_dagsters_web_server_looks_for_garbage_more_rarely_than_other_processes(
+    ours: dg.DagsterInstance, home: Path
+) -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        with plain(home) as theirs:
+            theirs.optimize_for_webserver(15_000, 3_600, 20)
+        assert gc.get_threshold()[0] == 700
+        ours.optimize_for_webserver(15_000, 3_600, 20)
+        assert gc.get_threshold()[0] > 50_000
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_an_error_takes_back_what_was_written_before_it(ours: dg.DagsterInstance) -> None:

@@ -4,19 +4,21 @@ The fingerprint is recorded by the last asset of the year, whoever started the r
 left to be done or tried again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from classface_assets.core.locations import Location, encode_relative_path
+from classface_assets.core.locations import Location
 from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.defs.memoized import input_fingerprint
 from classface_assets.orchestration.resources import Archive, Models
-from classface_assets.orchestration.school_year_runs.partitions import year_listing
 from classface_assets.services.photos.manual_faces import find_manual_face_changes
 from classface_assets.store.artifacts.memoization import InputFingerprint
-from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images
+from classface_assets.store.catalog.photo_folders import FileSignature, list_signatures
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years, year_images
 from classface_assets.store.catalog.school_years import require_year_folders
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.decisions.replay import replay
@@ -25,11 +27,10 @@ from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.photo_facts import to_read_again
+from classface_assets.vision.photo_facts import RAW_SUFFIXES, SUFFIXES, to_read_again
 
 YearParts = tuple[PartDataset, PartDataset | None, PartDataset]
-FileListing = list[tuple[str, int, int]]
-"""Path below the photos folder, size in bytes and mtime in ns of every file."""
+FileListing = list[FileSignature]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ class YearChanges:
             PhotosFolderError: The photos folder cannot be read.
         """
         return self._fingerprint(year, self._listing(year), self._year_parts(year)).cached_metadata() is not None
+
+    def count_new_photos(self, years: Iterable[str]) -> int | None:
+        """How many photos of these school years no update has read; None where they are at a URL.
+
+        Raises:
+            PhotosFolderError: The photos folder cannot be read.
+        """
+        layout = self.archive.layout
+        if not isinstance(layout.photos, Path):
+            return None
+        suffixes = SUFFIXES | RAW_SUFFIXES
+        paths = [path for year in years for path, *_ in self._listing(year)]
+        photos = {path for path in paths if PurePosixPath(path).suffix.lower() in suffixes}
+        known = (image_parts(layout, year).ids("path") for year in list_school_years(layout) if photos)
+        return len(photos.difference(*known))
 
     def record(self, year: str) -> None:
         """Record that a school year was ingested, unless something is left to be tried again."""
@@ -78,10 +94,15 @@ class YearChanges:
         events = self.archive.open_ledger().events(kinds=DRAWING_KINDS)
         return list(replay(events).drawn.values()), erased_faces(self.archive.layout, events)
 
+    @cached_property
+    def _listings(self) -> dict[str, FileListing]:
+        """Those that were made, by school year."""
+        return {}
+
     def _listing(self, year: str) -> FileListing:
-        photos = self.archive.layout.photos
-        files = year_listing(photos, self._folders.get(year, ()))
-        return [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
+        if year not in self._listings:
+            self._listings[year] = list_signatures(self.archive.layout.photos, self._folders.get(year, ()))
+        return self._listings[year]
 
     def _year_parts(self, year: str) -> YearParts:
         """Files, faces (None where the year was never searched) and vectors."""

@@ -1,7 +1,7 @@
 """Runs jobs in this process, without a daemon: every school year, then the students, then the albums."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -17,20 +17,27 @@ from classface_assets.defs.runner.console import console_log, progress_bar
 from classface_assets.defs.runner.origin import origin_tags, record_origin, repository_origin
 from classface_assets.defs.runner.steps import NO_OPTIONS, IngestOptions, StepFailure, step_failures
 from classface_assets.defs.unchanged import NONE_CHECKED, ChangeDetector
+from classface_assets.orchestration.batches.ray.config import RayConfig
 from classface_assets.orchestration.failures import no_reason
 from classface_assets.orchestration.instance import assign_pending_pool_slots
 from classface_assets.orchestration.progress import Progress, asset_event_listener
-from classface_assets.orchestration.records.repaired_files import repair_after_a_failure, repair_before_a_run
+from classface_assets.orchestration.records.repaired_files import (
+    AlbumRepair,
+    repair_after_a_failure,
+    repair_before_a_run,
+)
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.orchestration.school_year_runs.years import range_tags, ranges_of
 from classface_assets.orchestration.settings.archive_names import host_tags, names_of
 from classface_assets.orchestration.updates.record import UPDATE_TAG, new_update_id
 from classface_assets.orchestration.updates.recorder import UpdateRecorder
 from classface_assets.services.photos.lost_photos import refuse_lost_photos
-from classface_assets.services.photos.new_photos import NewPhotoCounter
 from classface_assets.store.catalog.school_year import year_images
 from classface_assets.store.files.duckdb import DatabaseError
 from classface_assets.store.files.parquet import DamagedFileError
+
+MOST_FIRST_ALBUMS = 3
+"""So few albums of changed school years are made before all others are compared."""
 
 
 class PipelineRunner:
@@ -58,7 +65,7 @@ class PipelineRunner:
         self.instance = instance
         self.archive, self.models, self.recorder = archive, models, recorder
         self._on_year: Callable[[str, str], None] | None = None
-        self._intact_albums = NONE_CHECKED
+        self._album_repair: AlbumRepair | None = None
         layout = archive.layout
         self._names = names_of(layout)
         self._origin = repository_origin(instance, self._names)
@@ -103,10 +110,14 @@ class PipelineRunner:
         self.archive.open_ledger().require_known()
         self.instance.add_dynamic_partitions(self._names.school_years_name, list(years))
         layout = self.archive.layout
-        self._intact_albums = repair_before_a_run(layout, report)
+        albums = self._album_repair = repair_before_a_run(layout, report)
         try:
-            return self._run_repairing(years, report, options)
+            failures = self._run_repairing(years, report, options)
+            if self._album_repair:  # nobody else has looked at all files since
+                _ = albums.intact
+            return failures
         finally:
+            albums.stop()
             self.archive.share()
 
     def _run_repairing(
@@ -121,7 +132,9 @@ class PipelineRunner:
         else:
             if not any(one.may_be_damage for one in failures) or not repair_after_a_failure(layout, report):
                 return failures
-        self._intact_albums = NONE_CHECKED
+        if self._album_repair:
+            self._album_repair.stop()
+            self._album_repair = None
         if self.recorder:
             self.recorder.step_failed = False  # what failed is tried again
         return self._run_everything(years, report, options)
@@ -132,13 +145,15 @@ class PipelineRunner:
         before = ChangeDetector(self.archive, self.models, self.instance)
         unchanged = set() if options.detection else before.years(years)
         changed = [year for year in years if year not in unchanged]
+        new_photos = before.new_photos(changed)
         if self.recorder:
-            self.recorder.begin(changed, NewPhotoCounter(self.archive.layout).count())
+            self.recorder.begin(changed, new_photos)
         if not options.photos_are_gone and len(unchanged) < len(years):
             refuse_lost_photos(self.archive.layout, unchanged=unchanged)
         if unchanged:
             report(f"Nothing is new in {_years_phrase(len(unchanged), len(years))}.")
-        failures = self._ingest(changed, report, options)
+        with self._loading_models(new_photos if changed else 0):
+            failures = self._ingest(changed, report, options)
         current = ChangeDetector(self.archive, self.models, self.instance)
         if current.students():
             return [*failures, *self._run_albums(years, report, changed)]
@@ -153,6 +168,13 @@ class PipelineRunner:
         if not failed:
             current.record_students()
         return [*failures, *failed]
+
+    def _loading_models(self, new_photos: int | None) -> AbstractContextManager[None]:
+        """A context that loads the models from its beginning on, where this process will search photos."""
+        if new_photos == 0 or RayConfig().ray is not None:
+            return nullcontext()
+        _ = self.definitions  # no two threads import at once what imports one another
+        return self.models.loading_ahead(self.archive.layout)
 
     def _ingest(self, years: Sequence[str], report: Callable[[str], None], options: IngestOptions) -> list[StepFailure]:
         """Run the ingest of these school years, those that follow one another in one run."""
@@ -205,18 +227,25 @@ class PipelineRunner:
     ) -> list[StepFailure]:
         """Run the albums of these school years, and the pages over all years, without those that are unchanged.
 
-        Those of years of which files changed come first: for these somebody waits.
+        Those of years of which files changed come first: for these somebody waits. Where they are few, they are made
+        before all others are compared with what they were made of.
         """
         failures, failed, current = [], [], ChangeDetector(self.archive, self.models, self.instance)
-        unchanged = current.albums(years, self._intact_albums)
+        intact = self._album_repair.intact if self._album_repair else NONE_CHECKED  # before anything is written
+        few = changed if len(changed) <= MOST_FIRST_ALBUMS and set(changed) < set(years) else ()
         with self._reporting_years("albums", lambda year: f"{year}: album", report):
-            ranges = ranges_of(self.instance, [year for year in years if year not in unchanged], self._names)
+            first = ranges_of(self.instance, [year for year in few if not current.album(year)], self._names)
+            for some in first:
+                failures += self.run_job("year_album", some)
+            others = [year for year in years if year not in few]
+            unchanged = current.albums(others, intact)
+            ranges = ranges_of(self.instance, [year for year in others if year not in unchanged], self._names)
             ranges.sort(key=lambda some: not set(changed).intersection(some))
             for some in ranges:
                 failed = self.run_job("all_albums" if some == ranges[-1] else "year_album", some)
                 failures += failed
         is_made = bool(ranges) and not failed  # the last run made the pages over all years too
-        if not is_made and not current.site():
+        if not is_made and (first or not current.site()):
             self._report(report, "all years: index and reports")
             failures += self.run_job("school_site")
         return failures

@@ -5,16 +5,16 @@ and size anywhere below the photos folder: a photo that was renamed, moved or ed
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import reduce
 
 import polars as pl
 
 from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.core.locations import are_lost, encode_relative_path
+from classface_assets.core.locations import are_lost
 from classface_assets.core.schemas import READABLE
-from classface_assets.orchestration.school_year_runs.partitions import year_listing
+from classface_assets.store.catalog.photo_folders import list_signatures
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.school_years import PhotosFolderError, require_year_folders
 
@@ -48,19 +48,24 @@ def refuse_lost_photos(
         known = _known(layout, year)
         if 2 * _gone(known, listing).height <= known.height:
             return
-    known_in = {one: _known(layout, one) for one in list_school_years(layout)}
-    known = pl.concat([pl.DataFrame(schema=_PHOTOS), *known_in.values()])
+    years = list_school_years(layout)
+    if unchanged:
+        doubtful = _known_in(layout, [one for one in years if one not in unchanged])
+        # Those that are gone from their school year may be in another one: then even fewer are lost.
+        gone = _gone(doubtful, _present(layout, unchanged))
+        if not gone.height or not are_lost(_known_in(layout, years).height, gone.height):
+            return
+    known = _known_in(layout, years)
     if not known.height:
         return
-    if unchanged:
-        doubtful = [rows for one, rows in known_in.items() if one not in unchanged]
-        # Those that are gone from their school year may be in another one: then even fewer are lost.
-        gone = _gone(pl.concat([pl.DataFrame(schema=_PHOTOS), *doubtful]), _present(layout, unchanged))
-        if not are_lost(known.height, gone.height):
-            return
     gone = _gone(known, _present(layout))
     if are_lost(known.height, gone.height):
         raise LostPhotosError(_error_message(layout, known, gone))
+
+
+def _known_in(layout: ArchiveLayout, years: Iterable[str]) -> pl.DataFrame:
+    """`_known` of some school years."""
+    return pl.concat([pl.DataFrame(schema=_PHOTOS), *(_known(layout, year) for year in years)])
 
 
 def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
@@ -74,8 +79,8 @@ def _known(layout: ArchiveLayout, year: str) -> pl.DataFrame:
 def _present(layout: ArchiveLayout, without: Collection[str] = ()) -> pl.DataFrame:
     """Path and size of all files in the folders of school years, but for some of these."""
     folders_of_years = [folders for year, folders in require_year_folders(layout).items() if year not in without]
-    files = [file for folders in folders_of_years for file in year_listing(layout.photos, folders)]
-    rows = [(encode_relative_path(file.path, layout.photos), file.size) for file in files if file.size >= 0]
+    files = [file for folders in folders_of_years for file in list_signatures(layout.photos, folders)]
+    rows = [(path, size) for path, size, _ in files if size >= 0]
     return pl.DataFrame(rows, schema=_PHOTOS, orient="row")
 
 

@@ -1,15 +1,26 @@
 """The folders of the photos folder, at every level, without what systems left there; and the files in some of them."""
 
 import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from upath import UPath
 
-from classface_assets.core.locations import FileEntry, Location, list_directory, list_files_recursive, stat_entry
+from classface_assets.core.locations import (
+    FileEntry,
+    Location,
+    encode_relative_path,
+    encode_relative_text,
+    list_directory,
+    list_files_recursive,
+)
 from classface_assets.store.catalog.local_folders import FileLinks, PhotoFolder, is_folder, walk_local
 from classface_assets.store.catalog.system_files import is_system_name
+
+FileSignature = tuple[str, int, int]
+"""Path below the photos folder, size in bytes and mtime in ns of a file."""
 
 
 def walk_photo_folders(photos: Location) -> list[PhotoFolder]:
@@ -39,20 +50,50 @@ def list_files(photos: Location, folders: Sequence[Location]) -> tuple[list[File
     links = FileLinks.below(photos) if isinstance(photos, Path) else None
     for folder in folders:
         if isinstance(folder, Path) and links is not None:
-            found += map(stat_entry, _files_in(folder, links, left_out))
+            files = _files_in(folder, links, left_out)
+            found += (FileEntry(Path(path), size, mtime_ns, is_folder) for path, size, mtime_ns, is_folder in files)
     found += _files_at_url(photos, [folder for folder in folders if isinstance(folder, UPath)], left_out)
     return sorted(found, key=lambda entry: str(entry.path)), left_out
 
 
-def _files_in(folder: Path, links: FileLinks, left_out: Counter[str]) -> list[Path]:
+def list_signatures(photos: Location, folders: Sequence[Location]) -> list[FileSignature]:
+    """The files of `list_files` with their paths below the photos folder, as `encode_relative_path` writes them.
+
+    Of local files this takes half the time, as no object is made of each.
+    """
+    if not isinstance(photos, Path):
+        files, _ = list_files(photos, folders)
+        return [(encode_relative_path(file.path, photos), file.size, file.mtime_ns) for file in files]
+    links, left_out = FileLinks.below(photos), Counter[str]()
+    local = (folder for folder in folders if isinstance(folder, Path))
+    found = sorted(file for folder in local for file in _files_in(folder, links, left_out))
+    below = len(photos.as_posix().rstrip("/")) + 1
+    relative = ((path[below:].replace(os.sep, "/"), size, mtime_ns) for path, size, mtime_ns, _ in found)
+    return [(encode_relative_text(path), size, mtime_ns) for path, size, mtime_ns in relative]
+
+
+def _files_in(folder: Path, links: FileLinks, left_out: Counter[str]) -> Iterator[tuple[str, int, int, bool]]:
+    """The files right in a local folder, each with what a FileEntry says of it; the folder where it cannot be read."""
     try:
         with os.scandir(folder) as inside:
-            entries_ = list(inside)
+            entries = list(inside)
     except OSError:
-        return [folder]
-    left_out.update(entry.name for entry in entries_ if is_system_name(entry.name))
-    files = (e for e in entries_ if not is_system_name(e.name) and not is_folder(e))
-    return [folder / entry.name for entry in files if not links.is_left_out(entry)]
+        yield _as_stat_entry(str(folder))
+        return
+    for entry in entries:
+        if is_system_name(entry.name):
+            left_out[entry.name] += 1
+        elif not is_folder(entry) and not links.is_left_out(entry):
+            yield _as_stat_entry(entry.path)
+
+
+def _as_stat_entry(path: str) -> tuple[str, int, int, bool]:
+    """As `stat_entry`, of a path as text: of tens of thousands of files a Path costs as much as the call."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return path, -1, -1, False
+    return path, status.st_size, status.st_mtime_ns, stat.S_ISDIR(status.st_mode)
 
 
 def _walk_url(photos: UPath) -> Iterator[PhotoFolder]:

@@ -24,15 +24,20 @@ _SYSTEM_NAMES = frozenset(
         *("picasa.ini", "zbthumbnail.info", "pspbrwse.jbf", "albumcache.dat"),
     }
 )
-_SYSTEM_PATTERN = re.compile(
-    r"\.|~\$|found\.[0-9]{3}$|.*\.(lrdata|synoeastream|cocatalogcache|xmp)$|.*@synoeastream$", re.DOTALL
-)
+_SYSTEM_BEGINNINGS = (".", "~$")
+_SYSTEM_ENDINGS = (".lrdata", ".synoeastream", ".cocatalogcache", ".xmp", "@synoeastream")
+_CHECKED_DISK = re.compile(r"found\.[0-9]{3}$")
 
 
 def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name is ignored with all that is in it: it is hidden, or made by a system."""
     lowered = name.casefold()
-    return lowered in _SYSTEM_NAMES or _SYSTEM_PATTERN.match(lowered) is not None
+    return (
+        lowered in _SYSTEM_NAMES
+        or lowered.startswith(_SYSTEM_BEGINNINGS)
+        or lowered.removesuffix("\n").endswith(_SYSTEM_ENDINGS)
+        or (lowered.startswith("found.") and _CHECKED_DISK.match(lowered) is not None)
+    )
 
 
 def ignored_name_kind(name: str) -> str:

@@ -119,7 +119,7 @@ class EventPayload(BaseModel):
     which purposes consent was given or withdrawn, if not for all.
     """
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
     kind: ClassVar[str] = ""
     roster: EventId | None = None
     with_: list[EventId] | None = Field(default=None, validation_alias=AliasChoices("with", "with_"))

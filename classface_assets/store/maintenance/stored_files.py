@@ -105,12 +105,13 @@ class CheckBeforeRun:
     intact_albums: Mapping[str, str]
 
 
-def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> CheckBeforeRun:
+def check_before_a_run(layout: ArchiveLayout, now: float | None = None, albums: bool = True) -> CheckBeforeRun:
     """Check what a run rests on and would not see: of parts and tables at a URL nothing, which a server checks itself.
 
     Args:
         layout: The archive.
         now: Time in seconds since 1970, by which the share of a large archive is chosen; None for the current one.
+        albums: Whether albums are checked too; see `album_check` for where they are checked on their own.
     """
     damaged: list[FileDamage] = []
     intact: dict[str, str] = {}
@@ -119,7 +120,9 @@ def check_before_a_run(layout: ArchiveLayout, now: float | None = None) -> Check
     if is_local:
         damaged += _damaged_parquet(layout, _due(_parts(layout), "parts", today), thorough=False)
         damaged += _damaged_parquet(layout, _due(_tables(layout), "tables", today), thorough=False)
-    damaged += [*damaged_settings(layout), *damaged_album_files(layout, today, intact if is_local else None)]
+    damaged += damaged_settings(layout)
+    if albums:
+        damaged += damaged_album_files(layout, today, intact if is_local else None)
     damaged += [*_damaged_database(layout, thorough=False), *_damaged_heads(layout)]
     if not damaged:
         today.record()

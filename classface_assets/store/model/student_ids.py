@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 
 from classface_assets.core.names import normalize_name
 
@@ -20,6 +21,7 @@ _EXCEL_ERROR = re.compile(r"#[a-z/0]+[!?]?")
 _WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
 
+@lru_cache(maxsize=65_536)  # replays meet the same ids several times
 def normalize_student_id(text: str) -> str:
     """The form in which two ids are the same: `00123`, ` 123 ` and `123.0` are `123`; "" for a placeholder."""
     key = normalize_name(unicodedata.normalize("NFKC", text))

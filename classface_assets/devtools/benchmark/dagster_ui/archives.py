@@ -26,8 +26,9 @@ from rich.console import Console
 
 from classface_assets.core.errors import UserError
 from classface_assets.defs.automation import ALL_YEARS_ASSETS
+from classface_assets.devtools.benchmark.dagster_ui.archive_pages import first_page, pages_of
 from classface_assets.devtools.benchmark.dagster_ui.made_up_years import record_years, year_names
-from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, PageToOpen, find_chromium, measure_pages
+from classface_assets.devtools.benchmark.dagster_ui.page_times import PageTime, find_chromium, measure_pages
 from classface_assets.devtools.benchmark.dagster_ui.web_server import DagsterUi, workspace_ui
 from classface_assets.orchestration.configured_resources import resolve_archive
 from classface_assets.orchestration.instance import open_instance
@@ -227,22 +228,6 @@ def _repositories(ui: DagsterUi) -> Iterable[Any]:
         yield from location.get_repositories().values()
 
 
-def pages_of(count: int) -> list[PageToOpen]:
-    """The pages that a user opens where there are so many archives."""
-    last = archive_names(count)[-1]
-    job = f"/locations/{last}@{TOGETHER}/jobs/ingest_year"
-    return [
-        PageToOpen("overview", "/overview/activity/timeline", "Timeline"),
-        PageToOpen("runs", "/runs", "Runs"),
-        PageToOpen("catalog", "/assets", f"{archive_names(count)[0]} / album_site"),
-        PageToOpen("an archive's group", f"/locations/{last}@{TOGETHER}/asset-groups/ingest", "images"),
-        PageToOpen("an asset", f"/assets/{last}/images", "mtime_ns"),
-        PageToOpen("launchpad", f"{job}/playground", "No errors"),
-        PageToOpen("code locations", "/locations", f"{archive_names(count)[0]}@{TOGETHER}"),
-        PageToOpen("automation", "/automation", "photo_folders"),
-    ]
-
-
 def print_figures(figures: Iterable[Measured | PageTime], console: Console) -> None:
     """Print a line for each figure and each page."""
     for one in figures:
@@ -264,17 +249,18 @@ def bench(folder: Path, count: int, records: str, console: Console) -> None:
 
     if count < 1:
         raise UserError(f"There are {count} archives to make; give at least one.")
-    chromium = find_chromium()
+    chromium, names = find_chromium(), archive_names(count)
     shared, adding = create_archives(folder.resolve(), count, records)
     print_figures([adding], console)
-    first = resolve_archive(data=shared.archives()[archive_names(count)[0]].data)
+    first = resolve_archive(data=shared.archives()[names[0]].data)
     with open_instance(first.layout) as instance:
         began = time.monotonic()
         with workspace_ui(shared.workspace, instance) as ui:
             print_figures(measure_loading(began), console)
             with sync_playwright() as playing:
                 browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                print_figures(measure_pages(browser, ui.url, pages_of(count)), console)
+                print_figures([first_page(browser, ui.url, names)], console)
+                print_figures(measure_pages(browser, ui.url, pages_of(names)), console)
                 browser.close()
             print_figures(measure_list_of_sensors(ui), console)
             start_sensors(ui)

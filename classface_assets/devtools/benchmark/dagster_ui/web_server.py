@@ -94,5 +94,7 @@ def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
     workspace = WorkspaceProcessContext(instance, target)
     with workspace, running_server(create_app_from_workspace_process_context(workspace)) as url:
         yield DagsterUi(url, workspace)
-    # Else what the processes of the code locations leave is cleaned up some time later, with a warning.
-    workspace._grpc_server_registry.wait_for_processes()
+    # Else what the processes of the code locations leave is cleaned up some time later, with a warning. One with
+    # hundreds of archives may need longer than Dagster itself would wait.
+    for process in workspace._grpc_server_registry._all_processes:
+        process.wait(TIMEOUT_S)

@@ -2,10 +2,10 @@
 
 from dagster_postgres import PostgresScheduleStorage
 
-from classface_assets.orchestration.records.shared.known_tables import KnownTables
+from classface_assets.orchestration.records.shared.known_states import KnownStates
 
 
-class KnownTablesPostgresStorage(KnownTables, PostgresScheduleStorage):
+class KnownTablesPostgresStorage(KnownStates, PostgresScheduleStorage):
     """Outside of Dagster's web server each question is a connection, for which PostgreSQL starts a process."""
 
     @classmethod

@@ -13,7 +13,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from sqlalchemy.engine import Connection, Engine
 
-from classface_assets.orchestration.records.shared.known_tables import KnownTables
+from classface_assets.orchestration.records.shared.known_states import KnownStates
 
 
 @functools.cache
@@ -37,7 +37,7 @@ class OneEngineRunStorage(SqliteRunStorage):
             yield connection
 
 
-class OneEngineScheduleStorage(KnownTables, SqliteScheduleStorage):
+class OneEngineScheduleStorage(KnownStates, SqliteScheduleStorage):
     """The records of schedules and sensors."""
 
     @classmethod

@@ -99,7 +99,7 @@ class RosterMerger:
         """Merge the rows of one more import."""
         rows = list(rows)
         repeated = repeated_ids((row.student_id, row.name) for row in rows)
-        rows = [replace(row, student_id=_valid_id(row.student_id, repeated)) for row in rows]
+        rows = [_with_id(row, _valid_id(row.student_id, repeated)) for row in rows]
         ids_of_name: dict[str, set[str]] = defaultdict(set)
         for row in rows:
             ids_of_name[normalized_name(row.name)].add(normalize_student_id(row.student_id))
@@ -228,6 +228,10 @@ def merge_rows(old: RosterEntry, new: RosterEntry) -> RosterEntry:
         consent_in_doubt=new.consent_in_doubt or old.consent_in_doubt,
         key=old.key,
     )
+
+
+def _with_id(row: RosterEntry, student_id: str) -> RosterEntry:
+    return row if row.student_id == student_id else replace(row, student_id=student_id)
 
 
 def _valid_id(student_id: str, repeated: frozenset[str]) -> str:

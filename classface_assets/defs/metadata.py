@@ -114,7 +114,10 @@ def faces_contact_sheet(
     if rows.is_empty() or faces.is_empty():  # of an archive without a face the catalog has no columns
         return {}
     column = shown.column
-    grouped = rows.join(faces, on="face_id").with_columns(pl.len().over(column).alias("size"))
+    of_faces = faces.select("face_id", "school_year", "quality_score")
+    grouped = (
+        rows.select("face_id", column).join(of_faces, on="face_id").with_columns(pl.len().over(column).alias("size"))
+    )
     order = grouped.filter(pl.col("size") >= shown.smallest).sort(
         ["size", column, "quality_score", "face_id"], descending=[True, False, True, False]
     )

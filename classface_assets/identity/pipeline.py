@@ -24,9 +24,8 @@ from classface_assets.identity.matching.known_people import assign_known_people
 from classface_assets.identity.matching.matches import FaceAssignments
 from classface_assets.identity.matching.pair_scores import PairScores
 from classface_assets.identity.settings import AssignmentSettings
+from classface_assets.identity.similarity.known_terms import KnownTerms
 from classface_assets.identity.similarity.model import FittedSimilarity
-from classface_assets.identity.similarity.probability import similarity_in_near_years
-from classface_assets.identity.similarity.space import ProjectedRows
 
 
 def _no_assignments() -> pl.DataFrame:
@@ -51,6 +50,8 @@ class PreviousRun:
     """Which known people faces were found to be most similar to; None: all faces are compared with them."""
     pair_scores: PairScores | None = None
     """How well groups of unknown faces matched known people; None: all groups are compared with them."""
+    face_terms: pl.DataFrame | None = None
+    """Similarities that each face has by itself, see `KnownTerms`; None: they are computed."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class AssignmentResult:
     """Which known people each face is most similar to, see `KnownCandidates`; None where nobody is known."""
     pair_scores: pl.DataFrame | None = None
     """How well groups of unknown faces match known people, see `PairScores`; None where no groups were compared."""
+    face_terms: pl.DataFrame | None = None
+    """Similarities that each face has by itself, see `KnownTerms`; None where the faces were compared by no model."""
 
 
 def assign_identities(
@@ -98,6 +101,8 @@ def assign_identities(
     similarity = previous.similarity
     if similarity is None and (settings.method == "temporal" or indexed.persons):
         similarity = load_or_fit_similarity(ordered, settings)
+    if similarity is not None:
+        similarity = replace(similarity, terms=KnownTerms(previous.face_terms))
     inputs = replace(clustering_input(ordered, indexed), similarity=similarity)
     people = assign_known_people(inputs, indexed, settings, previous.candidates, previous.pair_scores)
     known = people.assignments
@@ -116,7 +121,8 @@ def assign_identities(
     release_freed_memory()
     candidates = None if people.candidates is None else people.candidates.to_frame(table["face_id"])
     scores = None if people.pair_scores is None else people.pair_scores.to_frame()
-    return AssignmentResult(rows, clustered.state, candidates, scores)
+    terms = None if similarity is None or similarity.terms is None else similarity.terms.to_frame()
+    return AssignmentResult(rows, clustered.state, candidates, scores, terms)
 
 
 def _assignment_rows(
@@ -176,5 +182,6 @@ def match_probability(inputs: ClusteringInput, persons: np.ndarray, clusters: np
     if fitted is None or fitted.calibration is None:
         return np.full(len(inputs), np.nan)
     labels = np.where(persons >= 0, persons, np.where(clusters >= 0, clusters + persons.max(initial=-1) + 1, -1))
-    vectors = ProjectedRows(fitted.model, inputs.vectors)
-    return fitted.calibration.probability(similarity_in_near_years(vectors, inputs.years, labels))
+    terms = fitted.terms or KnownTerms()
+    similarities = terms.similarity_in_groups(fitted.model, inputs.vectors, inputs.years, labels)
+    return fitted.calibration.probability(similarities)

@@ -21,6 +21,7 @@ from classface_assets.orchestration.settings.archive_names import host_tags, nam
 from classface_assets.store.artifacts.memoization import catalog_fingerprint
 from classface_assets.store.backups.generations import Backup, Retention
 from classface_assets.store.catalog.faces import FaceCatalog, load_catalog
+from classface_assets.store.files.duckdb_changes import DatabasePublisher
 from classface_assets.store.ledger.ledger import Ledger
 from classface_assets.store.maintenance.failed_checks import require_passed_checks, require_sound_catalog
 from classface_assets.store.published.ledger_record import ArchiveExpectation
@@ -136,6 +137,16 @@ class Archive(dg.ConfigurableResource):
         """The catalog that was loaded last, once its faces and vectors were checked."""
         return []
 
+    @cached_property
+    def database_publisher(self) -> DatabasePublisher:
+        """Publishes the database, which it has in memory until the catalog is released."""
+        return DatabasePublisher()
+
+    @cached_property
+    def _near_duplicates(self) -> list[tuple[FaceCatalog, FaceCatalog]]:
+        """The catalog of which near duplicates were found last, and the same with them."""
+        return []
+
     def open_ledger(self) -> Ledger:
         """The ledger of people's decisions. Each transaction checks that it is the one that the archive knows.
 
@@ -196,9 +207,22 @@ class Archive(dg.ConfigurableResource):
             self._sound_catalogs[:] = [catalog]
         return catalog
 
+    def with_near_duplicates(self, catalog: FaceCatalog, find: Callable[[FaceCatalog], FaceCatalog]) -> FaceCatalog:
+        """The catalog with its near duplicates, which two assets of a run need: found once, as long as it is in memory.
+
+        Args:
+            catalog: As `catalog` gave it.
+            find: Makes of the catalog the one with near duplicates.
+        """
+        if not any(one is catalog for one, _ in self._near_duplicates):
+            self._near_duplicates[:] = [(catalog, find(catalog))]
+        return self._near_duplicates[0][1]
+
     def release_catalog(self) -> None:
-        """Free the memory that the catalog takes."""
+        """Free the memory that the catalog takes, and what was made of it."""
         self._catalogs.clear()
+        self._near_duplicates.clear()
+        self.database_publisher.release()
         self._sound_catalogs.clear()
 
     def synchronize(self) -> None:

@@ -132,6 +132,8 @@ OF_ONE_TABLE: Mapping[str, str] = {
     "face_candidates.people": "Hash of each of them: of the faces that stand for the person, and of the rosters.",
     "pair_scores.made_of": "Hash of the group's faces, of those of the person, and of how faces are compared.",
     "pair_scores.score": "How well the group matches the person.",
+    "face_terms.made_of": "Hash of the face's vector, of its group where that counts, and of how faces are compared.",
+    "face_terms.similarity": "To strangers, or on average to the other faces of the group.",
     "face_space.made_with": "The settings that it was fitted with.",
     "face_space.marks": "Hashes of the faces that it was fitted to: it is fitted again when a fifth has changed.",
     "face_space.dimensions": "Number of dimensions that are compared.",

@@ -37,9 +37,9 @@ _PERSONAL_DATA = {
     "album_site": "names",
 }
 _READS_ITS_PAST = {
-    "cluster_assignments": "cluster_assignments: face_groups, face_candidates, pair_scores, face_space; identities: "
-    "identities, cluster_memory, cluster_numbers. The numbers of groups stay from run to run, new faces join the "
-    "groups that there are, and only what is new is compared with the people who were named before.",
+    "cluster_assignments": "cluster_assignments: face_groups, face_candidates, pair_scores, face_terms, face_space; "
+    "identities: identities, cluster_memory, cluster_numbers. The numbers of groups stay from run to run, new faces "
+    "join the groups that there are, and only what is new is compared with the people who were named before.",
     "identities": "identities, cluster_memory, cluster_numbers, changes. Groups of unknown faces keep their numbers; "
     "a run that touches only some faces leaves the others as they were published.",
     "face_tables": "identities: the names of the last publication stay in the database until there are new ones.",

@@ -22,6 +22,7 @@ from classface_assets.identity.evaluation.drift import ACCURACY, PUBLICATIONS
 from classface_assets.identity.evaluation.progress import PROGRESS_COLUMNS
 from classface_assets.identity.evaluation.summary import CHANGES_SCHEMA
 from classface_assets.identity.matching.pair_scores import PAIR_SCORES_SCHEMA
+from classface_assets.identity.similarity.known_terms import FACE_TERMS_SCHEMA
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA
 from classface_assets.store.artifacts.cluster_memory import CLUSTER_MEMORY
 from classface_assets.store.catalog.photo_records import COMPARED_PHOTOS, LOST_LABELS, PHOTO_RECORDS
@@ -135,6 +136,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
         _table("face_groups", "The groups of unknown faces, which new faces join.", CLUSTER_STATE_SCHEMA),
         _table("face_candidates", "The people whom each face was found to be most similar to.", CANDIDATE_COLUMNS),
         _table("pair_scores", "How well groups of unknown faces match people who were named.", PAIR_SCORES_SCHEMA),
+        _table("face_terms", "How similar faces are to strangers and to their groups.", FACE_TERMS_SCHEMA),
         _table("face_space", "How the faces of this archive are compared: one row.", FITTED_SIMILARITY_SCHEMA),
     ),
     "projection_head": (StoredTable("projection_head", StorageKind.FOLDER, "The trained network."),),
@@ -155,6 +157,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
         _table("face_groups_of_head", "The groups of unknown faces by these vectors.", CLUSTER_STATE_SCHEMA),
         _table("face_candidates_of_head", "The most similar people by these vectors.", CANDIDATE_COLUMNS),
         _table("pair_scores_of_head", "How well such groups match people by these vectors.", PAIR_SCORES_SCHEMA),
+        _table("face_terms_of_head", "How similar faces are to others by these vectors.", FACE_TERMS_SCHEMA),
         _table("face_space_of_head", "How faces are compared by these vectors.", FITTED_SIMILARITY_SCHEMA),
         _table(
             "thresholds_of_head",

@@ -22,6 +22,7 @@ from classface_assets.identity.matching.pair_scores import PAIR_SCORES_SCHEMA, P
 from classface_assets.identity.pipeline import PreviousRun, assign_identities
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingStatus
+from classface_assets.identity.similarity.known_terms import FACE_TERMS_SCHEMA
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA, FittedSimilarity
 from classface_assets.store.artifacts.cluster_memory import previous_cluster_ids
 from classface_assets.store.catalog.faces import FaceCatalog
@@ -90,6 +91,8 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
     known = KnownCandidates.from_frame(read_parquet_or_empty(candidates_file, pl.Schema({})))
     scores_file = layout.table(f"pair_scores{task.suffix}")
     known_scores = PairScores.from_frame(read_parquet_or_empty(scores_file, PAIR_SCORES_SCHEMA))
+    terms_file = layout.table(f"face_terms{task.suffix}")
+    known_terms = read_parquet_or_empty(terms_file, FACE_TERMS_SCHEMA)
     last = PreviousRun(
         assignments=previous,
         highest_cluster=max(_highest_cluster_number(layout), highest_cluster_number(task.numbered)),
@@ -98,6 +101,7 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
         cluster_state=None if task.recluster else state,
         candidates=None if task.recluster else known,
         pair_scores=None if task.recluster else known_scores,
+        face_terms=None if task.recluster else known_terms,
     )
     constraints = replace(constraints_for(replay(task.events), catalog.faces), portraits=task.portraits)
     faces = EmbeddedFaces(_faces_with_photo(catalog), vectors, graph)
@@ -110,6 +114,8 @@ def assign_all_faces(task: AssignmentTask, vectors: np.ndarray, graph: KnnGraph)
         reached(Failpoint.CANDIDATES_WRITTEN)
     if result.pair_scores is not None:
         write_parquet(result.pair_scores, scores_file)
+    if result.face_terms is not None:
+        write_parquet(result.face_terms, terms_file)
     return result.rows
 
 

@@ -67,12 +67,12 @@ def face_tables(archive: Archive, models: Models) -> dg.MaterializeResult:
 
 def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> Output:
     layout = archive.layout
-    catalog = add_near_duplicate_groups(archive.sound_catalog(models), models.describe(layout).embedder)
+    catalog = catalog_with_near_duplicates(archive, models)
     assignments = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
     ledger = archive.open_ledger()
     record = ledger.record()
     tables = build_tables(catalog, assignments, ledger.events(), model=models.describe(layout).key)
-    publish_with_record(layout, tables, record)
+    publish_with_record(layout, tables, record, archive.database_publisher)
     photos = catalog.images.filter(pl.col("status") == PhotoStatus.OK)
     years = value_counts(catalog.faces, "school_year").sort("school_year") if catalog.faces.height else None
     result = materialize_result(
@@ -86,6 +86,18 @@ def _publish(archive: Archive, models: Models, followed: Mapping[str, Any]) -> O
         **followed,
     )
     return Output(result)
+
+
+def catalog_with_near_duplicates(archive: Archive, models: Models) -> FaceCatalog:
+    """The catalog of all school years as `add_near_duplicate_groups` makes it, which is done once a run.
+
+    Raises:
+        FailedChecksError: A check that blocks has failed in a school year.
+    """
+    embedder = models.describe(archive.layout).embedder
+    return archive.with_near_duplicates(
+        archive.sound_catalog(models), lambda catalog: add_near_duplicate_groups(catalog, embedder)
+    )
 
 
 def add_near_duplicate_groups(catalog: FaceCatalog, embedder: EmbedderKind) -> FaceCatalog:

@@ -23,7 +23,7 @@ from classface_assets.defs.identity.assignment import (
 from classface_assets.defs.identity.changes import write_changes
 from classface_assets.defs.identity.cluster_assignments import cluster_assignments
 from classface_assets.defs.identity.config import AssignmentConfig
-from classface_assets.defs.identity.face_tables import add_near_duplicate_groups
+from classface_assets.defs.identity.face_tables import catalog_with_near_duplicates
 from classface_assets.defs.identity.knn_graph import GraphConfig, previous_graph_frame
 from classface_assets.defs.identity.only import keep_others
 from classface_assets.defs.identity.projection_head import projection_head
@@ -146,8 +146,8 @@ def _publish(config: IdentityConfig, archive: Archive, models: Models, state: Ta
     write_assignments(rows, table, state)
     reached(Failpoint.ASSIGNMENTS_WRITTEN)
     record_cluster_numbers(layout, numbered, rows)
-    tables = build_tables(add_near_duplicate_groups(catalog, pack.embedder), rows, events, state.until, pack.key)
-    publish_with_record(layout, tables, record)
+    tables = build_tables(catalog_with_near_duplicates(archive, models), rows, events, state.until, pack.key)
+    publish_with_record(layout, tables, record, archive.database_publisher)
     record_publication(layout, catalog, rows, pack.key)
     database_fingerprint(layout, state.state).record({}, [layout.database])
     reached(Failpoint.DATABASE_RECORDED)

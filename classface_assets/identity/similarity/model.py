@@ -14,6 +14,7 @@ import polars as pl
 from classface_assets.identity.sampling import stable_sample, vector_hashes
 from classface_assets.identity.settings import AssignmentSettings
 from classface_assets.identity.similarity.ageing import AgeingDirection, AgeingStatus
+from classface_assets.identity.similarity.known_terms import KnownTerms
 from classface_assets.identity.similarity.probability import MatchCalibration
 from classface_assets.identity.similarity.space import AffineTransform, SimilarityModel, StrangerCohort
 
@@ -57,6 +58,8 @@ class FittedSimilarity:
     """(s,) uint64, of the faces that it was fitted to."""
     calibration: MatchCalibration | None = None
     """Probability of a match by mean similarity in `model.project`; None where too little is known."""
+    terms: KnownTerms | None = None
+    """Similarities of faces by this model that need not be computed again; not stored with it."""
 
     def is_valid_for(self, vectors: np.ndarray, settings: AssignmentSettings) -> bool:
         """Whether the sample of these faces, (n, d), is nearly the one of the fit, and the settings are the same."""

@@ -25,7 +25,7 @@ from classface_assets.store.files.duckdb import publish_database, query_database
 from classface_assets.store.files.parquet import read_parquet, write_parquet
 
 REMOVAL_THREADS = 8
-_OF_SIMILARITY = "face_space", "pair_scores"
+_OF_SIMILARITY = "face_space", "face_terms", "pair_scores"
 """What the names of tables begin with that have no faces in them but are made of their vectors."""
 
 

@@ -4,7 +4,7 @@ Only one process can open a DuckDB file for writing, and then no other can even 
 and readers open it read-only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -28,24 +28,45 @@ def publish_database(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
         path: The file.
         tables: Table name to rows; every table of DUCKDB_TABLES is made, those not given are empty.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path.parent)
-    temporary = temporary_path(path)
-    try:
+
+    def write(temporary: Path) -> None:
         with duckdb.connect(temporary) as con:
             for table, columns in DUCKDB_TABLES.items():
                 con.execute(f"CREATE TABLE {table} ({columns})")
                 rows = tables.get(table)
-                if rows is not None and not rows.is_empty():
-                    con.register("new_rows", rows.to_arrow())
-                    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
-                    con.unregister("new_rows")
+                if rows is not None:
+                    insert_rows(con, table, rows)
+
+    replace_database(path, write)
+
+
+def replace_database(path: Path, write: Callable[[Path], object]) -> None:
+    """Put a new DuckDB file in place of the old one, once it is whole.
+
+    Args:
+        path: The file.
+        write: Writes the file under the temporary name that it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent)
+    temporary = temporary_path(path)
+    try:
+        write(temporary)
         reached(Failpoint.DATABASE_WRITTEN)
         temporary.replace(path)
         reached(Failpoint.DATABASE_SWAPPED)
     finally:
         for left in path.parent.glob(f"{temporary.name}*"):
             left.unlink(missing_ok=True)
+
+
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    """Insert rows into a table, by the names of their columns."""
+    if rows.is_empty():
+        return
+    con.register("new_rows", rows.to_arrow())
+    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
+    con.unregister("new_rows")
 
 
 def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:

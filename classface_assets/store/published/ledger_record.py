@@ -17,7 +17,8 @@ import polars as pl
 from classface_assets.core.atomic_files import read_file, write_file
 from classface_assets.core.errors import UserError
 from classface_assets.core.layout import ArchiveLayout
-from classface_assets.store.files.duckdb import DatabaseError, publish_database, query_database
+from classface_assets.store.files.duckdb import DatabaseError, query_database
+from classface_assets.store.files.duckdb_changes import DatabasePublisher
 from classface_assets.store.ledger.event_store import EventStore
 from classface_assets.store.ledger.identity import LedgerRecord, RecordSource
 from classface_assets.store.model.events import AUTOMATIC_EVENT_KINDS
@@ -116,19 +117,26 @@ def published_record(database: Path) -> LedgerRecord | None:
     return None if signature is None else _published_record(database, *signature)
 
 
-def publish_with_record(layout: ArchiveLayout, tables: Mapping[str, pl.DataFrame], record: LedgerRecord) -> None:
+def publish_with_record(
+    layout: ArchiveLayout,
+    tables: Mapping[str, pl.DataFrame],
+    record: LedgerRecord,
+    publisher: DatabasePublisher | None = None,
+) -> None:
     """Publish the database with the record of the ledger, and write the record beside the parts too.
 
     Args:
         layout: The archive.
         tables: See `publish_database`.
         record: Of the ledger, read before the events from which the tables were made.
+        publisher: Of this run, which may have published before; None: the file is written whole.
 
     Raises:
         StorageError: The disk, drive or server fails.
     """
-    dated = with_update_times(layout.database, tables)
-    publish_database(layout.database, {**dated, "ledger": _record_rows(record)})
+    publisher = publisher or DatabasePublisher()
+    dated = with_update_times(layout.database, tables, publisher.published(layout.database, "face_instances"))
+    publisher.publish(layout.database, {**dated, "ledger": _record_rows(record)})
     write_stored_records(layout, StoredRecords(record, database=_own_database(layout)))
 
 

@@ -65,7 +65,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     inode, context = database.stat().st_ino, ReviewContext(world.archive, Models(pack="builtin"))
     shown, view = min(ids), context.view()
     assert context.images.chip(view, shown, 192).read() and list(tables_folder.glob("face_space*"))
-    assert list(tables_folder.glob("pair_scores*"))
+    assert list(tables_folder.glob("pair_scores*")) and list(tables_folder.glob("face_terms*"))
     half = temporary_path(database)
     half.with_name(half.name.replace(f"~{os.getpid()}~", "~4194303~")).write_text(f"a killed process told of {NAME}")
 
@@ -81,6 +81,7 @@ def test_nothing_is_left_of_a_person_who_was_erased(world: World) -> None:
     assert database.stat().st_ino != inode and world.query("CALL pragma_database_size()")["free_blocks"].sum() == 0
     assert not list(tables_folder.glob("face_space*")), "a mark of each face that was measured is in it"
     assert not list(tables_folder.glob("pair_scores*")), "how similar their groups were to others is in it"
+    assert not list(tables_folder.glob("face_terms*")), "how similar each face was to others is in it"
     context.view()
     with pytest.raises(NotFoundError):
         context.images.chip(view, shown, 192).read()  # a server that runs on learns of it, whoever erased

@@ -113,11 +113,15 @@ def _estimated_similarities(
     """
     n, width = len(inputs), model.transform(inputs.vectors[:1]).vectors.shape[1]
     products, last, offset, error = np.zeros(len(keys), np.float32), np.empty(n, np.float32), 0.0, 0.0
+    terms = inputs.similarity.terms if inputs.similarity is not None and inputs.similarity.model is model else None
+    is_known = terms is not None and model.has_hub_terms
+    if terms is not None and is_known:
+        last = terms.hub_terms(model, inputs.vectors)
     for columns in _column_slices(width):
         release_freed_memory()
         short = ShortVectors(n)
         for rows in row_slices(n):
-            space = model.transform(inputs.vectors[rows], None if columns.start == 0 else last[rows])
+            space = model.transform(inputs.vectors[rows], last[rows] if is_known or columns.start > 0 else None)
             short.fill(rows, space.vectors[:, columns])
             offset, last[rows] = space.offset, space.vectors[:, -1]
         for edges in _edge_slices(len(keys)):

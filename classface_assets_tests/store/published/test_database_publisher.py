@@ -1,0 +1,136 @@
+"""The file that a run publishes twice: the second time out of the first where few rows differ."""
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from classface_assets.core.schemas import DUCKDB_TABLES
+from classface_assets.store.files.duckdb import publish_database, query_database
+from classface_assets.store.files.duckdb_changes import DatabasePublisher
+
+FACES = 3_000
+
+
+def tables() -> dict[str, pl.DataFrame]:
+    numbers = range(FACES)
+    faces = pl.DataFrame(
+        {
+            "id": [f"{n:05}" for n in numbers],
+            "asset_id": [f"photo {n // 3}" for n in numbers],
+            **{side: [float(n) for n in numbers] for side in ("bbox_x", "bbox_y", "bbox_w", "bbox_h")},
+            "landmarks": [[1.0, 2.0]] * FACES,
+            "cluster_id": [f"unknown_cluster_{n // 5}" for n in numbers],
+            "person_id": [None] * FACES,
+            "assignment_score": [None if n % 2 else 0.5 for n in numbers],
+        },
+        schema_overrides={"person_id": pl.String},
+    )
+    photos = pl.DataFrame({"path": [f"{n}.jpg" for n in range(FACES // 3)]})
+    photos = photos.with_columns(school_year=pl.lit("2019-2020"), status=pl.lit("ok"), reason=pl.lit(""))
+    consent = pl.DataFrame({"asset_id": [f"photo {n}" for n in range(FACES // 3)]})
+    consent = consent.with_columns(
+        purpose=pl.lit("album"), verdict=pl.lit("review"), withheld_persons=pl.lit([], pl.List(pl.String)),
+        unknown_faces=pl.lit(3),
+    )  # fmt: skip
+    clusters = pl.DataFrame({"cluster_id": ["unknown_cluster_0"], "size": [5], "sample_faces": [["00000"]]})
+    persons = pl.DataFrame({"id": ["ada"], "name": ["Ada"], "status": ["active"], "kind": ["student"]})
+    return {
+        "image_assets": photos,
+        "face_instances": faces,
+        "photo_consent": consent,
+        "clusters": clusters,
+        "persons": persons,
+        "ledger": pl.DataFrame({"ledger_id": ["l"], "decisions": [1]}),
+    }
+
+
+def with_a_named_face(before: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    is_named = pl.col("id") == "00007"
+    named = before["face_instances"].with_columns(
+        pl.when(is_named).then(pl.lit("ada")).otherwise("person_id").alias("person_id"),
+        pl.when(is_named).then(pl.lit("person_ada")).otherwise("cluster_id").alias("cluster_id"),
+        pl.when(is_named).then(None).otherwise("assignment_score").alias("assignment_score"),
+    )
+    photo = pl.col("asset_id") == "photo 2"
+    consent = before["photo_consent"].with_columns(
+        pl.when(photo).then(pl.lit(2, pl.Int32)).otherwise("unknown_faces").alias("unknown_faces")
+    )
+    clusters = pl.concat([before["clusters"], before["clusters"].with_columns(cluster_id=pl.lit("person_ada"))])
+    return {**before, "face_instances": named, "photo_consent": consent, "clusters": clusters}
+
+
+def rows_in(database: Path) -> dict[str, pl.DataFrame]:
+    return {table: query_database(database, f"SELECT * FROM {table}") for table in DUCKDB_TABLES}
+
+
+def require_same_as_whole(database: Path, now: dict[str, pl.DataFrame]) -> None:
+    whole = database.with_name("whole.duckdb")
+    publish_database(whole, now)
+    for table, rows in rows_in(whole).items():
+        assert query_database(database, f"SELECT * FROM {table}").equals(rows), f"{table}: rows, and their order"
+
+
+def test_the_second_publication_has_the_rows_of_one_that_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, publisher = tmp_path / "c.duckdb", DatabasePublisher()
+    publisher.publish(database, tables())
+    changed = with_a_named_face(tables())
+    with monkeypatch.context() as patched:
+        patched.setattr("classface_assets.store.files.duckdb_changes.publish_database", None)
+        publisher.publish(database, changed)
+    require_same_as_whole(database, changed)
+    rows = publisher.published(database, "face_instances")
+    assert rows is not None and rows.equals(changed["face_instances"])
+
+
+@pytest.mark.parametrize("differs", ["a name", "a face has gone", "many faces"])
+def test_nothing_of_a_former_name_or_face_is_left_in_the_file(differs: str, tmp_path: Path) -> None:
+    database, publisher = tmp_path / "c.duckdb", DatabasePublisher()
+    first = tables()
+    first["persons"] = first["persons"].with_columns(name=pl.lit("Zebedee Former"))
+    first["face_instances"] = first["face_instances"].with_columns(
+        pl.when(pl.col("id") == "00011").then(pl.lit("Zebedee Face")).otherwise("id").alias("id")
+    )
+    publisher.publish(database, first)
+    assert b"Zebedee Former" in database.read_bytes()
+    now = dict(first)
+    match differs:
+        case "a name":
+            now["persons"] = tables()["persons"]
+        case "a face has gone":
+            now["face_instances"] = first["face_instances"].filter(pl.col("id") != "Zebedee Face")
+        case _:
+            now["face_instances"] = first["face_instances"].with_columns(cluster_id=pl.lit("unknown_cluster_1"))
+    publisher.publish(database, now)
+    require_same_as_whole(database, now)
+    size = database.with_name("whole.duckdb").stat().st_size
+    assert database.stat().st_size == size, "no space of the file before is left"
+    assert differs != "a name" or b"Zebedee Former" not in database.read_bytes()
+
+
+def test_a_file_that_another_process_has_written_meanwhile_is_not_built_upon(tmp_path: Path) -> None:
+    database, publisher = tmp_path / "c.duckdb", DatabasePublisher()
+    publisher.publish(database, tables())
+    erased = {**tables(), "face_instances": tables()["face_instances"].filter(pl.col("id") != "00007")}
+    publish_database(database, erased)
+    assert publisher.published(database, "face_instances") is None
+    publisher.publish(database, tables())
+    require_same_as_whole(database, tables())
+
+
+def test_wrong_rows_leave_the_file_and_what_is_remembered_is_forgotten(tmp_path: Path) -> None:
+    database, publisher = tmp_path / "c.duckdb", DatabasePublisher()
+    publisher.publish(database, tables())
+    before = database.read_bytes()
+    wrong = {**tables(), "clusters": pl.concat([tables()["clusters"]] * 2)}
+    with pytest.raises(duckdb.Error):
+        publisher.publish(database, wrong)
+    assert database.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [database], "no temporary file is left"
+    publisher.publish(database, with_a_named_face(tables()))
+    require_same_as_whole(database, with_a_named_face(tables()))
+    publisher.release()
+    assert publisher.published(database, "face_instances") is None

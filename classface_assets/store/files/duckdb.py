@@ -60,7 +60,8 @@ def replace_database(path: Path, write: Callable[[Path], object]) -> None:
             left.unlink(missing_ok=True)
 
 
-def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+# Quoted: the type itself, in an annotation, outlives DuckDB's module, which then reports leaks when a process ends.
+def insert_rows(con: "duckdb.DuckDBPyConnection", table: str, rows: pl.DataFrame) -> None:
     """Insert rows into a table, by the names of their columns."""
     if rows.is_empty():
         return

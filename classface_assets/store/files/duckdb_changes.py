@@ -123,7 +123,7 @@ def _publish_changes(path: Path, changes: Mapping[str, _Change]) -> None:
     replace_database(path, write)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, change: _Change) -> None:
+def _update(con: "duckdb.DuckDBPyConnection", table: str, change: _Change) -> None:
     values = ", ".join(f"{name} = new_rows.{name}" for name in change.columns)
     same = " AND ".join(f"{table}.{name} = new_rows.{name}" for name in _KEYS[table])
     con.register("new_rows", change.rows.to_arrow())

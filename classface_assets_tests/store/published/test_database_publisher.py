@@ -1,5 +1,6 @@
 """The file that a run publishes twice: the second time out of the first where few rows differ."""
 
+import inspect
 from pathlib import Path
 
 import duckdb
@@ -7,6 +8,8 @@ import polars as pl
 import pytest
 
 from classface_assets.core.schemas import DUCKDB_TABLES
+from classface_assets.store.files import duckdb as duckdb_files
+from classface_assets.store.files import duckdb_changes
 from classface_assets.store.files.duckdb import publish_database, query_database
 from classface_assets.store.files.duckdb_changes import DatabasePublisher
 
@@ -134,3 +137,15 @@ def test_wrong_rows_leave_the_file_and_what_is_remembered_is_forgotten(tmp_path:
     require_same_as_whole(database, with_a_named_face(tables()))
     publisher.release()
     assert publisher.published(database, "face_instances") is None
+
+
+def test_no_annotation_holds_a_type_of_duckdb_with_which_a_process_would_end_in_warnings() -> None:
+    functions = [
+        function
+        for module in (duckdb_files, duckdb_changes)
+        for function in vars(module).values()
+        if inspect.isfunction(function) and function.__module__ == module.__name__
+    ]
+    assert "insert_rows" in [function.__name__ for function in functions]
+    held = [one for function in functions for one in function.__annotations__.values() if inspect.isclass(one)]
+    assert held and not [one for one in held if one.__module__.split(".")[0] in ("duckdb", "_duckdb")]

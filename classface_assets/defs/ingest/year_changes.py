@@ -7,7 +7,7 @@ left to be done or tried again.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
@@ -16,9 +16,10 @@ from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.defs.memoized import input_fingerprint
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.manual_faces import find_manual_face_changes
+from classface_assets.services.photos.new_photos import is_photo_name, known_paths
 from classface_assets.store.artifacts.memoization import InputFingerprint
 from classface_assets.store.catalog.photo_folders import FileSignature, list_signatures
-from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, list_school_years, year_images
+from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images
 from classface_assets.store.catalog.school_years import require_year_folders
 from classface_assets.store.decisions.exclusions import LOCATION_COLUMNS, erased_ids_in
 from classface_assets.store.decisions.replay import replay
@@ -27,7 +28,7 @@ from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.photo_facts import RAW_SUFFIXES, SUFFIXES, to_read_again
+from classface_assets.vision.photo_facts import to_read_again
 
 YearParts = tuple[PartDataset, PartDataset | None, PartDataset]
 FileListing = list[FileSignature]
@@ -62,11 +63,8 @@ class YearChanges:
         layout = self.archive.layout
         if not isinstance(layout.photos, Path):
             return None
-        suffixes = SUFFIXES | RAW_SUFFIXES
-        paths = [path for year in years for path, *_ in self._listing(year)]
-        photos = {path for path in paths if PurePosixPath(path).suffix.lower() in suffixes}
-        known = (image_parts(layout, year).ids("path") for year in list_school_years(layout) if photos)
-        return len(photos.difference(*known))
+        photos = {path for year in years for path, *_ in self._listing(year) if is_photo_name(path)}
+        return len(photos - known_paths(layout)) if photos else 0
 
     def record(self, year: str) -> None:
         """Record that a school year was ingested, unless something is left to be tried again."""

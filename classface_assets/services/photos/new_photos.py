@@ -7,7 +7,7 @@ that was overwritten in place is not noticed here; the update itself looks at ev
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
@@ -68,7 +68,7 @@ class NewPhotoCounter:
                 folder = self._folders.get(path)
                 if folder is None or folder.changed_at != status.st_mtime_ns:
                     if known is None:
-                        known = self._known_paths()
+                        known = known_paths(self.layout)
                     folder = _read_folder(path, photos, links, known, status.st_mtime_ns)
             except OSError:
                 continue
@@ -76,9 +76,15 @@ class NewPhotoCounter:
             yield path, folder
         self._known_version = version
 
-    def _known_paths(self) -> set[str]:
-        layout = self.layout
-        return {path for year in list_school_years(layout) for path in image_parts(layout, year).ids("path")}
+
+def known_paths(layout: ArchiveLayout) -> set[str]:
+    """The files of all school years that an update has read, by their paths below the photos folder."""
+    return {path for year in list_school_years(layout) for path in image_parts(layout, year).ids("path")}
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a file of this name or path may be a photo."""
+    return PurePath(name).suffix.lower() in SUFFIXES | RAW_SUFFIXES
 
 
 def _read_folder(path: Path, photos: Path, links: FileLinks, known: set[str], changed_at: int) -> _Folder:
@@ -89,6 +95,6 @@ def _read_folder(path: Path, photos: Path, links: FileLinks, known: set[str], ch
                 continue
             if is_folder(entry):
                 subfolders.append(path / entry.name)
-            elif Path(entry.name).suffix.lower() in SUFFIXES | RAW_SUFFIXES and not links.is_left_out(entry):
+            elif is_photo_name(entry.name) and not links.is_left_out(entry):
                 new += encode_relative_path(path / entry.name, photos) not in known
     return _Folder(changed_at, tuple(subfolders), new)

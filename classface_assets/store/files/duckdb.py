@@ -90,7 +90,7 @@ def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> p
     try:
         # Attached, not connected to: DuckDB would hand a second connection of this process the file that was replaced.
         with duckdb.connect() as con:
-            con.execute(f"ATTACH '{_escape_quotes(path)}' AS published (READ_ONLY)")
+            attach_published(con, path)
             con.execute("USE published")
             return con.sql(sql, params=list(parameters)).pl()
     except duckdb.Error as error:
@@ -100,5 +100,7 @@ def query_database(path: Path, sql: str, parameters: Sequence[object] = ()) -> p
         ) from None
 
 
-def _escape_quotes(path: Path) -> str:
-    return str(path).replace("'", "''")
+def attach_published(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Attach a published file, to be read, as `published`."""
+    escaped = str(path).replace("'", "''")
+    con.execute(f"ATTACH '{escaped}' AS published (READ_ONLY)")

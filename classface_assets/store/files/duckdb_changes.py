@@ -64,11 +64,9 @@ class DatabasePublisher:
         last, self._last = self._rows_in(path), None
         now = None if last is None else _conformed(tables, last)
         changes = None if last is None or now is None else _changes(last, now)
-        if now is None or changes is None:
+        if now is None or changes is None or not _publish_changes(path, changes):
             publish_database(path, tables)
             now = dict(tables)
-        elif changes:
-            _publish_changes(path, changes)
         self._last = _Published(path, _signature(path), now)
 
     def published(self, path: Path, table: str) -> pl.DataFrame | None:
@@ -176,7 +174,11 @@ def _changed_rows(table: str, before: pl.DataFrame, now: pl.DataFrame) -> _Chang
     return _Change(added, updated) if is_small else None
 
 
-def _publish_changes(path: Path, changes: Mapping[str, _Change]) -> None:
+def _publish_changes(path: Path, changes: Mapping[str, _Change]) -> bool:
+    """Change a copy of the file, and put it in its place; False where the file is damaged, or the rows are wrong."""
+    if not changes:
+        return True
+
     def write(temporary: Path) -> None:
         shutil.copyfile(path, temporary)
         with duckdb.connect(temporary) as con:
@@ -187,7 +189,11 @@ def _publish_changes(path: Path, changes: Mapping[str, _Change]) -> None:
                 _update(con, table, change.updated)
                 insert_rows(con, table, change.added)
 
-    replace_database(path, write)
+    try:
+        replace_database(path, write)
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _update(con: "duckdb.DuckDBPyConnection", table: str, rows: pl.DataFrame) -> None:

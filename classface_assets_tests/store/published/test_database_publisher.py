@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -88,7 +89,7 @@ def refuse_whole(patched: pytest.MonkeyPatch) -> None:
 
 def with_a_new_photo(before: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """A photo with two faces more, in the middle of the rows."""
-    added = {
+    added: dict[str, dict[str, Any]] = {
         "image_assets": {"path": "1000b.jpg"},
         "photo_consent": {"asset_id": "photo new"},
         "face_instances": {"id": ["01000b", "01000c"], "asset_id": "photo new", "bbox_x": [1.0, 9.0]},
@@ -179,6 +180,25 @@ def test_nothing_of_a_former_name_or_face_is_left_in_the_file(differs: str, tmp_
     size = require_same_as_whole(database, now)
     assert database.stat().st_size == size, "no space of the file before is left"
     assert differs != "a name" or b"Zebedee Former" not in database.read_bytes()
+
+
+def test_whichever_block_of_the_file_is_damaged_nothing_of_it_is_published_again(tmp_path: Path) -> None:
+    database, block = tmp_path / "c.duckdb", 256 * 1024
+    publish_database(database, tables())
+    sound, now = database.read_bytes(), with_a_named_face(with_a_new_photo(tables()))
+    publish_database(tmp_path / "whole.duckdb", now)
+    faces = query_database(tmp_path / "whole.duckdb", "SELECT * FROM face_instances ORDER BY id")
+    assert len(sound) > 5 * block, "there are blocks of rows and of indexes"
+    for start in range(3 * 4096, len(sound), block):  # after the headers
+        damaged = bytearray(sound)
+        damaged[start + 100 : start + 200] = bytes(byte ^ 255 for byte in damaged[start + 100 : start + 200])
+        database.write_bytes(damaged)
+        DatabasePublisher().publish(database, now)
+        with duckdb.connect(database) as con:
+            assert con.sql("SELECT * FROM face_instances ORDER BY id").pl().equals(faces)
+            for face in ("00000", "01000b", "02999"):
+                found = con.execute("SELECT id FROM face_instances WHERE id = ?", [face]).fetchall()
+                assert found == [(face,)], "the index finds it"
 
 
 def test_a_file_that_another_process_has_written_meanwhile_is_read_again(tmp_path: Path) -> None:

@@ -161,15 +161,15 @@ def _changed_rows(table: str, before: pl.DataFrame, now: pl.DataFrame) -> _Chang
     key = list(KEYS[table])
     place = before.select(key).with_row_index("place")
     places = now.select(key).join(place, on=key, how="left", maintain_order="left")["place"]
-    added, kept = now.filter(places.is_null()), now.filter(places.is_not_null())
-    if kept.height != before.height:
+    added, remaining = now.filter(places.is_null()), now.filter(places.is_not_null())
+    if remaining.height != before.height:
         return None
     same = before[places.drop_nulls()]
-    columns = [name for name in now.columns if not same[name].equals(kept[name], null_equal=True)]
+    columns = [name for name in now.columns if not same[name].equals(remaining[name], null_equal=True)]
     if any(name in UNIQUE.get(table, ()) or now.schema[name].is_nested() for name in columns):
         return None
-    differs = [same[name].ne_missing(kept[name]) for name in columns]
-    updated = kept.select(*key, *columns).filter(pl.any_horizontal(differs)) if columns else pl.DataFrame()
+    differs = [same[name].ne_missing(remaining[name]) for name in columns]
+    updated = remaining.select(*key, *columns).filter(pl.any_horizontal(differs)) if columns else pl.DataFrame()
     is_small = added.height + updated.height <= MAX_CHANGED_SHARE * now.height
     return _Change(added, updated) if is_small else None
 

@@ -176,8 +176,6 @@ def _changed_rows(table: str, before: pl.DataFrame, now: pl.DataFrame) -> _Chang
 
 def _publish_changes(path: Path, changes: Mapping[str, _Change]) -> bool:
     """Change a copy of the file, and put it in its place; False where the file is damaged, or the rows are wrong."""
-    if not changes:
-        return True
 
     def write(temporary: Path) -> None:
         shutil.copyfile(path, temporary)

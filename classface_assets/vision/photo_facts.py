@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple
 
 import polars as pl
@@ -135,6 +135,11 @@ def read_photo_facts(path: Location, name: str = "") -> PhotoFacts:
         reason = PhotoReason.CHANGED.phrase()
         return replace(facts, status=PhotoStatus.UNREADABLE, reason=reason, read_again=True)
     return found
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a file of this name or path may be a photo."""
+    return PurePath(name).suffix.lower() in SUFFIXES | RAW_SUFFIXES
 
 
 def to_read_again(rows: pl.DataFrame) -> pl.Series:

@@ -16,7 +16,7 @@ from classface_assets.core.schemas import DetectionStatus, PhotoStatus
 from classface_assets.defs.memoized import input_fingerprint
 from classface_assets.orchestration.resources import Archive, Models
 from classface_assets.services.photos.manual_faces import find_manual_face_changes
-from classface_assets.services.photos.new_photos import is_photo_name, known_paths
+from classface_assets.services.photos.new_photos import known_paths
 from classface_assets.store.artifacts.memoization import InputFingerprint
 from classface_assets.store.catalog.photo_folders import FileSignature, list_signatures
 from classface_assets.store.catalog.school_year import SchoolYearStore, image_parts, year_images
@@ -28,7 +28,7 @@ from classface_assets.store.files.parts import PartDataset, list_parts
 from classface_assets.store.model.events import DRAWING_KINDS
 from classface_assets.store.model.face_ref import FaceRef
 from classface_assets.vision.models.pack_info import PackInfo
-from classface_assets.vision.photo_facts import to_read_again
+from classface_assets.vision.photo_facts import is_photo_name, to_read_again
 
 YearParts = tuple[PartDataset, PartDataset | None, PartDataset]
 FileListing = list[FileSignature]

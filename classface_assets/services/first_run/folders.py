@@ -8,7 +8,7 @@ from classface_assets.core.errors import UserError
 from classface_assets.core.languages import sentence
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.store.catalog.system_files import is_system_name
-from classface_assets.vision.photo_facts import RAW_SUFFIXES, SUFFIXES
+from classface_assets.vision.photo_facts import is_photo_name
 
 MAX_FOLDERS = 500
 MAX_COUNTED = 10_000
@@ -74,7 +74,7 @@ class FolderBrowser:
                         continue
                     if self._is_shown(entry):
                         folders.append(entry.name)
-                    elif seen <= MAX_COUNTED and Path(entry.name).suffix.lower() in SUFFIXES | RAW_SUFFIXES:
+                    elif seen <= MAX_COUNTED and is_photo_name(entry.name):
                         photos += 1
         except OSError as error:
             raise BrowsingError(

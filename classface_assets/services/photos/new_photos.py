@@ -7,14 +7,14 @@ that was overwritten in place is not noticed here; the update itself looks at ev
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from classface_assets.core.layout import ArchiveLayout
 from classface_assets.core.locations import encode_relative_path
 from classface_assets.store.catalog.local_folders import FileLinks, is_folder
 from classface_assets.store.catalog.school_year import image_parts, list_school_years
 from classface_assets.store.catalog.system_files import is_system_name
-from classface_assets.vision.photo_facts import RAW_SUFFIXES, SUFFIXES
+from classface_assets.vision.photo_facts import is_photo_name
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,6 @@ class NewPhotoCounter:
 def known_paths(layout: ArchiveLayout) -> set[str]:
     """The files of all school years that an update has read, by their paths below the photos folder."""
     return {path for year in list_school_years(layout) for path in image_parts(layout, year).ids("path")}
-
-
-def is_photo_name(name: str) -> bool:
-    """Whether a file of this name or path may be a photo."""
-    return PurePath(name).suffix.lower() in SUFFIXES | RAW_SUFFIXES
 
 
 def _read_folder(path: Path, photos: Path, links: FileLinks, known: set[str], changed_at: int) -> _Folder:

@@ -124,8 +124,9 @@ def _conformed(
 ) -> dict[str, pl.DataFrame] | None:
     """The tables with all columns, as the file has them; None where they do not fit."""
     conformed = {}
-    for table, before in stored.items():
-        rows, schema = tables.get(table, pl.DataFrame()), before.schema
+    for table in DUCKDB_TABLES:
+        before, rows = (rows_of.get(table, pl.DataFrame()) for rows_of in (stored, tables))
+        schema = before.schema
         if rows.is_empty():
             conformed[table] = before.clear()
             continue
@@ -143,7 +144,7 @@ def _changes(old: Mapping[str, pl.DataFrame], new: Mapping[str, pl.DataFrame]) -
     """What differs, by table; None where the file has to be written whole."""
     changes = {}
     for table, now in new.items():
-        before = old[table]
+        before = old.get(table, pl.DataFrame())
         if before.equals(now):
             continue
         change = _changed_rows(table, before, now) if table in KEYS else None

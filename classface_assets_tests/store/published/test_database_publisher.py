@@ -181,6 +181,13 @@ def test_nothing_of_a_former_name_or_face_is_left_in_the_file(differs: str, tmp_
     assert differs != "a name" or b"Zebedee Former" not in database.read_bytes()
 
 
+def test_a_table_that_was_not_given_the_first_time_is_published_the_second_time(tmp_path: Path) -> None:
+    database, publisher = tmp_path / "c.duckdb", DatabasePublisher()
+    publisher.publish(database, {name: rows for name, rows in tables().items() if name != "persons"})
+    publisher.publish(database, tables())
+    require_same_as_whole(database, tables())
+
+
 def test_whichever_block_of_the_file_is_damaged_nothing_of_it_is_published_again(tmp_path: Path) -> None:
     database, block = tmp_path / "c.duckdb", 256 * 1024
     publish_database(database, tables())
@@ -222,6 +229,9 @@ def test_wrong_rows_leave_the_file_and_what_is_remembered_is_forgotten(tmp_path:
     assert list(tmp_path.iterdir()) == [database], "no temporary file is left"
     publisher.publish(database, with_a_named_face(tables()))
     require_same_as_whole(database, with_a_named_face(tables()))
+    publisher.release()
+    there = publisher.published(database, "face_instances")
+    assert there is not None and there.equals(rows_in(database)["face_instances"]), "read from the file again"
 
 
 def test_no_annotation_holds_a_type_of_duckdb_with_which_a_process_would_end_in_warnings() -> None:

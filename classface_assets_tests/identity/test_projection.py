@@ -110,6 +110,18 @@ def test_a_head_that_adds_nothing_to_what_unlabelled_clusters_show_is_not_promot
     assert after > before + 0.1
 
 
+def test_of_very_many_clustered_faces_whole_clusters_are_drawn_whatever_their_numbers_and_order() -> None:
+    rng = np.random.default_rng(0)
+    clusters = UnlabelledClusters(unit(rng.normal(size=(3_000, 16))), rng.integers(0, 300, 3_000), np.zeros(3_000))
+    drawn = clusters.sample(1_000)
+    assert 1_000 <= len(drawn) < 1_030
+    assert sum(np.isin(clusters.clusters, drawn.clusters)) == len(drawn), "no cluster is drawn in part"
+    order, renumbered = rng.permutation(3_000), rng.permutation(300)
+    other = UnlabelledClusters(clusters.vectors[order], renumbered[clusters.clusters[order]], np.zeros(3_000))
+    assert {v.tobytes() for v in other.sample(1_000).vectors} == {v.tobytes() for v in drawn.vectors}
+    assert clusters.sample(3_000) is clusters
+
+
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_neither_ids_nor_the_order_of_faces_change_the_decision_or_the_weights(architecture: Architecture) -> None:
     people = people_in_few_directions(2, spoiled=0.6)

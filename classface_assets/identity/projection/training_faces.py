@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from classface_assets.identity.sampling import vector_hashes
+from classface_assets.identity.sampling import mixed, vector_hashes
 
 HELD_OUT_SHARE = 5
 """One in so many faces of a person who trains is held out."""
@@ -38,6 +38,19 @@ class UnlabelledClusters:
     def digest(self) -> str:
         """Of all of it."""
         return _digest(self.vectors, self.clusters, self.years)
+
+    def sample(self, faces: int) -> "UnlabelledClusters":
+        """Whole clusters, drawn by a hash of what they show, until they have so many faces; all where they have fewer."""
+        if len(self) <= faces:
+            return self
+        number = np.unique(self.clusters, return_inverse=True)[1]
+        size, hashes = np.bincount(number), np.zeros(int(number.max()) + 1, np.uint64)
+        np.add.at(hashes, number, vector_hashes(self.vectors))
+        order = np.argsort(mixed(hashes), kind="stable")
+        is_drawn = np.zeros(len(size), bool)
+        is_drawn[order[np.cumsum(size[order]) - size[order] < faces]] = True
+        drawn = is_drawn[number]
+        return UnlabelledClusters(self.vectors[drawn], self.clusters[drawn], self.years[drawn])
 
 
 @dataclass(frozen=True)

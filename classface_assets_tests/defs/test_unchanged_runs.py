@@ -270,3 +270,26 @@ def test_an_evaluation_that_fails_holds_no_album_back_and_is_done_the_next_time(
     assert "Kim Doe" in (settled.layout.albums / "index.html").read_text()
     assert run(settled)[0] == Counter({"identify": 1, "evaluate": 1})
     assert run(settled)[0] == Counter()
+
+
+def test_a_face_more_is_not_evaluated_again_and_a_decision_is(settled: World) -> None:
+    portrait = settled.query(
+        "SELECT path FROM image_assets JOIN face_instances f USING (asset_id) GROUP BY path HAVING count(f.id) = 1 "
+        "ORDER BY path LIMIT 1"
+    ).item()
+    faces = settled.query("SELECT count(*) FROM face_instances").item()
+    with Image.open(settled.layout.photos / portrait) as image:
+        image.convert("RGB").rotate(3).save((settled.layout.photos / portrait).with_name("one more.jpg"))
+    assert settled.run() == []
+    assert settled.query("SELECT count(*) FROM face_instances").item() == faces + 1
+    assert not is_evaluated(settled), f"one face of {faces:,} is new"
+    settled.archive.open_ledger().create_person("Kim")
+    assert settled.run() == []
+    assert is_evaluated(settled)
+
+
+def is_evaluated(world: World) -> bool:
+    """Whether the last run measured, and did not take over what an earlier one had measured."""
+    event = world.instance.get_latest_materialization_event(dg.AssetKey("evaluation"))
+    assert event is not None and event.asset_materialization is not None
+    return "unchanged" not in event.asset_materialization.metadata

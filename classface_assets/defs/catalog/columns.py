@@ -172,6 +172,8 @@ OF_ONE_TABLE: Mapping[str, str] = {
     "accuracy.f": "Harmonic mean of the two.",
     "accuracy.naming_accuracy": "Share of the faces of known people that get their right name.",
     "accuracy.naming_precision": "Share of the given names that are right.",
+    "evaluated_assignments.made_of": "Digest of the decisions and the settings, the same in each row.",
+    "evaluated_assignments.assignment": "Hash of a face with its cluster.",
     "photos_compared.decided": "Whether a decision is about the photo or its faces.",
     "student_coverage.class": "The class; null: the whole school year, empty: students of no class.",
     "student_coverage.students": "Number of students.",

@@ -25,6 +25,7 @@ from classface_assets.identity.matching.pair_scores import PAIR_SCORES_SCHEMA
 from classface_assets.identity.similarity.known_terms import FACE_TERMS_SCHEMA
 from classface_assets.identity.similarity.model import FITTED_SIMILARITY_SCHEMA
 from classface_assets.store.artifacts.cluster_memory import CLUSTER_MEMORY
+from classface_assets.store.artifacts.evaluated_assignments import EVALUATED_ASSIGNMENTS
 from classface_assets.store.catalog.photo_records import COMPARED_PHOTOS, LOST_LABELS, PHOTO_RECORDS
 
 DATABASE_SCHEMA = "classface.main"
@@ -168,6 +169,7 @@ TABLES: Mapping[str, tuple[StoredTable, ...]] = {
     "evaluation": (
         _table("labelling_progress", "How naming got better as labels were added.", PROGRESS_COLUMNS),
         _table("accuracy", "Each evaluation, in a few numbers.", ACCURACY),
+        _table("evaluated_assignments", "Hashes of the assignments that were evaluated last.", EVALUATED_ASSIGNMENTS),
     ),
     "student_coverage": (
         _table("student_coverage", "How often students appear, by school year and class.", COVERAGE_TABLE),

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from classface_assets.core.schemas import ASSIGNMENTS
 from classface_assets.defs.asset_factory import PUBLISH_POOL, archive_asset
 from classface_assets.defs.automation import when_all_years_are_ready
 from classface_assets.defs.identity.config import AssignmentConfig
@@ -26,9 +27,14 @@ from classface_assets.services.identity.evaluation import (
     measure_progress,
 )
 from classface_assets.services.identity.evaluation_context import NoFacesError
-from classface_assets.store.artifacts.memoization import file_signature
+from classface_assets.store.artifacts.evaluated_assignments import (
+    EvaluatedAssignments,
+    read_evaluated,
+    write_evaluated,
+)
+from classface_assets.store.artifacts.memoization import content_digest, file_signature
 from classface_assets.store.artifacts.thresholds import calibration_file
-from classface_assets.store.files.parquet import write_parquet
+from classface_assets.store.files.parquet import read_parquet_or_empty, write_parquet
 
 
 class EvaluationConfig(AssignmentConfig):
@@ -64,19 +70,37 @@ def evaluation(config: EvaluationConfig, archive: Archive, models: Models) -> dg
 
     BCubed and pairwise scores, the naming of known people, by years between and by school year, the accuracy of naming
     as the labels grew, and precision and recall by threshold, both as plots. With too few labels it reports the number
-    that is needed.
+    that is needed. By the labels it is measured again when there are new decisions or other settings, or when more than
+    one in a hundred faces is new, gone or in another cluster.
     """
     layout = archive.layout
     truth = Path(config.truth) if config.truth else None
-    inputs = (
-        archive_state(archive, models),
-        config.model_dump(),
-        [file_signature(file) for file in (layout.table("identities"), calibration_file(layout))],
-    )
-    return compute_unless_cached(
-        input_fingerprint(layout, "evaluation", inputs, file_signature(truth) if truth else None),
-        lambda: _evaluate(config, archive, models, truth),
-    )
+    if truth is not None:
+        inputs = archive_state(archive, models), config.model_dump(), file_signature(layout.table("identities"))
+        return compute_unless_cached(
+            input_fingerprint(
+                layout, "evaluation", inputs, file_signature(calibration_file(layout)), file_signature(truth)
+            ),
+            lambda: _evaluate(config, archive, models, truth),
+        )
+    evaluated = _assignments_to_evaluate(config, archive, models)
+
+    def evaluate() -> Output:
+        output = _evaluate(config, archive, models, None)
+        write_evaluated(layout, evaluated)
+        return output
+
+    return compute_unless_cached(input_fingerprint(layout, "evaluation", evaluated.digest), evaluate)
+
+
+def _assignments_to_evaluate(config: EvaluationConfig, archive: Archive, models: Models) -> EvaluatedAssignments:
+    """Those that were evaluated last, if what is published now is nearly the same; else what is published."""
+    layout, pack = archive.layout, models.describe(archive.layout)
+    ledger, calibration = archive.open_ledger().last(), file_signature(calibration_file(layout))
+    made_of = content_digest(ledger, calibration, pack.detector_version, pack.key, config.model_dump())
+    published = read_parquet_or_empty(layout.table("identities"), ASSIGNMENTS)
+    now, last = EvaluatedAssignments.of(published, made_of), read_evaluated(layout)
+    return last if last is not None and now.is_nearly(last) else now
 
 
 def _evaluate(config: EvaluationConfig, archive: Archive, models: Models, truth: Path | None) -> Output:

@@ -40,7 +40,7 @@ class UnlabelledClusters:
         return _digest(self.vectors, self.clusters, self.years)
 
     def sample(self, faces: int) -> "UnlabelledClusters":
-        """Whole clusters, drawn by a hash of what they show, until they have so many faces; all where they have fewer."""
+        """Whole clusters, drawn by a hash of their vectors, until they have so many faces; all of fewer."""
         if len(self) <= faces:
             return self
         number = np.unique(self.clusters, return_inverse=True)[1]

@@ -93,6 +93,8 @@ def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
     instance.optimize_for_webserver(*POOL_OF_CONNECTIONS)
     workspace = WorkspaceProcessContext(instance, target)
     with workspace, running_server(create_app_from_workspace_process_context(workspace)) as url:
+        for error in workspace.create_request_context().code_location_errors():
+            raise UserError(f"A code location cannot be loaded: {error.to_string()}")
         yield DagsterUi(url, workspace)
     # Else what the processes of the code locations leave is cleaned up some time later, with a warning. One with
     # hundreds of archives may need longer than Dagster itself would wait.

@@ -82,6 +82,19 @@ def test_vectors_alone_are_those_of_the_whole_catalog(layout: ArchiveLayout) -> 
         load_vectors(layout, "another-2", PACK)
 
 
+def test_of_a_photo_in_two_years_the_vectors_may_be_in_either(layout: ArchiveLayout) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"), ("b", "b.jpg"))
+    add_images(layout, "2019-2020", ("a", "again.jpg"), ("c", "c.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1", "a2"), face_rows("b", "b1"))
+    add_detections(layout, "2019-2020", face_rows("a", "a1", "a2"), face_rows("c", "c1"))
+    add_vectors(layout, "2018-2019", "a1", "b1")
+    add_vectors(layout, "2019-2020", "c1", "a2", "a1")
+    catalog = load_catalog(layout, DETECTOR, PACK)
+    years = {"a1": "2018-2019", "a2": "2018-2019", "b1": "2018-2019", "c1": "2019-2020"}
+    assert dict(catalog.faces.select("face_id", "school_year").iter_rows()) == years
+    assert np.array_equal(catalog.vectors, [vector_of(face) for face in years])
+
+
 def test_a_photo_is_no_copy_of_a_file_that_is_not_a_photo(layout: ArchiveLayout) -> None:
     add_images(layout, "2018-2019", ("a", "a.cr2"), status="not a photo")
     add_images(layout, "2018-2019", ("a", "b.jpg"))

@@ -22,6 +22,8 @@ from classface_assets.store.maintenance.read_today import ReadToday
 
 FEW_BYTES = 8 << 20
 """Albums whose records are at most this large are checked at once: a process would take longer to start."""
+NICENESS = 10
+"""Of that process: the run that goes on meanwhile comes first."""
 MODULE = "classface_assets.store.maintenance.album_check"
 
 
@@ -119,6 +121,8 @@ def _of_json(out: bytes) -> CheckedAlbums:
 
 def main(data: str, local: str) -> None:
     """Check the albums of the archive with this data folder and local folder, and print what it came to as JSON."""
+    if sys.platform != "win32":
+        os.nice(NICENESS)
     checked = _check(ArchiveLayout(Path(data), Path(data), Path(local)))
     sys.stdout.buffer.write(_to_json(checked))
     sys.stdout.buffer.flush()

@@ -27,6 +27,7 @@ from classface_assets.orchestration.instance import open_instance
 from classface_assets.orchestration.records.retention import STAMP_FILE, prune_records, prune_records_if_due
 from classface_assets.orchestration.records.run_history import delete_all_run_records, folder_size, outdated_runs
 from classface_assets.orchestration.resources import Archive, Models
+from classface_assets.orchestration.settings.archive_names import ArchiveNames
 
 YEARS = ("2018-2019", "2019-2020")
 PICTURE = "a picture of a face, " * 2_000
@@ -301,6 +302,32 @@ def test_it_happens_once_a_day_by_itself_and_never_where_it_is_switched_off(
     assert isinstance(done, dg.SkipReason)
     assert done.skip_message == "Dagster's records of 2 runs older than 90 days were removed."
     assert len(run_ids(instance)) == 1
+
+
+def test_of_archives_that_share_a_dagster_the_first_of_a_day_looks_through_the_records_of_all(
+    instance: dg.DagsterInstance, home: Path
+) -> None:
+    north, south = ArchiveNames("north"), ArchiveNames("south")
+    gone = {names: [run(instance, YEARS[0], tags=names.tags) for _ in range(3)][:2] for names in (north, south)}
+    age(home, 100)
+    for names, left in ((north, set()), (south, set(gone[south]))):
+        sentence = prune_records_if_due(instance, home, 90, names)
+        assert sentence == "Dagster's records of 2 runs older than 90 days were removed."
+        assert prune_records_if_due(instance, home, 90, names) == "", "that was done a moment ago"
+        assert not run_ids(instance) & set(gone[names])
+        assert runs_with_events(home) & {*gone[north], *gone[south]} >= left, "they go on the next day"
+    assert not runs_with_events(home) & set(gone[north])
+    for stamp in home.glob(f"{STAMP_FILE}*"):
+        os.utime(stamp, (time.time() - 90_000,) * 2)
+    assert prune_records_if_due(instance, home, 90, south) == ""
+    assert not (runs_with_events(home) | shards(home)) & set(gone[south])
+
+
+def runs_with_events(home: Path) -> set[str]:
+    """Those of which a materialization is recorded."""
+    with closing(sqlite3.connect(home / "history" / "runs" / "index.db")) as con:
+        rows = con.execute("SELECT run_id FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION'")
+        return {run_id for (run_id,) in rows}
 
 
 def test_records_that_cannot_be_read_stop_no_run(instance: dg.DagsterInstance, home: Path) -> None:

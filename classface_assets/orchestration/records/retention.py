@@ -73,7 +73,8 @@ class PrunedRecords:
 def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames = ALONE) -> str:
     """Remove old records unless that was done a day ago or less, or another process does it now.
 
-    That it fails is no reason for a run to fail.
+    That it fails is no reason for a run to fail. Where archives share a Dagster, the first of a day looks through the
+    records of all for events and files of runs that are gone; so what another's run leaves goes a day later.
 
     Args:
         instance: Where the runs are recorded.
@@ -84,15 +85,15 @@ def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int, na
     Returns:
         A sentence about what was removed, or why it could not be; "" where nothing was.
     """
-    stamp = home / "_".join((STAMP_FILE, *names.prefix))
-    if not days or not home.is_dir():
-        return ""
-    if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < ONCE_A_DAY.total_seconds():
+    own, of_all = home / "_".join((STAMP_FILE, *names.prefix)), home / STAMP_FILE
+    if not days or not home.is_dir() or not _is_due(own):
         return ""
     try:
         with FileLock(home / LOCK_FILE, timeout=0):
-            stamp.touch()
-            removed = prune_records(instance, home, days, names)
+            prune = prune_records if _is_due(of_all) else _prune_archive
+            for stamp in (own, of_all) if prune is prune_records else (own,):
+                stamp.touch()
+            removed = prune(instance, home, days, names)
     except Timeout:
         return ""
     except (UnknownRecordsError, OSError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
@@ -117,23 +118,39 @@ def prune_records(instance: dg.DagsterInstance, home: Path, days: int, names: Ar
     """
     if not days:
         return PrunedRecords(0, 0)
+    before = folder_size(home)
+    removed, until = _prune_archive(instance, home, days, names), _retained_since(days)
+    _delete_events(instance, until)
+    delete_run_files(instance, home)
+    delete_old_logs(home, until)
+    with suppress(RecordsInUseError):  # the free pages are used again meanwhile
+        shrink_databases(home)
+    return PrunedRecords(removed.runs, before - folder_size(home))
+
+
+def _prune_archive(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames) -> PrunedRecords:
+    """What `prune_records` removes of the archive itself; what it looks for among the records of all is left."""
     require_known_records(home)
-    before, until = folder_size(home), datetime.now(UTC) - timedelta(days=days)
+    until = _retained_since(days)
     runs = old_runs(instance, until, names)
     for run_id in runs:
         instance.run_storage.delete_run(run_id)
-    _delete_events(instance, until)
     for run_id in runs:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         with suppress(OSError):
             instance.compute_log_manager.delete_logs(prefix=[run_id])
-    delete_run_files(instance, home)
-    delete_old_logs(home, until)
     _delete_ticks(instance, until, names)
     _delete_backfills(instance, until, names)
-    with suppress(RecordsInUseError):  # the free pages are used again meanwhile
-        shrink_databases(home)
-    return PrunedRecords(len(runs), before - folder_size(home))
+    return PrunedRecords(len(runs), 0)
+
+
+def _retained_since(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def _is_due(stamp: Path) -> bool:
+    """Whether what the stamp is of was done more than a day ago, or never."""
+    return not stamp.exists() or not 0 <= time.time() - stamp.stat().st_mtime < ONCE_A_DAY.total_seconds()
 
 
 def old_runs(instance: dg.DagsterInstance, until: datetime, names: ArchiveNames = ALONE) -> list[str]:
@@ -184,6 +201,8 @@ def _delete_events(instance: dg.DagsterInstance, until: datetime) -> None:
         recorded = con.execute(sa.select(events.c.run_id).where(events.c.timestamp < moment).distinct())
         checked = con.execute(sa.select(checks.c.run_id).where(checks.c.create_timestamp < moment).distinct())
         gone = {run_id for (run_id,) in [*recorded, *checked] if run_id} - set(instance.get_run_ids())
+        if not gone:
+            return
         last_checks = _last_ids(con, checks, checks.c.asset_key, checks.c.check_name, checks.c.partition)
         retained = _last_ids(
             con, events, events.c.dagster_event_type, events.c.asset_key, events.c.partition, types=RETAINED_EVENTS

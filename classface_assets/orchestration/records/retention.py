@@ -73,8 +73,8 @@ class PrunedRecords:
 def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames = ALONE) -> str:
     """Remove old records unless that was done a day ago or less, or another process does it now.
 
-    That it fails is no reason for a run to fail. Where archives share a Dagster, the first of a day looks through the
-    records of all for events and files of runs that are gone; so what another's run leaves goes a day later.
+    That it fails is no reason for a run to fail. Where archives share a Dagster, the records of all are looked through
+    after a run was removed, and by the first archive of a day that retains records so long; not by each of hundreds.
 
     Args:
         instance: Where the runs are recorded.
@@ -85,21 +85,24 @@ def prune_records_if_due(instance: dg.DagsterInstance, home: Path, days: int, na
     Returns:
         A sentence about what was removed, or why it could not be; "" where nothing was.
     """
-    own, of_all = home / "_".join((STAMP_FILE, *names.prefix)), home / STAMP_FILE
+    own = home / "_".join((STAMP_FILE, *names.prefix))
+    of_all = home / f"{STAMP_FILE}.{days}" if names.prefix else own
     if not days or not home.is_dir() or not _is_due(own):
         return ""
     try:
         with FileLock(home / LOCK_FILE, timeout=0):
-            prune = prune_records if _is_due(of_all) else _prune_archive
-            for stamp in (own, of_all) if prune is prune_records else (own,):
-                stamp.touch()
-            removed = prune(instance, home, days, names)
+            is_due = _is_due(of_all)
+            own.touch()
+            removed = _prune_archive(instance, home, days, names)
+            if removed or is_due:
+                of_all.touch()
+                _prune_what_is_left(instance, home, days)
     except Timeout:
         return ""
     except (UnknownRecordsError, OSError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         return f"Dagster's old records could not be removed ({reason}); that is tried again tomorrow."
-    return f"Dagster's records of {removed.runs:,} runs older than {days:,} days were removed." if removed.runs else ""
+    return f"Dagster's records of {removed:,} runs older than {days:,} days were removed." if removed else ""
 
 
 def prune_records(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames = ALONE) -> PrunedRecords:
@@ -119,17 +122,13 @@ def prune_records(instance: dg.DagsterInstance, home: Path, days: int, names: Ar
     if not days:
         return PrunedRecords(0, 0)
     before = folder_size(home)
-    removed, until = _prune_archive(instance, home, days, names), _retained_since(days)
-    _delete_events(instance, until)
-    delete_run_files(instance, home)
-    delete_old_logs(home, until)
-    with suppress(RecordsInUseError):  # the free pages are used again meanwhile
-        shrink_databases(home)
-    return PrunedRecords(removed.runs, before - folder_size(home))
+    removed = _prune_archive(instance, home, days, names)
+    _prune_what_is_left(instance, home, days)
+    return PrunedRecords(removed, before - folder_size(home))
 
 
-def _prune_archive(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames) -> PrunedRecords:
-    """What `prune_records` removes of the archive itself; what it looks for among the records of all is left."""
+def _prune_archive(instance: dg.DagsterInstance, home: Path, days: int, names: ArchiveNames) -> int:
+    """Remove the old runs, ticks and backfills of an archive. Returns the number of runs."""
     require_known_records(home)
     until = _retained_since(days)
     runs = old_runs(instance, until, names)
@@ -141,7 +140,17 @@ def _prune_archive(instance: dg.DagsterInstance, home: Path, days: int, names: A
             instance.compute_log_manager.delete_logs(prefix=[run_id])
     _delete_ticks(instance, until, names)
     _delete_backfills(instance, until, names)
-    return PrunedRecords(len(runs), 0)
+    return len(runs)
+
+
+def _prune_what_is_left(instance: dg.DagsterInstance, home: Path, days: int) -> None:
+    """Remove what runs that are gone left among the records of all archives, and old logs."""
+    until = _retained_since(days)
+    _delete_events(instance, until)
+    delete_run_files(instance, home)
+    delete_old_logs(home, until)
+    with suppress(RecordsInUseError):  # the free pages are used again meanwhile
+        shrink_databases(home)
 
 
 def _retained_since(days: int) -> datetime:

@@ -152,16 +152,15 @@ class _VectorRows:
         held = store.embedding_parts(pack).read(["face_id", "vector"])
         if not held.height:
             return False
-        row = held.select("face_id").join(place, on="face_id", how="left", maintain_order="left")["row"]
-        rows, vectors = row.drop_nulls().to_numpy(), held["vector"].to_numpy()
-        has_others = len(rows) < held.height
-        if has_others:
-            vectors = vectors[row.is_not_null().to_numpy()]
+        here = held.select("face_id").with_row_index("held").join(place, on="face_id", maintain_order="left")
+        rows, taken, vectors = here["row"].to_numpy(), here["held"].to_numpy(), held["vector"].to_numpy()
+        if not np.array_equal(taken, np.arange(len(vectors))):
+            vectors = vectors[taken]
         if not self.vectors.size:
             self.vectors = np.empty((len(self.there), vectors.shape[1]), np.float32)
         fresh = slice(None) if not self.there[rows].any() else ~self.there[rows]
         self.vectors[rows[fresh]], self.there[rows[fresh]] = vectors[fresh], True
-        return has_others
+        return len(np.unique(taken)) < held.height
 
 
 def _detections_of_years(stores: list[SchoolYearStore], schema: pl.Schema) -> Iterator[pl.DataFrame]:

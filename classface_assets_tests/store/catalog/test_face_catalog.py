@@ -95,6 +95,18 @@ def test_of_a_photo_in_two_years_the_vectors_may_be_in_either(layout: ArchiveLay
     assert np.array_equal(catalog.vectors, [vector_of(face) for face in years])
 
 
+def test_a_face_that_two_photos_claim_is_in_the_catalog_twice_for_the_check_that_refuses_it(
+    layout: ArchiveLayout,
+) -> None:
+    add_images(layout, "2018-2019", ("a", "a.jpg"), ("b", "b.jpg"))
+    add_detections(layout, "2018-2019", face_rows("a", "a1", "a2"), face_rows("b", "a1", "b1"))
+    add_vectors(layout, "2018-2019", "a1", "a2", "b1")
+    catalog = load_catalog(layout, DETECTOR, PACK)
+    faces = catalog.faces["face_id"].to_list()
+    assert faces == ["a1", "a1", "a2", "b1"]
+    assert np.array_equal(catalog.vectors, [vector_of(face) for face in faces])
+
+
 def test_a_photo_is_no_copy_of_a_file_that_is_not_a_photo(layout: ArchiveLayout) -> None:
     add_images(layout, "2018-2019", ("a", "a.cr2"), status="not a photo")
     add_images(layout, "2018-2019", ("a", "b.jpg"))

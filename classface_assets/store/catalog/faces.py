@@ -23,6 +23,7 @@ from classface_assets.store.catalog.school_year import (
     mark_duplicates,
     school_year_stores,
 )
+from classface_assets.store.files.parts import PartDataset
 
 _KEYS = pl.Schema({name: DETECTIONS[name] for name in ("asset_id", "face_id", "status")})
 
@@ -69,7 +70,7 @@ def load_catalog(layout: ArchiveLayout, detector: str, pack: str) -> FaceCatalog
     images = _merge_detection_results(mark_duplicates(images), rows)
     faces = _faces(stores, rows.drop("rotation", "phash", "orientation", "strip_search"))
     del detected, rows
-    faces, vectors = _join_vectors(stores, pack, faces.sort("face_id"))
+    faces, vectors = _join_vectors([store.embedding_parts(pack) for store in stores], faces.sort("face_id"))
     release_freed_memory()
     return FaceCatalog(images, faces, vectors)
 
@@ -93,9 +94,8 @@ def load_vectors(layout: ArchiveLayout, detector: str, pack: str) -> tuple[pl.Da
     detected = list(_detections_of_years(stores, _KEYS))
     if not detected:
         return pl.DataFrame(schema={"face_id": pl.String, "year": pl.Int32}), np.zeros((0, 0), np.float32)
-    faces = _faces(stores, _one_year_a_photo(detected)).select("face_id", "school_year", "year").sort("face_id")
-    faces, vectors = _join_vectors(stores, pack, faces)
-    return faces.select("face_id", "year"), vectors
+    faces = _faces(stores, _one_year_a_photo(detected)).select("face_id", "year").sort("face_id")
+    return _join_vectors([store.embedding_parts(pack) for store in stores], faces)
 
 
 def _require_detections(layout: ArchiveLayout, detector: str) -> None:
@@ -113,54 +113,25 @@ def _require_detections(layout: ArchiveLayout, detector: str) -> None:
         )
 
 
-def _join_vectors(stores: list[SchoolYearStore], pack: str, faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+def _join_vectors(years: list[PartDataset], faces: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     """The faces that have a vector, and the vectors; a year at a time, since a million vectors take two gigabytes."""
-    place = faces.select("face_id", "school_year").with_row_index("row")
-    of_year = {str(year): rows for (year,), rows in place.partition_by("school_year", as_dict=True).items()}
-    found = _VectorRows(faces.height)
-    others = [store for store in stores if found.fill(store, pack, of_year.get(store.year, place.clear()))]
-    if not found.there.all():  # of a photo that is in two years, the vectors may be in the other one
-        missing = place.filter(~pl.Series(found.there))
-        for store in others:
-            found.fill(store, pack, missing)
-    there, vectors = found.there, found.vectors
-    return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
-
-
-class _VectorRows:
-    """The vectors of n faces, filled in a year at a time. Mutable.
-
-    Attributes:
-        vectors: (n, d) float32; (0, 0) before the first.
-        there: (n,) bool, the faces that have a vector.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.vectors, self.there = np.zeros((0, 0), np.float32), np.zeros(count, bool)
-
-    def fill(self, store: SchoolYearStore, pack: str, place: pl.DataFrame) -> bool:
-        """Take the vectors of a school year, of faces that have none yet.
-
-        Args:
-            store: The school year.
-            pack: The key of the model pack.
-            place: face_id and row of the faces that are looked for.
-
-        Returns:
-            Whether the year has vectors of other faces too.
-        """
-        held = store.embedding_parts(pack).read(["face_id", "vector"])
+    vectors = np.zeros((0, 0), np.float32)
+    place = faces.select("face_id").with_row_index("row")
+    there = np.zeros(faces.height, bool)
+    for year in years:
+        held = year.read(["face_id", "vector"])
         if not held.height:
-            return False
+            continue
         here = held.select("face_id").with_row_index("held").join(place, on="face_id", maintain_order="left")
-        rows, taken, vectors = here["row"].to_numpy(), here["held"].to_numpy(), held["vector"].to_numpy()
-        if not np.array_equal(taken, np.arange(len(vectors))):
-            vectors = vectors[taken]
-        if not self.vectors.size:
-            self.vectors = np.empty((len(self.there), vectors.shape[1]), np.float32)
-        fresh = slice(None) if not self.there[rows].any() else ~self.there[rows]
-        self.vectors[rows[fresh]], self.there[rows[fresh]] = vectors[fresh], True
-        return len(np.unique(taken)) < held.height
+        rows, of_year = here["row"].to_numpy(), held["vector"].to_numpy()
+        taken = here["held"].to_numpy()
+        if not np.array_equal(taken, np.arange(len(of_year))):
+            of_year = of_year[taken]
+        if not vectors.size:
+            vectors = np.empty((faces.height, of_year.shape[1]), np.float32)
+        fresh = slice(None) if not there[rows].any() else ~there[rows]
+        vectors[rows[fresh]], there[rows[fresh]] = of_year[fresh], True
+    return (faces, vectors) if there.all() else (faces.filter(pl.Series(there)), vectors[there[: len(vectors)]])
 
 
 def _detections_of_years(stores: list[SchoolYearStore], schema: pl.Schema) -> Iterator[pl.DataFrame]:

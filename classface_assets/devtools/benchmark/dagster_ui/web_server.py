@@ -78,7 +78,11 @@ def dagster_ui(archive: Archive, instance: dg.DagsterInstance) -> Iterator[Dagst
 
 @contextmanager
 def workspace_ui(workspace: Path, instance: dg.DagsterInstance) -> Iterator[DagsterUi]:
-    """Run the web server over the code locations of a `workspace.yaml`."""
+    """Run the web server over the code locations of a `workspace.yaml`.
+
+    Raises:
+        UserError: One of them cannot be loaded.
+    """
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
     with _served(instance, WorkspaceFileTarget([str(workspace)])) as ui:
@@ -93,8 +97,9 @@ def _served(instance: dg.DagsterInstance, target: Any) -> Iterator[DagsterUi]:
     instance.optimize_for_webserver(*POOL_OF_CONNECTIONS)
     workspace = WorkspaceProcessContext(instance, target)
     with workspace, running_server(create_app_from_workspace_process_context(workspace)) as url:
-        for error in workspace.create_request_context().code_location_errors():
-            raise UserError(f"A code location cannot be loaded: {error.to_string()}")
+        errors = workspace.create_request_context().code_location_errors()
+        if errors:
+            raise UserError(f"A code location cannot be loaded: {errors[0].to_string()}")
         yield DagsterUi(url, workspace)
     # Else what the processes of the code locations leave is cleaned up some time later, with a warning. One with
     # hundreds of archives may need longer than Dagster itself would wait.
